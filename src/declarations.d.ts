@@ -1,0 +1,52 @@
+// Types of what is embedded or has none of its own.
+
+declare module "*.sql" {
+  const text: string;
+  export default text;
+}
+
+declare module "*.py" {
+  const text: string;
+  export default text;
+}
+
+declare module "tr46" {
+  type Options = {
+    checkBidi: boolean;
+    checkHyphens: boolean;
+    checkJoiners: boolean;
+    useSTD3ASCIIRules: boolean;
+    transitionalProcessing: boolean;
+    verifyDNSLength: boolean;
+  };
+  const tr46: { toASCII(domain: string, options: Options): string | null };
+  export default tr46;
+}
+
+declare module "better-sqlite3/linux-x64" {
+  type Value = string | number | bigint | Uint8Array | null;
+  type Values = readonly Value[] | [Readonly<Record<string, Value>>];
+  /** A prepared statement whose rows have the shape `Row`; only the caller's SQL can promise that. */
+  export interface Statement<Parameters extends Values = Value[], Row = unknown> {
+    run(...parameters: Parameters): { changes: number; lastInsertRowid: number | bigint };
+    get(...parameters: Parameters): Row | undefined;
+    all(...parameters: Parameters): Row[];
+    iterate(...parameters: Parameters): IterableIterator<Row>;
+  }
+  export default class Database {
+    constructor(path: string, options?: { readonly?: boolean; fileMustExist?: boolean; timeout?: number });
+    readonly open: boolean;
+    readonly inTransaction: boolean;
+    prepare<Parameters extends Values = Value[], Row = unknown>(sql: string): Statement<Parameters, Row>;
+    exec(sql: string): this;
+    pragma(sql: string, options?: { simple?: boolean }): unknown;
+    close(): this;
+  }
+  export class SqliteError extends Error {
+    readonly code: string;
+  }
+}
+
+declare module "better-sqlite3/linux-arm64" {
+  export { default, SqliteError } from "better-sqlite3/linux-x64";
+}

@@ -1,0 +1,27 @@
+import type { ApiKey } from "./api-key.ts";
+import { keyStatus } from "./api-key.ts";
+import { AppError } from "./error.ts";
+import { hasApiAccess, type Workspace } from "./workspace.ts";
+
+/** One message for every reason, so that a caller learns nothing about keys and tenants (CONTRACT.md 1.2). */
+export function invalidApiKey(): AppError {
+  return new AppError("invalid_api_key", "Missing or unrecognised API key");
+}
+
+export function planRequired(): AppError {
+  return new AppError("plan_required", "API access requires the Team plan or above");
+}
+
+/**
+ * May a call with this key pass? Returns null, or what the caller is told, in the order of CONTRACT.md 2.
+ * `key` is null when no row has the hash of what was sent.
+ */
+export function admit(
+  key: Pick<ApiKey, "revokedAt" | "expiresAt"> | null,
+  workspace: Pick<Workspace, "plan" | "disabledAt"> | null,
+  now: Date,
+): AppError | null {
+  if (key === null || workspace === null) return invalidApiKey();
+  if (keyStatus(key, now) !== "active" || workspace.disabledAt !== null) return invalidApiKey();
+  return hasApiAccess(workspace.plan) ? null : planRequired();
+}

@@ -1,0 +1,62 @@
+import tr46 from "tr46";
+
+/** A canonical email address: local part NFC and lower-cased, domain in lower-cased A-labels (CONTRACT.md 4.4). */
+export type EmailAddress = string & { readonly __brand: "EmailAddress" };
+
+const maxAddressOctets = 254;
+const maxLocalOctets = 64;
+const maxDomainOctets = 253;
+const maxLabelOctets = 63;
+
+/** No canonical address is longer, so nothing longer is worth normalising: NFC and UTS-46 cost time per character. */
+const maxInputLength = 1024;
+
+const outerSpace = /^[ \t\r\n]+|[ \t\r\n]+$/g;
+const localPart = /^[\p{L}\p{M}\p{Nd}!#$%&'*+\-/=?^_`{|}~]+(?:\.[\p{L}\p{M}\p{Nd}!#$%&'*+\-/=?^_`{|}~]+)*$/u;
+const domainLabel = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
+/** UTS-46 drops these without a trace (soft hyphen, joiners, variation selectors); two spellings must not become one. */
+const droppedByUts46 = /\p{Default_Ignorable_Code_Point}/u;
+
+/**
+ * Parses an address as a person or a SIEM may write it and returns its canonical form, or null when it is not a valid
+ * address. Never folds sub-addresses or dots: that would say that two addresses are one person. No DNS is asked.
+ * A canonical address parses to itself. Source: CONTRACT.md 4.
+ */
+export function parseEmail(text: string): EmailAddress | null {
+  if (text.length > maxInputLength) return null;
+  const parts = text.replace(outerSpace, "").split("@");
+  if (parts.length !== 2) return null;
+  const local = canonicalLocalPart(parts[0] ?? "");
+  const domain = canonicalDomain(parts[1] ?? "");
+  if (local === null || domain === null) return null;
+  const address = `${local}@${domain}`;
+  return Buffer.byteLength(address) <= maxAddressOctets ? (address as EmailAddress) : null;
+}
+
+function canonicalLocalPart(text: string): string | null {
+  const composed = text.normalize("NFC");
+  if (!localPart.test(composed)) return null;
+  const canonical = composed.toLowerCase().normalize("NFC");
+  return localPart.test(canonical) && Buffer.byteLength(canonical) <= maxLocalOctets ? canonical : null;
+}
+
+/**
+ * A domain in lower-cased A-labels, or null when it is not a valid one (CONTRACT.md 4.3). `domainToASCII` of the
+ * runtime is not used: it accepts underscores, drops soft hyphens, decodes `%41` and reads `0x7f.1` as an address.
+ */
+export function canonicalDomain(text: string): string | null {
+  if (text.length > maxInputLength || droppedByUts46.test(text)) return null;
+  const domain = tr46.toASCII(text, {
+    checkBidi: true,
+    checkHyphens: false,
+    checkJoiners: true,
+    useSTD3ASCIIRules: true,
+    transitionalProcessing: false,
+    verifyDNSLength: true,
+  });
+  if (domain === null || domain.length > maxDomainOctets) return null;
+  const labels = domain.split(".");
+  const last = labels.at(-1) ?? "";
+  if (labels.length < 2 || /^[0-9]+$/.test(last)) return null;
+  return labels.every((label) => label.length <= maxLabelOctets && domainLabel.test(label)) ? domain : null;
+}

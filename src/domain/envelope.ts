@@ -1,0 +1,123 @@
+import { createHash } from "node:crypto";
+import { corroborate } from "./corroboration.ts";
+import { canonicalJson, compareFindings, compareText, type Details, findingHash, severities } from "./finding.ts";
+import type { Indicator } from "./indicator.ts";
+import type { Answer, ScanId } from "./scan.ts";
+
+/** When a workspace first and last saw a finding (CONTRACT.md 7.4). */
+export type Sighting = { readonly firstSeenAt: Date; readonly lastSeenAt: Date };
+
+/** `hit` on a POST that finds a fresh result, `miss_scan_complete` on every GET and on a POST that waited. */
+export type CacheMember = "hit" | "miss_scan_complete";
+
+/** What a completed scan stores: ready bytes, so that a hit builds nothing. */
+export type Projection = {
+  /** The envelope from its `indicator` member on; `envelopeText` puts the rest before it. */
+  readonly envelopeTail: string;
+  /** The whole body of `/evidence`. */
+  readonly evidence: string;
+  /** `sha256:<hex>` over the RFC 8785 form of the exposure without its observation times (CONTRACT.md 7.7). */
+  readonly digest: string;
+};
+
+/** CONTRACT.md 7.1. */
+const disambiguation = {
+  required: true,
+  reason:
+    "person-resolution gated pending employer-domain disambiguation (R7); v1 returns indicator exposure only, no identity attribution",
+} as const;
+
+/**
+ * Projects the answers of a scan to the exposure envelope and its evidence: same answers and sightings, same bytes,
+ * in whatever order they come (CONTRACT.md 0.7, 7). `sightings` is keyed by `findingHash`; a finding without one has
+ * null times.
+ */
+export function project(
+  scanId: ScanId,
+  indicator: Indicator,
+  answers: readonly Answer[],
+  sightings: ReadonlyMap<string, Sighting>,
+): Projection {
+  const sourced = answers
+    .flatMap((answer) => answer.findings.map((finding) => ({ answer, finding, ...answer })))
+    .sort(
+      (a, b) =>
+        severities.indexOf(a.finding.severity) - severities.indexOf(b.finding.severity) ||
+        b.confidence - a.confidence ||
+        compareText(a.source, b.source) ||
+        compareFindings(a.finding, b.finding),
+    );
+  const corroborations = corroborate(sourced);
+  const atoms = sourced.map(({ answer, finding }, index) => {
+    const sighting = sightings.get(findingHash(answer.source, finding));
+    return {
+      source: answer.source,
+      source_url: finding.sourceUrl,
+      source_confidence: answer.confidence,
+      source_tier: tierOf(answer.confidence),
+      corroboration_count: corroborations[index]?.count ?? 0,
+      corroborated_by: corroborations[index]?.by ?? [],
+      category: finding.category,
+      severity: finding.severity,
+      title: finding.title,
+      indicator_type: indicator.type,
+      indicator_value: indicator.value,
+      first_seen: sighting === undefined ? null : timestamp(sighting.firstSeenAt),
+      last_seen: sighting === undefined ? null : timestamp(sighting.lastSeenAt),
+    };
+  });
+  const exposure = { findings: atoms, total: atoms.length, by_severity: countBySeverity(atoms) };
+  const evidence = atoms.map((atom, index) => {
+    const { answer, finding } = sourced[index] as (typeof sourced)[number];
+    return {
+      ...atom,
+      subject: finding.subjects[0] ?? null,
+      details: detailsOf(finding.details),
+      answered_at: timestamp(answer.answeredAt),
+      answer_sha256: answer.sha256,
+    };
+  });
+  return {
+    envelopeTail: JSON.stringify({ indicator, exposure, disambiguation }).slice(1),
+    evidence: JSON.stringify({ request_id: scanId, findings: evidence }),
+    digest: digestOf(exposure),
+  };
+}
+
+/** The whole envelope. GET and POST of one scan differ in `cache` only. */
+export function envelopeText(scanId: ScanId, cache: CacheMember, envelopeTail: string): string {
+  return `{"request_id":"${scanId}","status":"completed","cache":"${cache}",${envelopeTail}`;
+}
+
+/** `YYYY-MM-DDTHH:MM:SS+00:00` (CONTRACT.md 0.3). */
+export function timestamp(at: Date): string {
+  return `${at.toISOString().slice(0, 19)}+00:00`;
+}
+
+/** SHA-256, 64 hex digits, over the canonical JSON of what a source answered. */
+export function answerSha256(findings: Answer["findings"]): string {
+  return createHash("sha256").update(canonicalJson(findings)).digest("hex");
+}
+
+function tierOf(confidence: number): "high" | "medium" | "low" {
+  if (confidence >= 0.8) return "high";
+  return confidence >= 0.6 ? "medium" : "low";
+}
+
+function countBySeverity(atoms: readonly { severity: string }[]): Record<string, number> {
+  const counts = severities.map((severity) => [severity, atoms.filter((atom) => atom.severity === severity).length]);
+  return Object.fromEntries(counts.filter(([, count]) => count !== 0));
+}
+
+/** One record stands as it is; several that were merged stand in a list. */
+function detailsOf(details: readonly Details[]): Details {
+  return details.length > 1 ? { records: details } : (details[0] ?? {});
+}
+
+function digestOf(exposure: { findings: readonly object[] }): string {
+  const findings = exposure.findings.map((atom) => {
+    const { first_seen, last_seen, ...stable } = atom as { first_seen: unknown; last_seen: unknown };
+    return stable;
+  });
+  return `sha256:${createHash("sha256").update(canonicalJson({ ...exposure, findings })).digest("hex")}`;
+}

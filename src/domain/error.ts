@@ -1,0 +1,71 @@
+/**
+ * The errors a caller may see.
+ *
+ * `AppError` reaches the caller of the API or the command line; its message is public. `SourceError` stays inside a
+ * scan: it is the recorded reason why one source failed. Codes: CONTRACT.md 10 and 6.5.
+ */
+
+export const errorCodes = [
+  "invalid_email",
+  "malformed_json",
+  "invalid_request",
+  "invalid_api_key",
+  "unauthorized",
+  "plan_required",
+  "forbidden",
+  "not_found",
+  "method_not_allowed",
+  "conflict",
+  "payload_too_large",
+  "unsupported_media_type",
+  "unsupported_indicator",
+  "rate_limited",
+  "internal_error",
+  "overloaded",
+  "unavailable",
+  "storage_full",
+] as const;
+
+export type ErrorCode = (typeof errorCodes)[number];
+
+/** A refusal with a stable code. `message` is one English sentence without any submitted value; `cause` is only logged. */
+export class AppError extends Error {
+  override readonly name = "AppError";
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** Why a source failed, as `/sources` reports it (CONTRACT.md 6.5). */
+export const sourceErrorReasons = [
+  "not_configured",
+  "auth",
+  "rate_limited",
+  "timeout",
+  "unreachable",
+  "tls",
+  "http_4xx",
+  "http_5xx",
+  "redirect",
+  "too_large",
+  "bad_answer",
+  "not_installed",
+  "unsupported",
+  "internal",
+] as const;
+
+export type SourceErrorReason = (typeof sourceErrorReasons)[number];
+
+/** One source could not answer. `message` is for the operator's log and `sources check`; it holds no secret and no address. */
+export class SourceError extends Error {
+  override readonly name = "SourceError";
+  readonly reason: SourceErrorReason;
+
+  constructor(reason: SourceErrorReason, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.reason = reason;
+  }
+}

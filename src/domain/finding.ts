@@ -1,0 +1,187 @@
+import { createHash } from "node:crypto";
+import canonicalize from "canonicalize";
+import { subjectOf, slug } from "./subject.ts";
+
+/** In descending order, as atoms are sorted and counted (CONTRACT.md 7.3, 7.6). */
+export const severities = ["high", "medium", "low"] as const;
+export type Severity = (typeof severities)[number];
+
+/** The categories of CONTRACT.md 7.4. `corpus` and `http` records may name another slug. */
+export const categories = [
+  "breach",
+  "paste",
+  "infostealer",
+  "credential_leak",
+  "account",
+  "spam_list",
+  "threat_intel",
+  "metadata",
+] as const;
+
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+export type Details = { readonly [key: string]: Json };
+
+/** One sourced statement in an answer: the contract's atom, before it is set beside what other sources say. */
+export type Finding = {
+  readonly category: string;
+  readonly severity: Severity;
+  readonly title: string;
+  readonly sourceUrl: string | null;
+  /** Sorted, no duplicates. Domains of services, slugs of leaks, or general subjects such as `any-breach`. */
+  readonly subjects: readonly string[];
+  /** Years of the leak, sorted, no duplicates; empty when the source states none. */
+  readonly years: readonly number[];
+  /** What else the source said, one entry per record that was merged, sorted by canonical JSON, no duplicates. */
+  readonly details: readonly Details[];
+};
+
+/** At most this many findings per source and scan (CONTRACT.md 11.3). */
+export const maxFindingsPerAnswer = 1000;
+const maxTitleLength = 255;
+const maxUrlLength = 1024;
+const maxCategoryLength = 50;
+
+/** What a source hands over; text may be long, hostile or empty. */
+export type FindingInput = {
+  readonly category: string;
+  readonly severity: Severity;
+  readonly title: string;
+  readonly sourceUrl?: string | null;
+  /** A domain, the name of a service or leak, or a general subject. */
+  readonly subject: string;
+  readonly year?: number | null;
+  readonly details?: Details;
+  /** Maps the name of a leak to its domain, where a source knows more names than the built-in list. */
+  readonly aliases?: ReadonlyMap<string, string>;
+};
+
+/** Builds a finding and repairs its text: one line, bounded, well-formed; a URL that is not http(s) becomes null. */
+export function makeFinding(input: FindingInput): Finding {
+  const category = slug(input.category).replaceAll("-", "_").slice(0, maxCategoryLength) || "metadata";
+  return {
+    category,
+    severity: input.severity,
+    title: oneLine(input.title, maxTitleLength) || "Exposure without a title",
+    sourceUrl: usableUrl(input.sourceUrl ?? null),
+    subjects: [subjectOf(input.subject, input.aliases)],
+    years: input.year == null ? [] : [input.year],
+    details: input.details === undefined || Object.keys(input.details).length === 0 ? [] : [wellFormed(input.details)],
+  };
+}
+
+/** Text as one line of at most `maxLength` UTF-16 units, without control and direction marks; never cuts a pair in half. */
+export function oneLine(text: string, maxLength: number): string {
+  const clean = text
+    .slice(0, maxLength * 8)
+    .toWellFormed()
+    .replace(/\p{Bidi_Control}/gu, "")
+    .replace(/[\p{Cc}\p{Z}]+/gu, " ")
+    .trim();
+  if (clean.length <= maxLength) return clean;
+  const cut = clean.slice(0, maxLength);
+  return (cut.isWellFormed() ? cut : cut.slice(0, -1)).trimEnd();
+}
+
+/** An absolute http(s) URL of at most 1024 characters and without credentials, else null. */
+export function usableUrl(text: string | null): string | null {
+  const url = text?.trim() ?? "";
+  if (url.length === 0 || url.length > maxUrlLength || !/^https?:\/\//i.test(url)) return null;
+  if (/[\p{Cc}\p{Z}]/u.test(url) || !url.isWellFormed()) return null;
+  const parsed = URL.parse(url);
+  return parsed !== null && parsed.hostname !== "" && parsed.username === "" && parsed.password === "" ? url : null;
+}
+
+function wellFormed(value: Details): Details {
+  return JSON.parse(JSON.stringify(value).toWellFormed().replaceAll(/\\ud[89a-f][0-9a-f]{2}/gi, "\\ufffd")) as Details;
+}
+
+/** The severity a source's word stands for: `critical` is high, `info`, null and unknown words are low (CONTRACT.md 7.4). */
+export function parseSeverity(word: string | null): Severity {
+  const folded = word?.trim().toLowerCase() ?? "";
+  if (folded === "critical") return "high";
+  return severities.find((severity) => severity === folded) ?? "low";
+}
+
+/** The year of `YYYY`, `YYYY-MM` or `YYYY-MM-DD`; null when the text is none of these or no such day exists. */
+export function parseLeakYear(text: string): number | null {
+  const match = /^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?$/.exec(text.trim());
+  if (match === null) return null;
+  const [year, month, day] = [Number(match[1]), Number(match[2] ?? 1), Number(match[3] ?? 1)];
+  const date = new Date(Date.UTC(year, month - 1, day));
+  return year >= 1970 && date.getUTCMonth() === month - 1 && date.getUTCDate() === day ? year : null;
+}
+
+/**
+ * Merges equal findings of one source (CONTRACT.md 7.6): subjects, years and details are united, the highest severity
+ * stays. The result is sorted and does not depend on the order or grouping of the input.
+ */
+export function mergeFindings(findings: readonly Finding[]): Finding[] {
+  const byIdentity = new Map<string, Finding[]>();
+  for (const finding of findings) {
+    const identity = identityOf(finding);
+    const equal = byIdentity.get(identity);
+    if (equal === undefined) byIdentity.set(identity, [finding]);
+    else equal.push(finding);
+  }
+  return [...byIdentity.values()].map(unite).sort(compareFindings);
+}
+
+function unite(equal: readonly Finding[]): Finding {
+  const first = equal[0] as Finding;
+  const details = new Map(equal.flatMap((finding) => finding.details).map((entry) => [canonicalJson(entry), entry]));
+  return {
+    category: first.category,
+    severity: severities.find((severity) => equal.some((finding) => finding.severity === severity)) ?? "low",
+    title: first.title,
+    sourceUrl: first.sourceUrl,
+    subjects: [...new Set(equal.flatMap((finding) => finding.subjects))].sort(compareText),
+    years: [...new Set(equal.flatMap((finding) => finding.years))].sort((a, b) => a - b),
+    details: [...details].sort(([a], [b]) => compareText(a, b)).map(([, entry]) => entry),
+  };
+}
+
+/** Keeps the first 1000 of merged findings; how many were left out is told in the details of the first one. */
+export function capFindings(merged: readonly Finding[]): Finding[] {
+  const [first, ...rest] = merged.slice(0, maxFindingsPerAnswer);
+  if (first === undefined) return [];
+  const omittedCount = merged.length - maxFindingsPerAnswer;
+  if (omittedCount <= 0) return [first, ...rest];
+  return [{ ...first, details: [...first.details, { omitted_findings: omittedCount }] }, ...rest];
+}
+
+/** What makes two findings of one source the same; the indicator is that of the scan. */
+function identityOf(finding: Finding): string {
+  return JSON.stringify([finding.category, finding.title, finding.sourceUrl]);
+}
+
+/** The key of a finding in the ledger: SHA-256, 64 hex digits, of (source, category, title, source_url). */
+export function findingHash(source: string, finding: Finding): string {
+  return createHash("sha256").update(`${source}\0${identityOf(finding)}`).digest("hex");
+}
+
+/** The order of CONTRACT.md 7.6 among findings of one source. */
+export function compareFindings(a: Finding, b: Finding): number {
+  return (
+    severities.indexOf(a.severity) - severities.indexOf(b.severity) ||
+    compareText(a.category, b.category) ||
+    compareText(a.title, b.title) ||
+    compareNullLast(a.sourceUrl, b.sourceUrl)
+  );
+}
+
+/** Ascending by UTF-16 code unit, the same on every machine. */
+export function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function compareNullLast(a: string | null, b: string | null): number {
+  if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1;
+  return compareText(a, b);
+}
+
+/** The RFC 8785 form of a value that came out of JSON. */
+export function canonicalJson(value: unknown): string {
+  const text = canonicalize(value);
+  if (text === undefined) throw new TypeError("not a JSON value");
+  return text;
+}

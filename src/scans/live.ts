@@ -1,0 +1,17 @@
+import type { Lifetimes } from "../domain/freshness.ts";
+import type { Workspace } from "../domain/workspace.ts";
+import type { Source } from "../sources/source.ts";
+import type { Corpus } from "../store/store.ts";
+
+/** All that a reload may change, in one frozen object: a turn and a scan take it once, at their start, and keep it. */
+export type Live = {
+  readonly lifetimes: Lifetimes;
+  readonly maxQueue: number;
+  readonly concurrency: number;
+  readonly scanTimeoutMs: number;
+  readonly ledgerRetentionMs: number;
+  /** Keyed hash of the settings of all sources that a workspace may ask. */
+  readonly fingerprintOf: (workspace: Pick<Workspace, "id" | "name">) => string;
+  /** The sources that a workspace may ask, one per visible corpus included. */
+  readonly sourcesOf: (workspace: Pick<Workspace, "id" | "name">, corpora: readonly Corpus[]) => Source[];
+};

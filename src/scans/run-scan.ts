@@ -1,0 +1,126 @@
+import { answerSha256, project } from "../domain/envelope.ts";
+import { SourceError, type SourceErrorReason } from "../domain/error.ts";
+import { capFindings, mergeFindings } from "../domain/finding.ts";
+import { isFreshAnswer, isKeptAnswer } from "../domain/freshness.ts";
+import type { Answer, ClaimedScan, SourceRun } from "../domain/scan.ts";
+import type { Source } from "../sources/source.ts";
+import type { Store } from "../store/store.ts";
+import type { Live } from "./live.ts";
+
+export type ScanTools = {
+  readonly store: Pick<Store, "saveRuns" | "settleScan">;
+  readonly now: () => Date;
+  /** Milliseconds that only go forward, whatever the clock does. */
+  readonly steadyNow: () => number;
+  readonly log: { readonly warn: (fields: object, message: string) => void };
+};
+
+export type ScanOptions = {
+  readonly scan: ClaimedScan;
+  readonly sources: readonly Source[];
+  readonly live: Pick<Live, "lifetimes" | "scanTimeoutMs">;
+  /** Asks every source again, whatever was stored. */
+  readonly isRefresh: boolean;
+  /** Aborts when the runner must stop or has lost the scan. */
+  readonly signal: AbortSignal;
+};
+
+/**
+ * Runs one scan to its end: takes over the answers that are fresh, asks the other sources side by side, each with a
+ * deadline, saves what they say as they end, and settles. False when the claim was lost on the way: another runner has
+ * the scan, or it was erased. Throws the reason of `signal` when that aborts, and `AppError` for the store.
+ */
+export async function runScan(options: ScanOptions, tools: ScanTools): Promise<boolean> {
+  const { scan, sources, live, signal } = options;
+  const { store, now } = tools;
+  const scanSignal = AbortSignal.any([signal, AbortSignal.timeout(live.scanTimeoutMs)]);
+  const runs: SourceRun[] = [];
+  let unsaved: SourceRun[] = [];
+  const open = new Set<Promise<void>>();
+  for (const source of sources) {
+    const ended = runSource(source, options, scanSignal, tools).then((run) => {
+      runs.push(run);
+      unsaved.push(run);
+      open.delete(ended);
+    });
+    open.add(ended);
+  }
+  while (open.size > 0) {
+    await Promise.race(open);
+    // Sources that end in the same turn, corpora most of all, are saved together.
+    await new Promise((resolve) => setImmediate(resolve));
+    signal.throwIfAborted();
+    const [batch, state] = [unsaved, open.size > 0 ? ("scanning" as const) : ("running" as const)];
+    unsaved = [];
+    if (!(await store.saveRuns(scan.claim, batch, state))) return false;
+  }
+  const answers = answersOf(runs, options, now());
+  return await store.settleScan({
+    claim: scan.claim,
+    runs,
+    answers,
+    finishedAt: now(),
+    project: (sightings) => project(scan.claim.scanId, scan.indicator, answers, sightings),
+  });
+}
+
+async function runSource(
+  source: Source,
+  { scan, live, isRefresh }: ScanOptions,
+  scanSignal: AbortSignal,
+  { now, steadyNow, log }: ScanTools,
+): Promise<SourceRun> {
+  const startedAt = steadyNow();
+  const end = (part: Pick<SourceRun, "outcome"> & Partial<SourceRun>): SourceRun => ({
+    source: source.name,
+    endedAt: now(),
+    durationMs: Math.round(steadyNow() - startedAt),
+    error: null,
+    missing: [],
+    answer: null,
+    isReused: false,
+    ...part,
+  });
+
+  const last = scan.answers.find((answer) => answer.source === source.name);
+  if (last !== undefined && !isRefresh && isFreshAnswer(last, source.fingerprint, live.lifetimes.cacheTtlMs, now())) {
+    return end({ outcome: last.findings.length > 0 ? "ok" : "no_data", answer: last, isReused: true });
+  }
+  if (!source.isAllowed) return end({ outcome: "skipped" });
+  try {
+    const reply = await askWithin(source, scan, scanSignal);
+    const findings = capFindings(mergeFindings(reply.findings));
+    const { name, fingerprint, confidence, origin } = source;
+    const sha256 = answerSha256(findings);
+    const answer: Answer = { source: name, fingerprint, confidence, origin, answeredAt: now(), sha256, findings };
+    return end({ outcome: findings.length > 0 ? "ok" : "no_data", answer, missing: reply.missing ?? [] });
+  } catch (error) {
+    const reason: SourceErrorReason = error instanceof SourceError ? error.reason : "internal";
+    log.warn({ request_id: scan.claim.scanId, source: source.name, reason, err: error }, "source failed");
+    return end({ outcome: "failed", error: reason });
+  }
+}
+
+/** Asks a source and stops waiting at its deadline, whether it heeds the signal or not. */
+async function askWithin(source: Source, scan: ClaimedScan, scanSignal: AbortSignal) {
+  const signal = AbortSignal.any([scanSignal, AbortSignal.timeout(source.timeoutMs)]);
+  const timedOut = Promise.withResolvers<never>();
+  const giveUp = () => timedOut.reject(new SourceError("timeout", "the source did not answer in time"));
+  signal.addEventListener("abort", giveUp, { once: true });
+  try {
+    return await Promise.race([source.lookup(scan.indicator, signal), timedOut.promise]);
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
+}
+
+/** What the envelope is made of: all that was answered, and the last answers of sources that failed (CONTRACT.md 5.8). */
+function answersOf(runs: readonly SourceRun[], { scan, sources, live }: ScanOptions, at: Date): Answer[] {
+  return runs.flatMap((run) => {
+    if (run.answer !== null) return [run.answer];
+    const source = sources.find(({ name }) => name === run.source);
+    const last = scan.answers.find((answer) => answer.source === run.source);
+    if (run.outcome !== "failed" || source === undefined || last === undefined) return [];
+    return isKeptAnswer(last, source.fingerprint, live.lifetimes.retentionMs, at) ? [last] : [];
+  });
+}

@@ -1,0 +1,153 @@
+import type { ClaimedScan, ScanId } from "../domain/scan.ts";
+import type { WorkspaceId } from "../domain/workspace.ts";
+import type { Store } from "../store/store.ts";
+import type { Live } from "./live.ts";
+import { runScan, type ScanTools } from "./run-scan.ts";
+
+/** The one serving process of a data directory; its lock keeps a second one out. */
+export const serviceOwner = "service";
+
+/** A claim that is not prolonged for this long is up for the next runner. */
+export const leaseMs = 30_000;
+/** How often leases are prolonged, and those of dead commands looked for. */
+const heartbeatMs = 5_000;
+
+export type RunnerTools = Omit<ScanTools, "store"> & {
+  readonly store: Pick<
+    Store,
+    "claimScan" | "extendLeases" | "requeueScans" | "saveRuns" | "settleScan" | "listCorpora"
+  >;
+  readonly log: ScanTools["log"] & { readonly error: (fields: object, message: string) => void };
+};
+
+type Active = { readonly scan: ClaimedScan; readonly abort: AbortController; readonly done: Promise<void> };
+
+/** Claims queued scans, at most `scan.concurrency` at once, and sees them through. */
+export class Runner {
+  readonly #tools: RunnerTools;
+  readonly #live: () => Live;
+  readonly #active = new Map<ScanId, Active>();
+  readonly #waiters = new Map<ScanId, Set<() => void>>();
+  #lastWorkspaceId: WorkspaceId | null = null;
+  #filling: Promise<void> | null = null;
+  #mustLookAgain = false;
+  #isStopping = false;
+  #heartbeat: ReturnType<typeof setInterval> | null = null;
+
+  constructor(live: () => Live, tools: RunnerTools) {
+    this.#live = live;
+    this.#tools = tools;
+  }
+
+  /** Queues again what a crash left behind, under the same ids, and begins. */
+  async start(): Promise<void> {
+    await this.#tools.store.requeueScans({ owner: serviceOwner }, { isCounted: true, now: this.#tools.now() });
+    this.#heartbeat = setInterval(() => void this.#beat(), heartbeatMs);
+    this.wake();
+  }
+
+  /** Looks for queued scans. Cheap to call at any time. */
+  wake(): void {
+    this.#mustLookAgain = true;
+    this.#filling ??= this.#fill().finally(() => {
+      this.#filling = null;
+    });
+  }
+
+  /** Resolves when the scan ended in this process, after `timeoutMs`, or when `signal` aborts, whichever is first. */
+  whenSettled(scanId: ScanId, timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const waiters = this.#waiters.get(scanId) ?? new Set();
+    this.#waiters.set(scanId, waiters.add(resolve));
+    const timer = setTimeout(resolve, timeoutMs);
+    signal.addEventListener("abort", () => resolve(), { once: true });
+    return promise.finally(() => {
+      clearTimeout(timer);
+      waiters.delete(resolve);
+      if (waiters.size === 0 && this.#waiters.get(scanId) === waiters) this.#waiters.delete(scanId);
+    });
+  }
+
+  /** Takes no more scans, waits `graceMs` for those under way, and queues the rest again without counting the claim. */
+  async stop(graceMs: number): Promise<void> {
+    this.#isStopping = true;
+    if (this.#heartbeat !== null) clearInterval(this.#heartbeat);
+    for (const waiters of this.#waiters.values()) for (const resolve of waiters) resolve();
+    await this.#filling;
+    const rest = Promise.all([...this.#active.values()].map(({ done }) => done));
+    await Promise.race([rest, Bun.sleep(graceMs)]);
+    if (this.#active.size === 0) return;
+    for (const { abort } of this.#active.values()) abort.abort(new Error("the service stops"));
+    await this.#tools.store.requeueScans({ owner: serviceOwner }, { isCounted: false, now: this.#tools.now() });
+    await Promise.race([rest, Bun.sleep(graceMs)]);
+  }
+
+  async #fill(): Promise<void> {
+    while (this.#mustLookAgain && !this.#isStopping) {
+      this.#mustLookAgain = false;
+      while (!this.#isStopping && this.#active.size < this.#live().concurrency) {
+        const scan = await this.#claim();
+        if (scan === null) break;
+        this.#begin(scan);
+      }
+    }
+  }
+
+  async #claim(): Promise<ClaimedScan | null> {
+    const { store, now, log } = this.#tools;
+    try {
+      const scan = await store.claimScan({
+        owner: serviceOwner,
+        now: now(),
+        leaseUntil: new Date(now().getTime() + leaseMs),
+        afterWorkspaceId: this.#lastWorkspaceId,
+        fingerprintOf: this.#live().fingerprintOf,
+      });
+      if (scan !== null) this.#lastWorkspaceId = scan.workspace.id;
+      return scan;
+    } catch (error) {
+      // The scan stays queued; the next heartbeat looks again.
+      log.error({ err: error }, "no scan could be claimed");
+      return null;
+    }
+  }
+
+  #begin(scan: ClaimedScan): void {
+    const { scanId } = scan.claim;
+    const abort = new AbortController();
+    const done = this.#run(scan, abort.signal).finally(() => {
+      this.#active.delete(scanId);
+      for (const resolve of this.#waiters.get(scanId) ?? []) resolve();
+      this.wake();
+    });
+    this.#active.set(scanId, { scan, abort, done });
+  }
+
+  async #run(scan: ClaimedScan, signal: AbortSignal): Promise<void> {
+    const { store, log } = this.#tools;
+    const live = this.#live();
+    try {
+      const sources = live.sourcesOf(scan.workspace, await store.listCorpora());
+      const isSettled = await runScan({ scan, sources, live, isRefresh: false, signal }, this.#tools);
+      if (!isSettled) log.warn({ request_id: scan.claim.scanId }, "scan was taken away");
+    } catch (error) {
+      // The claim stands until its lease ends; then the scan is queued again, three times at most.
+      if (!signal.aborted) log.error({ request_id: scan.claim.scanId, err: error }, "scan broke off");
+    }
+  }
+
+  async #beat(): Promise<void> {
+    const { store, now, log } = this.#tools;
+    try {
+      const claims = [...this.#active.values()].map(({ scan }) => scan.claim);
+      const held = await store.extendLeases(claims, new Date(now().getTime() + leaseMs));
+      for (const claim of claims) {
+        if (!held.includes(claim)) this.#active.get(claim.scanId)?.abort.abort(new Error("the claim is lost"));
+      }
+      await store.requeueScans({ leaseOverAt: now() }, { isCounted: true, now: now() });
+    } catch (error) {
+      log.error({ err: error }, "leases could not be prolonged");
+    }
+    this.wake();
+  }
+}

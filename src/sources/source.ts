@@ -1,0 +1,57 @@
+import type { z } from "zod";
+import type { Finding } from "../domain/finding.ts";
+import type { Indicator } from "../domain/indicator.ts";
+import type { HttpClient } from "../egress/client.ts";
+import type { Pace } from "../store/store.ts";
+
+/** What a source said, before the scan dates and stores it. An empty list of findings means that it knows nothing. */
+export type SourceReply = {
+  readonly findings: readonly Finding[];
+  /** Sub-calls that the plan at the source does not allow (CONTRACT.md 6.5). */
+  readonly missing?: readonly string[];
+};
+
+/**
+ * An adapter: data and one function, no state, so that many scans use it at once.
+ *
+ * `lookup` throws `SourceError` for every fault (CONTRACT.md 11.3). A fault is never an empty list: silence must not
+ * read as clean. It ends soon after `context.signal` aborts.
+ */
+export type SourceKind<Settings = unknown> = {
+  readonly kind: string;
+  /** Default confidence, 0 to 1 (CONTRACT.md 11.2). */
+  readonly confidence: number;
+  /** True when asking it leaves the machine: such a source is skipped while offline unless it is marked internal. */
+  readonly isOnline: boolean;
+  /** The keys of its table beside the common ones of `config.ts`, in snake_case, strict. */
+  readonly settings: z.ZodType<Settings>;
+  /** Default pace, or null for none (CONTRACT.md 5.9). */
+  readonly pace: Pace | null;
+  readonly timeoutMs: number;
+  readonly lookup: (indicator: Indicator, context: LookupContext<Settings>) => Promise<SourceReply>;
+};
+
+export type LookupContext<Settings> = {
+  /** The name of the source, for titles and log lines. */
+  readonly name: string;
+  readonly settings: Settings;
+  /** Waits for the turn of the source before each request, and once more after an upstream 429 that fits in the time left. */
+  readonly http: HttpClient;
+  readonly signal: AbortSignal;
+};
+
+/** A source as one scan asks it: an adapter bound to its name and settings, and for a corpus to its data. */
+export type Source = {
+  readonly name: string;
+  readonly kind: string;
+  /** At most 3 decimals; a proxy of the source's reliability, constant for all it says. */
+  readonly confidence: number;
+  /** The dataset it draws on: sources of one origin count once in corroboration. */
+  readonly origin: string;
+  /** Keyed hash of all settings but `timeout` and `rate`, and of a corpus's revision. */
+  readonly fingerprint: string;
+  readonly timeoutMs: number;
+  /** False when the machine is offline and this source is not marked internal: the scan skips it. */
+  readonly isAllowed: boolean;
+  readonly lookup: (indicator: Indicator, signal: AbortSignal) => Promise<SourceReply>;
+};

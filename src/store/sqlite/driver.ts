@@ -1,0 +1,63 @@
+import Database, { SqliteError, type Statement } from "better-sqlite3/linux-x64";
+import { AppError } from "../../domain/error.ts";
+
+export type { Statement };
+export type Connection = Database;
+
+/** How long a statement waits for another process's write before it is refused. */
+const busyTimeoutMs = 5000;
+
+/** Opens a database file with the settings that durability and safety need, whatever the library's defaults are. */
+export function openConnection(path: string, options: { mustExist: boolean }): Connection {
+  const connection = new Database(path, { fileMustExist: options.mustExist, timeout: busyTimeoutMs });
+  connection.pragma("journal_mode = WAL");
+  // The library's default in WAL mode is NORMAL: what was answered could vanish in a power cut.
+  connection.pragma("synchronous = FULL");
+  connection.pragma("foreign_keys = ON");
+  connection.pragma("trusted_schema = OFF");
+  return connection;
+}
+
+/** Opens a file that is only ever locked, never written: see lock.ts. */
+export function openLockFile(path: string): Connection {
+  return new Database(path, { timeout: 0 });
+}
+
+/** Runs `work` as one transaction: all of it is committed, or nothing. Throws what `work` throws, and `AppError` for the database. */
+export function transact<Result>(
+  connection: Connection,
+  mode: "immediate" | "deferred",
+  work: () => Result,
+): Result {
+  return translateErrors(() => {
+    connection.exec(mode === "immediate" ? "BEGIN IMMEDIATE" : "BEGIN");
+    try {
+      const result = work();
+      connection.exec("COMMIT");
+      return result;
+    } catch (error) {
+      // A full disk can end the transaction by itself.
+      if (connection.inTransaction) connection.exec("ROLLBACK");
+      throw error;
+    }
+  });
+}
+
+/** Turns an error of the database into what a caller is told: `storage_full` or `unavailable`. */
+function translateErrors<Result>(work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof SqliteError)) throw error;
+    if (error.code === "SQLITE_FULL") throw new AppError("storage_full", "The disk is full", { cause: error });
+    if (/^SQLITE_(BUSY|LOCKED|IOERR|CANTOPEN|READONLY|CORRUPT|NOTADB)/.test(error.code)) {
+      throw new AppError("unavailable", "The database is not available now", { cause: error });
+    }
+    throw error;
+  }
+}
+
+/** True when another process holds the lock that was asked for. */
+export function isBusy(error: unknown): boolean {
+  return error instanceof SqliteError && error.code.startsWith("SQLITE_BUSY");
+}

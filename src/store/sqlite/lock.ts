@@ -1,0 +1,20 @@
+import { isBusy, openLockFile } from "./driver.ts";
+
+/** Held until `release`, or until its process ends, however it ends. */
+export type Lock = { readonly release: () => void };
+
+/**
+ * Takes a lock on a small file, or returns null when somebody holds it the other way. The lock is an open SQLite
+ * transaction: the system drops it with the process, so there is no stale lock to clean up.
+ */
+export function takeLock(path: string, mode: "exclusive" | "shared"): Lock | null {
+  const connection = openLockFile(path);
+  try {
+    connection.exec(mode === "exclusive" ? "BEGIN EXCLUSIVE" : "BEGIN; SELECT count(*) FROM sqlite_schema");
+    return { release: () => connection.close() };
+  } catch (error) {
+    connection.close();
+    if (isBusy(error)) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,20 @@
+import first from "../../../migrations/0001_first.sql" with { type: "text" };
+import type { Connection } from "./driver.ts";
+
+/** In order; the number of a migration is its place in this list, counted from 1. */
+const migrations: readonly string[] = [first];
+
+/** The schema version that this program works with. */
+export const currentVersion = migrations.length;
+
+/** The schema version of an open database; 0 when it has none. */
+export function schemaVersion(connection: Connection): number {
+  return Number(connection.pragma("user_version", { simple: true }));
+}
+
+/** Brings a database to the current schema, each step in a transaction of its own. */
+export function migrate(connection: Connection): void {
+  for (let version = schemaVersion(connection); version < currentVersion; version += 1) {
+    connection.exec(`BEGIN IMMEDIATE; ${migrations[version]}; PRAGMA user_version = ${version + 1}; COMMIT`);
+  }
+}

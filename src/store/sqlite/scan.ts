@@ -1,0 +1,368 @@
+import type { Projection, Sighting } from "../../domain/envelope.ts";
+import { findingHash } from "../../domain/finding.ts";
+import type { DataVersion, ScanFacts } from "../../domain/freshness.ts";
+import type { Indicator, IndicatorType } from "../../domain/indicator.ts";
+import {
+  type Answer,
+  type Claim,
+  type ClaimedScan,
+  finalState,
+  isPartial,
+  maxClaims,
+  type Outcome,
+  type ScanId,
+  type ScanState,
+  type SourceRun,
+  type UnfinishedState,
+} from "../../domain/scan.ts";
+import type { WorkspaceId } from "../../domain/workspace.ts";
+import type { ClaimRequest, CompletedReply, FingerprintOf, RetentionLimits, Settlement, SourceRunRecord } from "../store.ts";
+import type { Connection } from "./driver.ts";
+import { toDate } from "./workspace.ts";
+
+type FactsRow = {
+  id: ScanId;
+  state: ScanState;
+  settings_fingerprint: string | null;
+  corpora_revision: string | null;
+  as_of: number | null;
+  finished_at: number | null;
+  is_partial: number;
+};
+type QueuedRow = {
+  id: ScanId;
+  workspace_id: WorkspaceId;
+  indicator_type: IndicatorType;
+  indicator_value: string;
+  indicator_hash: string;
+  claim_count: number;
+};
+type ClaimedRow = QueuedRow & { state: ScanState; owner: string };
+type AnswerRow = {
+  source: string;
+  fingerprint: string;
+  confidence: number;
+  origin: string;
+  answered_at: number;
+  sha256: string;
+  findings: string;
+};
+type RunRow = {
+  source: string;
+  outcome: Outcome;
+  finding_count: number;
+  duration_ms: number;
+  ended_at: number;
+  error: string | null;
+  missing: string;
+};
+export type FinishedRow = { state: ScanState; envelope_tail: string | null; digest: string | null; is_partial: number };
+
+const factsColumns = "id, state, settings_fingerprint, corpora_revision, as_of, finished_at, is_partial";
+const runColumns = "source, outcome, finding_count, duration_ms, ended_at, error, missing";
+
+/** Only the newest results can be fresh; a few more than one, because a command with other settings leaves results too. */
+const newestCount = 8;
+
+export type NewScan = {
+  readonly id: ScanId;
+  readonly workspaceId: WorkspaceId;
+  readonly indicator: Indicator;
+  readonly indicatorHash: string;
+  readonly requestedAt: Date;
+};
+
+/** Scans with all that hangs on them: source runs, answers, the ledger and the evidence. */
+export function scanTable(connection: Connection) {
+  const newestFinished = connection.prepare<[string, string], FactsRow>(
+    `SELECT ${factsColumns} FROM scan WHERE indicator_hash = ? AND workspace_id = ? AND finished_at IS NOT NULL
+     ORDER BY finished_at DESC LIMIT ${newestCount}`,
+  );
+  const unfinished = connection.prepare<[string, string], FactsRow>(
+    `SELECT ${factsColumns} FROM scan WHERE indicator_hash = ? AND workspace_id = ? AND finished_at IS NULL
+     ORDER BY requested_at DESC`,
+  );
+  const insert = connection.prepare(
+    `INSERT INTO scan (id, workspace_id, indicator_type, indicator_value, indicator_hash, state, requested_at, claim_count, is_partial)
+     VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0)`,
+  );
+  const byId = connection.prepare<[string, string], FinishedRow>(
+    "SELECT state, envelope_tail, digest, is_partial FROM scan WHERE id = ? AND workspace_id = ?",
+  );
+  const evidenceOf = connection.prepare<[string], { body: string }>("SELECT body FROM evidence WHERE scan_id = ?");
+  // Two partial indexes hold just these rows.
+  const countUnfinished = connection.prepare<[], { count: number }>(
+    `SELECT (SELECT count(*) FROM scan WHERE state = 'queued')
+          + (SELECT count(*) FROM scan WHERE lease_until IS NOT NULL) AS count`,
+  );
+  const nextWorkspace = connection.prepare<[string], { workspace_id: WorkspaceId }>(
+    "SELECT workspace_id FROM scan WHERE state = 'queued' AND workspace_id > ? ORDER BY workspace_id LIMIT 1",
+  );
+  const oldestQueued = connection.prepare<[string], QueuedRow>(
+    `SELECT id, workspace_id, indicator_type, indicator_value, indicator_hash, claim_count FROM scan
+     WHERE state = 'queued' AND workspace_id = ? ORDER BY requested_at, rowid LIMIT 1`,
+  );
+  const workspaceOf = connection.prepare<[string], { id: WorkspaceId; name: string; corpora_revision: string }>(
+    "SELECT id, name, corpora_revision FROM workspace WHERE id = ?",
+  );
+  const claim = connection.prepare(
+    `UPDATE scan SET state = 'scanning', owner = ?, lease_until = ?, claim_count = claim_count + 1,
+       settings_fingerprint = ?, corpora_revision = ? WHERE id = ?`,
+  );
+  const held = connection.prepare<[string, string, number], ClaimedRow>(
+    `SELECT * FROM scan WHERE id = ? AND owner = ? AND claim_count = ? AND lease_until IS NOT NULL`,
+  );
+  const extend = connection.prepare(
+    "UPDATE scan SET lease_until = ? WHERE id = ? AND owner = ? AND claim_count = ? AND lease_until IS NOT NULL",
+  );
+  const setState = connection.prepare("UPDATE scan SET state = ? WHERE id = ?");
+  const claimedBy = connection.prepare<[string], ClaimedRow>(
+    "SELECT * FROM scan WHERE lease_until IS NOT NULL AND owner = ?",
+  );
+  const claimedUntil = connection.prepare<[number], ClaimedRow>("SELECT * FROM scan WHERE lease_until <= ?");
+  const earliestLease = connection.prepare<[], { lease_until: number | null }>(
+    "SELECT min(lease_until) AS lease_until FROM scan WHERE lease_until IS NOT NULL",
+  );
+  const requeue = connection.prepare(
+    "UPDATE scan SET state = 'queued', owner = NULL, lease_until = NULL, claim_count = ? WHERE id = ?",
+  );
+  const finish = connection.prepare(
+    `UPDATE scan SET state = ?, finished_at = ?, owner = NULL, lease_until = NULL, as_of = ?, is_partial = ?, digest = ?, envelope_tail = ?
+     WHERE id = ?`,
+  );
+  const insertEvidence = connection.prepare("INSERT INTO evidence (scan_id, body) VALUES (?, ?)");
+  const saveRun = connection.prepare(
+    `INSERT OR REPLACE INTO source_run (scan_id, ${runColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const runsOf = connection.prepare<[string], RunRow>(
+    `SELECT ${runColumns} FROM source_run WHERE scan_id = ? ORDER BY source`,
+  );
+  const lastRuns = connection.prepare<[], RunRow>(
+    `SELECT ${runColumns}, max(ended_at) FROM source_run GROUP BY source ORDER BY source`,
+  );
+  const answersOf = connection.prepare<[string, string], AnswerRow>(
+    `SELECT source, fingerprint, confidence, origin, answered_at, sha256, findings FROM answer
+     WHERE indicator_hash = ? AND workspace_id = ? ORDER BY source`,
+  );
+  const saveAnswer = connection.prepare(
+    `INSERT INTO answer (indicator_hash, workspace_id, source, fingerprint, confidence, origin, answered_at, sha256, findings)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (indicator_hash, workspace_id, source) DO UPDATE SET fingerprint = excluded.fingerprint,
+       confidence = excluded.confidence, origin = excluded.origin, answered_at = excluded.answered_at,
+       sha256 = excluded.sha256, findings = excluded.findings`,
+  );
+  const saveSighting = connection.prepare<[Record<string, string | number>]>(
+    `INSERT INTO sighting (indicator_hash, workspace_id, finding_hash, first_seen_at, last_seen_at)
+     VALUES (@indicatorHash, @workspaceId, @findingHash, @at, @at)
+     ON CONFLICT DO UPDATE SET last_seen_at = max(last_seen_at, excluded.last_seen_at)`,
+  );
+  const findSighting = connection.prepare<[string, string, string], { first_seen_at: number; last_seen_at: number }>(
+    "SELECT first_seen_at, last_seen_at FROM sighting WHERE indicator_hash = ? AND workspace_id = ? AND finding_hash = ?",
+  );
+  const expiredScans = connection.prepare(
+    "DELETE FROM scan WHERE id IN (SELECT id FROM scan WHERE finished_at < ? ORDER BY finished_at LIMIT ?)",
+  );
+  const expiredAnswers = connection.prepare(
+    "DELETE FROM answer WHERE rowid IN (SELECT rowid FROM answer WHERE answered_at < ? ORDER BY answered_at LIMIT ?)",
+  );
+  const expiredSightings = connection.prepare(
+    `DELETE FROM sighting WHERE (indicator_hash, workspace_id, finding_hash) IN
+       (SELECT indicator_hash, workspace_id, finding_hash FROM sighting WHERE last_seen_at < ? ORDER BY last_seen_at LIMIT ?)`,
+  );
+
+  function insertAs(state: "queued" | "scanning", scan: NewScan): void {
+    const { id, workspaceId, indicator, indicatorHash, requestedAt } = scan;
+    insert.run(id, workspaceId, indicator.type, indicator.value, indicatorHash, state, requestedAt.getTime());
+  }
+
+  function saveRuns(row: ClaimedRow, runs: readonly SourceRun[]): void {
+    for (const run of runs) {
+      const findingCount = run.answer?.findings.length ?? 0;
+      const missing = JSON.stringify(run.missing);
+      const { source, outcome, durationMs, endedAt, error } = run;
+      saveRun.run(row.id, source, outcome, findingCount, durationMs, endedAt.getTime(), error, missing);
+      if (run.answer === null || run.isReused) continue;
+      const { fingerprint, confidence, origin, answeredAt, sha256, findings } = run.answer;
+      const at = answeredAt.getTime();
+      const text = JSON.stringify(findings);
+      saveAnswer.run(row.indicator_hash, row.workspace_id, source, fingerprint, confidence, origin, at, sha256, text);
+    }
+  }
+
+  /** Enters what was seen in the ledger and reads back how it stands now. */
+  function recordSightings(row: ClaimedRow, answers: readonly Answer[]): Map<string, Sighting> {
+    const sightings = new Map<string, Sighting>();
+    for (const answer of answers) {
+      for (const finding of answer.findings) {
+        const hash = findingHash(answer.source, finding);
+        const at = answer.answeredAt.getTime();
+        saveSighting.run({ indicatorHash: row.indicator_hash, workspaceId: row.workspace_id, findingHash: hash, at });
+        const saved = findSighting.get(row.indicator_hash, row.workspace_id, hash);
+        if (saved === undefined) continue;
+        sightings.set(hash, { firstSeenAt: toDate(saved.first_seen_at), lastSeenAt: toDate(saved.last_seen_at) });
+      }
+    }
+    return sightings;
+  }
+
+  /** Stamps the scan with the data that it will see. */
+  function takeOver(row: QueuedRow, owner: string, leaseUntil: Date, fingerprintOf: FingerprintOf): ClaimedScan {
+    const workspace = workspaceOf.get(row.workspace_id);
+    if (workspace === undefined) throw new Error("a scan without its workspace");
+    const corporaRevision = workspace.corpora_revision;
+    const settingsFingerprint = fingerprintOf(workspace);
+    claim.run(owner, leaseUntil.getTime(), settingsFingerprint, corporaRevision, row.id);
+    return {
+      claim: { scanId: row.id, owner, claimCount: row.claim_count + 1 },
+      workspace: { id: workspace.id, name: workspace.name },
+      indicator: { type: row.indicator_type, value: row.indicator_value },
+      indicatorHash: row.indicator_hash,
+      settingsFingerprint,
+      corporaRevision,
+      answers: answersOf.all(row.indicator_hash, row.workspace_id).map(toAnswer),
+    };
+  }
+
+  return {
+    /** Newest first, finished ones before unfinished ones. */
+    factsOf(hash: string, workspaceId: WorkspaceId): ScanFacts[] {
+      return [...newestFinished.all(hash, workspaceId), ...unfinished.all(hash, workspaceId)].map(toFacts);
+    },
+    find: (id: ScanId, workspaceId: WorkspaceId): FinishedRow | undefined => byId.get(id, workspaceId),
+    evidence: (id: ScanId): string => evidenceOf.get(id)?.body ?? "",
+    runs: (id: ScanId): SourceRunRecord[] => runsOf.all(id).map(toRunRecord),
+    lastRuns: (): SourceRunRecord[] => lastRuns.all().map(toRunRecord),
+    countUnfinished: (): number => countUnfinished.get()?.count ?? 0,
+
+    insert: (scan: NewScan): void => insertAs("queued", scan),
+
+    /** Adds a scan that never waits: its caller runs it. */
+    insertClaimed(scan: NewScan, owner: string, leaseUntil: Date, fingerprintOf: FingerprintOf): ClaimedScan {
+      insertAs("scanning", scan);
+      const row: QueuedRow = {
+        id: scan.id,
+        workspace_id: scan.workspaceId,
+        indicator_type: scan.indicator.type,
+        indicator_value: scan.indicator.value,
+        indicator_hash: scan.indicatorHash,
+        claim_count: 0,
+      };
+      return takeOver(row, owner, leaseUntil, fingerprintOf);
+    },
+
+    claim(request: ClaimRequest): ClaimedScan | null {
+      const workspace = nextWorkspace.get(request.afterWorkspaceId ?? "") ?? nextWorkspace.get("");
+      const row = workspace === undefined ? undefined : oldestQueued.get(workspace.workspace_id);
+      if (row === undefined) return null;
+      return takeOver(row, request.owner, request.leaseUntil, request.fingerprintOf);
+    },
+
+    extendLeases(claims: readonly Claim[], until: Date): Claim[] {
+      return claims.filter((c) => extend.run(until.getTime(), c.scanId, c.owner, c.claimCount).changes === 1);
+    },
+
+    saveRuns(claimOf: Claim, runs: readonly SourceRun[], nextState: UnfinishedState): boolean {
+      const row = held.get(claimOf.scanId, claimOf.owner, claimOf.claimCount);
+      if (row === undefined) return false;
+      saveRuns(row, runs);
+      if (row.state !== nextState) setState.run(nextState, row.id);
+      return true;
+    },
+
+    settle(settlement: Settlement): boolean {
+      const { claim: claimOf, runs, answers, finishedAt } = settlement;
+      const row = held.get(claimOf.scanId, claimOf.owner, claimOf.claimCount);
+      if (row === undefined) return false;
+      saveRuns(row, runs);
+      const state = finalState(runs);
+      let projection: Projection | null = null;
+      if (state === "completed") {
+        projection = settlement.project(recordSightings(row, answers));
+        insertEvidence.run(row.id, projection.evidence);
+      }
+      finish.run(
+        state,
+        finishedAt.getTime(),
+        asOf(runs, finishedAt),
+        isPartial(runs) ? 1 : 0,
+        projection?.digest ?? null,
+        projection?.envelopeTail ?? null,
+        row.id,
+      );
+      return true;
+    },
+
+    requeue(which: { owner: string } | { leaseOverAt: Date }, isCounted: boolean, now: Date): number {
+      const rows = "owner" in which ? claimedBy.all(which.owner) : claimedUntil.all(which.leaseOverAt.getTime());
+      for (const row of rows) {
+        if (isCounted && row.claim_count >= maxClaims) finish.run("failed", now.getTime(), null, 0, null, null, row.id);
+        else requeue.run(isCounted ? row.claim_count : row.claim_count - 1, row.id);
+      }
+      return rows.length;
+    },
+
+    nextLeaseEnd: (): Date | null => toDate(earliestLease.get()?.lease_until ?? null),
+
+    removeExpired(limits: RetentionLimits, maxRows: number): number {
+      let left = maxRows;
+      left -= expiredScans.run(limits.scansFinishedBefore.getTime(), left).changes;
+      left -= expiredAnswers.run(limits.answersBefore.getTime(), left).changes;
+      left -= expiredSightings.run(limits.sightingsBefore.getTime(), left).changes;
+      return maxRows - left;
+    },
+  };
+}
+
+/** Completion, or the oldest answer that was taken over, whichever is earlier (CONTRACT.md 5.1). */
+function asOf(runs: readonly SourceRun[], finishedAt: Date): number {
+  const reused = runs.flatMap((run) => (run.isReused && run.answer !== null ? [run.answer.answeredAt.getTime()] : []));
+  return Math.min(finishedAt.getTime(), ...reused);
+}
+
+function toFacts(row: FactsRow): ScanFacts {
+  const { settings_fingerprint: settingsFingerprint, corpora_revision: corporaRevision } = row;
+  const data: DataVersion | null =
+    settingsFingerprint === null || corporaRevision === null ? null : { settingsFingerprint, corporaRevision };
+  return {
+    id: row.id,
+    state: row.state,
+    data,
+    asOf: toDate(row.as_of),
+    finishedAt: toDate(row.finished_at),
+    isPartial: row.is_partial === 1,
+  };
+}
+
+function toAnswer(row: AnswerRow): Answer {
+  return {
+    source: row.source,
+    fingerprint: row.fingerprint,
+    confidence: row.confidence,
+    origin: row.origin,
+    answeredAt: toDate(row.answered_at),
+    sha256: row.sha256,
+    findings: JSON.parse(row.findings) as Answer["findings"],
+  };
+}
+
+function toRunRecord(row: RunRow): SourceRunRecord {
+  return {
+    source: row.source,
+    outcome: row.outcome,
+    findingCount: row.finding_count,
+    durationMs: row.duration_ms,
+    endedAt: toDate(row.ended_at),
+    error: row.error,
+    missing: JSON.parse(row.missing) as string[],
+  };
+}
+
+export function toCompleted(id: ScanId, row: FinishedRow): CompletedReply {
+  return {
+    kind: "completed",
+    scanId: id,
+    envelopeTail: row.envelope_tail ?? "",
+    digest: row.digest ?? "",
+    isPartial: row.is_partial === 1,
+  };
+}

@@ -1,0 +1,63 @@
+import { AppError } from "../../domain/error.ts";
+import { foldName, type Plan, type Workspace, type WorkspaceId } from "../../domain/workspace.ts";
+import type { NewOperator, WorkspaceChange } from "../store.ts";
+import type { Connection } from "./driver.ts";
+
+export type WorkspaceRow = { id: WorkspaceId; name: string; plan: Plan; disabled_at: number | null };
+
+const columns = "id, name, plan, disabled_at";
+
+/** Workspaces and their operators. */
+export function workspaceTable(connection: Connection) {
+  const insert = connection.prepare(
+    "INSERT INTO workspace (id, name, folded_name, plan, disabled_at, corpora_revision) VALUES (?, ?, ?, ?, ?, ?)",
+  );
+  const byId = connection.prepare<[string], WorkspaceRow>(`SELECT ${columns} FROM workspace WHERE id = ?`);
+  const byName = connection.prepare<[string], WorkspaceRow>(`SELECT ${columns} FROM workspace WHERE folded_name = ?`);
+  const all = connection.prepare<[], WorkspaceRow>(`SELECT ${columns} FROM workspace ORDER BY folded_name`);
+  const setPlan = connection.prepare("UPDATE workspace SET plan = ? WHERE id = ?");
+  const setDisabled = connection.prepare("UPDATE workspace SET disabled_at = ? WHERE id = ?");
+  const insertOperator = connection.prepare(
+    "INSERT INTO operator (id, workspace_id, name, role, token_hash, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+  );
+
+  function find(idOrName: string): Workspace | null {
+    const row = byId.get(idOrName) ?? byName.get(foldName(idOrName));
+    return row === undefined ? null : toWorkspace(row);
+  }
+
+  return {
+    find,
+    insert(workspace: Workspace): void {
+      const foldedName = foldName(workspace.name);
+      if (byName.get(foldedName) !== undefined) {
+        throw new AppError("conflict", "A workspace of that name exists already");
+      }
+      const disabledAt = workspace.disabledAt?.getTime() ?? null;
+      insert.run(workspace.id, workspace.name, foldedName, workspace.plan, disabledAt, "");
+    },
+    change(id: WorkspaceId, change: WorkspaceChange): Workspace {
+      if ("plan" in change) setPlan.run(change.plan, id);
+      else setDisabled.run(change.disabledAt?.getTime() ?? null, id);
+      const workspace = find(id);
+      if (workspace === null) throw new AppError("not_found", "There is no such workspace");
+      return workspace;
+    },
+    list: (): Workspace[] => all.all().map(toWorkspace),
+    insertOperator(operator: NewOperator): void {
+      const { id, workspaceId, name, role, tokenHash, createdAt } = operator;
+      insertOperator.run(id, workspaceId, name, role, tokenHash, createdAt.getTime());
+    },
+  };
+}
+
+export function toWorkspace(row: WorkspaceRow): Workspace {
+  return { id: row.id, name: row.name, plan: row.plan, disabledAt: toDate(row.disabled_at) };
+}
+
+/** A stored time, Unix milliseconds, as a Date. */
+export function toDate(milliseconds: number): Date;
+export function toDate(milliseconds: number | null): Date | null;
+export function toDate(milliseconds: number | null): Date | null {
+  return milliseconds === null ? null : new Date(milliseconds);
+}

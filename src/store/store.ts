@@ -1,0 +1,240 @@
+import type { ApiKey, KeyStatus } from "../domain/api-key.ts";
+import type { Projection, Sighting } from "../domain/envelope.ts";
+import type { AppError } from "../domain/error.ts";
+import type { DataVersion, Lifetimes } from "../domain/freshness.ts";
+import type { Indicator } from "../domain/indicator.ts";
+import type {
+  Answer,
+  Claim,
+  ClaimedScan,
+  Outcome,
+  ScanId,
+  ScanState,
+  SourceRun,
+  UnfinishedState,
+} from "../domain/scan.ts";
+import type { Plan, Workspace, WorkspaceId } from "../domain/workspace.ts";
+
+/**
+ * The port to the database. Every method is one transaction; none spans two calls. Rules are not written twice: a
+ * method reads facts, calls a pure function of the domain, and writes what it says. Arguments and results are domain
+ * values.
+ *
+ * Errors of every method: `AppError` `storage_full` when the disk is full, `unavailable` when the database cannot be
+ * read or written.
+ */
+export interface Store {
+  /** Decides and serves a batch of calls; the replies are in the order of the calls. Nothing is replied before the commit. */
+  handleCalls(calls: readonly Call[], rules: CallRules): Promise<Reply[]>;
+  /** The same for a store that cannot be written now: hits and polls are served, a miss is refused with `fault`. */
+  readCalls(calls: readonly Call[], rules: CallRules, fault: AppError): Promise<Reply[]>;
+
+  /** Takes the next queued scan, the oldest of the workspace that comes after `afterWorkspaceId`, round robin. */
+  claimScan(request: ClaimRequest): Promise<ClaimedScan | null>;
+  /** Prolongs what is still held; returns the claims that are. */
+  extendLeases(claims: readonly Claim[], until: Date): Promise<Claim[]>;
+  /** Records sources that ended. False when the claim no longer holds: then nothing was written. */
+  saveRuns(claim: Claim, runs: readonly SourceRun[], nextState: UnfinishedState): Promise<boolean>;
+  /** Ends a scan: last source runs, stored answers, ledger and envelope. False when the claim no longer holds. */
+  settleScan(settlement: Settlement): Promise<boolean>;
+  /** Queues claimed scans again under the same id; with `isCounted` those out of claims become failed. Returns how many. */
+  requeueScans(which: { owner: string } | { leaseOverAt: Date }, options: { isCounted: boolean; now: Date }): Promise<number>;
+  /** When the earliest lease of a claimed scan ends, or null. */
+  nextLeaseEnd(): Promise<Date | null>;
+  /** Deletes at most `maxRows` rows that are past their retention; returns how many it deleted. */
+  removeExpired(limits: RetentionLimits, maxRows: number): Promise<number>;
+
+  insertKey(workspaceId: WorkspaceId, key: NewApiKey): Promise<ApiKey>;
+  listKeys(workspaceId: WorkspaceId, page: KeyPage): Promise<Page<ApiKey>>;
+  /** Adds a workspace and, for the first one, its operator. */
+  insertWorkspace(workspace: Workspace, firstOperator: NewOperator | null): Promise<void>;
+  changeWorkspace(id: WorkspaceId, change: WorkspaceChange): Promise<Workspace>;
+  findWorkspace(idOrName: string): Promise<Workspace | null>;
+  /** By name, ascending. */
+  listWorkspaces(): Promise<Workspace[]>;
+
+  /** All corpora, by name, ascending. */
+  listCorpora(): Promise<Corpus[]>;
+  /** Makes an import visible, or says that the same bytes are there already. The commit is the publication. */
+  publishImport(publication: Publication): Promise<"published" | "already_imported">;
+  /** False when there is no corpus of that name. */
+  removeCorpus(name: string, revision: string): Promise<boolean>;
+
+  /** Reserves the next turn of a source (`pace` null: it only obeys pauses); null when no turn is free before `notAfter`. */
+  takeSlot(source: string, pace: Pace | null, notAfter: Date, now: Date): Promise<Date | null>;
+  /** Nobody asks the source before `until`. Never shortens a longer pause. */
+  pauseSource(source: string, until: Date): Promise<void>;
+  /** The last run of each source that has one, by source. */
+  lastSourceRuns(): Promise<SourceRunRecord[]>;
+
+  close(): void;
+}
+
+/** Who calls: the holder of a key, or the command line in the name of a workspace. */
+export type Caller = { readonly keyHash: string | null } | { readonly workspaceId: WorkspaceId };
+
+/** One request to the exposure API as the store sees it. */
+export type Call = EnrichCall | PollCall;
+
+export type EnrichCall = {
+  readonly kind: "enrich";
+  readonly caller: Caller;
+  /** What was wrong with the request; answered only after the checks that go first (CONTRACT.md 2). */
+  readonly fault: AppError | null;
+  readonly indicator: Indicator | null;
+  readonly indicatorHash: string;
+  /** The id of the scan, if one must be started. */
+  readonly newScanId: ScanId;
+  /** The caller runs the scan itself and always wants a new one (`isRefresh`) or one on a miss. */
+  readonly runner: { readonly owner: string; readonly leaseUntil: Date; readonly isRefresh: boolean } | null;
+};
+
+export type PollCall = {
+  readonly kind: "poll";
+  readonly caller: Caller;
+  /** Null when the path held no id. */
+  readonly scanId: ScanId | null;
+  readonly view: "envelope" | "sources" | "evidence";
+};
+
+export type Reply =
+  | { readonly kind: "refused"; readonly error: AppError }
+  | { readonly kind: "accepted"; readonly scanId: ScanId; readonly indicator: Indicator }
+  /** A scan that the caller now runs itself. */
+  | { readonly kind: "claimed"; readonly scan: ClaimedScan }
+  | { readonly kind: "unfinished"; readonly scanId: ScanId; readonly state: UnfinishedState }
+  | { readonly kind: "failed"; readonly scanId: ScanId }
+  | CompletedReply
+  | { readonly kind: "evidence"; readonly body: string }
+  | {
+      readonly kind: "sources";
+      readonly scanId: ScanId;
+      readonly state: ScanState;
+      readonly runs: readonly SourceRunRecord[];
+    };
+
+export type CompletedReply = {
+  readonly kind: "completed";
+  readonly scanId: ScanId;
+  readonly envelopeTail: string;
+  readonly digest: string;
+  readonly isPartial: boolean;
+};
+
+export type CallRules = {
+  readonly now: Date;
+  readonly lifetimes: Lifetimes;
+  /** More unfinished scans than this, and a miss is refused with `overloaded`. */
+  readonly maxQueue: number;
+  /** The settings of the sources that a workspace may ask, hashed. */
+  readonly fingerprintOf: FingerprintOf;
+};
+
+export type FingerprintOf = (workspace: Pick<Workspace, "id" | "name">) => string;
+
+export type ClaimRequest = {
+  readonly owner: string;
+  readonly now: Date;
+  readonly leaseUntil: Date;
+  /** Turns go round robin over workspaces: the one served last, or null. */
+  readonly afterWorkspaceId: WorkspaceId | null;
+  readonly fingerprintOf: FingerprintOf;
+};
+
+export type Settlement = {
+  readonly claim: Claim;
+  /** All runs of the scan, saved before or not. */
+  readonly runs: readonly SourceRun[];
+  /** Answers that make up the envelope: those of the runs, and last answers kept for sources that failed. */
+  readonly answers: readonly Answer[];
+  readonly finishedAt: Date;
+  /** Pure; gets the ledger as it stands after this scan. */
+  readonly project: (sightings: ReadonlyMap<string, Sighting>) => Projection;
+};
+
+/** Rows older than these go (CONTRACT.md 5.11). */
+export type RetentionLimits = {
+  readonly scansFinishedBefore: Date;
+  readonly answersBefore: Date;
+  readonly sightingsBefore: Date;
+};
+
+/** One row of `/sources`. */
+export type SourceRunRecord = {
+  readonly source: string;
+  readonly outcome: Outcome;
+  readonly findingCount: number;
+  readonly durationMs: number;
+  readonly endedAt: Date;
+  readonly error: string | null;
+  readonly missing: readonly string[];
+};
+
+export type NewApiKey = {
+  readonly id: string;
+  readonly name: string;
+  readonly prefix: string;
+  readonly hash: string;
+  readonly createdAt: Date;
+  readonly createdBy: string;
+  readonly expiresAt: Date | null;
+};
+
+export type KeyPage = {
+  readonly limit: number;
+  readonly cursor: string | null;
+  readonly status: KeyStatus | null;
+  readonly now: Date;
+};
+export type Page<Item> = { readonly items: Item[]; readonly nextCursor: string | null };
+
+export type WorkspaceChange = { readonly plan: Plan } | { readonly disabledAt: Date | null };
+
+export type OperatorRole = "admin" | "viewer";
+export type NewOperator = {
+  readonly id: string;
+  readonly workspaceId: WorkspaceId;
+  readonly name: string;
+  readonly role: OperatorRole;
+  readonly tokenHash: string;
+  readonly createdAt: Date;
+};
+
+/** A set of imports under one source name. */
+export type Corpus = {
+  readonly name: string;
+  /** The one workspace that sees it; null = all. */
+  readonly scope: WorkspaceId | null;
+  readonly confidence: number;
+  readonly origin: string;
+  /** Set anew by each change to the corpus. */
+  readonly revision: string;
+  readonly imports: readonly CorpusImport[];
+};
+
+export type CorpusImport = {
+  readonly id: string;
+  /** Name of the file as the operator gave it, without its folder. */
+  readonly fileName: string;
+  readonly sha256: string;
+  readonly format: string;
+  readonly recordCount: number;
+  readonly importedAt: Date;
+  /** The segment file in the corpora folder. */
+  readonly segmentFile: string;
+};
+
+export type Publication = {
+  readonly name: string;
+  readonly scope: WorkspaceId | null;
+  /** Used when the name is new; `isGiven` says that the operator asked for it, and then it replaces an older one. */
+  readonly confidence: { readonly value: number; readonly isGiven: boolean };
+  readonly origin: { readonly value: string; readonly isGiven: boolean };
+  readonly revision: string;
+  readonly import: CorpusImport;
+};
+
+/** At most `count` calls in any `windowMs`. */
+export type Pace = { readonly count: number; readonly windowMs: number };
+
+export type { DataVersion };
