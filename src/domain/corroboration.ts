@@ -1,7 +1,7 @@
 import { compareText, type Finding } from "./finding.ts";
 import { generalSubjects } from "./subject.ts";
 
-/** A finding together with who said it. */
+/** A finding together with who said it. A source has one origin. */
 export type SourcedFinding = { readonly source: string; readonly origin: string; readonly finding: Finding };
 
 /** `count` of distinct other origins that agree; `by` names one source per origin, sorted, at most 5. */
@@ -16,20 +16,23 @@ const maxNames = 5;
  * to by every finding of its kind, never the other way round. Where both state years of their leak, they need one in
  * common. Sources of one origin count once and never corroborate each other. Agreement is not transitive, so findings
  * are never grouped.
+ *
+ * Findings are not compared in pairs: a thousand general ones from each of five sources would be millions of pairs.
  */
 export function corroborate(findings: readonly SourcedFinding[]): Corroboration[] {
-  const bySubject = new Map<string, SourcedFinding[]>();
-  const byCategory = new Map<string, SourcedFinding[]>();
+  const witnesses: Witnesses = new Map();
   for (const sourced of findings) {
-    for (const subject of sourced.finding.subjects) add(bySubject, subject, sourced);
-    add(byCategory, sourced.finding.category, sourced);
+    for (const topic of [...sourced.finding.subjects, categoryTopic(sourced.finding.category)]) {
+      for (const year of yearsStated(sourced.finding)) addWitness(witnesses, `${topic} ${year}`, sourced);
+    }
   }
-  return findings.map((sourced) => {
-    const nameByOrigin = new Map<string, string>();
-    for (const subject of sourced.finding.subjects) {
-      collectWitnesses(sourced, bySubject.get(subject) ?? [], nameByOrigin);
-      for (const category of categoriesOf(subject)) {
-        collectWitnesses(sourced, byCategory.get(category) ?? [], nameByOrigin);
+  return findings.map(({ origin, finding }) => {
+    const nameByOrigin: NameByOrigin = new Map();
+    for (const topic of finding.subjects.flatMap((subject) => [subject, ...generalTopics(subject)])) {
+      for (const year of yearsAccepted(finding)) {
+        for (const [other, name] of witnesses.get(`${topic} ${year}`) ?? []) {
+          if (other !== origin) keepFirstName(nameByOrigin, other, name);
+        }
       }
     }
     const names = [...new Set(nameByOrigin.values())].sort(compareText);
@@ -37,31 +40,39 @@ export function corroborate(findings: readonly SourcedFinding[]): Corroboration[
   });
 }
 
-function collectWitnesses(
-  sourced: SourcedFinding,
-  candidates: readonly SourcedFinding[],
-  nameByOrigin: Map<string, string>,
-): void {
-  for (const candidate of candidates) {
-    if (candidate.origin === sourced.origin || candidate.source === sourced.source) continue;
-    if (!mayBeOfOneYear(sourced.finding, candidate.finding)) continue;
-    const name = nameByOrigin.get(candidate.origin);
-    if (name === undefined || compareText(candidate.source, name) < 0) {
-      nameByOrigin.set(candidate.origin, candidate.source);
-    }
-  }
+/** Origin -> the first by name of its sources. */
+type NameByOrigin = Map<string, string>;
+/** `<topic> <year>` -> who says something about it. A topic is a subject or `category:<category>`. */
+type Witnesses = Map<string, NameByOrigin>;
+
+/** No subject holds a colon, so no subject reads as a category. */
+function categoryTopic(category: string): string {
+  return `category:${category}`;
 }
 
-function categoriesOf(subject: string): readonly string[] {
-  return Object.hasOwn(generalSubjects, subject) ? generalSubjects[subject as keyof typeof generalSubjects] : [];
+/** The topics whose findings agree to a general subject; none for any other subject. */
+function generalTopics(subject: string): string[] {
+  return (kindsOfGeneral.get(subject) ?? []).map(categoryTopic);
 }
 
-function mayBeOfOneYear(a: Finding, b: Finding): boolean {
-  return a.years.length === 0 || b.years.length === 0 || a.years.some((year) => b.years.includes(year));
+const kindsOfGeneral: ReadonlyMap<string, readonly string[]> = new Map(Object.entries(generalSubjects));
+
+function yearsStated(finding: Finding): readonly (number | "any" | "none")[] {
+  return ["any", ...(finding.years.length === 0 ? (["none"] as const) : finding.years)];
 }
 
-function add(index: Map<string, SourcedFinding[]>, key: string, sourced: SourcedFinding): void {
-  const list = index.get(key);
-  if (list === undefined) index.set(key, [sourced]);
-  else list.push(sourced);
+/** A finding without a year takes any witness; one with years takes those of the same years and those without. */
+function yearsAccepted(finding: Finding): readonly (number | "any" | "none")[] {
+  return finding.years.length === 0 ? ["any"] : ["none", ...finding.years];
+}
+
+function addWitness(witnesses: Witnesses, key: string, { origin, source }: SourcedFinding): void {
+  const nameByOrigin = witnesses.get(key);
+  if (nameByOrigin === undefined) witnesses.set(key, new Map([[origin, source]]));
+  else keepFirstName(nameByOrigin, origin, source);
+}
+
+function keepFirstName(nameByOrigin: NameByOrigin, origin: string, name: string): void {
+  const known = nameByOrigin.get(origin);
+  if (known === undefined || compareText(name, known) < 0) nameByOrigin.set(origin, name);
 }

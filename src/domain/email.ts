@@ -11,7 +11,8 @@ const maxLabelOctets = 63;
 /** No canonical address is longer, so nothing longer is worth normalising: NFC and UTS-46 cost time per character. */
 const maxInputLength = 1024;
 
-const outerSpace = /^[ \t\r\n]+|[ \t\r\n]+$/g;
+/** The look-behind keeps it linear: without it each blank of a long inner run would be tried as the start of the end. */
+const outerSpace = /^[ \t\r\n]+|(?<![ \t\r\n])[ \t\r\n]+$/g;
 const localPart = /^[\p{L}\p{M}\p{Nd}!#$%&'*+\-/=?^_`{|}~]+(?:\.[\p{L}\p{M}\p{Nd}!#$%&'*+\-/=?^_`{|}~]+)*$/u;
 const domainLabel = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 /** UTS-46 drops these without a trace (soft hyphen, joiners, variation selectors); two spellings must not become one. */
@@ -23,8 +24,9 @@ const droppedByUts46 = /\p{Default_Ignorable_Code_Point}/u;
  * A canonical address parses to itself. Source: CONTRACT.md 4.
  */
 export function parseEmail(text: string): EmailAddress | null {
-  if (text.length > maxInputLength) return null;
-  const parts = text.replace(outerSpace, "").split("@");
+  const trimmed = text.replace(outerSpace, "");
+  if (trimmed.length > maxInputLength) return null;
+  const parts = trimmed.split("@");
   if (parts.length !== 2) return null;
   const local = canonicalLocalPart(parts[0] ?? "");
   const domain = canonicalDomain(parts[1] ?? "");

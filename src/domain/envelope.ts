@@ -119,5 +119,6 @@ function digestOf(exposure: { findings: readonly object[] }): string {
     const { first_seen, last_seen, ...stable } = atom as { first_seen: unknown; last_seen: unknown };
     return stable;
   });
-  return `sha256:${createHash("sha256").update(canonicalJson({ ...exposure, findings })).digest("hex")}`;
+  const hash = createHash("sha256").update(canonicalJson({ ...exposure, findings }));
+  return `sha256:${hash.digest("hex")}`;
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import canonicalize from "canonicalize";
-import { subjectOf, slug } from "./subject.ts";
+import { slug, subjectOf } from "./subject.ts";
 
 /** In descending order, as atoms are sorted and counted (CONTRACT.md 7.3, 7.6). */
 export const severities = ["high", "medium", "low"] as const;
@@ -57,7 +57,7 @@ export type FindingInput = {
 
 /** Builds a finding and repairs its text: one line, bounded, well-formed; a URL that is not http(s) becomes null. */
 export function makeFinding(input: FindingInput): Finding {
-  const category = slug(input.category).replaceAll("-", "_").slice(0, maxCategoryLength) || "metadata";
+  const category = oneLine(slug(input.category), maxCategoryLength).replaceAll("-", "_") || "metadata";
   return {
     category,
     severity: input.severity,
@@ -86,13 +86,17 @@ export function oneLine(text: string, maxLength: number): string {
 export function usableUrl(text: string | null): string | null {
   const url = text?.trim() ?? "";
   if (url.length === 0 || url.length > maxUrlLength || !/^https?:\/\//i.test(url)) return null;
-  if (/[\p{Cc}\p{Z}]/u.test(url) || !url.isWellFormed()) return null;
+  if (/[\p{Cc}\p{Z}\p{Bidi_Control}]/u.test(url) || !url.isWellFormed()) return null;
   const parsed = URL.parse(url);
   return parsed !== null && parsed.hostname !== "" && parsed.username === "" && parsed.password === "" ? url : null;
 }
 
+/** Half a surrogate pair becomes U+FFFD, in keys too: RFC 8785 has no form for it. */
 function wellFormed(value: Details): Details {
-  return JSON.parse(JSON.stringify(value).toWellFormed().replaceAll(/\\ud[89a-f][0-9a-f]{2}/gi, "\\ufffd")) as Details;
+  const text = JSON.stringify(value).replaceAll(/\\\\|\\ud[89a-f][0-9a-f]{2}/g, (match) =>
+    match === "\\\\" ? match : "\\ufffd",
+  );
+  return JSON.parse(text) as Details;
 }
 
 /** The severity a source's word stands for: `critical` is high, `info`, null and unknown words are low (CONTRACT.md 7.4). */
@@ -128,7 +132,7 @@ export function mergeFindings(findings: readonly Finding[]): Finding[] {
 
 function unite(equal: readonly Finding[]): Finding {
   const first = equal[0] as Finding;
-  const details = new Map(equal.flatMap((finding) => finding.details).map((entry) => [canonicalJson(entry), entry]));
+  const details = new Set(equal.flatMap((finding) => finding.details).map(canonicalJson));
   return {
     category: first.category,
     severity: severities.find((severity) => equal.some((finding) => finding.severity === severity)) ?? "low",
@@ -136,7 +140,7 @@ function unite(equal: readonly Finding[]): Finding {
     sourceUrl: first.sourceUrl,
     subjects: [...new Set(equal.flatMap((finding) => finding.subjects))].sort(compareText),
     years: [...new Set(equal.flatMap((finding) => finding.years))].sort((a, b) => a - b),
-    details: [...details].sort(([a], [b]) => compareText(a, b)).map(([, entry]) => entry),
+    details: [...details].sort(compareText).map((text) => JSON.parse(text) as Details),
   };
 }
 
@@ -156,7 +160,9 @@ function identityOf(finding: Finding): string {
 
 /** The key of a finding in the ledger: SHA-256, 64 hex digits, of (source, category, title, source_url). */
 export function findingHash(source: string, finding: Finding): string {
-  return createHash("sha256").update(`${source}\0${identityOf(finding)}`).digest("hex");
+  return createHash("sha256")
+    .update(`${source}\0${identityOf(finding)}`)
+    .digest("hex");
 }
 
 /** The order of CONTRACT.md 7.6 among findings of one source. */

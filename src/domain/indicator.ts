@@ -1,5 +1,5 @@
-import { AppError } from "./error.ts";
 import { parseEmail } from "./email.ts";
+import { AppError } from "./error.ts";
 
 /** What is asked about. `value` is canonical. */
 export type Indicator = { readonly type: IndicatorType; readonly value: string };

@@ -25,7 +25,8 @@ export function subjectOf(text: string, aliases?: ReadonlyMap<string, string>): 
   if (Object.hasOwn(generalSubjects, name)) return name;
   const domain = domainOf(name);
   if (domain !== null) return domain;
-  const nameSlug = slug(name).slice(0, maxSubjectLength) || "unnamed";
+  // By code points: cutting a pair in half would leave text that has no UTF-8 form.
+  const nameSlug = [...slug(name)].slice(0, maxSubjectLength).join("") || "unnamed";
   return aliases?.get(nameSlug) ?? serviceDomains.get(nameSlug) ?? nameSlug;
 }
 

@@ -21,7 +21,7 @@ export function openCalls(
   onMiss: () => void,
 ): Calls {
   type Waiting = { call: Call; resolve: (reply: Reply) => void; reject: (error: unknown) => void };
-  let waiting: Waiting[] = [];
+  const waiting: Waiting[] = [];
 
   async function serveTurn(): Promise<void> {
     const turn = waiting.splice(0, maxCallsPerTurn);

@@ -3,7 +3,7 @@ import { SourceError, type SourceErrorReason } from "../domain/error.ts";
 import { capFindings, mergeFindings } from "../domain/finding.ts";
 import { isFreshAnswer, isKeptAnswer } from "../domain/freshness.ts";
 import type { Answer, ClaimedScan, SourceRun } from "../domain/scan.ts";
-import type { Source } from "../sources/source.ts";
+import type { LookupLimits, Source } from "../sources/source.ts";
 import type { Store } from "../store/store.ts";
 import type { Live } from "./live.ts";
 
@@ -33,12 +33,15 @@ export type ScanOptions = {
 export async function runScan(options: ScanOptions, tools: ScanTools): Promise<boolean> {
   const { scan, sources, live, signal } = options;
   const { store, now } = tools;
-  const scanSignal = AbortSignal.any([signal, AbortSignal.timeout(live.scanTimeoutMs)]);
+  const limits: LookupLimits = {
+    signal: AbortSignal.any([signal, AbortSignal.timeout(live.scanTimeoutMs)]),
+    deadline: new Date(now().getTime() + live.scanTimeoutMs),
+  };
   const runs: SourceRun[] = [];
   let unsaved: SourceRun[] = [];
   const open = new Set<Promise<void>>();
   for (const source of sources) {
-    const ended = runSource(source, options, scanSignal, tools).then((run) => {
+    const ended = runSource(source, options, limits, tools).then((run) => {
       runs.push(run);
       unsaved.push(run);
       open.delete(ended);
@@ -67,7 +70,7 @@ export async function runScan(options: ScanOptions, tools: ScanTools): Promise<b
 async function runSource(
   source: Source,
   { scan, live, isRefresh }: ScanOptions,
-  scanSignal: AbortSignal,
+  limits: LookupLimits,
   { now, steadyNow, log }: ScanTools,
 ): Promise<SourceRun> {
   const startedAt = steadyNow();
@@ -88,7 +91,7 @@ async function runSource(
   }
   if (!source.isAllowed) return end({ outcome: "skipped" });
   try {
-    const reply = await askWithin(source, scan, scanSignal);
+    const reply = await askWithin(source, scan, limits, now());
     const findings = capFindings(mergeFindings(reply.findings));
     const { name, fingerprint, confidence, origin } = source;
     const sha256 = answerSha256(findings);
@@ -102,13 +105,14 @@ async function runSource(
 }
 
 /** Asks a source and stops waiting at its deadline, whether it heeds the signal or not. */
-async function askWithin(source: Source, scan: ClaimedScan, scanSignal: AbortSignal) {
-  const signal = AbortSignal.any([scanSignal, AbortSignal.timeout(source.timeoutMs)]);
+async function askWithin(source: Source, scan: ClaimedScan, limits: LookupLimits, startedAt: Date) {
+  const signal = AbortSignal.any([limits.signal, AbortSignal.timeout(source.timeoutMs)]);
+  const deadline = new Date(Math.min(limits.deadline.getTime(), startedAt.getTime() + source.timeoutMs));
   const timedOut = Promise.withResolvers<never>();
   const giveUp = () => timedOut.reject(new SourceError("timeout", "the source did not answer in time"));
   signal.addEventListener("abort", giveUp, { once: true });
   try {
-    return await Promise.race([source.lookup(scan.indicator, signal), timedOut.promise]);
+    return await Promise.race([source.lookup(scan.indicator, { signal, deadline }), timedOut.promise]);
   } finally {
     signal.removeEventListener("abort", giveUp);
   }

@@ -1,8 +1,8 @@
 import type { z } from "zod";
 import type { Finding } from "../domain/finding.ts";
 import type { Indicator } from "../domain/indicator.ts";
-import type { HttpClient } from "../egress/client.ts";
-import type { Pace } from "../store/store.ts";
+import type { Pace } from "../domain/pace.ts";
+import type { HttpClient, HttpResponse } from "../egress/client.ts";
 
 /** What a source said, before the scan dates and stores it. An empty list of findings means that it knows nothing. */
 export type SourceReply = {
@@ -28,12 +28,16 @@ export type SourceKind<Settings = unknown> = {
   /** Default pace, or null for none (CONTRACT.md 5.9). */
   readonly pace: Pace | null;
   readonly timeoutMs: number;
+  /** Tells an answer that asks to slow down from others; default: every 429. */
+  readonly isThrottled?: (response: HttpResponse) => boolean;
   readonly lookup: (indicator: Indicator, context: LookupContext<Settings>) => Promise<SourceReply>;
 };
 
 export type LookupContext<Settings> = {
   /** The name of the source, for titles and log lines. */
   readonly name: string;
+  readonly baseUrl: string | null;
+  readonly apiKey: string | null;
   readonly settings: Settings;
   /** Waits for the turn of the source before each request, and once more after an upstream 429 that fits in the time left. */
   readonly http: HttpClient;
@@ -53,5 +57,8 @@ export type Source = {
   readonly timeoutMs: number;
   /** False when the machine is offline and this source is not marked internal: the scan skips it. */
   readonly isAllowed: boolean;
-  readonly lookup: (indicator: Indicator, signal: AbortSignal) => Promise<SourceReply>;
+  readonly lookup: (indicator: Indicator, limits: LookupLimits) => Promise<SourceReply>;
 };
+
+/** How long a look-up may take: it ends soon after `signal` aborts, which is at `deadline` or before. */
+export type LookupLimits = { readonly signal: AbortSignal; readonly deadline: Date };

@@ -1,8 +1,10 @@
 import type { ApiKey, KeyStatus } from "../domain/api-key.ts";
+import type { Corpus, CorpusImport } from "../domain/corpus.ts";
 import type { Projection, Sighting } from "../domain/envelope.ts";
 import type { AppError } from "../domain/error.ts";
-import type { DataVersion, Lifetimes } from "../domain/freshness.ts";
+import type { Lifetimes } from "../domain/freshness.ts";
 import type { Indicator } from "../domain/indicator.ts";
+import type { Pace } from "../domain/pace.ts";
 import type {
   Answer,
   Claim,
@@ -38,7 +40,10 @@ export interface Store {
   /** Ends a scan: last source runs, stored answers, ledger and envelope. False when the claim no longer holds. */
   settleScan(settlement: Settlement): Promise<boolean>;
   /** Queues claimed scans again under the same id; with `isCounted` those out of claims become failed. Returns how many. */
-  requeueScans(which: { owner: string } | { leaseOverAt: Date }, options: { isCounted: boolean; now: Date }): Promise<number>;
+  requeueScans(
+    which: { owner: string } | { leaseOverAt: Date },
+    options: { isCounted: boolean; now: Date },
+  ): Promise<number>;
   /** When the earliest lease of a claimed scan ends, or null. */
   nextLeaseEnd(): Promise<Date | null>;
   /** Deletes at most `maxRows` rows that are past their retention; returns how many it deleted. */
@@ -200,30 +205,6 @@ export type NewOperator = {
   readonly createdAt: Date;
 };
 
-/** A set of imports under one source name. */
-export type Corpus = {
-  readonly name: string;
-  /** The one workspace that sees it; null = all. */
-  readonly scope: WorkspaceId | null;
-  readonly confidence: number;
-  readonly origin: string;
-  /** Set anew by each change to the corpus. */
-  readonly revision: string;
-  readonly imports: readonly CorpusImport[];
-};
-
-export type CorpusImport = {
-  readonly id: string;
-  /** Name of the file as the operator gave it, without its folder. */
-  readonly fileName: string;
-  readonly sha256: string;
-  readonly format: string;
-  readonly recordCount: number;
-  readonly importedAt: Date;
-  /** The segment file in the corpora folder. */
-  readonly segmentFile: string;
-};
-
 export type Publication = {
   readonly name: string;
   readonly scope: WorkspaceId | null;
@@ -234,7 +215,5 @@ export type Publication = {
   readonly import: CorpusImport;
 };
 
-/** At most `count` calls in any `windowMs`. */
-export type Pace = { readonly count: number; readonly windowMs: number };
-
-export type { DataVersion };
+export type { Corpus, CorpusImport } from "../domain/corpus.ts";
+export type { Pace } from "../domain/pace.ts";

@@ -1,5 +1,5 @@
-import { type ApiKey, type KeyStatus, maxActiveKeys } from "../../domain/api-key.ts";
 import { planRequired } from "../../domain/admission.ts";
+import { type ApiKey, type KeyStatus, maxActiveKeys } from "../../domain/api-key.ts";
 import { AppError } from "../../domain/error.ts";
 import { foldName, hasApiAccess, type Plan, type WorkspaceId } from "../../domain/workspace.ts";
 import type { KeyPage, NewApiKey, Page } from "../store.ts";

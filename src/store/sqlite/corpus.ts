@@ -17,10 +17,16 @@ type ImportRow = {
 };
 
 export function corpusTable(connection: Connection) {
-  const all = connection.prepare<[], CorpusRow>("SELECT name, scope, confidence, origin, revision FROM corpus ORDER BY name");
-  const find = connection.prepare<[string], CorpusRow>("SELECT name, scope, confidence, origin, revision FROM corpus WHERE name = ?");
+  const all = connection.prepare<[], CorpusRow>(
+    "SELECT name, scope, confidence, origin, revision FROM corpus ORDER BY name",
+  );
+  const find = connection.prepare<[string], CorpusRow>(
+    "SELECT name, scope, confidence, origin, revision FROM corpus WHERE name = ?",
+  );
   const imports = connection.prepare<[], ImportRow>("SELECT * FROM corpus_import ORDER BY imported_at, id");
-  const insert = connection.prepare("INSERT INTO corpus (name, scope, confidence, origin, revision) VALUES (?, ?, ?, ?, ?)");
+  const insert = connection.prepare(
+    "INSERT INTO corpus (name, scope, confidence, origin, revision) VALUES (?, ?, ?, ?, ?)",
+  );
   const update = connection.prepare("UPDATE corpus SET confidence = ?, origin = ?, revision = ? WHERE name = ?");
   const remove = connection.prepare("DELETE FROM corpus WHERE name = ?");
   const sameBytes = connection.prepare<[string, string], { id: string }>(

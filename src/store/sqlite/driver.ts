@@ -24,11 +24,7 @@ export function openLockFile(path: string): Connection {
 }
 
 /** Runs `work` as one transaction: all of it is committed, or nothing. Throws what `work` throws, and `AppError` for the database. */
-export function transact<Result>(
-  connection: Connection,
-  mode: "immediate" | "deferred",
-  work: () => Result,
-): Result {
+export function transact<Result>(connection: Connection, mode: "immediate" | "deferred", work: () => Result): Result {
   return translateErrors(() => {
     connection.exec(mode === "immediate" ? "BEGIN IMMEDIATE" : "BEGIN");
     try {

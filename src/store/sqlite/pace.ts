@@ -1,4 +1,4 @@
-import type { Pace } from "../store.ts";
+import { nextTurn, type Pace } from "../../domain/pace.ts";
 import type { Connection } from "./driver.ts";
 
 type PaceRow = { slots: string; paused_until: number };
@@ -14,20 +14,17 @@ export function paceTable(connection: Connection) {
   );
 
   return {
-    /** The earliest turn such that no window holds more than `pace.count` of them and no pause is broken. */
     takeSlot(source: string, pace: Pace | null, notAfter: Date, now: Date): Date | null {
       const row = find.get(source);
       const pausedUntil = row === undefined || row.paused_until > now.getTime() + longestPauseMs ? 0 : row.paused_until;
-      if (pace === null) return pausedUntil > notAfter.getTime() ? null : new Date(Math.max(now.getTime(), pausedUntil));
-      const latestSensible = Math.max(notAfter.getTime(), now.getTime() + pace.windowMs);
+      const latestSensible = Math.max(notAfter.getTime(), now.getTime() + (pace?.windowMs ?? 0));
       const slots = (JSON.parse(row?.slots ?? "[]") as number[]).filter(
         // A turn far ahead was taken before the clock moved back; it would block the source for as long.
-        (slot) => slot > now.getTime() - pace.windowMs && slot <= latestSensible,
+        (slot) => slot > now.getTime() - (pace?.windowMs ?? 0) && slot <= latestSensible,
       );
-      const windowOpens = (slots.at(-pace.count) ?? Number.NEGATIVE_INFINITY) + pace.windowMs;
-      const slot = Math.max(now.getTime(), pausedUntil, windowOpens);
+      const slot = nextTurn(slots, pace, pausedUntil, now.getTime());
       if (slot > notAfter.getTime()) return null;
-      save.run(source, JSON.stringify([...slots, slot].sort((a, b) => a - b)), pausedUntil);
+      if (pace !== null) save.run(source, JSON.stringify([...slots, slot].sort((a, b) => a - b)), pausedUntil);
       return new Date(slot);
     },
 

@@ -16,7 +16,14 @@ import {
   type UnfinishedState,
 } from "../../domain/scan.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
-import type { ClaimRequest, CompletedReply, FingerprintOf, RetentionLimits, Settlement, SourceRunRecord } from "../store.ts";
+import type {
+  ClaimRequest,
+  CompletedReply,
+  FingerprintOf,
+  RetentionLimits,
+  Settlement,
+  SourceRunRecord,
+} from "../store.ts";
 import type { Connection } from "./driver.ts";
 import { toDate } from "./workspace.ts";
 

@@ -55,7 +55,9 @@ export class SqliteStore implements port.Store {
       const version = schemaVersion(connection);
       if (version > currentVersion) return { state: "newer", secretCheck: null };
       if (version === 0) return { state: "unfinished", secretCheck: null };
-      const property = connection.prepare<[], { value: string }>("SELECT value FROM property WHERE name = 'secret_check'");
+      const property = connection.prepare<[], { value: string }>(
+        "SELECT value FROM property WHERE name = 'secret_check'",
+      );
       // The first workspace is the last thing that the set-up writes.
       const workspace = connection.prepare<[], { id: string }>("SELECT id FROM workspace LIMIT 1").get();
       const state = workspace === undefined ? "unfinished" : version < currentVersion ? "older" : "ready";

@@ -1,0 +1,39 @@
+import { AppError } from "../domain/error.ts";
+import { type Plan, parseWorkspaceName, type Workspace, type WorkspaceId } from "../domain/workspace.ts";
+import type { NewOperator, Store } from "../store/store.ts";
+
+/**
+ * Adds a workspace (CONTRACT.md 12.3). Throws `invalid_request` for a name that is empty, too long or reads as an id,
+ * and `conflict` for one that is in use, whatever its case.
+ */
+export async function createWorkspace(
+  name: string,
+  plan: Plan,
+  store: Pick<Store, "insertWorkspace">,
+  newId: () => string,
+  firstOperator: ((workspaceId: WorkspaceId) => NewOperator) | null = null,
+): Promise<Workspace> {
+  const parsed = parseWorkspaceName(name);
+  if (parsed === null) {
+    throw new AppError(
+      "invalid_request",
+      "The name of a workspace needs 1 to 64 characters, no control characters, and must not have the form of an id",
+    );
+  }
+  const workspace: Workspace = { id: newId() as WorkspaceId, name: parsed, plan, disabledAt: null };
+  await store.insertWorkspace(workspace, firstOperator?.(workspace.id) ?? null);
+  return workspace;
+}
+
+/** Finds a workspace by id or name. Throws `not_found`. */
+export async function getWorkspace(idOrName: string, store: Pick<Store, "findWorkspace">): Promise<Workspace> {
+  const workspace = await store.findWorkspace(idOrName);
+  if (workspace === null) throw new AppError("not_found", "There is no such workspace");
+  return workspace;
+}
+
+/** The object that commands print. */
+export function workspaceBody(workspace: Workspace) {
+  const status = workspace.disabledAt === null ? "active" : "disabled";
+  return { id: workspace.id, name: workspace.name, plan: workspace.plan, status };
+}

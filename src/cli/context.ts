@@ -1,0 +1,71 @@
+import { randomBytes } from "node:crypto";
+import { statSync } from "node:fs";
+import { userInfo } from "node:os";
+import type { Command } from "commander";
+import type { Entropy } from "../access/api-key.ts";
+import { type Config, environment, loadConfig } from "../config.ts";
+import { type OpenStore, openStore } from "../wiring.ts";
+import { CommandError, exitCodes } from "./exit.ts";
+import type { Output } from "./output.ts";
+
+/** The options that every command has. */
+export type GlobalOptions = { dataDir?: string; config?: string; json?: boolean };
+
+export const entropy: Entropy = {
+  now: () => new Date(),
+  newId: () => crypto.randomUUID(),
+  randomBytes,
+};
+
+/** Reads the configuration that a command uses; warnings go to the standard error. */
+export function readConfig(
+  command: Command,
+  output: Output,
+  needs: { sourceSecrets: boolean; listen?: string } = { sourceSecrets: false },
+): Config {
+  const { dataDir, config: file } = command.optsWithGlobals<GlobalOptions>();
+  const flags = {
+    ...(file === undefined ? {} : { config: file }),
+    ...(dataDir === undefined ? {} : { dataDir }),
+    ...(needs.listen === undefined ? {} : { listen: needs.listen }),
+  };
+  const { config, warnings } = loadConfig({ flags, env: environment(), needs: { sourceSecrets: needs.sourceSecrets } });
+  for (const warning of warnings) output.err(`warning: ${warning}\n`);
+  return config;
+}
+
+/** Runs `work` on the data directory of the configuration and closes it again. */
+export async function withStore<Result>(config: Config, work: (open: OpenStore) => Promise<Result>): Promise<Result> {
+  becomeOwner(config.dataDir);
+  const open = openStore(config, "command");
+  try {
+    return await work(open);
+  } finally {
+    open.store.close();
+  }
+}
+
+/**
+ * Root becomes the owner of the data directory before anything in it is opened: a file that root creates there is one
+ * that the service can no longer write.
+ */
+export function becomeOwner(dataDir: string): void {
+  if (process.getuid?.() !== 0) return;
+  const owner = statSync(dataDir, { throwIfNoEntry: false });
+  if (owner === undefined || owner.uid === 0) return;
+  try {
+    process.setgroups?.([owner.gid]);
+    process.setgid?.(owner.gid);
+    process.setuid?.(owner.uid);
+  } catch {
+    throw new CommandError(exitCodes.failed, `${dataDir} belongs to another user; run as ${nameOf(owner.uid)}`);
+  }
+  if (process.getuid?.() !== owner.uid) {
+    throw new CommandError(exitCodes.failed, `${dataDir} belongs to another user; run as ${nameOf(owner.uid)}`);
+  }
+}
+
+function nameOf(uid: number): string {
+  const { username, uid: ownUid } = userInfo();
+  return uid === ownUid ? username : `user ${uid}`;
+}

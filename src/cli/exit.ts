@@ -1,0 +1,49 @@
+import { ConfigError } from "../config.ts";
+import { CorpusError } from "../corpus/error.ts";
+import { AppError, type ErrorCode } from "../domain/error.ts";
+import { DataDirError } from "../wiring.ts";
+
+/** Done, failed, usage or configuration, not found, refused by state or rule (CONTRACT.md 12.3). */
+export const exitCodes = { done: 0, failed: 1, usage: 2, notFound: 3, refused: 4 } as const;
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+
+/** A command that ends with a message and a code of its own. */
+export class CommandError extends Error {
+  override readonly name = "CommandError";
+  readonly exitCode: ExitCode;
+
+  constructor(exitCode: ExitCode, message: string) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+const byDataDirProblem = {
+  uninitialised: exitCodes.notFound,
+  refused: exitCodes.refused,
+  inaccessible: exitCodes.failed,
+};
+const byCorpusError = {
+  not_found: exitCodes.notFound,
+  refused: exitCodes.failed,
+  conflict: exitCodes.refused,
+  invalid: exitCodes.refused,
+};
+const byCode: Partial<Record<ErrorCode, ExitCode>> = {
+  not_found: exitCodes.notFound,
+  invalid_email: exitCodes.refused,
+  invalid_request: exitCodes.refused,
+  plan_required: exitCodes.refused,
+  conflict: exitCodes.refused,
+  forbidden: exitCodes.refused,
+};
+
+/** The exit code of an error that a command did not handle, and the line that says what was wrong. */
+export function explain(error: unknown): { exitCode: ExitCode; message: string } {
+  if (error instanceof CommandError) return { exitCode: error.exitCode, message: error.message };
+  if (error instanceof ConfigError) return { exitCode: exitCodes.usage, message: error.message };
+  if (error instanceof DataDirError) return { exitCode: byDataDirProblem[error.problem], message: error.message };
+  if (error instanceof CorpusError) return { exitCode: byCorpusError[error.kind], message: error.message };
+  if (error instanceof AppError) return { exitCode: byCode[error.code] ?? exitCodes.failed, message: error.message };
+  return { exitCode: exitCodes.failed, message: error instanceof Error ? error.message : "unexpected error" };
+}

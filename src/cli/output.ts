@@ -1,0 +1,26 @@
+/** Where a command writes: its result to `out`, everything else to `err`. */
+export type Output = {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  readonly isTerminal: boolean;
+};
+
+/** Prints one JSON document with `--json`, else `text`. */
+export function printResult(output: Output, isJson: boolean, document: unknown, text: string): void {
+  output.out(isJson ? `${JSON.stringify(document)}\n` : `${text}\n`);
+}
+
+/** Rows as aligned columns under a header; a line that says so when there are none. */
+export function table(header: readonly string[], rows: readonly (readonly (string | number | null)[])[]): string {
+  if (rows.length === 0) return "(none)";
+  const cells = [header, ...rows.map((row) => row.map((cell) => (cell === null ? "-" : String(cell))))];
+  const widths = header.map((_, column) => Math.max(...cells.map((row) => Bun.stringWidth(row[column] ?? ""))));
+  return cells
+    .map((row) =>
+      row
+        .map((cell, column) => cell + " ".repeat((widths[column] ?? 0) - Bun.stringWidth(cell)))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}

@@ -1,0 +1,54 @@
+import { Command, CommanderError } from "commander";
+import { version } from "../version.ts";
+import { corpusCommand } from "./corpus.ts";
+import { enrichCommand } from "./enrich.ts";
+import { type ExitCode, exitCodes, explain } from "./exit.ts";
+import { initCommand } from "./init.ts";
+import { keysCommand } from "./keys.ts";
+import type { Output } from "./output.ts";
+import { serveCommand } from "./serve.ts";
+import { versionCommand } from "./version.ts";
+import { workspacesCommand } from "./workspaces.ts";
+
+/** Runs the command line and returns its exit code. `args` are those after the program's name. */
+export async function runProgram(args: readonly string[], output: Output): Promise<ExitCode> {
+  const program = new Command("xpose")
+    .description("What does the internet expose about an email address? Evidence for SIEM and SOAR, never a verdict.")
+    .version(version)
+    .option("--config <file>", "configuration file; default $XPOSE_CONFIG or /etc/xpose/xpose.toml")
+    .option("--data-dir <dir>", "data directory; default /var/lib/xpose")
+    .option("--json", "print one JSON document")
+    .configureHelp({ showGlobalOptions: true })
+    .addHelpText("after", "\nExample:\n  xpose init --data-dir ./data && xpose serve --data-dir ./data");
+  for (const command of [
+    initCommand(output),
+    serveCommand(output),
+    keysCommand(output),
+    workspacesCommand(output),
+    corpusCommand(output),
+    enrichCommand(output),
+    versionCommand(output),
+  ]) {
+    program.addCommand(command);
+  }
+  prepare(program, output);
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return exitCodes.done;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    const { exitCode, message } = explain(error);
+    output.err(`error: ${message}\n`);
+    return exitCode;
+  }
+}
+
+/** Errors of usage become exceptions instead of ending the process, for every command below. */
+function prepare(command: Command, output: Output): void {
+  command
+    .exitOverride()
+    .showHelpAfterError("(add --help for usage)")
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ writeOut: output.out, writeErr: output.err });
+  for (const child of command.commands) prepare(child, output);
+}

@@ -1,0 +1,138 @@
+import { z } from "zod";
+import {
+  type Finding,
+  makeFinding,
+  oneLine,
+  parseLeakYear,
+  parseSeverity,
+  type Severity,
+  severities,
+  usableUrl,
+} from "../domain/finding.ts";
+import { slug } from "../domain/subject.ts";
+
+/**
+ * What is kept of a record beside its address, already repaired and bounded. In this order it is stored, so that the
+ * more severe records of an address come first.
+ */
+const fieldsSchema = z.object({
+  severity: z.enum(severities).optional(),
+  category: z.string().optional(),
+  subject: z.string().optional(),
+  title: z.string().optional(),
+  sourceUrl: z.string().optional(),
+  /** `YYYY`, `YYYY-MM` or `YYYY-MM-DD`. */
+  date: z.string().optional(),
+});
+export type RecordFields = z.infer<typeof fieldsSchema>;
+
+/** What holds for the records of an import that do not say otherwise. */
+const defaultsSchema = z.object({
+  severity: z.enum(severities),
+  category: z.string(),
+  subject: z.string(),
+  title: z.string(),
+  date: z.string().nullable(),
+  /** Text before and after the subject in the title of a record that has a subject and no title; null = `title`. */
+  subjectTitle: z.object({ before: z.string(), after: z.string() }).nullable(),
+});
+export type RecordDefaults = z.infer<typeof defaultsSchema>;
+
+/** What a segment says about itself: enough to read its records without the database. */
+export const importInfoSchema = z.object({
+  corpus: z.string(),
+  file: z.string(),
+  format: z.string(),
+  defaults: defaultsSchema,
+});
+export type ImportInfo = z.infer<typeof importInfoSchema>;
+
+/** A record that brings nothing of its own. */
+export const noFields: RecordFields = Object.freeze({});
+
+/** Text of a record as it stands in the file; null and undefined are absent, but for a severity of null. */
+export type RawFields = {
+  readonly category?: string | null | undefined;
+  readonly severity?: string | null | undefined;
+  readonly title?: string | null | undefined;
+  readonly subject?: string | null | undefined;
+  readonly source_url?: string | null | undefined;
+  readonly date?: string | null | undefined;
+};
+
+/**
+ * Repairs and bounds what is kept; empty text counts as absent, a severity of null is `low` (CONTRACT.md 7.4). Returns
+ * null when the date is not a date. Text that holds the address is dropped: addresses are stored as hashes only.
+ */
+export function parseFields(raw: RawFields, address: string): RecordFields | null {
+  const date = raw.date?.trim() || undefined;
+  if (date !== undefined && parseLeakYear(date) === null) return null;
+  const folded = address.trim().toLowerCase();
+  const textOf = (text: string | null | undefined, maxLength: number): string | undefined => {
+    const line = oneLine(text ?? "", maxLength);
+    return line === "" || holdsAddress(line, folded) ? undefined : line;
+  };
+  const category = textOf(raw.category, 50);
+  return {
+    severity: raw.severity === null ? "low" : severityOf(raw.severity),
+    category: category === undefined ? undefined : slug(category).replaceAll("-", "_"),
+    subject: textOf(raw.subject, 253),
+    title: textOf(raw.title, 255),
+    sourceUrl: usableUrl(textOf(raw.source_url, 1025) ?? null) ?? undefined,
+    date,
+  };
+}
+
+function severityOf(word: string | undefined): Severity | undefined {
+  return word === undefined || word.trim() === "" ? undefined : parseSeverity(word);
+}
+
+function holdsAddress(text: string, address: string): boolean {
+  return address !== "" && decoded(text).toLowerCase().includes(address);
+}
+
+function decoded(text: string): string {
+  if (!text.includes("%")) return text;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text.replaceAll(/%40/g, "@");
+  }
+}
+
+/** The stored form: compact JSON of the fields that differ from the defaults, empty when none does. */
+export function encodeFields(fields: RecordFields, defaults: RecordDefaults): string {
+  if (fields === noFields) return "";
+  const { severity, category, subject, title, sourceUrl, date } = fields;
+  // A subject that makes the title is kept even where it equals the default one.
+  const isSubjectKept = defaults.subjectTitle !== null || subject !== defaults.subject;
+  const text = JSON.stringify({
+    severity: severity === defaults.severity ? undefined : severity,
+    category: category === defaults.category ? undefined : category,
+    subject: isSubjectKept ? subject : undefined,
+    title: title === defaults.title && (subject === undefined || defaults.subjectTitle === null) ? undefined : title,
+    sourceUrl,
+    date: date === defaults.date ? undefined : date,
+  });
+  return text === "{}" ? "" : text;
+}
+
+/** The finding that a stored record stands for. Throws when `payload` is not what `encodeFields` made. */
+export function toFinding(payload: string, row: number, info: ImportInfo): Finding {
+  const fields = payload === "" ? noFields : fieldsSchema.parse(JSON.parse(payload));
+  const { defaults } = info;
+  const date = fields.date ?? defaults.date;
+  return makeFinding({
+    category: fields.category ?? defaults.category,
+    severity: fields.severity ?? defaults.severity,
+    title: fields.title ?? titleBySubject(fields.subject, defaults) ?? defaults.title,
+    subject: fields.subject ?? defaults.subject,
+    sourceUrl: fields.sourceUrl ?? null,
+    year: date === null ? null : parseLeakYear(date),
+    details: { file: info.file, row, format: info.format, ...(date === null ? {} : { date }) },
+  });
+}
+
+function titleBySubject(subject: string | undefined, { subjectTitle }: RecordDefaults): string | null {
+  return subject === undefined || subjectTitle === null ? null : `${subjectTitle.before}${subject}${subjectTitle.after}`;
+}

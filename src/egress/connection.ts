@@ -1,0 +1,142 @@
+import { lookup } from "node:dns/promises";
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import { BlockList, connect, isIP, type Socket } from "node:net";
+import { checkServerIdentity, connect as connectTls, createSecureContext, rootCertificates, type SecureContext, type TLSSocket } from "node:tls";
+import { SourceError } from "../domain/error.ts";
+import { aborted } from "./aborted.ts";
+
+/** An open connection; `error` events after it was given out are already listened to. */
+export type Connected = Socket | TLSSocket;
+
+/** All addresses of a name. */
+export type Resolve = (hostname: string) => Promise<readonly string[]>;
+
+export const resolveHost: Resolve = async (hostname) =>
+  (await lookup(hostname, { all: true })).map(({ address }) => address);
+
+const maxAddresses = 4;
+/** Time for one address while another one is left to try. */
+const attemptMs = 3_000;
+
+/**
+ * Connects to the host and port of a URL. A name is resolved once, and the address that was checked is the one that is
+ * connected to, so that a name cannot change its meaning in between (DNS rebinding).
+ * Throws `SourceError` `unreachable`, or the signal's reason.
+ */
+export async function connectTcp(url: URL, resolve: Resolve, signal: AbortSignal): Promise<Socket> {
+  const addresses = await addressesOf(url, resolve, signal);
+  const port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
+  const codes = [];
+  for (const [index, address] of addresses.entries()) {
+    const isLast = index === addresses.length - 1;
+    const socket = connect({ host: address, port, noDelay: true });
+    socket.on("error", ignore);
+    try {
+      await once(socket, "connect", { signal: isLast ? signal : AbortSignal.any([signal, AbortSignal.timeout(attemptMs)]) });
+      return socket;
+    } catch (error) {
+      socket.destroy();
+      signal.throwIfAborted();
+      codes.push(codeOf(error));
+    }
+  }
+  throw new SourceError("unreachable", `${url.host}: cannot connect (${codes.join(", ")})`);
+}
+
+async function addressesOf(url: URL, resolve: Resolve, signal: AbortSignal): Promise<readonly string[]> {
+  const host = bare(url.hostname);
+  const addresses = isIP(host) === 0 ? await namesToAddresses(url, resolve, signal) : [host];
+  if (addresses.some(isForbiddenAddress)) {
+    throw new SourceError("unreachable", `${url.host}: link-local and metadata addresses are refused`);
+  }
+  return addresses.slice(0, maxAddresses);
+}
+
+async function namesToAddresses(url: URL, resolve: Resolve, signal: AbortSignal): Promise<readonly string[]> {
+  try {
+    return await Promise.race([resolve(url.hostname), aborted(signal)]);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new SourceError("unreachable", `${url.host}: unknown name (${codeOf(error)})`);
+  }
+}
+
+const forbiddenAddresses = new BlockList();
+forbiddenAddresses.addSubnet("169.254.0.0", 16, "ipv4");
+forbiddenAddresses.addSubnet("fe80::", 10, "ipv6");
+forbiddenAddresses.addAddress("fd00:ec2::254", "ipv6");
+
+/**
+ * Is the host of a URL a link-local address or that of a cloud's metadata service? They hand out credentials of the
+ * machine and never hold breach data. Other private addresses are normal here (a MISP within the perimeter).
+ */
+export function isForbiddenAddress(host: string): boolean {
+  const address = bare(host);
+  const family = isIP(address);
+  return family !== 0 && forbiddenAddresses.check(address, family === 4 ? "ipv4" : "ipv6");
+}
+
+/**
+ * Speaks TLS on an open connection and verifies the certificate for the host of the URL; nothing can switch that off.
+ * Throws `SourceError` `tls`, or `unreachable` when the peer hangs up, or the signal's reason.
+ */
+export async function startTls(
+  socket: Connected,
+  url: URL,
+  secureContext: SecureContext,
+  signal: AbortSignal,
+): Promise<TLSSocket> {
+  const host = bare(url.hostname);
+  const secured = connectTls({
+    socket,
+    secureContext,
+    // A server name is a name, never an address (RFC 6066, section 3).
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+    // Given, because it wins over NODE_TLS_REJECT_UNAUTHORIZED.
+    rejectUnauthorized: true,
+    checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
+    ALPNProtocols: ["http/1.1"],
+  });
+  secured.on("error", ignore);
+  try {
+    await once(secured, "secureConnect", { signal });
+    return secured;
+  } catch (error) {
+    secured.destroy();
+    socket.destroy();
+    signal.throwIfAborted();
+    const code = codeOf(error);
+    throw new SourceError(code.startsWith("E") && !code.startsWith("ERR_") ? "unreachable" : "tls", `${url.host}: ${code}`);
+  }
+}
+
+/** What is trusted: exactly these PEM certificates. Throws when one of them cannot be read. */
+export function trust(pem: readonly string[]): SecureContext {
+  return createSecureContext({ ca: [...pem] });
+}
+
+/** Where Debian, Red Hat and SUSE keep the certificates that the system trusts, those of the organisation included. */
+const systemBundles = [
+  "/etc/ssl/certs/ca-certificates.crt",
+  "/etc/pki/tls/certs/ca-bundle.crt",
+  "/etc/ssl/ca-bundle.pem",
+];
+
+/** The system's trusted certificates as PEM, else those that the runtime brings. */
+export function systemCa(): string {
+  const bundle = systemBundles.find((file) => existsSync(file));
+  return bundle === undefined ? rootCertificates.join("\n") : readFileSync(bundle, "utf8");
+}
+
+/** `[::1]` -> `::1`. */
+function bare(hostname: string): string {
+  return hostname.replace(/^\[|\]$/g, "");
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "no code";
+}
+
+/** A socket without a listener for its late errors would end the process. */
+function ignore(): void {}

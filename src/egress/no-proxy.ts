@@ -1,0 +1,41 @@
+import { BlockList, isIP } from "node:net";
+
+/**
+ * Does one of the `no_proxy` entries name the host of a URL? Entries: `*` (everything), `host` (exactly that one),
+ * `.suffix` or `*.suffix` (all names below it), an address or a network such as `10.0.0.0/8` (hosts written as an
+ * address; no name is resolved for it), and each of them with `:port`. Case is ignored. An entry that is none of
+ * these matches nothing, so that a typing error sends more through the proxy, never less.
+ */
+export function bypassesProxy(url: URL, entries: readonly string[]): boolean {
+  const host = url.hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
+  const port = url.port || (url.protocol === "https:" ? "443" : "80");
+  return entries.some((entry) => {
+    const { pattern, entryPort } = splitPort(entry.trim().toLowerCase());
+    return (entryPort === null || entryPort === port) && matches(host, pattern);
+  });
+}
+
+function splitPort(entry: string): { pattern: string; entryPort: string | null } {
+  if (isIP(entry) === 6) return { pattern: entry, entryPort: null };
+  const match = /^(.+?)(?::(\d+))?$/.exec(entry);
+  return { pattern: (match?.[1] ?? "").replace(/^\[([^\]]*)\]/, "$1"), entryPort: match?.[2] ?? null };
+}
+
+function matches(host: string, pattern: string): boolean {
+  if (pattern === "*") return true;
+  if (isIP(host) !== 0) return isInNetwork(host, pattern);
+  const suffix = pattern.replace(/^\*(?=\.)/, "");
+  return suffix.startsWith(".") ? host.endsWith(suffix) && host !== suffix : host === pattern;
+}
+
+function isInNetwork(host: string, pattern: string): boolean {
+  const [address = "", prefix] = pattern.split("/");
+  const family = isIP(address);
+  if (family === 0 || (prefix !== undefined && !/^\d{1,3}$/.test(prefix))) return false;
+  const widest = family === 4 ? 32 : 128;
+  const length = Number(prefix ?? widest);
+  if (length > widest) return false;
+  const network = new BlockList();
+  network.addSubnet(address, length, family === 4 ? "ipv4" : "ipv6");
+  return network.check(host, isIP(host) === 4 ? "ipv4" : "ipv6");
+}

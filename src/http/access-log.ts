@@ -1,0 +1,45 @@
+/** One served request. `path` is the pattern of its route, so that no id and no submitted text is logged; null = no route. */
+export type AccessEntry = {
+  readonly method: string;
+  readonly path: string | null;
+  readonly status: number;
+  readonly durationMs: number;
+  readonly correlationId: string;
+};
+
+export type AccessLog = { readonly write: (entry: AccessEntry) => void; readonly flush: () => void };
+
+const flushAfterMs = 250;
+const flushAtLength = 65_536;
+
+/**
+ * Writes one JSON line per request, in batches. It is built by hand: on the path of a hit a logging library costs more
+ * than the look-up.
+ */
+export function openAccessLog(write: (text: string) => void, now: () => Date): AccessLog {
+  let buffer = "";
+  let timer: ReturnType<typeof setTimeout> | null = null;
+
+  function flush(): void {
+    if (timer !== null) clearTimeout(timer);
+    timer = null;
+    const text = buffer;
+    buffer = "";
+    if (text !== "") write(text);
+  }
+
+  return {
+    write({ method, path, status, durationMs, correlationId }) {
+      const pathText = path === null ? "null" : `"${path}"`;
+      buffer +=
+        `{"level":30,"time":${now().getTime()},"msg":"request","method":${JSON.stringify(method)},"path":${pathText},` +
+        `"status":${status},"ms":${durationMs.toFixed(2)},"correlation_id":"${correlationId}"}\n`;
+      if (buffer.length >= flushAtLength) flush();
+      else timer ??= setTimeout(flush, flushAfterMs);
+    },
+    flush,
+  };
+}
+
+/** For a log level that leaves requests out. */
+export const noAccessLog: AccessLog = { write: () => undefined, flush: () => undefined };

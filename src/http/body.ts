@@ -1,0 +1,42 @@
+import { AppError } from "../domain/error.ts";
+
+/**
+ * Reads a JSON body of at most `maxBytes`, whatever its declared length. Throws `payload_too_large`,
+ * `unsupported_media_type` or `malformed_json`, in this order (CONTRACT.md 2, 3.2). The runtime's own limit is not
+ * used: it answers before our checks and without our error body.
+ */
+export async function readJson(request: Request, maxBytes: number): Promise<unknown> {
+  const bytes = await readWithin(request, maxBytes);
+  const mediaType = (request.headers.get("Content-Type") ?? "").split(";")[0]?.trim().toLowerCase();
+  const encoding = (request.headers.get("Content-Encoding") ?? "identity").trim().toLowerCase();
+  if (mediaType !== "application/json" || encoding !== "identity") {
+    throw new AppError("unsupported_media_type", "The body must be application/json without a content encoding");
+  }
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new AppError("malformed_json", "The body is not valid JSON in UTF-8", { cause });
+  }
+}
+
+async function readWithin(request: Request, maxBytes: number): Promise<Uint8Array> {
+  const tooLarge = () => new AppError("payload_too_large", `The body is larger than ${maxBytes} bytes`);
+  if (Number(request.headers.get("Content-Length") ?? 0) > maxBytes) {
+    await discardBody(request);
+    throw tooLarge();
+  }
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of request.body ?? []) {
+    size += chunk.byteLength;
+    // Leaving the loop cancels the stream.
+    if (size > maxBytes) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** An unread body is not limited by the server, so it is cancelled. */
+export async function discardBody(request: Request): Promise<void> {
+  await request.body?.cancel();
+}

@@ -1,0 +1,45 @@
+import type { AppError, ErrorCode } from "../domain/error.ts";
+
+/** The status of each code (CONTRACT.md 10). The compiler asks for a new one. */
+export const statusOf = {
+  invalid_email: 400,
+  malformed_json: 400,
+  invalid_request: 400,
+  invalid_api_key: 401,
+  unauthorized: 401,
+  plan_required: 403,
+  forbidden: 403,
+  not_found: 404,
+  method_not_allowed: 405,
+  conflict: 409,
+  payload_too_large: 413,
+  unsupported_media_type: 415,
+  unsupported_indicator: 422,
+  rate_limited: 429,
+  internal_error: 500,
+  overloaded: 503,
+  unavailable: 503,
+  storage_full: 503,
+} as const satisfies Record<ErrorCode, number>;
+
+/** Headers that a code always brings (CONTRACT.md 1.2, 5.12, 10). */
+const headersOf: Partial<Record<ErrorCode, Readonly<Record<string, string>>>> = {
+  invalid_api_key: { "WWW-Authenticate": 'ApiKey realm="xpose"' },
+  overloaded: { "Retry-After": "5" },
+  unavailable: { "Retry-After": "5" },
+  storage_full: { "Retry-After": "30" },
+};
+
+/** A JSON answer. Nothing this API says may be kept by a cache on the way. */
+export function jsonResponse(status: number, body: string, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(body, {
+    status,
+    headers: { "Content-Type": "application/json", "Cache-Control": "no-store", ...headers },
+  });
+}
+
+/** The one shape of every error (CONTRACT.md 0.2). */
+export function errorResponse(error: AppError, headers: Readonly<Record<string, string>> = {}): Response {
+  const body = JSON.stringify({ error: { code: error.code, message: error.message } });
+  return jsonResponse(statusOf[error.code], body, { ...headersOf[error.code], ...headers });
+}

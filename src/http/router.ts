@@ -1,0 +1,133 @@
+import { AppError } from "../domain/error.ts";
+import type { Indicator } from "../domain/indicator.ts";
+import type { DerivedKeys } from "../domain/keyed-hash.ts";
+import type { ScanId } from "../domain/scan.ts";
+import type { Calls } from "../scans/calls.ts";
+import type { AccessLog } from "./access-log.ts";
+import { discardBody } from "./body.ts";
+import { errorResponse } from "./errors.ts";
+
+/** What the handlers use of the application. */
+export type Application = {
+  readonly keys: DerivedKeys;
+  readonly calls: Calls;
+  readonly whenSettled: (scanId: ScanId, timeoutMs: number, signal: AbortSignal) => Promise<void>;
+  readonly newScanId: () => ScanId;
+  readonly hashOf: (indicator: Indicator) => string;
+  readonly newId: () => string;
+  readonly steadyNow: () => number;
+  /** False while the service starts or stops. */
+  readonly isReady: () => boolean;
+  readonly accessLog: AccessLog;
+  readonly log: { readonly error: (fields: object, message: string) => void };
+};
+
+export type Exchange = {
+  readonly request: Request;
+  /** The raw text of the path segments in braces, by name. */
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly app: Application;
+};
+
+export type Route = {
+  readonly method: "GET" | "POST" | "DELETE";
+  readonly path: string;
+  readonly handle: (exchange: Exchange) => Response | Promise<Response>;
+  /** Answers while the service starts and stops, too. */
+  readonly isAlwaysOn?: boolean;
+};
+
+type Match = { readonly rows: readonly Route[]; readonly parameters: Record<string, string> };
+
+const correlationForm = /^[A-Za-z0-9._-]{1,64}$/;
+
+/**
+ * Answers requests by the route table. An unknown path is 404 and a wrong method 405 for anybody, before credentials
+ * (CONTRACT.md 2). What a handler throws becomes an error body; what is not an `AppError` is logged and shows nothing.
+ */
+export function createRouter(routes: readonly Route[], app: Application): (request: Request) => Promise<Response> {
+  const table = Map.groupBy(routes, (route) => route.path);
+  const paths = [...table].map(([path, rows]) => ({ segments: path.split("/"), rows }));
+
+  function match(segments: readonly string[]): Match | null {
+    for (const { segments: pattern, rows } of paths) {
+      const parameters = matchSegments(pattern, segments);
+      if (parameters !== null) return { rows, parameters };
+    }
+    return null;
+  }
+
+  return async function respond(request) {
+    const startedAt = app.steadyNow();
+    const given = request.headers.get("X-Correlation-Id") ?? "";
+    const correlationId = correlationForm.test(given) ? given : app.newId();
+    const found = match(rawPath(request.url).split("/"));
+    let response: Response;
+    try {
+      response = await answer(request, found, app);
+    } catch (error) {
+      response = toErrorResponse(error, correlationId, app);
+    }
+    response.headers.set("X-Correlation-Id", correlationId);
+    const path = found?.rows[0]?.path ?? null;
+    const durationMs = app.steadyNow() - startedAt;
+    app.accessLog.write({ method: request.method, path, status: response.status, durationMs, correlationId });
+    if (request.method !== "HEAD") return response;
+    return new Response(null, { status: response.status, headers: response.headers });
+  };
+}
+
+async function answer(request: Request, found: Match | null, app: Application): Promise<Response> {
+  if (found === null) {
+    await discardBody(request);
+    throw new AppError("not_found", "There is no such path");
+  }
+  const method = request.method === "HEAD" ? "GET" : request.method;
+  const route = found.rows.find((row) => row.method === method);
+  if (route === undefined) {
+    await discardBody(request);
+    const error = new AppError("method_not_allowed", "This path does not answer to this method");
+    return errorResponse(error, { Allow: allowedMethods(found.rows) });
+  }
+  if (!app.isReady() && route.isAlwaysOn !== true) {
+    await discardBody(request);
+    throw new AppError("unavailable", "The service is starting or stopping");
+  }
+  return await route.handle({ request, parameters: found.parameters, app });
+}
+
+function toErrorResponse(error: unknown, correlationId: string, app: Application): Response {
+  if (error instanceof AppError) {
+    if (error.cause !== undefined && error.code !== "malformed_json") {
+      app.log.error({ correlation_id: correlationId, code: error.code, err: error.cause }, "request failed");
+    }
+    return errorResponse(error);
+  }
+  app.log.error({ correlation_id: correlationId, err: error }, "request failed unexpectedly");
+  return errorResponse(new AppError("internal_error", "The request could not be served"));
+}
+
+function allowedMethods(rows: readonly Route[]): string {
+  const methods = new Set<string>(rows.map((row) => row.method));
+  if (methods.has("GET")) methods.add("HEAD");
+  return [...methods].sort().join(", ");
+}
+
+/** The path as it was sent: not decoded, so that an encoded slash splits nothing, and without the query. */
+function rawPath(url: string): string {
+  const start = url.indexOf("/", url.indexOf("://") + 3);
+  return start === -1 ? "/" : (url.slice(start).split(/[?#]/, 1)[0] ?? "/");
+}
+
+function matchSegments(pattern: readonly string[], segments: readonly string[]): Record<string, string> | null {
+  if (pattern.length !== segments.length) return null;
+  const parameters: Record<string, string> = {};
+  for (const [index, expected] of pattern.entries()) {
+    const segment = segments[index] ?? "";
+    if (!expected.startsWith("{")) {
+      if (segment !== expected) return null;
+    } else if (segment === "") return null;
+    else parameters[expected.slice(1, -1)] = segment;
+  }
+  return parameters;
+}

@@ -1,0 +1,16 @@
+import { AppError } from "../../domain/error.ts";
+import { jsonResponse } from "../errors.ts";
+import type { Exchange } from "../router.ts";
+
+const ok = '{"status":"ok"}';
+
+/** The process answers (CONTRACT.md 12.1). */
+export function healthz(): Response {
+  return jsonResponse(200, ok);
+}
+
+/** The service takes requests. */
+export function readyz({ app }: Exchange): Response {
+  if (!app.isReady()) throw new AppError("unavailable", "The service is starting or stopping");
+  return jsonResponse(200, ok);
+}

@@ -1,0 +1,47 @@
+import pino from "pino";
+
+export type Log = pino.Logger;
+export type LogSettings = { readonly level: string; readonly format: "json" | "pretty" };
+
+/** Fields that must never be written, wherever they stand in an object that is logged. */
+const secretFields = ["key", "token", "secret", "api_key", "apiKey", "password", "authorization", "email", "value"];
+
+/**
+ * The root logger: one JSON object per line on the standard error, or lines for people. Ids are logged, never a key,
+ * an address or a finding.
+ */
+export function openLog(settings: LogSettings): Log {
+  const paths = secretFields.flatMap((field) => [field, `*.${field}`]);
+  const destination = settings.format === "pretty" ? { write: writePretty } : pino.destination({ fd: 2, sync: true });
+  return pino(
+    {
+      level: settings.level,
+      base: null,
+      redact: { paths, censor: "(hidden)" },
+      serializers: { err: describeError },
+    },
+    destination,
+  );
+}
+
+/** Name, message and causes. No stack outside of unexpected errors, and no other property: drivers hang statements and options on errors. */
+function describeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return { message: "not an error" };
+  const { name, message, cause } = error;
+  const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
+  const isUnexpected = name === "TypeError" || name === "RangeError" || name === "ReferenceError" || name === "Error";
+  return {
+    name,
+    code,
+    message,
+    ...(isUnexpected ? { stack: error.stack } : {}),
+    ...(cause === undefined ? {} : { cause: describeError(cause) }),
+  };
+}
+
+function writePretty(line: string): void {
+  const { level, time, msg, ...fields } = JSON.parse(line) as { level: number; time: number; msg: string };
+  const label = pino.levels.labels[level]?.toUpperCase().padEnd(5) ?? String(level);
+  const rest = Object.entries(fields).map(([name, value]) => ` ${name}=${JSON.stringify(value)}`);
+  process.stderr.write(`${new Date(time).toISOString()} ${label} ${msg}${rest.join("")}\n`);
+}

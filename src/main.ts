@@ -1,0 +1,27 @@
+import { writeSync } from "node:fs";
+import { runProgram } from "./cli/program.ts";
+
+/** Nothing that xpose creates is for anybody else to read. */
+process.umask(0o077);
+
+void runProgram(process.argv.slice(2), {
+  out: (text) => writeAll(1, text),
+  err: (text) => writeAll(2, text),
+  isTerminal: process.stderr.isTTY === true,
+}).then((exitCode) => process.exit(exitCode));
+
+/** A pipe takes large output in pieces, and may not be ready for the next one. */
+function writeAll(descriptor: number, text: string): void {
+  let rest = Buffer.from(text);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(descriptor, rest));
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? error.code : null;
+      // Nobody reads any more: there is nobody to tell.
+      if (code === "EPIPE") return;
+      if (code !== "EAGAIN") throw error;
+      Bun.sleepSync(1);
+    }
+  }
+}

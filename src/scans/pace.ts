@@ -1,0 +1,166 @@
+import { SourceError } from "../domain/error.ts";
+import { nextTurn, type Pace } from "../domain/pace.ts";
+import type { WorkspaceId } from "../domain/workspace.ts";
+import { retryAfterMs } from "../egress/answer.ts";
+import type { HttpClient, HttpRequest, HttpResponse } from "../egress/client.ts";
+import type { Store } from "../store/store.ts";
+
+/** A source as far as its pace is concerned. */
+export type PacedSource = {
+  readonly name: string;
+  readonly pace: Pace | null;
+  /** Tells an answer that asks to slow down from others of status 429. */
+  readonly isThrottled: (response: HttpResponse) => boolean;
+};
+
+/** For an upstream that says "slow down" without saying for how long. */
+const pauseWithoutHintMs = 60_000;
+
+type Turn = { readonly workspaceId: WorkspaceId; readonly deadline: Date; readonly signal: AbortSignal };
+type Waiter = Turn & { readonly grant: () => void; readonly refuse: (error: SourceError) => void };
+
+/**
+ * Turns at the sources (CONTRACT.md 5.9): a call reserves its turn and waits for it, workspace by workspace, rather
+ * than being refused upstream; when its turn lies beyond its deadline it fails at once, so that a queue never waits
+ * behind a slow source. Turns taken and pauses are in the store, so they hold across restarts and for commands too;
+ * the order of those who wait is in memory.
+ */
+export function openTurns(store: Pick<Store, "takeSlot" | "pauseSource">, now: () => Date) {
+  const queues = new Map<string, SourceQueue>();
+
+  function queueOf(source: PacedSource): SourceQueue {
+    const queue = queues.get(source.name) ?? new SourceQueue(source, store, now);
+    queues.set(source.name, queue);
+    return queue;
+  }
+
+  return {
+    /** A client for one scan's calls to one source. It asks once more after an upstream 429 that fits in the time left. */
+    clientFor(http: HttpClient, source: PacedSource, workspaceId: WorkspaceId, deadline: Date): HttpClient {
+      const queue = queueOf(source);
+      const ask = async (request: HttpRequest): Promise<HttpResponse> => {
+        await queue.turn({ workspaceId, deadline, signal: request.signal });
+        const response = await http.request(request);
+        if (source.isThrottled(response)) {
+          const pauseMs = retryAfterMs(response.headers, now()) ?? pauseWithoutHintMs;
+          await queue.pause(new Date(now().getTime() + pauseMs));
+        }
+        return response;
+      };
+      return {
+        async request(request) {
+          const response = await ask(request);
+          return source.isThrottled(response) ? await ask(request) : response;
+        },
+      };
+    },
+  };
+}
+
+export type Turns = ReturnType<typeof openTurns>;
+
+class SourceQueue {
+  readonly #source: PacedSource;
+  readonly #store: Pick<Store, "takeSlot" | "pauseSource">;
+  readonly #now: () => Date;
+  /** In the order in which workspaces are served next. */
+  readonly #waiting = new Map<WorkspaceId, Waiter[]>();
+  /** Turns given in the current window, ascending, for the forecast only. */
+  #given: number[] = [];
+  #pausedUntil = 0;
+  #isServing = false;
+
+  constructor(source: PacedSource, store: Pick<Store, "takeSlot" | "pauseSource">, now: () => Date) {
+    this.#source = source;
+    this.#store = store;
+    this.#now = now;
+  }
+
+  /** Resolves when it is the caller's turn. Throws `rate_limited` as soon as that cannot be in time, `timeout` on abort. */
+  turn(turn: Turn): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    if (this.#forecast(turn.workspaceId) > turn.deadline.getTime()) throw tooLate();
+    const abort = () => waiter.refuse(new SourceError("timeout", "the time was over before it was this call's turn"));
+    const leave = () => {
+      turn.signal.removeEventListener("abort", abort);
+      this.#remove(waiter);
+    };
+    const waiter: Waiter = {
+      ...turn,
+      grant() {
+        leave();
+        resolve();
+      },
+      refuse(error) {
+        leave();
+        reject(error);
+      },
+    };
+    turn.signal.addEventListener("abort", abort, { once: true });
+    this.#waiting.set(turn.workspaceId, [...(this.#waiting.get(turn.workspaceId) ?? []), waiter]);
+    if (turn.signal.aborted) abort();
+    if (!this.#isServing) void this.#serve();
+    return promise;
+  }
+
+  async pause(until: Date): Promise<void> {
+    this.#pausedUntil = Math.max(this.#pausedUntil, until.getTime());
+    await this.#store.pauseSource(this.#source.name, until);
+    for (const waiter of [...this.#waiting.values()].flat()) {
+      if (waiter.deadline.getTime() < this.#pausedUntil) waiter.refuse(tooLate());
+    }
+  }
+
+  async #serve(): Promise<void> {
+    this.#isServing = true;
+    for (let waiter = this.#next(); waiter !== undefined; waiter = this.#next()) {
+      try {
+        const slot = await this.#store.takeSlot(this.#source.name, this.#source.pace, waiter.deadline, this.#now());
+        if (slot === null) {
+          waiter.refuse(tooLate());
+          continue;
+        }
+        const waitMs = slot.getTime() - this.#now().getTime();
+        if (waitMs > 0) await Bun.sleep(waitMs);
+        // A pause that came meanwhile holds for this turn as well: it is taken again.
+        if (this.#pausedUntil > this.#now().getTime()) continue;
+        this.#given = [...this.#given, slot.getTime()].slice(-(this.#source.pace?.count ?? 1));
+        // The workspace goes to the end of the line.
+        const rest = this.#waiting.get(waiter.workspaceId) ?? [];
+        this.#waiting.delete(waiter.workspaceId);
+        this.#waiting.set(waiter.workspaceId, rest);
+        waiter.grant();
+      } catch (cause) {
+        waiter.refuse(new SourceError("internal", "the turn could not be stored", { cause }));
+      }
+    }
+    this.#isServing = false;
+  }
+
+  #next(): Waiter | undefined {
+    for (const waiters of this.#waiting.values()) if (waiters[0] !== undefined) return waiters[0];
+    return undefined;
+  }
+
+  #remove(waiter: Waiter): void {
+    const rest = (this.#waiting.get(waiter.workspaceId) ?? []).filter((other) => other !== waiter);
+    if (rest.length === 0) this.#waiting.delete(waiter.workspaceId);
+    else this.#waiting.set(waiter.workspaceId, rest);
+  }
+
+  /** When the turn of one more call of this workspace would come, Unix milliseconds. */
+  #forecast(workspaceId: WorkspaceId): number {
+    const { pace } = this.#source;
+    const now = this.#now().getTime();
+    const ownCount = this.#waiting.get(workspaceId)?.length ?? 0;
+    let aheadCount = 0;
+    for (const waiters of this.#waiting.values()) aheadCount += Math.min(waiters.length, ownCount + 1);
+    const slots = [...this.#given];
+    for (let index = 0; index < aheadCount; index += 1) slots.push(nextTurn(slots, pace, this.#pausedUntil, now));
+    return nextTurn(slots, pace, this.#pausedUntil, now);
+  }
+}
+
+function tooLate(): SourceError {
+  return new SourceError("rate_limited", "its turn at the source would come too late");
+}

@@ -1,0 +1,115 @@
+import type { CorpusLibrary } from "../corpus/library.ts";
+import type { Corpus } from "../domain/corpus.ts";
+import { canonicalJson, compareText } from "../domain/finding.ts";
+import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
+import type { Pace } from "../domain/pace.ts";
+import { foldName, type Workspace, type WorkspaceId } from "../domain/workspace.ts";
+import type { HttpClient } from "../egress/client.ts";
+import { corpusSources } from "./corpus.ts";
+import { sourceKinds } from "./registry.ts";
+import type { Source, SourceKind } from "./source.ts";
+
+/** One table of the configuration, parsed. */
+export type ConfiguredSource = {
+  readonly name: string;
+  readonly kind: string;
+  readonly isEnabled: boolean;
+  readonly baseUrl: string | null;
+  readonly apiKey: string | null;
+  readonly timeoutMs: number;
+  readonly pace: Pace | null;
+  readonly confidence: number;
+  readonly origin: string;
+  /** Ids or names of the workspaces that may ask it; null = all. */
+  readonly workspaces: readonly string[] | null;
+  readonly isInternal: boolean;
+  /** What the kind's own schema made of the table. */
+  readonly settings: unknown;
+  /** Canonical JSON of all settings but `timeout` and `rate`, secrets included; only ever hashed. */
+  readonly fingerprintText: string;
+};
+
+export type SourceSettings = {
+  readonly sources: readonly ConfiguredSource[];
+  readonly corpus: { readonly isEnabled: boolean; readonly timeoutMs: number };
+  /** No connection leaves the machine, except to sources marked internal. */
+  readonly offline: boolean;
+};
+
+export type SourceTools = {
+  readonly keys: DerivedKeys;
+  readonly library: CorpusLibrary;
+  /** A client that keeps the pace of a source for the calls of one scan. */
+  readonly httpFor: (
+    source: ConfiguredSource,
+    kind: SourceKind,
+    workspaceId: WorkspaceId,
+    deadline: Date,
+  ) => HttpClient;
+};
+
+type Who = Pick<Workspace, "id" | "name">;
+
+export type SourceSet = {
+  /** Keyed hash of the settings of all sources that a workspace may ask: equal = an earlier result may serve it. */
+  readonly fingerprintOf: (workspace: Who) => string;
+  /** The sources that a workspace may ask, one per corpus that it sees. */
+  readonly sourcesOf: (workspace: Who, corpora: readonly Corpus[]) => Source[];
+  /** Names of enabled sources; a corpus of such a name is left out. */
+  readonly names: ReadonlySet<string>;
+};
+
+/** Binds the configured sources to their adapters. It opens nothing: the first look-up does. */
+export function openSourceSet({ sources, corpus, offline }: SourceSettings, tools: SourceTools): SourceSet {
+  const enabled = sources.filter((source) => source.isEnabled).sort((a, b) => compareText(a.name, b.name));
+  const names: ReadonlySet<string> = new Set(enabled.map((source) => source.name));
+  const visibleTo = (workspace: Who) => enabled.filter((source) => maySee(source, workspace));
+  const isAllowed = (source: ConfiguredSource) => !offline || source.isInternal || !kindOf(source).isOnline;
+
+  function bind(source: ConfiguredSource, workspace: Who): Source {
+    const { name, kind, baseUrl, apiKey, confidence, origin, timeoutMs, settings } = source;
+    const adapter = kindOf(source);
+    return {
+      name,
+      kind,
+      confidence,
+      origin,
+      timeoutMs,
+      fingerprint: keyedHash(tools.keys.settings, source.fingerprintText),
+      isAllowed: isAllowed(source),
+      lookup: (indicator, { signal, deadline }) => {
+        const http = tools.httpFor(source, adapter, workspace.id, deadline);
+        return adapter.lookup(indicator, { name, baseUrl, apiKey, settings, http, signal });
+      },
+    };
+  }
+
+  return {
+    names,
+    fingerprintOf(workspace) {
+      // Whether a source is skipped belongs to the data: what was found offline must not pass for the whole picture.
+      const seen = visibleTo(workspace).map((source) => [source.fingerprintText, isAllowed(source)]);
+      return keyedHash(tools.keys.settings, canonicalJson([corpus.isEnabled, seen]));
+    },
+    sourcesOf(workspace, corpora) {
+      const visible = corpora.filter(
+        ({ name, scope }) => corpus.isEnabled && !names.has(name) && (scope === null || scope === workspace.id),
+      );
+      return [
+        ...visibleTo(workspace).map((source) => bind(source, workspace)),
+        ...corpusSources(visible, corpus.timeoutMs, tools),
+      ];
+    },
+  };
+}
+
+function kindOf({ kind }: ConfiguredSource): SourceKind {
+  const adapter = sourceKinds.find((candidate) => candidate.kind === kind);
+  if (adapter === undefined) throw new Error(`no adapter for the kind ${kind}`);
+  return adapter;
+}
+
+/** A workspace that nobody knows is never read as "all". */
+function maySee({ workspaces }: ConfiguredSource, { id, name }: Who): boolean {
+  return workspaces === null || workspaces.some((entry) => entry === id || foldName(entry) === foldName(name));
+}

@@ -1,0 +1,158 @@
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Config } from "./config.ts";
+import { openLibrary } from "./corpus/library.ts";
+import { type DerivedKeys, deriveKeys, keyedHash } from "./domain/keyed-hash.ts";
+import type { Live } from "./scans/live.ts";
+import { openSourceSet } from "./sources/source-set.ts";
+import { type Lock, takeLock } from "./store/sqlite/lock.ts";
+import { SqliteStore } from "./store/sqlite/store.ts";
+import type { Store } from "./store/store.ts";
+
+/** Why a data directory cannot be used: not initialised, refused as it is, or out of reach. */
+export type DataDirProblem = "uninitialised" | "refused" | "inaccessible";
+
+export class DataDirError extends Error {
+  override readonly name = "DataDirError";
+  readonly problem: DataDirProblem;
+
+  constructor(problem: DataDirProblem, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.problem = problem;
+  }
+}
+
+export type OpenStore = {
+  readonly store: Store;
+  readonly keys: DerivedKeys;
+  readonly corporaDir: string;
+  /** Held shared by every import, and exclusively by whoever deletes files that no row names. */
+  readonly lockCorpora: (mode: "exclusive" | "shared") => Lock | null;
+};
+
+type Place = Pick<Config, "dataDir" | "secretFile" | "isSecretInDataDir">;
+
+/**
+ * Creates a data directory: the server secret unless one is given from outside, the database, the folder of the
+ * corpora. Throws `DataDirError` `refused` when the directory is not empty, `inaccessible` when it cannot be written.
+ */
+export function createDataDir(config: Place, randomBytes: (count: number) => Uint8Array): OpenStore {
+  const { dataDir, secretFile } = config;
+  return reaching(dataDir, () => {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    if (readdirSync(dataDir).some((name) => name !== "lost+found")) {
+      throw new DataDirError("refused", `${dataDir} is not empty; xpose init wants an empty directory or a new one`);
+    }
+    chmodSync(dataDir, 0o700);
+    if (!existsSync(secretFile)) {
+      writeFileSync(secretFile, `${Buffer.from(randomBytes(32)).toString("hex")}\n`, { mode: 0o600, flag: "wx" });
+    }
+    const keys = deriveKeys(readSecret(config));
+    mkdirSync(join(dataDir, corporaFolder), { mode: 0o700 });
+    return opened(dataDir, SqliteStore.create(dataDir, secretCheck(keys)), keys);
+  });
+}
+
+/**
+ * Opens an initialised data directory. Throws `DataDirError`, with what is wrong and what to do. The service holds a
+ * lock that keeps a second one out until its process ends, and it alone may migrate an older directory.
+ */
+export function openStore(config: Place, role: "service" | "command"): OpenStore {
+  const { dataDir } = config;
+  return reaching(dataDir, () => {
+    const { state, secretCheck: expected } = SqliteStore.inspect(dataDir);
+    if (state === "absent" && !isBegun(dataDir)) {
+      throw new DataDirError("uninitialised", `${dataDir} is not initialised; run xpose init --data-dir ${dataDir}`);
+    }
+    if (state === "absent" || state === "unfinished") {
+      throw new DataDirError("refused", `${dataDir} is half initialised; empty it and run xpose init again`);
+    }
+    if (state === "newer") {
+      throw new DataDirError("refused", `${dataDir} was written by a newer version of xpose; run that version`);
+    }
+    if (state === "older" && role === "command") {
+      throw new DataDirError(
+        "refused",
+        `${dataDir} was written by an older version; start xpose serve once to upgrade it`,
+      );
+    }
+    const keys = deriveKeys(readSecret(config));
+    if (secretCheck(keys) !== expected) {
+      throw new DataDirError("refused", `the secret in ${config.secretFile} does not belong to ${dataDir}`);
+    }
+    if (role === "service" && takeLock(join(dataDir, "service.lock"), "exclusive") === null) {
+      throw new DataDirError("inaccessible", `another xpose serve runs on ${dataDir}`);
+    }
+    return opened(dataDir, SqliteStore.open(dataDir), keys);
+  });
+}
+
+/** The sources and settings that scans use, built whole from a configuration. */
+export function openSources(
+  config: Config,
+  { store, keys, corporaDir }: OpenStore,
+): { live: Live; close: () => Promise<void> } {
+  const { cache, scan } = config;
+  const library = openLibrary(corporaDir, keys);
+  const sources = openSourceSet(config, { keys, library, store });
+  const live: Live = Object.freeze({
+    lifetimes: { cacheTtlMs: cache.ttlMs, partialTtlMs: cache.partialTtlMs, retentionMs: scan.retentionMs },
+    maxQueue: scan.maxQueue,
+    concurrency: scan.concurrency,
+    scanTimeoutMs: scan.timeoutMs,
+    ledgerRetentionMs: scan.ledgerRetentionMs,
+    fingerprintOf: sources.fingerprintOf,
+    sourcesOf: sources.sourcesOf,
+  });
+  return {
+    live,
+    async close() {
+      await library.close();
+    },
+  };
+}
+
+const corporaFolder = "corpora";
+
+function opened(dataDir: string, store: Store, keys: DerivedKeys): OpenStore {
+  return {
+    store,
+    keys,
+    corporaDir: join(dataDir, corporaFolder),
+    lockCorpora: (mode) => takeLock(join(dataDir, "corpora.lock"), mode),
+  };
+}
+
+/** True when a set-up has left something of xpose behind. */
+function isBegun(dataDir: string): boolean {
+  return ["secret.key", corporaFolder].some((name) => existsSync(join(dataDir, name)));
+}
+
+/** 32 bytes, written as 64 hex digits. */
+function readSecret({ secretFile, dataDir, isSecretInDataDir }: Place): Uint8Array {
+  if (isSecretInDataDir && !existsSync(secretFile)) {
+    throw new DataDirError("refused", `${secretFile} is missing; ${dataDir} cannot be read without its secret`);
+  }
+  const text = readFileSync(secretFile, "utf8").trim();
+  if (!/^[0-9a-f]{64}$/i.test(text)) {
+    throw new DataDirError("refused", `${secretFile} does not hold a secret of 64 hex digits`);
+  }
+  return Buffer.from(text, "hex");
+}
+
+/** Stored in the database, so that a secret of another directory is refused before it makes every key unknown. */
+function secretCheck(keys: DerivedKeys): string {
+  return keyedHash(keys.check, "xpose data directory");
+}
+
+/** Turns the system's and the database's errors into one that names the directory. */
+function reaching<Result>(dataDir: string, work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof DataDirError || !(error instanceof Error)) throw error;
+    const code = "code" in error && typeof error.code === "string" ? error.code : null;
+    if (code === null) throw error;
+    throw new DataDirError("inaccessible", `${dataDir} cannot be read and written (${code})`, { cause: error });
+  }
+}

@@ -1,0 +1,310 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  canonicalJson,
+  capFindings,
+  compareFindings,
+  type Details,
+  type FindingInput,
+  findingHash,
+  makeFinding,
+  maxFindingsPerAnswer,
+  mergeFindings,
+  oneLine,
+  parseLeakYear,
+  parseSeverity,
+  usableUrl,
+} from "../../src/domain/finding.ts";
+import { anyFinding } from "../helpers/any-finding.ts";
+import { anyText } from "../helpers/any-text.ts";
+
+const input: FindingInput = {
+  category: "breach",
+  severity: "medium",
+  title: "Present in Example Shop",
+  subject: "shop.example",
+};
+
+test("a finding holds what the source said, with its subject and year in lists", () => {
+  const sourceUrl = "https://shop.example/notice";
+  expect(makeFinding({ ...input, sourceUrl, year: 2021, details: { rows: 3 } })).toEqual({
+    category: "breach",
+    severity: "medium",
+    title: "Present in Example Shop",
+    sourceUrl: "https://shop.example/notice",
+    subjects: ["shop.example"],
+    years: [2021],
+    details: [{ rows: 3 }],
+  });
+});
+
+test("what a source leaves out is null or an empty list", () => {
+  expect(makeFinding({ ...input, details: {} })).toMatchObject({ sourceUrl: null, years: [], details: [] });
+});
+
+describe("a category is a lower-case slug", () => {
+  test.each([
+    { text: "breach", category: "breach" },
+    { text: " Credential Leak ", category: "credential_leak" },
+    { text: "spam-list", category: "spam_list" },
+    { text: "<b>x</b>", category: "b_x_b" },
+    { text: "", category: "metadata" },
+    { text: "!!", category: "metadata" },
+    { text: "a".repeat(60), category: "a".repeat(50) },
+  ])("$text", ({ text, category }) => {
+    expect(makeFinding({ ...input, category: text }).category).toBe(category);
+  });
+});
+
+describe("a title is one line of 1 to 255 characters", () => {
+  test.each([
+    { why: "trimmed", text: "  a  ", title: "a" },
+    { why: "line breaks become a blank", text: "a\r\n\u2028\u0085b", title: "a b" },
+    { why: "control characters become a blank", text: "a\0\u001b\u009fb", title: "a b" },
+    { why: "direction marks go", text: "a\u202eb\u2066c\u200fd\u061ce", title: "abcde" },
+    { why: "lone surrogates are replaced", text: "a\ud800b", title: "a\ufffdb" },
+    { why: "markup stays text", text: "<script>1</script>", title: "<script>1</script>" },
+    { why: "255 characters stay", text: "a".repeat(255), title: "a".repeat(255) },
+    { why: "256 characters are cut", text: "a".repeat(256), title: "a".repeat(255) },
+    { why: "no pair is cut in half", text: `${"a".repeat(254)}😀`, title: "a".repeat(254) },
+    { why: "no blank stays at the cut", text: `${"a".repeat(254)} b`, title: "a".repeat(254) },
+    { why: "empty", text: "", title: "Exposure without a title" },
+    { why: "nothing visible", text: "\u202e \n\t", title: "Exposure without a title" },
+  ])("$why", ({ text, title }) => {
+    expect(makeFinding({ ...input, title: text }).title).toBe(title);
+  });
+});
+
+describe("a provenance URL is an absolute http(s) one, as it was given, or null", () => {
+  const longest = `https://shop.example/${"a".repeat(1024 - 21)}`;
+  test.each([
+    { why: "https", text: "https://shop.example/a?b=c#d", url: "https://shop.example/a?b=c#d" },
+    { why: "http", text: "http://shop.example", url: "http://shop.example" },
+    { why: "scheme in upper case", text: "HTTPS://shop.example/", url: "HTTPS://shop.example/" },
+    { why: "trimmed", text: " https://shop.example/ ", url: "https://shop.example/" },
+    { why: "IPv6 host", text: "http://[::1]/", url: "http://[::1]/" },
+    { why: "1024 characters", text: longest, url: longest },
+    { why: "1025 characters", text: `${longest}a`, url: null },
+    { why: "null", text: null, url: null },
+    { why: "empty", text: "", url: null },
+    { why: "relative", text: "/a", url: null },
+    { why: "without a scheme", text: "shop.example/a", url: null },
+    { why: "scheme-relative", text: "//shop.example/a", url: null },
+    { why: "javascript", text: "javascript:alert(1)", url: null },
+    { why: "data", text: "data:text/html,x", url: null },
+    { why: "file", text: "file:///etc/hosts", url: null },
+    { why: "one slash", text: "https:/shop.example", url: null },
+    { why: "no host", text: "https://", url: null },
+    { why: "bad port", text: "https://shop.example:99999/", url: null },
+    { why: "user", text: "https://jane@shop.example/", url: null },
+    { why: "password", text: "https://jane:doe@shop.example/", url: null },
+    { why: "blank inside", text: "https://shop.example/a b", url: null },
+    { why: "line break inside", text: "https://shop.example/a\nb", url: null },
+    { why: "NUL inside", text: "https://shop.example/a\0b", url: null },
+    { why: "direction mark inside", text: "https://shop.example/\u202ea", url: null },
+    { why: "lone surrogate", text: "https://shop.example/\ud800", url: null },
+  ])("$why", ({ text, url }) => {
+    expect(usableUrl(text)).toBe(url);
+  });
+});
+
+describe("details are repaired without changing anything else", () => {
+  test.each<{ why: string; details: Details; repaired: Details }>([
+    { why: "lone surrogate in a value", details: { a: "x\ud800y" }, repaired: { a: "x\ufffdy" } },
+    { why: "lone surrogate in a key", details: { "a\udc00": 1 }, repaired: { "a\ufffd": 1 } },
+    { why: "lone surrogate deep inside", details: { a: [{ b: "\udfff" }] }, repaired: { a: [{ b: "\ufffd" }] } },
+    { why: "a pair stays", details: { a: "😀" }, repaired: { a: "😀" } },
+    {
+      why: "text that looks like an escape stays",
+      details: { a: "\\ud800 \\\\ud800" },
+      repaired: { a: "\\ud800 \\\\ud800" },
+    },
+    { why: "a backslash before a lone surrogate", details: { a: "\\\ud800" }, repaired: { a: "\\\ufffd" } },
+    { why: "other values stay", details: { a: [1.5, true, null, "é\n"] }, repaired: { a: [1.5, true, null, "é\n"] } },
+  ])("$why", ({ details, repaired }) => {
+    expect(makeFinding({ ...input, details }).details).toEqual([repaired]);
+  });
+});
+
+test("hostile text always gives a finding that keeps every rule and has a canonical form", () => {
+  fc.assert(
+    fc.property(anyText(), anyText(), anyText(), anyText(), (category, title, sourceUrl, text) => {
+      const details = { [text]: text, list: [text, { [text]: [text] }] };
+      const finding = makeFinding({ category, severity: "low", title, sourceUrl, subject: text, details });
+      expect(finding.category).toMatch(/^[\p{L}\p{M}\p{N}_]{1,50}$/u);
+      expect(finding.title).toMatch(/^[^\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]{1,255}$/u);
+      expect(finding.title.trim()).toBe(finding.title);
+      expect(canonicalJson(finding).isWellFormed()).toBe(true);
+      expect(JSON.parse(JSON.stringify(finding))).toEqual(finding);
+      expect(makeFinding({ ...input, title: finding.title }).title).toBe(finding.title);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test("a line is cut to any length without leaving half a character", () => {
+  fc.assert(
+    fc.property(anyText(), fc.integer({ min: 1, max: 20 }), (text, length) => {
+      const line = oneLine(text, length);
+      expect(line.length).toBeLessThanOrEqual(length);
+      expect(line.isWellFormed()).toBe(true);
+      expect(oneLine(line, length)).toBe(line);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test.each([
+  ["high", "high"],
+  ["medium", "medium"],
+  ["low", "low"],
+  ["critical", "high"],
+  [" HIGH ", "high"],
+  ["info", "low"],
+  ["", "low"],
+  ["constructor", "low"],
+  [null, "low"],
+])("a source's severity %j is %s", (word, severity) => {
+  expect(parseSeverity(word)).toBe(severity);
+});
+
+test.each([
+  ["2021", 2021],
+  ["2021-04", 2021],
+  ["2021-04-08", 2021],
+  [" 2021 ", 2021],
+  ["2020-02-29", 2020],
+  ["2021-02-29", null],
+  ["2021-13", null],
+  ["2021-00-01", null],
+  ["2021-04-31", null],
+  ["1969", null],
+  ["0021", null],
+  ["21", null],
+  ["20210408", null],
+  ["2021-4-8", null],
+  ["2021-04-08T00:00:00Z", null],
+  ["April 2021", null],
+  ["", null],
+])("the leak year of %j is %j", (text, year) => {
+  expect(parseLeakYear(text)).toBe(year);
+});
+
+describe("equal findings of one source merge (contract 7.6)", () => {
+  const first = makeFinding({ ...input, severity: "low", year: 2012, details: { row: 2 } });
+  const second = makeFinding({ ...input, severity: "high", subject: "any-breach", year: 2021, details: { row: 1 } });
+
+  test("subjects, years and details are united in order, the highest severity stays", () => {
+    expect(mergeFindings([first, second, first])).toEqual([
+      {
+        ...first,
+        severity: "high",
+        subjects: ["any-breach", "shop.example"],
+        years: [2012, 2021],
+        details: [{ row: 1 }, { row: 2 }],
+      },
+    ]);
+  });
+
+  test.each([
+    { field: "category", other: { ...input, category: "paste" } },
+    { field: "title", other: { ...input, title: "Present in Example Forum" } },
+    { field: "source_url", other: { ...input, sourceUrl: "https://shop.example/" } },
+  ])("findings that differ in $field stay apart", ({ other }) => {
+    expect(mergeFindings([makeFinding(input), makeFinding(other)])).toHaveLength(2);
+    expect(findingHash("hibp", makeFinding(input))).not.toBe(findingHash("hibp", makeFinding(other)));
+  });
+
+  test("details that differ in the order of their keys are one", () => {
+    const one = makeFinding({ ...input, details: { a: 1, b: 2 } });
+    const other = makeFinding({ ...input, details: { b: 2, a: 1 } });
+    expect(JSON.stringify(mergeFindings([one, other]))).toBe(JSON.stringify(mergeFindings([other, one])));
+    expect(mergeFindings([one, other])[0]?.details).toHaveLength(1);
+  });
+
+  test("any order and grouping of the input gives the same bytes", () => {
+    fc.assert(
+      fc.property(shuffledInGroups(), ({ findings, shuffled, groups }) => {
+        const expected = JSON.stringify(mergeFindings(findings));
+        expect(JSON.stringify(mergeFindings(shuffled))).toBe(expected);
+        expect(JSON.stringify(mergeFindings(groups.flatMap(mergeFindings)))).toBe(expected);
+        expect(JSON.stringify(mergeFindings([...findings, ...shuffled]))).toBe(expected);
+      }),
+    );
+  });
+
+  test("merged findings are in the order of the contract and have one identity each", () => {
+    fc.assert(
+      fc.property(fc.array(anyFinding()), (findings) => {
+        const merged = mergeFindings(findings);
+        expect([...merged].sort(compareFindings)).toEqual(merged);
+        expect(new Set(merged.map((finding) => findingHash("hibp", finding))).size).toBe(merged.length);
+        expect(new Set(merged.map((finding) => finding.title))).toEqual(
+          new Set(findings.map((finding) => finding.title)),
+        );
+      }),
+    );
+  });
+});
+
+test("the order is severity, category, title by code unit, then URL with null last", () => {
+  const inOrder = [
+    makeFinding({ ...input, severity: "high", title: "b" }),
+    makeFinding({ ...input, severity: "medium", category: "account", title: "c" }),
+    makeFinding({ ...input, severity: "medium", title: "B" }),
+    makeFinding({ ...input, severity: "medium", title: "a", sourceUrl: "https://a.example" }),
+    makeFinding({ ...input, severity: "medium", title: "a", sourceUrl: "https://b.example" }),
+    makeFinding({ ...input, severity: "medium", title: "a" }),
+    makeFinding({ ...input, severity: "medium", title: "é" }),
+    makeFinding({ ...input, severity: "low", category: "account", title: "a" }),
+  ];
+  expect(mergeFindings([...inOrder].reverse())).toEqual(inOrder);
+});
+
+test("the ledger key of a finding depends on its source, not on its severity, subject, year or details", () => {
+  const hash = findingHash("hibp", makeFinding(input));
+  expect(hash).toMatch(/^[0-9a-f]{64}$/);
+  const other = makeFinding({ ...input, severity: "high", subject: "any-breach", year: 2021, details: { row: 1 } });
+  expect(findingHash("hibp", other)).toBe(hash);
+  expect(findingHash("emailrep", makeFinding(input))).not.toBe(hash);
+});
+
+describe("an answer holds at most 1000 findings (contract 11.3)", () => {
+  const many = (count: number) =>
+    mergeFindings(
+      Array.from({ length: count }, (_, index) =>
+        makeFinding({ ...input, title: `Present in leak ${String(index).padStart(5, "0")}`, details: { row: index } }),
+      ),
+    );
+
+  test("as many are left as they are", () => {
+    expect(capFindings(many(maxFindingsPerAnswer))).toEqual(many(maxFindingsPerAnswer));
+    expect(capFindings([])).toEqual([]);
+  });
+
+  test("of more the first stay and the others are counted in the details", () => {
+    const capped = capFindings(many(1234));
+    expect(capped).toHaveLength(1000);
+    expect(capped[0]?.details).toEqual([{ row: 0 }, { omitted_findings: 234 }]);
+    expect(capped[999]?.title).toBe("Present in leak 00999");
+  });
+});
+
+test("the canonical form is that of RFC 8785", () => {
+  expect(canonicalJson({ b: [1, "é", 1e21, -0], a: { z: null, y: "\u0007" } })).toBe(
+    '{"a":{"y":"\\u0007","z":null},"b":[1,"é",1e+21,0]}',
+  );
+  expect(() => canonicalJson(undefined)).toThrow(TypeError);
+});
+
+/** Findings, the same in another order, and that order split into groups. */
+function shuffledInGroups() {
+  return fc.array(anyFinding(), { maxLength: 12 }).chain((findings) =>
+    fc
+      .record({
+        shuffled: fc.shuffledSubarray(findings, { minLength: findings.length, maxLength: findings.length }),
+        cut: fc.nat({ max: findings.length }),
+      })
+      .map(({ shuffled, cut }) => ({ findings, shuffled, groups: [shuffled.slice(0, cut), shuffled.slice(cut)] })),
+  );
+}

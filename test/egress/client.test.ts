@@ -1,0 +1,348 @@
+import { createServer, type Socket } from "node:net";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { type HttpClientOptions, openHttpClient } from "../../src/egress/client.ts";
+import { systemCa } from "../../src/egress/connection.ts";
+import { type Authority, createAuthority } from "../helpers/certificates.ts";
+import { type FaultServer, startFaultServer } from "../helpers/fault-server.ts";
+import { startProxyServer } from "../helpers/proxy-server.ts";
+
+let upstream: FaultServer;
+let ownAuthority: Authority;
+
+beforeAll(async () => {
+  upstream = await startFaultServer();
+  ownAuthority = createAuthority("Authority of the organisation");
+}, 30_000);
+afterAll(() => upstream.close());
+
+function openClient(options: Partial<HttpClientOptions> = {}) {
+  const client = openHttpClient({
+    userAgent: "xpose/1.2.3",
+    proxy: null,
+    noProxy: [],
+    extraCa: null,
+    systemCa: upstream.ca,
+    ...options,
+  });
+  onTestFinished(() => client.close());
+  return client;
+}
+
+function reasonOf(answer: Promise<unknown>): Promise<unknown> {
+  return answer.then(
+    () => "no failure",
+    (error: unknown) => (error instanceof Error && "reason" in error ? error.reason : error),
+  );
+}
+
+const soon = () => AbortSignal.timeout(5_000);
+const text = (body: Uint8Array) => new TextDecoder().decode(body);
+
+describe("a request", () => {
+  test("gets status, lower-case headers and the whole body", async () => {
+    const answer = await openClient().request({ url: upstream.url("found"), signal: soon() });
+    expect(answer.status).toBe(200);
+    expect(answer.headers).toMatchObject({ "content-type": "application/json" });
+    expect(JSON.parse(text(answer.body))).toMatchObject({ findings: [{ subject: "shop.example" }] });
+  });
+
+  test("carries our User-Agent, whatever the caller sets, and the caller's headers and path", async () => {
+    const url = `${upstream.url("found")}?a=jane.doe%2Bx%40example.com`;
+    await openClient().request({ url, headers: { "User-Agent": "other", "X-Api-Key": "k" }, signal: soon() });
+    const head = upstream.requests.at(-1) ?? "";
+    expect(head).toContain("GET /found?a=jane.doe%2Bx%40example.com HTTP/1.1\r\n");
+    expect(head.toLowerCase().match(/user-agent: .*/g)).toEqual(["user-agent: xpose/1.2.3"]);
+    expect(head.toLowerCase()).toContain("x-api-key: k\r\n");
+    expect(head.toLowerCase()).toContain("accept-encoding: gzip, deflate, br\r\n");
+  });
+
+  test("can be a POST with a body", async () => {
+    const received = Promise.withResolvers<string>();
+    const server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: async (request) => {
+        received.resolve(`${request.method} ${await request.text()}`);
+        return new Response("done");
+      },
+    });
+    onTestFinished(() => server.stop(true));
+    const answer = await openClient().request({ method: "POST", url: `${server.url}`, body: "{}", signal: soon() });
+    expect(await received.promise).toBe("POST {}");
+    expect(text(answer.body)).toBe("done");
+  });
+
+  test("is answered with the decompressed body", async () => {
+    const answer = await openClient().request({ url: upstream.url("found_gzip"), signal: soon() });
+    expect(text(answer.body)).toContain("shop.example");
+  });
+
+  test("gets a status other than 200 as it is", async () => {
+    expect((await openClient().request({ url: upstream.url("status_500"), signal: soon() })).status).toBe(500);
+  });
+
+  test("never follows a redirect", async () => {
+    const before = upstream.requests.length;
+    expect(await reasonOf(openClient().request({ url: upstream.url("redirect"), signal: soon() }))).toBe("redirect");
+    expect(upstream.requests.length).toBe(before + 1);
+  });
+
+  test("ends at the cap of its caller, exact to the byte", async () => {
+    const url = upstream.url("nothing");
+    const sizeBytes = '{"findings":[]}'.length;
+    const client = openClient();
+    expect((await client.request({ url, signal: soon(), maxBytes: sizeBytes })).body.length).toBe(sizeBytes);
+    expect(await reasonOf(client.request({ url, signal: soon(), maxBytes: sizeBytes - 1 }))).toBe("too_large");
+  });
+
+  test("of an aborted caller is a time-out and reaches nobody", async () => {
+    const before = upstream.requests.length;
+    const signal = AbortSignal.abort();
+    expect(await reasonOf(openClient().request({ url: upstream.url("found"), signal }))).toBe("timeout");
+    expect(upstream.requests.length).toBe(before);
+  });
+
+  test("gives up a connection that is not made within the client's own limit", async () => {
+    const client = openClient({ connectTimeoutMs: 100 });
+    for (const fault of ["connect_timeout", "handshake_timeout"] as const) {
+      expect(await reasonOf(client.request({ url: upstream.url(fault), signal: soon() }))).toBe("timeout");
+    }
+  });
+
+  test("never says in an error what was asked or sent", async () => {
+    const client = openClient();
+    for (const fault of ["refused", "unknown_name", "tls_expired", "not_http", "redirect", "endless_body"] as const) {
+      const failure: unknown = await client
+        .request({
+          url: `${upstream.url(fault)}?email=jane.doe%40example.com`,
+          headers: { "x-api-key": "secret-value" },
+          signal: soon(),
+        })
+        .catch((error: unknown) => error);
+      expect(failure).toBeInstanceOf(Error);
+      expect(Bun.inspect(failure)).not.toMatch(/jane|secret-value/);
+    }
+  });
+
+  test("that cannot be sent is our own fault, not the upstream's", async () => {
+    const request = { url: upstream.url("found"), headers: { "x-a": "a\r\nb: c" }, signal: soon() };
+    expect(await reasonOf(openClient().request(request))).toBe("internal");
+  });
+});
+
+describe("TLS", () => {
+  test("accepts the system's authorities and, beside them, the operator's", async () => {
+    const server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      tls: { ...ownAuthority.issue(["DNS:localhost"]) },
+      fetch: () => new Response("inside"),
+    });
+    onTestFinished(() => server.stop(true));
+    const client = openClient({ extraCa: ownAuthority.ca });
+    const inside = await client.request({ url: `https://localhost:${server.port}/`, signal: soon() });
+    expect(text(inside.body)).toBe("inside");
+    expect((await client.request({ url: upstream.url("found_tls"), signal: soon() })).status).toBe(200);
+    expect(await reasonOf(client.request({ url: upstream.url("tls_unknown_ca"), signal: soon() }))).toBe("tls");
+    const without = openClient().request({ url: `https://localhost:${server.port}/`, signal: soon() });
+    expect(await reasonOf(without)).toBe("tls");
+  });
+
+  test("knows the authorities of this system", () => {
+    expect(systemCa().match(/BEGIN CERTIFICATE/g)?.length).toBeGreaterThan(50);
+  });
+
+  test("verifies an address as well as a name", async () => {
+    const client = openClient();
+    const byAddress = upstream.url("found_tls").replace("localhost", "127.0.0.1");
+    expect((await client.request({ url: byAddress, signal: soon() })).status).toBe(200);
+    const wrong = upstream.url("tls_wrong_name").replace("localhost", "127.0.0.1");
+    expect(await reasonOf(client.request({ url: wrong, signal: soon() }))).toBe("tls");
+  });
+
+  test("is verified although the environment says not to", async () => {
+    process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";
+    onTestFinished(() => {
+      delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
+    });
+    for (const fault of ["tls_unknown_ca", "tls_expired", "tls_wrong_name"] as const) {
+      expect(await reasonOf(openClient().request({ url: upstream.url(fault), signal: soon() }))).toBe("tls");
+    }
+  });
+
+  test("a file without a certificate is refused at once", () => {
+    expect(() => openClient({ extraCa: "not a certificate" })).toThrow();
+  });
+});
+
+describe("addresses", () => {
+  test.each([
+    "http://169.254.169.254/",
+    "http://[fe80::1]/",
+    "http://[fd00:ec2::254]/",
+    "http://[::ffff:169.254.169.254]/",
+    "http://2852039166/",
+  ])("%s is always refused, directly and by proxy", async (url) => {
+    const proxy = await startProxyServer();
+    onTestFinished(proxy.close);
+    expect(await reasonOf(openClient().request({ url, signal: soon() }))).toBe("unreachable");
+    expect(await reasonOf(openClient({ proxy: proxy.url }).request({ url, signal: soon() }))).toBe("unreachable");
+    expect(proxy.seen).toEqual([]);
+  });
+
+  test("a name that resolves to a metadata address is refused, also when only one of its addresses is one", async () => {
+    const client = openClient({ resolve: async () => ["127.0.0.1", "169.254.169.254"] });
+    const url = upstream.url("found").replace("127.0.0.1", "rebound.test");
+    const before = upstream.requests.length;
+    expect(await reasonOf(client.request({ url, signal: soon() }))).toBe("unreachable");
+    expect(upstream.requests.length).toBe(before);
+  });
+
+  test("a name is resolved once, and the next of its addresses is tried when one does not answer", async () => {
+    const asked: string[] = [];
+    const client = openClient({
+      resolve: async (name) => {
+        asked.push(name);
+        return ["127.0.0.2", "127.0.0.1"];
+      },
+    });
+    const url = upstream.url("found").replace("127.0.0.1", "source.test");
+    expect((await client.request({ url, signal: soon() })).status).toBe(200);
+    expect(asked).toEqual(["source.test"]);
+    expect(upstream.requests.at(-1)?.toLowerCase()).toContain("host: source.test:");
+  });
+
+  test("a name that is never resolved ends with the caller's patience", async () => {
+    const client = openClient({ resolve: () => new Promise(() => {}) });
+    const request = { url: "https://source.test/", signal: AbortSignal.timeout(50) };
+    expect(await reasonOf(client.request(request))).toBe("timeout");
+  });
+});
+
+describe("proxy", () => {
+  test("https goes through a tunnel and is verified end to end", async () => {
+    const proxy = await startProxyServer();
+    onTestFinished(proxy.close);
+    const client = openClient({ proxy: proxy.url });
+    expect((await client.request({ url: upstream.url("found_tls"), signal: soon() })).status).toBe(200);
+    expect(proxy.seen.at(0)?.request).toBe(`CONNECT ${new URL(upstream.url("found_tls")).host}`);
+    expect(await reasonOf(client.request({ url: upstream.url("tls_unknown_ca"), signal: soon() }))).toBe("tls");
+  });
+
+  test("the proxy resolves the names", async () => {
+    const proxy = await startProxyServer();
+    onTestFinished(proxy.close);
+    const client = openClient({ proxy: proxy.url, resolve: (name) => Promise.resolve(name === "localhost" ? ["127.0.0.1"] : []) });
+    const port = new URL(upstream.url("tls_wrong_name")).port;
+    expect((await client.request({ url: `https://other.test:${port}/found`, signal: soon() })).status).toBe(200);
+    expect(proxy.seen.at(0)?.request).toBe(`CONNECT other.test:${port}`);
+  });
+
+  test("plain http is forwarded as an absolute request", async () => {
+    const proxy = await startProxyServer();
+    onTestFinished(proxy.close);
+    const answer = await openClient({ proxy: proxy.url }).request({ url: "http://misp.test:81/a?b=c", signal: soon() });
+    expect(text(answer.body)).toBe('{"from":"proxy"}');
+    expect(proxy.seen).toEqual([{ request: "GET http://misp.test:81/a?b=c", credentials: null }]);
+  });
+
+  test("name and password go to the proxy and to nobody else", async () => {
+    const proxy = await startProxyServer();
+    onTestFinished(proxy.close);
+    const client = openClient({ proxy: proxy.url.replace("://", "://jane:p%40ss@") });
+    await client.request({ url: "http://misp.test/", signal: soon() });
+    await client.request({ url: upstream.url("found_tls"), signal: soon() });
+    const credentials = `Basic ${btoa("jane:p@ss")}`;
+    expect(proxy.seen.map((one) => one.credentials)).toEqual([credentials, credentials]);
+    expect(upstream.requests.at(-1)?.toLowerCase()).not.toContain("proxy-authorization");
+  });
+
+  test("may itself be reached by TLS, verified", async () => {
+    const proxy = await startProxyServer({ certificate: ownAuthority.issue(["DNS:localhost"]) });
+    onTestFinished(proxy.close);
+    const client = openClient({ proxy: proxy.url, extraCa: ownAuthority.ca });
+    expect((await client.request({ url: upstream.url("found_tls"), signal: soon() })).status).toBe(200);
+    expect((await client.request({ url: "http://misp.test/", signal: soon() })).status).toBe(200);
+    const doubting = openClient({ proxy: proxy.url });
+    expect(await reasonOf(doubting.request({ url: upstream.url("found_tls"), signal: soon() }))).toBe("tls");
+  });
+
+  test("one that is down is a failure, and nothing goes direct", async () => {
+    const client = openClient({ proxy: new URL(upstream.url("refused")).origin });
+    const before = upstream.requests.length;
+    for (const reply of ["found", "found_tls"] as const) {
+      expect(await reasonOf(client.request({ url: upstream.url(reply), signal: soon() }))).toBe("unreachable");
+    }
+    expect(upstream.requests.length).toBe(before);
+  });
+
+  test.each([407, 403, 502])("one that refuses with %i leaves the target unreachable", async (status) => {
+    const proxy = await startProxyServer({ refuseWith: status });
+    onTestFinished(proxy.close);
+    const client = openClient({ proxy: proxy.url });
+    expect(await reasonOf(client.request({ url: upstream.url("found_tls"), signal: soon() }))).toBe("unreachable");
+  });
+
+  test("one that never answers is a time-out", async () => {
+    const silent = new URL(upstream.url("handshake_timeout")).origin.replace("https", "http");
+    const waiting = openClient({ proxy: silent, connectTimeoutMs: 100 });
+    expect(await reasonOf(waiting.request({ url: upstream.url("found_tls"), signal: soon() }))).toBe("timeout");
+  });
+
+  test("what no_proxy names goes direct", async () => {
+    const proxy = await startProxyServer();
+    onTestFinished(proxy.close);
+    const client = openClient({ proxy: proxy.url, noProxy: ["127.0.0.0/8"] });
+    expect((await client.request({ url: upstream.url("found"), signal: soon() })).status).toBe(200);
+    expect(proxy.seen).toEqual([]);
+  });
+
+  test("one in the environment is not used", async () => {
+    process.env["HTTP_PROXY"] = new URL(upstream.url("refused")).origin;
+    onTestFinished(() => {
+      delete process.env["HTTP_PROXY"];
+    });
+    expect((await openClient().request({ url: upstream.url("found"), signal: soon() })).status).toBe(200);
+  });
+
+  test("an unusable one is refused at once", () => {
+    expect(() => openClient({ proxy: "socks5://localhost:1" })).toThrow(/proxy/);
+  });
+});
+
+describe("the client", () => {
+  test("has at most 64 connections open, and serves what waits", async () => {
+    const held: Socket[] = [];
+    const full = Promise.withResolvers<void>();
+    const server = createServer((socket) => {
+      held.push(socket);
+      socket.on("error", () => {});
+      if (held.length <= 64) {
+        if (held.length === 64) full.resolve();
+        return;
+      }
+      socket.end("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+    onTestFinished(() => void server.close());
+    const address = server.address();
+    const port = address !== null && typeof address === "object" ? address.port : 0;
+    const client = openClient();
+    const request = () => client.request({ url: `http://127.0.0.1:${port}/`, signal: soon() });
+    const first = Array.from({ length: 64 }, request);
+    await full.promise;
+    const last = request();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(held.length).toBe(64);
+    for (const socket of [...held]) socket.end("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    expect((await Promise.all([...first, last])).map(({ status }) => status)).toEqual(Array(65).fill(200));
+  });
+
+  test("that is closed ends what runs and takes nothing new", async () => {
+    const client = openClient();
+    const running = reasonOf(client.request({ url: upstream.url("headers_timeout"), signal: soon() }));
+    await client.close();
+    expect(await running).toBe("unreachable");
+    expect(await reasonOf(client.request({ url: upstream.url("found"), signal: soon() }))).toBe("unreachable");
+  });
+});

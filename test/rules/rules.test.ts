@@ -1,0 +1,65 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { errorCodes } from "../../src/domain/error.ts";
+import { statusOf } from "../../src/http/errors.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** Paths of all files under a folder of the repository, from its root on. */
+function filesIn(folder: string): string[] {
+  return readdirSync(`${root}${folder}`, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => `${entry.parentPath}/${entry.name}`.slice(root.length));
+}
+
+const sourceFiles = filesIn("src");
+const testFiles = filesIn("test").filter((path) => path.endsWith(".ts"));
+
+test("the rules look at the files of the repository", () => {
+  expect(sourceFiles).toContain("src/domain/envelope.ts");
+  expect(testFiles).toContain("test/rules/rules.test.ts");
+});
+
+test("no test name is there twice", () => {
+  const filesOf = new Map<string, string[]>();
+  for (const path of testFiles) {
+    for (const name of testNames(readFileSync(`${root}${path}`, "utf8"))) {
+      filesOf.set(name, [...(filesOf.get(name) ?? []), path]);
+    }
+  }
+  expect(filesOf.size).toBeGreaterThan(20);
+  expect([...filesOf].filter(([, paths]) => paths.length > 1)).toEqual([]);
+});
+
+test("a repeated test name is found", () => {
+  const code = `test("a", f);\n  it("a", f);\ntest.each([1])("$a", f);\ntest(\`\${a}\`, f);`;
+  expect(testNames(code)).toEqual(["a", "a"]);
+});
+
+test("every error code of the product has one status, and no status is without a code", () => {
+  expect(Object.keys(statusOf).sort()).toEqual([...errorCodes].sort());
+  for (const status of Object.values(statusOf)) {
+    expect(status).toBeGreaterThanOrEqual(400);
+    expect(status).toBeLessThan(600);
+  }
+});
+
+test("files and folders of src are named in kebab-case", () => {
+  const kebab = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
+  const misnamed = sourceFiles.filter(
+    (path) => !path.split("/").every((part) => kebab.test(part.replace(/(?:\.d)?\.[a-z]+$/, ""))),
+  );
+  expect(misnamed).toEqual([]);
+});
+
+test("no file of src is named after what it is instead of what is in it", () => {
+  const vague = /\/(?:utils?|helpers?|types|index|common|misc|shared)\.ts$/;
+  expect(sourceFiles.filter((path) => vague.test(path))).toEqual([]);
+});
+
+/** The names of the tests in a file. Rows of a table are left out: their names are data. */
+function testNames(code: string): string[] {
+  const declared = /^\s*(?:test|it)(?:\.(?:skipIf|runIf)\(.*?\))?\(\s*(["'`])((?:\\.|(?!\1).)*)\1/gm;
+  return [...code.matchAll(declared)].map((match) => match[2] ?? "").filter((name) => !name.includes("${"));
+}

@@ -1,0 +1,220 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { parseIndicator } from "../../src/domain/indicator.ts";
+import { type HttpRequest, openHttpClient } from "../../src/egress/client.ts";
+import { http } from "../../src/sources/http.ts";
+import { type FaultServer, faults, type Reply, startFaultServer } from "../helpers/fault-server.ts";
+
+const indicator = parseIndicator("email", "jane.doe+x@example.com");
+
+/** Asks a source named `inhouse` whose service gives this answer. */
+async function findingsOf(body: unknown) {
+  const requests: HttpRequest[] = [];
+  const reply = await http.lookup(indicator, {
+    name: "inhouse",
+    settings: { url: "https://inhouse.example/v1/{email}?mail={email}", headers: { "X-Key": "k" } },
+    http: {
+      request: async (request) => {
+        requests.push(request);
+        return {
+          status: 200,
+          headers: { "content-type": "application/json" },
+          body: new TextEncoder().encode(typeof body === "string" ? body : JSON.stringify(body)),
+        };
+      },
+    },
+    signal: AbortSignal.timeout(5_000),
+  });
+  return { findings: reply.findings, requests };
+}
+
+const findings = async (...records: unknown[]) => (await findingsOf({ findings: records })).findings;
+
+describe("the fault table", () => {
+  let upstream: FaultServer;
+  beforeAll(async () => {
+    upstream = await startFaultServer();
+  }, 30_000);
+  afterAll(() => upstream.close());
+
+  async function lookup(reply: Reply, deadlineMs: number) {
+    const client = openHttpClient({ userAgent: "xpose/1.2.3", proxy: null, noProxy: [], extraCa: upstream.ca });
+    onTestFinished(() => client.close());
+    const settings = { url: `${upstream.url(reply)}?email={email}`, headers: {} };
+    const signal = AbortSignal.timeout(deadlineMs);
+    return await http.lookup(indicator, { name: "inhouse", settings, http: client, signal });
+  }
+
+  test.each(Object.entries(faults))("%s fails as %s, in time and in little memory", async (fault, reason) => {
+    // What ends by the deadline gets a short one; the others must end long before theirs.
+    const deadlineMs = reason === "timeout" ? 300 : 5_000;
+    Bun.gc(true);
+    const startBytes = process.memoryUsage.rss();
+    const startedAt = performance.now();
+    const outcome: unknown = await lookup(fault as keyof typeof faults, deadlineMs).catch((error: unknown) => error);
+    const tookMs = performance.now() - startedAt;
+    const grownBytes = process.memoryUsage.rss() - startBytes;
+    expect(outcome).toMatchObject({ name: "SourceError", reason });
+    expect(tookMs).toBeLessThan(2_300);
+    expect(grownBytes).toBeLessThan(64 * 1024 * 1024);
+  });
+
+  test.each(["found", "found_tls", "found_gzip"] as const)("%s gives its finding", async (reply) => {
+    expect((await lookup(reply, 5_000)).findings).toMatchObject([{ subjects: ["shop.example"], years: [2021] }]);
+  });
+
+  test.each(["nothing", "not_found"] as const)("%s means that the service knows nothing", async (reply) => {
+    expect(await lookup(reply, 5_000)).toEqual({ findings: [] });
+  });
+});
+
+describe("a record", () => {
+  test("gives a finding with all it says", async () => {
+    const record = {
+      category: "infostealer",
+      severity: "critical",
+      title: "Present in Example Shop",
+      subject: "www.Shop.example",
+      source_url: "https://shop.example/breach",
+      date: "2021-05-06",
+      password: "never kept",
+      email: "jane.doe@example.com",
+    };
+    expect(await findings(record)).toEqual([
+      {
+        category: "infostealer",
+        severity: "high",
+        title: "Present in Example Shop",
+        subjects: ["shop.example"],
+        years: [2021],
+        sourceUrl: "https://shop.example/breach",
+        details: [{ date: "2021-05-06" }],
+      },
+    ]);
+  });
+
+  const defaults = {
+    category: "breach",
+    severity: "medium",
+    title: "Present in inhouse",
+    subjects: ["inhouse"],
+    years: [],
+    sourceUrl: null,
+    details: [],
+  };
+
+  test("that says nothing gets the defaults", async () => {
+    expect(await findings({})).toEqual([defaults]);
+    const empty = { category: "", severity: " ", title: "", subject: "", source_url: "", date: "" };
+    expect(await findings(empty)).toEqual([defaults]);
+  });
+
+  test("of nulls gets the defaults, and severity low", async () => {
+    const nulls = { category: null, severity: null, title: null, subject: null, source_url: null, date: null };
+    expect(await findings(nulls)).toEqual([{ ...defaults, severity: "low" }]);
+  });
+
+  test.each([
+    ["HIGH", "high"],
+    ["info", "low"],
+    ["scary", "low"],
+  ])("of severity %s is %s", async (severity, expected) => {
+    expect(await findings({ severity })).toMatchObject([{ severity: expected }]);
+  });
+
+  test("with a date that is none keeps no date", async () => {
+    expect(await findings({ date: "2021-02-30" })).toEqual([defaults]);
+  });
+
+  test.each([
+    "https://shop.example/jane.doe+x@example.com",
+    "https://shop.example/?q=Jane.Doe%2Bx%40Example.com",
+    "https://shop.example/%zz",
+    "javascript:alert(1)",
+    `https://shop.example/${"x".repeat(3000)}`,
+  ])("never links to %s", async (source_url) => {
+    expect(await findings({ source_url })).toMatchObject([{ sourceUrl: null }]);
+  });
+
+  test("has its text repaired", async () => {
+    const [finding] = await findings({ title: `a\u0000b\n${"x".repeat(5000)}`, category: "Credential Leak!" });
+    expect(finding?.title).toMatch(/^a b x+$/);
+    expect(finding?.title.length).toBe(255);
+    expect(finding?.category).toBe("credential_leak");
+  });
+
+  test("said twice is one finding", async () => {
+    const twice = await findings({ date: "2021" }, { date: "2022", severity: "high" });
+    expect(twice).toMatchObject([{ severity: "high", years: [2021, 2022], details: [{ date: "2021" }, { date: "2022" }] }]);
+  });
+});
+
+describe("an answer", () => {
+  test.each<[string, unknown]>([
+    ["without findings", {}],
+    ["that is a list", []],
+    ["that is null", null],
+    ["with null findings", { findings: null }],
+    ["with a record that is text", { findings: ["shop.example"] }],
+    ["with a record that is null", { findings: [{}, null] }],
+    ["with a record that is a list", { findings: [[]] }],
+    ...["category", "severity", "title", "subject", "source_url", "date"].flatMap((field): [string, unknown][] =>
+      [5, true, ["x"], { x: 1 }].map((value) => [
+        `with ${field} of ${JSON.stringify(value)}`,
+        { findings: [{}, { [field]: value }] },
+      ]),
+    ),
+  ])("%s is a bad one as a whole", async (_name, body) => {
+    await expect(findingsOf(body)).rejects.toMatchObject({ reason: "bad_answer" });
+  });
+
+  test("of more than 1000 findings is cut, and says so", async () => {
+    const many = Array.from({ length: 1200 }, (_, index) => ({ title: `Leak ${index}` }));
+    const kept = await findings(...many);
+    expect(kept.length).toBe(1000);
+    expect(kept[0]?.details).toEqual([{ omitted_findings: 200 }]);
+  });
+
+  test("full of empty records does not keep the service busy", async () => {
+    const body = `{"findings":[${Array(349_000).fill("{}").join(",")}]}`;
+    const startedAt = performance.now();
+    expect((await findingsOf(body)).findings.length).toBe(1);
+    expect(performance.now() - startedAt).toBeLessThan(3_000);
+  });
+});
+
+test("the address is asked for percent-encoded, wherever the URL holds it, with the operator's headers", async () => {
+  const { requests } = await findingsOf({ findings: [] });
+  const encoded = "jane.doe%2Bx%40example.com";
+  expect(requests).toMatchObject([
+    { url: `https://inhouse.example/v1/${encoded}?mail=${encoded}`, headers: { "X-Key": "k", accept: "application/json" } },
+  ]);
+});
+
+describe("settings", () => {
+  test.each([
+    { url: "https://inhouse.example/{email}" },
+    { url: "http://localhost:8080/v1?mail={email}&all=1", headers: { Authorization: "Bearer x" } },
+  ])("%o are taken", (settings) => {
+    expect(http.settings.safeParse(settings)).toMatchObject({ success: true, data: settings });
+  });
+
+  test.each([
+    {},
+    { url: "https://inhouse.example/" },
+    { url: "https://inhouse.example/#{email}" },
+    { url: "https://{email}/" },
+    { url: "https://{email}@inhouse.example/" },
+    { url: "https://jane:secret@inhouse.example/{email}" },
+    { url: "https://inhouse.example/{Email}" },
+    { url: "ftp://inhouse.example/{email}" },
+    { url: "file:///{email}" },
+    { url: "inhouse.example/{email}" },
+    { url: "https://inhouse.example/{email}", headers: { "X Key": "k" } },
+    { url: "https://inhouse.example/{email}", headers: { "X-Key": "a\r\nb" } },
+    { url: "https://inhouse.example/{email}", headers: { "X-Key": 5 } },
+    { url: "https://inhouse.example/{email}", headers: { Host: "other.test" } },
+    { url: "https://inhouse.example/{email}", other: 1 },
+  ])("%o are refused", (settings) => {
+    expect(http.settings.safeParse(settings).success).toBe(false);
+  });
+});
