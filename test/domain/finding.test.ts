@@ -51,6 +51,7 @@ describe("a category is a lower-case slug", () => {
     { text: "", category: "metadata" },
     { text: "!!", category: "metadata" },
     { text: "a".repeat(60), category: "a".repeat(50) },
+    { text: `${"a".repeat(49)}𐐨`, category: "a".repeat(49) },
   ])("$text", ({ text, category }) => {
     expect(makeFinding({ ...input, category: text }).category).toBe(category);
   });
