@@ -1,13 +1,16 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Config } from "./config.ts";
+import { type Config, ConfigError } from "./config.ts";
 import { openLibrary } from "./corpus/library.ts";
 import { type DerivedKeys, deriveKeys, keyedHash } from "./domain/keyed-hash.ts";
+import { type HttpResponse, openHttpClient } from "./egress/client.ts";
 import type { Live } from "./scans/live.ts";
+import { openTurns } from "./scans/pace.ts";
 import { openSourceSet } from "./sources/source-set.ts";
 import { type Lock, takeLock } from "./store/sqlite/lock.ts";
 import { SqliteStore } from "./store/sqlite/store.ts";
 import type { Store } from "./store/store.ts";
+import { version } from "./version.ts";
 
 /** Why a data directory cannot be used: not initialised, refused as it is, or out of reach. */
 export type DataDirProblem = "uninitialised" | "refused" | "inaccessible";
@@ -87,14 +90,28 @@ export function openStore(config: Place, role: "service" | "command"): OpenStore
   });
 }
 
-/** The sources and settings that scans use, built whole from a configuration. */
+/**
+ * The sources and settings that scans use, built whole from a configuration. Opens no connection: the first look-up
+ * does. Throws `ConfigError` for a CA file or proxy that cannot be used.
+ */
 export function openSources(
   config: Config,
   { store, keys, corporaDir }: OpenStore,
+  now: () => Date,
 ): { live: Live; close: () => Promise<void> } {
-  const { cache, scan } = config;
+  const { cache, scan, outbound } = config;
   const library = openLibrary(corporaDir, keys);
-  const sources = openSourceSet(config, { keys, library, store });
+  const http = openOutboundClient(outbound);
+  const turns = openTurns(store, now);
+  const sources = openSourceSet(config, {
+    keys,
+    library,
+    httpFor(source, kind, workspaceId, deadline) {
+      const { name, pace } = source;
+      const isThrottled = kind.isThrottled ?? ((response: HttpResponse) => response.status === 429);
+      return turns.clientFor(http, { name, pace, isThrottled }, workspaceId, deadline);
+    },
+  });
   const live: Live = Object.freeze({
     lifetimes: { cacheTtlMs: cache.ttlMs, partialTtlMs: cache.partialTtlMs, retentionMs: scan.retentionMs },
     maxQueue: scan.maxQueue,
@@ -107,9 +124,26 @@ export function openSources(
   return {
     live,
     async close() {
-      await library.close();
+      await Promise.all([http.close(), library.close()]);
     },
   };
+}
+
+function openOutboundClient({ proxy, noProxy, caFile }: Config["outbound"]) {
+  let extraCa: string | null = null;
+  try {
+    extraCa = caFile === null ? null : readFileSync(caFile, "utf8");
+  } catch {
+    throw new ConfigError("outbound.ca_file", caFile, "a PEM file that can be read");
+  }
+  try {
+    return openHttpClient({ userAgent: `xpose/${version}`, proxy, noProxy, extraCa });
+  } catch (error) {
+    throw new ConfigError(
+      extraCa === null ? "outbound.proxy" : "outbound.ca_file",
+      error instanceof Error ? error.message : "it cannot be used",
+    );
+  }
 }
 
 const corporaFolder = "corpora";

@@ -30,7 +30,7 @@ export function enrichCommand(output: Output): Command {
       await withStore(config, async (open) => {
         const { store, keys } = open;
         const log = openLog(config.log);
-        const sources = openSources(config, open);
+        const sources = openSources(config, open, entropy.now);
         try {
           const { live } = sources;
           const workspace = await getWorkspace(options.workspace, store);

@@ -50,7 +50,7 @@ async function serve(config: Config, open: OpenStore, log: Log, output: Output):
   const { now, newId } = entropy;
   const steadyNow = () => performance.now();
   await removeOrphanSegments(open, log);
-  const sources = openSources(config, open);
+  const sources = openSources(config, open, entropy.now);
   const live = (): Live => sources.live;
   const runner = new Runner(live, { store, now, steadyNow, log });
   const calls = openCalls(store, live, now, () => runner.wake());

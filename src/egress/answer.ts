@@ -60,7 +60,10 @@ function parseJsonBody(response: HttpResponse): unknown {
 
 /** `application/json` or `application/<name>+json`, in UTF-8. */
 function isJsonType(contentType: string): boolean {
-  const [type = "", ...parameters] = contentType.toLowerCase().split(";").map((part) => part.trim());
+  const [type = "", ...parameters] = contentType
+    .toLowerCase()
+    .split(";")
+    .map((part) => part.trim());
   const charset = parameters.find((parameter) => parameter.startsWith("charset="))?.slice("charset=".length);
   return /^application\/(?:[\w.-]+\+)?json$/.test(type) && (charset === undefined || /^"?utf-?8"?$/.test(charset));
 }

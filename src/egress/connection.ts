@@ -2,7 +2,14 @@ import { lookup } from "node:dns/promises";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { BlockList, connect, isIP, type Socket } from "node:net";
-import { checkServerIdentity, connect as connectTls, createSecureContext, rootCertificates, type SecureContext, type TLSSocket } from "node:tls";
+import {
+  checkServerIdentity,
+  connect as connectTls,
+  createSecureContext,
+  rootCertificates,
+  type SecureContext,
+  type TLSSocket,
+} from "node:tls";
 import { SourceError } from "../domain/error.ts";
 import { aborted } from "./aborted.ts";
 
@@ -33,7 +40,9 @@ export async function connectTcp(url: URL, resolve: Resolve, signal: AbortSignal
     const socket = connect({ host: address, port, noDelay: true });
     socket.on("error", ignore);
     try {
-      await once(socket, "connect", { signal: isLast ? signal : AbortSignal.any([signal, AbortSignal.timeout(attemptMs)]) });
+      await once(socket, "connect", {
+        signal: isLast ? signal : AbortSignal.any([signal, AbortSignal.timeout(attemptMs)]),
+      });
       return socket;
     } catch (error) {
       socket.destroy();
@@ -95,6 +104,7 @@ export async function startTls(
     ...(isIP(host) === 0 ? { servername: host } : {}),
     // Given, because it wins over NODE_TLS_REJECT_UNAUTHORIZED.
     rejectUnauthorized: true,
+    // Given, because without a name the runtime would check the address of the socket's peer: the proxy's.
     checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
     ALPNProtocols: ["http/1.1"],
   });
@@ -107,7 +117,10 @@ export async function startTls(
     socket.destroy();
     signal.throwIfAborted();
     const code = codeOf(error);
-    throw new SourceError(code.startsWith("E") && !code.startsWith("ERR_") ? "unreachable" : "tls", `${url.host}: ${code}`);
+    throw new SourceError(
+      code.startsWith("E") && !code.startsWith("ERR_") ? "unreachable" : "tls",
+      `${url.host}: ${code}`,
+    );
   }
 }
 

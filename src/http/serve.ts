@@ -32,16 +32,30 @@ export async function startServer(
 ): Promise<RunningServer> {
   const { listen, tls } = settings;
   if (listen.kind === "unix") await removeStaleSocket(listen.path);
-  const server = Bun.serve({
-    ...(listen.kind === "tcp" ? { hostname: listen.host, port: listen.port } : { unix: listen.path }),
+  const options = {
     ...(tls === null ? {} : { tls: tlsOptions(tls) }),
     development: false,
-    idleTimeout: idleTimeoutSeconds,
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-    fetch: respond,
     // Reached only if the router itself fails.
     error: () => errorResponse(new AppError("internal_error", "The request could not be served")),
-  });
+  };
+  const server =
+    listen.kind === "tcp"
+      ? Bun.serve({
+          ...options,
+          hostname: listen.host,
+          port: listen.port,
+          idleTimeout: idleTimeoutSeconds,
+          fetch: respond,
+        })
+      : Bun.serve({
+          ...options,
+          unix: listen.path,
+          fetch(request, unixServer) {
+            unixServer.timeout(request, idleTimeoutSeconds);
+            return respond(request);
+          },
+        });
   if (listen.kind === "unix") chmodSync(listen.path, settings.socketMode);
   return {
     address: listen.kind === "unix" ? `unix:${listen.path}` : addressOf(listen.host, server.port ?? 0, tls !== null),

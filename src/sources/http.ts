@@ -1,7 +1,14 @@
 import { z } from "zod";
 import { SourceError } from "../domain/error.ts";
-import { capFindings, type Finding, makeFinding, mergeFindings, parseLeakYear, parseSeverity } from "../domain/finding.ts";
-import { failureOf, parseJsonAnswer } from "../egress/answer.ts";
+import {
+  capFindings,
+  type Finding,
+  makeFinding,
+  mergeFindings,
+  parseLeakYear,
+  parseSeverity,
+} from "../domain/finding.ts";
+import { parseJsonAnswer } from "../egress/answer.ts";
 import type { SourceKind } from "./source.ts";
 
 const placeholder = "{email}";
@@ -54,7 +61,6 @@ export const http: SourceKind<z.infer<typeof settings>> = {
       signal,
     });
     if (response.status === 404) return { findings: [] };
-    if (response.status !== 200) throw failureOf(response);
     const parsed = answer.safeParse(parseJsonAnswer(response));
     if (!parsed.success) throw new SourceError("bad_answer", "not the shape of CONTRACT.md 11.6");
     const findings = parsed.data.findings.map((record) => findingOf(record, name, indicator.value));

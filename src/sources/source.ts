@@ -23,6 +23,8 @@ export type SourceKind<Settings = unknown> = {
   readonly confidence: number;
   /** True when asking it leaves the machine: such a source is skipped while offline unless it is marked internal. */
   readonly isOnline: boolean;
+  /** `key`: it has a `base_url` and cannot be asked without an API key (CONTRACT.md 11.2). Default: `none`. */
+  readonly auth?: "key" | "none";
   /** The keys of its table beside the common ones of `config.ts`, in snake_case, strict. */
   readonly settings: z.ZodType<Settings>;
   /** Default pace, or null for none (CONTRACT.md 5.9). */

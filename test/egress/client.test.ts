@@ -77,6 +77,17 @@ describe("a request", () => {
     expect(text(answer.body)).toContain("shop.example");
   });
 
+  test("takes an empty body for empty, whatever encoding it claims", async () => {
+    const server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: () => new Response(null, { status: 404, headers: { "content-encoding": "gzip" } }),
+    });
+    onTestFinished(() => server.stop(true));
+    const answer = await openClient().request({ url: `${server.url}`, signal: soon() });
+    expect([answer.status, answer.body.length]).toEqual([404, 0]);
+  });
+
   test("gets a status other than 200 as it is", async () => {
     expect((await openClient().request({ url: upstream.url("status_500"), signal: soon() })).status).toBe(500);
   });
@@ -152,12 +163,21 @@ describe("TLS", () => {
     expect(systemCa().match(/BEGIN CERTIFICATE/g)?.length).toBeGreaterThan(50);
   });
 
-  test("verifies an address as well as a name", async () => {
-    const client = openClient();
-    const byAddress = upstream.url("found_tls").replace("localhost", "127.0.0.1");
-    expect((await client.request({ url: byAddress, signal: soon() })).status).toBe(200);
-    const wrong = upstream.url("tls_wrong_name").replace("localhost", "127.0.0.1");
-    expect(await reasonOf(client.request({ url: wrong, signal: soon() }))).toBe("tls");
+  test.each([
+    ["IP:127.0.0.1", "127.0.0.1", true],
+    ["DNS:localhost", "127.0.0.1", false],
+    ["IP:127.0.0.1", "localhost", false],
+  ])("a certificate for %s proves %s: %s", async (name, host, isProof) => {
+    const server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      tls: { ...ownAuthority.issue([name]) },
+      fetch: () => new Response("inside"),
+    });
+    onTestFinished(() => server.stop(true));
+    const client = openClient({ extraCa: ownAuthority.ca });
+    const answer = client.request({ url: `https://${host}:${server.port}/`, signal: soon() });
+    expect(await reasonOf(answer)).toBe(isProof ? "no failure" : "tls");
   });
 
   test("is verified although the environment says not to", async () => {
@@ -232,10 +252,32 @@ describe("proxy", () => {
   test("the proxy resolves the names", async () => {
     const proxy = await startProxyServer();
     onTestFinished(proxy.close);
-    const client = openClient({ proxy: proxy.url, resolve: (name) => Promise.resolve(name === "localhost" ? ["127.0.0.1"] : []) });
+    const client = openClient({
+      proxy: proxy.url,
+      resolve: (name) => Promise.resolve(name === "localhost" ? ["127.0.0.1"] : []),
+    });
     const port = new URL(upstream.url("tls_wrong_name")).port;
     expect((await client.request({ url: `https://other.test:${port}/found`, signal: soon() })).status).toBe(200);
     expect(proxy.seen.at(0)?.request).toBe(`CONNECT other.test:${port}`);
+  });
+
+  test("an address behind it is proven by its own certificate, not by one for the proxy's address", async () => {
+    const proxy = await startProxyServer();
+    onTestFinished(proxy.close);
+    const client = openClient({ proxy: proxy.url, extraCa: ownAuthority.ca });
+    for (const [name, reason] of [
+      ["IP:127.0.0.9", "no failure"],
+      ["IP:127.0.0.1", "tls"],
+    ] as const) {
+      const server = Bun.serve({
+        port: 0,
+        hostname: "127.0.0.1",
+        tls: { ...ownAuthority.issue([name]) },
+        fetch: () => new Response("inside"),
+      });
+      onTestFinished(() => server.stop(true));
+      expect(await reasonOf(client.request({ url: `https://127.0.0.9:${server.port}/`, signal: soon() }))).toBe(reason);
+    }
   });
 
   test("plain http is forwarded as an absolute request", async () => {

@@ -15,7 +15,19 @@ export type Authority = {
 /** A new certificate authority, made by the openssl program and kept in memory only. */
 export function createAuthority(name: string): Authority {
   const ca = inFolder((folder) => {
-    openssl(folder, ["req", "-x509", ...newKey, "-keyout", "key.pem", "-out", "cert.pem", "-subj", `/CN=${name}`, "-days", "2"]);
+    openssl(folder, [
+      "req",
+      "-x509",
+      ...newKey,
+      "-keyout",
+      "key.pem",
+      "-out",
+      "cert.pem",
+      "-subj",
+      `/CN=${name}`,
+      "-days",
+      "2",
+    ]);
     return { cert: read(folder, "cert.pem"), key: read(folder, "key.pem") };
   });
   return {

@@ -1,93 +1,143 @@
 import { maxLineSize } from "./lines.ts";
 
-/** `too_long`: over 64 KiB. `malformed`: a quote that the end of the file leaves open. */
+/** `too_long`: over 64 KiB. `malformed`: a quote that is still open at the end of the file. */
 export type CsvRow = readonly string[] | "too_long" | "malformed";
+
+/** The separators of CONTRACT.md 11.4. */
+export const csvSeparators = [",", ";", "\t"] as const;
+export type CsvSeparator = (typeof csvSeparators)[number];
 
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
+const blank = 0x20;
 const quote = 0x22;
-/** The separators of CONTRACT.md 11.4; the header decides. */
-const separators = [",", ";", "\t"];
-
-type State = "cell start" | "plain" | "quoted" | "quote in quoted";
 
 /**
- * Cuts CSV into rows of cells, some at a time, the header first; blank lines are left out. `chooseSeparator` sees the
- * header cut at each separator and returns the cells it takes.
+ * Cuts CSV into rows of cells, some at a time, the header first. Blank lines are left out. `chooseSeparator` is given
+ * the text of the header.
  *
- * A quote that never closes would swallow the rest of the file. So a record over 64 KiB, or one that is still quoted
+ * A quote that never closes would swallow the rest of the file. So a record over 64 KiB, and one that is still quoted
  * at the end of the file, counts as one bad row, and reading goes on at the line after its first.
  */
 export async function* readCsvRows(
   chunks: AsyncIterable<Buffer>,
-  chooseSeparator: (candidates: readonly { separator: string; cells: string[] }[]) => string,
+  chooseSeparator: (header: string) => CsvSeparator,
 ): AsyncGenerator<CsvRow[]> {
-  let separator: string | null = null;
   const cutter = new RecordCutter();
-  const rowsOf = (records: readonly (Buffer | "too_long" | "malformed")[]): CsvRow[] =>
-    records.flatMap((record) => {
-      if (typeof record === "string") return [record];
+  let separator: CsvSeparator | null = null;
+  const readRows = (isLast: boolean): CsvRow[] => {
+    const rows: CsvRow[] = [];
+    for (let record = cutter.next(isLast); record !== null; record = cutter.next(isLast)) {
+      if (typeof record === "string") {
+        rows.push(record);
+        continue;
+      }
       const text = record.toString("utf8");
-      if (text.trim() === "") return [];
-      separator ??= chooseSeparator(separators.map((sign) => ({ separator: sign, cells: cellsOf(text, sign) })));
-      return [cellsOf(text, separator)];
-    });
-  for await (const chunk of chunks) yield rowsOf(cutter.push(chunk));
-  yield rowsOf(cutter.end());
+      if (text.trim() === "") continue;
+      if (separator === null) {
+        separator = chooseSeparator(text);
+        cutter.separators = [separator.charCodeAt(0)];
+      }
+      rows.push(cellsOf(text, separator));
+    }
+    return rows;
+  };
+  for await (const chunk of chunks) {
+    cutter.push(chunk);
+    yield readRows(false);
+  }
+  yield readRows(true);
 }
 
-/** Cuts bytes into CSV records: at line ends that are not quoted. */
+type CellState = "start" | "plain" | "quoted" | "quote in quoted";
+
+/** Finds the ends of CSV records: the line ends that are not quoted. */
 class RecordCutter {
+  /** Any of them counts until the header has told which one it is. */
+  separators: readonly number[] = csvSeparators.map((separator) => separator.charCodeAt(0));
   #bytes = Buffer.alloc(0);
-  #state: State = "cell start";
-  #isSkipping = false;
+  #start = 0;
+  #at = 0;
+  #state: CellState = "start";
+  #isSkippingLine = false;
 
-  push(chunk: Buffer): (Buffer | "too_long" | "malformed")[] {
-    const scannedSize = this.#bytes.length;
-    this.#bytes = scannedSize === 0 ? chunk : Buffer.concat([this.#bytes, chunk]);
-    return this.#cut(scannedSize, "too_long");
+  push(chunk: Buffer): void {
+    const rest = this.#bytes.subarray(this.#start);
+    this.#bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    this.#at -= this.#start;
+    this.#start = 0;
   }
 
-  end(): (Buffer | "too_long" | "malformed")[] {
-    const records: (Buffer | "too_long" | "malformed")[] = [];
-    while (this.#state === "quoted" && !this.#isSkipping) {
-      records.push("malformed");
-      this.#bytes = this.#bytes.subarray(afterFirstLine(this.#bytes) ?? this.#bytes.length);
-      this.#state = "cell start";
-      records.push(...this.#cut(0, "malformed"));
-    }
-    if (!this.#isSkipping && this.#bytes.length > 0) records.push(this.#bytes);
-    return records;
-  }
-
-  #cut(from: number, _reason: string): (Buffer | "too_long" | "malformed")[] {
+  /** The next record, why there is none to use, or null when more bytes are needed. `isLast`: there are no more. */
+  next(isLast: boolean): Buffer | "too_long" | "malformed" | null {
     const bytes = this.#bytes;
-    const records: (Buffer | "too_long" | "malformed")[] = [];
-    let start = 0;
-    for (let at = from; at < bytes.length; at++) {
-      const byte = bytes[at];
-      if (at - start > maxLineSize && !this.#isSkipping) {
-        records.push("too_long");
-        const next = this.#state === "plain" || this.#state === "cell start" ? null : afterFirstLine(bytes.subarray(start, at));
-        if (next === null) {
-          this.#isSkipping = true;
-        } else {
-          start += next;
-          at = start - 1;
-          this.#state = "cell start";
-          continue;
-        }
+    while (this.#at < bytes.length) {
+      if (this.#at - this.#start > maxLineSize && !this.#isSkippingLine) return this.#giveUp("too_long");
+      const byte = bytes[this.#at] ?? 0;
+      const isLineEnd = byte === lineFeed || byte === carriageReturn;
+      if (isLineEnd && this.#state !== "quoted") {
+        const record = this.#take();
+        this.#start = ++this.#at;
+        if (record !== null) return record;
+        continue;
       }
-      if ((byte === lineFeed || byte === carriageReturn) && (this.#state !== "quoted" || this.#isSkipping)) {
-        if (!this.#isSkipping && at > start) records.push(bytes.subarray(start, at));
-        this.#isSkipping = false;
-        this.#state = "cell start";
-        start = at + 1;
-      } else if (!this.#isSkipping) {
-        this.#state = nextState(this.#state, byte ?? 0);
-      }
+      if (!this.#isSkippingLine) this.#state = nextState(this.#state, byte, this.separators);
+      this.#at++;
     }
-    this.#bytes = this.#isSkipping ? Buffer.alloc(0) : bytes.subarray(start);
-    return records;
+    if (isLast && this.#state === "quoted") return this.#giveUp("malformed");
+    if (!isLast && !this.#isSkippingLine) return null;
+    const record = isLast ? this.#take() : null;
+    this.#start = bytes.length;
+    return record;
   }
+
+  /** The record that ends here, or null when it is empty or was given up. */
+  #take(): Buffer | null {
+    const record = this.#bytes.subarray(this.#start, this.#at);
+    const isWanted = record.length > 0 && !this.#isSkippingLine;
+    this.#state = "start";
+    this.#isSkippingLine = false;
+    return isWanted ? record : null;
+  }
+
+  #giveUp(reason: "too_long" | "malformed"): "too_long" | "malformed" {
+    this.#state = "start";
+    const firstLineEnd = this.#bytes.subarray(this.#start, this.#at).findIndex(isEndOfLine);
+    if (firstLineEnd === -1) this.#isSkippingLine = true;
+    else this.#at = this.#start += firstLineEnd + 1;
+    return reason;
+  }
+}
+
+function isEndOfLine(byte: number): boolean {
+  return byte === lineFeed || byte === carriageReturn;
+}
+
+/** A quote counts only at the start of a cell, blanks aside: `5" disk` is text. */
+function nextState(state: CellState, byte: number, separators: readonly number[]): CellState {
+  if (state === "quoted") return byte === quote ? "quote in quoted" : "quoted";
+  if (byte === quote && state !== "plain") return "quoted";
+  if (separators.includes(byte)) return "start";
+  return state === "start" && byte === blank ? "start" : "plain";
+}
+
+/** The cells of one record, blanks around them and quotes taken off. */
+export function cellsOf(record: string, separator: CsvSeparator): string[] {
+  if (!record.includes('"')) return record.split(separator).map((cell) => cell.trim());
+  const separators = [separator.charCodeAt(0)];
+  const cells: string[] = [];
+  let state: CellState = "start";
+  let cell = "";
+  for (const char of record) {
+    const next = nextState(state, char.codePointAt(0) ?? 0, separators);
+    if (next === "start" && char === separator) {
+      cells.push(cell.trim());
+      cell = "";
+    } else if (next === "plain" || (next === "quoted" && (char !== '"' || state === "quote in quoted"))) {
+      cell += char;
+    }
+    state = next;
+  }
+  cells.push(cell.trim());
+  return cells;
 }

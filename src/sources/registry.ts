@@ -1,0 +1,10 @@
+import { http } from "./http.ts";
+import type { SourceKind } from "./source.ts";
+
+/**
+ * All kinds of sources that a configuration can declare. A new one is one line here.
+ *
+ * A list of different kinds cannot name the type of their settings. `settings` is that kind's own schema, and whoever
+ * calls `lookup` hands it what this schema made, so the type that is dropped here is never needed again.
+ */
+export const sourceKinds: readonly SourceKind[] = [http as SourceKind];

@@ -1,0 +1,287 @@
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { Appliance } from "../helpers/appliance.ts";
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+function csv(appliance: Appliance, name: string, text: string | Uint8Array): string {
+  const file = join(appliance.folder, name);
+  writeFileSync(file, text);
+  return file;
+}
+
+describe("init", () => {
+  test("prints the workspace and an operator token once, and makes everything private", async () => {
+    await using appliance = new Appliance();
+    const document = appliance.json<Record<string, string>>("init");
+    expect(Object.keys(document)).toEqual(["workspace_id", "operator_token"]);
+    expect(document["workspace_id"]).toMatch(uuid);
+    expect(document["operator_token"]).toMatch(/^xpz_admin_[0-9a-f]{48}$/);
+    const modes = execFileSync("find", [appliance.dataDir, "-perm", "/077"]).toString();
+    expect(modes).toBe("");
+  });
+
+  test("a directory that is not empty is refused with 4, lost+found aside", async () => {
+    await using appliance = new Appliance();
+    mkdirSync(join(appliance.dataDir, "lost+found"), { recursive: true });
+    expect(appliance.run(["init"]).exitCode).toBe(0);
+    const again = appliance.run(["init"]);
+    expect([again.exitCode, again.stderr]).toEqual([4, expect.stringContaining("not empty")]);
+  });
+
+  test("a place that cannot be written is 1", async () => {
+    await using appliance = new Appliance();
+    const file = csv(appliance, "a-file", "");
+    expect(appliance.run(["init", "--data-dir", join(file, "data")]).exitCode).toBe(1);
+  });
+});
+
+describe("a data directory that cannot be used", () => {
+  test("not initialised is 3 and says what to run", async () => {
+    await using appliance = new Appliance();
+    for (const args of [["keys", "list"], ["serve"], ["enrich", "jane.doe@example.com"], ["corpus", "list"]]) {
+      const { exitCode, stderr } = appliance.run(args);
+      expect([exitCode, stderr]).toEqual([3, expect.stringContaining("run xpose init")]);
+    }
+  });
+
+  test.each([
+    ["without its database", "rm xpose.db", 4, "half initialised"],
+    ["with an empty database", ": > xpose.db", 4, "half initialised"],
+    ["without its secret", "rm secret.key", 4, "secret.key is missing"],
+    ["with a secret of another directory", "printf '%064d' 0 > secret.key", 4, "does not belong"],
+    ["with a database that is none", "printf 'not a database, really not one at all' > xpose.db; rm -f xpose.db-wal", 1, "cannot be read"],
+  ])("%s is refused and left as it is", async (_name, damage, code, message) => {
+    await using appliance = new Appliance();
+    appliance.initialise();
+    execFileSync("sh", ["-c", damage], { cwd: appliance.dataDir });
+    const before = readdirSync(appliance.dataDir).filter((name) => !name.includes("-")).sort();
+    const { exitCode, stderr } = appliance.run(["keys", "list"]);
+    expect([exitCode, stderr]).toEqual([code, expect.stringContaining(message)]);
+    expect(readdirSync(appliance.dataDir).filter((name) => !name.includes("-")).sort()).toEqual(before);
+  });
+
+  test("of a newer version is 4", async () => {
+    await using appliance = new Appliance();
+    appliance.initialise();
+    const script = "import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute('PRAGMA user_version=999'); c.commit()";
+    execFileSync("python3", ["-c", script, join(appliance.dataDir, "xpose.db")]);
+    for (const args of [["keys", "list"], ["serve", "--listen", "127.0.0.1:0"]]) {
+      const { exitCode, stderr } = appliance.run(args);
+      expect([exitCode, stderr]).toEqual([4, expect.stringContaining("newer version")]);
+    }
+  });
+
+  test("that belongs to another user is opened as that user", async () => {
+    await using appliance = new Appliance();
+    appliance.initialise();
+    chmodSync(appliance.folder, 0o755);
+    execFileSync("chown", ["-R", "nobody", appliance.dataDir]);
+    expect(appliance.run(["workspaces", "list"]).exitCode).toBe(0);
+    expect(execFileSync("find", [appliance.dataDir, "!", "-user", "nobody"]).toString()).toBe("");
+  });
+});
+
+describe("configuration", () => {
+  test.each([
+    ["an unknown key", "[cache]\ntll = '1h'", "cache.tll"],
+    ["an unknown section", "[cash]\nttl = '1h'", "cash"],
+    ["a wrong type", "[scan]\nconcurrency = 'many'", "scan.concurrency"],
+    ["a duration without a unit", "[cache]\nttl = '24'", "cache.ttl"],
+    ["a duration that is a number", "[cache]\nttl = 24", "cache.ttl"],
+    ["no TOML at all", "cache: ttl", "xpose.toml"],
+  ])("%s is 2 and named in one line", async (_name, text, key) => {
+    await using appliance = new Appliance();
+    appliance.json("init");
+    const config = csv(appliance, "xpose.toml", `${text}\n`);
+    const { exitCode, stderr } = appliance.run(["serve", "--listen", "127.0.0.1:0", "--config", config]);
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining(key)]);
+    expect(stderr.trim().split("\n")).toHaveLength(1);
+  });
+
+  test("a missing file that was named is 2", async () => {
+    await using appliance = new Appliance();
+    expect(appliance.run(["init", "--config", "/nowhere/xpose.toml"]).exitCode).toBe(2);
+  });
+
+  test.each(["BUN_INSPECT", "BUN_OPTIONS", "NODE_OPTIONS", "NODE_TLS_REJECT_UNAUTHORIZED"])(
+    "serve refuses to start while %s is set",
+    async (name) => {
+      await using appliance = new Appliance();
+      appliance.json("init");
+      const value = name === "NODE_TLS_REJECT_UNAUTHORIZED" ? "0" : name === "BUN_INSPECT" ? "0" : "--smol";
+      const { exitCode, stderr } = appliance.run(["serve", "--listen", "127.0.0.1:0"], { env: { [name]: value } });
+      expect([exitCode, stderr]).toEqual([2, expect.stringContaining(name)]);
+    },
+  );
+
+  test("plain HTTP off loopback is refused unless it is asked for", async () => {
+    await using appliance = new Appliance();
+    appliance.json("init");
+    const { exitCode, stderr } = appliance.run(["serve", "--listen", "0.0.0.0:0"]);
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining("insecure_http")]);
+  });
+});
+
+describe("usage", () => {
+  test.each([
+    [["nonsense"], 2],
+    [["keys"], 2],
+    [["keys", "create"], 2],
+    [["keys", "create", "--name", "x", "--nonsense"], 2],
+    [["workspaces", "create", "--name", "x", "--plan", "gold"], 2],
+    [["workspaces", "set-plan", "default", "gold"], 2],
+    [["corpus", "import"], 2],
+    [["--help"], 0],
+    [["keys", "create", "--help"], 0],
+    [["version", "--json"], 0],
+  ])("%j ends with %i", async (args, code) => {
+    await using appliance = new Appliance();
+    expect(appliance.run(args).exitCode).toBe(code);
+  });
+
+  test("every help text has an example", async () => {
+    await using appliance = new Appliance();
+    for (const command of [
+      "init", "serve", "keys create", "keys list", "workspaces create", "workspaces list", "workspaces set-plan",
+      "workspaces disable", "workspaces enable", "corpus import", "corpus list", "corpus remove", "enrich", "version",
+    ]) {
+      const { stdout } = appliance.run([...command.split(" "), "--help"]);
+      expect(stdout).toContain(`Example:\n  xpose ${command}`);
+    }
+  });
+
+  test("flags stand anywhere after the command", async () => {
+    await using appliance = new Appliance();
+    appliance.run(["init"]);
+    const { exitCode, stdout } = appliance.run(["keys", "--json", "create", "--data-dir", appliance.dataDir, "--name", "n"]);
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ name: "n", status: "active" });
+  });
+});
+
+describe("keys and workspaces", () => {
+  test("a key object has the fields of the contract in their order, and lists show no key", async () => {
+    await using appliance = new Appliance();
+    appliance.json("init");
+    const created = appliance.json<Record<string, string>>("keys", "create", "--name", " splunk ");
+    expect(Object.keys(created)).toEqual([
+      "id", "name", "prefix", "status", "created_at", "created_by", "last_used_at", "expires_at", "revoked_at",
+      "rotated_from", "rotated_to", "key",
+    ]);
+    expect(created).toMatchObject({ name: "splunk", status: "active", created_by: "cli", last_used_at: null });
+    expect(created["key"]).toMatch(/^xpz_live_[0-9a-f]{48}$/);
+    expect(created["prefix"]).toBe(created["key"]?.slice(0, 13));
+    const list = appliance.run(["keys", "list", "--json"]).stdout;
+    expect(list).not.toContain(created["key"]);
+    expect(JSON.parse(list)).toMatchObject({ keys: [{ id: created["id"] }], next_cursor: null });
+  });
+
+  test.each([
+    [["keys", "create", "--name", "TAKEN"], 4],
+    [["keys", "create", "--name", ""], 4],
+    [["keys", "create", "--name", "x".repeat(65)], 4],
+    [["keys", "create", "--name", "late", "--expires-at", "2001-01-01T00:00:00Z"], 4],
+    [["keys", "create", "--name", "odd", "--expires-at", "tomorrow"], 4],
+    [["keys", "create", "--name", "x", "--workspace", "nobody"], 3],
+    [["keys", "create", "--name", "x", "--workspace", "cheap"], 4],
+    [["workspaces", "create", "--name", "DEFAULT"], 4],
+    [["workspaces", "create", "--name", "00000000-0000-4000-8000-000000000000"], 4],
+    [["workspaces", "set-plan", "nobody", "team"], 3],
+    [["enrich", "jane.doe@example.com", "--workspace", "cheap"], 4],
+    [["enrich", "no-address"], 4],
+    [["enrich", "jane.doe@example.com"], 1],
+  ])("%j ends with %i", async (args, code) => {
+    await using appliance = new Appliance();
+    appliance.json("init");
+    appliance.json("keys", "create", "--name", "taken");
+    appliance.json("workspaces", "create", "--name", "cheap", "--plan", "starter");
+    const { exitCode, stderr } = appliance.run(args);
+    expect([exitCode, stderr]).toEqual([code, expect.stringMatching(/^error: .+\n$/)]);
+  });
+
+  test("workspaces are objects of four fields", async () => {
+    await using appliance = new Appliance();
+    appliance.json("init");
+    const created = appliance.json<{ id: string }>("workspaces", "create", "--name", "acme");
+    expect(created).toEqual({ id: expect.stringMatching(uuid), name: "acme", plan: "team", status: "active" });
+    expect(appliance.json("workspaces", "disable", created.id)).toMatchObject({ status: "disabled" });
+    expect(appliance.json<unknown[]>("workspaces", "list")).toHaveLength(2);
+  });
+});
+
+describe("corpus import", () => {
+  const good = "email,password\njane.doe@example.com,hunter2\n";
+
+  test("says what it read, kept and skipped, and the same file again changes nothing", async () => {
+    await using appliance = new Appliance();
+    appliance.json("init");
+    const file = csv(appliance, "leak.csv", `${good}jane.doe@example.com,other\nnobody,x\n,x\n`);
+    const report = appliance.json<Record<string, unknown>>("corpus", "import", file, "--name", "leak");
+    expect(report).toEqual({
+      name: "leak",
+      read: 4,
+      imported: 1,
+      skipped: expect.objectContaining({ duplicate: 1, invalid_email: 1, no_email: 1 }),
+      duration_ms: expect.any(Number),
+    });
+    const again = appliance.json<Record<string, unknown>>("corpus", "import", file, "--name", "leak");
+    expect(again).toMatchObject({ read: 4, imported: 0, skipped: { already_imported: 4 } });
+    expect(appliance.json<unknown[]>("corpus", "list")).toHaveLength(1);
+    expect(appliance.json("corpus", "remove", "leak")).toMatchObject({ name: "leak" });
+    expect(appliance.run(["corpus", "remove", "leak"]).exitCode).toBe(3);
+  });
+
+  const bad: [string, (appliance: Appliance) => string, number][] = [
+    ["missing", (appliance) => join(appliance.folder, "missing.csv"), 3],
+    ["a FIFO", (appliance) => {
+      const path = join(appliance.folder, "fifo.csv");
+      execFileSync("mkfifo", [path]);
+      return path;
+    }, 1],
+    ["empty", (appliance) => csv(appliance, "empty.csv", ""), 1],
+    ["binary", (appliance) => csv(appliance, "binary.csv", crypto.getRandomValues(new Uint8Array(65_536))), 1],
+    ["without an address in a hundred lines", (appliance) => csv(appliance, "none.csv", `email\n${"nothing\n".repeat(200)}`), 1],
+    ["one line of 1 GB", (appliance) => {
+      const path = join(appliance.folder, "line.csv");
+      execFileSync("sh", ["-c", `head -c 1000000000 /dev/zero | tr '\\0' x > ${path}`]);
+      return path;
+    }, 1],
+  ];
+
+  test.each(bad)("a file that is %s is refused, and the old state stays", async (_name, make, code) => {
+    await using appliance = new Appliance();
+    appliance.json("init");
+    appliance.json("corpus", "import", csv(appliance, "good.csv", good), "--name", "leak");
+    const before = appliance.run(["corpus", "list", "--json"]).stdout;
+    const { exitCode, stderr } = appliance.run(["corpus", "import", make(appliance), "--name", "leak"]);
+    expect([exitCode, stderr]).toEqual([code, expect.stringMatching(/error: .+\n$/)]);
+    expect(appliance.run(["corpus", "list", "--json"]).stdout).toBe(before);
+    expect(readdirSync(join(appliance.dataDir, "corpora"))).toHaveLength(1);
+  });
+
+  test("what stands in other columns is nowhere in the data directory", async () => {
+    await using appliance = new Appliance();
+    appliance.json("init");
+    appliance.json("corpus", "import", csv(appliance, "good.csv", good), "--name", "leak");
+    const found = Bun.spawnSync(["grep", "-rla", "-e", "hunter2", "-e", "jane.doe", appliance.dataDir]);
+    expect(found.stdout.toString()).toBe("");
+  });
+});
+
+test("init, serve and a look-up work with the source tree out of reach", async () => {
+  await using appliance = new Appliance();
+  const root = join(import.meta.dirname, "..", "..");
+  const script = [
+    `for hidden in src node_modules migrations; do mount -t tmpfs none ${root}/$hidden; done`,
+    `test -z "$(ls ${root}/src)"`,
+    `${appliance.executable} init --data-dir ${appliance.dataDir} >/dev/null`,
+    `${appliance.executable} corpus import ${csv(appliance, "a.csv", "email\njane.doe@example.com\n")} --name leak --data-dir ${appliance.dataDir} --json`,
+    `${appliance.executable} enrich jane.doe@example.com --data-dir ${appliance.dataDir} --json`,
+  ].join(" && ");
+  const run = Bun.spawnSync(["unshare", "-m", "sh", "-c", script], { env: appliance.environment() });
+  expect(run.stderr.toString()).not.toMatch(/error:/);
+  expect(run.stdout.toString()).toContain('"title":"Present in leak"');
+});
