@@ -515,8 +515,18 @@ function isIndexable(value: unknown): value is Record<PropertyKey, unknown> {
 /** Our schemas say what they want; what zod says by itself is cut down to that. */
 function wantedBy(issue: z.core.$ZodIssue): string {
   if (issue.code === "invalid_key" && issue.issues[0] !== undefined) return wantedBy(issue.issues[0]);
-  return issue.message.replace(/^(?:Invalid \w+: expected|must be) /, "").replace(/, received .*$/, "");
+  const want = issue.message.replace(/^(?:Invalid \w+: expected|must be) /, "").replace(/, received .*$/, "");
+  return plainTypes[want] ?? want;
 }
+
+const plainTypes: Readonly<Record<string, string>> = {
+  array: "a list",
+  boolean: "true or false",
+  number: "a number",
+  object: "a table",
+  record: "a table",
+  string: "a text in quotation marks",
+};
 
 /** Without `env` no secret is read or missed. */
 function parseSources(sources: readonly DeclaredSource[], env: Environment | null): ConfiguredSource[] {

@@ -1,6 +1,7 @@
 import pino from "pino";
 
 export type Log = pino.Logger;
+export type LogOutput = { readonly log: Log; readonly reconfigure: (settings: LogSettings) => void };
 export type LogSettings = { readonly level: string; readonly format: "json" | "pretty" };
 
 /** Fields that must never be written, wherever they stand in an object that is logged. */
@@ -10,10 +11,12 @@ const secretFields = ["key", "token", "secret", "api_key", "apiKey", "password",
  * The root logger: one JSON object per line on the standard error, or lines for people. Ids are logged, never a key,
  * an address or a finding.
  */
-export function openLog(settings: LogSettings): Log {
+export function openLog(settings: LogSettings): LogOutput {
   const paths = secretFields.flatMap((field) => [field, `*.${field}`]);
-  const destination = settings.format === "pretty" ? { write: writePretty } : pino.destination({ fd: 2, sync: true });
-  return pino(
+  let isPretty = settings.format === "pretty";
+  const plain = pino.destination({ fd: 2, sync: true });
+  const destination = { write: (line: string) => (isPretty ? writePretty(line) : plain.write(line)) };
+  const log = pino(
     {
       level: settings.level,
       base: null,
@@ -22,6 +25,13 @@ export function openLog(settings: LogSettings): Log {
     },
     destination,
   );
+  return {
+    log,
+    reconfigure({ level, format }) {
+      log.level = level;
+      isPretty = format === "pretty";
+    },
+  };
 }
 
 /** Name, message and causes. No stack outside of unexpected errors, and no other property: drivers hang statements and options on errors. */

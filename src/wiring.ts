@@ -6,7 +6,7 @@ import { type DerivedKeys, deriveKeys, keyedHash } from "./domain/keyed-hash.ts"
 import { type HttpResponse, openHttpClient } from "./egress/client.ts";
 import type { Live } from "./scans/live.ts";
 import { openTurns } from "./scans/pace.ts";
-import { openSourceSet } from "./sources/source-set.ts";
+import { openSourceSet, type SourceSet } from "./sources/source-set.ts";
 import { type Lock, takeLock } from "./store/sqlite/lock.ts";
 import { SqliteStore } from "./store/sqlite/store.ts";
 import type { Store } from "./store/store.ts";
@@ -90,6 +90,15 @@ export function openStore(config: Place, role: "service" | "command"): OpenStore
   });
 }
 
+export type OpenSources = {
+  readonly live: Live;
+  readonly everySource: SourceSet["everySource"];
+  /** Names of enabled sources; a corpus of such a name is left out. */
+  readonly sourceNames: ReadonlySet<string>;
+  /** Closes connections and files. Scans that still use them fail. */
+  readonly close: () => Promise<void>;
+};
+
 /**
  * The sources and settings that scans use, built whole from a configuration. Opens no connection: the first look-up
  * does. Throws `ConfigError` for a CA file or proxy that cannot be used.
@@ -98,7 +107,7 @@ export function openSources(
   config: Config,
   { store, keys, corporaDir }: OpenStore,
   now: () => Date,
-): { live: Live; close: () => Promise<void> } {
+): OpenSources {
   const { cache, scan, outbound } = config;
   const library = openLibrary(corporaDir, keys);
   const http = openOutboundClient(outbound);
@@ -123,6 +132,8 @@ export function openSources(
   });
   return {
     live,
+    everySource: sources.everySource,
+    sourceNames: sources.names,
     async close() {
       await Promise.all([http.close(), library.close()]);
     },

@@ -2,13 +2,14 @@ import { Command, Option } from "commander";
 import { getWorkspace } from "../access/workspace.ts";
 import type { Config } from "../config.ts";
 import { type FormatName, formatNames } from "../corpus/formats/format.ts";
-import { importCorpus, removeOrphans } from "../corpus/import.ts";
+import { importCorpus } from "../corpus/import.ts";
 import { severities } from "../domain/finding.ts";
 import type { OpenStore } from "../wiring.ts";
 import { entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { type Output, printResult, table } from "./output.ts";
 import { drawProgress } from "./progress.ts";
+import { sweepCorpora } from "./sweep.ts";
 
 type ImportOptions = GlobalOptions & {
   name: string;
@@ -48,7 +49,7 @@ export function corpusCommand(output: Output): Command {
       const options = command.optsWithGlobals<ImportOptions>();
       const config = readConfig(command, output);
       await withStore(config, async (open) => {
-        await sweep(open);
+        await sweepCorpora(open);
         await importFile(file, options, config, open, output);
       });
     });
@@ -96,7 +97,7 @@ export function corpusCommand(output: Output): Command {
         if (!(await open.store.removeCorpus(name, entropy.newId()))) {
           throw new CommandError(exitCodes.notFound, "there is no corpus of that name");
         }
-        await sweep(open);
+        await sweepCorpora(open);
         const { json = false } = command.optsWithGlobals<GlobalOptions>();
         printResult(output, json, { name, removed: true }, `Removed the corpus ${name}.`);
       });
@@ -152,19 +153,4 @@ function parseConfidence(text: string): number {
     throw new CommandError(exitCodes.usage, "--confidence wants a number from 0 to 1");
   }
   return Math.round(value * 1000) / 1000;
-}
-
-/** Deletes what a killed import or a removal left behind, unless an import runs now. */
-async function sweep({ store, corporaDir, lockCorpora }: OpenStore): Promise<void> {
-  const lock = lockCorpora("exclusive");
-  if (lock === null) return;
-  try {
-    const corpora = await store.listCorpora();
-    await removeOrphans(
-      corporaDir,
-      corpora.flatMap(({ imports }) => imports.map(({ segmentFile }) => segmentFile)),
-    );
-  } finally {
-    lock.release();
-  }
 }

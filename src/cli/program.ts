@@ -7,6 +7,7 @@ import { initCommand } from "./init.ts";
 import { keysCommand } from "./keys.ts";
 import type { Output } from "./output.ts";
 import { serveCommand } from "./serve.ts";
+import { sourcesCommand } from "./sources.ts";
 import { versionCommand } from "./version.ts";
 import { workspacesCommand } from "./workspaces.ts";
 
@@ -27,6 +28,7 @@ export async function runProgram(args: readonly string[], output: Output): Promi
     workspacesCommand(output),
     corpusCommand(output),
     enrichCommand(output),
+    sourcesCommand(output),
     versionCommand(output),
   ]) {
     program.addCommand(command);

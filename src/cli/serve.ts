@@ -1,61 +1,72 @@
 import { readFileSync, writeSync } from "node:fs";
 import { Command } from "commander";
 import { type Config, ConfigError, checkServeSettings, environment } from "../config.ts";
-import { removeOrphans } from "../corpus/import.ts";
 import { indicatorHash } from "../domain/keyed-hash.ts";
 import type { ScanId } from "../domain/scan.ts";
-import { noAccessLog, openAccessLog } from "../http/access-log.ts";
+import { openAccessLog } from "../http/access-log.ts";
 import { routes } from "../http/route-table.ts";
 import { createRouter } from "../http/router.ts";
 import { startServer } from "../http/serve.ts";
-import { type Log, openLog } from "../log.ts";
+import { type Log, type LogOutput, openLog } from "../log.ts";
 import { openCalls } from "../scans/calls.ts";
 import type { Live } from "../scans/live.ts";
 import { removeExpired } from "../scans/retention.ts";
 import { Runner } from "../scans/runner.ts";
-import { type OpenStore, openSources, openStore } from "../wiring.ts";
+import { openNotifier, type Notifier } from "../systemd.ts";
+import { type OpenSources, type OpenStore, openSources, openStore } from "../wiring.ts";
 import { becomeOwner, entropy, readConfig } from "./context.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import type { Output } from "./output.ts";
+import { sweepCorpora } from "./sweep.ts";
 
 /** Scans and answers under way get this long after SIGTERM; with the rest it stays below the promised 10 s. */
 const stopGraceMs = 3_000;
 const retentionEveryMs = 60 * 60 * 1000;
+/** A scan that still uses replaced settings may take this much longer than its time-out. */
+const closeMarginMs = 5_000;
 
 export function serveCommand(output: Output): Command {
   return new Command("serve")
-    .description(
-      "Serves the API until it is told to stop (SIGTERM). The first line on the standard output is its address.",
-    )
+    .description("Serves the API until it is told to stop (SIGTERM). The first line on the standard output is its address.")
     .option("--listen <address>", "host:port, [::1]:port or unix:/path; port 0 takes a free one")
     .addHelpText("after", "\nExample:\n  xpose serve --data-dir /var/lib/xpose --listen 127.0.0.1:8080")
     .action(async (options: { listen?: string }, command: Command) => {
       const needs = { sourceSecrets: true, ...(options.listen === undefined ? {} : { listen: options.listen }) };
-      const config = readConfig(command, output, needs);
-      checkServeSettings(config, environment());
+      const readAgain = () => readConfig(command, output, needs);
+      const config = readAgain();
+      const env = environment();
+      checkServeSettings(config, env);
       becomeOwner(config.dataDir);
-      const log = openLog(config.log);
-      dieOnStrayErrors(log);
+      const logOutput = openLog(config.log);
+      dieOnStrayErrors(logOutput.log);
       const open = openStore(config, "service");
       try {
-        await serve(config, open, log, output);
+        await serve({ config, readAgain, open, logOutput, output, notifier: openNotifier(env) });
       } finally {
         open.store.close();
       }
     });
 }
 
-async function serve(config: Config, open: OpenStore, log: Log, output: Output): Promise<void> {
+type Service = {
+  readonly config: Config;
+  readonly readAgain: () => Config;
+  readonly open: OpenStore;
+  readonly logOutput: LogOutput;
+  readonly output: Output;
+  readonly notifier: Notifier;
+};
+
+async function serve({ config, readAgain, open, logOutput, output, notifier }: Service): Promise<void> {
   const { store, keys } = open;
+  const { log } = logOutput;
   const { now, newId } = entropy;
   const steadyNow = () => performance.now();
-  await removeOrphanSegments(open, log);
-  const sources = openSources(config, open, entropy.now);
-  const live = (): Live => sources.live;
-  const runner = new Runner(live, { store, now, steadyNow, log });
-  const calls = openCalls(store, live, now, () => runner.wake());
-  const logsRequests = log.isLevelEnabled("info");
-  const accessLog = logsRequests ? openAccessLog((text) => writeSync(2, text), now) : noAccessLog;
+  await sweepCorpora(open);
+  const sources = openReplaceable(config, open, logOutput);
+  const runner = new Runner(sources.live, { store, now, steadyNow, log });
+  const calls = openCalls(store, sources.live, now, () => runner.wake());
+  const accessLog = openAccessLog((text) => writeSync(2, text), now, () => log.isLevelEnabled("info"));
   let isReady = false;
   const respond = createRouter(routes, {
     keys,
@@ -72,21 +83,79 @@ async function serve(config: Config, open: OpenStore, log: Log, output: Output):
   const toldToStop = new Promise<string>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => resolve(signal));
   });
+  process.on("SIGHUP", () => {
+    notifier.reloading();
+    void sources.reload(readAgain).finally(() => notifier.ready());
+  });
   const server = await listen(config, respond);
+  await sources.warn();
   await runner.start();
   isReady = true;
   output.out(`${JSON.stringify({ listening: server.address })}\n`);
   log.info({ listening: server.address }, "serving");
-  const retention = keepRetention(open, live, log);
+  notifier.ready();
+  const retention = keepRetention(open, sources.live, log);
 
   const signal = await toldToStop;
   log.info({ signal }, "stopping");
+  notifier.stopping();
   isReady = false;
   retention.stop();
   await Promise.all([runner.stop(stopGraceMs), server.stop(stopGraceMs)]);
   await sources.close();
   accessLog.flush();
   log.info("stopped");
+}
+
+/** Keys of the configuration that a running service cannot take over (CONTRACT.md 12.2). */
+const fixedSettings = ["dataDir", "secretFile", "offline", "server"] as const;
+
+/**
+ * What SIGHUP replaces. A whole new set is built from the file first; then one variable is assigned, so that a turn or
+ * a scan never sees half of it. A bad file changes nothing.
+ */
+function openReplaceable(first: Config, open: OpenStore, { log, reconfigure }: LogOutput) {
+  let current: { readonly config: Config; readonly sources: OpenSources } = {
+    config: first,
+    sources: openSources(first, open, entropy.now),
+  };
+
+  /** Names what the configuration says and nobody has, and corpora that a source of the same name keeps out. */
+  async function warn(): Promise<void> {
+    const { config, sources } = current;
+    for (const source of config.sources) {
+      for (const workspace of source.workspaces ?? []) {
+        if ((await open.store.findWorkspace(workspace)) !== null) continue;
+        log.warn({ source: source.name, workspace }, "source names an unknown workspace");
+      }
+    }
+    for (const { name } of await open.store.listCorpora()) {
+      if (sources.sourceNames.has(name)) log.warn({ corpus: name }, "corpus is left out: a source has its name");
+    }
+  }
+
+  return {
+    live: (): Live => current.sources.live,
+    warn,
+    async reload(readAgain: () => Config): Promise<void> {
+      try {
+        const config = readAgain();
+        const next = openSources({ ...config, offline: first.offline }, open, entropy.now);
+        const old = current;
+        current = { config, sources: next };
+        reconfigure(config.log);
+        const waiting = fixedSettings.filter((key) => !Bun.deepEquals(config[key], first[key]));
+        if (waiting.length > 0) log.warn({ settings: waiting }, "changed settings wait for a restart");
+        log.info("configuration reloaded");
+        await warn();
+        const close = () => void old.sources.close();
+        setTimeout(close, old.config.scan.timeoutMs + closeMarginMs).unref();
+      } catch (error) {
+        log.error({ err: error }, "configuration refused, the running one stays");
+      }
+    },
+    close: () => current.sources.close(),
+  };
 }
 
 async function listen(config: Config, respond: (request: Request) => Promise<Response>) {
@@ -112,20 +181,6 @@ function readPem(key: string, path: string): string {
     return readFileSync(path, "utf8");
   } catch {
     throw new ConfigError(key, path, "a PEM file that can be read");
-  }
-}
-
-/** Files that a killed import or a removal left behind. While an import runs they are left alone. */
-async function removeOrphanSegments({ store, corporaDir, lockCorpora }: OpenStore, log: Log): Promise<void> {
-  const lock = lockCorpora("exclusive");
-  if (lock === null) return;
-  try {
-    const corpora = await store.listCorpora();
-    const liveFiles = corpora.flatMap((corpus) => corpus.imports.map(({ segmentFile }) => segmentFile));
-    const removedCount = await removeOrphans(corporaDir, liveFiles);
-    if (removedCount > 0) log.info({ files: removedCount }, "orphaned corpus files removed");
-  } finally {
-    lock.release();
   }
 }
 

@@ -16,7 +16,11 @@ const flushAtLength = 65_536;
  * Writes one JSON line per request, in batches. It is built by hand: on the path of a hit a logging library costs more
  * than the look-up.
  */
-export function openAccessLog(write: (text: string) => void, now: () => Date): AccessLog {
+export function openAccessLog(
+  write: (text: string) => void,
+  now: () => Date,
+  isEnabled: () => boolean,
+): AccessLog {
   let buffer = "";
   let timer: ReturnType<typeof setTimeout> | null = null;
 
@@ -30,6 +34,7 @@ export function openAccessLog(write: (text: string) => void, now: () => Date): A
 
   return {
     write({ method, path, status, durationMs, correlationId }) {
+      if (!isEnabled()) return;
       const pathText = path === null ? "null" : `"${path}"`;
       buffer +=
         `{"level":30,"time":${now().getTime()},"msg":"request","method":${JSON.stringify(method)},"path":${pathText},` +
@@ -40,6 +45,3 @@ export function openAccessLog(write: (text: string) => void, now: () => Date): A
     flush,
   };
 }
-
-/** For a log level that leaves requests out. */
-export const noAccessLog: AccessLog = { write: () => undefined, flush: () => undefined };

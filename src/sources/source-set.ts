@@ -55,6 +55,8 @@ export type SourceSet = {
   readonly fingerprintOf: (workspace: Who) => string;
   /** The sources that a workspace may ask, one per corpus that it sees. */
   readonly sourcesOf: (workspace: Who, corpora: readonly Corpus[]) => Source[];
+  /** Every enabled source and every corpus, whoever may ask it. */
+  readonly everySource: (corpora: readonly Corpus[]) => Source[];
   /** Names of enabled sources; a corpus of such a name is left out. */
   readonly names: ReadonlySet<string>;
 };
@@ -66,7 +68,7 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
   const visibleTo = (workspace: Who) => enabled.filter((source) => maySee(source, workspace));
   const isAllowed = (source: ConfiguredSource) => !offline || source.isInternal || !kindOf(source).isOnline;
 
-  function bind(source: ConfiguredSource, workspace: Who): Source {
+  function bind(source: ConfiguredSource, workspaceId: WorkspaceId): Source {
     const { name, kind, baseUrl, apiKey, confidence, origin, timeoutMs, settings } = source;
     const adapter = kindOf(source);
     return {
@@ -78,11 +80,18 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
       fingerprint: keyedHash(tools.keys.settings, source.fingerprintText),
       isAllowed: isAllowed(source),
       lookup: (indicator, { signal, deadline }) => {
-        const http = tools.httpFor(source, adapter, workspace.id, deadline);
+        const http = tools.httpFor(source, adapter, workspaceId, deadline);
         return adapter.lookup(indicator, { name, baseUrl, apiKey, settings, http, signal });
       },
     };
   }
+
+  const corporaFrom = (corpora: readonly Corpus[]) =>
+    corpusSources(
+      corpora.filter(({ name }) => corpus.isEnabled && !names.has(name)),
+      corpus.timeoutMs,
+      tools,
+    );
 
   return {
     names,
@@ -92,13 +101,11 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
       return keyedHash(tools.keys.settings, canonicalJson([corpus.isEnabled, seen]));
     },
     sourcesOf(workspace, corpora) {
-      const visible = corpora.filter(
-        ({ name, scope }) => corpus.isEnabled && !names.has(name) && (scope === null || scope === workspace.id),
-      );
-      return [
-        ...visibleTo(workspace).map((source) => bind(source, workspace)),
-        ...corpusSources(visible, corpus.timeoutMs, tools),
-      ];
+      const visible = corpora.filter(({ scope }) => scope === null || scope === workspace.id);
+      return [...visibleTo(workspace).map((source) => bind(source, workspace.id)), ...corporaFrom(visible)];
+    },
+    everySource(corpora) {
+      return [...enabled.map((source) => bind(source, "check" as WorkspaceId)), ...corporaFrom(corpora)];
     },
   };
 }

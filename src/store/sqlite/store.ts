@@ -47,6 +47,13 @@ export class SqliteStore implements port.Store {
     return new SqliteStore(connection);
   }
 
+  /** The same without a file; it ends with the process. */
+  static inMemory(): SqliteStore {
+    const connection = openConnection(":memory:", { mustExist: false });
+    migrate(connection);
+    return new SqliteStore(connection);
+  }
+
   /** Looks at a data directory without changing it. */
   static inspect(dataDir: string): { state: DatabaseState; secretCheck: string | null } {
     if (!existsSync(databasePath(dataDir))) return { state: "absent", secretCheck: null };

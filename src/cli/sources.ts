@@ -1,0 +1,139 @@
+import { Command } from "commander";
+import type { Config } from "../config.ts";
+import { timestamp } from "../domain/envelope.ts";
+import { SourceError, type SourceErrorReason } from "../domain/error.ts";
+import { parseIndicator } from "../domain/indicator.ts";
+import type { Source } from "../sources/source.ts";
+import type { SourceRunRecord } from "../store/store.ts";
+import { openSources } from "../wiring.ts";
+import { entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
+import { CommandError, exitCodes } from "./exit.ts";
+import { type Output, printResult, table } from "./output.ts";
+
+/** What `check` asks about: an address that belongs to nobody (RFC 2606). */
+const probe = parseIndicator("email", "xpose-check@example.com");
+
+/** What an operator can do about each reason. */
+const advice: Record<SourceErrorReason, string> = {
+  not_configured: "the service says that its API is not open to this installation; see the service's own page",
+  auth: "the key was refused; put a valid one into api_key or api_key_file",
+  rate_limited: "the quota is used up; wait, or lower the rate",
+  timeout: "no answer in time; check the network, or raise timeout",
+  unreachable: "no connection; check base_url, DNS, the firewall and outbound.proxy",
+  tls: "the certificate was refused; put the CA of the service or proxy into outbound.ca_file",
+  http_4xx: "the request was refused on its way; check base_url and the proxy's rules",
+  http_5xx: "the service has a fault of its own; try again later",
+  redirect: "the service points elsewhere, which is never followed; put its final address into base_url",
+  too_large: "the answer is larger than any real one; check base_url",
+  bad_answer: "the answer is not what this service sends; check base_url, and whether a proxy or a login page answers",
+  not_installed: "the program is missing; install it, or name its interpreter",
+  unsupported: "the service cannot be asked about such an address",
+  internal: "an error of xpose; see the log",
+};
+
+type SourceState = "enabled" | "disabled" | "offline";
+
+export function sourcesCommand(output: Output): Command {
+  const sources = new Command("sources").description("what can be asked, and how it fares");
+
+  sources
+    .command("list")
+    .description("Lists the sources with their state and how the last scan fared with them.")
+    .addHelpText("after", "\nExample:\n  xpose sources list")
+    .action(async (_options: object, command: Command) => {
+      const config = readConfig(command, output);
+      await withStore(config, async ({ store }) => {
+        const lastRuns = new Map((await store.lastSourceRuns()).map((run) => [run.source, run]));
+        const corpora = (await store.listCorpora()).map(({ name }) => name);
+        const bodies = listed(config, corpora).map((source) => ({ ...source, ...lastOutcome(lastRuns.get(source.name)) }));
+        const rows = bodies.map((body) => [
+          body.name,
+          body.kind,
+          body.state,
+          body.last_outcome,
+          body.last_error,
+          body.last_at,
+          body.missing.join(", ") || null,
+        ]);
+        const text = table(["NAME", "KIND", "STATE", "LAST OUTCOME", "ERROR", "AT", "NOT IN PLAN"], rows);
+        printResult(output, command.optsWithGlobals<GlobalOptions>().json ?? false, bodies, text);
+      });
+    });
+
+  sources
+    .command("check")
+    .description("Asks each enabled source once about an address that belongs to nobody, and says what is wrong.")
+    .argument("[name]", "only this source")
+    .addHelpText("after", "\nExample:\n  xpose sources check hibp")
+    .action(async (name: string | undefined, _options: object, command: Command) => {
+      const config = readConfig(command, output, { sourceSecrets: true });
+      await withStore(config, async (open) => {
+        const corpora = await open.store.listCorpora();
+        const known = listed(config, corpora.map((corpus) => corpus.name));
+        if (name !== undefined && !known.some((source) => source.name === name)) {
+          throw new CommandError(exitCodes.notFound, "there is no source of that name");
+        }
+        const sources = openSources(config, open, entropy.now);
+        try {
+          const asked = sources.everySource(corpora).filter((source) => name === undefined || source.name === name);
+          const checks = await Promise.all(asked.map(check));
+          const ok = checks.every((result) => result.ok);
+          const text = checks.map((result) => `${result.ok ? "ok  " : "FAIL"}  ${result.name}: ${result.message}`);
+          printResult(
+            output,
+            command.optsWithGlobals<GlobalOptions>().json ?? false,
+            { ok, sources: checks },
+            text.join("\n") || "No source is enabled.",
+          );
+          if (!ok) throw new CommandError(exitCodes.failed, "a source failed");
+        } finally {
+          await sources.close();
+        }
+      });
+    });
+
+  return sources;
+}
+
+/** Configured sources, then corpora. */
+function listed(config: Config, corpora: readonly string[]): { name: string; kind: string; state: SourceState }[] {
+  const configured = config.sources.map(({ name, kind, isEnabled, isInternal }) => {
+    const state: SourceState = !isEnabled ? "disabled" : config.offline && !isInternal ? "offline" : "enabled";
+    return { name, kind, state };
+  });
+  const taken = new Set(config.sources.filter(({ isEnabled }) => isEnabled).map(({ name }) => name));
+  const state = (name: string): SourceState => (config.corpus.isEnabled && !taken.has(name) ? "enabled" : "disabled");
+  return [...configured, ...corpora.map((name) => ({ name, kind: "corpus", state: state(name) }))];
+}
+
+function lastOutcome(run: SourceRunRecord | undefined) {
+  return {
+    last_outcome: run?.outcome ?? null,
+    last_error: run?.error ?? null,
+    last_at: run === undefined ? null : timestamp(run.endedAt),
+    missing: run?.missing ?? [],
+  };
+}
+
+async function check(source: Source) {
+  const { name, kind, timeoutMs } = source;
+  const result = (ok: boolean, outcome: string, error: SourceErrorReason | null, message: string) => ({
+    name,
+    kind,
+    ok,
+    outcome,
+    error,
+    message,
+  });
+  if (!source.isAllowed) return result(true, "skipped", null, "skipped while offline");
+  const limits = { signal: AbortSignal.timeout(timeoutMs), deadline: new Date(Date.now() + timeoutMs) };
+  try {
+    const { findings, missing = [] } = await source.lookup(probe, limits);
+    const lacks = missing.length === 0 ? "" : `; the plan lacks ${missing.join(", ")}`;
+    return result(true, findings.length > 0 ? "ok" : "no_data", null, `answers${lacks}`);
+  } catch (error) {
+    const reason = error instanceof SourceError ? error.reason : "internal";
+    const detail = error instanceof Error ? error.message : "unknown error";
+    return result(false, "failed", reason, `${reason}: ${detail}; ${advice[reason]}`);
+  }
+}

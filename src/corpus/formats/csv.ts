@@ -1,0 +1,89 @@
+import { CorpusError } from "../error.ts";
+import { parseFields } from "../record.ts";
+import { type CsvSeparator, cellsOf, csvSeparators, readCsvRows } from "./csv-rows.ts";
+import { commonDefaults, type Format, type ReadRecord } from "./format.ts";
+
+/** CSV with a header; the columns are those of CONTRACT.md 11.4. */
+export const csv: Format = {
+  name: "csv",
+  confidence: 0.75,
+  origin: null,
+  defaultsFor: commonDefaults,
+  read: (chunks) => readCsv(chunks, readRow),
+};
+
+/** The cells of a row by the name of their column; an absent column or cell is undefined. */
+export type RowCells = (column: string) => string | undefined;
+
+function readRow(cell: RowCells): ReadRecord[] {
+  const email = cell("email") ?? "";
+  if (email === "") return ["no_email"];
+  const fields = parseFields(
+    {
+      category: cell("category"),
+      severity: cell("severity"),
+      title: cell("title"),
+      subject: cell("subject"),
+      source_url: cell("sourceurl"),
+      date: cell("date"),
+    },
+    email,
+  );
+  return [fields === null ? "malformed" : { email, fields }];
+}
+
+/**
+ * Reads the rows of a CSV file. Throws `CorpusError` when the header has none of the `wanted` columns (`email` if not
+ * given).
+ */
+export async function* readCsv(
+  chunks: AsyncIterable<Buffer>,
+  readRow: (cell: RowCells) => ReadRecord[],
+  wanted: readonly string[] = ["email"],
+): AsyncGenerator<ReadRecord[]> {
+  let columns: Map<string, number> | null = null;
+  for await (const rows of readCsvRows(chunks, (header) => separatorOf(header, wanted))) {
+    const records: ReadRecord[] = [];
+    for (const row of rows) {
+      if (typeof row === "string") records.push(row);
+      else if (columns === null) columns = columnsOf(row, wanted);
+      else records.push(...readRow(cellsByName(row, columns)));
+    }
+    yield records;
+  }
+}
+
+function cellsByName(row: readonly string[], columns: ReadonlyMap<string, number>): RowCells {
+  return (column) => row[columns.get(column) ?? -1];
+}
+
+/** Column name -> position; of two columns of one name the first counts. */
+function columnsOf(header: readonly string[], wanted: readonly string[]): Map<string, number> {
+  const columns = new Map<string, number>();
+  for (const [position, cell] of header.entries()) {
+    const name = columnName(cell);
+    if (!columns.has(name)) columns.set(name, position);
+  }
+  // The header is not quoted here: in a file without one it would be somebody's record.
+  if (!wanted.some((name) => columns.has(name))) {
+    throw new CorpusError("refused", `the first line names no column ${wanted.join(" or ")}; CSV wants a header`);
+  }
+  return columns;
+}
+
+/** The separator that cuts the header into the most columns, a wanted one among them. */
+export function separatorOf(header: string, wanted: readonly string[] = ["email"]): CsvSeparator {
+  const [best] = csvSeparators
+    .map((separator) => ({ separator, names: cellsOf(header, separator).map(columnName) }))
+    .filter(({ names }) => wanted.some((name) => names.includes(name)))
+    .sort((a, b) => b.names.length - a.names.length);
+  return best?.separator ?? ",";
+}
+
+const emailNames = ["mail", "emailaddress"];
+
+/** Ignores case, blanks, hyphens and underscores: `E-Mail`, `e mail` and `Email Address` are `email`. */
+export function columnName(cell: string): string {
+  const name = cell.toLowerCase().replace(/[\s_-]+/g, "");
+  return emailNames.includes(name) ? "email" : name;
+}

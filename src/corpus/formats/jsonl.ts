@@ -1,0 +1,60 @@
+import { z } from "zod";
+import { parseFields } from "../record.ts";
+import { columnName } from "./csv.ts";
+import { commonDefaults, type Format, type ReadRecord } from "./format.ts";
+import { readLines } from "./lines.ts";
+
+/** One JSON object per line; the members are those of CONTRACT.md 11.4. */
+export const jsonl: Format = {
+  name: "jsonl",
+  confidence: 0.75,
+  origin: null,
+  defaultsFor: commonDefaults,
+  async *read(chunks) {
+    for await (const lines of readLines(chunks)) {
+      yield lines.map((line) => (line === "too_long" ? "too_long" : readObject(line.toString("utf8"))));
+    }
+  },
+};
+
+const text = z.string().nullish();
+const recordSchema = z.object({
+  email: text,
+  category: text,
+  severity: text,
+  title: text,
+  subject: text,
+  sourceurl: text,
+  // A year is easily written as a number.
+  date: z.union([z.string(), z.int().transform(String)]).nullish(),
+});
+
+function readObject(line: string): ReadRecord {
+  const object = parseObject(line);
+  if (object === null) return "malformed";
+  const parsed = recordSchema.safeParse(namedMembers(object));
+  if (!parsed.success) return "malformed";
+  const { email, sourceurl, ...rest } = parsed.data;
+  if (email === undefined || email === null || email.trim() === "") return "no_email";
+  const fields = parseFields({ ...rest, source_url: sourceurl }, email);
+  return fields === null ? "malformed" : { email, fields };
+}
+
+function parseObject(line: string): object | null {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Members by the name of the column they stand for; the first of two counts, as in CSV. */
+function namedMembers(object: object): Record<string, unknown> {
+  const members: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(object)) {
+    const name = columnName(key);
+    if (!Object.hasOwn(members, name)) members[name] = value;
+  }
+  return members;
+}

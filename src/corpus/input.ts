@@ -1,0 +1,194 @@
+import { createHash } from "node:crypto";
+import { constants } from "node:fs";
+import { type FileHandle, open, stat } from "node:fs/promises";
+import { basename } from "node:path";
+import { oneLine } from "../domain/finding.ts";
+import { CorpusError } from "./error.ts";
+
+/** A file by its path, or bytes from standard input. */
+export type ImportSource = { readonly path: string } | { readonly stdin: AsyncIterable<Uint8Array> };
+
+/** A breach file as text: unpacked, in UTF-8, without a byte order mark. */
+export type Input = {
+  /** As it is named in the evidence: without its folder, `-` for standard input. */
+  readonly fileName: string;
+  /** Without the ending of a compression; null for standard input. */
+  readonly innerName: string | null;
+  /** The first bytes of the text, up to 64 KiB. */
+  readonly head: Buffer;
+  /** All of the text, `head` included, once. Throws `CorpusError` `refused` when a compressed file is damaged or cut. */
+  readonly chunks: AsyncIterable<Buffer>;
+  /** Bytes of the file itself, not of the text. */
+  readonly bytesTotal: number | null;
+  readonly bytesRead: () => number;
+  /** SHA-256 of the bytes of the file, when all of them have been read. */
+  readonly sha256: () => string;
+  readonly close: () => Promise<void>;
+};
+
+const headSize = 64 << 10;
+const readSize = 256 << 10;
+
+/**
+ * Opens a file to import. Throws `CorpusError`: `not_found`; `refused` for what is no regular file, empty, binary, or
+ * packed in a way that is not read here. It never waits on a FIFO or a device.
+ */
+export async function openInput(source: ImportSource): Promise<Input> {
+  const file = "path" in source ? await openFile(source.path) : null;
+  try {
+    return await readInput(source, file);
+  } catch (error) {
+    await file?.handle.close();
+    throw error;
+  }
+}
+
+async function readInput(source: ImportSource, file: OpenFile | null): Promise<Input> {
+  const hash = createHash("sha256");
+  let bytesRead = 0;
+  async function* counted(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+    for await (const chunk of chunks) {
+      hash.update(chunk);
+      bytesRead += chunk.length;
+      yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+    }
+  }
+  const name = "path" in source ? basename(source.path) : null;
+  const raw = await peek(counted("stdin" in source ? source.stdin : fileChunks(file)), 1024);
+  if (raw.head.length === 0) throw new CorpusError("refused", "the file is empty");
+  const unpacked = await peek(unpack(raw, name), headSize);
+  if (unpacked.head.length === 0) throw new CorpusError("refused", "the file is empty");
+  refuseContainers(unpacked.head, null);
+  const text = await peek(decode(unpacked), headSize);
+  refuseBinary(text.head);
+  return {
+    fileName: name === null ? "-" : oneLine(name, 255) || "-",
+    innerName: name?.replace(/\.(?:gz|zst)$/i, "") ?? null,
+    head: text.head,
+    chunks: text.chunks,
+    bytesTotal: file?.size ?? null,
+    bytesRead: () => bytesRead,
+    sha256: () => hash.copy().digest("hex"),
+    close: async () => file?.handle.close(),
+  };
+}
+
+type OpenFile = { readonly handle: FileHandle; readonly size: number };
+
+async function openFile(path: string): Promise<OpenFile> {
+  try {
+    // Asked first, because opening some devices has effects; asked again, because the name may have changed hands.
+    refuseSpecial(await stat(path));
+    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const found = await handle.stat();
+    if (!found.isFile()) await handle.close();
+    refuseSpecial(found);
+    return { handle, size: found.size };
+  } catch (error) {
+    throw error instanceof CorpusError ? error : unreadable(error);
+  }
+}
+
+function refuseSpecial(found: { isFile(): boolean; isDirectory(): boolean }): void {
+  if (found.isFile()) return;
+  throw new CorpusError(
+    "refused",
+    found.isDirectory()
+      ? "the path is a directory; import its files one by one, or all through standard input: cat DIR/* | xpose corpus import - --name NAME"
+      : "the path is not a regular file; pipe its content in: xpose corpus import - --name NAME",
+  );
+}
+
+function unreadable(error: unknown): CorpusError {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
+  return code === "ENOENT" || code === "ENOTDIR"
+    ? new CorpusError("not_found", "there is no such file", { cause: error })
+    : new CorpusError("refused", `the file cannot be read (${code})`, { cause: error });
+}
+
+async function* fileChunks(file: OpenFile | null): AsyncGenerator<Buffer> {
+  if (file === null) return;
+  for (;;) {
+    const buffer = Buffer.allocUnsafeSlow(readSize);
+    const { bytesRead } = await file.handle.read(buffer, 0, readSize, null).catch((error: unknown) => {
+      throw unreadable(error);
+    });
+    if (bytesRead === 0) return;
+    yield buffer.subarray(0, bytesRead);
+  }
+}
+
+type Peeked = { readonly head: Buffer; readonly chunks: AsyncIterable<Buffer> };
+
+/** Reads ahead at least `size` bytes, or all there is, without taking them from `chunks`. */
+async function peek(chunks: AsyncIterable<Buffer>, size: number): Promise<Peeked> {
+  const iterator = chunks[Symbol.asyncIterator]();
+  const seen: Buffer[] = [];
+  let seenSize = 0;
+  while (seenSize < size) {
+    const { done, value } = await iterator.next();
+    if (done === true) break;
+    seen.push(value);
+    seenSize += value.length;
+  }
+  const first = Buffer.concat(seen);
+  async function* all(): AsyncGenerator<Buffer> {
+    if (first.length > 0) yield first;
+    for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
+  }
+  return { head: first.subarray(0, size), chunks: all() };
+}
+
+const gzipMagic = [0x1f, 0x8b];
+const zstdMagic = [0x28, 0xb5, 0x2f, 0xfd];
+
+function unpack(raw: Peeked, name: string | null): AsyncIterable<Buffer> {
+  refuseContainers(raw.head, name);
+  if (startsWith(raw.head, gzipMagic)) return decompress(raw.chunks, "gzip");
+  if (startsWith(raw.head, zstdMagic) || isSkippableFrame(raw.head)) return decompress(raw.chunks, "zstd");
+  const ending = /\.(gz|zst)$/i.exec(name ?? "")?.[1];
+  if (ending !== undefined) throw new CorpusError("refused", `the file is named .${ending} but does not hold such data`);
+  return raw.chunks;
+}
+
+/** RFC 8878, 3.1.2: magic numbers 0x184D2A50 to 0x184D2A5F. */
+function isSkippableFrame(head: Buffer): boolean {
+  return head.length >= 4 && (head[0] ?? 0) >> 4 === 5 && head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18;
+}
+
+/**
+ * Unpacks all members or frames. `DecompressionStream` refuses a cut file and trailing rubbish in both formats; the
+ * zstd stream of node:zlib ends a cut file without an error.
+ */
+async function* decompress(chunks: AsyncIterable<Buffer>, format: "gzip" | "zstd"): AsyncGenerator<Buffer> {
+  let readError: unknown = null;
+  async function* watched(): AsyncGenerator<Buffer> {
+    try {
+      yield* chunks;
+    } catch (error) {
+      readError = error;
+      throw error;
+    }
+  }
+  const stream = ReadableStream.from(watched()).pipeThrough(new DecompressionStream(format));
+  try {
+    for await (const chunk of stream) yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+  } catch (error) {
+    throw readError ?? new CorpusError("refused", `the ${format} data is damaged or cut short`, { cause: error });
+  }
+}
+
+/** What is packed in another way: by its first bytes (at an offset), by its name, and the command that unpacks it. */
+const containers = [
+  { magic: "504b0304", ending: "zip", name: "a .zip archive", command: "unzip -p FILE" },
+  { magic: "504b0506", ending: "zip", name: "a .zip archive", command: "unzip -p FILE" },
+  { magic: "504b0708", ending: "zip", name: "a .zip archive", command: "unzip -p FILE" },
+  { magic: "377abcaf271c", ending: "7z", name: "a .7z archive", command: "7z x -so FILE" },
+  { magic: "526172211a07", ending: "rar", name: "a .rar archive", command: "unrar p -inul FILE" },
+  { magic: "fd377a585a00", ending: "xz", name: "xz data", command: "xz -dc FILE" },
+  { magic: "425a68", ending: "bz2", name: "bzip2 data", command: "bzip2 -dc FILE" },
+  { magic: "7573746172", offset: 257, ending: "tar", name: "a tar archive", command: "tar -xOf FILE" },
+  { magic: "", ending: "tgz", name: "a tar archive", command: "tar -xzOf FILE" },
+  { magic: "1f8b", ending: null, name: "gzip data within the file", command: "gzip -dc FILE" },
+  { magic: "28b52ffd", ending: null, name: "zstd data within the file", command: "zstd -dc FILE" },
+] as const;

@@ -1,0 +1,104 @@
+import { dlopen } from "bun:ffi";
+
+/** What the service manager hands over in the environment (sd_notify(3), sd_watchdog_enabled(3)). */
+export type ServiceManagerEnvironment = {
+  readonly NOTIFY_SOCKET?: string | undefined;
+  readonly WATCHDOG_USEC?: string | undefined;
+  readonly WATCHDOG_PID?: string | undefined;
+};
+
+/**
+ * The service manager that started this process. Without one, and where it asked for no messages, the functions do
+ * nothing and return true. They return false when a message could not be handed over.
+ */
+export type ServiceManager = {
+  /** It serves: at the start, and after a reload. */
+  readonly notifyReady: () => boolean;
+  /** It reads its configuration anew; `notifyReady` must follow, whether the new one was taken or refused. */
+  readonly notifyReloading: () => boolean;
+  readonly notifyStopping: () => boolean;
+  /** It lives; due every `watchdogIntervalMs`, from a place that a stuck service does not reach. */
+  readonly notifyWatchdog: () => boolean;
+  /** Half of the time after which a silent service is killed; null when nobody watches. */
+  readonly watchdogIntervalMs: number | null;
+};
+
+/** `pid` is that of this process: a watchdog that was meant for another one is not ours to feed. Opens nothing. */
+export function openServiceManager(env: ServiceManagerEnvironment, pid: number): ServiceManager {
+  const address = socketAddress(env.NOTIFY_SOCKET ?? "");
+  const notify = (message: string) => address === null || send(address, message);
+  return {
+    notifyReady: () => notify("READY=1"),
+    // The time tells the manager which of several reloads this is.
+    notifyReloading: () => address === null || notify(`RELOADING=1\nMONOTONIC_USEC=${monotonicUsec()}`),
+    notifyStopping: () => notify("STOPPING=1"),
+    notifyWatchdog: () => notify("WATCHDOG=1"),
+    watchdogIntervalMs: watchdogIntervalMs(env, pid),
+  };
+}
+
+function watchdogIntervalMs(env: ServiceManagerEnvironment, pid: number): number | null {
+  const isForUs = (env.WATCHDOG_PID ?? "") === "" || env.WATCHDOG_PID === String(pid);
+  const usec = env.WATCHDOG_USEC ?? "";
+  return isForUs && /^[1-9]\d{0,14}$/.test(usec) ? Math.max(1, Math.floor(Number(usec) / 2000)) : null;
+}
+
+// Of the headers of Linux, the same on x64 and arm64.
+const afUnix = 1;
+const sockDgram = 2;
+const sockCloexec = 0o2000000;
+const msgNosignal = 0x4000;
+const clockMonotonic = 1;
+/** Length of `sun_path`, the zero at the end of a file's path included (unix(7)). */
+const maxPathBytes = 108;
+
+/**
+ * A `sockaddr_un`: family, then the path of a file and a zero, or for `@name` a zero and the name (abstract). Null when
+ * the text is neither: other kinds of sockets are for virtual machines.
+ */
+function socketAddress(text: string): Uint8Array | null {
+  const isAbstract = text.startsWith("@");
+  if (!isAbstract && !text.startsWith("/")) return null;
+  const path = Buffer.from(isAbstract ? `\0${text.slice(1)}` : `${text}\0`);
+  return path.length <= maxPathBytes ? Buffer.concat([new Uint16Array([afUnix]), path].map(bytesOf)) : null;
+}
+
+function bytesOf(view: ArrayBufferView): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+}
+
+/** Opened at the first message. The runtime has no datagram sockets on files, and its clocks start with the process. */
+let openedLibc: ReturnType<typeof openLibc> | undefined;
+
+function libc() {
+  openedLibc ??= openLibc();
+  return openedLibc.symbols;
+}
+
+function openLibc() {
+  return dlopen("libc.so.6", {
+    socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+    sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "u32"], returns: "i64" },
+    close: { args: ["i32"], returns: "i32" },
+    clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
+  });
+}
+
+function send(address: Uint8Array, message: string): boolean {
+  const { socket, sendto, close } = libc();
+  const descriptor = socket(afUnix, sockDgram | sockCloexec, 0);
+  if (descriptor < 0) return false;
+  const bytes = Buffer.from(message);
+  const sentCount = sendto(descriptor, bytes, bytes.length, msgNosignal, address, address.length);
+  close(descriptor);
+  return Number(sentCount) === bytes.length;
+}
+
+/** Microseconds on CLOCK_MONOTONIC, the clock that the manager compares with. */
+function monotonicUsec(): bigint {
+  // struct timespec: seconds, nanoseconds.
+  const time = new BigInt64Array(2);
+  libc().clock_gettime(clockMonotonic, time);
+  const [seconds = 0n, nanoseconds = 0n] = time;
+  return seconds * 1_000_000n + nanoseconds / 1000n;
+}
