@@ -89,6 +89,7 @@ CREATE TABLE source_run (
   ended_at INTEGER NOT NULL,
   error TEXT,
   missing TEXT NOT NULL,
+  quota_left INTEGER,
   PRIMARY KEY (scan_id, source)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX source_run_by_end ON source_run (source, ended_at);

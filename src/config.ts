@@ -162,6 +162,19 @@ export function environment(): Environment {
   return env;
 }
 
+/** Every key that a configuration may hold, with its table in front: `server.listen`, `sources.http.url`. */
+export function settingKeys(): string[] {
+  const own = (path: string, schema: z.ZodType) => keysOf(schema).map((key) => joinPath(path, key));
+  return [
+    ...own("", topTable),
+    ...Object.entries(sectionTables).flatMap(([name, schema]) => own(name, schema)),
+    ...own("sources.corpus", corpusTable),
+    ...sourceKinds.flatMap((kind) =>
+      [...commonKeysOf(kind), ...keysOf(kind.settings)].map((key) => joinPath("sources", kind.kind, key)),
+    ),
+  ];
+}
+
 const refusedVariables = ["BUN_INSPECT", "BUN_OPTIONS", "NODE_OPTIONS", "NODE_TLS_REJECT_UNAUTHORIZED"];
 const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
 
@@ -417,19 +430,34 @@ function tableFrom(value: unknown, key: string): Table {
   return { ...value };
 }
 
+function keysOf(schema: z.ZodType): string[] {
+  return Object.keys(z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }).properties ?? {});
+}
+
 /** The keys of a schema that hold one value, with the type that the file wants. */
 function scalarsOf(schema: z.ZodType): Map<string, Scalar> {
   const { properties = {} } = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
   const scalars = new Map<string, Scalar>();
   for (const [key, property] of Object.entries(properties)) {
-    if (typeof property === "boolean") continue;
-    for (const { type } of [...(property.anyOf ?? []), property].filter((one) => typeof one === "object")) {
-      if (type === "string") scalars.set(key, "text");
-      if (type === "number" || type === "integer") scalars.set(key, "number");
-      if (type === "boolean") scalars.set(key, "boolean");
-    }
+    const scalar = typesOf(property)
+      .map((type) => scalarOfType[type])
+      .find((one) => one !== undefined);
+    if (scalar !== undefined) scalars.set(key, scalar);
   }
   return scalars;
+}
+
+const scalarOfType: Readonly<Record<string, Scalar>> = {
+  string: "text",
+  number: "number",
+  integer: "number",
+  boolean: "boolean",
+};
+
+/** The types of JSON Schema that a key may have: one, a list of them, or one per alternative. */
+function typesOf(property: z.core.JSONSchema._JSONSchema): string[] {
+  if (typeof property === "boolean") return [];
+  return [...[property.type ?? []].flat(), ...(property.anyOf ?? []).flatMap(typesOf)];
 }
 
 /** Lets variables set keys, and returns a warning for each that names none. They never declare a source. */
@@ -542,12 +570,16 @@ function parseSources(sources: readonly DeclaredSource[], env: Environment | nul
     const settings = parseTable(kind.settings, own);
     refusePlainHttp(joinPath(path, "base_url"), common.base_url, common.internal);
     refusePlainHttp(joinPath(path, "url"), own.values["url"], common.internal);
+    const baseUrl = common.base_url ?? kind.defaultBaseUrl ?? null;
+    if (kind.auth === "key" && common.enabled && baseUrl === null) {
+      throw new ConfigError(joinPath(path, "base_url"), undefined, "the https URL of the service");
+    }
     const mayRead = env !== null && kind.auth === "key" && common.enabled;
     const data = {
       name: nameOf(source),
       kind: kind.kind,
       isEnabled: common.enabled,
-      baseUrl: common.base_url ?? null,
+      baseUrl,
       apiKey: mayRead ? readApiKey(source, common, env) : null,
       // More digits would not be shown (CONTRACT.md 7.4).
       confidence: Math.round((common.confidence ?? kind.confidence) * 1000) / 1000,

@@ -8,35 +8,41 @@ export type ServiceManagerEnvironment = {
 };
 
 /**
- * The service manager that started this process. Without one, and where it asked for no messages, the functions do
- * nothing and return true. They return false when a message could not be handed over.
+ * Tells the service manager that started this process how it is. Without one, and where it asked for no messages, the
+ * functions do nothing and return true. They return false when a message could not be handed over.
  */
-export type ServiceManager = {
-  /** It serves: at the start, and after a reload. */
-  readonly notifyReady: () => boolean;
-  /** It reads its configuration anew; `notifyReady` must follow, whether the new one was taken or refused. */
-  readonly notifyReloading: () => boolean;
-  readonly notifyStopping: () => boolean;
-  /** It lives; due every `watchdogIntervalMs`, from a place that a stuck service does not reach. */
-  readonly notifyWatchdog: () => boolean;
-  /** Half of the time after which a silent service is killed; null when nobody watches. */
-  readonly watchdogIntervalMs: number | null;
+export type Notifier = {
+  /** It serves: at the start, and after a reload. From the first time on the watchdog is fed until `stopping`. */
+  readonly ready: () => boolean;
+  /** It reads its configuration anew; `ready` must follow, whether the new one was taken or refused. */
+  readonly reloading: () => boolean;
+  readonly stopping: () => boolean;
 };
 
-/** `pid` is that of this process: a watchdog that was meant for another one is not ours to feed. Opens nothing. */
-export function openServiceManager(env: ServiceManagerEnvironment, pid: number): ServiceManager {
+/**
+ * Opens nothing before the first message. `pid` is that of this process: a watchdog that was meant for another one is
+ * not ours to feed. It is fed by a timer, so that a service whose event loop is stuck goes silent and is killed.
+ */
+export function openNotifier(env: ServiceManagerEnvironment, pid = process.pid): Notifier {
   const address = socketAddress(env.NOTIFY_SOCKET ?? "");
+  const intervalMs = watchdogIntervalMs(env, pid);
   const notify = (message: string) => address === null || send(address, message);
+  let feeding: ReturnType<typeof setInterval> | null = null;
   return {
-    notifyReady: () => notify("READY=1"),
+    ready() {
+      if (intervalMs !== null) feeding ??= setInterval(() => notify("WATCHDOG=1"), intervalMs);
+      return notify("READY=1");
+    },
     // The time tells the manager which of several reloads this is.
-    notifyReloading: () => address === null || notify(`RELOADING=1\nMONOTONIC_USEC=${monotonicUsec()}`),
-    notifyStopping: () => notify("STOPPING=1"),
-    notifyWatchdog: () => notify("WATCHDOG=1"),
-    watchdogIntervalMs: watchdogIntervalMs(env, pid),
+    reloading: () => address === null || notify(`RELOADING=1\nMONOTONIC_USEC=${monotonicUsec()}`),
+    stopping() {
+      if (feeding !== null) clearInterval(feeding);
+      return notify("STOPPING=1");
+    },
   };
 }
 
+/** Half of the time after which the manager kills a silent service; null when nobody watches. */
 function watchdogIntervalMs(env: ServiceManagerEnvironment, pid: number): number | null {
   const isForUs = (env.WATCHDOG_PID ?? "") === "" || env.WATCHDOG_PID === String(pid);
   const usec = env.WATCHDOG_USEC ?? "";

@@ -3,9 +3,14 @@ import { join } from "node:path";
 import { type Config, ConfigError } from "./config.ts";
 import { openLibrary } from "./corpus/library.ts";
 import { type DerivedKeys, deriveKeys, keyedHash } from "./domain/keyed-hash.ts";
-import { type HttpResponse, openHttpClient } from "./egress/client.ts";
+import { openChildRunner } from "./egress/child.ts";
+import { type HttpClient, type HttpResponse, openHttpClient } from "./egress/client.ts";
 import type { Live } from "./scans/live.ts";
 import { openTurns } from "./scans/pace.ts";
+import { openCatalogue } from "./sources/catalogue.ts";
+import { hibp } from "./sources/hibp.ts";
+import { sourceKinds } from "./sources/registry.ts";
+import type { SourceKind } from "./sources/source.ts";
 import { openSourceSet, type SourceSet } from "./sources/source-set.ts";
 import { type Lock, takeLock } from "./store/sqlite/lock.ts";
 import { SqliteStore } from "./store/sqlite/store.ts";
@@ -103,18 +108,25 @@ export type OpenSources = {
  * The sources and settings that scans use, built whole from a configuration. Opens no connection: the first look-up
  * does. Throws `ConfigError` for a CA file or proxy that cannot be used.
  */
-export function openSources(
-  config: Config,
-  { store, keys, corporaDir }: OpenStore,
-  now: () => Date,
-): OpenSources {
+export function openSources(config: Config, { store, keys, corporaDir }: OpenStore, now: () => Date): OpenSources {
   const { cache, scan, outbound } = config;
   const library = openLibrary(corporaDir, keys);
   const http = openOutboundClient(outbound);
   const turns = openTurns(store, now);
+  const homesIn = join(config.dataDir, temporaryFolder);
+  mkdirSync(homesIn, { recursive: true, mode: 0o700 });
+  const runners = new Map(
+    sourceKinds.map((kind) => {
+      const { proxy, noProxy } = outbound;
+      const options = { path: programPath, proxy, noProxy, homesIn, maxConcurrent: kind.maxConcurrent ?? 1, now };
+      return [kind, openChildRunner(options)];
+    }),
+  );
   const sources = openSourceSet(config, {
     keys,
     library,
+    catalogue: openBreachCatalogue(config, http, now),
+    childFor: (kind) => runners.get(kind) ?? unreachableKind(kind),
     httpFor(source, kind, workspaceId, deadline) {
       const { name, pace } = source;
       const isThrottled = kind.isThrottled ?? ((response: HttpResponse) => response.status === 429);
@@ -140,6 +152,23 @@ export function openSources(
   };
 }
 
+function unreachableKind({ kind }: SourceKind): never {
+  throw new Error(`the kind ${kind} is not registered`);
+}
+
+/** The public breach list comes with `hibp`: its file, or its service unless xpose is offline. */
+function openBreachCatalogue(config: Config, http: HttpClient, now: () => Date) {
+  const source = config.sources.find(({ kind, isEnabled }) => kind === hibp.kind && isEnabled);
+  const { catalogue = null } = (source?.settings ?? {}) as { catalogue?: string | null };
+  return openCatalogue({
+    file: catalogue,
+    cacheFile: join(config.dataDir, "hibp-breaches.json"),
+    baseUrl: source?.baseUrl ?? hibp.defaultBaseUrl ?? "",
+    http: source === undefined || config.offline ? null : http,
+    now,
+  });
+}
+
 function openOutboundClient({ proxy, noProxy, caFile }: Config["outbound"]) {
   let extraCa: string | null = null;
   try {
@@ -158,6 +187,10 @@ function openOutboundClient({ proxy, noProxy, caFile }: Config["outbound"]) {
 }
 
 const corporaFolder = "corpora";
+/** Private homes of programs that sources run. */
+const temporaryFolder = "tmp";
+/** Where programs that sources run are looked for: the same whoever starts xpose. */
+const programPath = "/usr/local/bin:/usr/bin:/bin";
 
 function opened(dataDir: string, store: Store, keys: DerivedKeys): OpenStore {
   return {

@@ -6,8 +6,8 @@ import { ConfigError, type ConfigRequest, checkServeSettings, environment, loadC
 
 vi.mock("../src/sources/registry.ts", async (importOriginal) => {
   const { sourceKinds } = await importOriginal<typeof import("../src/sources/registry.ts")>();
-  const { keyedSource } = await import("./helpers/keyed-source.ts");
-  return { sourceKinds: [...sourceKinds, keyedSource] };
+  const { keyedSource, placelessSource } = await import("./helpers/keyed-source.ts");
+  return { sourceKinds: [...sourceKinds, keyedSource, placelessSource] };
 });
 
 let folder: string;
@@ -340,12 +340,13 @@ describe("variables", () => {
       XPOSE_SOURCES_HTTP_INTRANET_2_URL: "https://other.example/{email}",
       XPOSE_SOURCES_KEYED_API_KEY: "variable",
       XPOSE_SOURCES_KEYED_MODE: "range",
+      XPOSE_SOURCES_KEYED_CATALOGUE: "/catalogue.json",
     };
     const { config, warnings } = load(toml, { env });
     expect(warnings).toEqual([]);
     expect(config.sources).toMatchObject([
       { name: "intranet-2", confidence: 0.25, settings: { url: "https://other.example/{email}" } },
-      { name: "keyed", apiKey: "variable", settings: { mode: "range" } },
+      { name: "keyed", apiKey: "variable", settings: { mode: "range", catalogue: "/catalogue.json" } },
     ]);
   });
 
@@ -449,8 +450,8 @@ describe("sources", () => {
       'sources.http.intranet.workspaces: got "default", want a list of workspace ids or names',
     ],
     ['origin = "Feed"', /^sources\.http\.intranet\.origin: got "Feed", want 1 to 50 of a-z/],
-    ["headers = { X-Key = 5 }", "sources.http.intranet.headers.X-Key: got (hidden), want string"],
-    ['headers = "canary"', "sources.http.intranet.headers: got (hidden), want record"],
+    ["headers = { X-Key = 5 }", "sources.http.intranet.headers.X-Key: got (hidden), want a text in quotation marks"],
+    ['headers = "canary"', "sources.http.intranet.headers: got (hidden), want a table"],
   ])("%j in a source is refused", (line, message) => {
     expect(refusal(intranet + line)).toMatch(message);
   });
@@ -492,6 +493,16 @@ describe("sources", () => {
       /^sources\.keyed\.base_url: got/,
     );
     expect(refusal('[sources.keyed]\nbase_url = "https://u:canary@keyed.example"')).not.toContain("canary");
+  });
+
+  test("a source is asked at its base_url, else where its kind says, and is refused without either", () => {
+    const baseUrlOf = (toml: string) => configOf(`${toml}\napi_key = "k"`).sources[0]?.baseUrl;
+    expect(baseUrlOf("[sources.keyed]")).toBe("https://keyed.example/v1");
+    expect(baseUrlOf('[sources.placeless]\nbase_url = "https://placeless.example/"')).toBe("https://placeless.example");
+    expect(refusal('[sources.placeless]\napi_key = "k"')).toBe(
+      "sources.placeless.base_url: got nothing, want the https URL of the service",
+    );
+    expect(configOf("[sources.placeless]\nenabled = false").sources[0]?.baseUrl).toBeNull();
   });
 
   test("the fingerprint follows every setting but time-out and rate", () => {

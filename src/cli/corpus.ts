@@ -121,10 +121,11 @@ async function importFile(
   try {
     const scope = options.scope === undefined ? null : (await getWorkspace(options.scope, store)).id;
     const takenNames = new Set(config.sources.filter((source) => source.isEnabled).map((source) => source.name));
+    const source = file === "-" ? { stdin: process.stdin } : { path: file };
     const { name, format, title, category, severity, subject, date, origin } = options;
     const confidence = options.confidence === undefined ? undefined : parseConfidence(options.confidence);
     const report = await importCorpus(
-      { path: file, name, scope, format, title, category, severity, subject, date, confidence, origin, takenNames },
+      { source, name, scope, format, title, category, severity, subject, date, confidence, origin, takenNames },
       { store, keys, corporaDir, ...entropy, onProgress: progress.update, signal: abort.signal },
     );
     progress.end();

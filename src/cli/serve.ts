@@ -27,7 +27,9 @@ const closeMarginMs = 5_000;
 
 export function serveCommand(output: Output): Command {
   return new Command("serve")
-    .description("Serves the API until it is told to stop (SIGTERM). The first line on the standard output is its address.")
+    .description(
+      "Serves the API until it is told to stop (SIGTERM). The first line on the standard output is its address.",
+    )
     .option("--listen <address>", "host:port, [::1]:port or unix:/path; port 0 takes a free one")
     .addHelpText("after", "\nExample:\n  xpose serve --data-dir /var/lib/xpose --listen 127.0.0.1:8080")
     .action(async (options: { listen?: string }, command: Command) => {
@@ -66,7 +68,11 @@ async function serve({ config, readAgain, open, logOutput, output, notifier }: S
   const sources = openReplaceable(config, open, logOutput);
   const runner = new Runner(sources.live, { store, now, steadyNow, log });
   const calls = openCalls(store, sources.live, now, () => runner.wake());
-  const accessLog = openAccessLog((text) => writeSync(2, text), now, () => log.isLevelEnabled("info"));
+  const accessLog = openAccessLog(
+    (text) => writeSync(2, text),
+    now,
+    () => log.isLevelEnabled("info"),
+  );
   let isReady = false;
   const respond = createRouter(routes, {
     keys,

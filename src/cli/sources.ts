@@ -45,7 +45,10 @@ export function sourcesCommand(output: Output): Command {
       await withStore(config, async ({ store }) => {
         const lastRuns = new Map((await store.lastSourceRuns()).map((run) => [run.source, run]));
         const corpora = (await store.listCorpora()).map(({ name }) => name);
-        const bodies = listed(config, corpora).map((source) => ({ ...source, ...lastOutcome(lastRuns.get(source.name)) }));
+        const bodies = listed(config, corpora).map((source) => ({
+          ...source,
+          ...lastOutcome(lastRuns.get(source.name)),
+        }));
         const rows = bodies.map((body) => [
           body.name,
           body.kind,
@@ -54,8 +57,9 @@ export function sourcesCommand(output: Output): Command {
           body.last_error,
           body.last_at,
           body.missing.join(", ") || null,
+          body.quota_left,
         ]);
-        const text = table(["NAME", "KIND", "STATE", "LAST OUTCOME", "ERROR", "AT", "NOT IN PLAN"], rows);
+        const text = table(["NAME", "KIND", "STATE", "LAST OUTCOME", "ERROR", "AT", "NOT IN PLAN", "QUOTA LEFT"], rows);
         printResult(output, command.optsWithGlobals<GlobalOptions>().json ?? false, bodies, text);
       });
     });
@@ -69,7 +73,10 @@ export function sourcesCommand(output: Output): Command {
       const config = readConfig(command, output, { sourceSecrets: true });
       await withStore(config, async (open) => {
         const corpora = await open.store.listCorpora();
-        const known = listed(config, corpora.map((corpus) => corpus.name));
+        const known = listed(
+          config,
+          corpora.map((corpus) => corpus.name),
+        );
         if (name !== undefined && !known.some((source) => source.name === name)) {
           throw new CommandError(exitCodes.notFound, "there is no source of that name");
         }
@@ -112,6 +119,7 @@ function lastOutcome(run: SourceRunRecord | undefined) {
     last_error: run?.error ?? null,
     last_at: run === undefined ? null : timestamp(run.endedAt),
     missing: run?.missing ?? [],
+    quota_left: run?.quotaLeft ?? null,
   };
 }
 

@@ -1,4 +1,4 @@
-import { removeOrphans } from "../corpus/import.ts";
+import { removeOrphans } from "../corpus/orphans.ts";
 import type { OpenStore } from "../wiring.ts";
 
 /**
@@ -10,7 +10,7 @@ export async function sweepCorpora({ store, corporaDir, lockCorpora }: OpenStore
   if (lock === null) return 0;
   try {
     const corpora = await store.listCorpora();
-    const liveFiles = corpora.flatMap(({ imports }) => imports.map(({ segmentFile }) => segmentFile));
+    const liveFiles = new Set(corpora.flatMap(({ imports }) => imports.map(({ segmentFile }) => segmentFile)));
     return await removeOrphans(corporaDir, liveFiles);
   } finally {
     lock.release();

@@ -34,16 +34,17 @@ const readSize = 256 << 10;
  * packed in a way that is not read here. It never waits on a FIFO or a device.
  */
 export async function openInput(source: ImportSource): Promise<Input> {
-  const file = "path" in source ? await openFile(source.path) : null;
+  if ("stdin" in source) return readInput(null, source.stdin, null);
+  const file = await openFile(source.path);
   try {
-    return await readInput(source, file);
+    return await readInput(basename(source.path), fileChunks(file), file);
   } catch (error) {
-    await file?.handle.close();
+    await file.handle.close();
     throw error;
   }
 }
 
-async function readInput(source: ImportSource, file: OpenFile | null): Promise<Input> {
+async function readInput(name: string | null, bytes: AsyncIterable<Uint8Array>, file: OpenFile | null): Promise<Input> {
   const hash = createHash("sha256");
   let bytesRead = 0;
   async function* counted(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
@@ -53,8 +54,7 @@ async function readInput(source: ImportSource, file: OpenFile | null): Promise<I
       yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
     }
   }
-  const name = "path" in source ? basename(source.path) : null;
-  const raw = await peek(counted("stdin" in source ? source.stdin : fileChunks(file)), 1024);
+  const raw = await peek(counted(bytes), 1024);
   if (raw.head.length === 0) throw new CorpusError("refused", "the file is empty");
   const unpacked = await peek(unpack(raw, name), headSize);
   if (unpacked.head.length === 0) throw new CorpusError("refused", "the file is empty");
@@ -106,8 +106,7 @@ function unreadable(error: unknown): CorpusError {
     : new CorpusError("refused", `the file cannot be read (${code})`, { cause: error });
 }
 
-async function* fileChunks(file: OpenFile | null): AsyncGenerator<Buffer> {
-  if (file === null) return;
+async function* fileChunks(file: OpenFile): AsyncGenerator<Buffer> {
   for (;;) {
     const buffer = Buffer.allocUnsafeSlow(readSize);
     const { bytesRead } = await file.handle.read(buffer, 0, readSize, null).catch((error: unknown) => {
@@ -133,8 +132,12 @@ async function peek(chunks: AsyncIterable<Buffer>, size: number): Promise<Peeked
   }
   const first = Buffer.concat(seen);
   async function* all(): AsyncGenerator<Buffer> {
-    if (first.length > 0) yield first;
-    for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
+    try {
+      if (first.length > 0) yield first;
+      for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
+    } finally {
+      await iterator.return?.();
+    }
   }
   return { head: first.subarray(0, size), chunks: all() };
 }
@@ -170,7 +173,7 @@ async function* decompress(chunks: AsyncIterable<Buffer>, format: "gzip" | "zstd
       throw error;
     }
   }
-  const stream = ReadableStream.from(watched()).pipeThrough(new DecompressionStream(format));
+  const stream = toStream(watched()).pipeThrough(new DecompressionStream(format));
   try {
     for await (const chunk of stream) yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
   } catch (error) {
@@ -178,17 +181,79 @@ async function* decompress(chunks: AsyncIterable<Buffer>, format: "gzip" | "zstd
   }
 }
 
-/** What is packed in another way: by its first bytes (at an offset), by its name, and the command that unpacks it. */
+/** Pulls one chunk at a time, so that no more is unpacked than is read. */
+function toStream(chunks: AsyncGenerator<Buffer>): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await chunks.next();
+      if (done === true) controller.close();
+      else controller.enqueue(new Uint8Array(value));
+    },
+    async cancel() {
+      await chunks.return(undefined);
+    },
+  });
+}
+
+/** What is not unpacked here: its first bytes in hex (at an offset), the ending of its name, and what unpacks it. */
 const containers = [
-  { magic: "504b0304", ending: "zip", name: "a .zip archive", command: "unzip -p FILE" },
-  { magic: "504b0506", ending: "zip", name: "a .zip archive", command: "unzip -p FILE" },
-  { magic: "504b0708", ending: "zip", name: "a .zip archive", command: "unzip -p FILE" },
-  { magic: "377abcaf271c", ending: "7z", name: "a .7z archive", command: "7z x -so FILE" },
-  { magic: "526172211a07", ending: "rar", name: "a .rar archive", command: "unrar p -inul FILE" },
-  { magic: "fd377a585a00", ending: "xz", name: "xz data", command: "xz -dc FILE" },
-  { magic: "425a68", ending: "bz2", name: "bzip2 data", command: "bzip2 -dc FILE" },
-  { magic: "7573746172", offset: 257, ending: "tar", name: "a tar archive", command: "tar -xOf FILE" },
-  { magic: "", ending: "tgz", name: "a tar archive", command: "tar -xzOf FILE" },
-  { magic: "1f8b", ending: null, name: "gzip data within the file", command: "gzip -dc FILE" },
-  { magic: "28b52ffd", ending: null, name: "zstd data within the file", command: "zstd -dc FILE" },
+  { name: "a .zip archive", ending: "zip", magics: ["504b0304", "504b0506", "504b0708"], offset: 0, command: "unzip -p" },
+  { name: "a .7z archive", ending: "7z", magics: ["377abcaf271c"], offset: 0, command: "7z x -so" },
+  { name: "a .rar archive", ending: "rar", magics: ["526172211a07"], offset: 0, command: "unrar p -inul" },
+  { name: "xz data", ending: "xz", magics: ["fd377a585a00"], offset: 0, command: "xz -dc" },
+  { name: "bzip2 data", ending: "bz2", magics: ["314159265359"], offset: 4, command: "bzip2 -dc" },
+  { name: "a tar archive", ending: "tar", magics: ["7573746172"], offset: 257, command: "tar -xOf" },
+  { name: "a tar archive", ending: "tgz", magics: [], offset: 0, command: "tar -xOf" },
+  { name: "an encrypted file", ending: "gpg", magics: ["2d2d2d2d2d424547494e20504750"], offset: 0, command: "gpg -d" },
+  { name: "an encrypted file", ending: "age", magics: ["6167652d656e6372797074696f6e2e6f7267"], offset: 0, command: "age -d" },
 ] as const;
+
+/** Looks at the first bytes, and at the name unless it is null: after unpacking it says nothing. */
+function refuseContainers(head: Buffer, name: string | null): void {
+  const ending = /\.([a-z0-9]+)$/.exec(name?.toLowerCase() ?? "")?.[1];
+  const found = containers.find(
+    (container) =>
+      container.ending === ending ||
+      container.magics.some((magic) => head.toString("hex", container.offset).startsWith(magic)),
+  );
+  if (found === undefined) return;
+  throw new CorpusError(
+    "refused",
+    `the file is ${found.name}; unpack it into standard input: ${found.command} FILE | xpose corpus import - --name NAME`,
+  );
+}
+
+function startsWith(head: Buffer, magic: readonly number[]): boolean {
+  return magic.every((byte, position) => head[position] === byte);
+}
+
+/** Takes off a byte order mark; UTF-16 with one becomes UTF-8. Other encodings pass: their ASCII is the same. */
+function decode({ head, chunks }: Peeked): AsyncIterable<Buffer> {
+  if (startsWith(head, [0xff, 0xfe])) return decodeWith(new TextDecoder("utf-16le"), chunks);
+  if (startsWith(head, [0xfe, 0xff])) return decodeWith(new TextDecoder("utf-16be"), chunks);
+  return startsWith(head, [0xef, 0xbb, 0xbf]) ? skip(chunks, 3) : chunks;
+}
+
+async function* decodeWith(decoder: TextDecoder, chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) yield Buffer.from(decoder.decode(chunk, { stream: true }));
+  yield Buffer.from(decoder.decode());
+}
+
+async function* skip(chunks: AsyncIterable<Buffer>, size: number): AsyncGenerator<Buffer> {
+  let left = size;
+  for await (const chunk of chunks) {
+    yield chunk.subarray(left);
+    left = 0;
+  }
+}
+
+/** Of random bytes a tenth are control characters; in text they are dirt, one here and there. */
+const maxControlShare = 0.1;
+
+function refuseBinary(head: Buffer): void {
+  let controlCount = 0;
+  for (const byte of head) if (byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d) controlCount++;
+  if (controlCount > head.length * maxControlShare) {
+    throw new CorpusError("refused", "the file is binary; import wants text in UTF-8, or in UTF-16 with a byte order mark");
+  }
+}

@@ -40,6 +40,8 @@ export type SourceRun = {
   readonly error: SourceErrorReason | null;
   /** Sub-calls that the plan at that source does not allow. */
   readonly missing: readonly string[];
+  /** Calls left at the upstream in its current period; null when it did not tell. */
+  readonly quotaLeft: number | null;
   readonly answer: Answer | null;
   /** True when `answer` was not asked for in this scan but taken over from an earlier one. */
   readonly isReused: boolean;

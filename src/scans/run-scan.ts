@@ -80,6 +80,7 @@ async function runSource(
     durationMs: Math.round(steadyNow() - startedAt),
     error: null,
     missing: [],
+    quotaLeft: null,
     answer: null,
     isReused: false,
     ...part,
@@ -96,7 +97,12 @@ async function runSource(
     const { name, fingerprint, confidence, origin } = source;
     const sha256 = answerSha256(findings);
     const answer: Answer = { source: name, fingerprint, confidence, origin, answeredAt: now(), sha256, findings };
-    return end({ outcome: findings.length > 0 ? "ok" : "no_data", answer, missing: reply.missing ?? [] });
+    return end({
+      outcome: findings.length > 0 ? "ok" : "no_data",
+      answer,
+      missing: reply.missing ?? [],
+      quotaLeft: reply.quotaLeft ?? null,
+    });
   } catch (error) {
     const reason: SourceErrorReason = error instanceof SourceError ? error.reason : "internal";
     log.warn({ request_id: scan.claim.scanId, source: source.name, reason, err: error }, "source failed");

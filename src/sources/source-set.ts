@@ -4,7 +4,9 @@ import { canonicalJson, compareText } from "../domain/finding.ts";
 import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
 import type { Pace } from "../domain/pace.ts";
 import { foldName, type Workspace, type WorkspaceId } from "../domain/workspace.ts";
+import type { ChildRunner } from "../egress/child.ts";
 import type { HttpClient } from "../egress/client.ts";
+import type { Catalogue } from "./catalogue.ts";
 import { corpusSources } from "./corpus.ts";
 import { sourceKinds } from "./registry.ts";
 import type { Source, SourceKind } from "./source.ts";
@@ -39,6 +41,9 @@ export type SourceSettings = {
 export type SourceTools = {
   readonly keys: DerivedKeys;
   readonly library: CorpusLibrary;
+  readonly catalogue: Catalogue;
+  /** Runs the programs of a kind, as many at once as the kind allows. */
+  readonly childFor: (kind: SourceKind) => ChildRunner;
   /** A client that keeps the pace of a source for the calls of one scan. */
   readonly httpFor: (
     source: ConfiguredSource,
@@ -81,7 +86,18 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
       isAllowed: isAllowed(source),
       lookup: (indicator, { signal, deadline }) => {
         const http = tools.httpFor(source, adapter, workspaceId, deadline);
-        return adapter.lookup(indicator, { name, baseUrl, apiKey, settings, http, signal });
+        const { catalogue } = tools;
+        return adapter.lookup(indicator, {
+          name,
+          baseUrl,
+          apiKey,
+          settings,
+          http,
+          child: tools.childFor(adapter),
+          catalogue,
+          signal,
+          deadline,
+        });
       },
     };
   }
@@ -101,6 +117,7 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
       return keyedHash(tools.keys.settings, canonicalJson([corpus.isEnabled, seen]));
     },
     sourcesOf(workspace, corpora) {
+      tools.library.closeUnlisted(corpora);
       const visible = corpora.filter(({ scope }) => scope === null || scope === workspace.id);
       return [...visibleTo(workspace).map((source) => bind(source, workspace.id)), ...corporaFrom(visible)];
     },

@@ -2,13 +2,17 @@ import type { z } from "zod";
 import type { Finding } from "../domain/finding.ts";
 import type { Indicator } from "../domain/indicator.ts";
 import type { Pace } from "../domain/pace.ts";
+import type { ChildRunner } from "../egress/child.ts";
 import type { HttpClient, HttpResponse } from "../egress/client.ts";
+import type { Catalogue } from "./catalogue.ts";
 
 /** What a source said, before the scan dates and stores it. An empty list of findings means that it knows nothing. */
 export type SourceReply = {
   readonly findings: readonly Finding[];
   /** Sub-calls that the plan at the source does not allow (CONTRACT.md 6.5). */
   readonly missing?: readonly string[];
+  /** Calls left at the upstream in its current period; null or absent when it did not tell. */
+  readonly quotaLeft?: number | null;
 };
 
 /**
@@ -25,10 +29,14 @@ export type SourceKind<Settings = unknown> = {
   readonly isOnline: boolean;
   /** `key`: it has a `base_url` and cannot be asked without an API key (CONTRACT.md 11.2). Default: `none`. */
   readonly auth?: "key" | "none";
+  /** Where it is asked when the operator gives no `base_url`; without a slash at its end. */
+  readonly defaultBaseUrl?: string;
   /** The keys of its table beside the common ones of `config.ts`, in snake_case, strict. */
   readonly settings: z.ZodType<Settings>;
   /** Default pace, or null for none (CONTRACT.md 5.9). */
   readonly pace: Pace | null;
+  /** Runs of its program at once, over all scans; absent for a kind that runs none. */
+  readonly maxConcurrent?: number;
   readonly timeoutMs: number;
   /** Tells an answer that asks to slow down from others; default: every 429. */
   readonly isThrottled?: (response: HttpResponse) => boolean;
@@ -43,7 +51,13 @@ export type LookupContext<Settings> = {
   readonly settings: Settings;
   /** Waits for the turn of the source before each request, and once more after an upstream 429 that fits in the time left. */
   readonly http: HttpClient;
+  /** For a kind that asks through a program; waits for its turn as `maxConcurrent` says. */
+  readonly child: ChildRunner;
+  /** The public list of breaches: alias table for all kinds, names and dates for those that only get names. */
+  readonly catalogue: Catalogue;
   readonly signal: AbortSignal;
+  /** When `signal` aborts at the latest, by wall time. */
+  readonly deadline: Date;
 };
 
 /** A source as one scan asks it: an adapter bound to its name and settings, and for a corpus to its data. */

@@ -173,6 +173,7 @@ export type SourceRunRecord = {
   readonly endedAt: Date;
   readonly error: string | null;
   readonly missing: readonly string[];
+  readonly quotaLeft: number | null;
 };
 
 export type NewApiKey = {

@@ -52,23 +52,38 @@ describe("a data directory that cannot be used", () => {
     ["with an empty database", ": > xpose.db", 4, "half initialised"],
     ["without its secret", "rm secret.key", 4, "secret.key is missing"],
     ["with a secret of another directory", "printf '%064d' 0 > secret.key", 4, "does not belong"],
-    ["with a database that is none", "printf 'not a database, really not one at all' > xpose.db; rm -f xpose.db-wal", 1, "cannot be read"],
+    [
+      "with a database that is none",
+      "printf 'not a database, really not one at all' > xpose.db; rm -f xpose.db-wal",
+      1,
+      "cannot be read",
+    ],
   ])("%s is refused and left as it is", async (_name, damage, code, message) => {
     await using appliance = new Appliance();
     appliance.initialise();
     execFileSync("sh", ["-c", damage], { cwd: appliance.dataDir });
-    const before = readdirSync(appliance.dataDir).filter((name) => !name.includes("-")).sort();
+    const before = readdirSync(appliance.dataDir)
+      .filter((name) => !name.includes("-"))
+      .sort();
     const { exitCode, stderr } = appliance.run(["keys", "list"]);
     expect([exitCode, stderr]).toEqual([code, expect.stringContaining(message)]);
-    expect(readdirSync(appliance.dataDir).filter((name) => !name.includes("-")).sort()).toEqual(before);
+    expect(
+      readdirSync(appliance.dataDir)
+        .filter((name) => !name.includes("-"))
+        .sort(),
+    ).toEqual(before);
   });
 
   test("of a newer version is 4", async () => {
     await using appliance = new Appliance();
     appliance.initialise();
-    const script = "import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute('PRAGMA user_version=999'); c.commit()";
+    const script =
+      "import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute('PRAGMA user_version=999'); c.commit()";
     execFileSync("python3", ["-c", script, join(appliance.dataDir, "xpose.db")]);
-    for (const args of [["keys", "list"], ["serve", "--listen", "127.0.0.1:0"]]) {
+    for (const args of [
+      ["keys", "list"],
+      ["serve", "--listen", "127.0.0.1:0"],
+    ]) {
       const { exitCode, stderr } = appliance.run(args);
       expect([exitCode, stderr]).toEqual([4, expect.stringContaining("newer version")]);
     }
@@ -145,8 +160,20 @@ describe("usage", () => {
   test("every help text has an example", async () => {
     await using appliance = new Appliance();
     for (const command of [
-      "init", "serve", "keys create", "keys list", "workspaces create", "workspaces list", "workspaces set-plan",
-      "workspaces disable", "workspaces enable", "corpus import", "corpus list", "corpus remove", "enrich", "version",
+      "init",
+      "serve",
+      "keys create",
+      "keys list",
+      "workspaces create",
+      "workspaces list",
+      "workspaces set-plan",
+      "workspaces disable",
+      "workspaces enable",
+      "corpus import",
+      "corpus list",
+      "corpus remove",
+      "enrich",
+      "version",
     ]) {
       const { stdout } = appliance.run([...command.split(" "), "--help"]);
       expect(stdout).toContain(`Example:\n  xpose ${command}`);
@@ -156,7 +183,15 @@ describe("usage", () => {
   test("flags stand anywhere after the command", async () => {
     await using appliance = new Appliance();
     appliance.run(["init"]);
-    const { exitCode, stdout } = appliance.run(["keys", "--json", "create", "--data-dir", appliance.dataDir, "--name", "n"]);
+    const { exitCode, stdout } = appliance.run([
+      "keys",
+      "--json",
+      "create",
+      "--data-dir",
+      appliance.dataDir,
+      "--name",
+      "n",
+    ]);
     expect(exitCode).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ name: "n", status: "active" });
   });
@@ -168,8 +203,18 @@ describe("keys and workspaces", () => {
     appliance.json("init");
     const created = appliance.json<Record<string, string>>("keys", "create", "--name", " splunk ");
     expect(Object.keys(created)).toEqual([
-      "id", "name", "prefix", "status", "created_at", "created_by", "last_used_at", "expires_at", "revoked_at",
-      "rotated_from", "rotated_to", "key",
+      "id",
+      "name",
+      "prefix",
+      "status",
+      "created_at",
+      "created_by",
+      "last_used_at",
+      "expires_at",
+      "revoked_at",
+      "rotated_from",
+      "rotated_to",
+      "key",
     ]);
     expect(created).toMatchObject({ name: "splunk", status: "active", created_by: "cli", last_used_at: null });
     expect(created["key"]).toMatch(/^xpz_live_[0-9a-f]{48}$/);
@@ -236,19 +281,31 @@ describe("corpus import", () => {
 
   const bad: [string, (appliance: Appliance) => string, number][] = [
     ["missing", (appliance) => join(appliance.folder, "missing.csv"), 3],
-    ["a FIFO", (appliance) => {
-      const path = join(appliance.folder, "fifo.csv");
-      execFileSync("mkfifo", [path]);
-      return path;
-    }, 1],
+    [
+      "a FIFO",
+      (appliance) => {
+        const path = join(appliance.folder, "fifo.csv");
+        execFileSync("mkfifo", [path]);
+        return path;
+      },
+      1,
+    ],
     ["empty", (appliance) => csv(appliance, "empty.csv", ""), 1],
     ["binary", (appliance) => csv(appliance, "binary.csv", crypto.getRandomValues(new Uint8Array(65_536))), 1],
-    ["without an address in a hundred lines", (appliance) => csv(appliance, "none.csv", `email\n${"nothing\n".repeat(200)}`), 1],
-    ["one line of 1 GB", (appliance) => {
-      const path = join(appliance.folder, "line.csv");
-      execFileSync("sh", ["-c", `head -c 1000000000 /dev/zero | tr '\\0' x > ${path}`]);
-      return path;
-    }, 1],
+    [
+      "without an address in a hundred lines",
+      (appliance) => csv(appliance, "none.csv", `email\n${"nothing\n".repeat(200)}`),
+      1,
+    ],
+    [
+      "one line of 1 GB",
+      (appliance) => {
+        const path = join(appliance.folder, "line.csv");
+        execFileSync("sh", ["-c", `head -c 1000000000 /dev/zero | tr '\\0' x > ${path}`]);
+        return path;
+      },
+      1,
+    ],
   ];
 
   test.each(bad)("a file that is %s is refused, and the old state stays", async (_name, make, code) => {

@@ -117,7 +117,7 @@ describe("isolation (5.2, 6.1)", () => {
     await own.settle(request_id);
     const unknown = "00000000-0000-4000-8000-000000000000";
     const answers = await Promise.all(
-      [request_id, unknown, request_id.toUpperCase(), "not-a-uuid", "%2e%2e"].map((id) => other.get(`${path}/${id}`)),
+      [request_id, unknown, request_id.toUpperCase(), "not-a-uuid", "a%2fb"].map((id) => other.get(`${path}/${id}`)),
     );
     const seen = await Promise.all(
       answers.map(async (answer) => {

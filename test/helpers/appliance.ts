@@ -52,6 +52,18 @@ export class Appliance implements AsyncDisposable {
     return { exitCode: result.exitCode, stdout: result.stdout.toString(), stderr: result.stderr.toString() };
   }
 
+  /** The same without blocking, for a command that asks a server of the test. */
+  async runBeside(args: readonly string[]): Promise<CommandResult> {
+    const child = Bun.spawn([this.executable, ...args, "--data-dir", this.dataDir], {
+      cwd: join(this.folder, "work"),
+      env: this.environment(),
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+    return { exitCode: await child.exited, stdout, stderr };
+  }
+
   /** Runs a command that must succeed and returns its JSON document. */
   json<Document>(...args: string[]): Document {
     const { exitCode, stdout, stderr } = this.run([...args, "--json"]);

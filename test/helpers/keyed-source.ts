@@ -2,13 +2,29 @@ import { z } from "zod";
 import type { SourceKind } from "../../src/sources/source.ts";
 
 /** An invented kind that needs a key, so that reading keys is tested whatever kinds exist. */
-export const keyedSource: SourceKind<{ mode: string }> = {
+export const keyedSource: SourceKind<{ mode: string; catalogue: string | null }> = {
   kind: "keyed",
   confidence: 0.95,
   isOnline: true,
   auth: "key",
-  settings: z.strictObject({ mode: z.enum(["account", "range"]).default("account") }),
+  defaultBaseUrl: "https://keyed.example/v1",
+  settings: z.strictObject({
+    mode: z.enum(["account", "range"]).default("account"),
+    catalogue: z.string().nullable().default(null),
+  }),
   pace: { count: 10, windowMs: 60_000 },
+  timeoutMs: 10_000,
+  lookup: async () => ({ findings: [] }),
+};
+
+/** One more, which stands at another place in every organisation. */
+export const placelessSource: SourceKind<Record<string, never>> = {
+  kind: "placeless",
+  confidence: 0.8,
+  isOnline: true,
+  auth: "key",
+  settings: z.strictObject({}),
+  pace: null,
   timeoutMs: 10_000,
   lookup: async () => ({ findings: [] }),
 };

@@ -1,7 +1,7 @@
-import { addressOf } from "../address.ts";
 import { noFields } from "../record.ts";
 import { commonDefaults, type Format, type ReadRecord } from "./format.ts";
-import { readLines } from "./lines.ts";
+import { readRecordLines } from "./lines.ts";
+import { isAddress, tokensWithAt } from "./tokens.ts";
 
 /** Combo lists: `email<delimiter>secret`, also swapped (local-corpus-formats.md, 2). */
 export const combo: Format = {
@@ -9,38 +9,15 @@ export const combo: Format = {
   confidence: 0.5,
   origin: "combo",
   defaultsFor: (corpus) => ({ ...commonDefaults(corpus), category: "credential_leak", subject: "any-credential" }),
-  async *read(chunks) {
-    for await (const lines of readLines(chunks)) {
-      yield lines.map((line) => (line === "too_long" ? "too_long" : readLine(line)));
-    }
-  },
+  read: (chunks) => readRecordLines(chunks, readLine),
 };
 
-/** A line may hold thousands of `@`: only the first tokens with one are tried. */
-const maxTries = 8;
-const delimiters = /[:;|\t, ]/;
-
-/** The first token that is an address; nothing right of it is read, so no secret is ever split. */
-function readLine(line: Buffer): ReadRecord {
-  const text = line.toString("utf8");
-  let candidate: string | null = null;
-  let tryCount = 0;
-  for (const token of tokensWithAt(text)) {
-    if (addressOf(token) !== null) return { email: token, fields: noFields };
-    candidate ??= token;
-    if (++tryCount === maxTries) break;
+/** The first token that is an address. What follows it is the secret and is not read. */
+function readLine(line: string): ReadRecord {
+  let firstToken: string | null = null;
+  for (const token of tokensWithAt(line)) {
+    if (isAddress(token)) return { email: token.text, fields: noFields };
+    firstToken ??= token.text;
   }
-  return candidate === null ? "no_email" : { email: candidate, fields: noFields };
-}
-
-/** The tokens that hold an `@`, from left to right. */
-function* tokensWithAt(text: string): Generator<string> {
-  let start = 0;
-  for (let at = text.indexOf("@"); at !== -1; at = text.indexOf("@", start)) {
-    while (at > start && !delimiters.test(text.charAt(at - 1))) at--;
-    const length = text.slice(at).search(delimiters);
-    const end = length === -1 ? text.length : at + length;
-    yield text.slice(at, end);
-    start = end;
-  }
+  return firstToken === null ? "no_email" : { email: firstToken, fields: noFields };
 }

@@ -55,7 +55,7 @@ type CellState = "start" | "plain" | "quoted" | "quote in quoted";
 class RecordCutter {
   /** Any of them counts until the header has told which one it is. */
   separators: readonly number[] = csvSeparators.map((separator) => separator.charCodeAt(0));
-  #bytes = Buffer.alloc(0);
+  #bytes: Buffer = Buffer.alloc(0);
   #start = 0;
   #at = 0;
   #state: CellState = "start";

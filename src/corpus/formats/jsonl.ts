@@ -2,7 +2,7 @@ import { z } from "zod";
 import { parseFields } from "../record.ts";
 import { columnName } from "./csv.ts";
 import { commonDefaults, type Format, type ReadRecord } from "./format.ts";
-import { readLines } from "./lines.ts";
+import { readRecordLines } from "./lines.ts";
 
 /** One JSON object per line; the members are those of CONTRACT.md 11.4. */
 export const jsonl: Format = {
@@ -10,11 +10,7 @@ export const jsonl: Format = {
   confidence: 0.75,
   origin: null,
   defaultsFor: commonDefaults,
-  async *read(chunks) {
-    for await (const lines of readLines(chunks)) {
-      yield lines.map((line) => (line === "too_long" ? "too_long" : readObject(line.toString("utf8"))));
-    }
-  },
+  read: (chunks) => readRecordLines(chunks, readObject),
 };
 
 const text = z.string().nullish();

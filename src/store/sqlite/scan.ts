@@ -62,11 +62,12 @@ type RunRow = {
   ended_at: number;
   error: string | null;
   missing: string;
+  quota_left: number | null;
 };
 export type FinishedRow = { state: ScanState; envelope_tail: string | null; digest: string | null; is_partial: number };
 
 const factsColumns = "id, state, settings_fingerprint, corpora_revision, as_of, finished_at, is_partial";
-const runColumns = "source, outcome, finding_count, duration_ms, ended_at, error, missing";
+const runColumns = "source, outcome, finding_count, duration_ms, ended_at, error, missing, quota_left";
 
 /** Only the newest results can be fresh; a few more than one, because a command with other settings leaves results too. */
 const newestCount = 8;
@@ -139,7 +140,7 @@ export function scanTable(connection: Connection) {
   );
   const insertEvidence = connection.prepare("INSERT INTO evidence (scan_id, body) VALUES (?, ?)");
   const saveRun = connection.prepare(
-    `INSERT OR REPLACE INTO source_run (scan_id, ${runColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT OR REPLACE INTO source_run (scan_id, ${runColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const runsOf = connection.prepare<[string], RunRow>(
     `SELECT ${runColumns} FROM source_run WHERE scan_id = ? ORDER BY source`,
@@ -186,8 +187,8 @@ export function scanTable(connection: Connection) {
     for (const run of runs) {
       const findingCount = run.answer?.findings.length ?? 0;
       const missing = JSON.stringify(run.missing);
-      const { source, outcome, durationMs, endedAt, error } = run;
-      saveRun.run(row.id, source, outcome, findingCount, durationMs, endedAt.getTime(), error, missing);
+      const { source, outcome, durationMs, endedAt, error, quotaLeft } = run;
+      saveRun.run(row.id, source, outcome, findingCount, durationMs, endedAt.getTime(), error, missing, quotaLeft);
       if (run.answer === null || run.isReused) continue;
       const { fingerprint, confidence, origin, answeredAt, sha256, findings } = run.answer;
       const at = answeredAt.getTime();
@@ -361,6 +362,7 @@ function toRunRecord(row: RunRow): SourceRunRecord {
     endedAt: toDate(row.ended_at),
     error: row.error,
     missing: JSON.parse(row.missing) as string[],
+    quotaLeft: row.quota_left,
   };
 }
 

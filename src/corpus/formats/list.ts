@@ -1,0 +1,18 @@
+import { noFields } from "../record.ts";
+import { commonDefaults, type Format, type ReadRecord } from "./format.ts";
+import { readRecordLines } from "./lines.ts";
+
+/** Bare addresses, one per line: lists that spam is sent to. */
+export const list: Format = {
+  name: "list",
+  confidence: 0.75,
+  origin: "list",
+  defaultsFor: (corpus) => ({ ...commonDefaults(corpus), category: "spam_list", severity: "low" }),
+  read: (chunks) => readRecordLines(chunks, readLine),
+};
+
+/** The whole line; a comma or semicolon at its end is taken for a separator. */
+function readLine(line: string): ReadRecord {
+  const token = line.trim().replace(/[,;]$/, "");
+  return token.includes("@") ? { email: token, fields: noFields } : "no_email";
+}

@@ -1,0 +1,16 @@
+import { canonicalDomain } from "../../domain/email.ts";
+
+/**
+ * The site that a URL or host of a stealer log names: its domain without `www.`, the package of an Android app, or null
+ * when there is none (an address literal, a host of one label, no URL at all). Scheme, user, port and path are dropped.
+ */
+export function siteOf(text: string): string | null {
+  const host = androidPackage.exec(text)?.[1] ?? urlHost.exec(text)?.[1];
+  if (host === undefined || host.length > maxHostLength) return null;
+  return canonicalDomain(host.replace(/^www\./i, "").toLowerCase());
+}
+
+/** `android://<base64>@com.example.app/`, where base64 may hold slashes. */
+const androidPackage = /^\s*android:\/\/[^@]*@([^/@\s]+)/i;
+const urlHost = /^\s*(?:[a-z][a-z0-9+.-]*:\/\/)?(?:[^/?#@]*@)?([^/:?#\\\s]+)(?::\d*)?(?:[/?#\\].*)?\s*$/i;
+const maxHostLength = 253;

@@ -1,0 +1,57 @@
+import { noFields, parseFields, type RecordDefaults } from "../record.ts";
+import { commonDefaults, type Format, type ReadRecord } from "./format.ts";
+import { readRecordLines } from "./lines.ts";
+import { siteOf } from "./site.ts";
+import { isAddress, type Token, tokensWithAt } from "./tokens.ts";
+
+/** `url:login:password` lines (local-corpus-formats.md, 5). */
+export const ulp: Format = {
+  name: "ulp",
+  confidence: 0.7,
+  origin: "ulp",
+  defaultsFor: infostealerDefaults,
+  read: (chunks) => readRecordLines(chunks, readLine),
+};
+
+/** What holds for records of stealer logs; one that names no site is about any site. */
+export function infostealerDefaults(corpus: string): RecordDefaults {
+  return {
+    ...commonDefaults(corpus),
+    severity: "high",
+    category: "infostealer",
+    subject: "any-infostealer",
+    title: `Credentials in ${corpus}`,
+    subjectTitle: { before: "Credentials for ", after: ` in ${corpus}` },
+  };
+}
+
+/** The record of a login at a site, which may be unknown. */
+export function loginRecord(email: string, site: string | null): ReadRecord {
+  if (site === null) return { email, fields: noFields };
+  return { email, fields: parseFields({ subject: site }, email) ?? noFields };
+}
+
+function readLine(raw: string): ReadRecord {
+  // Some tools put a stray quote before each line.
+  const line = raw.trim().replace(/^'/, "");
+  // What holds a slash is part of a URL: the user in `https://user@site.example`, an address in a query.
+  const tokens = [...tokensWithAt(line)].filter(({ text }) => !text.includes("/"));
+  const login = chooseLogin(line, tokens.filter(isAddress)) ?? tokens[0];
+  return login === undefined ? "no_email" : loginRecord(login.text, siteBeside(line, login));
+}
+
+/** Of several addresses the one directly before the last field is the login. */
+function chooseLogin(line: string, addresses: readonly Token[]): Token | undefined {
+  return addresses.find(({ end }) => /^[:;|,\s][^:;|,\s]*$/.test(line.slice(end))) ?? addresses[0];
+}
+
+/**
+ * Left of the login stands the site. In `login:secret:url` it stands at the end and counts only with its scheme: a
+ * secret can look like a host.
+ */
+function siteBeside(line: string, { start, end }: Token): string | null {
+  const left = line.slice(0, start).replace(/[:;|,\s]+$/, "");
+  if (left !== "") return siteOf(left);
+  const url = /[:;|,\s](https?:\/\/[^\s;|,]+)$/i.exec(line.slice(end))?.[1];
+  return url === undefined ? null : siteOf(url);
+}

@@ -1,0 +1,184 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { SourceError } from "../domain/error.ts";
+import { openTurnstile } from "./turnstile.ts";
+
+/** One run of a program for a source. */
+export type ChildRequest = {
+  /** The program, a name or an absolute path, and its arguments. Other users of the machine can read them. */
+  readonly command: readonly [program: string, ...args: string[]];
+  /** The only way for an address to reach the child. */
+  readonly stdin: string;
+  /** Cap on the result channel, in bytes. */
+  readonly maxOutputBytes: number;
+  /** A run whose turn has not come by then would not end in time: it fails instead of starting. */
+  readonly latestStart: Date;
+  readonly signal: AbortSignal;
+};
+
+export type ChildReport = {
+  /** Null when a signal ended it. */
+  readonly exitCode: number | null;
+  /** All that was written to the result channel, file descriptor 3 of the child. */
+  readonly output: Uint8Array;
+};
+
+export type ChildRunner = {
+  /**
+   * Waits for its turn and runs the program in a private home that is removed afterwards. Throws `SourceError`:
+   * `rate_limited` when its turn comes too late, `not_installed` when the program cannot be started, `too_large`,
+   * `timeout` when the signal aborts.
+   */
+  readonly run: (request: ChildRequest) => Promise<ChildReport>;
+};
+
+export type ChildRunnerOptions = {
+  /** Where programs are looked for, as in `PATH`. */
+  readonly path: string;
+  /** URL of the outbound proxy, or null to go direct. Handed over as variables: it is for the program to obey them. */
+  readonly proxy: string | null;
+  readonly noProxy: readonly string[];
+  /** An existing folder in which the private homes are made. */
+  readonly homesIn: string;
+  /** Runs at once; the others wait, first come first served. */
+  readonly maxConcurrent: number;
+  readonly now: () => Date;
+};
+
+/** Opens the one way in which xpose runs programs. Their whole environment is made here (CONTRACT.md 11.2a). */
+export function openChildRunner(options: ChildRunnerOptions): ChildRunner {
+  const turnstile = openTurnstile(options.maxConcurrent);
+
+  async function enter({ latestStart, signal }: ChildRequest): Promise<void> {
+    const patienceMs = Math.max(0, latestStart.getTime() - options.now().getTime());
+    try {
+      await turnstile.enter(AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]));
+    } catch {
+      if (signal.aborted) throw tooLate();
+      throw new SourceError("rate_limited", "another run did not end in time for this one");
+    }
+  }
+
+  return {
+    async run(request) {
+      await enter(request);
+      try {
+        const home = await mkdtemp(join(options.homesIn, "xpose-child-"));
+        try {
+          const environment = { ...proxyVariables(options), PATH: options.path, LANG: "C.UTF-8", HOME: home };
+          return await runChild({ ...request, environment, cwd: home });
+        } finally {
+          await rm(home, { recursive: true, force: true });
+        }
+      } finally {
+        turnstile.leave();
+      }
+    },
+  };
+}
+
+function proxyVariables({ proxy, noProxy }: ChildRunnerOptions): Record<string, string> {
+  if (proxy === null) return {};
+  return { HTTP_PROXY: proxy, HTTPS_PROXY: proxy, ...(noProxy.length === 0 ? {} : { NO_PROXY: noProxy.join(",") }) };
+}
+
+export type ChildRun = Omit<ChildRequest, "latestStart"> & {
+  /** The whole environment: nothing is inherited. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly cwd: string;
+};
+
+const resultDescriptor = 3;
+
+/** How long a process that left the group may keep the result channel open after the program ended, milliseconds. */
+const drainMs = 500;
+
+/**
+ * Runs a program without a shell until it has ended, and ends all that it left behind in its process group, with
+ * SIGKILL, which cannot be ignored. What it prints is dropped: results come on file descriptor 3. A process that made
+ * a session of its own is out of reach, but is not waited for either.
+ */
+export async function runChild(run: ChildRun): Promise<ChildReport> {
+  if (run.signal.aborted) throw tooLate();
+  const child = await start(run);
+  const kill = () => killGroup(child);
+  run.signal.addEventListener("abort", kill, { once: true });
+  if (run.signal.aborted) kill();
+  try {
+    const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
+    const channel = readChannel(child, run.maxOutputBytes);
+    // A child that ends without reading its input breaks this pipe; its exit says so.
+    child.stdin?.on("error", () => undefined).end(run.stdin);
+    const exitCode = await exited;
+    // What it forked is still in the group, so the number of the group cannot have been given to another one.
+    kill();
+    const output = await channel.end();
+    if (output === null) throw new SourceError("too_large", `the program wrote more than ${run.maxOutputBytes} bytes`);
+    if (run.signal.aborted) throw tooLate();
+    return { exitCode, output };
+  } finally {
+    run.signal.removeEventListener("abort", kill);
+  }
+}
+
+function tooLate(): SourceError {
+  return new SourceError("timeout", "the program did not end in time");
+}
+
+async function start({ command: [program, ...args], environment, cwd }: ChildRun): Promise<ChildProcess> {
+  try {
+    const child = spawn(program, args, {
+      cwd,
+      env: { ...environment },
+      // A process group of its own, which can be killed as a whole.
+      detached: true,
+      stdio: ["pipe", "ignore", "ignore", "pipe"],
+    });
+    if (child.pid === undefined) await once(child, "error").then(([error]) => Promise.reject(error));
+    return child;
+  } catch (cause) {
+    throw new SourceError("not_installed", `cannot start ${program}`, { cause });
+  }
+}
+
+function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // The group is empty: all have ended by themselves.
+  }
+}
+
+/** Collects what comes on the result channel. Over the cap it kills the group and keeps nothing. */
+function readChannel(child: ChildProcess, maxBytes: number) {
+  const stream = child.stdio[resultDescriptor];
+  if (!(stream instanceof Readable)) throw new SourceError("internal", "the result channel was not opened");
+  const chunks: Uint8Array[] = [];
+  let sizeBytes = 0;
+  const isTooLarge = () => sizeBytes > maxBytes;
+  const closed = new Promise<void>((resolve) => stream.once("close", resolve));
+  stream.on("data", (chunk: Uint8Array) => {
+    if (isTooLarge()) return;
+    sizeBytes += chunk.length;
+    if (!isTooLarge()) return void chunks.push(chunk);
+    chunks.length = 0;
+    killGroup(child);
+    stream.destroy();
+  });
+  // A reset by the child ends the channel like its exit does.
+  stream.on("error", () => stream.destroy());
+
+  return {
+    /** For after the exit of the program: all its output, or null when it was over the cap. */
+    async end(): Promise<Uint8Array | null> {
+      const timer = setTimeout(() => stream.destroy(), drainMs);
+      await closed;
+      clearTimeout(timer);
+      return isTooLarge() ? null : Buffer.concat(chunks);
+    },
+  };
+}

@@ -1,0 +1,212 @@
+import { randomUUID } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { rename, rm, utimes, writeFile } from "node:fs/promises";
+import { z } from "zod";
+import { SourceError } from "../domain/error.ts";
+import { slug, subjectOf } from "../domain/subject.ts";
+import { aborted } from "../egress/aborted.ts";
+import { parseJsonAnswer } from "../egress/answer.ts";
+import type { HttpClient } from "../egress/client.ts";
+
+/** One breach as Have I Been Pwned describes it (haveibeenpwned.com/API/v3, "The breach model"); text is not repaired yet. */
+export const breachEntry = z.object({
+  /** A stable key, without blanks. */
+  Name: z.string().min(1),
+  Title: z.string(),
+  /** Empty for a collection that no one service lost. */
+  Domain: z.string().nullish(),
+  /** `YYYY-MM-DD`, approximate. */
+  BreachDate: z.string(),
+  AddedDate: z.string().nullish(),
+  ModifiedDate: z.string().nullish(),
+  PwnCount: z.number().nullish(),
+  DataClasses: z.array(z.string()),
+  IsVerified: z.boolean(),
+  IsFabricated: z.boolean(),
+  IsSensitive: z.boolean(),
+  IsRetired: z.boolean(),
+  IsSpamList: z.boolean(),
+  // These came later: an older copy of the list, or a service that imitates the API, may not have them.
+  IsMalware: z.boolean().default(false),
+  IsStealerLog: z.boolean().default(false),
+  IsSubscriptionFree: z.boolean().default(false),
+});
+
+export type CatalogueEntry = z.infer<typeof breachEntry>;
+
+export type CatalogueState = {
+  readonly breachCount: number;
+  /** When the list was fetched, or its file written; null without a list. */
+  readonly asOf: Date | null;
+  /** Why the last try to get the list failed, or null. */
+  readonly error: string | null;
+};
+
+/** The public list of breaches, as far as this machine has it. */
+export type Catalogue = {
+  /** The breach of this exact name, or null: it is unknown, or there is no list. */
+  readonly find: (name: string) => CatalogueEntry | null;
+  /** Slug of a breach's Name or Title -> domain of the service; the alias table of `makeFinding`. */
+  readonly aliases: ReadonlyMap<string, string>;
+  /**
+   * Fetches the list if it is due. Waits for it only when there is none yet, at most 3 s and never up to the deadline
+   * of the scan: an older list serves as well. Never throws; what went wrong is in `state`.
+   */
+  readonly refresh: (scan: { readonly deadline: Date; readonly signal: AbortSignal }) => Promise<void>;
+  readonly state: () => CatalogueState;
+};
+
+export type CatalogueOptions = {
+  /** A list that the operator keeps up to date, for air gaps: then nothing is fetched. Null without one. */
+  readonly file: string | null;
+  /** Where a fetched list is kept, so that a restart does not fetch it again. It may be used as a `file` elsewhere. */
+  readonly cacheFile: string;
+  /** The API it is fetched from, without `/breaches`. */
+  readonly baseUrl: string;
+  /** Null while offline: then nothing is fetched. The list needs no key and takes no turn of the source's pace. */
+  readonly http: HttpClient | null;
+  readonly now: () => Date;
+};
+
+/** CONTRACT.md 11.2a: at most daily, up to 16 MiB. */
+const maxAgeMs = 24 * 60 * 60 * 1000;
+const maxBytes = 16 * 1024 * 1024;
+/** After a failure, so that scans do not ask for the list again and again. */
+const retryMs = 60 * 60 * 1000;
+const fetchTimeoutMs = 60_000;
+const maxWaitMs = 3000;
+/** What the scan needs after the wait to hand over its findings. */
+const marginMs = 500;
+
+/** Opens the catalogue. Reads its file at the first use, and opens no connection before `refresh`. */
+export function openCatalogue({ file, cacheFile, baseUrl, http, now }: CatalogueOptions): Catalogue {
+  let current: BreachList | null = null;
+  let error: string | null = null;
+  let fetching: Promise<void> | null = null;
+  let retryAt = Number.NEGATIVE_INFINITY;
+
+  function list(): BreachList {
+    current ??= readList() ?? noBreaches;
+    return current;
+  }
+
+  function readList(): BreachList | null {
+    try {
+      return listFromFile(file ?? cacheFile);
+    } catch (cause) {
+      // A cache file that is not there yet, or was cut by a power failure, is fetched again and no fault of anybody.
+      if (file !== null) error = `${file}: ${reasonOf(cause)}`;
+      return null;
+    }
+  }
+
+  function isOld({ asOf }: BreachList): boolean {
+    // A date in the future is that of a wrong clock.
+    return asOf === null || Math.abs(now().getTime() - asOf.getTime()) >= maxAgeMs;
+  }
+
+  function isDue(): boolean {
+    if (!isOld(list()) || now().getTime() < retryAt) return false;
+    // Another process on this data directory may have fetched it meanwhile.
+    const kept = readList();
+    if (kept !== null && !isOld(kept)) current = kept;
+    return isOld(list());
+  }
+
+  async function fetchList(client: HttpClient): Promise<void> {
+    const asOf = now();
+    try {
+      const response = await client.request({
+        url: `${baseUrl.replace(/\/+$/, "")}/breaches`,
+        headers: { accept: "application/json" },
+        // Its own time: the scan that came first may end before the list is here, and others need it too.
+        signal: AbortSignal.timeout(fetchTimeoutMs),
+        maxBytes,
+      });
+      current = listOf(parseJsonAnswer(response), asOf);
+      error = null;
+      await keep(cacheFile, response.body, asOf);
+    } catch (cause) {
+      error = reasonOf(cause);
+      retryAt = asOf.getTime() + retryMs;
+    } finally {
+      fetching = null;
+    }
+  }
+
+  return {
+    find: (name) => list().byName.get(name) ?? null,
+    get aliases() {
+      return list().aliases;
+    },
+    async refresh({ deadline, signal }) {
+      if (file !== null || http === null) return;
+      if (fetching === null && isDue()) fetching = fetchList(http);
+      if (fetching === null || list().asOf !== null) return;
+      const waitMs = Math.min(maxWaitMs, deadline.getTime() - now().getTime() - marginMs);
+      if (waitMs <= 0) return;
+      const isOver = AbortSignal.any([signal, AbortSignal.timeout(waitMs)]);
+      await Promise.race([fetching, aborted(isOver).catch(() => undefined)]);
+    },
+    state() {
+      const { byName, asOf } = list();
+      return { breachCount: byName.size, asOf, error };
+    },
+  };
+}
+
+type BreachList = {
+  readonly byName: ReadonlyMap<string, CatalogueEntry>;
+  readonly aliases: ReadonlyMap<string, string>;
+  /** Null only for the list that stands for none. */
+  readonly asOf: Date | null;
+};
+
+const noBreaches: BreachList = { byName: new Map(), aliases: new Map(), asOf: null };
+
+function listFromFile(path: string): BreachList {
+  const { size, mtime } = statSync(path);
+  if (size > maxBytes) throw new SourceError("too_large", `more than ${maxBytes} bytes`);
+  return listOf(JSON.parse(readFileSync(path, "utf8")), mtime);
+}
+
+/** An empty list is refused: it is no list of breaches, and would wipe a good one. */
+function listOf(value: unknown, asOf: Date): BreachList {
+  const parsed = z.array(breachEntry).min(1).safeParse(value);
+  if (!parsed.success) throw new SourceError("bad_answer", "not the list of breaches");
+  const byName = new Map(parsed.data.map((entry) => [entry.Name, entry]));
+  return { byName, aliases: aliasesOf([...byName.values()]), asOf };
+}
+
+/** A Name beats a Title, since only names are unique; among equal titles the first of the list counts. */
+function aliasesOf(entries: readonly CatalogueEntry[]): Map<string, string> {
+  const aliases = new Map<string, string>();
+  const names = entries.map(({ Name, Domain }) => ({ key: slug(Name), Domain }));
+  const titles = entries.map(({ Title, Domain }) => ({ key: slug(Title), Domain }));
+  for (const { key, Domain } of [...names, ...titles]) {
+    const domain = subjectOf(Domain ?? "");
+    // The slug that stands in for a domain which is none has no dot.
+    if (key !== "" && domain.includes(".") && !aliases.has(key)) aliases.set(key, domain);
+  }
+  return aliases;
+}
+
+/** Puts the list in its place whole, so that a reader never sees half of it; its date is that of the file. */
+async function keep(path: string, body: Uint8Array, asOf: Date): Promise<void> {
+  const draft = `${path}.${randomUUID()}`;
+  try {
+    await writeFile(draft, body, { mode: 0o600, flag: "wx" });
+    await utimes(draft, asOf, asOf);
+    await rename(draft, path);
+  } catch (cause) {
+    await rm(draft, { force: true });
+    throw cause;
+  }
+}
+
+/** A short cause for the operator; errors of the system give their code, those of the JSON parser no text of the file. */
+function reasonOf(cause: unknown): string {
+  if (cause instanceof SourceError) return `${cause.reason}: ${cause.message}`;
+  if (cause instanceof SyntaxError) return "not JSON";
+  return cause instanceof Error && "code" in cause ? String(cause.code) : "internal";
+}

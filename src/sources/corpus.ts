@@ -1,0 +1,27 @@
+import type { Library } from "../corpus/library.ts";
+import type { Corpus } from "../domain/corpus.ts";
+import { canonicalJson } from "../domain/finding.ts";
+import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
+import type { Source } from "./source.ts";
+
+type Tools = { readonly library: Pick<Library, "lookup">; readonly keys: Pick<DerivedKeys, "settings"> };
+
+/**
+ * One source per corpus. The revision is part of its fingerprint, so that what an earlier state of the corpus answered
+ * is asked again (CONTRACT.md 5.3). A corpus is local: it is allowed offline too.
+ */
+export function corpusSources(corpora: readonly Corpus[], timeoutMs: number, { library, keys }: Tools): Source[] {
+  return corpora.map((corpus) => {
+    const { name, confidence, origin, revision } = corpus;
+    return {
+      name,
+      kind: "corpus",
+      confidence,
+      origin,
+      fingerprint: keyedHash(keys.settings, canonicalJson({ kind: "corpus", name, confidence, origin, revision })),
+      timeoutMs,
+      isAllowed: true,
+      lookup: async (indicator, { signal }) => ({ findings: await library.lookup(corpus, indicator, signal) }),
+    };
+  });
+}

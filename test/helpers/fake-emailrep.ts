@@ -1,0 +1,73 @@
+import badKey from "../fixtures/sources/emailrep/bad-key.json";
+import badReputation from "../fixtures/sources/emailrep/bad-reputation.json";
+import found from "../fixtures/sources/emailrep/found.json";
+import invalidAddress from "../fixtures/sources/emailrep/invalid-address.json";
+import noUserAgent from "../fixtures/sources/emailrep/no-user-agent.json";
+import nothing from "../fixtures/sources/emailrep/nothing.json";
+import quotaReached from "../fixtures/sources/emailrep/quota-reached.json";
+import serverError from "../fixtures/sources/emailrep/server-error.json";
+import switchedOff from "../fixtures/sources/emailrep/switched-off.json";
+
+/** The one key that the fake takes. */
+export const fakeEmailrepKey = "emailrep-test-key";
+
+export type FakeEmailrep = {
+  /** For `base_url`. */
+  readonly url: string;
+  /** All requests so far. `path` is as it was sent, still percent-encoded. */
+  readonly requests: readonly { readonly method: string; readonly path: string; readonly headers: Headers }[];
+  readonly stop: () => Promise<void>;
+};
+
+const page = "<!doctype html><title>Sign in</title>";
+
+/** What happens for addresses of these local parts, whatever their domain; of all others nothing is known. */
+const replies: Readonly<Record<string, () => Response>> = {
+  "jane.doe": () => json(200, found),
+  mallory: () => json(200, badReputation),
+  "not-found": () => json(404, { status: "fail", reason: "not found" }),
+  invalid: () => json(400, invalidAddress),
+  "quota-reached": () => json(429, quotaReached, { "x-rate-limit-daily-remaining": "0" }),
+  "switched-off": () => json(429, switchedOff),
+  "server-error": () => json(500, serverError),
+  "bad-gateway": () => html(502),
+  "html-200": () => html(200),
+  "html-403": () => html(403),
+  redirect: () => new Response(null, { status: 302, headers: { location: "/jane.doe%40example.com" } }),
+  "broken-json": () => new Response('{"email":', { headers: { "content-type": "application/json" } }),
+  "no-details": () => json(200, { ...found, details: undefined }),
+  "fail-200": () => json(200, { status: "fail", reason: "try again" }),
+};
+
+/** A fake of emailrep.io on 127.0.0.1. Port 0 takes any free one. */
+export async function startFakeEmailrep(port = 0): Promise<FakeEmailrep> {
+  const requests: { method: string; path: string; headers: Headers }[] = [];
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port,
+    fetch: (request) => {
+      const path = new URL(request.url).pathname;
+      requests.push({ method: request.method, path, headers: request.headers });
+      // The user agent is looked at before the key.
+      if ((request.headers.get("user-agent") ?? "") === "") return json(403, noUserAgent);
+      const key = request.headers.get("key");
+      if (key === null) return json(429, switchedOff);
+      if (key !== fakeEmailrepKey) return json(401, badKey);
+      if (request.method !== "GET") return json(405, { status: "fail", reason: "method not allowed" });
+      const segments = path.slice(1).split("/");
+      const address = decodeURIComponent(segments[0] ?? "");
+      if (segments.length !== 1 || !address.includes("@")) return json(400, invalidAddress);
+      const left = { "x-rate-limit-daily-remaining": "9", "x-rate-limit-monthly-remaining": "240" };
+      return replies[address.split("@")[0] ?? ""]?.() ?? json(200, { ...nothing, email: address }, left);
+    },
+  });
+  return { url: `http://127.0.0.1:${server.port}`, requests, stop: () => server.stop(true) };
+}
+
+function json(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Response {
+  return Response.json(body, { status, headers });
+}
+
+function html(status: number): Response {
+  return new Response(page, { status, headers: { "content-type": "text/html" } });
+}

@@ -1,0 +1,464 @@
+import { createHash } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { parseIndicator } from "../../src/domain/indicator.ts";
+import { type HttpClient, type HttpRequest, openHttpClient } from "../../src/egress/client.ts";
+import type { Catalogue, CatalogueEntry } from "../../src/sources/catalogue.ts";
+import { breachEntry } from "../../src/sources/catalogue.ts";
+import { hibp } from "../../src/sources/hibp.ts";
+import breaches from "../fixtures/sources/hibp/breaches.json";
+import golden from "../fixtures/sources/hibp/findings.json";
+import {
+  type FakeHibp,
+  hibpTestAccounts,
+  hibpTestDomain,
+  hibpTestKey,
+  hibpTriggers,
+  startFakeHibp,
+} from "../helpers/fake-hibp.ts";
+import { type FaultServer, faults, startFaultServer } from "../helpers/fault-server.ts";
+import { noCatalogue } from "../helpers/no-catalogue.ts";
+
+const account = { mode: "account", pastes: true, stealer_logs: false, catalogue: null } as const;
+const withStealerLogs = { ...account, stealer_logs: true } as const;
+const range = { ...account, mode: "range" } as const;
+
+const catalogue: Catalogue = {
+  ...noCatalogue,
+  find: (name) => breaches.map((breach) => breachEntry.parse(breach)).find(({ Name }) => Name === name) ?? null,
+};
+
+type Options = {
+  readonly settings?: typeof account | typeof withStealerLogs | typeof range;
+  readonly baseUrl?: string | null;
+  readonly apiKey?: string | null;
+  readonly catalogue?: Catalogue;
+  readonly deadlineMs?: number;
+};
+
+async function ask(http: HttpClient, address: string, { deadlineMs = 5_000, ...options }: Options) {
+  return await hibp.lookup(parseIndicator("email", address), {
+    name: "hibp",
+    baseUrl: null,
+    apiKey: hibpTestKey,
+    settings: withStealerLogs,
+    catalogue,
+    child: { run: () => Promise.reject(new Error("hibp runs no program")) },
+    ...options,
+    http,
+    signal: AbortSignal.timeout(deadlineMs),
+    deadline: new Date(Date.now() + deadlineMs),
+  });
+}
+
+/** Asks the fake through the real client. */
+async function lookup(address: string, options: Options = {}, client: { userAgent?: string; extraCa?: string } = {}) {
+  const http = openHttpClient({ userAgent: "xpose/1.2.3", extraCa: null, ...client, proxy: null, noProxy: [] });
+  onTestFinished(() => http.close());
+  return await ask(http, address, { baseUrl: fake.url, ...options });
+}
+
+/** Asks a service that gives these replies, by sub-call: a 200, or a 403 where it is `refused`, or else an empty 404. */
+async function told(replies: Record<string, unknown>, options: Options = {}, address = "jane.doe+x@example.com") {
+  const requests: HttpRequest[] = [];
+  const http: HttpClient = {
+    request: async (request) => {
+      requests.push(request);
+      const reply = replies[/v3\/(\w+)/.exec(request.url)?.[1] ?? ""];
+      return {
+        status: reply === undefined ? 404 : reply === refused ? 403 : 200,
+        headers: { "content-type": "application/json" },
+        body: new TextEncoder().encode(JSON.stringify(reply) ?? ""),
+      };
+    },
+  };
+  return { ...(await ask(http, address, options)), requests };
+}
+
+const refused = { statusCode: 403, message: "Your subscription does not include this feature." };
+
+const testAddress = (localPart: string) => `${localPart}@${hibpTestDomain}`;
+
+let fake: FakeHibp;
+beforeAll(async () => {
+  fake = await startFakeHibp();
+});
+afterAll(() => fake.stop());
+
+describe("the documented test accounts", () => {
+  test("all have their golden findings", () => {
+    expect(Object.keys(golden)).toEqual(hibpTestAccounts);
+    expect(hibpTestAccounts.length).toBe(16);
+  });
+
+  test.each(Object.entries(golden))("%s gives exactly its findings", async (localPart, findings) => {
+    expect(await lookup(testAddress(localPart))).toEqual({ findings, missing: [] });
+  });
+
+  test.each(Object.entries(golden))("%s gives the same breaches by range", async (localPart, findings) => {
+    const named = findings.filter(({ details }) => "name" in (details[0] ?? {}));
+    expect(await lookup(testAddress(localPart), { settings: range })).toEqual({ findings: named, missing: [] });
+  });
+
+  test("are not asked for stealer logs or pastes unless the operator wants them", async () => {
+    const before = fake.requests.length;
+    await lookup(testAddress("stealer-log"), { settings: account });
+    expect(fake.requests.slice(before).map(({ path }) => path)).toEqual([
+      "/api/v3/breachedaccount/stealer-log%40hibp-integration-tests.com?truncateResponse=false",
+      "/api/v3/pasteaccount/stealer-log%40hibp-integration-tests.com",
+    ]);
+  });
+});
+
+describe("a reply of status", () => {
+  test.each([
+    ["400", "http_4xx"],
+    ["401", "auth"],
+    ["403html", "http_4xx"],
+    ["404html", "http_4xx"],
+    ["404json", "http_4xx"],
+    ["429", "rate_limited"],
+    ["500", "http_5xx"],
+    ["503", "http_5xx"],
+    ["cut", "bad_answer"],
+    ["html", "bad_answer"],
+    ["object", "bad_answer"],
+    ["redirect", "redirect"],
+    ["hang", "timeout"],
+    // No sub-call is in the plan: nothing was answered.
+    ["403plan", "auth"],
+  ] as const)("%s fails as %s, at any sub-call and by range", async (trigger, reason) => {
+    expect(Object.keys(hibpTriggers)).toContain(trigger);
+    const deadlineMs = reason === "timeout" ? 200 : 5_000;
+    await expect(lookup(testAddress(trigger), { deadlineMs })).rejects.toMatchObject({ reason });
+    await expect(lookup(testAddress(trigger), { deadlineMs, settings: range })).rejects.toMatchObject({ reason });
+    if (trigger === "403plan") return;
+    for (const call of ["pasteaccount", "stealerlogsbyemail"]) {
+      await expect(lookup(testAddress(`${trigger}+${call}`), { deadlineMs })).rejects.toMatchObject({ reason });
+    }
+  });
+
+  test("200 with names only is a bad answer, since the whole entries were asked for", async () => {
+    await expect(lookup(testAddress("truncated"))).rejects.toMatchObject({ reason: "bad_answer" });
+  });
+
+  test("401 for a key that the service does not know fails as auth, before any further call", async () => {
+    const before = fake.requests.length;
+    const wrong = lookup(testAddress("account-exists"), { apiKey: "1".repeat(32) });
+    await expect(wrong).rejects.toMatchObject({ reason: "auth" });
+    expect(fake.requests.length - before).toBe(1);
+  });
+
+  test("403 for want of a user-agent does not pass for a plan", async () => {
+    const nameless = lookup(testAddress("account-exists"), {}, { userAgent: "" });
+    await expect(nameless).rejects.toMatchObject({ reason: "http_4xx" });
+  });
+
+  test.each([["breachedaccount"], ["pasteaccount"], ["stealerlogsbyemail"]])(
+    "403 in JSON leaves %s out and names it, and the other calls count",
+    async (call) => {
+      expect(await lookup(testAddress(`403plan+${call}`))).toEqual({ findings: [], missing: [call] });
+    },
+  );
+
+  test("403 in JSON for one call keeps what the others found", async () => {
+    const shop = breaches.find(({ Name }) => Name === "ExampleShop");
+    const { findings, missing } = await told({ breachedaccount: [shop], pasteaccount: refused });
+    expect(findings.map(({ title }) => title)).toEqual(["Present in the Example Shop 2021 breach"]);
+    expect(missing).toEqual(["pasteaccount"]);
+  });
+});
+
+describe("every fault of an upstream", () => {
+  let upstream: FaultServer;
+  beforeAll(async () => {
+    upstream = await startFaultServer();
+  }, 30_000);
+  afterAll(() => upstream.close());
+
+  test.each(Object.entries(faults))("%s makes hibp fail as %s, in time and in little memory", async (fault, reason) => {
+    const deadlineMs = reason === "timeout" ? 300 : 5_000;
+    const baseUrl = upstream.url(fault as keyof typeof faults);
+    Bun.gc(true);
+    const startBytes = process.memoryUsage.rss();
+    const startedAt = performance.now();
+    const outcome: unknown = await lookup(
+      "jane.doe@example.com",
+      { baseUrl, deadlineMs },
+      { extraCa: upstream.ca },
+    ).catch((error: unknown) => error);
+    expect(outcome).toMatchObject({ name: "SourceError", reason });
+    expect(performance.now() - startedAt).toBeLessThan(2_300);
+    expect(process.memoryUsage.rss() - startBytes).toBeLessThan(64 * 1024 * 1024);
+  });
+});
+
+describe("what is sent", () => {
+  test("is the address as one path segment, the key, and nothing else of the operator", async () => {
+    const { requests } = await told({});
+    expect(requests.map(({ url }) => url)).toEqual([
+      "https://haveibeenpwned.com/api/v3/breachedaccount/jane.doe%2Bx%40example.com?truncateResponse=false",
+      "https://haveibeenpwned.com/api/v3/pasteaccount/jane.doe%2Bx%40example.com",
+      "https://haveibeenpwned.com/api/v3/stealerlogsbyemail/jane.doe%2Bx%40example.com",
+    ]);
+    for (const { headers } of requests) {
+      expect(headers).toEqual({ "hibp-api-key": hibpTestKey, accept: "application/json" });
+    }
+  });
+
+  test("does not depend on a slash at the end of base_url", async () => {
+    expect(await lookup(testAddress("account-exists"), { baseUrl: `${fake.url}/` })).toMatchObject({ missing: [] });
+  });
+
+  test("without a key is nothing: the source is not configured", async () => {
+    const before = fake.requests.length;
+    const keyless = lookup(testAddress("account-exists"), { apiKey: null });
+    await expect(keyless).rejects.toMatchObject({ reason: "not_configured" });
+    expect(fake.requests.length).toBe(before);
+  });
+
+  test("by range is six digits of a hash: never the address, nor the rest of the hash", async () => {
+    const address = testAddress("account-exists");
+    const hash = createHash("sha1").update(address).digest("hex").toUpperCase();
+    const before = fake.requests.length;
+    expect((await lookup(address, { settings: range })).findings).not.toEqual([]);
+    const sent = fake.requests.slice(before);
+    expect(sent.map(({ path }) => path)).toEqual([`/api/v3/breachedaccount/range/${hash.slice(0, 6)}`]);
+    const bytes = JSON.stringify(sent).toLowerCase();
+    expect(bytes).not.toContain("account-exists");
+    expect(bytes).not.toContain("integration-tests");
+    expect(bytes).not.toContain(hash.slice(6).toLowerCase());
+    expect(bytes).not.toContain(hash.slice(0, 7).toLowerCase());
+  });
+
+  test("by range is the prefix of the published test vector", async () => {
+    const answer = [{ hashSuffix: "D622FFBB50B11B0EFD307BE358624A26EE", websites: ["ExampleShop"] }];
+    const options = { settings: range };
+    const { findings, requests } = await told({ breachedaccount: answer }, options, " Test@Example.com");
+    expect(requests.map(({ url }) => url)).toEqual(["https://haveibeenpwned.com/api/v3/breachedaccount/range/567159"]);
+    expect(findings).toHaveLength(1);
+  });
+});
+
+describe("a range", () => {
+  const suffix = createHash("sha1").update("jane.doe+x@example.com").digest("hex").slice(6);
+  const inRange = (answer: unknown, list = catalogue) =>
+    told({ breachedaccount: answer }, { settings: range, catalogue: list });
+
+  test("gives a name that the catalogue lacks its title and subject, and severity medium", async () => {
+    const { findings } = await inRange([{ hashSuffix: suffix, websites: ["BrandNewLeak"] }]);
+    expect(findings).toEqual([
+      {
+        category: "breach",
+        severity: "medium",
+        title: "Present in the BrandNewLeak breach",
+        sourceUrl: "https://haveibeenpwned.com/Breach/BrandNewLeak",
+        subjects: ["brandnewleak"],
+        years: [],
+        details: [{ name: "BrandNewLeak", attribution: expect.stringContaining("CC BY 4.0") }],
+      },
+    ]);
+  });
+
+  test("never tells a sensitive or retired breach", async () => {
+    const { findings } = await inRange([{ hashSuffix: suffix, websites: ["QuietMeetings", "GoneGames"] }]);
+    expect(findings).toEqual([]);
+  });
+
+  test("of other addresses means that this one is not known, and the catalogue is not waited for", async () => {
+    const never: Catalogue = { ...noCatalogue, refresh: () => new Promise(() => {}) };
+    const { findings } = await inRange([{ hashSuffix: "0".repeat(34), websites: ["ExampleShop"] }], never);
+    expect(findings).toEqual([]);
+  });
+
+  test.each<[string, unknown]>([
+    ["that is empty", []],
+    ["that is a 404", undefined],
+  ])("%s means that nothing is known", async (_name, answer) => {
+    expect(await inRange(answer)).toMatchObject({ findings: [], missing: [] });
+  });
+
+  test.each<[string, unknown]>([
+    ["with a suffix of another length", [{ hashSuffix: `A${suffix}`, websites: [] }]],
+    ["with a suffix that is no hash", [{ hashSuffix: "x".repeat(34), websites: [] }]],
+    ["with a name that is a number", [{ hashSuffix: suffix, websites: [5] }]],
+    ["without websites", [{ hashSuffix: suffix }]],
+    ["that is no list", { hashSuffix: suffix, websites: ["ExampleShop"] }],
+  ])("%s is a bad answer", async (_name, answer) => {
+    await expect(inRange(answer)).rejects.toMatchObject({ reason: "bad_answer" });
+  });
+});
+
+describe("a breach", () => {
+  const sample = breachEntry.parse(breaches.find(({ Name }) => Name === "ExampleShop"));
+  const findingOf = async (change: Partial<CatalogueEntry>, list = noCatalogue) =>
+    (await told({ breachedaccount: [{ ...sample, ...change }] }, { catalogue: list })).findings[0];
+
+  test.each<[Partial<CatalogueEntry>, string]>([
+    [{}, "Present in the Example Shop 2021 breach"],
+    [{ Title: "Example Shop 2021" }, "Present in the Example Shop 2021 breach"],
+    [{ Title: "Example Shop (2021)" }, "Present in the Example Shop (2021) breach"],
+    [{ Title: "Shop 12021" }, "Present in the Shop 12021 2021 breach"],
+    [{ BreachDate: "unknown" }, "Present in the Example Shop breach"],
+    [{ Title: "" }, "Present in the ExampleShop 2021 breach"],
+    [{ IsVerified: false }, "Present in the Example Shop 2021 breach (unverified)"],
+    [{ IsFabricated: true }, "Present in the Example Shop 2021 breach (fabricated)"],
+    [{ IsVerified: false, IsFabricated: true }, "Present in the Example Shop 2021 breach (unverified) (fabricated)"],
+  ])("of %o has the title %s", async (change, title) => {
+    expect((await findingOf(change))?.title).toBe(title);
+  });
+
+  test("of a very long title still says that it is unverified", async () => {
+    const finding = await findingOf({ Title: "x".repeat(5000), IsVerified: false });
+    expect(finding?.title).toMatch(/^Present in the x{150} 2021 breach \(unverified\)$/);
+  });
+
+  test.each<[Partial<CatalogueEntry>, string, string]>([
+    [{}, "breach", "high"],
+    [{ DataClasses: ["Email addresses", "Names"] }, "breach", "medium"],
+    [{ DataClasses: ["Email addresses"] }, "breach", "low"],
+    [{ DataClasses: [] }, "breach", "medium"],
+    [{ DataClasses: ["Names"], IsFabricated: true }, "breach", "low"],
+    [{ DataClasses: ["Names"], IsSpamList: true }, "spam_list", "low"],
+    [{ DataClasses: ["Names"], IsStealerLog: true }, "infostealer", "high"],
+    ...[
+      "Password hints",
+      "Credit cards",
+      "Bank account numbers",
+      "Government issued IDs",
+      "Social security numbers",
+      "Passport numbers",
+      "Auth tokens",
+      "Security questions and answers",
+    ].map((grave): [Partial<CatalogueEntry>, string, string] => [{ DataClasses: ["Names", grave] }, "breach", "high"]),
+  ])("of %o is %s of severity %s", async (change, category, severity) => {
+    expect(await findingOf(change)).toMatchObject({ category, severity });
+  });
+
+  test("has its domain as subject, else its name, by the alias table", async () => {
+    expect((await findingOf({ Domain: "www.Shop.example" }))?.subjects).toEqual(["shop.example"]);
+    expect((await findingOf({ Domain: "" }))?.subjects).toEqual(["exampleshop"]);
+    expect((await findingOf({ Domain: null, Name: "LinkedIn" }))?.subjects).toEqual(["linkedin.com"]);
+    const list = { ...noCatalogue, aliases: new Map([["exampleshop", "shop.example"]]) };
+    expect((await findingOf({ Domain: "" }, list))?.subjects).toEqual(["shop.example"]);
+  });
+
+  test.each([{ IsSensitive: true }, { IsRetired: true }])("of %o is dropped", async (change) => {
+    expect(await findingOf(change)).toBeUndefined();
+  });
+
+  test("agrees with itself whether flags that came late are there or not", async () => {
+    const { IsMalware, IsStealerLog, IsSubscriptionFree, ...early } = sample;
+    const { findings } = await told({ breachedaccount: [early] });
+    expect(findings).toEqual([await findingOf({})]);
+  });
+
+  test("keeps only what is listed, with its text repaired", async () => {
+    const hostile = {
+      ...sample,
+      Name: "A\u0000B",
+      DataClasses: ["Pass\nwords"],
+      Description: "<script>",
+      Extra: "kept?",
+    };
+    const { findings } = await told({ breachedaccount: [hostile] });
+    expect(findings[0]?.details).toMatchObject([{ name: "A B", data_classes: ["Pass words"] }]);
+    expect(JSON.stringify(findings)).not.toMatch(/script|kept/);
+  });
+
+  test.each(
+    Object.keys(sample).flatMap((field): [string, unknown][] =>
+      [7.5, "text", ["x"], { x: 1 }, true]
+        .filter((value) => typeof value !== typeof sample[field as keyof CatalogueEntry] || Array.isArray(value))
+        .filter((value) => !(field === "DataClasses" && Array.isArray(value)))
+        .map((value) => [field, value]),
+    ),
+  )("with %s of %o makes the whole answer a bad one", async (field, value) => {
+    const answer = told({ breachedaccount: [sample, { ...sample, [field]: value }] });
+    await expect(answer).rejects.toMatchObject({ reason: "bad_answer" });
+  });
+});
+
+describe("a paste", () => {
+  const paste = {
+    Source: "Pastebin",
+    Id: "aB3dE5fG",
+    Title: "secret123",
+    Date: "2014-03-04T19:14:54Z",
+    EmailCount: 139,
+  };
+
+  test("equal to another but for its id is one finding with both", async () => {
+    const other = { ...paste, Id: "other", Date: null, EmailCount: null };
+    const { findings } = await told({ pasteaccount: [paste, other] });
+    expect(findings).toMatchObject([
+      {
+        category: "paste",
+        severity: "medium",
+        title: "Present in a paste on Pastebin",
+        sourceUrl: null,
+        subjects: ["paste-pastebin-ab3de5fg", "paste-pastebin-other"],
+        details: [
+          { id: "aB3dE5fG", date: "2014-03-04T19:14:54Z", email_count: 139 },
+          { id: "other", date: null, email_count: null },
+        ],
+      },
+    ]);
+  });
+
+  test("keeps nothing of its title, which a stranger wrote", async () => {
+    expect(JSON.stringify((await told({ pasteaccount: [paste] })).findings)).not.toContain("secret123");
+  });
+
+  test.each([{ Source: 5 }, { Id: null }, { Date: 5 }, { EmailCount: "139" }])(
+    "with %o is a bad answer",
+    async (change) => {
+      await expect(told({ pasteaccount: [{ ...paste, ...change }] })).rejects.toMatchObject({ reason: "bad_answer" });
+    },
+  );
+});
+
+describe("stealer logs", () => {
+  test("are one finding per site, whatever its spelling", async () => {
+    const { findings } = await told({ stealerlogsbyemail: ["shop.example", "www.Shop.example", "portal.example"] });
+    expect(findings).toMatchObject([
+      { title: "In infostealer logs for portal.example", subjects: ["portal.example"] },
+      { title: "In infostealer logs for shop.example", subjects: ["shop.example"], category: "infostealer" },
+    ]);
+    expect(findings.map(({ severity }) => severity)).toEqual(["high", "high"]);
+  });
+
+  test.each([[[5]], [["shop.example", null]], [{ site: "shop.example" }], [[""]]])(
+    "of %o are a bad answer",
+    async (logs) => {
+      await expect(told({ stealerlogsbyemail: logs })).rejects.toMatchObject({ reason: "bad_answer" });
+    },
+  );
+
+  test("of more than 1000 sites are cut, and say so", async () => {
+    const sites = Array.from({ length: 1200 }, (_, index) => `site-${index}.example`);
+    const { findings } = await told({ stealerlogsbyemail: sites });
+    expect(findings).toHaveLength(1000);
+    expect(findings[0]?.details).toContainEqual({ omitted_findings: 200 });
+  });
+});
+
+test("every finding names Have I Been Pwned and its licence", () => {
+  const all = Object.values(golden).flat();
+  expect(all.length).toBeGreaterThan(15);
+  for (const { details } of all) {
+    expect(details[0]?.attribution).toBe("Have I Been Pwned, CC BY 4.0, https://haveibeenpwned.com");
+  }
+});
+
+describe("the settings of hibp", () => {
+  test("have the defaults of the contract", () => {
+    expect(hibp.settings.parse({})).toEqual(account);
+  });
+
+  test.each([{ mode: "both" }, { pastes: "yes" }, { stealer_logs: 1 }, { catalogue: "breaches.json" }, { other: 1 }])(
+    "%o are refused by hibp",
+    (settings) => {
+      expect(hibp.settings.safeParse(settings).success).toBe(false);
+    },
+  );
+});

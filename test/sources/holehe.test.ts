@@ -1,0 +1,490 @@
+import { spawnSync } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { parseIndicator } from "../../src/domain/indicator.ts";
+import { type ChildRequest, type ChildRunner, openChildRunner } from "../../src/egress/child.ts";
+import { holehe } from "../../src/sources/holehe.ts";
+import type { SourceReply } from "../../src/sources/source.ts";
+import { startProxyServer } from "../helpers/proxy-server.ts";
+
+const systemPython = "/usr/bin/python3";
+const double = fileURLToPath(new URL("../fixtures/sources/holehe/holehe", import.meta.url));
+const jane = "jane.doe+x@example.com";
+
+/** Why the tests that run Python cannot, or null. */
+const whyNot = missingPackages();
+
+function missingPackages(): string | null {
+  const probe = spawnSync(systemPython, ["-I", "-c", "import bs4, httpx, termcolor, trio"], { encoding: "utf8" });
+  return probe.status === 0 ? null : (probe.error?.message ?? probe.stderr.trim().split("\n").at(-1) ?? "no answer");
+}
+
+type Python = {
+  /** The interpreter: one that sees the packages of the system and those in `packages`. */
+  readonly python: string;
+  readonly packages: string;
+  /** The functions of the double that were called, sorted. */
+  readonly called: () => string[];
+  /** The text that a module wrote to a file of this name, beside the package. */
+  readonly noted: (name: string) => string | null;
+};
+
+/** An interpreter with the double of holehe and these further modules, by name, in the folder `chaos`. */
+function installDouble(modules: Readonly<Record<string, string>> = {}): Python {
+  const { python, packages } = installPython();
+  const root = join(packages, "holehe");
+  cpSync(double, root, { recursive: true });
+  const chaos = join(root, "modules/chaos");
+  mkdirSync(chaos);
+  writeFileSync(join(chaos, "__init__.py"), "");
+  for (const [name, code] of Object.entries(modules)) writeFileSync(join(chaos, `${name}.py`), code);
+  const noted = (name: string) => (existsSync(join(root, name)) ? readFileSync(join(root, name), "utf8") : null);
+  return { python, packages, noted, called: () => (noted("called") ?? "").split("\n").filter(Boolean).sort() };
+}
+
+/** A virtual environment without any package of its own. */
+function installPython(): Pick<Python, "python" | "packages"> {
+  const root = mkdtempSync(join(tmpdir(), "holehe-test-"));
+  onTestFinished(() => rmSync(root, { recursive: true, force: true }));
+  const version = spawnSync(systemPython, ["-I", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]);
+  const packages = join(root, `lib/python${version.stdout.toString().trim()}/site-packages`);
+  mkdirSync(packages, { recursive: true });
+  mkdirSync(join(root, "bin"));
+  symlinkSync(systemPython, join(root, "bin/python"));
+  writeFileSync(join(root, "pyvenv.cfg"), "home = /usr/bin\ninclude-system-site-packages = true\n");
+  return { python: join(root, "bin/python"), packages };
+}
+
+/** The code of a module: what its function does before it says that the address is unused on `<name>.example`. */
+function moduleOf(name: string, body: string): string {
+  const lines = body.split("\n").map((line) => `    ${line}`);
+  return `from holehe.core import *
+from holehe.localuseragent import *
+
+async def ${name}(email, client, out):
+${lines.join("\n")}
+    out.append(row("${name}", "${name}.example", False))
+`;
+}
+
+type Lookup = {
+  readonly python: string;
+  readonly email?: string;
+  readonly allowSensitive?: boolean;
+  readonly proxy?: string;
+  readonly deadlineMs?: number;
+  readonly child?: ChildRunner;
+};
+
+async function lookup({ python, email = jane, allowSensitive = false, ...options }: Lookup): Promise<SourceReply> {
+  const homesIn = mkdtempSync(join(tmpdir(), "holehe-homes-"));
+  onTestFinished(() => rmSync(homesIn, { recursive: true, force: true }));
+  const { proxy = null, deadlineMs = 20_000 } = options;
+  const now = () => new Date("2026-01-01T00:00:00Z");
+  const path = "/usr/bin:/bin";
+  const child = options.child ?? openChildRunner({ path, proxy, noProxy: [], homesIn, maxConcurrent: 1, now });
+  const reply = await holehe.lookup(parseIndicator("email", email), {
+    name: "holehe",
+    baseUrl: null,
+    apiKey: null,
+    settings: { python, allow_sensitive: allowSensitive },
+    http: { request: () => Promise.reject(new Error("holehe asks through its child only")) },
+    catalogue: noCatalogue,
+    child,
+    signal: AbortSignal.timeout(deadlineMs),
+    deadline: new Date(now().getTime() + deadlineMs),
+  });
+  expect(readdirSync(homesIn)).toEqual([]);
+  return reply;
+}
+
+const noCatalogue = {
+  find: () => null,
+  aliases: new Map<string, string>(),
+  refresh: () => Promise.resolve(),
+  state: () => ({ breachCount: 0, asOf: null, error: null }),
+};
+
+const shopFinding = {
+  category: "account",
+  severity: "low",
+  title: "Account registered on shop.example",
+  sourceUrl: "https://shop.example",
+  subjects: ["shop.example"],
+  years: [],
+};
+const details = { rate_limited_sites: ["slow.example"], sites_asked: 3, sites_failed: 2 };
+
+describe.skipIf(whyNot !== null)("with the Python packages", () => {
+  test("an account that a site knows is a finding, and a site that does not know it is none", async () => {
+    const { python } = installDouble();
+    expect(await lookup({ python })).toEqual({ findings: [{ ...shopFinding, details: [details] }] });
+  });
+
+  test("an address that no site knows gives no finding", async () => {
+    const { python } = installDouble();
+    expect(await lookup({ python, email: "john.roe@example.org" })).toEqual({ findings: [] });
+  });
+
+  test("neither the self-update nor a recovery of a password nor a sensitive site is ever called", async () => {
+    const { python, called } = installDouble();
+    await lookup({ python });
+    expect(called()).toEqual(["shop", "slow", "songs"]);
+  });
+
+  test("sensitive sites are asked where the operator allows it, and still no recovery of a password", async () => {
+    const { python, called } = installDouble();
+    const { findings } = await lookup({ python, allowSensitive: true });
+    expect(called()).toEqual(["bodies", "meet", "shop", "slow", "songs"]);
+    expect(findings.flatMap(({ subjects }) => subjects)).toEqual(["meet.example", "pornhub.com", "shop.example"]);
+  });
+
+  test("names, numbers and addresses that a module found besides are dropped before they leave the child", async () => {
+    const { python } = installDouble();
+    const outputs: string[] = [];
+    await lookup({ python, child: watching(outputs) });
+    expect(outputs.join()).toContain("shop.example");
+    expect(outputs.join()).not.toMatch(/Jane|0\*|ja\*|others|emailrecovery|phoneNumber/);
+  });
+
+  test("the address and the nonce are in the input of the child, and never in its arguments or environment", async () => {
+    const body = `with open(os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "seen"), "wb") as file:
+    file.write(open("/proc/self/cmdline", "rb").read() + b"|" + open("/proc/self/environ", "rb").read())`;
+    const { python, noted } = installDouble({ spying: moduleOf("spying", body) });
+    const inputs: string[] = [];
+    await lookup({ python, child: watching([], inputs) });
+    const seen = noted("seen") ?? "";
+    const { nonce } = JSON.parse(inputs[0] ?? "{}");
+    expect(seen).toContain("-I\0-c\0");
+    expect(seen).toContain("LANG=C.UTF-8");
+    expect(nonce).toMatch(/^[0-9a-f-]{36}$/);
+    expect(seen).not.toContain(nonce);
+    expect(seen.toLowerCase()).not.toMatch(/jane|example\.com/);
+  });
+
+  test("sites are asked through the outbound proxy", async () => {
+    const proxy = await startProxyServer();
+    onTestFinished(proxy.close);
+    const asking = moduleOf("asking", 'await client.get("http://asking.example/check", params={"mail": email})');
+    const { python } = installDouble({ asking });
+    await lookup({ python, proxy: proxy.url });
+    expect(proxy.seen.map(({ request }) => request)).toEqual([
+      "GET http://asking.example/check?mail=jane.doe%2Bx%40example.com",
+    ]);
+  });
+
+  test("a site behind a dead proxy is a failed one, and is not asked directly", async () => {
+    const proxy = await startProxyServer();
+    await proxy.close();
+    const direct = await startProxyServer();
+    onTestFinished(direct.close);
+    const { python } = installDouble({ asking: moduleOf("asking", `await client.get("${direct.url}/check")`) });
+    const { findings } = await lookup({ python, proxy: proxy.url });
+    expect(findings).toMatchObject([{ details: [{ sites_asked: 4, sites_failed: 3 }] }]);
+    expect(direct.seen).toEqual([]);
+  });
+
+  // Each of these beside the modules of the double, whose finding must be there all the same.
+  const harmless: [string, string][] = [
+    ["raises", "raise RuntimeError(email)"],
+    ["exits", 'exit("out")'],
+    ["is cancelled", "raise KeyboardInterrupt()"],
+    ["says nothing", "return"],
+    ["says what is no row", "out.append(email); return"],
+    ["says it twice", 'out.append(row("x", "x.example", True))'],
+    ["names no domain", 'out.append({"exists": True, "rateLimit": False}); return'],
+    ["names a domain that is none", 'out.append(row("x", "javascript:alert(1)//\\u202e", True)); return'],
+    ["reports its own error", 'out.append(row("x", "x.example", False, error=True)); return'],
+    ["forks", "os.fork()"],
+    ["runs pip", 'Popen(["pip3", "install", "--upgrade", "holehe"])'],
+    ["runs a shell", 'os.system("true")'],
+  ];
+  test.each(harmless)("a module that %s is one failed site", async (_what, body) => {
+    const { python } = installDouble({ odd: moduleOf("odd", body) });
+    const { findings } = await lookup({ python });
+    expect(findings).toEqual([{ ...shopFinding, details: [{ ...details, sites_asked: 4, sites_failed: 3 }] }]);
+  });
+
+  const unheard: [string, string][] = [
+    ["prints", 'print(json.dumps({"domain": "forged.example", "exists": True, "rateLimit": False, "error": False}))'],
+    ["floods the standard streams", 'os.write(1, b"x" * 50_000_000); os.write(2, b"x" * 50_000_000)'],
+    ["writes to the descriptor of the results", 'os.write(3, b"x" * 50_000_000)'],
+    ["reads the input", "assert os.read(0, 10) == b''"],
+    ["ignores TERM", "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)"],
+    [
+      "forges results in every open file",
+      `line = b'{"domain": "forged.example", "exists": true, "rateLimit": false, "error": false}'
+for descriptor in map(int, os.listdir("/proc/self/fd")):
+    for forged in (line + b"\\n", b"00000000-0000-4000-8000-000000000000 " + line + b"\\n", b"no line break"):
+        try:
+            if descriptor >= 100: os.write(descriptor, forged)
+        except OSError: pass`,
+    ],
+  ];
+  test.each(unheard)("a module that %s changes nothing", async (_what, body) => {
+    const { python } = installDouble({ odd: moduleOf("odd", body) });
+    expect((await lookup({ python })).findings).toEqual([
+      { ...shopFinding, details: [{ ...details, sites_asked: 4 }] },
+    ]);
+  });
+
+  test("a process that a module forked behind Python's back is killed at the end of the run", async () => {
+    const body = `import ctypes
+identity = ctypes.CDLL(None).fork()
+if identity == 0:
+    import time
+    time.sleep(60)
+    os._exit(0)
+with open(os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "forked"), "w") as file:
+    file.write(str(identity))`;
+    const { python, noted } = installDouble({ odd: moduleOf("odd", body) });
+    expect((await lookup({ python })).findings).toMatchObject([{ subjects: ["shop.example"] }]);
+    await expect.poll(() => isGone(Number(noted("forked"))), { interval: 5, timeout: 2_000 }).toBe(true);
+  });
+
+  const fatal: [string, string, string][] = [
+    ["ends the process", "await trio.sleep(0.2); os._exit(0)", "bad_answer"],
+    ["crashes the process", "import ctypes; ctypes.string_at(0)", "bad_answer"],
+    ["kills its own group", "import signal; os.killpg(0, signal.SIGKILL)", "bad_answer"],
+    [
+      "hangs, and TERM with it",
+      "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)",
+      "timeout",
+    ],
+    ["never stops computing", "while True: pass", "timeout"],
+    [
+      "floods the channel that it searched for",
+      `for descriptor in map(int, os.listdir("/proc/self/fd")):
+    try:
+        while descriptor >= 100: os.write(descriptor, b"x" * 100_000)
+    except OSError: pass`,
+      "too_large",
+    ],
+  ];
+  test.each(fatal)("a run with a module that %s fails in time, in little memory", async (_what, body, reason) => {
+    const { python } = installDouble({ odd: moduleOf("odd", body) });
+    const deadlineMs = reason === "timeout" ? 1_500 : 20_000;
+    Bun.gc(true);
+    const startBytes = process.memoryUsage.rss();
+    const startedAt = performance.now();
+    await expect(lookup({ python, deadlineMs })).rejects.toMatchObject({ name: "SourceError", reason });
+    expect(performance.now() - startedAt).toBeLessThan(deadlineMs + 2_000);
+    expect(process.memoryUsage.rss() - startBytes).toBeLessThan(64 * 1024 * 1024);
+  });
+
+  test("a site that does not answer in its time fails alone", async () => {
+    const { python } = installDouble({ odd: moduleOf("odd", "await trio.sleep_forever()") });
+    const { findings } = await lookup({ python, child: hurrying() });
+    expect(findings).toEqual([{ ...shopFinding, details: [{ ...details, sites_asked: 4, sites_failed: 3 }] }]);
+  });
+
+  test("an interpreter without the package is not installed, and the package is named", async () => {
+    const outcome = lookup({ python: installPython().python });
+    await expect(outcome).rejects.toMatchObject({
+      reason: "not_installed",
+      message: expect.stringContaining("holehe"),
+    });
+  });
+
+  test.each(["httpx", "trio", "bs4", "termcolor"])(
+    "holehe without %s is not installed, and it is named",
+    async (name) => {
+      const { python, packages } = installDouble();
+      writeFileSync(join(packages, `${name}.py`), `raise ModuleNotFoundError("gone", name="${name}")`);
+      const outcome = lookup({ python });
+      await expect(outcome).rejects.toMatchObject({ reason: "not_installed", message: expect.stringContaining(name) });
+    },
+  );
+
+  test("a package that cannot be imported is not installed", async () => {
+    const { python, packages } = installDouble();
+    writeFileSync(join(packages, "holehe/core.py"), "exit(1)");
+    await expect(lookup({ python })).rejects.toMatchObject({ reason: "not_installed" });
+  });
+});
+
+test("a machine without the interpreter has it not installed", async () => {
+  const outcome = lookup({ python: "no-such-python" });
+  await expect(outcome).rejects.toMatchObject({ name: "SourceError", reason: "not_installed" });
+});
+
+beforeAll(() => {
+  if (whyNot !== null) console.warn(`holehe: tests skipped, ${systemPython} lacks packages: ${whyNot}`);
+});
+
+function isGone(id: number): boolean {
+  try {
+    return /^\d+ \(.*\) [ZX]/.test(readFileSync(`/proc/${id}/stat`, "utf8"));
+  } catch {
+    return true;
+  }
+}
+
+/** Runs the child as usual, after `change`, and notes what went in and came out. */
+function watching(
+  outputs: string[],
+  inputs: string[] = [],
+  change: (request: ChildRequest) => ChildRequest = (request) => request,
+): ChildRunner {
+  const { path, homesIn } = { path: "/usr/bin:/bin", homesIn: tmpdir() };
+  const now = () => new Date("2026-01-01T00:00:00Z");
+  const runner = openChildRunner({ path, proxy: null, noProxy: [], homesIn, maxConcurrent: 1, now });
+  return {
+    async run(request) {
+      inputs.push(request.stdin);
+      const report = await runner.run(change(request));
+      outputs.push(Buffer.from(report.output).toString());
+      return report;
+    },
+  };
+}
+
+/** Gives each site 0.3 s instead of the usual time. */
+function hurrying(): ChildRunner {
+  return watching([], [], (request) => ({
+    ...request,
+    stdin: JSON.stringify({ ...JSON.parse(request.stdin), seconds: 0.3 }),
+  }));
+}
+
+/** A child that writes these messages; `end` is the end mark that counts them. */
+function saying(messages: readonly unknown[], end: unknown = { asked: messages.length, unusable: 0 }): ChildRunner {
+  return {
+    async run({ stdin }) {
+      const { nonce } = JSON.parse(stdin);
+      const lines = [...messages, ...(end === null ? [] : [end])].map(
+        (message) => `${nonce} ${JSON.stringify(message)}`,
+      );
+      return { exitCode: 0, output: new TextEncoder().encode(lines.join("\n")) };
+    },
+  };
+}
+
+const site = (domain: string | null, changes: object = {}) => ({
+  domain,
+  exists: true,
+  rateLimit: false,
+  error: false,
+  ...changes,
+});
+
+describe("what the driver reports", () => {
+  const reply = (messages: readonly unknown[], end?: unknown) =>
+    lookup({ python: "python3", child: saying(messages, end) });
+
+  test.each<[string, unknown[], string]>([
+    [
+      "of rate limits only is rate limited",
+      [site("a.example", { rateLimit: true, exists: false }), site(null, { error: true })],
+      "rate_limited",
+    ],
+    ["of errors only is a bad answer", [site("a.example", { error: true })], "bad_answer"],
+    ["of nothing is a bad answer", [], "bad_answer"],
+    ["of sensitive sites only is a bad answer", [site("pornhub.com")], "bad_answer"],
+    ["of another shape is a bad answer", [site("a.example"), { domain: 5 }], "bad_answer"],
+    ["with text for a truth value is a bad answer", [site("a.example", { exists: "yes" })], "bad_answer"],
+    ["of a missing package says so", [{ missing: "trio" }], "not_installed"],
+  ])("%s", async (_what, messages, reason) => {
+    await expect(reply(messages)).rejects.toMatchObject({ name: "SourceError", reason });
+  });
+
+  test.each<[string, unknown]>([
+    ["has no end", null],
+    ["counts more sites than it tells of", { asked: 2, unusable: 0 }],
+    ["counts fewer sites than it tells of", { asked: 0, unusable: 0 }],
+  ])("is a bad answer when it %s", async (_what, end) => {
+    await expect(reply([site("a.example", { exists: false })], end)).rejects.toMatchObject({ reason: "bad_answer" });
+  });
+
+  test("is dropped for sensitive sites, their subdomains, and the site that its module does not ask", async () => {
+    const domains = ["fetlife.com", "www.Pornhub.com", "parler.com", "facebook.com", "shop.example", "notparler.com"];
+    const { findings } = await reply(domains.map((domain) => site(domain)));
+    expect(findings.flatMap(({ subjects }) => subjects)).toEqual(["notparler.com", "shop.example"]);
+  });
+
+  test("names no sensitive site among the rate-limited ones either", async () => {
+    const { findings } = await reply([site("shop.example"), site("pornhub.com", { rateLimit: true })]);
+    expect(findings).toMatchObject([{ details: [{ rate_limited_sites: [] }] }]);
+  });
+
+  test("is written as a domain, or not at all", async () => {
+    const { findings } = await reply(
+      ["SHOP.example", "b\u0000.example", "a.example/?q", "", "x"].map((text) => site(text)),
+    );
+    expect(findings).toMatchObject([{ title: "Account registered on shop.example", details: [{ sites_failed: 4 }] }]);
+  });
+
+  test("once for a site that two modules ask is one finding", async () => {
+    expect((await reply([site("shop.example"), site("shop.example")])).findings.length).toBe(1);
+  });
+
+  test("with a hostile name of a package does not repeat it", async () => {
+    await expect(reply([{ missing: "x\u001b[2J y" }])).rejects.toMatchObject({
+      message: expect.not.stringContaining("\u001b"),
+    });
+  });
+});
+
+test.each([
+  "-rf@example.com",
+  "a%41@example.com",
+  "a&b=c@example.com",
+  "a#b@example.com",
+  "a'b@example.com",
+  "josé@example.com",
+])("the address %s, which modules would ask about as another one, is unsupported", async (email) => {
+  const child: ChildRunner = { run: () => Promise.reject(new Error("no child is started")) };
+  const outcome = lookup({ python: "python3", email, child });
+  await expect(outcome).rejects.toMatchObject({ name: "SourceError", reason: "unsupported" });
+});
+
+test("a run that needs longer than what is left of the scan does not wait for its turn", async () => {
+  const starts: Date[] = [];
+  const child: ChildRunner = {
+    run: (request) => {
+      starts.push(request.latestStart);
+      return saying([site("shop.example")]).run(request);
+    },
+  };
+  await lookup({ python: "python3", child, deadlineMs: 60_000 });
+  expect(starts).toEqual([new Date("2026-01-01T00:00:40Z")]);
+});
+
+describe("the settings", () => {
+  test("have defaults", () => {
+    expect(holehe.settings.parse({})).toEqual({ python: "python3", allow_sensitive: false });
+  });
+
+  test.each([{ python: "/opt/holehe/bin/python" }, { python: "python3.12" }, { allow_sensitive: true }])(
+    "take %o",
+    (settings) => {
+      expect(holehe.settings.safeParse(settings)).toMatchObject({ success: true, data: settings });
+    },
+  );
+
+  test.each([
+    { python: "" },
+    { python: "bin/python" },
+    { python: "./python" },
+    { python: "-c" },
+    { python: "python\n3" },
+    { python: 3 },
+    { allow_sensitive: "yes" },
+    { argv: ["holehe"] },
+  ])("refuse %o", (settings) => {
+    expect(holehe.settings.safeParse(settings).success).toBe(false);
+  });
+});
