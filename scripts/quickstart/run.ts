@@ -3,22 +3,27 @@
  * people, mints a key, starts the service, asks it about an address as a SIEM would, and keeps serving until Ctrl-C.
  * Needs the built executable and no network.
  */
-import { rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 const root = join(import.meta.dir, "..", "..");
 const executable = join(root, "dist", "xpose");
-const dataDir = join(root, ".quickstart");
+const runs = join(root, ".quickstart");
+mkdirSync(runs, { recursive: true });
+const dataDir = mkdtempSync(join(runs, "data-"));
 const address = "jane.doe@example.com";
 
 /** A clean environment: editors set variables that `serve` refuses. */
 const environment = { PATH: process.env["PATH"] ?? "", LANG: "C.UTF-8" };
 
-await main();
+try {
+  await main();
+} finally {
+  rmSync(dataDir, { recursive: true, force: true });
+}
 
 async function main(): Promise<void> {
-  say(`1. A data directory of its own, made anew: ${dataDir}`);
-  rmSync(dataDir, { recursive: true, force: true });
+  say(`1. A data directory of its own, removed at the end: ${dataDir}`);
   xpose("init");
 
   say("2. Two small corpora of invented people, one CSV and one JSON Lines");
@@ -68,7 +73,6 @@ async function main(): Promise<void> {
   ${executable} enrich max.sample@example.net --data-dir ${dataDir}
 `);
   say(`Serving on ${url} until Ctrl-C.`);
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => service.kill("SIGTERM"));
   process.exitCode = await service.exited;
 }
 
@@ -90,6 +94,7 @@ async function serve() {
     const service = Bun.spawn(command, { env: { ...environment, XPOSE_LOG_LEVEL: "warn" }, stderr: "pipe" });
     for await (const chunk of service.stdout) {
       const { listening } = JSON.parse(new TextDecoder().decode(chunk)) as { listening: string };
+      for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => service.kill("SIGTERM"));
       void service.stderr.pipeTo(new WritableStream({ write: (bytes) => void process.stderr.write(bytes) }));
       return { service, url: listening };
     }

@@ -15,7 +15,8 @@ export function addressOf(token: string): EmailAddress | null {
  * ASCII addresses of the usual form, where the canonical form is the lower-cased text: `parseEmail` costs 7 us, mostly
  * UTS-46, this costs 0.1 us. `xn--` is left to `parseEmail`, which checks what it decodes to.
  */
-const plainAddress = /^[a-z0-9_+-]{1,64}(?:\.[a-z0-9_+-]{1,64})*@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{1,63}$/;
+const plainAddress =
+  /^[a-z0-9_+-]{1,64}(?:\.[a-z0-9_+-]{1,64})*@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{1,63}$/;
 
 function parsePlain(token: string): EmailAddress | null {
   const text = token.toLowerCase();

@@ -12,7 +12,10 @@ export function detectFormat(name: string | null, head: Buffer): FormatName {
   const ending = /\.([a-z0-9]+)$/.exec(name?.toLowerCase() ?? "")?.[1];
   if (ending === "jsonl" || ending === "ndjson") return "jsonl";
   if (text.startsWith("[")) {
-    throw new CorpusError("refused", "the file is one JSON array; JSON Lines wants one object per line: jq -c '.[]' FILE");
+    throw new CorpusError(
+      "refused",
+      "the file is one JSON array; JSON Lines wants one object per line: jq -c '.[]' FILE",
+    );
   }
   if (text.startsWith("{")) return "jsonl";
   if (hasEmailColumn(text) || ending === "csv" || ending === "tsv") return "csv";

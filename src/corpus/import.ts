@@ -19,7 +19,14 @@ import { maxPayloadSize } from "./segment.ts";
 import { syncFolder, writeSegment } from "./segment-writer.ts";
 
 /** Why a record was not imported (CONTRACT.md 11.5). */
-export const skipReasons = ["duplicate", "no_email", "invalid_email", "malformed", "too_long", "already_imported"] as const;
+export const skipReasons = [
+  "duplicate",
+  "no_email",
+  "invalid_email",
+  "malformed",
+  "too_long",
+  "already_imported",
+] as const;
 export type SkipReason = (typeof skipReasons)[number];
 
 export type ImportOptions = {
@@ -101,7 +108,9 @@ export async function importCorpus(options: ImportOptions, context: ImportContex
       durationMs: Math.max(0, context.now().getTime() - startedAt),
     };
   } catch (error) {
-    throw isDiskFull(error) ? new CorpusError("refused", "the disk of the data directory is full", { cause: error }) : error;
+    throw isDiskFull(error)
+      ? new CorpusError("refused", "the disk of the data directory is full", { cause: error })
+      : error;
   } finally {
     sorter.close();
     await input.close();
@@ -115,11 +124,15 @@ function checkOptions({ name, scope, takenNames, date, confidence }: ImportOptio
   if (!namePattern.test(name)) {
     throw new CorpusError("invalid", "the name must be 1 to 50 of a-z, 0-9, _ and -, a letter or digit first");
   }
-  if (takenNames.has(name)) throw new CorpusError("conflict", `${name} is the name of another enabled source; choose a new one`);
+  if (takenNames.has(name))
+    throw new CorpusError("conflict", `${name} is the name of another enabled source; choose a new one`);
   const existing = corpora.find((corpus) => corpus.name === name);
   if (existing !== undefined && existing.scope !== scope) {
     const wanted = existing.scope === null ? "no --scope" : `--scope ${existing.scope}`;
-    throw new CorpusError("conflict", `the corpus ${name} has another scope; import with ${wanted}, or remove it first`);
+    throw new CorpusError(
+      "conflict",
+      `the corpus ${name} has another scope; import with ${wanted}, or remove it first`,
+    );
   }
   if (date !== undefined && parseLeakYear(date) === null) {
     throw new CorpusError("invalid", "the date must be YYYY, YYYY-MM or YYYY-MM-DD");

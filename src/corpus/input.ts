@@ -4,6 +4,7 @@ import { type FileHandle, open, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { oneLine } from "../domain/finding.ts";
 import { CorpusError } from "./error.ts";
+import { type Peeked, peek } from "./peek.ts";
 
 /** A file by its path, or bytes from standard input. */
 export type ImportSource = { readonly path: string } | { readonly stdin: AsyncIterable<Uint8Array> };
@@ -117,31 +118,6 @@ async function* fileChunks(file: OpenFile): AsyncGenerator<Buffer> {
   }
 }
 
-type Peeked = { readonly head: Buffer; readonly chunks: AsyncIterable<Buffer> };
-
-/** Reads ahead at least `size` bytes, or all there is, without taking them from `chunks`. */
-async function peek(chunks: AsyncIterable<Buffer>, size: number): Promise<Peeked> {
-  const iterator = chunks[Symbol.asyncIterator]();
-  const seen: Buffer[] = [];
-  let seenSize = 0;
-  while (seenSize < size) {
-    const { done, value } = await iterator.next();
-    if (done === true) break;
-    seen.push(value);
-    seenSize += value.length;
-  }
-  const first = Buffer.concat(seen);
-  async function* all(): AsyncGenerator<Buffer> {
-    try {
-      if (first.length > 0) yield first;
-      for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
-    } finally {
-      await iterator.return?.();
-    }
-  }
-  return { head: first.subarray(0, size), chunks: all() };
-}
-
 const gzipMagic = [0x1f, 0x8b];
 const zstdMagic = [0x28, 0xb5, 0x2f, 0xfd];
 
@@ -150,7 +126,8 @@ function unpack(raw: Peeked, name: string | null): AsyncIterable<Buffer> {
   if (startsWith(raw.head, gzipMagic)) return decompress(raw.chunks, "gzip");
   if (startsWith(raw.head, zstdMagic) || isSkippableFrame(raw.head)) return decompress(raw.chunks, "zstd");
   const ending = /\.(gz|zst)$/i.exec(name ?? "")?.[1];
-  if (ending !== undefined) throw new CorpusError("refused", `the file is named .${ending} but does not hold such data`);
+  if (ending !== undefined)
+    throw new CorpusError("refused", `the file is named .${ending} but does not hold such data`);
   return raw.chunks;
 }
 
@@ -197,7 +174,13 @@ function toStream(chunks: AsyncGenerator<Buffer>): ReadableStream<Uint8Array<Arr
 
 /** What is not unpacked here: its first bytes in hex (at an offset), the ending of its name, and what unpacks it. */
 const containers = [
-  { name: "a .zip archive", ending: "zip", magics: ["504b0304", "504b0506", "504b0708"], offset: 0, command: "unzip -p" },
+  {
+    name: "a .zip archive",
+    ending: "zip",
+    magics: ["504b0304", "504b0506", "504b0708"],
+    offset: 0,
+    command: "unzip -p",
+  },
   { name: "a .7z archive", ending: "7z", magics: ["377abcaf271c"], offset: 0, command: "7z x -so" },
   { name: "a .rar archive", ending: "rar", magics: ["526172211a07"], offset: 0, command: "unrar p -inul" },
   { name: "xz data", ending: "xz", magics: ["fd377a585a00"], offset: 0, command: "xz -dc" },
@@ -205,7 +188,13 @@ const containers = [
   { name: "a tar archive", ending: "tar", magics: ["7573746172"], offset: 257, command: "tar -xOf" },
   { name: "a tar archive", ending: "tgz", magics: [], offset: 0, command: "tar -xOf" },
   { name: "an encrypted file", ending: "gpg", magics: ["2d2d2d2d2d424547494e20504750"], offset: 0, command: "gpg -d" },
-  { name: "an encrypted file", ending: "age", magics: ["6167652d656e6372797074696f6e2e6f7267"], offset: 0, command: "age -d" },
+  {
+    name: "an encrypted file",
+    ending: "age",
+    magics: ["6167652d656e6372797074696f6e2e6f7267"],
+    offset: 0,
+    command: "age -d",
+  },
 ] as const;
 
 /** Looks at the first bytes, and at the name unless it is null: after unpacking it says nothing. */
@@ -254,6 +243,9 @@ function refuseBinary(head: Buffer): void {
   let controlCount = 0;
   for (const byte of head) if (byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d) controlCount++;
   if (controlCount > head.length * maxControlShare) {
-    throw new CorpusError("refused", "the file is binary; import wants text in UTF-8, or in UTF-16 with a byte order mark");
+    throw new CorpusError(
+      "refused",
+      "the file is binary; import wants text in UTF-8, or in UTF-16 with a byte order mark",
+    );
   }
 }

@@ -8,12 +8,16 @@ import { toFinding } from "./record.ts";
 import { CorruptSegment, openSegment, type Segment } from "./segment.ts";
 
 /** Looks indicators up in the live segments, which it keeps open. */
-export type Library = {
+export type CorpusLibrary = {
   /**
    * What a corpus says about an indicator: merged, sorted and capped; empty when it knows nothing. Throws `SourceError`
    * `internal` when a segment is gone or damaged, and what `signal` was aborted with.
    */
-  readonly lookup: (corpus: Pick<Corpus, "name" | "imports">, indicator: Indicator, signal: AbortSignal) => Promise<Finding[]>;
+  readonly lookup: (
+    corpus: Pick<Corpus, "name" | "imports">,
+    indicator: Indicator,
+    signal: AbortSignal,
+  ) => Promise<Finding[]>;
   /** Closes the segments that none of `corpora`, the whole listing, names. Look-ups that use one end first. */
   readonly closeUnlisted: (corpora: readonly Pick<Corpus, "imports">[]) => void;
   readonly close: () => Promise<void>;
@@ -26,7 +30,7 @@ export type Library = {
 const maxRecordsPerSegment = 20_000;
 
 /** Opens no file before it is asked for. */
-export function openLibrary(corporaDir: string, keys: Pick<DerivedKeys, "corpus">): Library {
+export function openLibrary(corporaDir: string, keys: Pick<DerivedKeys, "corpus">): CorpusLibrary {
   const shelf = new Shelf((file) => openSegment(join(corporaDir, file), keys));
   return {
     async lookup(corpus, indicator, signal) {
@@ -78,7 +82,8 @@ function withOmitted(findings: Finding[], omittedCount: number): Finding[] {
 }
 
 function failureOf(corpus: string, error: unknown): SourceError {
-  const reason = error instanceof CorruptSegment ? `a segment is damaged: ${error.message}` : "a segment cannot be read";
+  const reason =
+    error instanceof CorruptSegment ? `a segment is damaged: ${error.message}` : "a segment cannot be read";
   return new SourceError("internal", `corpus ${corpus}: ${reason}; see xpose corpus verify`, { cause: error });
 }
 

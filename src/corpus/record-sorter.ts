@@ -125,7 +125,10 @@ export class RecordSorter {
   }
 
   #recordAt(offset: number): Buffer {
-    return this.#bytes.subarray(offset, offset + recordHeadSize + this.#bytes.readUInt16BE(offset + recordHeadSize - 2));
+    return this.#bytes.subarray(
+      offset,
+      offset + recordHeadSize + this.#bytes.readUInt16BE(offset + recordHeadSize - 2),
+    );
   }
 
   /** A k-way merge of the runs with a binary heap; the heap's first run has the smallest record. */
@@ -221,10 +224,7 @@ class RunReader {
 
 /** By key, then payload; the row does not count. The order is that of segments. */
 function compareRecordBytes(a: Buffer, b: Buffer): number {
-  return (
-    a.compare(b, 0, keySize, 0, keySize) ||
-    a.compare(b, recordHeadSize, b.length, recordHeadSize, a.length)
-  );
+  return a.compare(b, 0, keySize, 0, keySize) || a.compare(b, recordHeadSize, b.length, recordHeadSize, a.length);
 }
 
 function openUnlinked(path: string): number {

@@ -134,5 +134,7 @@ export function toFinding(payload: string, row: number, info: ImportInfo): Findi
 }
 
 function titleBySubject(subject: string | undefined, { subjectTitle }: RecordDefaults): string | null {
-  return subject === undefined || subjectTitle === null ? null : `${subjectTitle.before}${subject}${subjectTitle.after}`;
+  return subject === undefined || subjectTitle === null
+    ? null
+    : `${subjectTitle.before}${subject}${subjectTitle.after}`;
 }

@@ -129,7 +129,10 @@ function segmentOf(file: FileHandle, { info, recordCount, blockCount }: Header, 
     const page = await readExactly(file, pageSize * (1 + block), pageSize);
     const records = parseBlock(page, block);
     const prefix = records[0]?.key.subarray(0, indexKeySize);
-    if (prefix === undefined || index.compare(prefix, 0, indexKeySize, block * indexKeySize, (block + 1) * indexKeySize) !== 0) {
+    if (
+      prefix === undefined ||
+      index.compare(prefix, 0, indexKeySize, block * indexKeySize, (block + 1) * indexKeySize) !== 0
+    ) {
       throw new CorruptSegment(`block ${block} does not fit the index`);
     }
     return records;

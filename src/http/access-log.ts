@@ -16,11 +16,7 @@ const flushAtLength = 65_536;
  * Writes one JSON line per request, in batches. It is built by hand: on the path of a hit a logging library costs more
  * than the look-up.
  */
-export function openAccessLog(
-  write: (text: string) => void,
-  now: () => Date,
-  isEnabled: () => boolean,
-): AccessLog {
+export function openAccessLog(write: (text: string) => void, now: () => Date, isEnabled: () => boolean): AccessLog {
   let buffer = "";
   let timer: ReturnType<typeof setTimeout> | null = null;
 

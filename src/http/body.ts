@@ -27,12 +27,18 @@ async function readWithin(request: Request, maxBytes: number): Promise<Uint8Arra
   }
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of request.body ?? []) {
-    size += chunk.byteLength;
-    // Leaving the loop cancels the stream.
-    if (size > maxBytes) throw tooLarge();
-    chunks.push(chunk);
+  try {
+    for await (const chunk of request.body ?? []) {
+      size += chunk.byteLength;
+      // Leaving the loop cancels the stream.
+      if (size > maxBytes) break;
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    // The client left: its fault, and nobody reads the answer.
+    throw new AppError("malformed_json", "The body broke off", { cause });
   }
+  if (size > maxBytes) throw tooLarge();
   return Buffer.concat(chunks);
 }
 

@@ -113,9 +113,12 @@ function allowedMethods(rows: readonly Route[]): string {
   return [...methods].sort().join(", ");
 }
 
-/** The path as it was sent: not decoded, so that an encoded slash splits nothing, and without the query. */
+/**
+ * The path as it was sent: not decoded, so that an encoded slash splits nothing, and without the query. The URL is a
+ * bare path when the request names no usable host, as the HTTP/1.0 checks of load balancers do.
+ */
 function rawPath(url: string): string {
-  const start = url.indexOf("/", url.indexOf("://") + 3);
+  const start = url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3);
   return start === -1 ? "/" : (url.slice(start).split(/[?#]/, 1)[0] ?? "/");
 }
 

@@ -26,13 +26,17 @@ export function openCalls(
   async function serveTurn(): Promise<void> {
     const turn = waiting.splice(0, maxCallsPerTurn);
     if (waiting.length > 0) setImmediate(serveTurn);
-    const { lifetimes, maxQueue, fingerprintOf } = live();
     try {
+      const { lifetimes, maxQueue, fingerprintOf } = live();
       const replies = await handle(
         turn.map(({ call }) => call),
         { now: now(), lifetimes, maxQueue, fingerprintOf },
       );
-      for (const [index, { resolve }] of turn.entries()) resolve(replies[index] as Reply);
+      for (const [index, { resolve, reject }] of turn.entries()) {
+        const reply = replies[index];
+        if (reply === undefined) reject(new Error("a call was left without a reply"));
+        else resolve(reply);
+      }
       if (replies.some((reply) => reply.kind === "accepted")) onMiss();
     } catch (error) {
       for (const { reject } of turn) reject(error);

@@ -16,6 +16,12 @@ export type PacedSource = {
 /** For an upstream that says "slow down" without saying for how long. */
 const pauseWithoutHintMs = 60_000;
 
+type QueueTools = {
+  readonly store: Pick<Store, "takeSlot" | "pauseSource">;
+  readonly now: () => Date;
+  readonly sleep: (ms: number) => Promise<void>;
+};
+
 type Turn = { readonly workspaceId: WorkspaceId; readonly deadline: Date; readonly signal: AbortSignal };
 type Waiter = Turn & { readonly grant: () => void; readonly refuse: (error: SourceError) => void };
 
@@ -25,11 +31,15 @@ type Waiter = Turn & { readonly grant: () => void; readonly refuse: (error: Sour
  * behind a slow source. Turns taken and pauses are in the store, so they hold across restarts and for commands too;
  * the order of those who wait is in memory.
  */
-export function openTurns(store: Pick<Store, "takeSlot" | "pauseSource">, now: () => Date) {
+export function openTurns(
+  store: Pick<Store, "takeSlot" | "pauseSource">,
+  now: () => Date,
+  sleep: (ms: number) => Promise<void> = Bun.sleep,
+) {
   const queues = new Map<string, SourceQueue>();
 
   function queueOf(source: PacedSource): SourceQueue {
-    const queue = queues.get(source.name) ?? new SourceQueue(source, store, now);
+    const queue = queues.get(source.name) ?? new SourceQueue(source, { store, now, sleep });
     queues.set(source.name, queue);
     return queue;
   }
@@ -61,19 +71,19 @@ export type Turns = ReturnType<typeof openTurns>;
 
 class SourceQueue {
   readonly #source: PacedSource;
-  readonly #store: Pick<Store, "takeSlot" | "pauseSource">;
-  readonly #now: () => Date;
+  readonly #tools: QueueTools;
   /** In the order in which workspaces are served next. */
   readonly #waiting = new Map<WorkspaceId, Waiter[]>();
   /** Turns given in the current window, ascending, for the forecast only. */
   #given: number[] = [];
+  /** The turn of the call at the head while it waits for it: the others come later. 0 = none waits. */
+  #headSlot = 0;
   #pausedUntil = 0;
   #isServing = false;
 
-  constructor(source: PacedSource, store: Pick<Store, "takeSlot" | "pauseSource">, now: () => Date) {
+  constructor(source: PacedSource, tools: QueueTools) {
     this.#source = source;
-    this.#store = store;
-    this.#now = now;
+    this.#tools = tools;
   }
 
   /** Resolves when it is the caller's turn. Throws `rate_limited` as soon as that cannot be in time, `timeout` on abort. */
@@ -105,25 +115,29 @@ class SourceQueue {
 
   async pause(until: Date): Promise<void> {
     this.#pausedUntil = Math.max(this.#pausedUntil, until.getTime());
-    await this.#store.pauseSource(this.#source.name, until);
     for (const waiter of [...this.#waiting.values()].flat()) {
       if (waiter.deadline.getTime() < this.#pausedUntil) waiter.refuse(tooLate());
     }
+    await this.#tools.store.pauseSource(this.#source.name, until);
   }
 
   async #serve(): Promise<void> {
+    const { store, now, sleep } = this.#tools;
     this.#isServing = true;
     for (let waiter = this.#next(); waiter !== undefined; waiter = this.#next()) {
       try {
-        const slot = await this.#store.takeSlot(this.#source.name, this.#source.pace, waiter.deadline, this.#now());
+        const slot = await store.takeSlot(this.#source.name, this.#source.pace, waiter.deadline, now());
         if (slot === null) {
           waiter.refuse(tooLate());
           continue;
         }
-        const waitMs = slot.getTime() - this.#now().getTime();
-        if (waitMs > 0) await Bun.sleep(waitMs);
+        // The store does not know of a pause that could not be written.
+        this.#headSlot = Math.max(slot.getTime(), this.#pausedUntil);
+        const waitMs = this.#headSlot - now().getTime();
+        if (waitMs > 0) await sleep(waitMs);
+        this.#headSlot = 0;
         // A pause that came meanwhile holds for this turn as well: it is taken again.
-        if (this.#pausedUntil > this.#now().getTime()) continue;
+        if (this.#pausedUntil > now().getTime()) continue;
         this.#given = [...this.#given, slot.getTime()].slice(-(this.#source.pace?.count ?? 1));
         // The workspace goes to the end of the line.
         const rest = this.#waiting.get(waiter.workspaceId) ?? [];
@@ -151,13 +165,15 @@ class SourceQueue {
   /** When the turn of one more call of this workspace would come, Unix milliseconds. */
   #forecast(workspaceId: WorkspaceId): number {
     const { pace } = this.#source;
-    const now = this.#now().getTime();
+    const now = this.#tools.now().getTime();
+    const notBefore = Math.max(this.#pausedUntil, this.#headSlot);
     const ownCount = this.#waiting.get(workspaceId)?.length ?? 0;
     let aheadCount = 0;
     for (const waiters of this.#waiting.values()) aheadCount += Math.min(waiters.length, ownCount + 1);
-    const slots = [...this.#given];
-    for (let index = 0; index < aheadCount; index += 1) slots.push(nextTurn(slots, pace, this.#pausedUntil, now));
-    return nextTurn(slots, pace, this.#pausedUntil, now);
+    // A turn that lies ahead was given before the clock moved back.
+    const slots = this.#given.filter((slot) => slot <= now);
+    for (let index = 0; index < aheadCount; index += 1) slots.push(nextTurn(slots, pace, notBefore, now));
+    return nextTurn(slots, pace, notBefore, now);
   }
 }
 

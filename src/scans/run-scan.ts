@@ -69,7 +69,7 @@ export async function runScan(options: ScanOptions, tools: ScanTools): Promise<b
 
 async function runSource(
   source: Source,
-  { scan, live, isRefresh }: ScanOptions,
+  { scan, live, isRefresh, signal }: ScanOptions,
   limits: LookupLimits,
   { now, steadyNow, log }: ScanTools,
 ): Promise<SourceRun> {
@@ -105,7 +105,10 @@ async function runSource(
     });
   } catch (error) {
     const reason: SourceErrorReason = error instanceof SourceError ? error.reason : "internal";
-    log.warn({ request_id: scan.claim.scanId, source: source.name, reason, err: error }, "source failed");
+    // A scan that breaks off says nothing about its sources.
+    if (!signal.aborted) {
+      log.warn({ request_id: scan.claim.scanId, source: source.name, reason, err: error }, "source failed");
+    }
     return end({ outcome: "failed", error: reason });
   }
 }
@@ -114,8 +117,10 @@ async function runSource(
 async function askWithin(source: Source, scan: ClaimedScan, limits: LookupLimits, startedAt: Date) {
   const signal = AbortSignal.any([limits.signal, AbortSignal.timeout(source.timeoutMs)]);
   const deadline = new Date(Math.min(limits.deadline.getTime(), startedAt.getTime() + source.timeoutMs));
+  const tooLate = () => new SourceError("timeout", "the source did not answer in time");
+  if (signal.aborted) throw tooLate();
   const timedOut = Promise.withResolvers<never>();
-  const giveUp = () => timedOut.reject(new SourceError("timeout", "the source did not answer in time"));
+  const giveUp = () => timedOut.reject(tooLate());
   signal.addEventListener("abort", giveUp, { once: true });
   try {
     return await Promise.race([source.lookup(scan.indicator, { signal, deadline }), timedOut.promise]);

@@ -29,7 +29,8 @@ export class Runner {
   readonly #active = new Map<ScanId, Active>();
   readonly #waiters = new Map<ScanId, Set<() => void>>();
   #lastWorkspaceId: WorkspaceId | null = null;
-  #filling: Promise<void> | null = null;
+  #filling: Promise<void> = Promise.resolve();
+  #isFilling = false;
   #mustLookAgain = false;
   #isStopping = false;
   #heartbeat: ReturnType<typeof setInterval> | null = null;
@@ -49,20 +50,21 @@ export class Runner {
   /** Looks for queued scans. Cheap to call at any time. */
   wake(): void {
     this.#mustLookAgain = true;
-    this.#filling ??= this.#fill().finally(() => {
-      this.#filling = null;
-    });
+    if (!this.#isFilling) this.#filling = this.#fill();
   }
 
-  /** Resolves when the scan ended in this process, after `timeoutMs`, or when `signal` aborts, whichever is first. */
+  /** Resolves when the scan ended in this process, after `timeoutMs`, on stop, or when `signal` aborts, whichever is first. */
   whenSettled(scanId: ScanId, timeoutMs: number, signal: AbortSignal): Promise<void> {
+    if (this.#isStopping || signal.aborted) return Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();
     const waiters = this.#waiters.get(scanId) ?? new Set();
     this.#waiters.set(scanId, waiters.add(resolve));
     const timer = setTimeout(resolve, timeoutMs);
-    signal.addEventListener("abort", () => resolve(), { once: true });
+    const leave = () => resolve();
+    signal.addEventListener("abort", leave, { once: true });
     return promise.finally(() => {
       clearTimeout(timer);
+      signal.removeEventListener("abort", leave);
       waiters.delete(resolve);
       if (waiters.size === 0 && this.#waiters.get(scanId) === waiters) this.#waiters.delete(scanId);
     });
@@ -83,6 +85,7 @@ export class Runner {
   }
 
   async #fill(): Promise<void> {
+    this.#isFilling = true;
     while (this.#mustLookAgain && !this.#isStopping) {
       this.#mustLookAgain = false;
       while (!this.#isStopping && this.#active.size < this.#live().concurrency) {
@@ -91,6 +94,8 @@ export class Runner {
         this.#begin(scan);
       }
     }
+    // In the same step as the last look, so that no call of wake is lost in between.
+    this.#isFilling = false;
   }
 
   async #claim(): Promise<ClaimedScan | null> {
@@ -141,8 +146,9 @@ export class Runner {
     try {
       const claims = [...this.#active.values()].map(({ scan }) => scan.claim);
       const held = await store.extendLeases(claims, new Date(now().getTime() + leaseMs));
-      for (const claim of claims) {
-        if (!held.includes(claim)) this.#active.get(claim.scanId)?.abort.abort(new Error("the claim is lost"));
+      const heldIds = new Set(held.map(({ scanId }) => scanId));
+      for (const { scanId } of claims) {
+        if (!heldIds.has(scanId)) this.#active.get(scanId)?.abort.abort(new Error("the claim is lost"));
       }
       await store.requeueScans({ leaseOverAt: now() }, { isCounted: true, now: now() });
     } catch (error) {

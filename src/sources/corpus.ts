@@ -1,10 +1,10 @@
-import type { Library } from "../corpus/library.ts";
+import type { CorpusLibrary } from "../corpus/library.ts";
 import type { Corpus } from "../domain/corpus.ts";
 import { canonicalJson } from "../domain/finding.ts";
 import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
 import type { Source } from "./source.ts";
 
-type Tools = { readonly library: Pick<Library, "lookup">; readonly keys: Pick<DerivedKeys, "settings"> };
+type Tools = { readonly library: Pick<CorpusLibrary, "lookup">; readonly keys: Pick<DerivedKeys, "settings"> };
 
 /**
  * One source per corpus. The revision is part of its fingerprint, so that what an earlier state of the corpus answered

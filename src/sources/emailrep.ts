@@ -6,6 +6,7 @@ import type { HttpResponse } from "../egress/client.ts";
 import type { SourceKind } from "./source.ts";
 
 const settings = z.strictObject({});
+const defaultBaseUrl = "https://emailrep.io";
 
 /**
  * EmailRep: sites on which an address is known, and whether it was in some breach or leak, never which one. Its
@@ -18,7 +19,7 @@ export const emailrep: SourceKind<z.infer<typeof settings>> = {
   confidence: 0.85,
   isOnline: true,
   auth: "key",
-  defaultBaseUrl: "https://emailrep.io",
+  defaultBaseUrl,
   settings,
   pace: { count: 10, windowMs: 60_000 },
   timeoutMs: 10_000,
@@ -26,7 +27,7 @@ export const emailrep: SourceKind<z.infer<typeof settings>> = {
   lookup: async (indicator, { baseUrl, apiKey, http, catalogue, signal }) => {
     if (apiKey === null) throw new SourceError("not_configured", "it needs an API key");
     const response = await http.request({
-      url: `${baseUrl ?? emailrep.defaultBaseUrl}/${encodeURIComponent(indicator.value)}`,
+      url: `${baseUrl ?? defaultBaseUrl}/${encodeURIComponent(indicator.value)}`,
       headers: { key: apiKey, accept: "application/json" },
       signal,
     });
@@ -69,7 +70,7 @@ const answer = z.object({
 type Facts = z.infer<typeof answer>["details"];
 
 /** The service's front page: its answers have no page of their own that could be linked without the address. */
-const sourceUrl = "https://emailrep.io/";
+const sourceUrl = `${defaultBaseUrl}/`;
 const maxProfileLength = 100;
 
 function findingsOf(facts: Facts, aliases: ReadonlyMap<string, string>): Finding[] {

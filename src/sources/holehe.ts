@@ -111,7 +111,7 @@ const missingMessage = z.object({ missing: z.string() });
 const message = z.union([siteMessage, endMessage, missingMessage]);
 
 type Site = { readonly domain: string; readonly state: "exists" | "unused" | "rate_limited" };
-type Run = { readonly sites: readonly Site[]; readonly details: Details };
+type Run = { readonly sites: readonly Site[]; readonly askedCount: number; readonly failedCount: number };
 
 /**
  * What the driver reported. Throws `not_installed` when a package is missing, `bad_answer` when the end mark is missing
@@ -129,15 +129,7 @@ function parseRun(output: Uint8Array, nonce: string): Run {
   }
   if (end === null || end.asked !== answers.length) throw new SourceError("bad_answer", "the run of holehe broke off");
   const sites = answers.flatMap(siteOf);
-  const limited = new Set(sites.filter(({ state }) => state === "rate_limited").map(({ domain }) => domain));
-  return {
-    sites,
-    details: {
-      rate_limited_sites: [...limited].sort(compareText),
-      sites_asked: end.asked,
-      sites_failed: end.unusable + answers.length - sites.length,
-    },
-  };
+  return { sites, askedCount: end.asked, failedCount: end.unusable + answers.length - sites.length };
 }
 
 function parseMessage(json: string): z.infer<typeof message> {
@@ -161,23 +153,28 @@ function siteOf({ domain: text, exists, rateLimit, error }: z.infer<typeof siteM
   return [{ domain, state: rateLimit ? "rate_limited" : exists ? "exists" : "unused" }];
 }
 
-function findingsOf({ sites, details }: Run, isWanted: (domain: string) => boolean): Finding[] {
-  const wanted = sites.filter(({ domain }) => isWanted(domain));
-  if (!wanted.some(({ state }) => state !== "rate_limited")) {
-    if (wanted.length > 0) throw new SourceError("rate_limited", "every site asked to slow down");
-    throw new SourceError("bad_answer", "no site gave an answer");
+function findingsOf(run: Run, isWanted: (domain: string) => boolean): Finding[] {
+  const sites = run.sites.filter(({ domain }) => isWanted(domain));
+  const domainsOf = (state: Site["state"]) =>
+    [...new Set(sites.filter((site) => site.state === state).map(({ domain }) => domain))].sort(compareText);
+  if (sites.every(({ state }) => state === "rate_limited")) {
+    if (sites.length === 0) throw new SourceError("bad_answer", "no site gave an answer");
+    throw new SourceError("rate_limited", "every site asked to slow down");
   }
-  const findings = wanted
-    .filter(({ state }) => state === "exists")
-    .map(({ domain }) =>
-      makeFinding({
-        category: "account",
-        severity: "low",
-        title: `Account registered on ${domain}`,
-        sourceUrl: `https://${domain}`,
-        subject: domain,
-        details,
-      }),
-    );
+  const details: Details = {
+    rate_limited_sites: domainsOf("rate_limited"),
+    sites_asked: run.askedCount,
+    sites_failed: run.failedCount,
+  };
+  const findings = domainsOf("exists").map((domain) =>
+    makeFinding({
+      category: "account",
+      severity: "low",
+      title: `Account registered on ${domain}`,
+      sourceUrl: `https://${domain}`,
+      subject: domain,
+      details,
+    }),
+  );
   return capFindings(mergeFindings(findings));
 }

@@ -138,6 +138,16 @@ test("a second serve on the same directory ends at once and says why", async () 
   expect(second.stderr).toContain("another xpose serve runs");
 });
 
+test("a port that another service listens on is refused, not shared", async () => {
+  await using first = new Appliance();
+  await using second = new Appliance();
+  first.initialise();
+  second.initialise();
+  const { url } = await first.serve();
+  const run = second.run(["serve", "--listen", new URL(url).host]);
+  expect([run.exitCode, run.stderr]).toEqual([1, expect.stringContaining("cannot listen")]);
+});
+
 test("a hostile .env and bunfig.toml in the working directory have no effect", async () => {
   await using appliance = new Appliance();
   const work = join(appliance.folder, "work");

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { type ChildRunnerOptions, openChildRunner, runChild } from "../../src/egress/child.ts";
+import { isGone } from "../helpers/is-gone.ts";
 
 /** A folder of this test's own. */
 function folder(): string {
@@ -43,15 +44,6 @@ async function abortOnceWritten(script: string, count: number): Promise<{ ids: n
   await expect.poll(() => ids().length, { interval: 5, timeout: 5_000 }).toBe(count);
   abort.abort();
   return { outcome: await outcome, ids: ids() };
-}
-
-/** Ended, or at least dead and not yet taken note of by its parent. */
-function isGone(id: number): boolean {
-  try {
-    return /^\d+ \(.*\) [ZX]/.test(readFileSync(`/proc/${id}/stat`, "utf8"));
-  } catch {
-    return true;
-  }
 }
 
 const isGoneSoon = (id: number) => expect.poll(() => isGone(id), { interval: 5, timeout: 2_000 }).toBe(true);
@@ -188,9 +180,11 @@ function openRunner(options: Partial<ChildRunnerOptions> = {}) {
 
 test("the home of a program is private, its working folder, and removed afterwards", async () => {
   const { homesIn, run } = openRunner();
-  const [home, folder, mode] = (await run('echo "$HOME" >&3; pwd >&3; stat -c %a . >&3; touch left')).split("\n");
+  const [home, workingFolder, mode] = (await run('echo "$HOME" >&3; pwd >&3; stat -c %a . >&3; touch left')).split(
+    "\n",
+  );
   expect(home).toMatch(new RegExp(`^${homesIn}/`));
-  expect([folder, mode]).toEqual([home, "700"]);
+  expect([workingFolder, mode]).toEqual([home, "700"]);
   expect(readdirSync(homesIn)).toEqual([]);
   expect(statSync(homesIn).isDirectory()).toBe(true);
 });

@@ -9,7 +9,7 @@ import serverError from "../fixtures/sources/emailrep/server-error.json";
 import switchedOff from "../fixtures/sources/emailrep/switched-off.json";
 
 /** The one key that the fake takes. */
-export const fakeEmailrepKey = "emailrep-test-key";
+export const emailrepTestKey = "emailrep-test-key";
 
 export type FakeEmailrep = {
   /** For `base_url`. */
@@ -40,7 +40,7 @@ const replies: Readonly<Record<string, () => Response>> = {
 };
 
 /** A fake of emailrep.io on 127.0.0.1. Port 0 takes any free one. */
-export async function startFakeEmailrep(port = 0): Promise<FakeEmailrep> {
+export async function startFakeEmailrep({ port = 0 } = {}): Promise<FakeEmailrep> {
   const requests: { method: string; path: string; headers: Headers }[] = [];
   const server = Bun.serve({
     hostname: "127.0.0.1",
@@ -52,7 +52,7 @@ export async function startFakeEmailrep(port = 0): Promise<FakeEmailrep> {
       if ((request.headers.get("user-agent") ?? "") === "") return json(403, noUserAgent);
       const key = request.headers.get("key");
       if (key === null) return json(429, switchedOff);
-      if (key !== fakeEmailrepKey) return json(401, badKey);
+      if (key !== emailrepTestKey) return json(401, badKey);
       if (request.method !== "GET") return json(405, { status: "fail", reason: "method not allowed" });
       const segments = path.slice(1).split("/");
       const address = decodeURIComponent(segments[0] ?? "");

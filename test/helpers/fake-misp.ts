@@ -8,7 +8,7 @@ import searchNotAllowed from "../fixtures/sources/misp/search-not-allowed.json";
 import serverError from "../fixtures/sources/misp/server-error.json";
 
 /** The one key that the fake takes. */
-export const fakeMispKey = "0123456789abcdefghijklmnopqrstuvwxyzABCD";
+export const mispTestKey = "0123456789abcdefghijklmnopqrstuvwxyzABCD";
 
 export type FakeMisp = {
   /** For `base_url`. */
@@ -52,7 +52,7 @@ const search = z.object({
 });
 
 /** A fake MISP on 127.0.0.1, with its reading of `%`, `!`, `&&` and `|` in a value. Port 0 takes any free one. */
-export async function startFakeMisp(port = 0): Promise<FakeMisp> {
+export async function startFakeMisp({ port = 0 } = {}): Promise<FakeMisp> {
   const requests: { method: string; path: string; headers: Headers; body: string }[] = [];
   const server = Bun.serve({
     hostname: "127.0.0.1",
@@ -61,7 +61,7 @@ export async function startFakeMisp(port = 0): Promise<FakeMisp> {
       const path = new URL(request.url).pathname;
       const body = await request.text();
       requests.push({ method: request.method, path, headers: request.headers, body });
-      if (request.headers.get("authorization") !== fakeMispKey) return json(403, badKey);
+      if (request.headers.get("authorization") !== mispTestKey) return json(403, badKey);
       if (path === "/servers/getVersion") return json(200, { version: "2.5.1" });
       if (path !== "/attributes/restSearch" || request.method !== "POST") return json(404, noRoute);
       const asked = search.parse(JSON.parse(body));

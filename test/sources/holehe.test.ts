@@ -18,6 +18,7 @@ import { parseIndicator } from "../../src/domain/indicator.ts";
 import { type ChildRequest, type ChildRunner, openChildRunner } from "../../src/egress/child.ts";
 import { holehe } from "../../src/sources/holehe.ts";
 import type { SourceReply } from "../../src/sources/source.ts";
+import { isGone } from "../helpers/is-gone.ts";
 import { startProxyServer } from "../helpers/proxy-server.ts";
 
 const systemPython = "/usr/bin/python3";
@@ -201,7 +202,7 @@ describe.skipIf(whyNot !== null)("with the Python packages", () => {
   const harmless: [string, string][] = [
     ["raises", "raise RuntimeError(email)"],
     ["exits", 'exit("out")'],
-    ["is cancelled", "raise KeyboardInterrupt()"],
+    ["is interrupted", "raise KeyboardInterrupt()"],
     ["says nothing", "return"],
     ["says what is no row", "out.append(email); return"],
     ["says it twice", 'out.append(row("x", "x.example", True))'],
@@ -324,14 +325,6 @@ test("a machine without the interpreter has it not installed", async () => {
 beforeAll(() => {
   if (whyNot !== null) console.warn(`holehe: tests skipped, ${systemPython} lacks packages: ${whyNot}`);
 });
-
-function isGone(id: number): boolean {
-  try {
-    return /^\d+ \(.*\) [ZX]/.test(readFileSync(`/proc/${id}/stat`, "utf8"));
-  } catch {
-    return true;
-  }
-}
 
 /** Runs the child as usual, after `change`, and notes what went in and came out. */
 function watching(

@@ -1,7 +1,21 @@
 import { combo } from "./combo.ts";
 import { csv } from "./csv.ts";
+import { dehashed } from "./dehashed.ts";
 import type { Format, FormatName } from "./format.ts";
+import { hibpDomain } from "./hibp-domain.ts";
 import { jsonl } from "./jsonl.ts";
+import { list } from "./list.ts";
+import { stealer } from "./stealer.ts";
+import { ulp } from "./ulp.ts";
 
 /** All formats, one line each. */
-export const formats = { csv, jsonl, combo } as const satisfies Partial<Record<FormatName, Format>>;
+export const formats: Readonly<Record<FormatName, Format>> = {
+  csv,
+  jsonl,
+  combo,
+  ulp,
+  stealer,
+  list,
+  "hibp-domain": hibpDomain,
+  dehashed,
+};

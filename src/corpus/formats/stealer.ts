@@ -31,43 +31,52 @@ export function parseLabel(line: string): { label: StealerLabel; value: string }
 
 const separatorRow = /^\s*[=\-_*#~]{3,}\s*$/;
 
-type Block = { site: string | null; login: string | null; hasSecret: boolean };
+type Block = { readonly site: string | null; readonly login: string | null; readonly hasSecret: boolean };
 
 async function* readBlocks(chunks: AsyncIterable<Buffer>): AsyncGenerator<ReadRecord[]> {
-  let block: Block | null = null;
-  const end = (): ReadRecord[] => {
-    const ended = block === null ? [] : [recordOf(block)];
-    block = null;
-    return ended;
-  };
+  let open: Block[] = [];
   for await (const lines of readLines(chunks)) {
-    yield lines.flatMap((line): ReadRecord[] => {
-      if (line === "too_long") return ["too_long"];
-      const text = line.toString("utf8");
-      if (isBlank(line) || separatorRow.test(text)) return end();
-      const labelled = parseLabel(text);
-      // Without a label: the art at the top, promotion, or more lines of a secret.
-      if (labelled === null || labelled.label === "other") return [];
-      const ended = startsBlock(block, labelled.label) ? end() : [];
-      block = withLine(block, labelled);
-      return ended;
-    });
+    const records: ReadRecord[] = [];
+    for (const line of lines) {
+      if (line === "too_long") {
+        records.push(line);
+        continue;
+      }
+      const { ended, rest } = readLine(open, line);
+      records.push(...ended.map(recordOf));
+      open = rest;
+    }
+    yield records;
   }
-  yield end();
+  yield open.map(recordOf);
+}
+
+/** The block that the line ends and the one that is open after it; each is there or not. */
+function readLine(open: Block[], line: Buffer): { ended: Block[]; rest: Block[] } {
+  const text = line.toString("utf8");
+  if (isBlank(line) || separatorRow.test(text)) return { ended: open, rest: [] };
+  const labelled = parseLabel(text);
+  // Without a label: the art at the top, promotion, or more lines of a secret.
+  if (labelled === null || labelled.label === "other") return { ended: [], rest: open };
+  const [block] = open;
+  if (block === undefined || startsBlock(block, labelled.label)) {
+    return { ended: open, rest: [withLine(emptyBlock, labelled)] };
+  }
+  return { ended: [], rest: [withLine(block, labelled)] };
 }
 
 /** Blocks end at a blank line or a separator row, or where a label comes again. */
-function startsBlock(block: Block | null, label: StealerLabel): boolean {
-  if (block === null) return false;
+function startsBlock(block: Block, label: StealerLabel): boolean {
   if (label === "site") return block.site !== null;
   return label === "login" ? block.login !== null : block.hasSecret;
 }
 
-function withLine(block: Block | null, { label, value }: { label: StealerLabel; value: string }): Block {
-  const before = block ?? { site: null, login: null, hasSecret: false };
-  if (label === "site") return { ...before, site: value };
+const emptyBlock: Block = { site: null, login: null, hasSecret: false };
+
+function withLine(block: Block, { label, value }: { label: StealerLabel; value: string }): Block {
+  if (label === "site") return { ...block, site: value };
   // The secret itself is not kept, not even here.
-  return label === "login" ? { ...before, login: value } : { ...before, hasSecret: true };
+  return label === "login" ? { ...block, login: value } : { ...block, hasSecret: true };
 }
 
 function recordOf({ site, login }: Block): ReadRecord {

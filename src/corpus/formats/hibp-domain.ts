@@ -1,0 +1,107 @@
+import { z } from "zod";
+import { canonicalDomain } from "../../domain/email.ts";
+import { CorpusError } from "../error.ts";
+import { peek } from "../peek.ts";
+import { parseFields, type RawFields } from "../record.ts";
+import { type RowCells, readCsv } from "./csv.ts";
+import { commonDefaults, type Format, type ReadRecord } from "./format.ts";
+import { type JsonPiece, parseJson, readJsonArrays } from "./json-arrays.ts";
+
+/**
+ * What HIBP says about the addresses of a domain: answers of `/breacheddomain` and `/stealerlogsbyemaildomain`, the
+ * JSON of its dashboard, or a CSV saved from it (local-corpus-formats.md, 1). A record is one address in one leak.
+ */
+export const hibpDomain: Format = {
+  name: "hibp-domain",
+  confidence: 0.95,
+  origin: "hibp",
+  defaultsFor: (corpus) => ({
+    ...commonDefaults(corpus),
+    subjectTitle: { before: "Present in the ", after: " breach" },
+  }),
+  async *read(chunks, fileName) {
+    const domain = canonicalDomain(fileName?.replace(/\.(?:json|csv)$/i, "") ?? "");
+    const { head, chunks: all } = await peek(chunks, 1024);
+    if (!head.toString("latin1").trimStart().startsWith("{")) {
+      yield* readCsv(all, (cell) => readRow(cell, domain), ["email", "alias"]);
+      return;
+    }
+    for await (const pieces of readJsonArrays(all)) yield pieces.flatMap((piece) => readPiece(piece, domain));
+  },
+};
+
+function readPiece({ key, text, isElement }: JsonPiece, fileDomain: string | null): ReadRecord[] {
+  if (text === null) return ["too_long"];
+  const value = parseJson(text);
+  if (!isElement || value === undefined) return ["malformed"];
+  if (key === "BreachSearchResults" || key === "PasteSearchResults") return readResult(value, fileDomain);
+  return [typeof value === "string" ? recordOf(addressIn(key, fileDomain), leakFields(value)) : "malformed"];
+}
+
+const text = z.string().nullish();
+const resultSchema = z.object({
+  Alias: z.string(),
+  DomainName: text,
+  Breaches: z
+    .array(
+      z.object({ Name: z.string(), Title: text, Domain: text, BreachDate: text, IsSpamList: z.boolean().nullish() }),
+    )
+    .nullish(),
+  Pastes: z.array(z.object({ Source: z.string(), Id: text, Date: text })).nullish(),
+});
+
+function readResult(value: unknown, fileDomain: string | null): ReadRecord[] {
+  const parsed = resultSchema.safeParse(value);
+  if (!parsed.success) return ["malformed"];
+  const { Alias: alias, DomainName: domain, Breaches: breaches, Pastes: pastes } = parsed.data;
+  const address = addressIn(alias, domain ?? fileDomain);
+  const leaks: RawFields[] = [
+    ...(breaches ?? []).map((breach) => ({
+      ...leakFields(breach.Name),
+      title: `Present in the ${breach.Title || breach.Name} breach`,
+      subject: breach.Domain || breach.Name,
+      date: breach.BreachDate,
+      ...(breach.IsSpamList === true ? { category: "spam_list", severity: "low" } : {}),
+    })),
+    ...(pastes ?? []).map((paste) => ({
+      category: "paste",
+      title: `Present in a paste on ${paste.Source}`,
+      subject: `paste ${paste.Source} ${paste.Id ?? ""}`,
+      date: paste.Date?.slice(0, 10),
+    })),
+  ];
+  return leaks.map((fields) => recordOf(address, fields));
+}
+
+function readRow(cell: RowCells, fileDomain: string | null): ReadRecord[] {
+  const alias = cell("email") || cell("alias") || "";
+  if (alias === "") return ["no_email"];
+  const leak = cell("breach") ?? "";
+  const address = addressIn(alias, cell("domain") || cell("domainname") || fileDomain);
+  return [leak === "" ? "malformed" : recordOf(address, leakFields(leak))];
+}
+
+/** A leak by its name in HIBP's catalogue; names of sites, which stealer logs come with, have a dot and those never. */
+function leakFields(name: string): RawFields {
+  if (name.includes(".")) {
+    return { category: "infostealer", severity: "high", title: `In infostealer logs for ${name}`, subject: name };
+  }
+  const url = /^[A-Za-z0-9]+$/.test(name) ? `https://haveibeenpwned.com/Breach/${name}` : null;
+  return { subject: name, source_url: url };
+}
+
+function addressIn(alias: string, domain: string | null): string {
+  if (alias.includes("@")) return alias;
+  if (domain === null) {
+    throw new CorpusError(
+      "refused",
+      "the file holds local parts only; name it after their domain, such as example.com.json",
+    );
+  }
+  return `${alias}@${domain}`;
+}
+
+function recordOf(email: string, raw: RawFields): ReadRecord {
+  const fields = parseFields(raw, email);
+  return fields === null ? "malformed" : { email, fields };
+}

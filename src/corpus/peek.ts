@@ -1,0 +1,25 @@
+/** Bytes whose beginning is known: `head` is also the first part of `chunks`. */
+export type Peeked = { readonly head: Buffer; readonly chunks: AsyncIterable<Buffer> };
+
+/** Reads ahead at least `size` bytes, or all there is, without taking them from `chunks`. */
+export async function peek(chunks: AsyncIterable<Buffer>, size: number): Promise<Peeked> {
+  const iterator = chunks[Symbol.asyncIterator]();
+  const seen: Buffer[] = [];
+  let seenSize = 0;
+  while (seenSize < size) {
+    const { done, value } = await iterator.next();
+    if (done === true) break;
+    seen.push(value);
+    seenSize += value.length;
+  }
+  const first = Buffer.concat(seen);
+  async function* all(): AsyncGenerator<Buffer> {
+    try {
+      if (first.length > 0) yield first;
+      for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
+    } finally {
+      await iterator.return?.();
+    }
+  }
+  return { head: first.subarray(0, size), chunks: all() };
+}

@@ -1,0 +1,232 @@
+/** What a source may state about the address. */
+export type Statement = { readonly title: string; readonly subject: string; readonly severity: "high" | "medium" | "low" };
+
+/** A source of the world as it is now. The real side and the model read it; the commands change it. */
+export type WorldSource = {
+  readonly name: string;
+  readonly origin: string;
+  confidence: number;
+  isEnabled: boolean;
+  isAllowed: boolean;
+  isUp: boolean;
+  says: readonly Statement[];
+};
+export type World = { now: number; readonly sources: readonly WorldSource[] };
+
+type Answer = { fingerprint: string; confidence: number; origin: string; at: number; says: readonly Statement[] };
+type Run = { outcome: "ok" | "no_data" | "failed" | "skipped"; answer: Answer | null; isReused: boolean };
+type Asked = Omit<WorldSource, "isEnabled"> & { fingerprint: string };
+type Corpus = { scope: string | null; revision: string; says: readonly Statement[] };
+type ModelScan = {
+  readonly id: string;
+  readonly workspace: string;
+  state: "queued" | "scanning" | "completed" | "failed" | "removed";
+  owner: string;
+  leaseUntil: number;
+  claimCount: number;
+  /** As of the claim: what the scan sees and what was last answered. */
+  data: string;
+  asked: Map<string, Asked>;
+  last: Map<string, Answer>;
+  runs: Map<string, Run>;
+  asOf: number;
+  finishedAt: number;
+  isPartial: boolean;
+  findings: readonly object[];
+};
+
+const [minute, hour, day] = [60_000, 3_600_000, 86_400_000];
+export const lifetimes = { cacheTtlMs: day, partialTtlMs: 15 * minute, retentionMs: 30 * day };
+export const ledgerRetentionMs = 400 * day;
+export const leaseMs = hour;
+
+/** Sections 5 and 7 of CONTRACT.md, said in the plainest way: no database, no order of events, no bytes. */
+export class Model {
+  readonly world: World;
+  readonly scans: ModelScan[] = [];
+  readonly corpora = new Map<string, Corpus>();
+  readonly #revisions = new Map<string, string>();
+  readonly #answers = new Map<string, Map<string, Answer>>();
+  readonly #ledger = new Map<string, { first: number; last: number }>();
+  #servedLast = "";
+
+  constructor(world: World) {
+    this.world = world;
+  }
+
+  #age = (since: number) => Math.max(0, this.world.now - since);
+
+  #askedBy(workspace: string): Map<string, Asked> {
+    const enabled = this.world.sources.filter((source) => source.isEnabled);
+    const visible = [...this.corpora].filter(([, { scope }]) => scope === null || scope === workspace);
+    const corpora = visible.map(([name, { revision, says }]) => {
+      const always = { isAllowed: true, isUp: true, confidence: 0.75, origin: "corpora" };
+      return [name, { ...always, name, says, fingerprint: revision }] as const;
+    });
+    const online = enabled.map((source) => [source.name, { ...source, fingerprint: `${source.confidence}` }] as const);
+    return new Map([...online, ...corpora]);
+  }
+
+  #dataOf(workspace: string): string {
+    const online = this.world.sources.filter((source) => source.isEnabled);
+    const settings = online.map(({ name, confidence, isAllowed }) => [name, confidence, isAllowed]);
+    return JSON.stringify([settings, this.#revisions.get(workspace)]);
+  }
+
+  /** The scan that serves a POST, and whether it is a hit. A miss that no scan serves adds one under `newId`. */
+  post(workspace: string, newId: string): { isHit: boolean; scan: ModelScan } {
+    const hit = this.freshScan(workspace);
+    if (hit !== undefined) return { isHit: true, scan: hit };
+    const data = this.#dataOf(workspace);
+    const joined = this.scans.findLast(
+      (scan) =>
+        scan.workspace === workspace &&
+        (scan.state === "queued" || (scan.state === "scanning" && scan.data === data)),
+    );
+    return { isHit: false, scan: joined ?? this.add(workspace, newId) };
+  }
+
+  freshScan(workspace: string): ModelScan | undefined {
+    const data = this.#dataOf(workspace);
+    // The newest result on these data decides: what it found must not vanish behind an older one.
+    const newest = this.scans.findLast(
+      (scan) => scan.workspace === workspace && scan.state === "completed" && scan.data === data,
+    );
+    if (newest === undefined || this.#age(newest.asOf) >= lifetimes.cacheTtlMs) return undefined;
+    return newest.isPartial && this.#age(newest.finishedAt) >= lifetimes.partialTtlMs ? undefined : newest;
+  }
+
+  add(workspace: string, id: string): ModelScan {
+    const none = { owner: "", leaseUntil: 0, claimCount: 0, data: "", asOf: 0, finishedAt: 0, isPartial: false };
+    const maps = { asked: new Map(), last: new Map(), runs: new Map(), findings: [] };
+    const scan: ModelScan = { id, workspace, state: "queued", ...none, ...maps };
+    this.scans.push(scan);
+    return scan;
+  }
+
+  /** The oldest queued scan of the workspace whose turn it is. */
+  next(): ModelScan | undefined {
+    const queued = this.scans.filter((scan) => scan.state === "queued");
+    const workspaces = queued.map((scan) => scan.workspace).sort();
+    const turn = workspaces.find((workspace) => workspace > this.#servedLast) ?? workspaces[0];
+    return queued.find((scan) => scan.workspace === turn);
+  }
+
+  /** Claims a scan and hears all sources but the slow ones. */
+  begin(scan: ModelScan, owner: string, slow: readonly string[], isRefresh: boolean): void {
+    if (owner === "service") this.#servedLast = scan.workspace;
+    const { workspace } = scan;
+    const [data, asked, last] = [this.#dataOf(workspace), this.#askedBy(workspace), this.#answersOf(workspace)];
+    const claim = { state: "scanning", owner, leaseUntil: this.world.now + leaseMs, runs: new Map() } as const;
+    Object.assign(scan, claim, { claimCount: scan.claimCount + 1, data, asked, last: new Map(last) });
+    for (const source of asked.values()) {
+      const answer = last.get(source.name);
+      const isFresh =
+        answer?.fingerprint === source.fingerprint && this.#age(answer.at) < lifetimes.cacheTtlMs && !isRefresh;
+      if (answer !== undefined && isFresh) scan.runs.set(source.name, runOf(answer, true));
+      else if (!source.isAllowed) scan.runs.set(source.name, { outcome: "skipped", answer: null, isReused: false });
+      else if (!slow.includes(source.name)) this.#hear(scan, source);
+    }
+  }
+
+  #answersOf(workspace: string): Map<string, Answer> {
+    const answers = this.#answers.get(workspace) ?? new Map();
+    this.#answers.set(workspace, answers);
+    return answers;
+  }
+
+  #hear(scan: ModelScan, source: Asked): void {
+    const { isUp, says } = this.world.sources.find(({ name }) => name === source.name) ?? source;
+    if (!isUp) return void scan.runs.set(source.name, { outcome: "failed", answer: null, isReused: false });
+    const { fingerprint, confidence, origin } = source;
+    const answer = { fingerprint, confidence, origin, at: this.world.now, says };
+    scan.runs.set(source.name, runOf(answer, false));
+    this.#answersOf(scan.workspace).set(source.name, answer);
+  }
+
+  /** Sources that a begun scan still waits for. */
+  slowOf = (scan: ModelScan) => [...scan.asked.values()].filter(({ name }) => !scan.runs.has(name));
+
+  finish(scan: ModelScan): void {
+    for (const source of this.slowOf(scan)) this.#hear(scan, source);
+    const runs = [...scan.runs.values()];
+    const { now } = this.world;
+    const reused = runs.flatMap(({ isReused, answer }) => (isReused && answer !== null ? [answer.at] : []));
+    scan.state = runs.some(({ answer }) => answer !== null) ? "completed" : "failed";
+    scan.isPartial = runs.some(({ outcome }) => outcome === "failed");
+    Object.assign(scan, { finishedAt: now, asOf: Math.min(now, ...reused) });
+    if (scan.state === "completed") scan.findings = this.#project(scan);
+  }
+
+  /** Enters what stands in the envelope in the ledger, and sets it beside what other sources say. */
+  #project(scan: ModelScan): object[] {
+    const stated = [...scan.runs].flatMap(([source, run]) => {
+      const answer = run.answer ?? (run.outcome === "failed" ? this.#kept(scan, source) : null);
+      return answer?.says.map((statement) => ({ source, ...answer, ...statement })) ?? [];
+    });
+    const atoms = stated.map(({ source, origin, title, subject, severity, confidence, at }) => {
+      const key = `${scan.workspace} ${source} ${title}`;
+      const { first, last } = this.#ledger.get(key) ?? { first: at, last: at };
+      const sighting = { first, last: Math.max(last, at) };
+      this.#ledger.set(key, sighting);
+      const agreeing = stated.filter((other) => other.subject === subject && other.origin !== origin);
+      const origins = [...new Set(agreeing.map((other) => other.origin))];
+      const names = origins.map((one) => agreeing.filter((other) => other.origin === one).map((other) => other.source));
+      return {
+        ...{ source, source_confidence: confidence, corroboration_count: origins.length },
+        ...{ corroborated_by: names.map((sources) => sources.sort()[0]).sort(), severity, title },
+        ...{ first_seen: second(sighting.first), last_seen: second(sighting.last), answered_at: second(at) },
+      };
+    });
+    return atoms.sort(
+      (a, b) =>
+        "hml".indexOf(a.severity.charAt(0)) - "hml".indexOf(b.severity.charAt(0)) ||
+        b.source_confidence - a.source_confidence ||
+        (`${a.source} ${a.title}` < `${b.source} ${b.title}` ? -1 : 1),
+    );
+  }
+
+  #kept(scan: ModelScan, source: string): Answer | null {
+    const last = scan.last.get(source);
+    const isKept = last?.fingerprint === scan.asked.get(source)?.fingerprint;
+    return last !== undefined && isKept && this.#age(last.at) <= lifetimes.retentionMs ? last : null;
+  }
+
+  /** Queues a begun scan again; after three counted claims it is given up. */
+  requeue(scan: ModelScan, isCounted: boolean): void {
+    scan.state = isCounted && scan.claimCount >= 3 ? "failed" : "queued";
+    scan.claimCount -= isCounted ? 0 : 1;
+    scan.finishedAt = this.world.now;
+  }
+
+  change(name: string, corpus: Corpus | null, revision: string): void {
+    const scope = (corpus ?? this.corpora.get(name))?.scope ?? null;
+    if (corpus === null) this.corpora.delete(name);
+    else this.corpora.set(name, corpus);
+    for (const workspace of ["w1", "w2"]) {
+      if (scope === null || scope === workspace) this.#revisions.set(workspace, revision);
+    }
+  }
+
+  /** What is past its retention goes. */
+  sweep(): void {
+    const { now } = this.world;
+    const isPast = (at: number, lifetimeMs: number) => at < now - lifetimeMs;
+    for (const scan of this.scans) {
+      const isFinished = scan.state === "completed" || scan.state === "failed";
+      if (isFinished && isPast(scan.finishedAt, lifetimes.retentionMs)) scan.state = "removed";
+    }
+    for (const answers of this.#answers.values()) {
+      for (const [source, { at }] of answers) if (isPast(at, lifetimes.retentionMs)) answers.delete(source);
+    }
+    for (const [key, { last }] of this.#ledger) if (isPast(last, ledgerRetentionMs)) this.#ledger.delete(key);
+  }
+}
+
+function runOf(answer: Answer, isReused: boolean): Run {
+  return { outcome: answer.says.length > 0 ? "ok" : "no_data", answer, isReused };
+}
+
+function second(at: number): string {
+  return new Date(at).toISOString().replace(".000Z", "+00:00");
+}
