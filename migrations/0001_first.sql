@@ -67,10 +67,13 @@ CREATE TABLE scan (
   -- The envelope from its indicator member on. Last, so that reading the columns before it does not touch its pages.
   envelope_tail TEXT
 ) STRICT;
-CREATE INDEX scan_by_indicator ON scan (indicator_hash, workspace_id, finished_at);
--- One scan waits per indicator and workspace, whoever asks at the same time.
-CREATE UNIQUE INDEX scan_waiting ON scan (indicator_hash, workspace_id) WHERE state = 'queued' AND claim_count = 0;
-CREATE INDEX scan_queue ON scan (workspace_id, requested_at) WHERE state = 'queued';
+-- Both end with the rowid: within an indicator and workspace, scans stand in the order of their insertion.
+CREATE INDEX scan_finished ON scan (indicator_hash, workspace_id) WHERE finished_at IS NOT NULL;
+CREATE INDEX scan_unfinished ON scan (indicator_hash, workspace_id) WHERE finished_at IS NULL;
+-- One scan waits per indicator and workspace, whoever asks at the same time. One that was claimed before has its
+-- fingerprint, and may be queued again beside it.
+CREATE UNIQUE INDEX scan_waiting ON scan (indicator_hash, workspace_id) WHERE state = 'queued' AND settings_fingerprint IS NULL;
+CREATE INDEX scan_queue ON scan (workspace_id) WHERE state = 'queued';
 CREATE INDEX scan_leases ON scan (lease_until) WHERE lease_until IS NOT NULL;
 CREATE INDEX scan_by_end ON scan (finished_at) WHERE finished_at IS NOT NULL;
 

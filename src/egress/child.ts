@@ -113,7 +113,7 @@ export async function runChild(run: ChildRun): Promise<ChildReport> {
     // A child that ends without reading its input breaks this pipe; its exit says so.
     child.stdin?.on("error", () => undefined).end(run.stdin);
     const exitCode = await exited;
-    // What it forked is still in the group, so the number of the group cannot have been given to another one.
+    // At once, for what it forked: should the group be empty, its number is not yet given to another one.
     kill();
     const output = await channel.end();
     if (output === null) throw new SourceError("too_large", `the program wrote more than ${run.maxOutputBytes} bytes`);

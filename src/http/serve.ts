@@ -35,8 +35,6 @@ export async function startServer(
   const options = {
     ...(tls === null ? {} : { tls: tlsOptions(tls) }),
     development: false,
-    // Said in so many words: left out, this runtime lets a second local process take over the port.
-    reusePort: false,
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     // Reached only if the router itself fails.
     error: () => errorResponse(new AppError("internal_error", "The request could not be served")),
@@ -47,6 +45,8 @@ export async function startServer(
           ...options,
           hostname: listen.host,
           port: listen.port,
+          // Said in so many words: left out, this runtime lets a second local process share the port.
+          reusePort: false,
           idleTimeout: idleTimeoutSeconds,
           fetch: respond,
         })

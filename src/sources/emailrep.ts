@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { SourceError } from "../domain/error.ts";
 import { capFindings, type Finding, makeFinding, mergeFindings, oneLine, parseLeakYear } from "../domain/finding.ts";
-import { failureOf, parseJsonAnswer } from "../egress/answer.ts";
+import { parseJsonAnswer } from "../egress/answer.ts";
 import type { HttpResponse } from "../egress/client.ts";
 import type { SourceKind } from "./source.ts";
 
@@ -32,11 +32,9 @@ export const emailrep: SourceKind<z.infer<typeof settings>> = {
       signal,
     });
     const quotaLeft = quotaLeftOf(response.headers);
-    // Not documented, but known to clients: an address of which nothing is known.
-    if (response.status === 404) return { findings: [], quotaLeft };
-    if (isSwitchedOff(response))
-      throw new SourceError("not_configured", "it answers to keys only, and took ours for none");
-    if (response.status !== 200) throw failureOf(response);
+    // Not documented, but known to clients: nothing is known of the address. A page says that we asked elsewhere.
+    if (response.status === 404 && !isPage(response)) return { findings: [], quotaLeft };
+    if (isSwitchedOff(response)) throw new SourceError("not_configured", "it saw no key that it takes");
     const parsed = answer.safeParse(parseJsonAnswer(response));
     if (!parsed.success) throw new SourceError("bad_answer", "not the shape of an EmailRep answer");
     return { findings: capFindings(mergeFindings(findingsOf(parsed.data.details, catalogue.aliases))), quotaLeft };
@@ -47,6 +45,10 @@ export const emailrep: SourceKind<z.infer<typeof settings>> = {
 function isSwitchedOff(response: HttpResponse): boolean {
   if (response.status !== 429) return false;
   return new TextDecoder().decode(response.body).toLowerCase().includes("unauthenticated api is currently disabled");
+}
+
+function isPage({ headers }: HttpResponse): boolean {
+  return (headers["content-type"] ?? "").toLowerCase().includes("html");
 }
 
 /** The smaller of what is left of the day and of the month; null when neither is told. */

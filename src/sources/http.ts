@@ -35,9 +35,9 @@ const settings = z.strictObject({
     .record(
       z
         .string()
-        .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "is not a header name")
+        .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "must be a header name")
         .refine((name) => !ownHeaders.includes(name.toLowerCase()), "is set by xpose itself"),
-      z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, "is not a header value"),
+      z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, "must be a header value"),
     )
     .default({}),
 });

@@ -37,6 +37,8 @@ afterAll(async () => {
   await appliance[Symbol.asyncDispose]();
 });
 
+type Body = string | Uint8Array<ArrayBuffer> | ReadableStream;
+
 async function send(
   init: RequestInit & { path?: string },
 ): Promise<{ status: number; body: string; headers: Headers }> {
@@ -44,7 +46,7 @@ async function send(
   return { status: response.status, body: await response.text(), headers: response.headers };
 }
 
-function post(body: BodyInit, headers: Record<string, string> = {}) {
+function post(body: Body, headers: Record<string, string> = {}) {
   const all = { "X-API-Key": key, "Content-Type": "application/json", ...headers };
   return send({ method: "POST", headers: all, body });
 }
@@ -227,7 +229,7 @@ describe("bodies (3.1 to 3.4, in the order of 2)", () => {
   const indicator = { type: "email", value: "body@acme.com" };
   const big = "x".repeat(16_385);
   const json = (value: unknown) => JSON.stringify(value);
-  const rows: [string, BodyInit, Record<string, string>, number, string | null][] = [
+  const rows: [string, Body, Record<string, string>, number, string | null][] = [
     ["over 16384 bytes", json({ indicator, pad: big }), {}, 413, "payload_too_large"],
     ["over 16384 bytes of another type", big, { "Content-Type": "text/plain" }, 413, "payload_too_large"],
     [

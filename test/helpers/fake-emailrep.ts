@@ -33,6 +33,7 @@ const replies: Readonly<Record<string, () => Response>> = {
   "bad-gateway": () => html(502),
   "html-200": () => html(200),
   "html-403": () => html(403),
+  "html-404": () => html(404),
   redirect: () => new Response(null, { status: 302, headers: { location: "/jane.doe%40example.com" } }),
   "broken-json": () => new Response('{"email":', { headers: { "content-type": "application/json" } }),
   "no-details": () => json(200, { ...found, details: undefined }),

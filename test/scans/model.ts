@@ -32,8 +32,9 @@ type ModelScan = {
   asOf: number;
   finishedAt: number;
   isPartial: boolean;
-  findings: readonly object[];
+  findings: readonly Atom[];
 };
+type Atom = ReturnType<Model["project"]>[number];
 
 const [minute, hour, day] = [60_000, 3_600_000, 86_400_000];
 export const lifetimes = { cacheTtlMs: day, partialTtlMs: 15 * minute, retentionMs: 30 * day };
@@ -88,10 +89,10 @@ export class Model {
 
   freshScan(workspace: string): ModelScan | undefined {
     const data = this.#dataOf(workspace);
+    const ended = ({ state }: ModelScan) => state === "completed" || state === "failed";
+    const results = this.scans.filter((scan) => scan.workspace === workspace && ended(scan)).slice(-8);
     // The newest result on these data decides: what it found must not vanish behind an older one.
-    const newest = this.scans.findLast(
-      (scan) => scan.workspace === workspace && scan.state === "completed" && scan.data === data,
-    );
+    const newest = results.findLast((scan) => scan.state === "completed" && scan.data === data);
     if (newest === undefined || this.#age(newest.asOf) >= lifetimes.cacheTtlMs) return undefined;
     return newest.isPartial && this.#age(newest.finishedAt) >= lifetimes.partialTtlMs ? undefined : newest;
   }
@@ -112,18 +113,21 @@ export class Model {
     return queued.find((scan) => scan.workspace === turn);
   }
 
-  /** Claims a scan and hears all sources but the slow ones. */
-  begin(scan: ModelScan, owner: string, slow: readonly string[], isRefresh: boolean): void {
-    if (owner === "service") this.#servedLast = scan.workspace;
+  /** Stamps a scan with what it will see. */
+  claim(scan: ModelScan, owner: string): void {
     const { workspace } = scan;
-    const [data, asked, last] = [this.#dataOf(workspace), this.#askedBy(workspace), this.#answersOf(workspace)];
-    const claim = { state: "scanning", owner, leaseUntil: this.world.now + leaseMs, runs: new Map() } as const;
-    Object.assign(scan, claim, { claimCount: scan.claimCount + 1, data, asked, last: new Map(last) });
-    for (const source of asked.values()) {
-      const answer = last.get(source.name);
-      const isFresh =
-        answer?.fingerprint === source.fingerprint && this.#age(answer.at) < lifetimes.cacheTtlMs && !isRefresh;
-      if (answer !== undefined && isFresh) scan.runs.set(source.name, runOf(answer, true));
+    if (owner === "service") this.#servedLast = workspace;
+    const claim = { state: "scanning", owner, leaseUntil: this.world.now + leaseMs } as const;
+    Object.assign(scan, claim, { claimCount: scan.claimCount + 1, data: this.#dataOf(workspace), runs: new Map() });
+    Object.assign(scan, { asked: this.#askedBy(workspace), last: new Map(this.#answersOf(workspace)) });
+  }
+
+  /** Takes over what is fresh and hears all other sources but the slow ones. */
+  begin(scan: ModelScan, slow: readonly string[], isRefresh: boolean): void {
+    for (const source of scan.asked.values()) {
+      const last = scan.last.get(source.name);
+      const isFresh = last?.fingerprint === source.fingerprint && this.#age(last.at) < lifetimes.cacheTtlMs;
+      if (last !== undefined && isFresh && !isRefresh) scan.runs.set(source.name, runOf(last, true));
       else if (!source.isAllowed) scan.runs.set(source.name, { outcome: "skipped", answer: null, isReused: false });
       else if (!slow.includes(source.name)) this.#hear(scan, source);
     }
@@ -155,11 +159,11 @@ export class Model {
     scan.state = runs.some(({ answer }) => answer !== null) ? "completed" : "failed";
     scan.isPartial = runs.some(({ outcome }) => outcome === "failed");
     Object.assign(scan, { finishedAt: now, asOf: Math.min(now, ...reused) });
-    if (scan.state === "completed") scan.findings = this.#project(scan);
+    if (scan.state === "completed") scan.findings = this.project(scan);
   }
 
   /** Enters what stands in the envelope in the ledger, and sets it beside what other sources say. */
-  #project(scan: ModelScan): object[] {
+  project(scan: ModelScan) {
     const stated = [...scan.runs].flatMap(([source, run]) => {
       const answer = run.answer ?? (run.outcome === "failed" ? this.#kept(scan, source) : null);
       return answer?.says.map((statement) => ({ source, ...answer, ...statement })) ?? [];

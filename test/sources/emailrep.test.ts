@@ -122,6 +122,7 @@ describe("a fault of EmailRep", () => {
     ["bad-gateway", "http_5xx"],
     ["html-200", "bad_answer"],
     ["html-403", "http_4xx"],
+    ["html-404", "http_4xx"],
     ["redirect", "redirect"],
     ["broken-json", "bad_answer"],
     ["no-details", "bad_answer"],
@@ -223,6 +224,11 @@ describe("a profile of EmailRep", () => {
     expect((await replyTo(only("Example Forum"), { aliases })).findings).toMatchObject([
       { subjects: ["forum.example"] },
     ]);
+  });
+
+  test("that quotes a refusal of EmailRep is a profile like any other", async () => {
+    const name = "the unauthenticated API is currently disabled";
+    expect((await replyTo(only(name))).findings).toMatchObject([{ title: `Account reported on ${name}` }]);
   });
 
   test("without a name is left out, said twice is one, and hostile text is repaired", async () => {

@@ -3,16 +3,15 @@ import { parseIndicator } from "../../src/domain/indicator.ts";
 import { type HttpRequest, openHttpClient } from "../../src/egress/client.ts";
 import { http } from "../../src/sources/http.ts";
 import { type FaultServer, faults, type Reply, startFaultServer } from "../helpers/fault-server.ts";
+import { lookupContext } from "../helpers/lookup-context.ts";
 
 const indicator = parseIndicator("email", "jane.doe+x@example.com");
 
 /** Asks a source named `inhouse` whose service gives this answer. */
 async function findingsOf(body: unknown) {
   const requests: HttpRequest[] = [];
-  const reply = await http.lookup(indicator, {
+  const context = lookupContext({
     name: "inhouse",
-    baseUrl: null,
-    apiKey: null,
     settings: { url: "https://inhouse.example/v1/{email}?mail={email}", headers: { "X-Key": "k" } },
     http: {
       request: async (request) => {
@@ -24,8 +23,8 @@ async function findingsOf(body: unknown) {
         };
       },
     },
-    signal: AbortSignal.timeout(5_000),
   });
+  const reply = await http.lookup(indicator, context);
   return { findings: reply.findings, requests };
 }
 
@@ -42,15 +41,8 @@ describe("the fault table", () => {
     const client = openHttpClient({ userAgent: "xpose/1.2.3", proxy: null, noProxy: [], extraCa: upstream.ca });
     onTestFinished(() => client.close());
     const settings = { url: `${upstream.url(reply)}?email={email}`, headers: {} };
-    const signal = AbortSignal.timeout(deadlineMs);
-    return await http.lookup(indicator, {
-      name: "inhouse",
-      baseUrl: null,
-      apiKey: null,
-      settings,
-      http: client,
-      signal,
-    });
+    const context = lookupContext({ name: "inhouse", settings, http: client, timeoutMs: deadlineMs });
+    return await http.lookup(indicator, context);
   }
 
   test.each(Object.entries(faults))("%s fails as %s, in time and in little memory", async (fault, reason) => {

@@ -3,6 +3,7 @@ import { parseIndicator } from "../../src/domain/indicator.ts";
 import { openHttpClient } from "../../src/egress/client.ts";
 import { misp } from "../../src/sources/misp.ts";
 import attributes from "../fixtures/sources/misp/attributes.json";
+import searchNotAllowed from "../fixtures/sources/misp/search-not-allowed.json";
 import { type FakeMisp, mispTestKey, startFakeMisp } from "../helpers/fake-misp.ts";
 import { lookupContext } from "../helpers/lookup-context.ts";
 
@@ -323,6 +324,10 @@ describe("a fault of MISP", () => {
   test("on a later page fails the whole look-up", async () => {
     const page = { response: { Attribute: Array.from({ length: 100 }, () => sample) } };
     await expect(replyTo([page, {}], { lastStatus: 500 })).rejects.toMatchObject({ reason: "http_5xx" });
+  });
+
+  test("of its own stays one, whatever its text says", async () => {
+    await expect(replyTo([searchNotAllowed], { lastStatus: 500 })).rejects.toMatchObject({ reason: "http_5xx" });
   });
 
   test("with a wrong key is a matter of the key, and its message does not hold it either", async () => {

@@ -80,15 +80,18 @@ export type NewScan = {
   readonly requestedAt: Date;
 };
 
-/** Scans with all that hangs on them: source runs, answers, the ledger and the evidence. */
+/**
+ * Scans with all that hangs on them: source runs, answers, the ledger and the evidence. Newer and older go by rowid,
+ * never by a time: the clock may move back.
+ */
 export function scanTable(connection: Connection) {
   const newestFinished = connection.prepare<[string, string], FactsRow>(
     `SELECT ${factsColumns} FROM scan WHERE indicator_hash = ? AND workspace_id = ? AND finished_at IS NOT NULL
-     ORDER BY finished_at DESC LIMIT ${newestCount}`,
+     ORDER BY rowid DESC LIMIT ${newestCount}`,
   );
   const unfinished = connection.prepare<[string, string], FactsRow>(
     `SELECT ${factsColumns} FROM scan WHERE indicator_hash = ? AND workspace_id = ? AND finished_at IS NULL
-     ORDER BY requested_at DESC`,
+     ORDER BY rowid DESC`,
   );
   const insert = connection.prepare(
     `INSERT INTO scan (id, workspace_id, indicator_type, indicator_value, indicator_hash, state, requested_at, claim_count, is_partial)
@@ -108,7 +111,7 @@ export function scanTable(connection: Connection) {
   );
   const oldestQueued = connection.prepare<[string], QueuedRow>(
     `SELECT id, workspace_id, indicator_type, indicator_value, indicator_hash, claim_count FROM scan
-     WHERE state = 'queued' AND workspace_id = ? ORDER BY requested_at, rowid LIMIT 1`,
+     WHERE state = 'queued' AND workspace_id = ? ORDER BY rowid LIMIT 1`,
   );
   const workspaceOf = connection.prepare<[string], { id: WorkspaceId; name: string; corpora_revision: string }>(
     "SELECT id, name, corpora_revision FROM workspace WHERE id = ?",
@@ -138,6 +141,7 @@ export function scanTable(connection: Connection) {
     `UPDATE scan SET state = ?, finished_at = ?, owner = NULL, lease_until = NULL, as_of = ?, is_partial = ?, digest = ?, envelope_tail = ?
      WHERE id = ?`,
   );
+  const dropRuns = connection.prepare("DELETE FROM source_run WHERE scan_id = ?");
   const insertEvidence = connection.prepare("INSERT INTO evidence (scan_id, body) VALUES (?, ?)");
   const saveRun = connection.prepare(
     `INSERT OR REPLACE INTO source_run (scan_id, ${runColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -220,6 +224,8 @@ export function scanTable(connection: Connection) {
     const corporaRevision = workspace.corpora_revision;
     const settingsFingerprint = fingerprintOf(workspace);
     claim.run(owner, leaseUntil.getTime(), settingsFingerprint, corporaRevision, row.id);
+    // An earlier claim may have asked sources that are there no more.
+    dropRuns.run(row.id);
     return {
       claim: { scanId: row.id, owner, claimCount: row.claim_count + 1 },
       workspace: { id: workspace.id, name: workspace.name },

@@ -1,0 +1,49 @@
+/** Lets all that is ready run: promises and what was put off to the end of this turn of the event loop. */
+export async function turnOver(): Promise<void> {
+  for (let round = 0; round < 5; round += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Time that moves only when told to. What sleeps on it wakes in order. */
+export class ManualClock {
+  #time: number;
+  #sleepers: { readonly until: number; readonly wake: () => void }[] = [];
+
+  constructor(start = "2026-06-01T12:00:00Z") {
+    this.#time = Date.parse(start);
+  }
+
+  readonly now = (): Date => new Date(this.#time);
+  readonly steadyNow = (): number => this.#time;
+  readonly sleep = (ms: number): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#sleepers.push({ until: this.#time + ms, wake: resolve });
+    return promise;
+  };
+
+  /** The moment `ms` milliseconds from now. */
+  after(ms: number): Date {
+    return new Date(this.#time + ms);
+  }
+
+  /** How many sleep now. */
+  get sleeperCount(): number {
+    return this.#sleepers.length;
+  }
+
+  /** Moves on, or back without waking anybody, and lets what is due run. */
+  async advance(ms: number): Promise<void> {
+    const end = this.#time + ms;
+    await turnOver();
+    for (;;) {
+      this.#sleepers.sort((a, b) => a.until - b.until);
+      const next = this.#sleepers[0];
+      if (next === undefined || next.until > end) break;
+      this.#sleepers.shift();
+      this.#time = Math.max(this.#time, next.until);
+      next.wake();
+      await turnOver();
+    }
+    this.#time = end;
+    await turnOver();
+  }
+}

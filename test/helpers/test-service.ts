@@ -1,0 +1,147 @@
+import { createKey } from "../../src/access/api-key.ts";
+import { createWorkspace } from "../../src/access/workspace.ts";
+import type { Token } from "../../src/domain/api-key.ts";
+import { parseIndicator } from "../../src/domain/indicator.ts";
+import { deriveKeys, indicatorHash, keyedHash } from "../../src/domain/keyed-hash.ts";
+import type { ScanId } from "../../src/domain/scan.ts";
+import type { Plan, WorkspaceId } from "../../src/domain/workspace.ts";
+import type { AccessEntry } from "../../src/http/access-log.ts";
+import { routes } from "../../src/http/route-table.ts";
+import { type Application, createRouter } from "../../src/http/router.ts";
+import { type Calls, openCalls } from "../../src/scans/calls.ts";
+import type { Live } from "../../src/scans/live.ts";
+import { Runner, type RunnerTools } from "../../src/scans/runner.ts";
+import type { Source } from "../../src/sources/source.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
+import type { EnrichCall, PollCall, Store } from "../../src/store/store.ts";
+import { found, inventedSource } from "./invented-source.ts";
+import { ManualClock } from "./manual-clock.ts";
+
+export type LogLine = { readonly level: "warn" | "error"; readonly fields: object; readonly message: string };
+
+/** A workspace with a key, and calls in its name. */
+export type Tenant = {
+  readonly id: WorkspaceId;
+  readonly token: Token;
+  readonly keyHash: string;
+  readonly enrichCall: (address: string) => EnrichCall;
+  readonly pollCall: (scanId: ScanId | null, view?: PollCall["view"]) => PollCall;
+};
+
+export type TestServiceOptions = {
+  readonly live?: Partial<Live>;
+  readonly app?: Partial<Application>;
+  /** Replaces methods of the store that calls and the runner see. */
+  readonly store?: (real: SqliteStore) => Partial<Store>;
+};
+
+/** The service as `serve` puts it together, on a database in memory, with invented sources and a clock of its own. */
+export async function openTestService(options: TestServiceOptions = {}) {
+  const real = SqliteStore.inMemory();
+  const replaced = options.store?.(real) ?? {};
+  const clock = new ManualClock();
+  const keys = deriveKeys(new Uint8Array(32).fill(7));
+  const lines: LogLine[] = [];
+  const accessEntries: AccessEntry[] = [];
+  /** May be changed at any time, as by a reload. */
+  const sources: Source[] = [inventedSource("alpha", async () => found("Example Shop"))];
+  let idCount = 0;
+  const newId = () => `00000000-0000-4000-8000-${String((idCount += 1)).padStart(12, "0")}`;
+  const newScanId = () => newId() as ScanId;
+  const settings: Live = {
+    lifetimes: { cacheTtlMs: 24 * 3_600_000, partialTtlMs: 15 * 60_000, retentionMs: 30 * 24 * 3_600_000 },
+    maxQueue: 10_000,
+    concurrency: 16,
+    scanTimeoutMs: 90_000,
+    ledgerRetentionMs: 400 * 24 * 3_600_000,
+    fingerprintOf: () => JSON.stringify(sources.map(({ fingerprint }) => fingerprint)),
+    sourcesOf: () => [...sources],
+    ...options.live,
+  };
+  const live = () => settings;
+  const log = {
+    warn: (fields: object, message: string) => void lines.push({ level: "warn", fields, message }),
+    error: (fields: object, message: string) => void lines.push({ level: "error", fields, message }),
+  };
+  const runnerStore: RunnerTools["store"] = {
+    claimScan: (request) => real.claimScan(request),
+    extendLeases: (claims, until) => real.extendLeases(claims, until),
+    requeueScans: (which, how) => real.requeueScans(which, how),
+    saveRuns: (claim, runs, state) => real.saveRuns(claim, runs, state),
+    settleScan: (settlement) => real.settleScan(settlement),
+    listCorpora: () => real.listCorpora(),
+    ...replaced,
+  };
+  const callStore: Pick<Store, "handleCalls" | "readCalls"> = {
+    handleCalls: (calls, rules) => real.handleCalls(calls, rules),
+    readCalls: (calls, rules, fault) => real.readCalls(calls, rules, fault),
+    ...replaced,
+  };
+  const tools: RunnerTools = { store: runnerStore, now: clock.now, steadyNow: clock.steadyNow, log };
+  const runner = new Runner(live, tools);
+  const calls: Calls = openCalls(callStore, live, clock.now, () => runner.wake());
+  const app: Application = {
+    keys,
+    calls,
+    whenSettled: (scanId, timeoutMs, signal) => runner.whenSettled(scanId, timeoutMs, signal),
+    newScanId,
+    hashOf: (indicator) => indicatorHash(keys, indicator),
+    newId,
+    steadyNow: clock.steadyNow,
+    isReady: () => true,
+    accessLog: { write: (entry) => void accessEntries.push(entry), flush: () => undefined },
+    log,
+    ...options.app,
+  };
+
+  async function addTenant(name: string, plan: Plan = "team"): Promise<Tenant> {
+    const { id } = await createWorkspace(name, "team", real, newId);
+    const randomBytes = (count: number) => crypto.getRandomValues(new Uint8Array(count));
+    const request = { workspaceId: id, name: "test", expiresAt: null, createdBy: "cli" };
+    const { token } = await createKey(request, real, keys, { now: clock.now, newId, randomBytes });
+    if (plan !== "team") await real.changeWorkspace(id, { plan });
+    const keyHash = keyedHash(keys.token, token);
+    return {
+      id,
+      token,
+      keyHash,
+      enrichCall(address) {
+        const indicator = parseIndicator("email", address);
+        const hash = indicatorHash(keys, indicator);
+        const newScan = { newScanId: newScanId(), runner: null };
+        return { kind: "enrich", caller: { keyHash }, fault: null, indicator, indicatorHash: hash, ...newScan };
+      },
+      pollCall: (scanId, view = "envelope") => ({ kind: "poll", caller: { keyHash }, scanId, view }),
+    };
+  }
+
+  const tenant = await addTenant("default");
+  return {
+    store: real,
+    runnerTools: tools,
+    clock,
+    keys,
+    sources,
+    lines,
+    accessEntries,
+    live,
+    runner,
+    calls,
+    app,
+    respond: createRouter(routes, app),
+    newId,
+    newScanId,
+    tenant,
+    addTenant,
+    rules: () => ({ ...settings, now: clock.now() }),
+    /** Starts a scan of `address` and waits for its end. Returns its id. */
+    async scanned(address: string, who: Tenant = tenant): Promise<ScanId> {
+      const reply = await calls.serve(who.enrichCall(address));
+      if (reply.kind !== "accepted") throw new Error(`not a miss: ${reply.kind}`);
+      await runner.whenSettled(reply.scanId, 5_000, new AbortController().signal);
+      return reply.scanId;
+    },
+  };
+}
+
+export type TestService = Awaited<ReturnType<typeof openTestService>>;

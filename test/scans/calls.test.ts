@@ -1,0 +1,232 @@
+import { describe, expect, test } from "vitest";
+import { AppError } from "../../src/domain/error.ts";
+import type { Call } from "../../src/store/store.ts";
+import { turnOver } from "../helpers/manual-clock.ts";
+import { openTestService, type TestService } from "../helpers/test-service.ts";
+
+/** The service, and the sizes of the transactions that served its calls. */
+async function openCounted(): Promise<TestService & { sizes: number[] }> {
+  const sizes: number[] = [];
+  const service = await openTestService({
+    store: (real) => ({
+      handleCalls: (calls, rules) => {
+        sizes.push(calls.length);
+        return real.handleCalls(calls, rules);
+      },
+    }),
+  });
+  return { ...service, sizes };
+}
+
+describe("the calls of one turn are one transaction", () => {
+  test("all calls of a turn are committed together and replied to in their order", async () => {
+    const { calls, tenant, sizes } = await openCounted();
+    const addresses = ["a@example.com", "b@example.com", "c@example.com"];
+    const replies = await Promise.all(addresses.map((address) => calls.serve(tenant.enrichCall(address))));
+    expect(sizes).toEqual([3]);
+    expect(replies.map((reply) => (reply.kind === "accepted" ? reply.indicator.value : reply.kind))).toEqual(addresses);
+  });
+
+  test("a turn of very many calls is cut, so that other work gets its turn; nobody is left out", async () => {
+    const { calls, tenant, sizes } = await openCounted();
+    const all = Array.from({ length: 600 }, (_, index) => tenant.enrichCall(`user${index}@example.com`));
+    const replies = await Promise.all(all.map((call) => calls.serve(call)));
+    expect(sizes).toEqual([256, 256, 88]);
+    expect(replies.map((reply) => (reply.kind === "accepted" ? reply.scanId : reply.kind))).toEqual(
+      all.map(({ newScanId }) => newScanId),
+    );
+  });
+
+  test("a call that comes while a turn is served waits for the next one", async () => {
+    const { calls, tenant, sizes } = await openCounted();
+    await calls.serve(tenant.enrichCall("a@example.com"));
+    await calls.serve(tenant.enrichCall("b@example.com"));
+    expect(sizes).toEqual([1, 1]);
+  });
+
+  test("fifty calls for one address in one turn get one scan", async () => {
+    const { calls, tenant } = await openCounted();
+    const replies = await Promise.all(
+      Array.from({ length: 50 }, () => calls.serve(tenant.enrichCall("jane.doe@example.com"))),
+    );
+    const ids = new Set(replies.map((reply) => (reply.kind === "accepted" ? reply.scanId : reply.kind)));
+    expect(ids.size).toBe(1);
+  });
+
+  test("no reply leaves before its transaction is committed", async () => {
+    const commit = Promise.withResolvers<void>();
+    const { calls, tenant } = await openTestService({
+      store: (real) => ({
+        handleCalls: async (batch, rules) => {
+          const replies = await real.handleCalls(batch, rules);
+          await commit.promise;
+          return replies;
+        },
+      }),
+    });
+    let hasReply = false;
+    const reply = calls.serve(tenant.enrichCall("jane.doe@example.com")).then(() => {
+      hasReply = true;
+    });
+    await turnOver();
+    expect(hasReply).toBe(false);
+    commit.resolve();
+    await reply;
+    expect(hasReply).toBe(true);
+  });
+
+  test("the runner is woken for a miss, once per turn, and not for a hit or a poll", async () => {
+    let claimCount = 0;
+    const { calls, tenant, scanned } = await openTestService({
+      store: (real) => ({
+        claimScan: (request) => {
+          claimCount += 1;
+          return real.claimScan(request);
+        },
+      }),
+    });
+    const scanId = await scanned("jane.doe@example.com");
+    await turnOver();
+    claimCount = 0;
+    await Promise.all([
+      calls.serve(tenant.enrichCall("jane.doe@example.com")),
+      calls.serve(tenant.pollCall(scanId)),
+      calls.serve({ ...tenant.enrichCall("a@example.com"), caller: { keyHash: "00" } }),
+    ]);
+    await turnOver();
+    expect(claimCount).toBe(0);
+    await calls.serve(tenant.enrichCall("john.doe@example.com"));
+    expect(claimCount).toBeGreaterThan(0);
+  });
+});
+
+describe("when the commit fails", () => {
+  /** A service with one completed and one waiting scan, whose next writes fail with `code`. */
+  async function openBroken(code: "unavailable" | "storage_full") {
+    const faults: AppError[] = [];
+    const service = await openTestService({
+      store: (real) => ({
+        handleCalls: (calls, rules) => {
+          const fault = faults[0];
+          return fault === undefined ? real.handleCalls(calls, rules) : Promise.reject(fault);
+        },
+      }),
+    });
+    const { tenant, store, rules } = service;
+    const completedId = await service.scanned("jane.doe@example.com");
+    const waiting = tenant.enrichCall("waiting@example.com");
+    await store.handleCalls([waiting], rules());
+    const free = await service.addTenant("Free", "free");
+    const disabled = await service.addTenant("Disabled");
+    await store.changeWorkspace(disabled.id, { disabledAt: service.clock.now() });
+    const other = await service.addTenant("Other");
+    faults.push(new AppError(code, "The database cannot be written"));
+    return { ...service, completedId, waitingId: waiting.newScanId, free, disabled, other };
+  }
+
+  test.each(["unavailable", "storage_full"] as const)(
+    "%s: hits, polls and joins are served, a miss is refused",
+    async (code) => {
+      const { calls, tenant, completedId, waitingId, store, rules } = await openBroken(code);
+      const served = await Promise.all(
+        (
+          [
+            tenant.enrichCall("jane.doe@example.com"),
+            tenant.pollCall(completedId),
+            tenant.pollCall(completedId, "sources"),
+            tenant.pollCall(completedId, "evidence"),
+            tenant.enrichCall("waiting@example.com"),
+            tenant.pollCall(waitingId),
+            tenant.enrichCall("new@example.com"),
+          ] satisfies Call[]
+        ).map((call) => calls.serve(call)),
+      );
+      expect(served.map((reply) => (reply.kind === "refused" ? reply.error.code : reply.kind))).toEqual([
+        "completed",
+        "completed",
+        "sources",
+        "evidence",
+        "accepted",
+        "unfinished",
+        code,
+      ]);
+      // The refused miss left nothing behind: asked again with a healthy store it is a new scan.
+      const retry = tenant.enrichCall("new@example.com");
+      const [reply] = await store.handleCalls([retry], rules());
+      expect(reply).toMatchObject({ kind: "accepted", scanId: retry.newScanId });
+    },
+  );
+
+  test("authentication and isolation do not fail open", async () => {
+    const { calls, tenant, free, disabled, other, completedId } = await openBroken("unavailable");
+    const unknown = { ...tenant.enrichCall("jane.doe@example.com"), caller: { keyHash: "ab".repeat(32) } };
+    const refused = await Promise.all(
+      (
+        [
+          unknown,
+          { ...unknown, caller: { keyHash: null } },
+          disabled.enrichCall("jane.doe@example.com"),
+          free.enrichCall("jane.doe@example.com"),
+          other.pollCall(completedId),
+        ] satisfies Call[]
+      ).map((call) => calls.serve(call)),
+    );
+    expect(refused.map((reply) => (reply.kind === "refused" ? reply.error.code : reply.kind))).toEqual([
+      "invalid_api_key",
+      "invalid_api_key",
+      "invalid_api_key",
+      "plan_required",
+      "not_found",
+    ]);
+    // The other tenant has no hit on what this one asked.
+    const miss = await calls.serve(other.enrichCall("jane.doe@example.com"));
+    expect(miss).toMatchObject({ kind: "refused", error: { code: "unavailable" } });
+  });
+
+  test("a key revoked by another process is refused although nothing can be written", async () => {
+    const { calls, tenant, store, clock } = await openBroken("unavailable");
+    await store.changeWorkspace(tenant.id, { disabledAt: clock.now() });
+    const reply = await calls.serve(tenant.enrichCall("jane.doe@example.com"));
+    expect(reply).toMatchObject({ kind: "refused", error: { code: "invalid_api_key" } });
+  });
+
+  test("when nothing can be read either, no call passes", async () => {
+    const { calls, tenant } = await openTestService({
+      store: () => ({
+        handleCalls: () => Promise.reject(new AppError("unavailable", "no write")),
+        readCalls: () => Promise.reject(new AppError("unavailable", "no read")),
+      }),
+    });
+    const served = await Promise.allSettled([
+      calls.serve(tenant.enrichCall("jane.doe@example.com")),
+      calls.serve(tenant.pollCall(null)),
+    ]);
+    expect(served).toMatchObject([
+      { status: "rejected", reason: { code: "unavailable" } },
+      { status: "rejected", reason: { code: "unavailable" } },
+    ]);
+  });
+
+  test("a fault of our own is not taken for one of the database, and the next turn is served", async () => {
+    let isBroken = true;
+    let readCount = 0;
+    const { calls, tenant } = await openTestService({
+      store: (real) => ({
+        handleCalls: (batch, rules) => (isBroken ? Promise.reject(new Error("bug")) : real.handleCalls(batch, rules)),
+        readCalls: (batch, rules, fault) => {
+          readCount += 1;
+          return real.readCalls(batch, rules, fault);
+        },
+      }),
+    });
+    await expect(calls.serve(tenant.enrichCall("jane.doe@example.com"))).rejects.toThrow("bug");
+    expect(readCount).toBe(0);
+    isBroken = false;
+    expect(await calls.serve(tenant.enrichCall("jane.doe@example.com"))).toMatchObject({ kind: "accepted" });
+  });
+
+  test("a store that gives too few replies leaves nobody waiting", async () => {
+    const { calls, tenant } = await openTestService({ store: () => ({ handleCalls: async () => [] }) });
+    await expect(calls.serve(tenant.enrichCall("jane.doe@example.com"))).rejects.toThrow("without a reply");
+  });
+});

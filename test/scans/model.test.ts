@@ -1,0 +1,400 @@
+import fc from "fast-check";
+import { expect, test, vi } from "vitest";
+import { z } from "zod";
+import { SourceError } from "../../src/domain/error.ts";
+import { makeFinding } from "../../src/domain/finding.ts";
+import type { ClaimedScan, ScanId } from "../../src/domain/scan.ts";
+import type { WorkspaceId } from "../../src/domain/workspace.ts";
+import type { Live } from "../../src/scans/live.ts";
+import { removeExpired } from "../../src/scans/retention.ts";
+import { runScan } from "../../src/scans/run-scan.ts";
+import type { Source } from "../../src/sources/source.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
+import type { Call, Reply } from "../../src/store/store.ts";
+import { leaseMs, ledgerRetentionMs, lifetimes, Model, type Statement, type World } from "./model.ts";
+
+/** 10,000 is the figure to hold; a tenth of it runs by default. */
+const runCount = Number(process.env["XPOSE_MODEL_RUNS"] ?? 1000);
+
+const indicator = { type: "email", value: "jane.doe@example.com" } as const;
+const indicatorHash = "1d".repeat(32);
+const workspaces = ["w1", "w2"] as const;
+const names = ["alpha", "beta", "gamma"] as const;
+const corpusNames = ["leaks", "lists"] as const;
+const statements: readonly Statement[] = [
+  { title: "Present in Shop", subject: "shop.example", severity: "high" },
+  { title: "Account at Shop", subject: "shop.example", severity: "low" },
+  { title: "Present in Forum", subject: "forum.example", severity: "medium" },
+];
+const [minute, day] = [60_000, 86_400_000];
+
+type ActiveScan = { scan: ClaimedScan; hear: () => void; abort: AbortController; done: Promise<boolean> };
+
+/** The product: a store, scans on it, and sources that say what the world says. */
+class Product {
+  readonly store = SqliteStore.inMemory();
+  readonly live: Live;
+  readonly #world: World;
+  /** The scan under way, and what ends it. */
+  #active: ActiveScan | null = null;
+  #servedLast: WorkspaceId | null = null;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.live = {
+      lifetimes,
+      ledgerRetentionMs,
+      maxQueue: 100,
+      concurrency: 1,
+      scanTimeoutMs: day,
+      fingerprintOf: () => JSON.stringify(enabledOf(world).map((one) => [one.name, one.confidence, one.isAllowed])),
+      sourcesOf: () => [],
+    };
+  }
+
+  now = () => new Date(this.#world.now);
+
+  async open(): Promise<this> {
+    for (const name of workspaces) {
+      await this.store.insertWorkspace({ id: workspaceId(name), name, plan: "team", disabledAt: null }, null);
+    }
+    return this;
+  }
+
+  async serve(call: Call): Promise<Reply> {
+    const [reply] = await this.store.handleCalls([call], { ...this.live, now: this.now() });
+    if (reply === undefined) throw new Error("a call without a reply");
+    return reply;
+  }
+
+  enrich(workspace: string, newId: string, command: { owner: string; isRefresh: boolean } | null): Promise<Reply> {
+    const runner = command === null ? null : { ...command, leaseUntil: this.#leaseUntil() };
+    const caller = { workspaceId: workspaceId(workspace) };
+    return this.serve({ kind: "enrich", caller, fault: null, indicator, indicatorHash, newScanId: scanId(newId), runner });
+  }
+
+  poll(workspace: string, id: string, view: "envelope" | "sources" | "evidence"): Promise<Reply> {
+    return this.serve({ kind: "poll", caller: { workspaceId: workspaceId(workspace) }, scanId: scanId(id), view });
+  }
+
+  claim(): Promise<ClaimedScan | null> {
+    const [now, leaseUntil, afterWorkspaceId] = [this.now(), this.#leaseUntil(), this.#servedLast];
+    const { fingerprintOf } = this.live;
+    return this.store.claimScan({ owner: "service", now, leaseUntil, afterWorkspaceId, fingerprintOf });
+  }
+
+  #leaseUntil = () => new Date(this.#world.now + leaseMs);
+
+  /** Runs a claimed scan until all but the slow sources are heard and saved. */
+  async begin(scan: ClaimedScan, slow: readonly string[]): Promise<void> {
+    this.#servedLast = scan.workspace.id;
+    this.#active = await this.#run(scan, slow, false);
+    // One turn of the event loop for the sources, one for what they said to be saved.
+    await nextTurn();
+    await nextTurn();
+  }
+
+  /** A command sees its own scan through, beside that of the service. */
+  async runCommand(scan: ClaimedScan, isRefresh: boolean): Promise<boolean> {
+    const { done } = await this.#run(scan, [], isRefresh);
+    return await done;
+  }
+
+  async #run(scan: ClaimedScan, slow: readonly string[], isRefresh: boolean): Promise<ActiveScan> {
+    const { promise: heard, resolve: hear } = Promise.withResolvers<void>();
+    const sources = await this.#sourcesOf(scan.workspace.id, slow, heard);
+    const abort = new AbortController();
+    const tools = { store: this.store, now: this.now, steadyNow: () => this.#world.now, log: { warn: () => {} } };
+    const done = runScan({ scan, sources, live: this.live, isRefresh, signal: abort.signal }, tools);
+    // A scan that is broken off is looked at when it ends.
+    done.catch(() => {});
+    return { scan, hear, abort, done };
+  }
+
+  async finish(): Promise<boolean | undefined> {
+    this.#active?.hear();
+    const isSettled = await this.#active?.done;
+    this.#active = null;
+    return isSettled;
+  }
+
+  /** The process dies, or hangs until its scan was queued again and then goes on. */
+  async crash(how: "killed" | "hangs" | "stopped"): Promise<boolean | undefined> {
+    if (how !== "hangs") this.#active?.abort.abort(new Error("stop"));
+    await this.store.requeueScans({ owner: "service" }, { isCounted: how !== "stopped", now: this.now() });
+    const isSettled = await this.finish().catch(() => false);
+    this.#active = null;
+    return isSettled;
+  }
+
+  /** What the runner does at each heartbeat. */
+  async beat(): Promise<void> {
+    const claims = this.#active === null ? [] : [this.#active.scan.claim];
+    expect(await this.store.extendLeases(claims, this.#leaseUntil())).toEqual(claims);
+    await this.store.requeueScans({ leaseOverAt: this.now() }, { isCounted: true, now: this.now() });
+  }
+
+  async #sourcesOf(workspace: WorkspaceId, slow: readonly string[], heard: Promise<void>): Promise<Source[]> {
+    const online = enabledOf(this.#world).map((one): Source => {
+      const { name, origin, confidence, isAllowed } = one;
+      const lookup = async () => {
+        if (slow.includes(name)) await heard;
+        if (!one.isUp) throw new SourceError("unreachable", "down");
+        return { findings: one.says.map(toFinding) };
+      };
+      return { name, origin, confidence, isAllowed, kind: "http", fingerprint: `${confidence}`, timeoutMs: day, lookup };
+    });
+    const corpora = (await this.store.listCorpora()).filter(({ scope }) => scope === null || scope === workspace);
+    const offline = corpora.map(({ name, origin, confidence, revision, imports }): Source => {
+      const said = imports.flatMap(({ sha256 }) => statements.filter((statement) => statement.title === sha256));
+      const lookup = async () => ({ findings: said.map(toFinding) });
+      const fixed = { kind: "corpus", isAllowed: true, timeoutMs: day };
+      return { ...fixed, name, origin, confidence, fingerprint: revision, lookup };
+    });
+    return [...online, ...offline];
+  }
+}
+
+function enabledOf(world: World) {
+  return world.sources.filter((source) => source.isEnabled);
+}
+
+function toFinding({ title, subject, severity }: Statement) {
+  return makeFinding({ category: "breach", severity, title, subject });
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+function workspaceId(text: string): WorkspaceId {
+  return text as WorkspaceId;
+}
+
+function scanId(text: string): ScanId {
+  return text as ScanId;
+}
+
+const atomKeys = ["source", "source_confidence", "corroboration_count", "corroborated_by", "severity", "title"] as const;
+const atom = z.strictObject({
+  source: z.string(),
+  source_confidence: z.number(),
+  corroboration_count: z.number(),
+  corroborated_by: z.array(z.string()),
+  severity: z.string(),
+  title: z.string(),
+  first_seen: z.string(),
+  last_seen: z.string(),
+});
+const envelopeTail = z.object({ exposure: z.object({ findings: z.array(atom.loose()), total: z.number() }) });
+const evidence = z.object({ findings: z.array(z.object({ ...atom.shape, answered_at: z.string() })) });
+
+/** Equal evidence has equal digests and no other has them: in one sequence, and in all of them. */
+const digestOf = new Map<string, string>();
+const evidenceOf = new Map<string, string>();
+
+class Sequence {
+  readonly world: World = {
+    now: Date.parse("2026-06-01T12:00:00Z"),
+    sources: names.map((name) => ({
+      name,
+      // Two of one origin never corroborate each other.
+      origin: name === "gamma" ? "beta" : name,
+      ...{ confidence: 0.9, isEnabled: true, isAllowed: true, isUp: true, says: [] },
+    })),
+  };
+  readonly model = new Model(this.world);
+  readonly product = new Product(this.world);
+  #idCount = 0;
+
+  newId = () => `scan-${(this.#idCount += 1)}`;
+  /** The scan that the service runs now. */
+  active = () => this.model.scans.find((scan) => scan.state === "scanning" && scan.owner === "service");
+
+  /** What every view of a scan shows is what the model says. */
+  async compare(scan: Model["scans"][number]): Promise<void> {
+    const { product } = this;
+    const stranger = scan.workspace === "w1" ? "w2" : "w1";
+    expect(await product.poll(stranger, scan.id, "envelope")).toMatchObject({ error: { code: "not_found" } });
+    const [reply, sources] = [
+      await product.poll(scan.workspace, scan.id, "envelope"),
+      await product.poll(scan.workspace, scan.id, "sources"),
+    ];
+    if (scan.state === "removed") return expect(reply).toMatchObject({ error: { code: "not_found" } });
+    const outcomes = [...scan.runs].map(([source, { outcome }]) => ({ source, outcome }));
+    const runs = outcomes.sort((a, b) => (a.source < b.source ? -1 : 1));
+    expect(sources).toMatchObject({ state: scan.state, runs });
+    if (sources.kind === "sources") expect(sources.runs).toHaveLength(runs.length);
+    if (scan.state !== "completed") {
+      const isFailed = scan.state === "failed";
+      return expect(reply).toEqual({ scanId: scan.id, ...(isFailed ? { kind: "failed" } : { kind: "unfinished", state: scan.state }) });
+    }
+    expect(reply).toMatchObject({ kind: "completed", isPartial: scan.isPartial });
+    if (reply.kind !== "completed") return;
+    const { exposure } = envelopeTail.parse(JSON.parse(`{${reply.envelopeTail}`));
+    const expected = scan.findings;
+    const body = await product.poll(scan.workspace, scan.id, "evidence");
+    if (body.kind === "evidence") expect(evidence.parse(JSON.parse(body.body)).findings).toEqual(expected);
+    else expect.unreachable("a completed scan has its evidence");
+    expect(exposure.findings).toMatchObject(expected.map(({ answered_at, ...rest }) => rest));
+    expect(exposure.total).toBe(expected.length);
+    const text = JSON.stringify(expected.map((finding) => atomKeys.map((key) => finding[key])));
+    expect([digestOf.get(text) ?? reply.digest, evidenceOf.get(reply.digest) ?? text]).toEqual([reply.digest, text]);
+    digestOf.set(text, reply.digest);
+    evidenceOf.set(reply.digest, text);
+  }
+}
+
+type Command = fc.AsyncCommand<Model, Sequence>;
+
+function command(name: string, run: (sequence: Sequence) => Promise<void>, check: (model: Model) => boolean = () => true): Command {
+  return { check, run: (_, sequence) => run(sequence), toString: () => name };
+}
+
+const isActive = (model: Model) => model.scans.some((scan) => scan.state === "scanning" && scan.owner === "service");
+const mayBegin = (model: Model) => !isActive(model) && model.next() !== undefined;
+
+async function post({ model, product, newId }: Sequence, workspace: string): Promise<void> {
+  const id = newId();
+  const reply = await product.enrich(workspace, id, null);
+  const { isHit, scan } = model.post(workspace, id);
+  expect(reply).toMatchObject({ kind: isHit ? "completed" : "accepted", scanId: scan.id });
+}
+
+async function begin(sequence: Sequence, slow: readonly string[]): Promise<void> {
+  const { model, product } = sequence;
+  const claimed = await product.claim();
+  const scan = model.next();
+  expect(claimed?.claim.scanId).toBe(scan?.id);
+  if (claimed === null || scan === undefined) return;
+  await product.begin(claimed, slow);
+  model.claim(scan, "service");
+  model.begin(scan, slow, false);
+  if (model.slowOf(scan).length === 0) await finish(sequence);
+  else await sequence.compare(scan);
+}
+
+async function finish(sequence: Sequence): Promise<void> {
+  const scan = sequence.active();
+  expect(await sequence.product.finish()).toBe(true);
+  if (scan === undefined) return expect.unreachable("no scan is under way");
+  sequence.model.finish(scan);
+  await sequence.compare(scan);
+}
+
+const someSources = fc.subarray([...names]);
+const workspace = fc.constantFrom(...workspaces);
+
+const commands: fc.Arbitrary<Command>[] = [
+  workspace.map((name) =>
+    command(`scan(${name})`, async (sequence) => {
+      await post(sequence, name);
+      while (mayBegin(sequence.model)) await begin(sequence, []);
+    }),
+  ),
+  workspace.map((name) => command(`post(${name})`, (sequence) => post(sequence, name))),
+  someSources.map((slow) => command(`begin(${slow})`, (sequence) => begin(sequence, slow), mayBegin)),
+  fc.constant(command("finish", finish, isActive)),
+  fc.constantFrom("killed", "hangs", "stopped").map((how) =>
+    command(
+      `crash(${how})`,
+      async ({ model, product, active }) => {
+        expect(await product.crash(how)).toBe(false);
+        const scan = active();
+        if (scan !== undefined) model.requeue(scan, how !== "stopped");
+      },
+      isActive,
+    ),
+  ),
+  fc.tuple(workspace, fc.boolean(), fc.boolean()).map(([name, isRefresh, isKilled]) =>
+    command(`enrich(${name}, ${isRefresh ? "refresh" : ""}, ${isKilled ? "killed" : ""})`, async (sequence) => {
+      const { model, newId } = sequence;
+      const id = newId();
+      const fresh = isRefresh ? undefined : model.freshScan(name);
+      const reply = await sequence.product.enrich(name, id, { owner: id, isRefresh });
+      expect(reply.kind).toBe(fresh === undefined ? "claimed" : "completed");
+      if (reply.kind !== "claimed") return expect(reply).toMatchObject({ scanId: fresh?.id });
+      const scan = model.add(name, id);
+      model.claim(scan, id);
+      // A command that is killed at once leaves a claim whose lease must end first.
+      if (isKilled) return;
+      expect(await sequence.product.runCommand(reply.scan, isRefresh)).toBe(true);
+      model.begin(scan, [], isRefresh);
+      model.finish(scan);
+      await sequence.compare(scan);
+    }),
+  ),
+  fc.tuple(fc.constantFrom(...corpusNames), fc.constantFrom(...statements), fc.constantFrom(null, "w1")).map(([name, statement, scope]) =>
+    command(`import(${name}, ${statement.title}, ${scope})`, async ({ model, product, newId }) => {
+      const [revision, sha256] = [newId(), statement.title];
+      const file = { id: revision, fileName: "leak.csv", format: "csv", recordCount: 1, segmentFile: "segment" };
+      const known = model.corpora.get(name);
+      const publication = product.store.publishImport({
+        name,
+        scope: scope === null ? null : workspaceId(scope),
+        confidence: { value: 0.75, isGiven: false },
+        origin: { value: "corpora", isGiven: false },
+        revision,
+        import: { ...file, sha256, importedAt: product.now() },
+      });
+      if (known !== undefined && known.scope !== scope) return expect(publication).rejects.toThrow("scope");
+      const isKnown = known?.says.includes(statement) ?? false;
+      expect(await publication).toBe(isKnown ? "already_imported" : "published");
+      if (isKnown) return;
+      model.change(name, { scope, revision, says: [...(known?.says ?? []), statement] }, revision);
+    }),
+  ),
+  fc.constantFrom(...corpusNames).map((name) =>
+    command(`remove(${name})`, async ({ model, product, newId }) => {
+      const revision = newId();
+      expect(await product.store.removeCorpus(name, revision)).toBe(model.corpora.has(name));
+      if (model.corpora.has(name)) model.change(name, null, revision);
+    }),
+  ),
+  ...[
+    fc.record({ isUp: fc.boolean() }),
+    fc.record({ isEnabled: fc.boolean() }),
+    fc.record({ isAllowed: fc.boolean() }),
+    fc.record({ confidence: fc.constantFrom(0.5, 0.9) }),
+    fc.record({ says: fc.subarray([...statements]) }),
+  ].map((change) =>
+    fc.tuple(fc.nat(names.length - 1), change).map(([index, fields]) =>
+      command(`change(${names[index]}, ${JSON.stringify(fields)})`, async ({ world }) => {
+        Object.assign(world.sources[index] ?? {}, fields);
+      }),
+    ),
+  ),
+  fc.constantFrom(1, 14, 16, 120, -1, -120, 25 * 60, -25 * 60, 31 * 1440, -31 * 1440, 401 * 1440).map((minutes) =>
+    command(`clock(${minutes} min)`, async ({ world, model, product, active }) => {
+      world.now += minutes * minute;
+      await product.beat();
+      const own = active();
+      if (own !== undefined) own.leaseUntil = world.now + leaseMs;
+      for (const scan of model.scans) {
+        if (scan.state === "scanning" && scan.leaseUntil <= world.now) model.requeue(scan, true);
+      }
+    }),
+  ),
+  fc.constant(
+    command("sweep", async ({ model, product }) => {
+      await removeExpired(product.store, () => product.live, product.now, new AbortController().signal);
+      model.sweep();
+    }),
+  ),
+];
+
+test(`${runCount} random histories of scans, faults, imports, clock steps and restarts end as the model says`, async () => {
+  // No source is slow by the clock here; a million timers would only cost memory.
+  vi.spyOn(AbortSignal, "timeout").mockImplementation(() => new AbortController().signal);
+  await fc.assert(
+    fc.asyncProperty(fc.commands(commands, { maxCommands: 25, size: "max" }), async (history) => {
+      const sequence = new Sequence();
+      await sequence.product.open();
+      await fc.asyncModelRun(() => ({ model: sequence.model, real: sequence }), history);
+      for (const scan of sequence.model.scans) await sequence.compare(scan);
+      sequence.product.store.close();
+    }),
+    { numRuns: runCount },
+  );
+  expect(digestOf.size).toBeGreaterThan(50);
+}, 600_000);
