@@ -7,7 +7,7 @@ import { openChildRunner } from "./egress/child.ts";
 import { type HttpClient, type HttpResponse, openHttpClient } from "./egress/client.ts";
 import type { Live } from "./scans/live.ts";
 import { openTurns } from "./scans/pace.ts";
-import { openCatalogue } from "./sources/catalogue.ts";
+import { type CatalogueState, openCatalogue } from "./sources/catalogue.ts";
 import { hibp } from "./sources/hibp.ts";
 import { sourceKinds } from "./sources/registry.ts";
 import type { SourceKind } from "./sources/source.ts";
@@ -98,6 +98,8 @@ export function openStore(config: Place, role: "service" | "command"): OpenStore
 export type OpenSources = {
   readonly live: Live;
   readonly everySource: SourceSet["everySource"];
+  /** What is known of the public breach list. */
+  readonly catalogueState: () => CatalogueState;
   /** Names of enabled sources; a corpus of such a name is left out. */
   readonly sourceNames: ReadonlySet<string>;
   /** Closes connections and files. Scans that still use them fail. */
@@ -122,10 +124,11 @@ export function openSources(config: Config, { store, keys, corporaDir }: OpenSto
       return [kind, openChildRunner(options)];
     }),
   );
+  const catalogue = openBreachCatalogue(config, http, now);
   const sources = openSourceSet(config, {
     keys,
     library,
-    catalogue: openBreachCatalogue(config, http, now),
+    catalogue,
     childFor: (kind) => runners.get(kind) ?? unreachableKind(kind),
     httpFor(source, kind, workspaceId, deadline) {
       const { name, pace } = source;
@@ -145,6 +148,7 @@ export function openSources(config: Config, { store, keys, corporaDir }: OpenSto
   return {
     live,
     everySource: sources.everySource,
+    catalogueState: catalogue.state,
     sourceNames: sources.names,
     async close() {
       await Promise.all([http.close(), library.close()]);

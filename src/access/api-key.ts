@@ -58,7 +58,9 @@ export async function createKey(
 
 /** RFC 3339 with a zone; null when it is none, or names a day that does not exist. */
 function parseTime(text: string): Date | null {
-  const match = /^(\d{4}-\d{2}-\d{2})[Tt ](?:[01]\d|2[0-3]):\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/.exec(text.trim());
+  const match = /^(\d{4}-\d{2}-\d{2})[Tt ](?:[01]\d|2[0-3]):\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/.exec(
+    text.trim(),
+  );
   const day = match?.[1];
   if (day === undefined) return null;
   const time = new Date(text.trim().toUpperCase().replace(" ", "T"));

@@ -12,7 +12,7 @@ import { openCalls } from "../scans/calls.ts";
 import type { Live } from "../scans/live.ts";
 import { removeExpired } from "../scans/retention.ts";
 import { Runner } from "../scans/runner.ts";
-import { openNotifier, type Notifier } from "../systemd.ts";
+import { type Notifier, openNotifier } from "../systemd.ts";
 import { type OpenSources, type OpenStore, openSources, openStore } from "../wiring.ts";
 import { becomeOwner, entropy, readConfig } from "./context.ts";
 import { CommandError, exitCodes } from "./exit.ts";

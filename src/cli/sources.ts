@@ -5,7 +5,7 @@ import { SourceError, type SourceErrorReason } from "../domain/error.ts";
 import { parseIndicator } from "../domain/indicator.ts";
 import type { Source } from "../sources/source.ts";
 import type { SourceRunRecord } from "../store/store.ts";
-import { openSources } from "../wiring.ts";
+import { type OpenStore, openSources } from "../wiring.ts";
 import { entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { type Output, printResult, table } from "./output.ts";
@@ -42,13 +42,16 @@ export function sourcesCommand(output: Output): Command {
     .addHelpText("after", "\nExample:\n  xpose sources list")
     .action(async (_options: object, command: Command) => {
       const config = readConfig(command, output);
-      await withStore(config, async ({ store }) => {
-        const lastRuns = new Map((await store.lastSourceRuns()).map((run) => [run.source, run]));
-        const corpora = (await store.listCorpora()).map(({ name }) => name);
+      await withStore(config, async (open) => {
+        const lastRuns = new Map((await open.store.lastSourceRuns()).map((run) => [run.source, run]));
+        const corpora = (await open.store.listCorpora()).map(({ name }) => name);
+        const catalogue = await catalogueOf(config, open);
         const bodies = listed(config, corpora).map((source) => ({
           ...source,
           ...lastOutcome(lastRuns.get(source.name)),
+          ...(source.kind === "hibp" ? { catalogue } : {}),
         }));
+        const header = ["NAME", "KIND", "STATE", "LAST OUTCOME", "ERROR", "AT", "NOT IN PLAN", "QUOTA LEFT"];
         const rows = bodies.map((body) => [
           body.name,
           body.kind,
@@ -59,8 +62,9 @@ export function sourcesCommand(output: Output): Command {
           body.missing.join(", ") || null,
           body.quota_left,
         ]);
-        const text = table(["NAME", "KIND", "STATE", "LAST OUTCOME", "ERROR", "AT", "NOT IN PLAN", "QUOTA LEFT"], rows);
-        printResult(output, command.optsWithGlobals<GlobalOptions>().json ?? false, bodies, text);
+        const notes = bodies.some(({ kind }) => kind === "hibp") ? `\n${describeCatalogue(catalogue)}` : "";
+        const { json = false } = command.optsWithGlobals<GlobalOptions>();
+        printResult(output, json, bodies, table(header, rows) + notes);
       });
     });
 
@@ -121,6 +125,22 @@ function lastOutcome(run: SourceRunRecord | undefined) {
     missing: run?.missing ?? [],
     quota_left: run?.quotaLeft ?? null,
   };
+}
+
+/** What is known of the public breach list that `hibp` and all names of leaks go by. */
+async function catalogueOf(config: Config, open: OpenStore) {
+  const sources = openSources(config, open, entropy.now);
+  try {
+    const { breachCount, asOf, error } = sources.catalogueState();
+    return { breaches: breachCount, as_of: asOf === null ? null : timestamp(asOf), error };
+  } finally {
+    await sources.close();
+  }
+}
+
+function describeCatalogue({ breaches, as_of, error }: Awaited<ReturnType<typeof catalogueOf>>): string {
+  const known = as_of === null ? "none yet" : `${breaches} breaches as of ${as_of}`;
+  return `Breach catalogue: ${known}${error === null ? "" : `; ${error}`}`;
 }
 
 async function check(source: Source) {

@@ -5,7 +5,8 @@ import { type FormatName, formatNames } from "./formats/format.ts";
 import { parseJson } from "./formats/json-arrays.ts";
 import { siteOf } from "./formats/site.ts";
 import { parseLabel } from "./formats/stealer.ts";
-import { isAddress, tokensWithAt } from "./formats/tokens.ts";
+import { tokensOf } from "./formats/tokens.ts";
+import { isInUrl } from "./formats/ulp.ts";
 
 /**
  * Tells the format from the name of the file (without the ending of a compression, null for standard input) and its
@@ -18,7 +19,10 @@ export function detectFormat(name: string | null, head: Buffer): FormatName {
   if (ending === "jsonl" || ending === "ndjson") return "jsonl";
   if (text.startsWith("{")) return jsonFormat(text, lines[0] ?? "");
   if (/^\[\s*\{/.test(text)) {
-    throw new CorpusError("refused", "the file is one JSON array; make it JSON Lines with one object per line: jq -c '.[]' FILE");
+    throw new CorpusError(
+      "refused",
+      "the file is one JSON array; make it JSON Lines with one object per line: jq -c '.[]' FILE",
+    );
   }
   return csvFormat(lines[0] ?? "") ?? (ending === "csv" || ending === "tsv" ? "csv" : lineFormat(lines));
 }
@@ -67,7 +71,7 @@ function formatOfLine(raw: string): FormatName | null {
   const line = raw.trim().replace(/^'/, "");
   const label = parseLabel(line)?.label;
   if (label !== undefined) return label === "login" ? "stealer" : null;
-  const login = [...tokensWithAt(line)].find((token) => !token.text.includes("/") && isAddress(token));
+  const login = tokensOf(line).find((token) => token.address !== null && !isInUrl(line, token));
   if (login === undefined) return null;
   const left = line.slice(0, login.start);
   const right = line.slice(login.end);

@@ -1,13 +1,11 @@
 import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { EmailAddress } from "../domain/email.ts";
+import type { Corpus } from "../domain/corpus.ts";
 import { oneLine, parseLeakYear, type Severity } from "../domain/finding.ts";
 import { corpusHash, type DerivedKeys } from "../domain/keyed-hash.ts";
 import { slug } from "../domain/subject.ts";
 import type { WorkspaceId } from "../domain/workspace.ts";
-import type { Corpus } from "../domain/corpus.ts";
 import type { Store } from "../store/store.ts";
-import { addressOf } from "./address.ts";
 import { detectFormat } from "./detect.ts";
 import { CorpusError } from "./error.ts";
 import type { Format, FormatName } from "./formats/format.ts";
@@ -180,22 +178,17 @@ async function readRecords({ input, format, info, sorter, context }: Reading): P
         skip(record);
         continue;
       }
-      const address = addressOf(record.email);
       const payload = encodeFields(record.fields, info.defaults);
-      if (address === null) skip("invalid_email");
-      else if (Buffer.byteLength(payload) > maxPayloadSize) skip("too_long");
-      else {
-        tally.usable++;
-        sorter.add(keyOf(context.keys, address), tally.read, payload);
+      if (Buffer.byteLength(payload) > maxPayloadSize) {
+        skip("too_long");
+        continue;
       }
+      tally.usable++;
+      sorter.add(corpusHash(context.keys, { type: "email", value: record.address }), tally.read, payload);
     }
     report({ bytesRead: input.bytesRead(), bytesTotal: input.bytesTotal, read: tally.read, usable: tally.usable });
   }
   return tally;
-}
-
-function keyOf(keys: Pick<DerivedKeys, "corpus">, address: EmailAddress): Buffer {
-  return corpusHash(keys, { type: "email", value: address });
 }
 
 const progressIntervalMs = 250;

@@ -1,9 +1,9 @@
 import { join } from "node:path";
+import type { Corpus } from "../domain/corpus.ts";
 import { SourceError } from "../domain/error.ts";
 import { capFindings, type Finding, mergeFindings } from "../domain/finding.ts";
 import type { Indicator } from "../domain/indicator.ts";
 import { corpusHash, type DerivedKeys } from "../domain/keyed-hash.ts";
-import type { Corpus } from "../domain/corpus.ts";
 import { toFinding } from "./record.ts";
 import { CorruptSegment, openSegment, type Segment } from "./segment.ts";
 

@@ -48,12 +48,11 @@ export class RecordSorter {
   /** Yields each record once, as bytes that are valid until the next one is asked for. No `add` after this. */
   *sorted(): Generator<Buffer> {
     if (this.#runs.length > 0) this.#spill();
-    let last = Buffer.alloc(0);
-    const lastBytes = Buffer.alloc(recordHeadSize + maxPayloadSize);
+    const last = Buffer.alloc(recordHeadSize + maxPayloadSize);
+    let lastSize = 0;
     for (const record of this.#runs.length > 0 ? this.#merged() : this.#sortedInMemory()) {
-      if (last.length > 0 && compareRecordBytes(last, record) === 0) continue;
-      record.copy(lastBytes);
-      last = lastBytes.subarray(0, record.length);
+      if (lastSize === record.length && compareRecordBytes(last, record, lastSize) === 0) continue;
+      lastSize = record.copy(last);
       yield record;
     }
   }
@@ -119,7 +118,7 @@ export class RecordSorter {
       let end = start + 1;
       while (end < order.length && Math.floor((order[end] ?? 0) / 2 ** 20) === prefix) end++;
       const records = Array.from(order.subarray(start, end), (entry) => this.#recordAt(offsets[entry % 2 ** 20] ?? 0));
-      yield* records.length === 1 ? records : records.sort(compareRecordBytes);
+      yield* records.length === 1 ? records : records.sort((a, b) => compareRecordBytes(a, b));
       start = end;
     }
   }
@@ -223,8 +222,8 @@ class RunReader {
 }
 
 /** By key, then payload; the row does not count. The order is that of segments. */
-function compareRecordBytes(a: Buffer, b: Buffer): number {
-  return a.compare(b, 0, keySize, 0, keySize) || a.compare(b, recordHeadSize, b.length, recordHeadSize, a.length);
+function compareRecordBytes(a: Buffer, b: Buffer, aSize = a.length): number {
+  return a.compare(b, 0, keySize, 0, keySize) || a.compare(b, recordHeadSize, b.length, recordHeadSize, aSize);
 }
 
 function openUnlinked(path: string): number {

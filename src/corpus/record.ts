@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { EmailAddress } from "../domain/email.ts";
 import {
   type Finding,
   makeFinding,
@@ -64,13 +65,12 @@ export type RawFields = {
  * Repairs and bounds what is kept; empty text counts as absent, a severity of null is `low` (CONTRACT.md 7.4). Returns
  * null when the date is not a date. Text that holds the address is dropped: addresses are stored as hashes only.
  */
-export function parseFields(raw: RawFields, address: string): RecordFields | null {
+export function parseFields(raw: RawFields, address: EmailAddress): RecordFields | null {
   const date = raw.date?.trim() || undefined;
   if (date !== undefined && parseLeakYear(date) === null) return null;
-  const folded = address.trim().toLowerCase();
   const textOf = (text: string | null | undefined, maxLength: number): string | undefined => {
     const line = oneLine(text ?? "", maxLength);
-    return line === "" || holdsAddress(line, folded) ? undefined : line;
+    return line === "" || holdsAddress(line, address) ? undefined : line;
   };
   const category = textOf(raw.category, 50);
   return {
@@ -88,7 +88,7 @@ function severityOf(word: string | undefined): Severity | undefined {
 }
 
 function holdsAddress(text: string, address: string): boolean {
-  return address !== "" && decoded(text).toLowerCase().includes(address);
+  return decoded(text).toLowerCase().includes(address);
 }
 
 function decoded(text: string): string {

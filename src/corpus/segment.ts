@@ -1,5 +1,5 @@
-import { type FileHandle, open } from "node:fs/promises";
 import { createHmac } from "node:crypto";
+import { type FileHandle, open } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import type { DerivedKeys } from "../domain/keyed-hash.ts";
 import { type ImportInfo, importInfoSchema } from "./record.ts";

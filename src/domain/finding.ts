@@ -144,6 +144,14 @@ function unite(equal: readonly Finding[]): Finding {
   };
 }
 
+/** Puts the domain in the place of every subject that `aliases` (slug of a name -> domain) knows. */
+export function resolveSubjects(findings: readonly Finding[], aliases: ReadonlyMap<string, string>): Finding[] {
+  return findings.map((finding) => {
+    const subjects = new Set(finding.subjects.map((subject) => aliases.get(subject) ?? subject));
+    return { ...finding, subjects: [...subjects].sort(compareText) };
+  });
+}
+
 /** Keeps the first 1000 of merged findings; how many were left out is told in the details of the first one. */
 export function capFindings(merged: readonly Finding[]): Finding[] {
   const [first, ...rest] = merged.slice(0, maxFindingsPerAnswer);

@@ -27,11 +27,11 @@ export function failureOf(response: HttpResponse): SourceError {
 }
 
 /**
- * How long the `Retry-After` header asks to wait, in milliseconds: whole seconds or an HTTP date (RFC 9110, 10.2.3).
- * At most a day, so that a broken upstream cannot silence a source for good; null without a usable one.
+ * How long an upstream asks to wait, in milliseconds: `Retry-After` as whole seconds or an HTTP date (RFC 9110, 10.2.3),
+ * else `X-Rate-Limit-Reset` as seconds left, which is what MISP sends. At most a day, so that a broken upstream cannot silence a source for good; null without a usable one.
  */
 export function retryAfterMs(headers: HttpResponse["headers"], now: Date): number | null {
-  const text = headers["retry-after"]?.trim() ?? "";
+  const text = (headers["retry-after"] ?? headers["x-rate-limit-reset"])?.trim() ?? "";
   if (/^\d+$/.test(text)) return Math.min(Number(text) * 1000, dayMs);
   if (!/^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/.test(text)) return null;
   const waitMs = Date.parse(text) - now.getTime();

@@ -1,4 +1,8 @@
+import { emailrep } from "./emailrep.ts";
+import { hibp } from "./hibp.ts";
+import { holehe } from "./holehe.ts";
 import { http } from "./http.ts";
+import { misp } from "./misp.ts";
 import type { SourceKind } from "./source.ts";
 
 /**
@@ -7,4 +11,10 @@ import type { SourceKind } from "./source.ts";
  * A list of different kinds cannot name the type of their settings. `settings` is that kind's own schema, and whoever
  * calls `lookup` hands it what this schema made, so the type that is dropped here is never needed again.
  */
-export const sourceKinds: readonly SourceKind[] = [http as SourceKind];
+export const sourceKinds: readonly SourceKind[] = [
+  hibp as SourceKind,
+  emailrep as SourceKind,
+  holehe as SourceKind,
+  misp as SourceKind,
+  http as SourceKind,
+];

@@ -1,6 +1,6 @@
 import type { CorpusLibrary } from "../corpus/library.ts";
 import type { Corpus } from "../domain/corpus.ts";
-import { canonicalJson, compareText } from "../domain/finding.ts";
+import { canonicalJson, compareText, resolveSubjects } from "../domain/finding.ts";
 import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
 import type { Pace } from "../domain/pace.ts";
 import { foldName, type Workspace, type WorkspaceId } from "../domain/workspace.ts";
@@ -102,6 +102,15 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
     };
   }
 
+  /** Leaks are named in many ways; the catalogue knows the domain behind a name, whichever source used it. */
+  const aliased = (source: Source): Source => ({
+    ...source,
+    async lookup(indicator, limits) {
+      const reply = await source.lookup(indicator, limits);
+      return { ...reply, findings: resolveSubjects(reply.findings, tools.catalogue.aliases) };
+    },
+  });
+
   const corporaFrom = (corpora: readonly Corpus[]) =>
     corpusSources(
       corpora.filter(({ name }) => corpus.isEnabled && !names.has(name)),
@@ -119,10 +128,12 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
     sourcesOf(workspace, corpora) {
       tools.library.closeUnlisted(corpora);
       const visible = corpora.filter(({ scope }) => scope === null || scope === workspace.id);
-      return [...visibleTo(workspace).map((source) => bind(source, workspace.id)), ...corporaFrom(visible)];
+      return [...visibleTo(workspace).map((source) => bind(source, workspace.id)), ...corporaFrom(visible)].map(
+        aliased,
+      );
     },
     everySource(corpora) {
-      return [...enabled.map((source) => bind(source, "check" as WorkspaceId)), ...corporaFrom(corpora)];
+      return [...enabled.map((source) => bind(source, "check" as WorkspaceId)), ...corporaFrom(corpora)].map(aliased);
     },
   };
 }

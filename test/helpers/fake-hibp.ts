@@ -3,8 +3,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import accounts from "../fixtures/sources/hibp/accounts.json";
 import breaches from "../fixtures/sources/hibp/breaches.json";
 
-/** Works for the test accounts and triggers of `testDomain` only, as the documented key does. */
+/** Works for addresses of `hibpTestDomain` only, as the documented key does. */
 export const hibpTestKey = "0".repeat(32);
+/** Works for all addresses, like a paid one. */
+export const hibpPaidKey = "a".repeat(32);
 export const hibpTestDomain = "hibp-integration-tests.com";
 
 /** The sixteen documented test accounts, before the `@`. */
@@ -24,6 +26,16 @@ type Account = {
   readonly isOptedOut: boolean;
 };
 type Reply = (response: ServerResponse) => void;
+
+/** What addresses of other domains hold, for those who try it by hand. */
+const people: Readonly<Record<string, Account>> = {
+  "jane.doe@example.com": {
+    breaches: ["ExampleForum", "LinkedIn"],
+    pastes: accounts["account-exists"].pastes,
+    stealerLogs: ["portal.example"],
+    isOptedOut: false,
+  },
+};
 
 /**
  * A stand-in for Have I Been Pwned, API v3, on 127.0.0.1, with invented breaches. It knows the documented test accounts
@@ -149,7 +161,7 @@ function freeReply(call: string, argument: string, query: URLSearchParams): Repl
 
 function keyedReply(call: string, argument: string, query: URLSearchParams, key: unknown): Reply {
   if (key === undefined) return refusal(401, "Access denied due to missing hibp-api-key.");
-  if (key !== hibpTestKey) return wrongKey;
+  if (key !== hibpTestKey && key !== hibpPaidKey) return wrongKey;
   if (call === "breachedaccount" && argument.toLowerCase().startsWith("range/")) {
     return rangeReply(argument.slice("range/".length));
   }
@@ -164,6 +176,7 @@ function keyedReply(call: string, argument: string, query: URLSearchParams, key:
     case "breachedaccount":
     case "pasteaccount":
     case "stealerlogsbyemail":
+      if (key === hibpTestKey && !argument.toLowerCase().endsWith(`@${hibpTestDomain}`)) return wrongKey;
       return accountReply(call, argument.toLowerCase(), query);
     default:
       return html(404);
@@ -181,12 +194,10 @@ const subscription = {
 };
 
 function accountReply(call: string, address: string, query: URLSearchParams): Reply {
-  const [localPart = "", domain] = address.split("@");
-  if (domain !== hibpTestDomain) return wrongKey;
-  const [name = "", onlyCall = call] = localPart.split("+");
-  const trigger = onlyCall === call ? triggers.get(name) : undefined;
+  const [, name = "", onlyCall = call, domain] = /^([^+@]*)(?:\+(\w+))?@(.*)$/.exec(address) ?? [];
+  const trigger = onlyCall === call ? triggers.get(`${name}@${domain}`) : undefined;
   if (trigger !== undefined) return trigger;
-  const account = accountsByName.get(localPart);
+  const account = accountsByAddress.get(address);
   if (account === undefined || account.isOptedOut) return notFound;
   if (call === "pasteaccount") return listReply(account.pastes);
   if (call === "stealerlogsbyemail") return listReply(account.stealerLogs);
@@ -213,16 +224,16 @@ function listReply(items: readonly unknown[]): Reply {
 /** All addresses of a range: those of the test accounts, among many that nobody asked about. */
 function rangeReply(prefix: string): Reply {
   if (!/^[0-9a-f]{6}$/i.test(prefix)) return refusal(400, "The hash prefix is not in a valid format.");
-  const isInRange = (localPart: string) => hashOf(localPart).startsWith(prefix.toUpperCase());
-  for (const [name, trigger] of triggers) if (isInRange(name)) return trigger;
-  const own = [...accountsByName]
-    .filter(([localPart, account]) => isInRange(localPart) && !account.isOptedOut && breachesOf(account).length > 0)
-    .map(([localPart, account]) => ({
-      hashSuffix: hashOf(localPart).slice(6),
+  const isInRange = (address: string) => hashOf(address).startsWith(prefix.toUpperCase());
+  for (const [address, trigger] of triggers) if (isInRange(address)) return trigger;
+  const own = [...accountsByAddress]
+    .filter(([address, account]) => isInRange(address) && !account.isOptedOut && breachesOf(account).length > 0)
+    .map(([address, account]) => ({
+      hashSuffix: hashOf(address).slice(6),
       websites: breachesOf(account).map(({ Name }) => Name),
     }));
   const others = Array.from({ length: 200 }, (_, index) => ({
-    hashSuffix: hashOf(`nobody-${index}`).slice(6),
+    hashSuffix: hashOf(`nobody-${index}@example.com`).slice(6),
     websites: ["ExampleNews"],
   }));
   return json(
@@ -231,9 +242,16 @@ function rangeReply(prefix: string): Reply {
   );
 }
 
-function hashOf(localPart: string): string {
-  return createHash("sha1").update(`${localPart}@${hibpTestDomain}`).digest("hex").toUpperCase();
+function hashOf(address: string): string {
+  return createHash("sha1").update(address).digest("hex").toUpperCase();
 }
 
-const triggers: ReadonlyMap<string, Reply> = new Map(Object.entries(hibpTriggers));
-const accountsByName: ReadonlyMap<string, Account> = new Map(Object.entries(accounts));
+const triggers: ReadonlyMap<string, Reply> = new Map(atTestDomain(hibpTriggers));
+const accountsByAddress: ReadonlyMap<string, Account> = new Map([
+  ...atTestDomain<Account>(accounts),
+  ...Object.entries(people),
+]);
+
+function atTestDomain<Value>(byName: Readonly<Record<string, Value>>): [string, Value][] {
+  return Object.entries(byName).map(([name, value]) => [`${name}@${hibpTestDomain}`, value]);
+}

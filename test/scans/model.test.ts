@@ -70,7 +70,15 @@ class Product {
   enrich(workspace: string, newId: string, command: { owner: string; isRefresh: boolean } | null): Promise<Reply> {
     const runner = command === null ? null : { ...command, leaseUntil: this.#leaseUntil() };
     const caller = { workspaceId: workspaceId(workspace) };
-    return this.serve({ kind: "enrich", caller, fault: null, indicator, indicatorHash, newScanId: scanId(newId), runner });
+    return this.serve({
+      kind: "enrich",
+      caller,
+      fault: null,
+      indicator,
+      indicatorHash,
+      newScanId: scanId(newId),
+      runner,
+    });
   }
 
   poll(workspace: string, id: string, view: "envelope" | "sources" | "evidence"): Promise<Reply> {
@@ -142,7 +150,16 @@ class Product {
         if (!one.isUp) throw new SourceError("unreachable", "down");
         return { findings: one.says.map(toFinding) };
       };
-      return { name, origin, confidence, isAllowed, kind: "http", fingerprint: `${confidence}`, timeoutMs: day, lookup };
+      return {
+        name,
+        origin,
+        confidence,
+        isAllowed,
+        kind: "http",
+        fingerprint: `${confidence}`,
+        timeoutMs: day,
+        lookup,
+      };
     });
     const corpora = (await this.store.listCorpora()).filter(({ scope }) => scope === null || scope === workspace);
     const offline = corpora.map(({ name, origin, confidence, revision, imports }): Source => {
@@ -175,7 +192,14 @@ function scanId(text: string): ScanId {
   return text as ScanId;
 }
 
-const atomKeys = ["source", "source_confidence", "corroboration_count", "corroborated_by", "severity", "title"] as const;
+const atomKeys = [
+  "source",
+  "source_confidence",
+  "corroboration_count",
+  "corroborated_by",
+  "severity",
+  "title",
+] as const;
 const atom = z.strictObject({
   source: z.string(),
   source_confidence: z.number(),
@@ -227,7 +251,10 @@ class Sequence {
     if (sources.kind === "sources") expect(sources.runs).toHaveLength(runs.length);
     if (scan.state !== "completed") {
       const isFailed = scan.state === "failed";
-      return expect(reply).toEqual({ scanId: scan.id, ...(isFailed ? { kind: "failed" } : { kind: "unfinished", state: scan.state }) });
+      return expect(reply).toEqual({
+        scanId: scan.id,
+        ...(isFailed ? { kind: "failed" } : { kind: "unfinished", state: scan.state }),
+      });
     }
     expect(reply).toMatchObject({ kind: "completed", isPartial: scan.isPartial });
     if (reply.kind !== "completed") return;
@@ -247,7 +274,11 @@ class Sequence {
 
 type Command = fc.AsyncCommand<Model, Sequence>;
 
-function command(name: string, run: (sequence: Sequence) => Promise<void>, check: (model: Model) => boolean = () => true): Command {
+function command(
+  name: string,
+  run: (sequence: Sequence) => Promise<void>,
+  check: (model: Model) => boolean = () => true,
+): Command {
   return { check, run: (_, sequence) => run(sequence), toString: () => name };
 }
 
@@ -324,26 +355,28 @@ const commands: fc.Arbitrary<Command>[] = [
       await sequence.compare(scan);
     }),
   ),
-  fc.tuple(fc.constantFrom(...corpusNames), fc.constantFrom(...statements), fc.constantFrom(null, "w1")).map(([name, statement, scope]) =>
-    command(`import(${name}, ${statement.title}, ${scope})`, async ({ model, product, newId }) => {
-      const [revision, sha256] = [newId(), statement.title];
-      const file = { id: revision, fileName: "leak.csv", format: "csv", recordCount: 1, segmentFile: "segment" };
-      const known = model.corpora.get(name);
-      const publication = product.store.publishImport({
-        name,
-        scope: scope === null ? null : workspaceId(scope),
-        confidence: { value: 0.75, isGiven: false },
-        origin: { value: "corpora", isGiven: false },
-        revision,
-        import: { ...file, sha256, importedAt: product.now() },
-      });
-      if (known !== undefined && known.scope !== scope) return expect(publication).rejects.toThrow("scope");
-      const isKnown = known?.says.includes(statement) ?? false;
-      expect(await publication).toBe(isKnown ? "already_imported" : "published");
-      if (isKnown) return;
-      model.change(name, { scope, revision, says: [...(known?.says ?? []), statement] }, revision);
-    }),
-  ),
+  fc
+    .tuple(fc.constantFrom(...corpusNames), fc.constantFrom(...statements), fc.constantFrom(null, "w1"))
+    .map(([name, statement, scope]) =>
+      command(`import(${name}, ${statement.title}, ${scope})`, async ({ model, product, newId }) => {
+        const [revision, sha256] = [newId(), statement.title];
+        const file = { id: revision, fileName: "leak.csv", format: "csv", recordCount: 1, segmentFile: "segment" };
+        const known = model.corpora.get(name);
+        const publication = product.store.publishImport({
+          name,
+          scope: scope === null ? null : workspaceId(scope),
+          confidence: { value: 0.75, isGiven: false },
+          origin: { value: "corpora", isGiven: false },
+          revision,
+          import: { ...file, sha256, importedAt: product.now() },
+        });
+        if (known !== undefined && known.scope !== scope) return expect(publication).rejects.toThrow("scope");
+        const isKnown = known?.says.includes(statement) ?? false;
+        expect(await publication).toBe(isKnown ? "already_imported" : "published");
+        if (isKnown) return;
+        model.change(name, { scope, revision, says: [...(known?.says ?? []), statement] }, revision);
+      }),
+    ),
   fc.constantFrom(...corpusNames).map((name) =>
     command(`remove(${name})`, async ({ model, product, newId }) => {
       const revision = newId();

@@ -1,5 +1,9 @@
 /** What a source may state about the address. */
-export type Statement = { readonly title: string; readonly subject: string; readonly severity: "high" | "medium" | "low" };
+export type Statement = {
+  readonly title: string;
+  readonly subject: string;
+  readonly severity: "high" | "medium" | "low";
+};
 
 /** A source of the world as it is now. The real side and the model read it; the commands change it. */
 export type WorldSource = {
@@ -81,8 +85,7 @@ export class Model {
     const data = this.#dataOf(workspace);
     const joined = this.scans.findLast(
       (scan) =>
-        scan.workspace === workspace &&
-        (scan.state === "queued" || (scan.state === "scanning" && scan.data === data)),
+        scan.workspace === workspace && (scan.state === "queued" || (scan.state === "scanning" && scan.data === data)),
     );
     return { isHit: false, scan: joined ?? this.add(workspace, newId) };
   }

@@ -9,6 +9,7 @@ import breaches from "../fixtures/sources/hibp/breaches.json";
 import golden from "../fixtures/sources/hibp/findings.json";
 import {
   type FakeHibp,
+  hibpPaidKey,
   hibpTestAccounts,
   hibpTestDomain,
   hibpTestKey,
@@ -146,6 +147,11 @@ describe("a reply of status", () => {
     const wrong = lookup(testAddress("account-exists"), { apiKey: "1".repeat(32) });
     await expect(wrong).rejects.toMatchObject({ reason: "auth" });
     expect(fake.requests.length - before).toBe(1);
+  });
+
+  test("401 for an address that the test key does not serve does not pass for unknown", async () => {
+    await expect(lookup("jane.doe@example.com")).rejects.toMatchObject({ reason: "auth" });
+    expect(await lookup("jane.doe@example.com", { apiKey: hibpPaidKey })).toMatchObject({ missing: [] });
   });
 
   test("403 for want of a user-agent does not pass for a plan", async () => {

@@ -1,7 +1,7 @@
 import { noFields } from "../record.ts";
 import { commonDefaults, type Format, type ReadRecord } from "./format.ts";
 import { readRecordLines } from "./lines.ts";
-import { isAddress, tokensWithAt } from "./tokens.ts";
+import { nextToken, tokensOf } from "./tokens.ts";
 
 /** Combo lists: `email<delimiter>secret`, also swapped (local-corpus-formats.md, 2). */
 export const combo: Format = {
@@ -14,10 +14,8 @@ export const combo: Format = {
 
 /** The first token that is an address. What follows it is the secret and is not read. */
 function readLine(line: string): ReadRecord {
-  let firstToken: string | null = null;
-  for (const token of tokensWithAt(line)) {
-    if (isAddress(token)) return { email: token.text, fields: noFields };
-    firstToken ??= token.text;
-  }
-  return firstToken === null ? "no_email" : { email: firstToken, fields: noFields };
+  const first = nextToken(line, 0);
+  if (first === null) return "no_email";
+  const address = first.address ?? tokensOf(line).find((token) => token.address !== null)?.address ?? null;
+  return address === null ? "invalid_email" : { address, fields: noFields };
 }

@@ -1,7 +1,6 @@
 import { CorpusError } from "../error.ts";
-import { parseFields } from "../record.ts";
 import { type CsvSeparator, cellsOf, csvSeparators, readCsvRows } from "./csv-rows.ts";
-import { commonDefaults, type Format, type ReadRecord } from "./format.ts";
+import { commonDefaults, type Format, type ReadRecord, recordOf } from "./format.ts";
 
 /** CSV with a header; the columns are those of CONTRACT.md 11.4. */
 export const csv: Format = {
@@ -16,20 +15,15 @@ export const csv: Format = {
 export type RowCells = (column: string) => string | undefined;
 
 function readRow(cell: RowCells): ReadRecord[] {
-  const email = cell("email") ?? "";
-  if (email === "") return ["no_email"];
-  const fields = parseFields(
-    {
-      category: cell("category"),
-      severity: cell("severity"),
-      title: cell("title"),
-      subject: cell("subject"),
-      source_url: cell("sourceurl"),
-      date: cell("date"),
-    },
-    email,
-  );
-  return [fields === null ? "malformed" : { email, fields }];
+  const raw = {
+    category: cell("category"),
+    severity: cell("severity"),
+    title: cell("title"),
+    subject: cell("subject"),
+    source_url: cell("sourceurl"),
+    date: cell("date"),
+  };
+  return [recordOf(cell("email") ?? "", raw)];
 }
 
 /**

@@ -1,8 +1,7 @@
 import { z } from "zod";
 import { peek } from "../peek.ts";
-import { parseFields } from "../record.ts";
 import { type RowCells, readCsv } from "./csv.ts";
-import { commonDefaults, type Format, type ReadRecord } from "./format.ts";
+import { commonDefaults, type Format, type ReadRecord, recordOf } from "./format.ts";
 import { type JsonPiece, parseJson, readJsonArrays } from "./json-arrays.ts";
 
 /** Exports of DeHashed: CSV, or the JSON of its API (local-corpus-formats.md, 6). A record is one address of an entry. */
@@ -44,8 +43,5 @@ function readEntry(cells: readonly string[], database: string): ReadRecord[] {
   // Some exports escape with stray backslashes.
   const emails = cells.map((cell) => cell.replaceAll("\\", "").trim()).filter((email) => email !== "");
   if (emails.length === 0) return ["no_email"];
-  return emails.map((email) => {
-    const fields = parseFields({ subject: database }, email);
-    return fields === null ? "malformed" : { email, fields };
-  });
+  return emails.map((email) => recordOf(email, { subject: database }));
 }

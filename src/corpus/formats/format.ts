@@ -1,11 +1,13 @@
-import type { RecordDefaults, RecordFields } from "../record.ts";
+import type { EmailAddress } from "../../domain/email.ts";
+import { addressOf } from "../address.ts";
+import { parseFields, type RawFields, type RecordDefaults, type RecordFields } from "../record.ts";
 
 export const formatNames = ["csv", "jsonl", "combo", "ulp", "stealer", "list", "hibp-domain", "dehashed"] as const;
 export type FormatName = (typeof formatNames)[number];
 
-/** A record as a format reads it: `email` is the token that should be an address; or why it cannot be used. */
-export type ReadRecord = { readonly email: string; readonly fields: RecordFields } | UnreadableReason;
-export type UnreadableReason = "no_email" | "malformed" | "too_long";
+/** A record as a format reads it, or why it cannot be used. */
+export type ReadRecord = { readonly address: EmailAddress; readonly fields: RecordFields } | UnusableReason;
+export type UnusableReason = "no_email" | "invalid_email" | "malformed" | "too_long";
 
 /**
  * One kind of breach file. `read` takes UTF-8 bytes without a byte order mark and yields the records in their order,
@@ -33,4 +35,12 @@ export function commonDefaults(corpus: string): RecordDefaults {
     date: null,
     subjectTitle: null,
   };
+}
+
+/** The record of an address as it stands in a file, and of the text beside it. */
+export function recordOf(email: string, raw: RawFields): ReadRecord {
+  const address = addressOf(email);
+  if (address === null) return email.trim() === "" ? "no_email" : "invalid_email";
+  const fields = parseFields(raw, address);
+  return fields === null ? "malformed" : { address, fields };
 }

@@ -2,9 +2,9 @@ import { z } from "zod";
 import { canonicalDomain } from "../../domain/email.ts";
 import { CorpusError } from "../error.ts";
 import { peek } from "../peek.ts";
-import { parseFields, type RawFields } from "../record.ts";
+import type { RawFields } from "../record.ts";
 import { type RowCells, readCsv } from "./csv.ts";
-import { commonDefaults, type Format, type ReadRecord } from "./format.ts";
+import { commonDefaults, type Format, type ReadRecord, recordOf } from "./format.ts";
 import { type JsonPiece, parseJson, readJsonArrays } from "./json-arrays.ts";
 
 /**
@@ -99,9 +99,4 @@ function addressIn(alias: string, domain: string | null): string {
     );
   }
   return `${alias}@${domain}`;
-}
-
-function recordOf(email: string, raw: RawFields): ReadRecord {
-  const fields = parseFields(raw, email);
-  return fields === null ? "malformed" : { email, fields };
 }

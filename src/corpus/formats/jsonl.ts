@@ -1,7 +1,6 @@
 import { z } from "zod";
-import { parseFields } from "../record.ts";
 import { columnName } from "./csv.ts";
-import { commonDefaults, type Format, type ReadRecord } from "./format.ts";
+import { commonDefaults, type Format, type ReadRecord, recordOf } from "./format.ts";
 import { readRecordLines } from "./lines.ts";
 
 /** One JSON object per line; the members are those of CONTRACT.md 11.4. */
@@ -31,9 +30,7 @@ function readObject(line: string): ReadRecord {
   const parsed = recordSchema.safeParse(namedMembers(object));
   if (!parsed.success) return "malformed";
   const { email, sourceurl, ...rest } = parsed.data;
-  if (email === undefined || email === null || email.trim() === "") return "no_email";
-  const fields = parseFields({ ...rest, source_url: sourceurl }, email);
-  return fields === null ? "malformed" : { email, fields };
+  return recordOf(email ?? "", { ...rest, source_url: sourceurl });
 }
 
 function parseObject(line: string): object | null {

@@ -6,9 +6,12 @@ export const maxLineSize = 64 << 10;
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 
+/** The text of a line without its end, or null when it is too long. Bytes that are not UTF-8 are U+FFFD. */
+export type Line = string | null;
+
 /**
  * Cuts bytes into lines, some at a time; a line ends at LF, CR LF, CR or the end of the file. A line over 64 KiB is
- * `too_long` and never held in memory. The bytes of a line are those of the chunk: read them before asking for more.
+ * never held in memory.
  */
 export async function* readLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<Line[]> {
   let rest: Buffer = Buffer.alloc(0);
@@ -23,7 +26,7 @@ export async function* readLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<
       if (byte === lineFeed && previous === carriageReturn) {
         start = at + 1;
       } else if (byte === lineFeed || byte === carriageReturn) {
-        if (!isSkipping) lines.push(lineOf(bytes.subarray(start, at)));
+        if (!isSkipping) lines.push(at - start > maxLineSize ? null : bytes.toString("utf8", start, at));
         isSkipping = false;
         start = at + 1;
       }
@@ -31,31 +34,21 @@ export async function* readLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<
     }
     rest = bytes.subarray(start);
     if (rest.length > maxLineSize && !isSkipping) {
-      lines.push("too_long");
+      lines.push(null);
       isSkipping = true;
     }
     if (isSkipping) rest = Buffer.alloc(0);
     yield lines;
   }
-  if (rest.length > 0) yield [lineOf(rest)];
-}
-
-export type Line = Buffer | "too_long";
-
-function lineOf(bytes: Buffer): Line {
-  return bytes.length > maxLineSize ? "too_long" : bytes;
+  if (rest.length > 0) yield [rest.toString("utf8")];
 }
 
 /** True when there is nothing but blanks and control characters. */
-export function isBlank(line: Buffer): boolean {
-  for (const byte of line) if (byte > 0x20) return false;
-  return true;
+export function isBlank(line: string): boolean {
+  return !/[^\0- ]/.test(line);
 }
 
-/**
- * Reads one record per line; blank lines are none. `readLine` gets the line as text, in which bytes that are not UTF-8
- * are U+FFFD.
- */
+/** Reads one record per line; blank lines are none. */
 export async function* readRecordLines(
   chunks: AsyncIterable<Buffer>,
   readLine: (line: string) => ReadRecord,
@@ -63,8 +56,8 @@ export async function* readRecordLines(
   for await (const lines of readLines(chunks)) {
     const records: ReadRecord[] = [];
     for (const line of lines) {
-      if (line === "too_long") records.push(line);
-      else if (!isBlank(line)) records.push(readLine(line.toString("utf8")));
+      if (line === null) records.push("too_long");
+      else if (!isBlank(line)) records.push(readLine(line));
     }
     yield records;
   }

@@ -1,3 +1,4 @@
+import { addressOf } from "../address.ts";
 import { noFields } from "../record.ts";
 import { commonDefaults, type Format, type ReadRecord } from "./format.ts";
 import { readRecordLines } from "./lines.ts";
@@ -14,5 +15,7 @@ export const list: Format = {
 /** The whole line; a comma or semicolon at its end is taken for a separator. */
 function readLine(line: string): ReadRecord {
   const token = line.trim().replace(/[,;]$/, "");
-  return token.includes("@") ? { email: token, fields: noFields } : "no_email";
+  if (!token.includes("@")) return "no_email";
+  const address = addressOf(token);
+  return address === null ? "invalid_email" : { address, fields: noFields };
 }

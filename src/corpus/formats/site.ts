@@ -1,4 +1,4 @@
-import { canonicalDomain } from "../../domain/email.ts";
+import { domainOf } from "../address.ts";
 
 /**
  * The site that a URL or host of a stealer log names: its domain without `www.`, the package of an Android app, or null
@@ -7,7 +7,7 @@ import { canonicalDomain } from "../../domain/email.ts";
 export function siteOf(text: string): string | null {
   const host = androidPackage.exec(text)?.[1] ?? urlHost.exec(text)?.[1];
   if (host === undefined || host.length > maxHostLength) return null;
-  return canonicalDomain(host.replace(/^www\./i, "").toLowerCase());
+  return domainOf(host.replace(/^www\./i, ""));
 }
 
 /** `android://<base64>@com.example.app/`, where base64 may hold slashes. */

@@ -1,3 +1,4 @@
+import { addressOf } from "../address.ts";
 import type { Format, ReadRecord } from "./format.ts";
 import { isBlank, readLines } from "./lines.ts";
 import { siteOf } from "./site.ts";
@@ -38,8 +39,8 @@ async function* readBlocks(chunks: AsyncIterable<Buffer>): AsyncGenerator<ReadRe
   for await (const lines of readLines(chunks)) {
     const records: ReadRecord[] = [];
     for (const line of lines) {
-      if (line === "too_long") {
-        records.push(line);
+      if (line === null) {
+        records.push("too_long");
         continue;
       }
       const { ended, rest } = readLine(open, line);
@@ -52,10 +53,9 @@ async function* readBlocks(chunks: AsyncIterable<Buffer>): AsyncGenerator<ReadRe
 }
 
 /** The block that the line ends and the one that is open after it; each is there or not. */
-function readLine(open: Block[], line: Buffer): { ended: Block[]; rest: Block[] } {
-  const text = line.toString("utf8");
-  if (isBlank(line) || separatorRow.test(text)) return { ended: open, rest: [] };
-  const labelled = parseLabel(text);
+function readLine(open: Block[], line: string): { ended: Block[]; rest: Block[] } {
+  if (isBlank(line) || separatorRow.test(line)) return { ended: open, rest: [] };
+  const labelled = parseLabel(line);
   // Without a label: the art at the top, promotion, or more lines of a secret.
   if (labelled === null || labelled.label === "other") return { ended: [], rest: open };
   const [block] = open;
@@ -81,5 +81,5 @@ function withLine(block: Block, { label, value }: { label: StealerLabel; value: 
 
 function recordOf({ site, login }: Block): ReadRecord {
   if (login === null || !login.includes("@")) return "no_email";
-  return loginRecord(login, siteOf(site ?? ""));
+  return loginRecord(addressOf(login), siteOf(site ?? ""));
 }

@@ -1,31 +1,34 @@
+import type { EmailAddress } from "../../domain/email.ts";
 import { addressOf } from "../address.ts";
 
-/** A token of a line that holds an `@`, and where it starts and ends. */
-export type Token = { readonly text: string; readonly start: number; readonly end: number };
+/** A token of a line that holds an `@`: where it starts and ends, and the address that it is, or null. */
+export type Token = { readonly start: number; readonly end: number; readonly address: EmailAddress | null };
 
 /** A line may hold thousands of `@`; so many tokens with one are tried at most. */
 const maxTries = 8;
-const isDelimiter = /[:;|,\s]/;
+
+/** The delimiters of local-corpus-formats.md, 2 and 5: `:;|,`, blank and TAB. */
+const delimiters: ReadonlySet<number> = new Set([0x3a, 0x3b, 0x7c, 0x2c, 0x20, 0x09]);
 
 /**
- * The first tokens of a line that hold an `@`, from left to right: what stands between the delimiters of
- * local-corpus-formats.md, 2 and 5. What is not part of such a token is not looked at.
+ * The next token that holds an `@`, from an offset on, or null when there is none. What is not part of such a token is
+ * not looked at.
  */
-export function* tokensWithAt(line: string): Generator<Token> {
-  let from = 0;
-  for (let count = 0; count < maxTries; count++) {
-    const at = line.indexOf("@", from);
-    if (at === -1) return;
-    let start = at;
-    while (start > from && !isDelimiter.test(line.charAt(start - 1))) start--;
-    let end = at + 1;
-    while (end < line.length && !isDelimiter.test(line.charAt(end))) end++;
-    yield { text: line.slice(start, end), start, end };
-    from = end;
-  }
+export function nextToken(line: string, from: number): Token | null {
+  const at = line.indexOf("@", from);
+  if (at === -1) return null;
+  let start = at;
+  while (start > from && !delimiters.has(line.charCodeAt(start - 1))) start--;
+  let end = at + 1;
+  while (end < line.length && !delimiters.has(line.charCodeAt(end))) end++;
+  return { start, end, address: addressOf(line.slice(start, end)) };
 }
 
-/** True when a token is an address. */
-export function isAddress({ text }: Token): boolean {
-  return addressOf(text) !== null;
+/** The first tokens of a line that hold an `@`, from left to right. */
+export function tokensOf(line: string): Token[] {
+  const tokens: Token[] = [];
+  for (let token = nextToken(line, 0); token !== null && tokens.length < maxTries; token = nextToken(line, token.end)) {
+    tokens.push(token);
+  }
+  return tokens;
 }

@@ -1,8 +1,9 @@
-import { noFields, parseFields, type RecordDefaults } from "../record.ts";
+import type { EmailAddress } from "../../domain/email.ts";
+import { noFields, type RecordDefaults } from "../record.ts";
 import { commonDefaults, type Format, type ReadRecord } from "./format.ts";
 import { readRecordLines } from "./lines.ts";
 import { siteOf } from "./site.ts";
-import { isAddress, type Token, tokensWithAt } from "./tokens.ts";
+import { type Token, tokensOf } from "./tokens.ts";
 
 /** `url:login:password` lines (local-corpus-formats.md, 5). */
 export const ulp: Format = {
@@ -26,22 +27,28 @@ export function infostealerDefaults(corpus: string): RecordDefaults {
 }
 
 /** The record of a login at a site, which may be unknown. */
-export function loginRecord(email: string, site: string | null): ReadRecord {
-  if (site === null) return { email, fields: noFields };
-  return { email, fields: parseFields({ subject: site }, email) ?? noFields };
+export function loginRecord(address: EmailAddress | null, site: string | null): ReadRecord {
+  if (address === null) return "invalid_email";
+  return { address, fields: site === null ? noFields : { subject: site } };
 }
 
 function readLine(raw: string): ReadRecord {
   // Some tools put a stray quote before each line.
   const line = raw.trim().replace(/^'/, "");
-  // What holds a slash is part of a URL: the user in `https://user@site.example`, an address in a query.
-  const tokens = [...tokensWithAt(line)].filter(({ text }) => !text.includes("/"));
-  const login = chooseLogin(line, tokens.filter(isAddress)) ?? tokens[0];
-  return login === undefined ? "no_email" : loginRecord(login.text, siteBeside(line, login));
+  const tokens = tokensOf(line).filter((token) => !isInUrl(line, token));
+  const login = chooseLogin(line, tokens) ?? tokens[0];
+  return login === undefined ? "no_email" : loginRecord(login.address, siteBeside(line, login));
+}
+
+/** Part of a URL is the user in `https://user@site.example`, and an address in a query; neither is the login. */
+export function isInUrl(line: string, { start, end }: Token): boolean {
+  return line.slice(start, end).includes("/");
 }
 
 /** Of several addresses the one directly before the last field is the login. */
-function chooseLogin(line: string, addresses: readonly Token[]): Token | undefined {
+function chooseLogin(line: string, tokens: readonly Token[]): Token | undefined {
+  const addresses = tokens.filter(({ address }) => address !== null);
+  if (addresses.length < 2) return addresses[0];
   return addresses.find(({ end }) => /^[:;|,\s][^:;|,\s]*$/.test(line.slice(end))) ?? addresses[0];
 }
 

@@ -1,0 +1,82 @@
+/**
+ * The online sources without a network: starts a fake of each on 127.0.0.1, writes a configuration that asks them, says
+ * what to type next, and goes on until Ctrl-C. Its folder is made anew at each start. All people and leaks in them are invented.
+ */
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { emailrepTestKey, startFakeEmailrep } from "../test/helpers/fake-emailrep.ts";
+import { hibpPaidKey, startFakeHibp } from "../test/helpers/fake-hibp.ts";
+import { mispTestKey, startFakeMisp } from "../test/helpers/fake-misp.ts";
+
+const root = join(import.meta.dir, "..");
+const folder = join(root, ".fakes");
+const configFile = join(folder, "xpose.toml");
+const executable = join(root, "dist", "xpose");
+
+/** Of the real ones the default is slower than somebody who tries one address after the other. */
+const rate = "1000/1m";
+
+/** A source with a server: how that is started, and its table's further lines. A new one is one line here. */
+const servers = [
+  { name: "hibp", port: 8901, start: startFakeHibp, settings: { api_key: hibpPaidKey, stealer_logs: true, rate } },
+  { name: "emailrep", port: 8902, start: startFakeEmailrep, settings: { api_key: emailrepTestKey, rate } },
+  { name: "misp", port: 8903, start: startFakeMisp, settings: { api_key: mispTestKey, internal: true } },
+];
+
+await main();
+
+async function main(): Promise<void> {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { mode: 0o700 });
+  const tables = [table("", { data_dir: join(folder, "data") })];
+  for (const { name, port, start, settings } of servers) {
+    const { url } = await start({ port });
+    tables.push(table(`sources.${name}`, { base_url: url, ...settings }));
+    console.log(`${name.padEnd(10)}${url}`);
+  }
+  const python = installHolehe();
+  if (python === null) console.log("holehe    left out: python3 lacks bs4, httpx, termcolor or trio");
+  else {
+    tables.push(table("sources.holehe", { python }));
+    console.log(`holehe    ${python}`);
+  }
+  writeFileSync(configFile, tables.join("\n"), { mode: 0o600 });
+  console.log(`
+The configuration: ${configFile}
+In another terminal (npm run build makes the executable):
+
+  export XPOSE_CONFIG=${configFile}
+  ${executable} init
+  ${executable} sources check
+  ${executable} enrich jane.doe@example.com
+
+Have I Been Pwned's own test accounts work too, and faults on demand:
+
+  ${executable} enrich multiple-breaches@hibp-integration-tests.com
+  ${executable} enrich 429@hibp-integration-tests.com
+  ${executable} enrich 403plan+pasteaccount@hibp-integration-tests.com
+
+Serving until Ctrl-C.`);
+}
+
+/** A table of the configuration; the name of the top of the file is empty. */
+function table(name: string, values: Readonly<Record<string, string | boolean>>): string {
+  const lines = Object.entries(values).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
+  return [...(name === "" ? [] : [`[${name}]`]), ...lines, ""].join("\n");
+}
+
+/** An environment with the double of holehe that the tests use: it asks nobody. Null where Python lacks its needs. */
+function installHolehe(): string | null {
+  const needs = ["-I", "-c", "import bs4, httpx, sys, termcolor, trio; print('%d.%d' % sys.version_info[:2])"];
+  const probe = spawnSync("/usr/bin/python3", needs, { encoding: "utf8" });
+  if (probe.status !== 0) return null;
+  const environment = join(folder, "holehe");
+  const packages = join(environment, `lib/python${probe.stdout.trim()}/site-packages`);
+  mkdirSync(packages, { recursive: true });
+  cpSync(join(root, "test/fixtures/sources/holehe/holehe"), join(packages, "holehe"), { recursive: true });
+  mkdirSync(join(environment, "bin"));
+  symlinkSync("/usr/bin/python3", join(environment, "bin/python"));
+  writeFileSync(join(environment, "pyvenv.cfg"), "home = /usr/bin\ninclude-system-site-packages = true\n");
+  return join(environment, "bin/python");
+}

@@ -1,0 +1,413 @@
+import { describe, expect, test } from "vitest";
+import { SourceError } from "../../src/domain/error.ts";
+import { makeFinding } from "../../src/domain/finding.ts";
+import type { ClaimedScan, ScanId, SourceRun } from "../../src/domain/scan.ts";
+import { runScan, type ScanTools } from "../../src/scans/run-scan.ts";
+import type { Source } from "../../src/sources/source.ts";
+import type { Reply } from "../../src/store/store.ts";
+import { found, inventedSource } from "../helpers/invented-source.ts";
+import { turnOver } from "../helpers/manual-clock.ts";
+import { openTestService } from "../helpers/test-service.ts";
+
+const address = "jane.doe@example.com";
+const hourMs = 3_600_000;
+const fail = (reason: "unreachable" | "auth") => () => Promise.reject(new SourceError(reason, "invented fault"));
+
+type RunOptions = { isRefresh?: boolean; signal?: AbortSignal; scanTimeoutMs?: number; tools?: Partial<ScanTools> };
+
+/** A service whose scans are run by the test: `run` starts one, asks `sources` and returns what is stored of it. */
+async function openBench() {
+  const service = await openTestService({ store: () => ({ claimScan: async () => null }) });
+  const { store, tenant, rules, runnerTools, live } = service;
+
+  /** A new scan of the address, whatever is stored, held by the test. */
+  async function claim(): Promise<ClaimedScan> {
+    const leaseUntil = service.clock.after(hourMs);
+    const runner = { owner: "test", leaseUntil, isRefresh: true };
+    const [reply] = await store.handleCalls([{ ...tenant.enrichCall(address), runner }], rules());
+    if (reply?.kind !== "claimed") throw new Error("the scan was not claimed");
+    return reply.scan;
+  }
+
+  async function run(sources: readonly Source[], options: RunOptions = {}) {
+    const { isRefresh = false, signal = new AbortController().signal, scanTimeoutMs = 90_000, tools } = options;
+    const scan = await claim();
+    const limits = { lifetimes: live().lifetimes, scanTimeoutMs };
+    await runScan({ scan, sources, live: limits, isRefresh, signal }, { ...runnerTools, ...tools });
+    return await read(scan.claim.scanId);
+  }
+
+  async function read(scanId: ScanId) {
+    const views = ["envelope", "sources", "evidence"] as const;
+    const calls = views.map((view) => tenant.pollCall(scanId, view));
+    const [envelope, sources, evidence] = await store.handleCalls(calls, rules());
+    return {
+      scanId,
+      envelope,
+      outcomes: outcomesOf(sources),
+      atoms: atomsOf(evidence),
+      isPartial: isPartial(envelope),
+    };
+  }
+
+  return { ...service, claim, run, read };
+}
+
+function outcomesOf(reply: Reply | undefined): Record<string, string> {
+  if (reply?.kind !== "sources") throw new Error("no list of sources");
+  return Object.fromEntries(reply.runs.map(({ source, outcome, error }) => [source, error ?? outcome]));
+}
+
+type Atom = {
+  source: string;
+  title: string;
+  last_seen: string;
+  first_seen: string;
+  details: { [key: string]: unknown };
+};
+
+function atomsOf(reply: Reply | undefined): Atom[] {
+  return reply?.kind === "evidence" ? (JSON.parse(reply.body) as { findings: Atom[] }).findings : [];
+}
+
+function isPartial(reply: Reply | undefined): boolean | null {
+  return reply?.kind === "completed" ? reply.isPartial : null;
+}
+
+/** A source that counts how often it is asked. */
+function counted(name: string, lookup: Source["lookup"], settings: Partial<Source> = {}) {
+  const asked = { count: 0 };
+  const source = inventedSource(
+    name,
+    (indicator, limits) => {
+      asked.count += 1;
+      return lookup(indicator, limits);
+    },
+    settings,
+  );
+  return { asked, source };
+}
+
+describe("what is asked again (contract 5.3)", () => {
+  test.each([
+    { case: "fresh and of the same settings", ageMs: 23 * hourMs, fingerprint: "alpha/1", isRefresh: false, asked: 1 },
+    { case: "as old as the ttl", ageMs: 24 * hourMs, fingerprint: "alpha/1", isRefresh: false, asked: 2 },
+    { case: "of other settings", ageMs: 0, fingerprint: "alpha/2", isRefresh: false, asked: 2 },
+    { case: "fresh, but a refresh is wanted", ageMs: 0, fingerprint: "alpha/1", isRefresh: true, asked: 2 },
+    {
+      case: "from the future, after the clock moved back",
+      ageMs: -hourMs,
+      fingerprint: "alpha/1",
+      isRefresh: false,
+      asked: 1,
+    },
+  ])("an answer that is $case", async ({ ageMs, fingerprint, isRefresh, asked: expected }) => {
+    const { run, clock } = await openBench();
+    const { source, asked } = counted("alpha", async () => found("Example Shop"));
+    await run([source]);
+    await clock.advance(ageMs);
+    const second = await run([{ ...source, fingerprint }], { isRefresh });
+    expect(asked.count).toBe(expected);
+    expect(second.outcomes).toEqual({ alpha: "ok" });
+    expect(second.atoms.map(({ title }) => title)).toEqual(["Present in Example Shop"]);
+  });
+
+  test("an empty answer is reused as one, and only the sources whose own answer is stale are asked", async () => {
+    const { run } = await openBench();
+    const alpha = counted("alpha", async () => ({ findings: [] }));
+    const beta = counted("beta", async () => found("Example Shop"));
+    await run([alpha.source, beta.source]);
+    const second = await run([alpha.source, { ...beta.source, fingerprint: "beta/2" }]);
+    expect([alpha.asked.count, beta.asked.count]).toEqual([1, 2]);
+    expect(second.outcomes).toEqual({ alpha: "no_data", beta: "ok" });
+  });
+
+  test("a failed answer is never reused", async () => {
+    const { run } = await openBench();
+    const alpha = counted("alpha", fail("unreachable"));
+    await run([alpha.source]);
+    await run([alpha.source]);
+    expect(alpha.asked.count).toBe(2);
+  });
+
+  test("5.1 a result is as old as the oldest answer it took over", async () => {
+    const { run, clock, store, tenant, rules, sources } = await openBench();
+    const alpha = inventedSource("alpha", async () => found("Example Shop"));
+    const beta = inventedSource("beta", async () => found("Example Forum"));
+    sources.splice(0, 1, alpha);
+    await run([alpha]);
+    await clock.advance(23 * hourMs);
+    sources.push(beta);
+    const { scanId } = await run([alpha, beta]);
+    const [hit] = await store.handleCalls([tenant.enrichCall(address)], rules());
+    expect(hit).toMatchObject({ kind: "completed", scanId });
+    await clock.advance(hourMs);
+    const [miss] = await store.handleCalls([tenant.enrichCall(address)], rules());
+    expect(miss).toMatchObject({ kind: "accepted" });
+  });
+});
+
+describe("how a source ends (contract 5.7, 6.5)", () => {
+  test("sources are asked side by side, each with its own outcome", async () => {
+    const { run, lines } = await openBench();
+    const result = await run([
+      inventedSource("found", async () => found("Example Shop")),
+      inventedSource("nothing", async () => ({ findings: [] })),
+      inventedSource("refused", fail("auth")),
+      inventedSource("bug", () => Promise.reject(new TypeError("undefined is not a function"))),
+      inventedSource("bug_at_once", () => {
+        throw new Error("broken adapter");
+      }),
+      inventedSource("offline", () => Promise.reject(new Error("must not be asked")), { isAllowed: false }),
+    ]);
+    expect(result.outcomes).toEqual({
+      found: "ok",
+      nothing: "no_data",
+      refused: "auth",
+      bug: "internal",
+      bug_at_once: "internal",
+      offline: "skipped",
+    });
+    expect(result.isPartial).toBe(true);
+    expect(result.atoms.map(({ source }) => source)).toEqual(["found"]);
+    const failed = lines.map(({ fields }) => fields);
+    expect(failed).toHaveLength(3);
+    expect(failed).toContainEqual(expect.objectContaining({ source: "refused", reason: "auth" }));
+    expect(JSON.stringify(failed)).not.toContain(address);
+  });
+
+  test("a source that may not be asked is not", async () => {
+    const { run } = await openBench();
+    const { source, asked } = counted("alpha", async () => found("Example Shop"), { isAllowed: false });
+    const result = await run([source], { isRefresh: true });
+    expect(asked.count).toBe(0);
+    expect(result).toMatchObject({ outcomes: { alpha: "skipped" }, envelope: { kind: "failed" } });
+  });
+
+  test("5.9 a source that ignores its signal is cut at its own time-out; the others are kept", async () => {
+    const { run } = await openBench();
+    let limits: { signal: AbortSignal; deadline: Date } | null = null;
+    const deaf = inventedSource(
+      "deaf",
+      (_indicator, given) => {
+        limits = given;
+        return new Promise(() => {});
+      },
+      { timeoutMs: 20 },
+    );
+    const result = await run([deaf, inventedSource("alpha", async () => found("Example Shop"))]);
+    expect(result.outcomes).toEqual({ deaf: "timeout", alpha: "ok" });
+    expect(result.isPartial).toBe(true);
+    expect(limits).toMatchObject({ signal: { aborted: true }, deadline: new Date("2026-06-01T12:00:00.020Z") });
+  });
+
+  test("5.9 when the time of the scan is over, sources still open count as timed out", async () => {
+    const { run, clock } = await openBench();
+    const start = clock.now().getTime();
+    const deadlines: number[] = [];
+    const deaf = inventedSource("deaf", (_indicator, { deadline }) => {
+      deadlines.push(deadline.getTime() - start);
+      return new Promise(() => {});
+    });
+    const result = await run([deaf, inventedSource("alpha", async () => found("Example Shop"))], { scanTimeoutMs: 20 });
+    expect(result.outcomes).toEqual({ deaf: "timeout", alpha: "ok" });
+    expect(deadlines).toEqual([20]);
+  });
+
+  test("an answer that comes after the time-out changes nothing", async () => {
+    const { run, read } = await openBench();
+    const late = Promise.withResolvers<ReturnType<typeof found>>();
+    const { scanId } = await run([inventedSource("deaf", () => late.promise, { timeoutMs: 5 })]);
+    late.resolve(found("Example Shop"));
+    await turnOver();
+    expect(await read(scanId)).toMatchObject({ outcomes: { deaf: "timeout" }, envelope: { kind: "failed" } });
+  });
+
+  test("11.3 at most 1000 findings of a source are kept, the rest is counted", async () => {
+    const { run } = await openBench();
+    const names = Array.from({ length: 1_003 }, (_, index) => `Leak ${String(index).padStart(4, "0")}`);
+    const result = await run([inventedSource("alpha", async () => found(...names.toReversed()))]);
+    expect(result.atoms).toHaveLength(1_000);
+    expect(result.atoms[0]?.details).toEqual({ omitted_findings: 3 });
+    expect(result.atoms.at(-1)?.title).toBe("Present in Leak 0999");
+  });
+
+  test("7.6 equal findings of a source are one", async () => {
+    const { run } = await openBench();
+    const twice = { category: "breach", title: "Present in Example Shop", subject: "shop.example" };
+    const findings = [makeFinding({ ...twice, severity: "low" }), makeFinding({ ...twice, severity: "high" })];
+    const { atoms } = await run([inventedSource("alpha", async () => ({ findings }))]);
+    expect(atoms).toMatchObject([{ title: "Present in Example Shop", severity: "high" }]);
+  });
+
+  test("sub-calls that the plan does not allow are named, and a count of calls left is kept", async () => {
+    const { claim, runnerTools, live } = await openBench();
+    const saved: SourceRun[] = [];
+    const store = {
+      ...runnerTools.store,
+      settleScan: async ({ runs }: { runs: readonly SourceRun[] }) => saved.push(...runs) > 0,
+    };
+    const source = inventedSource("alpha", async () => ({ findings: [], missing: ["pastes"], quotaLeft: 41 }));
+    const { signal } = new AbortController();
+    const options = { scan: await claim(), sources: [source], live: live(), isRefresh: false, signal };
+    expect(await runScan(options, { ...runnerTools, store })).toBe(true);
+    expect(saved).toMatchObject([{ outcome: "no_data", missing: ["pastes"], quotaLeft: 41 }]);
+  });
+});
+
+describe("completed, partial, failed (contract 5.7, 5.8)", () => {
+  test.each([
+    { runs: ["ok", "no_data"], state: "completed", partial: false },
+    { runs: ["no_data"], state: "completed", partial: false },
+    { runs: ["no_data", "skipped"], state: "completed", partial: false },
+    { runs: ["ok", "failed"], state: "completed", partial: true },
+    { runs: ["no_data", "failed"], state: "completed", partial: true },
+    { runs: ["failed", "failed"], state: "failed", partial: null },
+    { runs: ["skipped"], state: "failed", partial: null },
+    { runs: ["skipped", "failed"], state: "failed", partial: null },
+    { runs: [], state: "failed", partial: null },
+  ])("$runs is $state, partial: $partial", async ({ runs, state, partial }) => {
+    const { run } = await openBench();
+    const lookups: Record<string, Source["lookup"]> = {
+      ok: async () => found("Example Shop"),
+      no_data: async () => ({ findings: [] }),
+      failed: fail("unreachable"),
+      skipped: async () => found("Example Forum"),
+    };
+    const sources = runs.map((outcome, index) =>
+      inventedSource(`s${index}`, lookups[outcome] ?? fail("auth"), { isAllowed: outcome !== "skipped" }),
+    );
+    const result = await run(sources);
+    expect([result.envelope?.kind, result.isPartial]).toEqual([state, partial]);
+  });
+
+  test("the last answer of a source that failed stays, with its old last_seen", async () => {
+    const { run, clock } = await openBench();
+    const beta = inventedSource("beta", async () => ({ findings: [] }));
+    await run([inventedSource("alpha", async () => found("Example Shop")), beta]);
+    await clock.advance(25 * hourMs);
+    const result = await run([inventedSource("alpha", fail("unreachable")), beta]);
+    expect(result).toMatchObject({ isPartial: true, outcomes: { alpha: "unreachable", beta: "no_data" } });
+    expect(result.atoms).toMatchObject([{ source: "alpha", last_seen: "2026-06-01T12:00:00+00:00" }]);
+  });
+
+  test.each([
+    { why: "it is older than the retention", ageMs: 30 * 24 * hourMs + 1, fingerprint: "alpha/1" },
+    { why: "the settings of its source changed", ageMs: 25 * hourMs, fingerprint: "alpha/2" },
+  ])("the last answer of a failed source does not stay when $why", async ({ ageMs, fingerprint }) => {
+    const { run, clock } = await openBench();
+    const beta = inventedSource("beta", async () => ({ findings: [] }));
+    await run([inventedSource("alpha", async () => found("Example Shop")), beta]);
+    await clock.advance(ageMs);
+    const result = await run([inventedSource("alpha", fail("unreachable"), { fingerprint }), beta]);
+    expect(result).toMatchObject({ atoms: [], isPartial: true });
+  });
+
+  test("a kept answer does not make a scan completed: silence must not read as clean", async () => {
+    const { run, clock } = await openBench();
+    await run([inventedSource("alpha", async () => found("Example Shop"))]);
+    await clock.advance(25 * hourMs);
+    const result = await run([inventedSource("alpha", fail("unreachable"))]);
+    expect(result.envelope).toMatchObject({ kind: "failed" });
+  });
+
+  test("a source that answers again replaces all it said before, and a finding that returns has its old first_seen", async () => {
+    const { run, clock } = await openBench();
+    await run([inventedSource("alpha", async () => found("Example Shop"))]);
+    await clock.advance(25 * hourMs);
+    const gone = await run([inventedSource("alpha", async () => found("Example Forum"))]);
+    expect(gone.atoms.map(({ title }) => title)).toEqual(["Present in Example Forum"]);
+    await clock.advance(25 * hourMs);
+    const back = await run([inventedSource("alpha", async () => found("Example Shop"))]);
+    expect(back.atoms).toMatchObject([
+      { first_seen: "2026-06-01T12:00:00+00:00", last_seen: "2026-06-03T14:00:00+00:00" },
+    ]);
+  });
+
+  test("0.7 the order in which sources answer does not show in the exposure", async () => {
+    async function digestOf(order: readonly string[]): Promise<unknown> {
+      const { run } = await openBench();
+      const gates = new Map(order.map((name) => [name, Promise.withResolvers<void>()]));
+      const sources = ["alpha", "beta", "gamma"].map((name) =>
+        inventedSource(name, async () => {
+          await gates.get(name)?.promise;
+          return found("Example Shop", `Leak of ${name}`);
+        }),
+      );
+      const result = run(sources);
+      for (const name of order) {
+        gates.get(name)?.resolve();
+        await turnOver();
+      }
+      const { envelope } = await result;
+      return envelope?.kind === "completed" ? envelope.envelopeTail : envelope?.kind;
+    }
+    const first = await digestOf(["alpha", "beta", "gamma"]);
+    expect(first).toContain('"total":6');
+    expect(await digestOf(["gamma", "alpha", "beta"])).toBe(first);
+  });
+});
+
+describe("what is saved on the way", () => {
+  test("sources that end in one turn are saved together, and a poll sees the states move forward", async () => {
+    const { run, runnerTools } = await openBench();
+    const batches: { sources: string[]; state: string }[] = [];
+    const gate = Promise.withResolvers<void>();
+    const slow = inventedSource("slow", async () => {
+      await gate.promise;
+      return found("Example Forum");
+    });
+    const quick = ["a", "b", "c"].map((name) => inventedSource(name, async () => found("Example Shop")));
+    const result = run([slow, ...quick], {
+      tools: {
+        store: {
+          ...runnerTools.store,
+          saveRuns: (claim, runs, state) => {
+            batches.push({ sources: runs.map(({ source }) => source), state });
+            return runnerTools.store.saveRuns(claim, runs, state);
+          },
+        },
+      },
+    });
+    await turnOver();
+    expect(batches).toEqual([{ sources: ["a", "b", "c"], state: "scanning" }]);
+    gate.resolve();
+    const { outcomes } = await result;
+    expect(batches).toEqual([
+      { sources: ["a", "b", "c"], state: "scanning" },
+      { sources: ["slow"], state: "running" },
+    ]);
+    expect(outcomes).toEqual({ a: "ok", b: "ok", c: "ok", slow: "ok" });
+  });
+
+  test("a scan that was taken away writes nothing more and says so", async () => {
+    const { claim, store, clock, runnerTools, live, read } = await openBench();
+    const scan = await claim();
+    const { signal } = new AbortController();
+    const options = { scan, live: live(), isRefresh: false, signal };
+    await store.requeueScans({ owner: "test" }, { isCounted: false, now: clock.now() });
+    const sources = [inventedSource("alpha", async () => found("Example Shop"))];
+    expect(await runScan({ ...options, sources }, runnerTools)).toBe(false);
+    expect(await runScan({ ...options, sources: [] }, runnerTools)).toBe(false);
+    expect(await read(scan.claim.scanId)).toMatchObject({
+      outcomes: {},
+      envelope: { kind: "unfinished", state: "queued" },
+    });
+  });
+
+  test.each(["before", "during"])(
+    "an abort %s the look-ups ends the scan at once, unsaved, without blaming a source",
+    async (when) => {
+      const { claim, runnerTools, live, read, lines } = await openBench();
+      const scan = await claim();
+      const stop = new AbortController();
+      if (when === "before") stop.abort(new Error("the service stops"));
+      const sources = [inventedSource("deaf", () => new Promise(() => {}))];
+      const run = runScan({ scan, sources, live: live(), isRefresh: false, signal: stop.signal }, runnerTools);
+      stop.abort(new Error("the service stops"));
+      await expect(run).rejects.toThrow("the service stops");
+      expect(await read(scan.claim.scanId)).toMatchObject({ outcomes: {}, envelope: { kind: "unfinished" } });
+      expect(lines).toEqual([]);
+    },
+  );
+});

@@ -1,0 +1,907 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import type { KeyStatus } from "../../src/domain/api-key.ts";
+import { answerSha256, type Sighting } from "../../src/domain/envelope.ts";
+import { AppError } from "../../src/domain/error.ts";
+import { findingHash, makeFinding } from "../../src/domain/finding.ts";
+import type { Answer, ClaimedScan, ScanId, SourceRun } from "../../src/domain/scan.ts";
+import type { WorkspaceId } from "../../src/domain/workspace.ts";
+import type { Call, CallRules, EnrichCall, NewApiKey, Publication, Reply, Store } from "../../src/store/store.ts";
+
+const [second, minute, day] = [1000, 60_000, 86_400_000];
+const start = new Date("2026-06-01T12:00:00Z");
+const jane = { value: "jane.doe@example.com", hash: "aa".repeat(32) };
+const john = { value: "john.doe@example.com", hash: "bb".repeat(32) };
+const finding = makeFinding({
+  category: "breach",
+  severity: "high",
+  title: "Present in Shop",
+  subject: "shop.example",
+});
+const projection = { envelopeTail: '"indicator":{}}', evidence: '{"findings":[]}', digest: "sha256:00" };
+
+/**
+ * The suite of the port: what every implementation of `Store` must do, whatever database is behind it. `open` gives an
+ * empty store.
+ */
+export function describeStore(name: string, open: () => Promise<Store>): void {
+  describe(`${name}: the store port`, () => {
+    let store: Store;
+    let now: Date;
+    let idCount = 0;
+    let acme: WorkspaceId;
+    let other: WorkspaceId;
+
+    beforeEach(async () => {
+      store = await open();
+      now = start;
+      idCount = 0;
+      acme = await addWorkspace("Acme");
+      other = await addWorkspace("Other");
+      return () => store.close();
+    });
+
+    const newId = () => `00000000-0000-4000-8000-${String((idCount += 1)).padStart(12, "0")}`;
+    const after = (ms: number) => new Date(now.getTime() + ms);
+
+    async function addWorkspace(workspaceName: string): Promise<WorkspaceId> {
+      const id = asWorkspaceId(newId());
+      await store.insertWorkspace({ id, name: workspaceName, plan: "team", disabledAt: null }, null);
+      return id;
+    }
+
+    function newKey(fields: Partial<NewApiKey> = {}): NewApiKey {
+      const id = newId();
+      const hash = id.replaceAll("-", "").repeat(2);
+      const given = { prefix: "xpz_live_0000", createdAt: now, createdBy: "cli", expiresAt: null };
+      return { id, name: `Key ${id}`, hash, ...given, ...fields };
+    }
+
+    function enrichCall(
+      workspaceId: WorkspaceId,
+      fields: Partial<EnrichCall> & { who?: typeof jane } = {},
+    ): EnrichCall {
+      const { who = jane, ...rest } = fields;
+      const indicator = { type: "email", value: who.value } as const;
+      const call = { kind: "enrich", caller: { workspaceId }, fault: null, runner: null } as const;
+      return { ...call, indicator, indicatorHash: who.hash, newScanId: asScanId(newId()), ...rest };
+    }
+
+    function rules(fields: Partial<CallRules> = {}): CallRules {
+      const lifetimes = { cacheTtlMs: day, partialTtlMs: 15 * minute, retentionMs: 30 * day };
+      return { now, lifetimes, maxQueue: 100, fingerprintOf: () => "settings", ...fields };
+    }
+
+    async function serve(call: Call, fields: Partial<CallRules> = {}): Promise<Reply> {
+      return only(await store.handleCalls([call], rules(fields)));
+    }
+
+    /** The id of the scan that a POST starts or joins. */
+    async function queue(workspaceId: WorkspaceId, who = jane): Promise<ScanId> {
+      const reply = await serve(enrichCall(workspaceId, { who }));
+      if (reply.kind !== "accepted") throw new Error(`not accepted: ${reply.kind}`);
+      return reply.scanId;
+    }
+
+    function poll(workspaceId: WorkspaceId, scanId: ScanId, view: "envelope" | "sources" | "evidence" = "envelope") {
+      return serve({ kind: "poll", caller: { workspaceId }, scanId, view });
+    }
+
+    function claim(fields: { owner?: string; afterWorkspaceId?: WorkspaceId; settings?: string } = {}) {
+      const { owner = "service", afterWorkspaceId = null, settings = "settings" } = fields;
+      const leaseUntil = after(30 * second);
+      return store.claimScan({ owner, now, leaseUntil, afterWorkspaceId, fingerprintOf: () => settings });
+    }
+
+    async function claimed(fields: Parameters<typeof claim>[0] = {}): Promise<ClaimedScan> {
+      const scan = await claim(fields);
+      if (scan === null) throw new Error("nothing to claim");
+      return scan;
+    }
+
+    function answer(source: string, fields: Partial<Answer> = {}): Answer {
+      const given = { fingerprint: "f", confidence: 0.8, origin: source, answeredAt: now, findings: [finding] };
+      const whole = { source, ...given, ...fields };
+      return { ...whole, sha256: answerSha256(whole.findings) };
+    }
+
+    function run(source: string, said: Answer | null, fields: Partial<SourceRun> = {}): SourceRun {
+      const outcome = said === null ? "failed" : "ok";
+      const given = { endedAt: now, durationMs: 5, missing: [], quotaLeft: null, isReused: false } as const;
+      return { source, outcome, error: said === null ? "timeout" : null, answer: said, ...given, ...fields };
+    }
+
+    /** Settles a claimed scan and returns the ledger that its projection got. */
+    async function settle({ claim }: ClaimedScan, runs: SourceRun[], kept: Answer[] = []) {
+      let ledger: ReadonlyMap<string, Sighting> = new Map();
+      const answers = [...runs.flatMap(({ answer }) => (answer === null ? [] : [answer])), ...kept];
+      const isSettled = await store.settleScan({
+        claim,
+        runs,
+        answers,
+        finishedAt: now,
+        project(sightings) {
+          ledger = sightings;
+          return projection;
+        },
+      });
+      return { isSettled, ledger };
+    }
+
+    /** A scan of one source that is asked and answers now. */
+    async function scanNow(workspaceId: WorkspaceId, said = answer("hibp")) {
+      await serve(enrichCall(workspaceId, { newScanId: asScanId(newId()) }), { fingerprintOf: () => newId() });
+      const scan = await claimed();
+      return { scanId: scan.claim.scanId, ...(await settle(scan, [run("hibp", said)])) };
+    }
+
+    async function requeueAfterCrash(isCounted = true): Promise<number> {
+      return store.requeueScans({ owner: "service" }, { isCounted, now });
+    }
+
+    describe("calls", () => {
+      test("a miss is accepted and queued, later ones join it, and its result is a hit under the same id", async () => {
+        const scanId = await queue(acme);
+        expect(await queue(acme)).toBe(scanId);
+        expect(await poll(acme, scanId)).toEqual({ kind: "unfinished", scanId, state: "queued" });
+        const scan = await claimed();
+        expect(await queue(acme)).toBe(scanId);
+        expect(await poll(acme, scanId)).toEqual({ kind: "unfinished", scanId, state: "scanning" });
+        await settle(scan, [run("hibp", answer("hibp"))]);
+        const { envelopeTail, digest } = projection;
+        const completed = { kind: "completed", scanId, envelopeTail, digest, isPartial: false };
+        expect(await serve(enrichCall(acme))).toEqual(completed);
+        expect(await poll(acme, scanId)).toEqual(completed);
+        expect(await poll(acme, scanId, "evidence")).toEqual({ kind: "evidence", body: projection.evidence });
+      });
+
+      test("replies stand in the order of the calls, and misses of one batch are one scan", async () => {
+        const [first, second, third] = [enrichCall(acme), enrichCall(acme, { who: john }), enrichCall(acme)];
+        const replies = await store.handleCalls([first, second, third], rules());
+        expect(replies).toMatchObject([
+          { kind: "accepted", scanId: first.newScanId },
+          { kind: "accepted", scanId: second.newScanId },
+          { kind: "accepted", scanId: first.newScanId },
+        ]);
+      });
+
+      test("one refused call does not spoil its batch", async () => {
+        const fault = new AppError("invalid_email", "Not an address");
+        const calls = [enrichCall(acme, { fault, indicator: null }), enrichCall(acme)];
+        const replies = await store.handleCalls(calls, rules());
+        expect(replies).toMatchObject([{ kind: "refused", error: fault }, { kind: "accepted" }]);
+      });
+
+      test("another workspace shares no scan and no result, and its poll is that of an unknown id", async () => {
+        const scanId = await queue(acme);
+        await settle(await claimed(), [run("hibp", answer("hibp"))]);
+        const [foreign, unknown] = [await poll(other, scanId), await poll(other, asScanId(newId()))];
+        expect(foreign).toMatchObject({ kind: "refused", error: { code: "not_found" } });
+        expect(foreign).toEqual(unknown);
+        for (const view of ["sources", "evidence"] as const) expect(await poll(other, scanId, view)).toEqual(foreign);
+        expect(await queue(other)).not.toBe(scanId);
+        expect((await claimed()).answers).toEqual([]);
+      });
+
+      test("a scan on older data is not joined: a new one waits beside it", async () => {
+        const older = await queue(acme);
+        await claimed({ settings: "older" });
+        const newer = await queue(acme);
+        expect(newer).not.toBe(older);
+        expect(await queue(acme)).toBe(newer);
+      });
+
+      test("a failed scan is never a hit and shows its failure", async () => {
+        const scanId = await queue(acme);
+        await settle(await claimed(), [run("hibp", null)]);
+        expect(await poll(acme, scanId)).toEqual({ kind: "failed", scanId });
+        expect(await poll(acme, scanId, "evidence")).toEqual({ kind: "failed", scanId });
+        expect(await queue(acme)).not.toBe(scanId);
+      });
+
+      test("more unfinished scans than max_queue refuse a miss, while hits and joins are served", async () => {
+        const { scanId } = await scanNow(acme);
+        const waiting = await queue(acme, john);
+        const full = { maxQueue: 1 };
+        const overloaded = { kind: "refused", error: { code: "overloaded" } };
+        expect(await serve(enrichCall(other), full)).toMatchObject(overloaded);
+        expect(await serve(enrichCall(acme, { who: john }), full)).toMatchObject({ scanId: waiting });
+        expect(await poll(acme, scanId)).toMatchObject({ kind: "completed" });
+        await claimed();
+        expect(await serve(enrichCall(other), full)).toMatchObject(overloaded);
+      });
+
+      test("the queue is full within one batch too", async () => {
+        const calls = [enrichCall(acme), enrichCall(acme, { who: john }), enrichCall(other)];
+        const replies = await store.handleCalls(calls, rules({ maxQueue: 2 }));
+        expect(replies.map(({ kind }) => kind)).toEqual(["accepted", "accepted", "refused"]);
+      });
+
+      test("a command gets the scan of its miss already claimed, and the service never runs it", async () => {
+        const runner = { owner: "command", leaseUntil: after(minute), isRefresh: false };
+        const call = enrichCall(acme, { runner });
+        const reply = await serve(call);
+        expect(reply).toMatchObject({
+          kind: "claimed",
+          scan: {
+            claim: { scanId: call.newScanId, owner: "command", claimCount: 1 },
+            workspace: { id: acme, name: "Acme" },
+            settingsFingerprint: "settings",
+          },
+        });
+        expect(await claim()).toBeNull();
+        expect(await queue(acme)).toBe(call.newScanId);
+      });
+
+      test("a command takes a hit, unless it wants everything asked again", async () => {
+        await queue(acme);
+        const first = await claimed();
+        await settle(first, [run("hibp", answer("hibp"))]);
+        const runner = { owner: "command", leaseUntil: after(minute), isRefresh: false };
+        const { scanId } = first.claim;
+        expect(await serve(enrichCall(acme, { runner }))).toMatchObject({ kind: "completed", scanId });
+        const refresh = await serve(enrichCall(acme, { runner: { ...runner, isRefresh: true } }));
+        expect(refresh).toMatchObject({ kind: "claimed" });
+      });
+
+      test("the newest result serves, also when it was made after the clock moved back", async () => {
+        await queue(acme);
+        await settle(await claimed(), [run("hibp", answer("hibp"))]);
+        now = after(-day);
+        const runner = { owner: "command", leaseUntil: after(minute), isRefresh: true };
+        const refreshed = await serve(enrichCall(acme, { runner }));
+        if (refreshed.kind !== "claimed") return expect.unreachable(refreshed.kind);
+        await settle(refreshed.scan, [run("hibp", answer("hibp"))]);
+        expect(await serve(enrichCall(acme))).toMatchObject({ scanId: refreshed.scan.claim.scanId });
+      });
+
+      test("a key admits its own workspace; a wrong, missing, expired or disabled one is told the same", async () => {
+        const key = await insertKeyWithHash({ expiresAt: after(minute) });
+        const call = { ...enrichCall(acme), caller: { keyHash: key } };
+        expect(await serve(call)).toMatchObject({ kind: "accepted" });
+        const refused: Reply[] = [];
+        for (const keyHash of [null, "cc".repeat(32)]) refused.push(await serve({ ...call, caller: { keyHash } }));
+        refused.push(await serve(call, { now: after(minute) }));
+        await store.changeWorkspace(acme, { disabledAt: now });
+        refused.push(await serve(call));
+        for (const reply of refused) expect(reply).toEqual(refused[0]);
+        expect(refused[0]).toMatchObject({ kind: "refused", error: { code: "invalid_api_key" } });
+        await store.changeWorkspace(acme, { disabledAt: null });
+        expect(await serve(call)).toMatchObject({ kind: "accepted" });
+      });
+
+      test("a plan below team is refused on POST and GET alike, from the next call on", async () => {
+        const keyHash = await insertKeyWithHash();
+        const scanId = await queue(acme);
+        await store.changeWorkspace(acme, { plan: "starter" });
+        const required = { kind: "refused", error: { code: "plan_required" } };
+        expect(await serve({ ...enrichCall(acme), caller: { keyHash } })).toMatchObject(required);
+        expect(await serve({ kind: "poll", caller: { keyHash }, scanId, view: "envelope" })).toMatchObject(required);
+        expect(await serve(enrichCall(acme))).toMatchObject(required);
+      });
+
+      test("what was wrong with a request is told only to a caller with a good key", async () => {
+        const fault = new AppError("invalid_email", "Not an address");
+        const call = { ...enrichCall(acme, { fault, indicator: null }), caller: { keyHash: null } };
+        expect(await serve(call)).toMatchObject({ error: { code: "invalid_api_key" } });
+      });
+
+      test("the time of last use is exact to a minute", async () => {
+        const keyHash = await insertKeyWithHash();
+        const lastUsed = async () => (await listKeys())[0]?.lastUsedAt;
+        expect(await lastUsed()).toBeNull();
+        const use = (at: Date) => serve({ ...enrichCall(acme), caller: { keyHash } }, { now: at });
+        await use(start);
+        expect(await lastUsed()).toEqual(start);
+        await use(after(minute - 1));
+        expect(await lastUsed()).toEqual(start);
+        await use(after(minute));
+        expect(await lastUsed()).toEqual(after(minute));
+      });
+
+      test("when nothing can be written, hits, joins and polls are served, misses get the fault, keys are still asked", async () => {
+        const { scanId } = await scanNow(acme);
+        const waiting = await queue(acme, john);
+        const keyHash = await insertKeyWithHash();
+        const fault = new AppError("storage_full", "The disk is full");
+        const calls: Call[] = [
+          { ...enrichCall(acme, { who: john }), caller: { keyHash } },
+          { kind: "poll", caller: { keyHash }, scanId, view: "envelope" },
+          enrichCall(other),
+          { ...enrichCall(acme), caller: { keyHash: "cc".repeat(32) } },
+        ];
+        expect(await store.readCalls(calls, rules(), fault)).toMatchObject([
+          { kind: "accepted", scanId: waiting },
+          { kind: "completed", scanId },
+          { kind: "refused", error: fault },
+          { kind: "refused", error: { code: "invalid_api_key" } },
+        ]);
+        expect((await listKeys())[0]?.lastUsedAt).toBeNull();
+        await claimed();
+        expect(await claim()).toBeNull();
+      });
+    });
+
+    describe("claims", () => {
+      test("nothing queued is null", async () => {
+        expect(await claim()).toBeNull();
+      });
+
+      test("a claim holds what the scan will see", async () => {
+        const scanId = await queue(acme);
+        expect(await claim()).toEqual({
+          claim: { scanId, owner: "service", claimCount: 1 },
+          workspace: { id: acme, name: "Acme" },
+          indicator: { type: "email", value: jane.value },
+          indicatorHash: jane.hash,
+          settingsFingerprint: "settings",
+          corporaRevision: "",
+          answers: [],
+        });
+        expect(await claim()).toBeNull();
+      });
+
+      test("turns go round robin over workspaces, the oldest scan first, whatever the clock does", async () => {
+        const [first, last] = [acme, other].sort();
+        if (first === undefined || last === undefined) return expect.unreachable();
+        const ids = [await queue(first), await queue(last), await queue(last, john)];
+        now = after(-day);
+        ids.push(await queue(first, john));
+        const one = await claimed();
+        const two = await claimed({ afterWorkspaceId: one.workspace.id });
+        const three = await claimed({ afterWorkspaceId: two.workspace.id });
+        const four = await claimed({ afterWorkspaceId: three.workspace.id });
+        expect([one, two, three, four].map(({ claim }) => claim.scanId)).toEqual([ids[0], ids[1], ids[3], ids[2]]);
+      });
+
+      test("saved runs show before the scan ends, and its state moves on", async () => {
+        const scanId = await queue(acme);
+        const { claim } = await claimed();
+        const failed = run("emailrep", null, { missing: ["pastes"], durationMs: 7 });
+        expect(await store.saveRuns(claim, [failed, run("corpus", answer("corpus"))], "running")).toBe(true);
+        expect(await poll(acme, scanId)).toMatchObject({ kind: "unfinished", state: "running" });
+        expect(await poll(acme, scanId, "sources")).toMatchObject({
+          kind: "sources",
+          scanId,
+          state: "running",
+          runs: [
+            { source: "corpus", outcome: "ok", findingCount: 1, durationMs: 5, endedAt: now, error: null, missing: [] },
+            {
+              source: "emailrep",
+              outcome: "failed",
+              findingCount: 0,
+              durationMs: 7,
+              error: "timeout",
+              missing: ["pastes"],
+            },
+          ],
+        });
+      });
+
+      test("a claim that is lost, wrong or over writes nothing", async () => {
+        const scanId = await queue(acme);
+        const lost = await claimed();
+        await requeueAfterCrash();
+        const held = await claimed();
+        expect(held.claim).toEqual({ scanId, owner: "service", claimCount: 2 });
+        const runs = [run("hibp", answer("hibp"))];
+        for (const claim of [lost.claim, { ...held.claim, owner: "command" }]) {
+          expect(await store.saveRuns(claim, runs, "running")).toBe(false);
+          expect((await settle({ ...held, claim }, runs)).isSettled).toBe(false);
+        }
+        expect(await poll(acme, scanId, "sources")).toMatchObject({ state: "scanning", runs: [] });
+        expect((await settle(held, runs)).isSettled).toBe(true);
+        expect((await settle(held, [])).isSettled).toBe(false);
+        expect(await store.saveRuns(held.claim, [], "scanning")).toBe(false);
+        expect(await poll(acme, scanId)).toMatchObject({ kind: "completed" });
+      });
+
+      test("a new claim forgets the runs of an earlier one: its sources may be others", async () => {
+        const scanId = await queue(acme);
+        const { claim } = await claimed();
+        await store.saveRuns(claim, [run("removed-source", answer("removed-source"))], "scanning");
+        await requeueAfterCrash();
+        await settle(await claimed(), [run("hibp", answer("hibp"))]);
+        expect(await poll(acme, scanId, "sources")).toMatchObject({ runs: [{ source: "hibp" }] });
+        expect(await poll(acme, scanId, "sources")).not.toMatchObject({ runs: [{}, {}] });
+      });
+
+      test("after three counted claims a scan is failed, and it stays under its id until then", async () => {
+        const scanId = await queue(acme);
+        for (const claimCount of [1, 2, 3]) {
+          expect((await claimed()).claim).toEqual({ scanId, owner: "service", claimCount });
+          expect(await requeueAfterCrash()).toBe(1);
+        }
+        expect(await poll(acme, scanId)).toEqual({ kind: "failed", scanId });
+        expect(await claim()).toBeNull();
+        expect(await requeueAfterCrash()).toBe(0);
+      });
+
+      test("a claim given back by a stop does not count", async () => {
+        const scanId = await queue(acme);
+        for (let round = 0; round < 5; round += 1) {
+          expect((await claimed()).claim.claimCount).toBe(1);
+          expect(await requeueAfterCrash(false)).toBe(1);
+        }
+        expect(await poll(acme, scanId)).toMatchObject({ kind: "unfinished", state: "queued" });
+      });
+
+      test("a claim is given back beside a newer scan that waits for the same address", async () => {
+        const older = await queue(acme);
+        await claimed({ settings: "older" });
+        const newer = await queue(acme);
+        expect(await requeueAfterCrash(false)).toBe(1);
+        const claims = [await claimed(), await claimed()];
+        expect(claims.map(({ claim }) => claim.scanId)).toEqual([older, newer]);
+      });
+
+      test("only claims of that owner are queued again", async () => {
+        const runner = { owner: "command", leaseUntil: after(minute), isRefresh: false };
+        await serve(enrichCall(acme, { runner }));
+        expect(await requeueAfterCrash()).toBe(0);
+        expect(await store.requeueScans({ owner: "command" }, { isCounted: true, now })).toBe(1);
+      });
+
+      test("a lease that ended gives its scan back, one that was prolonged does not", async () => {
+        expect(await store.nextLeaseEnd()).toBeNull();
+        await queue(acme);
+        await queue(acme, john);
+        const [dead, alive] = [await claimed(), await claimed({ owner: "command" })];
+        expect(await store.nextLeaseEnd()).toEqual(after(30 * second));
+        const unheld = { ...alive.claim, claimCount: 2 };
+        expect(await store.extendLeases([alive.claim, unheld], after(minute))).toEqual([alive.claim]);
+        const over = (at: Date) => store.requeueScans({ leaseOverAt: at }, { isCounted: true, now });
+        expect(await over(after(30 * second - 1))).toBe(0);
+        expect(await over(after(30 * second))).toBe(1);
+        expect(await poll(acme, dead.claim.scanId)).toMatchObject({ state: "queued" });
+        expect(await poll(acme, alive.claim.scanId)).toMatchObject({ state: "scanning" });
+        expect(await store.nextLeaseEnd()).toEqual(after(minute));
+        expect(await store.extendLeases([dead.claim], after(minute))).toEqual([]);
+      });
+    });
+
+    describe("answers and the ledger", () => {
+      const ledgerKey = findingHash("hibp", finding);
+
+      test("the last answer of a source is there for the next scan of that address only", async () => {
+        await scanNow(acme);
+        await queue(acme, john);
+        expect((await claimed()).answers).toEqual([]);
+        const said = answer("hibp", { fingerprint: "f2", confidence: 0.5, origin: "o", findings: [] });
+        await scanNow(acme, said);
+        await serve(enrichCall(acme), { fingerprintOf: () => "changed" });
+        expect((await claimed()).answers).toEqual([said]);
+      });
+
+      test("a failure never replaces an answer, and an answer taken over is not stored again", async () => {
+        const said = answer("hibp");
+        await scanNow(acme, said);
+        await serve(enrichCall(acme), { fingerprintOf: () => "second" });
+        const reused = run("hibp", answer("hibp", { findings: [] }), { isReused: true });
+        await settle(await claimed(), [run("emailrep", null), reused]);
+        await serve(enrichCall(acme), { fingerprintOf: () => "third" });
+        await settle(await claimed(), [run("hibp", null)]);
+        await serve(enrichCall(acme), { fingerprintOf: () => "fourth" });
+        expect((await claimed()).answers).toEqual([said]);
+      });
+
+      test("answers saved before a crash are there for the next claim", async () => {
+        await queue(acme);
+        const { claim } = await claimed();
+        await store.saveRuns(claim, [run("hibp", answer("hibp"))], "scanning");
+        await requeueAfterCrash();
+        expect((await claimed()).answers).toEqual([answer("hibp")]);
+      });
+
+      test("first seen stays and last seen moves forward, over scans and a disappearance", async () => {
+        expect((await scanNow(acme)).ledger.get(ledgerKey)).toEqual({ firstSeenAt: start, lastSeenAt: start });
+        now = after(day);
+        expect((await scanNow(acme, answer("hibp", { findings: [] }))).ledger.size).toBe(0);
+        now = after(day);
+        expect((await scanNow(acme)).ledger.get(ledgerKey)).toEqual({ firstSeenAt: start, lastSeenAt: now });
+      });
+
+      test("last seen is never before first seen, nor moved back, when the clock moves back", async () => {
+        await scanNow(acme);
+        now = after(-day);
+        expect((await scanNow(acme)).ledger.get(ledgerKey)).toEqual({ firstSeenAt: start, lastSeenAt: start });
+      });
+
+      test("an answer kept for a source that failed keeps its old last seen", async () => {
+        const said = answer("hibp");
+        await scanNow(acme, said);
+        now = after(day);
+        await serve(enrichCall(acme), { fingerprintOf: () => "changed" });
+        const { ledger } = await settle(await claimed(), [run("hibp", null), run("corpus", answer("corpus"))], [said]);
+        expect(ledger.get(ledgerKey)).toEqual({ firstSeenAt: start, lastSeenAt: start });
+      });
+
+      test("each workspace has a ledger of its own", async () => {
+        await scanNow(acme);
+        now = after(day);
+        expect((await scanNow(other)).ledger.get(ledgerKey)).toEqual({ firstSeenAt: now, lastSeenAt: now });
+      });
+
+      test("a failed scan leaves no trace in the ledger", async () => {
+        await queue(acme);
+        await settle(await claimed(), [run("hibp", null)], [answer("hibp")]);
+        now = after(day);
+        expect((await scanNow(acme)).ledger.get(ledgerKey)?.firstSeenAt).toEqual(now);
+      });
+
+      test("a completed scan with a failed source is partial", async () => {
+        const scanId = await queue(acme);
+        await settle(await claimed(), [run("hibp", null), run("corpus", answer("corpus"))]);
+        expect(await poll(acme, scanId)).toMatchObject({ kind: "completed", isPartial: true });
+      });
+
+      test("a result is as old as the oldest answer it took over", async () => {
+        await queue(acme);
+        const old = answer("hibp", { answeredAt: after(-day + 1) });
+        await settle(await claimed(), [run("hibp", old, { isReused: true }), run("corpus", answer("corpus"))]);
+        expect(await serve(enrichCall(acme))).toMatchObject({ kind: "completed" });
+        expect(await serve(enrichCall(acme), { now: after(1) })).toMatchObject({ kind: "accepted" });
+      });
+
+      test("the last run of each source, by name", async () => {
+        expect(await store.lastSourceRuns()).toEqual([]);
+        await scanNow(acme);
+        now = after(minute);
+        await queue(other);
+        await settle(await claimed(), [run("hibp", null), run("corpus", answer("corpus"))]);
+        expect(await store.lastSourceRuns()).toMatchObject([
+          { source: "corpus", outcome: "ok", endedAt: now },
+          { source: "hibp", outcome: "failed", error: "timeout", endedAt: now },
+        ]);
+      });
+    });
+
+    describe("retention", () => {
+      const never = new Date(0);
+      const nothing = { scansFinishedBefore: never, answersBefore: never, sightingsBefore: never };
+
+      test("scans, answers and sightings go when they are past their time, not before", async () => {
+        const { scanId } = await scanNow(acme);
+        for (const limit of ["scansFinishedBefore", "answersBefore", "sightingsBefore"] as const) {
+          expect(await store.removeExpired({ ...nothing, [limit]: start }, 10)).toBe(0);
+        }
+        expect(await store.removeExpired({ ...nothing, scansFinishedBefore: after(1) }, 10)).toBe(1);
+        for (const view of ["envelope", "sources", "evidence"] as const) {
+          expect(await poll(acme, scanId, view)).toMatchObject({ error: { code: "not_found" } });
+        }
+        await queue(acme);
+        expect((await claimed()).answers).toHaveLength(1);
+        expect(await store.removeExpired({ ...nothing, answersBefore: after(1) }, 10)).toBe(1);
+        expect(await store.removeExpired({ ...nothing, sightingsBefore: after(1) }, 10)).toBe(1);
+        await requeueAfterCrash();
+        now = after(day);
+        const scan = await claimed();
+        expect(scan.answers).toEqual([]);
+        const { ledger } = await settle(scan, [run("hibp", answer("hibp"))]);
+        expect(ledger.get(findingHash("hibp", finding))?.firstSeenAt).toEqual(now);
+      });
+
+      test("no step deletes more rows than it may, and the steps come to an end", async () => {
+        for (let round = 0; round < 4; round += 1) await scanNow(acme);
+        const all = { scansFinishedBefore: after(1), answersBefore: after(1), sightingsBefore: after(1) };
+        const counts: number[] = [];
+        for (let step = 0; step < 5; step += 1) counts.push(await store.removeExpired(all, 2));
+        expect(counts).toEqual([2, 2, 2, 0, 0]);
+      });
+
+      test("an unfinished scan is never removed", async () => {
+        const scanId = await queue(acme);
+        await claimed();
+        expect(await store.removeExpired({ ...nothing, scansFinishedBefore: after(9 * day) }, 10)).toBe(0);
+        expect(await poll(acme, scanId)).toMatchObject({ kind: "unfinished" });
+      });
+    });
+
+    describe("keys", () => {
+      test("a key is stored with all but its hash shown", async () => {
+        const key = newKey({ name: "SIEM", expiresAt: after(day) });
+        const { hash, ...shown } = key;
+        const stored = await store.insertKey(acme, key);
+        const unused = { lastUsedAt: null, revokedAt: null, rotatedFrom: null, rotatedTo: null };
+        expect(stored).toEqual({ ...shown, workspaceId: acme, ...unused });
+        expect(await listKeys()).toEqual([stored]);
+      });
+
+      test("a name is taken, in any case, while its key is active and in that workspace only", async () => {
+        await store.insertKey(acme, newKey({ name: "Siem", expiresAt: after(minute) }));
+        const again = (fields: Partial<NewApiKey> = {}) => newKey({ name: "sIEM", ...fields });
+        await expect(store.insertKey(acme, again())).rejects.toMatchObject({ code: "conflict" });
+        await store.insertKey(other, again());
+        await store.insertKey(acme, again({ createdAt: after(minute) }));
+      });
+
+      test("a workspace has at most 50 active keys; expired ones do not count", async () => {
+        await store.insertKey(acme, newKey({ expiresAt: after(minute) }));
+        for (let count = 1; count < 50; count += 1) await store.insertKey(acme, newKey());
+        await expect(store.insertKey(acme, newKey())).rejects.toMatchObject({ code: "conflict" });
+        await store.insertKey(other, newKey());
+        await store.insertKey(acme, newKey({ createdAt: after(minute) }));
+      });
+
+      test("a key needs its workspace, and that a plan with API access", async () => {
+        const unknown = asWorkspaceId(newId());
+        await expect(store.insertKey(unknown, newKey())).rejects.toMatchObject({ code: "not_found" });
+        await store.changeWorkspace(acme, { plan: "starter" });
+        await expect(store.insertKey(acme, newKey())).rejects.toMatchObject({ code: "plan_required" });
+      });
+
+      test("pages go from the newest key to the oldest, each key once, ties included", async () => {
+        const added: string[] = [];
+        for (let count = 0; count < 5; count += 1) {
+          if (count % 2 === 0) now = after(minute);
+          added.unshift((await store.insertKey(acme, newKey())).id);
+        }
+        await store.insertKey(other, newKey());
+        const pages: string[][] = [];
+        let cursor: string | null = null;
+        do {
+          const page = await store.listKeys(acme, { limit: 2, cursor, status: null, now });
+          pages.push(page.items.map(({ id }) => id));
+          cursor = page.nextCursor;
+        } while (cursor !== null);
+        expect(pages).toEqual([added.slice(0, 2), added.slice(2, 4), added.slice(4)]);
+      });
+
+      test("a list can be narrowed to one status", async () => {
+        const active = await store.insertKey(acme, newKey({ expiresAt: after(minute + 1) }));
+        const expired = await store.insertKey(acme, newKey({ expiresAt: after(minute) }));
+        const ids = async (status: KeyStatus) => {
+          const page = await store.listKeys(acme, { limit: 10, cursor: null, status, now: after(minute) });
+          return page.items.map(({ id }) => id);
+        };
+        expect([await ids("active"), await ids("expired"), await ids("revoked")]).toEqual([
+          [active.id],
+          [expired.id],
+          [],
+        ]);
+      });
+
+      test.each(["", "x", "MTIz", "LTEgYQ"])("the cursor %j is refused", async (cursor) => {
+        const page = store.listKeys(acme, { limit: 2, cursor, status: null, now });
+        await expect(page).rejects.toMatchObject({ code: "invalid_request" });
+      });
+    });
+
+    describe("workspaces", () => {
+      test("a workspace is found by id or name, in any case", async () => {
+        const workspace = { id: acme, name: "Acme", plan: "team", disabledAt: null };
+        for (const text of [acme, "Acme", "aCME"]) expect(await store.findWorkspace(text)).toEqual(workspace);
+        expect(await store.findWorkspace("Acm")).toBeNull();
+      });
+
+      test("a name is there once, in any case, and a refusal adds nothing", async () => {
+        await expect(addWorkspace("aCME")).rejects.toMatchObject({ code: "conflict" });
+        await addWorkspace("Zeta");
+        await addWorkspace("Beta");
+        const names = (await store.listWorkspaces()).map((workspace) => workspace.name);
+        expect(names).toEqual(["Acme", "Beta", "Other", "Zeta"]);
+      });
+
+      test("a workspace without its operator is not added", async () => {
+        const [id, workspaceId] = [newId(), asWorkspaceId(newId())];
+        const token = { tokenHash: "dd".repeat(32), createdAt: now };
+        const operator = { id, workspaceId, name: "admin", role: "admin", ...token } as const;
+        const workspace = { id: workspaceId, name: "First", plan: "enterprise", disabledAt: null } as const;
+        await store.insertWorkspace(workspace, operator);
+        const second = { ...workspace, id: asWorkspaceId(newId()), name: "Second" };
+        await expect(store.insertWorkspace(second, { ...operator, workspaceId: second.id })).rejects.toThrow();
+        expect(await store.findWorkspace("Second")).toBeNull();
+      });
+
+      test("plan and state change one at a time; an unknown workspace is an error", async () => {
+        expect(await store.changeWorkspace(acme, { plan: "enterprise" })).toMatchObject({ plan: "enterprise" });
+        const disabled = { plan: "enterprise", disabledAt: now };
+        expect(await store.changeWorkspace(acme, { disabledAt: now })).toMatchObject(disabled);
+        expect(await store.findWorkspace("Acme")).toMatchObject(disabled);
+        const change = store.changeWorkspace(asWorkspaceId(newId()), { plan: "free" });
+        await expect(change).rejects.toMatchObject({ code: "not_found" });
+      });
+    });
+
+    describe("corpora", () => {
+      function publication(name: string, fields: Partial<Publication> & { sha256?: string } = {}): Publication {
+        const { sha256 = "01", ...rest } = fields;
+        const file = { id: newId(), fileName: "leak.csv", format: "csv", recordCount: 3, importedAt: now, sha256 };
+        return {
+          name,
+          scope: null,
+          confidence: { value: 0.75, isGiven: false },
+          origin: { value: name, isGiven: false },
+          revision: newId(),
+          import: { ...file, segmentFile: "segment" },
+          ...rest,
+        };
+      }
+
+      /** The revision of the corpora that a scan of a workspace would see. */
+      async function revisionOf(workspaceId: WorkspaceId): Promise<string> {
+        const runner = { owner: "command", leaseUntil: after(minute), isRefresh: true };
+        const reply = await serve(enrichCall(workspaceId, { runner }));
+        if (reply.kind !== "claimed") throw new Error(`not claimed: ${reply.kind}`);
+        return reply.scan.corporaRevision;
+      }
+
+      test("a first import makes the corpus, a further one adds to it, both by name and in order", async () => {
+        const first = publication("lists");
+        now = after(minute);
+        const second = publication("lists", { sha256: "02" });
+        const leaks = publication("leaks", { scope: acme, origin: { value: "dehashed", isGiven: true } });
+        for (const one of [first, second, leaks]) expect(await store.publishImport(one)).toBe("published");
+        expect(await store.listCorpora()).toEqual([
+          {
+            name: "leaks",
+            scope: acme,
+            confidence: 0.75,
+            origin: "dehashed",
+            revision: leaks.revision,
+            imports: [leaks.import],
+          },
+          {
+            name: "lists",
+            scope: null,
+            confidence: 0.75,
+            origin: "lists",
+            revision: second.revision,
+            imports: [first.import, second.import],
+          },
+        ]);
+      });
+
+      test("the same bytes under one name change nothing; under another name they count", async () => {
+        const first = publication("lists");
+        await store.publishImport(first);
+        const before = await store.listCorpora();
+        expect(await store.publishImport(publication("lists"))).toBe("already_imported");
+        expect(await store.listCorpora()).toEqual(before);
+        expect(await revisionOf(acme)).toBe(first.revision);
+        expect(await store.publishImport(publication("leaks"))).toBe("published");
+      });
+
+      test("another scope is refused and changes nothing", async () => {
+        await store.publishImport(publication("lists", { scope: acme }));
+        const before = await store.listCorpora();
+        for (const scope of [null, other]) {
+          const further = publication("lists", { scope, sha256: "02" });
+          await expect(store.publishImport(further)).rejects.toMatchObject({ code: "conflict" });
+        }
+        expect(await store.listCorpora()).toEqual(before);
+      });
+
+      test("the first import fixes confidence and origin until one is given, also with bytes that are there already", async () => {
+        await store.publishImport(publication("lists"));
+        const defaults = { confidence: { value: 0.5, isGiven: false }, origin: { value: "combo", isGiven: false } };
+        await store.publishImport(publication("lists", { ...defaults, sha256: "02" }));
+        expect(await store.listCorpora()).toMatchObject([{ confidence: 0.75, origin: "lists" }]);
+        const given = publication("lists", { ...defaults, confidence: { value: 0.9, isGiven: true } });
+        expect(await store.publishImport(given)).toBe("already_imported");
+        expect(await store.listCorpora()).toMatchObject([
+          { confidence: 0.9, origin: "lists", revision: given.revision },
+        ]);
+        expect(await revisionOf(acme)).toBe(given.revision);
+        await store.publishImport(publication("lists", { origin: { value: "combo", isGiven: true } }));
+        expect(await store.listCorpora()).toMatchObject([{ confidence: 0.9, origin: "combo" }]);
+      });
+
+      test("a change is new data for the workspaces that see the corpus, and for no other", async () => {
+        const shared = publication("lists");
+        await store.publishImport(shared);
+        expect([await revisionOf(acme), await revisionOf(other)]).toEqual([shared.revision, shared.revision]);
+        const own = publication("leaks", { scope: acme });
+        await store.publishImport(own);
+        expect([await revisionOf(acme), await revisionOf(other)]).toEqual([own.revision, shared.revision]);
+        expect(await store.removeCorpus("leaks", "gone")).toBe(true);
+        expect([await revisionOf(acme), await revisionOf(other)]).toEqual(["gone", shared.revision]);
+        expect(await store.removeCorpus("lists", "gone too")).toBe(true);
+        expect([await revisionOf(acme), await revisionOf(other)]).toEqual(["gone too", "gone too"]);
+        expect(await store.listCorpora()).toEqual([]);
+      });
+
+      test("a change makes a stored result stale at once", async () => {
+        await queue(acme);
+        await settle(await claimed(), [run("hibp", answer("hibp"))]);
+        expect(await serve(enrichCall(acme))).toMatchObject({ kind: "completed" });
+        await store.publishImport(publication("lists"));
+        expect(await serve(enrichCall(acme))).toMatchObject({ kind: "accepted" });
+      });
+
+      test("removing what is not there changes nothing", async () => {
+        expect(await store.removeCorpus("lists", "gone")).toBe(false);
+        expect(await revisionOf(acme)).toBe("");
+      });
+
+      test("a corpus that was removed comes back with its new import only", async () => {
+        await store.publishImport(publication("lists", { scope: acme }));
+        await store.removeCorpus("lists", "gone");
+        const again = publication("lists", { confidence: { value: 0.5, isGiven: false } });
+        expect(await store.publishImport(again)).toBe("published");
+        expect(await store.listCorpora()).toMatchObject([
+          { scope: null, confidence: 0.5, imports: [{ id: again.import.id }] },
+        ]);
+      });
+    });
+
+    describe("turns", () => {
+      const pace = { count: 2, windowMs: minute };
+      const take = (notAfter: Date, at = now) => store.takeSlot("hibp", pace, notAfter, at);
+
+      test("no window holds more turns than the pace allows", async () => {
+        const taken = [await take(after(day)), await take(after(day)), await take(after(day)), await take(after(day))];
+        expect(taken).toEqual([now, now, after(minute), after(minute)]);
+        expect(await take(after(day), after(2 * minute))).toEqual(after(2 * minute));
+      });
+
+      test("a turn that would come too late is not taken", async () => {
+        for (let count = 0; count < 2; count += 1) await take(now);
+        expect(await take(after(minute - 1))).toBeNull();
+        expect(await take(after(minute))).toEqual(after(minute));
+      });
+
+      test("each source has turns of its own", async () => {
+        for (let count = 0; count < 2; count += 1) await take(now);
+        expect(await store.takeSlot("emailrep", pace, now, now)).toEqual(now);
+      });
+
+      test("a pause holds every turn back, with a pace and without, and is never shortened", async () => {
+        await store.pauseSource("hibp", after(2 * minute));
+        await store.pauseSource("hibp", after(minute));
+        expect(await take(after(minute))).toBeNull();
+        expect(await store.takeSlot("hibp", null, after(minute), now)).toBeNull();
+        expect(await store.takeSlot("hibp", null, after(day), now)).toEqual(after(2 * minute));
+        expect(await take(after(day))).toEqual(after(2 * minute));
+        expect(await take(after(day), after(3 * minute))).toEqual(after(3 * minute));
+      });
+
+      test("a source without a pace is asked at once, as often as one likes", async () => {
+        for (let count = 0; count < 5; count += 1) expect(await store.takeSlot("misp", null, now, now)).toEqual(now);
+      });
+
+      test("turns and pauses from before the clock moved back do not block a source", async () => {
+        for (let count = 0; count < 2; count += 1) await take(now);
+        await store.pauseSource("hibp", after(minute));
+        now = after(-2 * day);
+        expect(await take(now)).toEqual(now);
+        expect(await take(now)).toEqual(now);
+        expect(await take(now)).toBeNull();
+      });
+
+      test.each([pace, null])(
+        "a pause holds also after one from before the clock moved back, with pace %j",
+        async (of) => {
+          await store.pauseSource("hibp", after(minute));
+          now = after(-2 * day);
+          expect(await store.takeSlot("hibp", of, now, now)).toEqual(now);
+          await store.pauseSource("hibp", after(minute));
+          expect(await store.takeSlot("hibp", of, now, now)).toBeNull();
+        },
+      );
+    });
+
+    async function insertKeyWithHash(fields: Partial<NewApiKey> = {}): Promise<string> {
+      const key = newKey(fields);
+      await store.insertKey(acme, key);
+      return key.hash;
+    }
+
+    async function listKeys() {
+      return (await store.listKeys(acme, { limit: 100, cursor: null, status: null, now })).items;
+    }
+  });
+}
+
+function only<Item>(items: readonly Item[]): Item {
+  const [item] = items;
+  if (item === undefined || items.length !== 1) throw new Error(`${items.length} items`);
+  return item;
+}
+
+function asWorkspaceId(text: string): WorkspaceId {
+  return text as WorkspaceId;
+}
+
+function asScanId(text: string): ScanId {
+  return text as ScanId;
+}
