@@ -54,6 +54,8 @@ CREATE TABLE scan (
   state TEXT NOT NULL,
   requested_at INTEGER NOT NULL,
   finished_at INTEGER,
+  -- Counts what was finished for this indicator and workspace. Newer and older go by it: the clock may move back.
+  finished_rank INTEGER,
   owner TEXT,
   lease_until INTEGER,
   claim_count INTEGER NOT NULL,
@@ -67,9 +69,7 @@ CREATE TABLE scan (
   -- The envelope from its indicator member on. Last, so that reading the columns before it does not touch its pages.
   envelope_tail TEXT
 ) STRICT;
--- Both end with the rowid: within an indicator and workspace, scans stand in the order of their insertion.
-CREATE INDEX scan_finished ON scan (indicator_hash, workspace_id) WHERE finished_at IS NOT NULL;
-CREATE INDEX scan_unfinished ON scan (indicator_hash, workspace_id) WHERE finished_at IS NULL;
+CREATE INDEX scan_by_indicator ON scan (indicator_hash, workspace_id, finished_rank);
 -- One scan waits per indicator and workspace, whoever asks at the same time. One that was claimed before has its
 -- fingerprint, and may be queued again beside it.
 CREATE UNIQUE INDEX scan_waiting ON scan (indicator_hash, workspace_id) WHERE state = 'queued' AND settings_fingerprint IS NULL;

@@ -2,12 +2,16 @@
  * The online sources without a network: starts a fake of each on 127.0.0.1, writes a configuration that asks them, says
  * what to type next, and goes on until Ctrl-C. Its folder is made anew at each start. All people and leaks in them are invented.
  */
-import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { emailrepTestKey, startFakeEmailrep } from "../test/helpers/fake-emailrep.ts";
 import { hibpPaidKey, startFakeHibp } from "../test/helpers/fake-hibp.ts";
 import { mispTestKey, startFakeMisp } from "../test/helpers/fake-misp.ts";
+import {
+  installHoleheDouble,
+  makePythonEnvironment,
+  missingPythonPackages,
+} from "../test/helpers/python-environment.ts";
 
 const root = join(import.meta.dir, "..");
 const folder = join(root, ".fakes");
@@ -68,15 +72,10 @@ function table(name: string, values: Readonly<Record<string, string | boolean>>)
 
 /** An environment with the double of holehe that the tests use: it asks nobody. Null where Python lacks its needs. */
 function installHolehe(): string | null {
-  const needs = ["-I", "-c", "import bs4, httpx, sys, termcolor, trio; print('%d.%d' % sys.version_info[:2])"];
-  const probe = spawnSync("/usr/bin/python3", needs, { encoding: "utf8" });
-  if (probe.status !== 0) return null;
+  if (missingPythonPackages() !== null) return null;
   const environment = join(folder, "holehe");
-  const packages = join(environment, `lib/python${probe.stdout.trim()}/site-packages`);
-  mkdirSync(packages, { recursive: true });
-  cpSync(join(root, "test/fixtures/sources/holehe/holehe"), join(packages, "holehe"), { recursive: true });
-  mkdirSync(join(environment, "bin"));
-  symlinkSync("/usr/bin/python3", join(environment, "bin/python"));
-  writeFileSync(join(environment, "pyvenv.cfg"), "home = /usr/bin\ninclude-system-site-packages = true\n");
-  return join(environment, "bin/python");
+  mkdirSync(environment);
+  const { python, packages } = makePythonEnvironment(environment);
+  installHoleheDouble(packages);
+  return python;
 }

@@ -117,8 +117,9 @@ export class RecordSorter {
       const prefix = Math.floor((order[start] ?? 0) / 2 ** 20);
       let end = start + 1;
       while (end < order.length && Math.floor((order[end] ?? 0) / 2 ** 20) === prefix) end++;
-      const records = Array.from(order.subarray(start, end), (entry) => this.#recordAt(offsets[entry % 2 ** 20] ?? 0));
-      yield* records.length === 1 ? records : records.sort((a, b) => compareRecordBytes(a, b));
+      const recordAt = (entry: number) => this.#recordAt(offsets[entry % 2 ** 20] ?? 0);
+      if (end - start === 1) yield recordAt(order[start] ?? 0);
+      else yield* Array.from(order.subarray(start, end), recordAt).sort((a, b) => compareRecordBytes(a, b));
       start = end;
     }
   }

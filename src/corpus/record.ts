@@ -69,7 +69,8 @@ export function parseFields(raw: RawFields, address: EmailAddress): RecordFields
   const date = raw.date?.trim() || undefined;
   if (date !== undefined && parseLeakYear(date) === null) return null;
   const textOf = (text: string | null | undefined, maxLength: number): string | undefined => {
-    const line = oneLine(text ?? "", maxLength);
+    if (text === undefined || text === null || text === "") return undefined;
+    const line = oneLine(text, maxLength);
     return line === "" || holdsAddress(line, address) ? undefined : line;
   };
   const category = textOf(raw.category, 50);

@@ -29,15 +29,16 @@ export type Decision = { readonly kind: "hit" | "join"; readonly scanId: ScanId 
  * (CONTRACT.md 5.1, 5.3, 5.5, 5.6). `scans` are those of one workspace and indicator, newest first.
  */
 export function decide(scans: readonly ScanFacts[], current: DataVersion, lifetimes: Lifetimes, now: Date): Decision {
-  const hit = scans.find((scan) => isFreshScan(scan, current, lifetimes, now));
-  if (hit !== undefined) return { kind: "hit", scanId: hit.id };
+  // The newest result on the current data decides: what it says replaced all that was said before (5.8), so it must not
+  // make way for an older one when it is partial and its shorter life is over.
+  const newest = scans.find((scan) => scan.state === "completed" && isSameData(scan.data, current));
+  if (newest !== undefined && isFresh(newest, lifetimes, now)) return { kind: "hit", scanId: newest.id };
   const joined = scans.find((scan) => isJoinable(scan, current));
   return joined === undefined ? { kind: "start" } : { kind: "join", scanId: joined.id };
 }
 
-function isFreshScan(scan: ScanFacts, current: DataVersion, lifetimes: Lifetimes, now: Date): boolean {
-  if (scan.state !== "completed" || scan.asOf === null || scan.finishedAt === null) return false;
-  if (!isSameData(scan.data, current)) return false;
+function isFresh(scan: ScanFacts, lifetimes: Lifetimes, now: Date): boolean {
+  if (scan.asOf === null || scan.finishedAt === null) return false;
   if (ageMs(scan.asOf, now) >= lifetimes.cacheTtlMs) return false;
   // A partial result lives from its own completion: measured from a reused answer it could be stale when it is born,
   // and every call would start another scan.

@@ -46,7 +46,10 @@ export async function openTestService(options: TestServiceOptions = {}) {
   /** May be changed at any time, as by a reload. */
   const sources: Source[] = [inventedSource("alpha", async () => found("Example Shop"))];
   let idCount = 0;
-  const newId = () => `00000000-0000-4000-8000-${String((idCount += 1)).padStart(12, "0")}`;
+  const newId = () => {
+    idCount += 1;
+    return `00000000-0000-4000-8000-${String(idCount).padStart(12, "0")}`;
+  };
   const newScanId = () => newId() as ScanId;
   const settings: Live = {
     lifetimes: { cacheTtlMs: 24 * 3_600_000, partialTtlMs: 15 * 60_000, retentionMs: 30 * 24 * 3_600_000 },

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { errorCodes } from "../../src/domain/error.ts";
 import { statusOf } from "../../src/http/errors.ts";
+import { sourceKinds } from "../../src/sources/registry.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -63,3 +64,19 @@ function testNames(code: string): string[] {
   const declared = /^\s*(?:test|it)(?:\.(?:skipIf|runIf)\(.*?\))?\(\s*(["'`])((?:\\.|(?!\1).)*)\1/gm;
   return [...code.matchAll(declared)].map((match) => match[2] ?? "").filter((name) => !name.includes("${"));
 }
+
+test("every kind of source is registered, and has a test, a place in the commented settings and invented replies", () => {
+  const declaring = sourceFiles
+    .filter((path) => path.startsWith("src/sources/") && path.endsWith(".ts"))
+    .filter((path) => /^export const \w+: SourceKind/m.test(readFileSync(`${root}${path}`, "utf8")));
+  const kinds = declaring.map((path) => path.slice("src/sources/".length, -".ts".length)).sort();
+  expect(kinds).toEqual(sourceKinds.map(({ kind }) => kind).sort());
+  const settings = readFileSync(`${root}systemd/xpose.toml`, "utf8");
+  const replies = new Set(filesIn("test/fixtures/sources").map((path) => path.split("/")[3]));
+  for (const kind of kinds) {
+    expect(testFiles).toContain(`test/sources/${kind}.test.ts`);
+    expect(settings).toMatch(new RegExp(`^#\\[+sources\\.${kind}\\]`, "m"));
+    // The replies of the http source are those of the fault server.
+    if (kind !== "http") expect(replies).toContain(kind);
+  }
+});

@@ -53,6 +53,8 @@ export class Model {
   readonly #revisions = new Map<string, string>();
   readonly #answers = new Map<string, Map<string, Answer>>();
   readonly #ledger = new Map<string, { first: number; last: number }>();
+  /** In the order in which they ended; the store looks at the newest eight of an address. */
+  readonly #finished: ModelScan[] = [];
   #servedLast = "";
 
   constructor(world: World) {
@@ -92,8 +94,7 @@ export class Model {
 
   freshScan(workspace: string): ModelScan | undefined {
     const data = this.#dataOf(workspace);
-    const ended = ({ state }: ModelScan) => state === "completed" || state === "failed";
-    const results = this.scans.filter((scan) => scan.workspace === workspace && ended(scan)).slice(-8);
+    const results = this.#finished.filter((scan) => scan.workspace === workspace && scan.state !== "removed").slice(-8);
     // The newest result on these data decides: what it found must not vanish behind an older one.
     const newest = results.findLast((scan) => scan.state === "completed" && scan.data === data);
     if (newest === undefined || this.#age(newest.asOf) >= lifetimes.cacheTtlMs) return undefined;
@@ -160,6 +161,7 @@ export class Model {
     const { now } = this.world;
     const reused = runs.flatMap(({ isReused, answer }) => (isReused && answer !== null ? [answer.at] : []));
     scan.state = runs.some(({ answer }) => answer !== null) ? "completed" : "failed";
+    this.#finished.push(scan);
     scan.isPartial = runs.some(({ outcome }) => outcome === "failed");
     Object.assign(scan, { finishedAt: now, asOf: Math.min(now, ...reused) });
     if (scan.state === "completed") scan.findings = this.project(scan);
@@ -204,6 +206,7 @@ export class Model {
     scan.state = isCounted && scan.claimCount >= 3 ? "failed" : "queued";
     scan.claimCount -= isCounted ? 0 : 1;
     scan.finishedAt = this.world.now;
+    if (scan.state === "failed") this.#finished.push(scan);
   }
 
   change(name: string, corpus: Corpus | null, revision: string): void {

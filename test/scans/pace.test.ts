@@ -289,12 +289,9 @@ describe("5.9 an upstream that asks to slow down", () => {
   test("those who wait are told at once when a pause comes that they cannot sit out", async () => {
     const { clock, ask, answers, asked } = openBench(onePerMinute);
     answers.push(answer(429, { "retry-after": "300" }));
-    const held = Promise.withResolvers<void>();
-    const slow = { ...onePerMinute, isThrottled: (response: HttpResponse) => response.status === 429 };
-    const first = ask("first", { source: slow });
+    const first = ask("first");
     const hasty = ask("hasty", { withinMs: 2 * minuteMs });
     const patient = ask("patient", { withinMs: 30 * minuteMs });
-    held.resolve();
     await turnOver();
     expect([first.end, hasty.end, patient.end]).toEqual(["waits", "rate_limited", "waits"]);
     await clock.advance(30 * minuteMs);

@@ -1,18 +1,6 @@
-import { spawnSync } from "node:child_process";
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { parseIndicator } from "../../src/domain/indicator.ts";
 import { type ChildRequest, type ChildRunner, openChildRunner } from "../../src/egress/child.ts";
@@ -20,18 +8,17 @@ import { holehe } from "../../src/sources/holehe.ts";
 import type { SourceReply } from "../../src/sources/source.ts";
 import { isGone } from "../helpers/is-gone.ts";
 import { startProxyServer } from "../helpers/proxy-server.ts";
+import {
+  installHoleheDouble,
+  makePythonEnvironment,
+  missingPythonPackages,
+  systemPython,
+} from "../helpers/python-environment.ts";
 
-const systemPython = "/usr/bin/python3";
-const double = fileURLToPath(new URL("../fixtures/sources/holehe/holehe", import.meta.url));
 const jane = "jane.doe+x@example.com";
 
 /** Why the tests that run Python cannot, or null. */
-const whyNot = missingPackages();
-
-function missingPackages(): string | null {
-  const probe = spawnSync(systemPython, ["-I", "-c", "import bs4, httpx, termcolor, trio"], { encoding: "utf8" });
-  return probe.status === 0 ? null : (probe.error?.message ?? probe.stderr.trim().split("\n").at(-1) ?? "no answer");
-}
+const whyNot = missingPythonPackages();
 
 type Python = {
   /** The interpreter: one that sees the packages of the system and those in `packages`. */
@@ -46,8 +33,7 @@ type Python = {
 /** An interpreter with the double of holehe and these further modules, by name, in the folder `chaos`. */
 function installDouble(modules: Readonly<Record<string, string>> = {}): Python {
   const { python, packages } = installPython();
-  const root = join(packages, "holehe");
-  cpSync(double, root, { recursive: true });
+  const root = installHoleheDouble(packages);
   const chaos = join(root, "modules/chaos");
   mkdirSync(chaos);
   writeFileSync(join(chaos, "__init__.py"), "");
@@ -60,13 +46,7 @@ function installDouble(modules: Readonly<Record<string, string>> = {}): Python {
 function installPython(): Pick<Python, "python" | "packages"> {
   const root = mkdtempSync(join(tmpdir(), "holehe-test-"));
   onTestFinished(() => rmSync(root, { recursive: true, force: true }));
-  const version = spawnSync(systemPython, ["-I", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]);
-  const packages = join(root, `lib/python${version.stdout.toString().trim()}/site-packages`);
-  mkdirSync(packages, { recursive: true });
-  mkdirSync(join(root, "bin"));
-  symlinkSync(systemPython, join(root, "bin/python"));
-  writeFileSync(join(root, "pyvenv.cfg"), "home = /usr/bin\ninclude-system-site-packages = true\n");
-  return { python: join(root, "bin/python"), packages };
+  return makePythonEnvironment(root);
 }
 
 /** The code of a module: what its function does before it says that the address is unused on `<name>.example`. */

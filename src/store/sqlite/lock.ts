@@ -1,7 +1,10 @@
-import { isBusy, openLockFile } from "./driver.ts";
+import { type Connection, isBusy, openLockFile } from "./driver.ts";
 
 /** Held until `release`, or until its process ends, however it ends. */
 export type Lock = { readonly release: () => void };
+
+/** A connection that nobody refers to is closed by the garbage collector, and its lock would be gone. */
+const held = new Set<Connection>();
 
 /**
  * Takes a lock on a small file, or returns null when somebody holds it the other way. The lock is an open SQLite
@@ -11,7 +14,13 @@ export function takeLock(path: string, mode: "exclusive" | "shared"): Lock | nul
   const connection = openLockFile(path);
   try {
     connection.exec(mode === "exclusive" ? "BEGIN EXCLUSIVE" : "BEGIN; SELECT count(*) FROM sqlite_schema");
-    return { release: () => connection.close() };
+    held.add(connection);
+    return {
+      release() {
+        held.delete(connection);
+        connection.close();
+      },
+    };
   } catch (error) {
     connection.close();
     if (isBusy(error)) return null;

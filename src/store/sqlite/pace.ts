@@ -25,6 +25,8 @@ export function paceTable(connection: Connection) {
       const slot = nextTurn(slots, pace, pausedUntil, now.getTime());
       if (slot > notAfter.getTime()) return null;
       if (pace !== null) save.run(source, JSON.stringify([...slots, slot].sort((a, b) => a - b)), pausedUntil);
+      // A pause that is not believed must go, or the next one would be taken for the shorter of two.
+      else if (row !== undefined && row.paused_until !== pausedUntil) save.run(source, row.slots, pausedUntil);
       return new Date(slot);
     },
 

@@ -81,16 +81,16 @@ export type NewScan = {
 };
 
 /**
- * Scans with all that hangs on them: source runs, answers, the ledger and the evidence. Newer and older go by rowid,
- * never by a time: the clock may move back.
+ * Scans with all that hangs on them: source runs, answers, the ledger and the evidence. Newer and older go by
+ * rank and rowid, never by a time: the clock may move back.
  */
 export function scanTable(connection: Connection) {
   const newestFinished = connection.prepare<[string, string], FactsRow>(
-    `SELECT ${factsColumns} FROM scan WHERE indicator_hash = ? AND workspace_id = ? AND finished_at IS NOT NULL
-     ORDER BY rowid DESC LIMIT ${newestCount}`,
+    `SELECT ${factsColumns} FROM scan WHERE indicator_hash = ? AND workspace_id = ? AND finished_rank IS NOT NULL
+     ORDER BY finished_rank DESC LIMIT ${newestCount}`,
   );
   const unfinished = connection.prepare<[string, string], FactsRow>(
-    `SELECT ${factsColumns} FROM scan WHERE indicator_hash = ? AND workspace_id = ? AND finished_at IS NULL
+    `SELECT ${factsColumns} FROM scan WHERE indicator_hash = ? AND workspace_id = ? AND finished_rank IS NULL
      ORDER BY rowid DESC`,
   );
   const insert = connection.prepare(
@@ -138,7 +138,9 @@ export function scanTable(connection: Connection) {
     "UPDATE scan SET state = 'queued', owner = NULL, lease_until = NULL, claim_count = ? WHERE id = ?",
   );
   const finish = connection.prepare(
-    `UPDATE scan SET state = ?, finished_at = ?, owner = NULL, lease_until = NULL, as_of = ?, is_partial = ?, digest = ?, envelope_tail = ?
+    `UPDATE scan SET state = ?, finished_at = ?, owner = NULL, lease_until = NULL, as_of = ?, is_partial = ?, digest = ?, envelope_tail = ?,
+       finished_rank = (SELECT coalesce(max(other.finished_rank), 0) + 1 FROM scan other
+         WHERE other.indicator_hash = scan.indicator_hash AND other.workspace_id = scan.workspace_id)
      WHERE id = ?`,
   );
   const dropRuns = connection.prepare("DELETE FROM source_run WHERE scan_id = ?");

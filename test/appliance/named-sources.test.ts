@@ -1,0 +1,164 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Appliance, client } from "../helpers/appliance.ts";
+import { emailrepTestKey, startFakeEmailrep } from "../helpers/fake-emailrep.ts";
+import { hibpPaidKey, hibpTestKey, startFakeHibp } from "../helpers/fake-hibp.ts";
+import { mispTestKey, startFakeMisp } from "../helpers/fake-misp.ts";
+import { installHoleheDouble, makePythonEnvironment, missingPythonPackages } from "../helpers/python-environment.ts";
+
+type Fakes = {
+  readonly hibp: string;
+  readonly emailrep: string;
+  readonly misp: string;
+  readonly requests: () => string[];
+};
+type SourceRow = { source: string; outcome: string; error: string | null; missing: string[] };
+
+const whyNoHolehe = missingPythonPackages();
+
+let fakes: Fakes;
+let stop: () => Promise<unknown>;
+beforeAll(async () => {
+  const [hibp, emailrep, misp] = await Promise.all([startFakeHibp(), startFakeEmailrep(), startFakeMisp()]);
+  const requests = () => hibp.requests.map(({ path }) => path);
+  fakes = { hibp: hibp.url, emailrep: emailrep.url, misp: misp.url, requests };
+  stop = () => Promise.all([hibp.stop(), emailrep.stop(), misp.stop()]);
+  if (whyNoHolehe !== null) console.warn(`holehe: left out, ${whyNoHolehe}`);
+});
+afterAll(() => stop());
+
+function configure(appliance: Appliance, more: Partial<Record<"hibp" | "emailrep" | "misp", string>> = {}): string[] {
+  const environment = join(appliance.folder, "python");
+  const tables = [
+    `[sources.hibp]\nbase_url = "${fakes.hibp}"\nrate = "1000/1m"\n${more.hibp ?? `api_key = "${hibpPaidKey}"`}`,
+    `[sources.emailrep]\nbase_url = "${fakes.emailrep}"\n${more.emailrep ?? `api_key = "${emailrepTestKey}"`}`,
+    `[sources.misp]\nbase_url = "${fakes.misp}"\ninternal = true\n${more.misp ?? `api_key = "${mispTestKey}"`}`,
+  ];
+  if (whyNoHolehe === null) {
+    mkdirSync(environment, { recursive: true });
+    const { python, packages } = makePythonEnvironment(environment);
+    installHoleheDouble(packages);
+    tables.push(`[sources.holehe]\npython = "${python}"\n`);
+  }
+  const file = join(appliance.folder, "xpose.toml");
+  writeFileSync(file, tables.join("\n"));
+  return ["--config", file];
+}
+
+describe("the four named sources on the executable", () => {
+  test("all of them answer, agree where they speak of one service, and never hand on a verdict", async () => {
+    await using appliance = new Appliance();
+    const key = appliance.initialise();
+    const service = await appliance.serve({ args: configure(appliance) });
+    const api = client(service.url, key);
+    const { request_id } = (await (await api.enrich("jane.doe@example.com")).json()) as { request_id: string };
+    const envelope = JSON.stringify(await api.settle(request_id));
+    const evidence = await (await api.get(`/api/v1/soc/enrich/${request_id}/evidence`)).text();
+    const { sources } = (await (await api.get(`/api/v1/soc/enrich/${request_id}/sources`)).json()) as {
+      sources: SourceRow[];
+    };
+    expect(sources.filter(({ source }) => source !== "holehe")).toMatchObject([
+      { source: "emailrep", outcome: "ok", error: null },
+      { source: "hibp", outcome: "ok", error: null },
+      { source: "misp", outcome: "ok", error: null },
+    ]);
+    expect(envelope).toContain('"title":"Present in the LinkedIn 2012 breach"');
+    expect(envelope).toContain('"corroborated_by":["emailrep"]');
+    expect(evidence).toContain("CC BY 4.0");
+    expect(envelope + evidence).not.toMatch(/"(?:reputation|suspicious|malicious\w*|blacklisted|score|verdict|risk)"/);
+    // The shape is that of the contract: a finding's atom, then what belongs to the evidence.
+    const [first] = (JSON.parse(evidence) as { findings: object[] }).findings;
+    expect(Object.keys(first ?? {}).slice(13)).toEqual(["subject", "details", "answered_at", "answer_sha256"]);
+  });
+
+  test("a fault of one source is told apart from nothing found, and the others' findings are there", async () => {
+    await using appliance = new Appliance();
+    appliance.initialise();
+    const args = configure(appliance, { hibp: `api_key = "${hibpTestKey}"`, misp: 'api_key = "wrong"' });
+    const run = await appliance.runBeside(["enrich", "jane.doe@example.com", "--json", ...args]);
+    expect(run.exitCode).toBe(0);
+    const envelope = JSON.parse(run.stdout) as { exposure: { findings: { source: string }[] } };
+    expect(new Set(envelope.exposure.findings.map(({ source }) => source))).toContain("emailrep");
+    const check = await appliance.runBeside(["sources", "check", ...args]);
+    expect(check.exitCode).toBe(1);
+    expect(check.stdout).toMatch(/^ok\s+emailrep/m);
+    expect(check.stdout).toMatch(/^FAIL\s+hibp: auth/m);
+    expect(check.stdout).toMatch(/^FAIL\s+misp: auth/m);
+  });
+
+  test("in range mode the address never leaves", async () => {
+    await using appliance = new Appliance();
+    appliance.initialise();
+    const args = configure(appliance, { hibp: `api_key = "${hibpPaidKey}"\nmode = "range"` });
+    const before = fakes.requests().length;
+    const run = await appliance.runBeside(["enrich", "jane.doe@example.com", "--json", ...args]);
+    expect(run.stdout).toContain('"source":"hibp"');
+    const sent = fakes.requests().slice(before).join("\n");
+    expect(sent).toMatch(/breachedaccount\/range\/[0-9A-F]{6}/i);
+    expect(sent).not.toMatch(/jane|example\.com|[0-9A-F]{7}/i);
+  });
+
+  test.skipIf(whyNoHolehe !== null)("holehe finds accounts, and a missing one is not_installed", async () => {
+    await using appliance = new Appliance();
+    appliance.initialise();
+    const file = join(appliance.folder, "holehe.toml");
+    const folder = join(appliance.folder, "environment");
+    mkdirSync(folder);
+    const { python, packages } = makePythonEnvironment(folder);
+    writeFileSync(file, `[sources.holehe]\npython = "${python}"\n`);
+    const missing = await appliance.runBeside(["sources", "check", "--config", file]);
+    expect([missing.exitCode, missing.stdout]).toEqual([1, expect.stringContaining("not_installed")]);
+    installHoleheDouble(packages);
+    const run = await appliance.runBeside(["enrich", "jane.doe+x@example.com", "--json", "--config", file]);
+    expect(JSON.parse(run.stdout)).toMatchObject({
+      exposure: { findings: [{ source: "holehe", category: "account" }] },
+    });
+  });
+});
+
+test("no key, token, address or password is in a log, an error, the data directory or an answer", async () => {
+  await using appliance = new Appliance();
+  const { operator_token } = appliance.json<{ operator_token: string }>("init");
+  const key = appliance.mintKey("canary");
+  const leak = join(appliance.folder, "leak.csv");
+  writeFileSync(leak, "email,password,phone\njane.doe@example.com,canary-password-1,+352-canary-phone\n");
+  appliance.json("corpus", "import", leak, "--name", "leak");
+  const args = configure(appliance, { emailrep: 'api_key = "canary-upstream-key"' });
+  const service = await appliance.serve({ args, env: { XPOSE_LOG_LEVEL: "trace" } });
+  const api = client(service.url, key);
+  const { request_id } = (await (await api.enrich("jane.doe@example.com")).json()) as { request_id: string };
+  const answers = [JSON.stringify(await api.settle(request_id))];
+  for (const view of ["sources", "evidence"]) {
+    answers.push(await (await api.get(`/api/v1/soc/enrich/${request_id}/${view}`)).text());
+  }
+  answers.push(await (await api.enrich("canary-not-an-address")).text());
+  const commandLines = Bun.spawnSync([
+    "sh",
+    "-c",
+    "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'",
+  ]).stdout.toString();
+  service.kill("SIGTERM");
+  await service.exited;
+  const canaries = [
+    key,
+    operator_token,
+    hibpPaidKey,
+    mispTestKey,
+    "canary-upstream-key",
+    "canary-password-1",
+    "canary-phone",
+  ];
+  for (const canary of canaries) {
+    expect(service.log(), "log").not.toContain(canary);
+    expect(answers.join("\n"), "answers").not.toContain(canary);
+    expect(commandLines, "command lines").not.toContain(canary);
+    const found = Bun.spawnSync(["grep", "-rlaF", "-e", canary, appliance.dataDir]).stdout.toString();
+    expect(found, "data directory").toBe("");
+  }
+  expect(service.log()).not.toContain("jane.doe");
+  expect(service.log()).not.toContain("canary-not-an-address");
+  expect(readFileSync(join(appliance.dataDir, "secret.key"), "utf8")).toMatch(/^[0-9a-f]{64}\n$/);
+  const secret = readFileSync(join(appliance.dataDir, "secret.key"), "utf8").trim();
+  expect(service.log() + answers.join("\n")).not.toContain(secret);
+});

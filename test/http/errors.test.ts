@@ -1,0 +1,44 @@
+import { expect, test } from "vitest";
+import { AppError, errorCodes } from "../../src/domain/error.ts";
+import { errorResponse, statusOf } from "../../src/http/errors.ts";
+
+/** CONTRACT.md 10. */
+const statuses = {
+  400: ["invalid_email", "malformed_json", "invalid_request"],
+  401: ["invalid_api_key", "unauthorized"],
+  403: ["plan_required", "forbidden"],
+  404: ["not_found"],
+  405: ["method_not_allowed"],
+  409: ["conflict"],
+  413: ["payload_too_large"],
+  415: ["unsupported_media_type"],
+  422: ["unsupported_indicator"],
+  429: ["rate_limited"],
+  500: ["internal_error"],
+  503: ["overloaded", "unavailable", "storage_full"],
+};
+
+test("10 every code has the status of the contract", () => {
+  const expected = Object.entries(statuses).flatMap(([status, codes]) => codes.map((code) => [code, Number(status)]));
+  expect(statusOf).toEqual(Object.fromEntries(expected));
+});
+
+test.each(errorCodes)("0.2 the body of %s has exactly code and message, and never its cause", async (code) => {
+  const error = new AppError(code, "A public sentence", { cause: new Error("an inner detail") });
+  const response = errorResponse(error);
+  expect(response.status).toBe(statusOf[code]);
+  expect(await response.text()).toBe(`{"error":{"code":"${code}","message":"A public sentence"}}`);
+  expect(response.headers.get("Cache-Control")).toBe("no-store");
+  expect(response.headers.get("Content-Type")).toBe("application/json");
+});
+
+test.each([
+  { code: "invalid_api_key", name: "WWW-Authenticate", value: 'ApiKey realm="xpose"' },
+  { code: "unauthorized", name: "WWW-Authenticate", value: null },
+  { code: "overloaded", name: "Retry-After", value: "5" },
+  { code: "unavailable", name: "Retry-After", value: "5" },
+  { code: "storage_full", name: "Retry-After", value: "30" },
+  { code: "not_found", name: "Retry-After", value: null },
+] as const)("1.2, 10 $code brings $name: $value", ({ code, name, value }) => {
+  expect(errorResponse(new AppError(code, "A public sentence")).headers.get(name)).toBe(value);
+});
