@@ -3,6 +3,7 @@ import { getWorkspace } from "../access/workspace.ts";
 import type { Config } from "../config.ts";
 import { type FormatName, formatNames } from "../corpus/formats/format.ts";
 import { importCorpus } from "../corpus/import.ts";
+import { verifyCorpora } from "../corpus/verify.ts";
 import { severities } from "../domain/finding.ts";
 import type { OpenStore } from "../wiring.ts";
 import { entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
@@ -100,6 +101,31 @@ export function corpusCommand(output: Output): Command {
         await sweepCorpora(open);
         const { json = false } = command.optsWithGlobals<GlobalOptions>();
         printResult(output, json, { name, removed: true }, `Removed the corpus ${name}.`);
+      });
+    });
+
+  corpus
+    .command("verify")
+    .description("Reads every imported file in full and checks that it is as it was written.")
+    .addHelpText("after", "\nExample:\n  xpose corpus verify")
+    .action(async (_options: object, command: Command) => {
+      await withStore(readConfig(command, output), async ({ store, keys, corporaDir }) => {
+        const corpora = await store.listCorpora();
+        const progress = drawProgress(output);
+        const checks = await verifyCorpora(corpora, corporaDir, keys, progress.count);
+        progress.end();
+        const ok = checks.every(({ fault }) => fault === null);
+        const bodies = checks.map(({ corpus: name, file, recordCount, fault }) => ({
+          name,
+          file,
+          records: recordCount,
+          ok: fault === null,
+          fault,
+        }));
+        const rows = bodies.map(({ name, file, records, fault }) => [name, file, records, fault ?? "ok"]);
+        const { json = false } = command.optsWithGlobals<GlobalOptions>();
+        printResult(output, json, { ok, imports: bodies }, table(["NAME", "FILE", "RECORDS", "STATE"], rows));
+        if (!ok) throw new CommandError(exitCodes.failed, "a corpus is damaged; remove it and import its file again");
       });
     });
 

@@ -2,10 +2,12 @@ import type { ImportProgress } from "../corpus/import.ts";
 import type { Output } from "./output.ts";
 
 const barWidth = 30;
+const countEveryMs = 250;
 
 /** Shows how far an import is: a bar on a terminal, JSON lines otherwise, both on the standard error. */
 export function drawProgress(output: Output) {
   let isDrawn = false;
+  let countedAt = performance.now();
   return {
     update({ bytesRead, bytesTotal, read }: ImportProgress): void {
       if (!output.isTerminal) {
@@ -19,6 +21,16 @@ export function drawProgress(output: Output) {
       const bar =
         share === null ? "" : `[${"#".repeat(done)}${" ".repeat(barWidth - done)}] ${Math.floor(share * 100)} % `;
       output.err(`\r\x1b[K${bar}${mebibytes} MiB, ${read} records`);
+    },
+    /** For work whose end is not known: the number of records so far, at most 4 times per second. */
+    count(recordCount: number): void {
+      const now = performance.now();
+      if (now - countedAt < countEveryMs) return;
+      countedAt = now;
+      isDrawn = output.isTerminal;
+      output.err(
+        output.isTerminal ? `\r\x1b[K${recordCount} records` : `${JSON.stringify({ records: recordCount })}\n`,
+      );
     },
     /** Leaves the line of the bar. */
     end(): void {

@@ -172,6 +172,9 @@ describe("usage", () => {
       "corpus import",
       "corpus list",
       "corpus remove",
+      "corpus verify",
+      "sources list",
+      "sources check",
       "enrich",
       "version",
     ]) {

@@ -48,7 +48,8 @@ test("every error code of the product has one status, and no status is without a
 
 test("files and folders of src are named in kebab-case", () => {
   const kebab = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
-  const misnamed = sourceFiles.filter(
+  const named = sourceFiles.filter((path) => !path.endsWith("/README.md"));
+  const misnamed = named.filter(
     (path) => !path.split("/").every((part) => kebab.test(part.replace(/(?:\.d)?\.[a-z]+$/, ""))),
   );
   expect(misnamed).toEqual([]);
