@@ -30,6 +30,21 @@ export class DataDirError extends Error {
   }
 }
 
+/**
+ * The database library could not be loaded: the runtime unpacks it to a temporary folder, and the system forbids to
+ * execute what lies there. A restart with `BUN_TMPDIR` in the data directory helps.
+ */
+export class LibraryError extends Error {
+  override readonly name = "LibraryError";
+  /** A folder that may serve instead. */
+  readonly temporaryDir: string;
+
+  constructor(dataDir: string, options: { cause: unknown }) {
+    super("the database library cannot be loaded; set BUN_TMPDIR to a private folder that allows execution", options);
+    this.temporaryDir = join(dataDir, temporaryFolder);
+  }
+}
+
 export type OpenStore = {
   readonly store: Store;
   readonly keys: DerivedKeys;
@@ -47,8 +62,9 @@ type Place = Pick<Config, "dataDir" | "secretFile" | "isSecretInDataDir">;
 export function createDataDir(config: Place, randomBytes: (count: number) => Uint8Array): OpenStore {
   const { dataDir, secretFile } = config;
   return reaching(dataDir, () => {
+    SqliteStore.inMemory().close();
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    if (readdirSync(dataDir).some((name) => name !== "lost+found")) {
+    if (readdirSync(dataDir).some((name) => name !== "lost+found" && !isUnpackedLibrary(dataDir, name))) {
       throw new DataDirError("refused", `${dataDir} is not empty; xpose init wants an empty directory or a new one`);
     }
     chmodSync(dataDir, 0o700);
@@ -205,6 +221,11 @@ function opened(dataDir: string, store: Store, keys: DerivedKeys): OpenStore {
   };
 }
 
+/** True for the temporary folder in which the runtime has unpacked the database library before the set-up. */
+function isUnpackedLibrary(dataDir: string, name: string): boolean {
+  return name === temporaryFolder && readdirSync(join(dataDir, name)).every((file) => file.startsWith(".bun-"));
+}
+
 /** True when a set-up has left something of xpose behind. */
 function isBegun(dataDir: string): boolean {
   return ["secret.key", corporaFolder].some((name) => existsSync(join(dataDir, name)));
@@ -235,6 +256,7 @@ function reaching<Result>(dataDir: string, work: () => Result): Result {
     if (error instanceof DataDirError || !(error instanceof Error)) throw error;
     const code = "code" in error && typeof error.code === "string" ? error.code : null;
     if (code === null) throw error;
+    if (code === "ERR_DLOPEN_FAILED") throw new LibraryError(dataDir, { cause: error });
     throw new DataDirError("inaccessible", `${dataDir} cannot be read and written (${code})`, { cause: error });
   }
 }

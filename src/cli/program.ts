@@ -1,5 +1,8 @@
+import { mkdirSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { environment } from "../config.ts";
 import { version } from "../version.ts";
+import { LibraryError } from "../wiring.ts";
 import { corpusCommand } from "./corpus.ts";
 import { enrichCommand } from "./enrich.ts";
 import { type ExitCode, exitCodes, explain } from "./exit.ts";
@@ -39,10 +42,19 @@ export async function runProgram(args: readonly string[], output: Output): Promi
     return exitCodes.done;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    if (error instanceof LibraryError) restartWith(error.temporaryDir, args);
     const { exitCode, message } = explain(error);
     output.err(`error: ${message}\n`);
     return exitCode;
   }
+}
+
+/** Starts the program anew in its place, with another folder to unpack to. Returns when that was tried before. */
+function restartWith(temporaryDir: string, args: readonly string[]): void {
+  const env = environment();
+  if ((env["BUN_TMPDIR"] ?? "") !== "") return;
+  mkdirSync(temporaryDir, { recursive: true, mode: 0o700 });
+  process.execve?.(process.execPath, [process.execPath, ...args], { ...env, BUN_TMPDIR: temporaryDir });
 }
 
 /** Errors of usage become exceptions instead of ending the process, for every command below. */

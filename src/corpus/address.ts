@@ -45,12 +45,17 @@ const wrappers: Readonly<Record<string, string>> = { '"': '"', "'": "'", "`": "`
 const maxWrappers = 6;
 
 function unwrap(token: string): string {
-  let text = token.trim();
+  let text = trimBlanks(token);
   for (let round = 0; round < maxWrappers; round++) {
     const closing = wrappers[text.charAt(0)];
-    if (closing !== undefined && text.length > 1 && text.endsWith(closing)) text = text.slice(1, -1).trim();
-    else if (/^mailto:/i.test(text)) text = text.slice("mailto:".length).trim();
+    if (closing !== undefined && text.length > 1 && text.endsWith(closing)) text = trimBlanks(text.slice(1, -1));
+    else if (/^mailto:/i.test(text)) text = trimBlanks(text.slice("mailto:".length));
     else break;
   }
   return text;
+}
+
+/** The blanks that `parseEmail` takes off. */
+function trimBlanks(text: string): string {
+  return text.replace(/^[ \t\r\n]+|[ \t\r\n]+$/g, "");
 }

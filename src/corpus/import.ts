@@ -217,7 +217,7 @@ function refuseUnusable({ read, usable, skipped }: Tally, format: FormatName): v
 }
 
 function likelyCause(reason: SkipReason, format: FormatName): string {
-  if (reason === "invalid_email") return "the addresses look masked or damaged";
+  if (reason === "invalid_email") return "what stands for the address is none";
   if (reason === "too_long") return "the lines are over 64 KiB: the file is binary or not one record per line";
   return `the file does not look like ${format}; give another --format`;
 }

@@ -345,3 +345,17 @@ test("init, serve and a look-up work with the source tree out of reach", async (
   expect(run.stderr.toString()).not.toMatch(/error:/);
   expect(run.stdout.toString()).toContain('"title":"Present in leak"');
 });
+
+test("where the temporary folder forbids execution, the database library is unpacked in the data directory", async () => {
+  await using appliance = new Appliance();
+  const folder = join(appliance.folder, "noexec");
+  mkdirSync(folder);
+  const xpose = `env TMPDIR=${folder} ${appliance.executable}`;
+  const script = [
+    `mount -t tmpfs -o noexec none ${folder}`,
+    `${xpose} init --data-dir ${appliance.dataDir} >/dev/null`,
+    `${xpose} workspaces list --data-dir ${appliance.dataDir} --json`,
+  ].join(" && ");
+  const run = Bun.spawnSync(["unshare", "-m", "sh", "-c", script], { env: appliance.environment() });
+  expect([run.stdout.toString(), run.stderr.toString()]).toEqual([expect.stringContaining('"name":"default"'), ""]);
+});

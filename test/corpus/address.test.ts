@@ -16,8 +16,7 @@ test("the fast way gives the address that parseEmail gives, for any text without
   const bare = fc.oneof(nearAddress, anyText()).filter((text) => !/^[\s"'`<[(]|^mailto:/i.test(text.trim()));
   fc.assert(
     fc.property(bare, (text) => {
-      // What is trimmed off a token is a little more than parseEmail trims.
-      expect(addressOf(text)).toBe(parseEmail(text.trim()));
+      expect(addressOf(text)).toBe(parseEmail(text));
     }),
     { numRuns: 3000 },
   );
@@ -47,12 +46,12 @@ test.each([
 
 test.each([
   "jane.doe@example.com.",
+  "\u00a0jane.doe@example.com",
   "jane.doe @example.com",
   "Jane Doe <jane.doe@example.com>",
   "jane.doe@example",
   "jane.doe@@example.com",
   "jane.doe\0@example.com",
-  "j***@example.com",
   "jane.doe\ufffd@example.com\ufffd",
   "<jane.doe@example.com",
   "",

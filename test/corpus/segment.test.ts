@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -81,7 +82,7 @@ test("any set of records is found again by key, and a key that is not there is n
 });
 
 const someEntries = Array.from({ length: 400 }, (_, index) => ({
-  key: Buffer.from(Bun.SHA256.hash(`${index}`)).subarray(0, 16),
+  key: createHash("sha256").update(`${index}`).digest().subarray(0, 16),
   row: index + 1,
   payload: index % 3 === 0 ? `{"title":"T${index}"}` : "",
 }));

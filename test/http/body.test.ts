@@ -4,7 +4,10 @@ import { discardBody, readJson } from "../../src/http/body.ts";
 
 const json = { "Content-Type": "application/json" };
 
-function post(body: string | Uint8Array<ArrayBuffer> | ReadableStream, headers: Record<string, string> = json): Request {
+function post(
+  body: string | Uint8Array<ArrayBuffer> | ReadableStream,
+  headers: Record<string, string> = json,
+): Request {
   return new Request("http://127.0.0.1/", { method: "POST", headers, body });
 }
 
@@ -64,7 +67,9 @@ describe("3.2 the body is larger than the limit", () => {
   });
 
   test("413 goes before 415 and 400", async () => {
-    expect(await codeOf(readJson(post("x".repeat(20), { "Content-Type": "text/plain" }), 10))).toBe("payload_too_large");
+    expect(await codeOf(readJson(post("x".repeat(20), { "Content-Type": "text/plain" }), 10))).toBe(
+      "payload_too_large",
+    );
   });
 });
 

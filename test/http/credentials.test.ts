@@ -18,8 +18,20 @@ describe("1.1-1.3 what can be no key is told apart without a look-up", () => {
   test.each([
     { what: "nothing", headers: [] },
     { what: "an empty value", headers: [["X-API-Key", ""]] },
-    { what: "the key twice", headers: [["X-API-Key", token], ["X-API-Key", token]] },
-    { what: "the key and another value", headers: [["X-API-Key", token], ["X-API-Key", "x"]] },
+    {
+      what: "the key twice",
+      headers: [
+        ["X-API-Key", token],
+        ["X-API-Key", token],
+      ],
+    },
+    {
+      what: "the key and another value",
+      headers: [
+        ["X-API-Key", token],
+        ["X-API-Key", "x"],
+      ],
+    },
     { what: "a wrong checksum", headers: [["X-API-Key", token.slice(0, -1) + lastDigit]] },
     { what: "upper case", headers: [["X-API-Key", token.toUpperCase()]] },
     { what: "upper-case digits", headers: [["X-API-Key", `xpz_live_${token.slice(9).toUpperCase()}`]] },

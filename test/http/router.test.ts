@@ -75,7 +75,10 @@ describe("0.5 and 2: routing needs no credentials", () => {
     const { app } = await openTestService();
     const paths: string[] = [];
     const table: Route[] = [{ method: "GET", path: "/healthz", handle: () => new Response("{}") }];
-    const respond = createRouter(table, { ...app, accessLog: { ...app.accessLog, write: ({ path }) => void paths.push(String(path)) } });
+    const respond = createRouter(table, {
+      ...app,
+      accessLog: { ...app.accessLog, write: ({ path }) => void paths.push(String(path)) },
+    });
     for (const url of ["/healthz", "/healthz?x=://a/b", "//healthz", "/"]) {
       const request = new Request(`${origin}/`);
       Object.defineProperty(request, "url", { value: url });
@@ -100,26 +103,32 @@ describe("0.5 and 2: routing needs no credentials", () => {
 });
 
 describe("headers of every answer", () => {
-  const answers: { answer: string; status: number; ask: (client: ReturnType<typeof socClient>) => Promise<Response> }[] =
-    [
-      { answer: "a miss", status: 202, ask: ({ enrich }) => enrich("new@example.com") },
-      { answer: "an invalid address", status: 400, ask: ({ enrich }) => enrich("nobody") },
-      { answer: "an unknown key", status: 401, ask: ({ enrich }) => enrich("a@example.com", { "X-API-Key": "x" }) },
-      { answer: "an unknown scan", status: 404, ask: ({ get }) => get(`/${id}`) },
-      { answer: "an unknown path", status: 404, ask: ({ get }) => get(`/${id}/x`) },
-      { answer: "a wrong method", status: 405, ask: ({ get }) => get("") },
-      { answer: "a wrong type", status: 415, ask: ({ post }) => post("{}", { "Content-Type": "text/plain" }) },
-    ];
+  const answers: {
+    answer: string;
+    status: number;
+    ask: (client: ReturnType<typeof socClient>) => Promise<Response>;
+  }[] = [
+    { answer: "a miss", status: 202, ask: ({ enrich }) => enrich("new@example.com") },
+    { answer: "an invalid address", status: 400, ask: ({ enrich }) => enrich("nobody") },
+    { answer: "an unknown key", status: 401, ask: ({ enrich }) => enrich("a@example.com", { "X-API-Key": "x" }) },
+    { answer: "an unknown scan", status: 404, ask: ({ get }) => get(`/${id}`) },
+    { answer: "an unknown path", status: 404, ask: ({ get }) => get(`/${id}/x`) },
+    { answer: "a wrong method", status: 405, ask: ({ get }) => get("") },
+    { answer: "a wrong type", status: 415, ask: ({ post }) => post("{}", { "Content-Type": "text/plain" }) },
+  ];
 
-  test.each(answers)("0.1, 0.6 $answer ($status) is JSON, not to be stored, and has a correlation id", async ({ ask, status }) => {
-    const { respond, tenant } = await openTestService();
-    const response = await ask(socClient(respond, tenant.token));
-    expect(response.status).toBe(status);
-    expect(response.headers.get("Content-Type")).toBe("application/json");
-    expect(response.headers.get("Cache-Control")).toBe("no-store");
-    expect(response.headers.get("X-Correlation-Id")).toMatch(uuid);
-    expect(JSON.parse(await response.text())).toBeTypeOf("object");
-  });
+  test.each(answers)(
+    "0.1, 0.6 $answer ($status) is JSON, not to be stored, and has a correlation id",
+    async ({ ask, status }) => {
+      const { respond, tenant } = await openTestService();
+      const response = await ask(socClient(respond, tenant.token));
+      expect(response.status).toBe(status);
+      expect(response.headers.get("Content-Type")).toBe("application/json");
+      expect(response.headers.get("Cache-Control")).toBe("no-store");
+      expect(response.headers.get("X-Correlation-Id")).toMatch(uuid);
+      expect(JSON.parse(await response.text())).toBeTypeOf("object");
+    },
+  );
 
   test.each([
     { given: "case-4711", isKept: true },

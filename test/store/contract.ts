@@ -484,6 +484,18 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         expect((await claimed()).answers).toEqual([said]);
       });
 
+      test("an answer that was saved before does not come back over a newer one when its scan ends", async () => {
+        await queue(acme);
+        const slow = await claimed();
+        const older = run("hibp", answer("hibp"));
+        await store.saveRuns(slow.claim, [older], "running");
+        const newer = answer("hibp", { findings: [] });
+        await scanNow(acme, newer);
+        await settle(slow, [older]);
+        await serve(enrichCall(acme), { fingerprintOf: () => "changed" });
+        expect((await claimed()).answers).toEqual([newer]);
+      });
+
       test("answers saved before a crash are there for the next claim", async () => {
         await queue(acme);
         const { claim } = await claimed();

@@ -11,6 +11,8 @@ const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 const blank = 0x20;
 const quote = 0x22;
+const comma = 0x2c;
+const semicolon = 0x3b;
 
 /**
  * Cuts CSV into rows of cells, some at a time, the header first. Blank lines are left out. `chooseSeparator` is given
@@ -72,23 +74,36 @@ class RecordCutter {
   next(isLast: boolean): Buffer | "too_long" | "malformed" | null {
     const bytes = this.#bytes;
     while (this.#at < bytes.length) {
+      if (this.#isSkippingLine) this.#at = nextLineEnd(bytes, this.#at);
+      else this.#scan();
       if (this.#at - this.#start > maxLineSize && !this.#isSkippingLine) return this.#giveUp("too_long");
-      const byte = bytes[this.#at] ?? 0;
-      const isLineEnd = byte === lineFeed || byte === carriageReturn;
-      if (isLineEnd && this.#state !== "quoted") {
-        const record = this.#take();
-        this.#start = ++this.#at;
-        if (record !== null) return record;
-        continue;
-      }
-      if (!this.#isSkippingLine) this.#state = nextState(this.#state, byte, this.separators);
-      this.#at++;
+      if (this.#at === bytes.length) break;
+      const record = this.#take();
+      this.#start = ++this.#at;
+      if (record !== null) return record;
     }
     if (isLast && this.#state === "quoted") return this.#giveUp("malformed");
     if (!isLast && !this.#isSkippingLine) return null;
     const record = isLast ? this.#take() : null;
     this.#start = bytes.length;
     return record;
+  }
+
+  /** Goes to the next line end that is not quoted, but not past the longest record. */
+  #scan(): void {
+    const bytes = this.#bytes;
+    const end = Math.min(bytes.length, this.#start + maxLineSize + 1);
+    let at = this.#at;
+    let state = this.#state;
+    for (; at < end; at++) {
+      const byte = bytes[at] ?? 0;
+      if (state !== "quoted" && isEndOfLine(byte)) break;
+      // Most bytes are text that changes nothing.
+      if (byte > comma && byte !== semicolon && (state === "plain" || state === "quoted")) continue;
+      state = nextState(state, byte, this.separators);
+    }
+    this.#at = at;
+    this.#state = state;
   }
 
   /** The record that ends here, or null when it is empty or was given up. */
@@ -102,11 +117,18 @@ class RecordCutter {
 
   #giveUp(reason: "too_long" | "malformed"): "too_long" | "malformed" {
     this.#state = "start";
-    const firstLineEnd = this.#bytes.subarray(this.#start, this.#at).findIndex(isEndOfLine);
-    if (firstLineEnd === -1) this.#isSkippingLine = true;
-    else this.#at = this.#start += firstLineEnd + 1;
+    const firstLineEnd = nextLineEnd(this.#bytes, this.#start);
+    if (firstLineEnd >= this.#at) this.#isSkippingLine = true;
+    else this.#at = this.#start = firstLineEnd + 1;
     return reason;
   }
+}
+
+/** The offset of the next line end, or the length when there is none. */
+function nextLineEnd(bytes: Buffer, from: number): number {
+  let at = from;
+  while (at < bytes.length && !isEndOfLine(bytes[at] ?? 0)) at++;
+  return at;
 }
 
 function isEndOfLine(byte: number): boolean {

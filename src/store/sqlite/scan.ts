@@ -289,7 +289,12 @@ export function scanTable(connection: Connection) {
       const { claim: claimOf, runs, answers, finishedAt } = settlement;
       const row = held.get(claimOf.scanId, claimOf.owner, claimOf.claimCount);
       if (row === undefined) return false;
-      saveRuns(row, runs);
+      // Saved once only: another scan of this address may have heard a newer answer meanwhile.
+      const saved = new Set(runsOf.all(row.id).map(({ source }) => source));
+      saveRuns(
+        row,
+        runs.filter(({ source }) => !saved.has(source)),
+      );
       const state = finalState(runs);
       let projection: Projection | null = null;
       if (state === "completed") {

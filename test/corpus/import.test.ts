@@ -1,0 +1,578 @@
+import { execFileSync, spawn } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync, zstdCompressSync } from "node:zlib";
+import { describe, expect, test } from "vitest";
+import { CorpusError } from "../../src/corpus/error.ts";
+import type { ImportOptions, ImportProgress } from "../../src/corpus/import.ts";
+import { removeOrphans } from "../../src/corpus/orphans.ts";
+import type { WorkspaceId } from "../../src/domain/workspace.ts";
+import { openDesk } from "../helpers/corpus-desk.ts";
+
+const jane = "jane.doe@example.com";
+const john = "john@example.org";
+
+describe("CSV", () => {
+  test.each([
+    { rule: "a comma", text: `email,password\n${jane},pw1\n${john},pw2\n` },
+    { rule: "a semicolon", text: `id;email;name, first\n1;${jane};Jane\n2;${john};John\n` },
+    { rule: "a TAB", text: `email\tnotes, all; of them\n${jane}\ta,b;c\n${john}\t\n` },
+    { rule: "one column", text: `email\n${jane}\n${john}\n` },
+    { rule: "a byte order mark", text: `\ufeffemail,x\n${jane},1\n${john},2\n` },
+    { rule: "CR LF", text: `email,x\r\n${jane},1\r\n${john},2\r\n` },
+    { rule: "CR", text: `email,x\r${jane},1\r${john},2` },
+    { rule: "no line end at the end", text: `email,x\n${jane},1\n${john},2` },
+    { rule: "blank lines", text: `\n\nemail,x\n\n${jane},1\n   \n\n${john},2\n\n` },
+    { rule: "quotes", text: `"id","email"\n"1","${jane}"\n"2","${john}"\n` },
+    { rule: "quoted line ends and separators", text: `note,email\n"a\nb,""c""\r\nd",${jane}\n"x",${john}\n` },
+    { rule: "a quote within a cell", text: `note,email\n5" disk,${jane}\nan "x" y,${john}\n` },
+    { rule: "a header in capitals with blanks", text: `Id, E-Mail ,x\n1, ${jane} ,2\n1,${john},2\n` },
+    { rule: "mail", text: `MAIL\n${jane}\n${john}\n` },
+    { rule: "email address", text: `x,Email  Address\n1,${jane}\n2,${john}\n` },
+    { rule: "two columns of one name, the first counts", text: `email,email\n${jane},a@a.example\n${john},\n` },
+    { rule: "rows with fewer and with more cells", text: `email,title,x\n${jane}\n${john},,1,2,3,4\n` },
+  ])("with $rule is read", async ({ text }) => {
+    const desk = openDesk();
+    const report = await desk.importText(text, {}, "file.csv");
+    expect(report).toMatchObject({ name: "shop", read: 2, imported: 2, skipped: {} });
+    expect(await desk.lookup(jane)).toHaveLength(1);
+    expect(await desk.lookup(john)).toHaveLength(1);
+    expect(await desk.lookup("a@a.example")).toEqual([]);
+  });
+
+  test("in UTF-16 with a byte order mark is read", async () => {
+    for (const [mark, isSwapped] of [
+      ["fffe", false],
+      ["feff", true],
+    ] as const) {
+      const desk = openDesk();
+      const text = Buffer.from(`email,title\n${jane},Größe\n`, "utf16le");
+      await desk.importText(Buffer.concat([Buffer.from(mark, "hex"), isSwapped ? text.swap16() : text]));
+      expect(await desk.lookup(jane)).toMatchObject([{ title: "Größe" }]);
+    }
+  });
+
+  test("gives its records the fields of their columns, and the defaults of the contract where these are empty", async () => {
+    const desk = openDesk();
+    await desk.importText(
+      `email,category,severity,title,subject,source_url,date,password
+${jane},Credential Leak,CRITICAL,Shop  breach,LinkedIn,https://shop.example/x,2021-04-08,hunter2
+${john},,,,,,,hunter3
+`,
+      {},
+      "/shop.csv".slice(1),
+    );
+    expect(await desk.lookup(jane)).toEqual([
+      {
+        category: "credential_leak",
+        severity: "high",
+        title: "Shop breach",
+        sourceUrl: "https://shop.example/x",
+        subjects: ["linkedin.com"],
+        years: [2021],
+        details: [{ file: "shop.csv", row: 1, format: "csv", date: "2021-04-08" }],
+      },
+    ]);
+    expect(await desk.lookup(john)).toEqual([
+      {
+        category: "breach",
+        severity: "medium",
+        title: "Present in shop",
+        sourceUrl: null,
+        subjects: ["shop"],
+        years: [],
+        details: [{ file: "shop.csv", row: 2, format: "csv" }],
+      },
+    ]);
+  });
+
+  test("without an email column is refused, and the line that is no header is not quoted", async () => {
+    const desk = openDesk();
+    const failure = desk.importText("jane.doe@example.com,MARKER\n", {}, "x.csv");
+    await expect(failure).rejects.toThrow("names no column email");
+    await expect(failure).rejects.not.toThrow("MARKER");
+  });
+});
+
+describe("dirt in CSV is counted under its reason and costs no other record", () => {
+  const many = Array.from({ length: 30 }, (_, index) => `u${index}@example.com,ok`).join("\n");
+  test.each([
+    { dirt: ",no address", reason: "no_email" },
+    { dirt: "   ,no address", reason: "no_email" },
+    { dirt: "jane.doe,x", reason: "invalid_email" },
+    { dirt: "jane@doe@example.com,x", reason: "invalid_email" },
+    { dirt: "jane.doe\0@example.com,x", reason: "invalid_email" },
+    { dirt: `${jane}.,x`, reason: "invalid_email" },
+    { dirt: Buffer.from("j\xfcne@example.com,x", "latin1"), reason: "invalid_email" },
+    { dirt: `${jane},t,2021-13`, reason: "malformed" },
+    { dirt: `${jane},t,yesterday`, reason: "malformed" },
+    { dirt: `${jane},${"t".repeat(70_000)}`, reason: "too_long" },
+    { dirt: `"${jane},unclosed`, reason: "malformed" },
+    { dirt: "u7@example.com,ok", reason: "duplicate" },
+    { dirt: "U7@EXAMPLE.COM, ok ", reason: "duplicate" },
+  ])("$reason", async ({ dirt, reason }) => {
+    const desk = openDesk();
+    const text = Buffer.concat([
+      Buffer.from(`email,title,date\n${many}\n`),
+      Buffer.from(dirt),
+      Buffer.from("\nlast@example.com,ok\n"),
+    ]);
+    const report = await desk.importText(text, {}, "x.csv");
+    expect(report).toMatchObject({ read: 32, imported: 31, skipped: { [reason]: 1 } });
+    expect(await desk.lookup("last@example.com")).toHaveLength(1);
+  });
+
+  test("an unclosed quote far from the end costs one record", async () => {
+    const desk = openDesk();
+    const after = Array.from({ length: 20_000 }, (_, index) => `v${index}@example.com,ok`).join("\n");
+    const report = await desk.importText(`email,title\n${many}\n"${jane},x\n${after}\n`, {}, "x.csv");
+    expect(report).toMatchObject({ read: 20_031, imported: 20_030, skipped: { too_long: 1 } });
+  });
+});
+
+describe("JSON Lines", () => {
+  test("gives its records the fields of their members", async () => {
+    const desk = openDesk();
+    const records = [
+      { Email: "JANE.DOE@example.com", title: "A", severity: "low", date: 2021, password: "hunter2", nested: { a: 1 } },
+      { "e-mail": john, severity: null, category: null, subject: "Example Shop", source_url: "javascript:alert(1)" },
+    ];
+    const report = await desk.importText(records.map((record) => JSON.stringify(record)).join("\n"), {}, "x.jsonl");
+    expect(report).toMatchObject({ read: 2, imported: 2, skipped: {} });
+    expect(await desk.lookup(jane)).toMatchObject([{ title: "A", severity: "low", years: [2021] }]);
+    expect(await desk.lookup(john)).toMatchObject([
+      { category: "breach", severity: "low", subjects: ["example-shop"], sourceUrl: null },
+    ]);
+  });
+
+  const many = Array.from({ length: 30 }, (_, index) => JSON.stringify({ email: `u${index}@example.com` })).join("\n");
+  test.each([
+    { dirt: "{}", reason: "no_email" },
+    { dirt: '{"email":null}', reason: "no_email" },
+    { dirt: '{"email":" "}', reason: "no_email" },
+    { dirt: '{"email":"jane"}', reason: "invalid_email" },
+    { dirt: '{"email":["jane.doe@example.com"]}', reason: "malformed" },
+    { dirt: '{"email":{"value":"jane.doe@example.com"}}', reason: "malformed" },
+    { dirt: '{"email":"jane.doe@example.com","title":5}', reason: "malformed" },
+    { dirt: '{"email":"jane.doe@example.com","date":"2021-02-30"}', reason: "malformed" },
+    { dirt: '{"email":"jane.doe@example.com"', reason: "malformed" },
+    { dirt: "null", reason: "malformed" },
+    { dirt: "[]", reason: "malformed" },
+    { dirt: `{"email":"jane.doe@example.com","x":"${"x".repeat(70_000)}"}`, reason: "too_long" },
+    { dirt: '{"email":"u3@example.com","password":"other"}', reason: "duplicate" },
+  ])("that hold $dirt count it as $reason", async ({ dirt, reason }) => {
+    const desk = openDesk();
+    const report = await desk.importText(`${many}\n${dirt}\n{"email":"last@example.com"}`, {}, "x.jsonl");
+    expect(report).toMatchObject({ read: 32, imported: 31, skipped: { [reason]: 1 } });
+    expect(await desk.lookup("last@example.com")).toHaveLength(1);
+  });
+});
+
+test("the flags hold for the records that do not say otherwise", async () => {
+  const desk = openDesk();
+  const flags = { title: "Flag", category: "paste", severity: "high", subject: "shop.example", date: "2019" } as const;
+  await desk.importText(`email,title,category,severity,subject,date\n${jane},,,,,\n${john},A,b,low,c,2020\n`, flags);
+  expect(await desk.lookup(jane)).toMatchObject([
+    { title: "Flag", category: "paste", severity: "high", subjects: ["shop.example"], years: [2019] },
+  ]);
+  expect(await desk.lookup(john)).toMatchObject([
+    { title: "A", category: "b", severity: "low", subjects: ["c"], years: [2020] },
+  ]);
+});
+
+test("one address in several records gives one finding per different record, merged where they are the same statement", async () => {
+  const desk = openDesk();
+  await desk.importText(`email,title,severity\n${jane},A,low\n${jane},B,low\n${jane},A,high\n`);
+  expect(await desk.lookup(jane)).toMatchObject([
+    { title: "A", severity: "high", details: [{ row: 1 }, { row: 3 }] },
+    { title: "B", severity: "low", details: [{ row: 2 }] },
+  ]);
+});
+
+test("text that holds the address in clear is not kept", async () => {
+  const desk = openDesk();
+  await desk.importText(
+    `email,title,subject,source_url\n${jane},About Jane.Doe@Example.com,${jane},https://shop.example/?u=jane.doe%40example.com\n`,
+  );
+  expect(await desk.lookup(jane)).toMatchObject([{ title: "Present in shop", subjects: ["shop"], sourceUrl: null }]);
+  for (const file of readdirSync(desk.corporaDir)) {
+    expect(readFileSync(join(desk.corporaDir, file), "latin1")).not.toMatch(/jane/i);
+  }
+});
+
+describe("the same bytes again", () => {
+  test("under one name change nothing but a confidence and an origin that are given", async () => {
+    const desk = openDesk();
+    await desk.importText(`email\n${jane}\n${john}\nbad\n`, { confidence: 0.4 }, "a.csv");
+    const files = readdirSync(desk.corporaDir);
+    const again = await desk.importText(`email\n${jane}\n${john}\nbad\n`, { origin: "other" }, "b.csv");
+    expect(again).toMatchObject({ read: 3, imported: 0, skipped: { already_imported: 3 } });
+    expect(readdirSync(desk.corporaDir)).toEqual(files);
+    expect(desk.corpora.get("shop")).toMatchObject({ confidence: 0.4, origin: "other" });
+  });
+
+  test("under another name are a corpus of their own", async () => {
+    const desk = openDesk();
+    await desk.importText(`email\n${jane}\n`);
+    expect(await desk.importText(`email\n${jane}\n`, { name: "other" })).toMatchObject({ imported: 1 });
+    expect(await desk.lookup(jane, "other")).toMatchObject([{ title: "Present in other" }]);
+  });
+});
+
+test("a further file adds to the corpus, records that it has already count as imported", async () => {
+  const desk = openDesk();
+  await desk.importText(`email\n${jane}\n`, {}, "a.csv");
+  expect(await desk.importText(`email\n${jane}\n${john}\n`, {}, "b.csv")).toMatchObject({ imported: 2, skipped: {} });
+  expect(await desk.lookup(jane)).toMatchObject([{ details: [{ file: "a.csv" }, { file: "b.csv" }] }]);
+  expect(await desk.lookup(john)).toHaveLength(1);
+});
+
+test("what is published names the segment, the digest of the file, and defaults by format", async () => {
+  const desk = openDesk();
+  await desk.importText(`email\n${jane}\n`, {}, "a.csv");
+  const [publication] = desk.publications;
+  expect(publication).toMatchObject({
+    name: "shop",
+    scope: null,
+    confidence: { value: 0.75, isGiven: false },
+    origin: { value: "shop", isGiven: false },
+    import: { fileName: "a.csv", format: "csv", recordCount: 1 },
+  });
+  expect(publication?.import.sha256).toBe(new Bun.CryptoHasher("sha256").update(`email\n${jane}\n`).digest("hex"));
+  expect(readdirSync(desk.corporaDir)).toEqual([publication?.import.segmentFile]);
+});
+
+describe("a file is refused, with the reason, and the old state stays", () => {
+  const zeros = Buffer.alloc(4096);
+  const noise = Buffer.from(Array.from({ length: 50_000 }, (_, index) => (index * 2654435761) >>> 24));
+  test.each([
+    { what: "empty", name: "a.csv", bytes: Buffer.alloc(0), says: "the file is empty" },
+    { what: "empty when unpacked", name: "a.gz", bytes: gzipSync(""), says: "the file is empty" },
+    { what: "zeros", name: "a.csv", bytes: zeros, says: "binary" },
+    { what: "noise", name: "a.csv", bytes: noise, says: "binary" },
+    { what: "a header alone", name: "a.csv", bytes: Buffer.from("email,x\n"), says: "holds no records" },
+    {
+      what: "no usable record",
+      name: "a.csv",
+      bytes: Buffer.from("email\nx\ny\n"),
+      says: "0 of 2 records can be used",
+    },
+    { what: ".zip by content", name: "a.csv", bytes: Buffer.from("PK\x03\x04xxxx"), says: "unzip -p FILE |" },
+    { what: ".zip by name", name: "a.zip", bytes: Buffer.from(`email\n${jane}\n`), says: "unzip -p FILE |" },
+    { what: ".7z", name: "a", bytes: Buffer.from("377abcaf271c0004", "hex"), says: "7z x -so FILE |" },
+    { what: ".rar", name: "a", bytes: Buffer.from("526172211a070100", "hex"), says: "unrar p -inul FILE |" },
+    { what: ".xz", name: "a", bytes: Buffer.from("fd377a585a000004", "hex"), says: "xz -dc FILE |" },
+    { what: ".bz2", name: "a", bytes: Buffer.from("425a6839314159265359", "hex"), says: "bzip2 -dc FILE |" },
+    { what: ".tar", name: "a", bytes: tar(), says: "tar -xOf FILE |" },
+    { what: ".tar.gz", name: "a.tar.gz", bytes: gzipSync(tar()), says: "tar -xOf FILE |" },
+    { what: "an encrypted file", name: "a", bytes: Buffer.from("age-encryption.org/v1\n"), says: "age -d FILE |" },
+    {
+      what: ".gz that is none",
+      name: "a.csv.gz",
+      bytes: Buffer.from(`email\n${jane}\n`),
+      says: "does not hold such data",
+    },
+    { what: "a damaged .gz", name: "a.gz", bytes: damaged(gzipSync(`email\n${jane}\n`)), says: "damaged or cut short" },
+    { what: "a JSON array", name: "a.json", bytes: Buffer.from(`[{"email":"${jane}"}]`), says: "jq -c '.[]' FILE" },
+    { what: "a text of no format", name: "a.txt", bytes: Buffer.from("once upon a time\n"), says: "give --format" },
+  ])("$what", async ({ name, bytes, says }) => {
+    const desk = openDesk();
+    await desk.importText(`email\n${jane}\n`, {}, "old.csv");
+    const files = readdirSync(desk.corporaDir);
+    const failure = desk.importText(bytes, {}, name);
+    await expect(failure).rejects.toThrow(CorpusError);
+    await expect(failure).rejects.toMatchObject({ kind: "refused", message: expect.stringContaining(says) });
+    expect(readdirSync(desk.corporaDir)).toEqual(files);
+    expect(desk.publications).toHaveLength(1);
+    expect(await desk.lookup(jane)).toHaveLength(1);
+  });
+
+  test("one of which less than 1 % of the records can be used, with the counts", async () => {
+    const desk = openDesk();
+    const rows = (usableCount: number) =>
+      `email\n${Array.from({ length: 300 }, (_, index) => (index < usableCount ? `u${index}@example.com` : "x")).join("\n")}`;
+    await expect(desk.importText(rows(2))).rejects.toThrow("2 of 300 records can be used (298 invalid_email)");
+    expect(readdirSync(desk.corporaDir)).toEqual([]);
+    expect(await desk.importText(rows(3))).toMatchObject({ imported: 3 });
+  });
+
+  test("a line of 300 MB, without holding it in memory", async () => {
+    const desk = openDesk();
+    const path = desk.file("long.csv", "email,x\n");
+    // Not all zeros, which would be refused as binary; a hole in the file costs no disk.
+    writeFileSync(path, "x".repeat(70_000), { flag: "a" });
+    truncateSync(path, 300 << 20);
+    const before = process.memoryUsage().rss;
+    await expect(desk.importFile(path)).rejects.toThrow("0 of 1 records can be used (1 too_long)");
+    expect(process.memoryUsage().rss - before).toBeLessThan(150 << 20);
+  });
+
+  test("a directory, a FIFO and a device, without waiting for them", async () => {
+    const desk = openDesk();
+    const directory = join(desk.root, "folder");
+    mkdirSync(directory);
+    const fifo = join(desk.root, "fifo");
+    execFileSync("mkfifo", [fifo]);
+    for (const path of [directory, fifo, "/dev/zero"]) {
+      await expect(desk.importFile(path)).rejects.toMatchObject({ kind: "refused" });
+    }
+    await expect(desk.importFile(directory)).rejects.toThrow("cat DIR/*");
+    await expect(desk.importFile(fifo)).rejects.toThrow("not a regular file");
+  });
+});
+
+test("a file that is not there is not found", async () => {
+  const desk = openDesk();
+  await expect(desk.importFile(join(desk.root, "none.csv"))).rejects.toMatchObject({ kind: "not_found" });
+  await expect(desk.importFile(join(desk.file("a.csv", ""), "b.csv"))).rejects.toMatchObject({ kind: "not_found" });
+});
+
+test("a symbolic link to a regular file is read", async () => {
+  const desk = openDesk();
+  const link = join(desk.root, "link.csv");
+  symlinkSync(desk.file("a.csv", `email\n${jane}\n`), link);
+  expect(await desk.importFile(link)).toMatchObject({ imported: 1 });
+});
+
+describe("an option is refused before the file is read", () => {
+  const workspace = "5f0c3f0e-1111-4222-8333-444455556666" as WorkspaceId;
+  const refusals: { what: string; options: Partial<ImportOptions>; kind: string; says: string }[] = [
+    { what: "a name in capitals", options: { name: "Shop" }, kind: "invalid", says: "the name must be" },
+    { what: "an empty name", options: { name: "" }, kind: "invalid", says: "the name must be" },
+    { what: "a name of 51", options: { name: "a".repeat(51) }, kind: "invalid", says: "the name must be" },
+    { what: "a name with a slash", options: { name: "a/../b" }, kind: "invalid", says: "the name must be" },
+    { what: "a name with a line end", options: { name: "a\n" }, kind: "invalid", says: "the name must be" },
+    { what: "a taken name", options: { name: "hibp" }, kind: "conflict", says: "another enabled source" },
+    { what: "another scope", options: { scope: workspace }, kind: "conflict", says: "import with no --scope" },
+    { what: "a day that is none", options: { date: "2021-02-30" }, kind: "invalid", says: "YYYY-MM-DD" },
+    { what: "a confidence over 1", options: { confidence: 1.1 }, kind: "invalid", says: "from 0 to 1" },
+    { what: "no confidence at all", options: { confidence: Number.NaN }, kind: "invalid", says: "from 0 to 1" },
+  ];
+  test.each(refusals)("$what", async ({ options, kind, says }) => {
+    const desk = openDesk();
+    await desk.importText(`email\n${john}\n`);
+    const failure = desk.importFile("/does/not/exist", { takenNames: new Set(["hibp"]), ...options });
+    await expect(failure).rejects.toMatchObject({ kind, message: expect.stringContaining(says) });
+  });
+
+  test("the scope of a scoped corpus must be given again", async () => {
+    const desk = openDesk();
+    await desk.importText(`email\n${john}\n`, { scope: workspace });
+    await expect(desk.importText(`email\n${jane}\n`)).rejects.toThrow(`--scope ${workspace}`);
+    expect(await desk.importText(`email\n${jane}\n`, { scope: workspace })).toMatchObject({ imported: 1 });
+  });
+});
+
+describe("compressed files", () => {
+  const [first, second] = [`email\n${jane}\n`, `${john}\n`];
+  test.each([
+    { kind: "gz", pack: (text: string) => gzipSync(text) },
+    { kind: "zst", pack: (text: string) => zstdCompressSync(text) },
+  ])("two members in a .$kind are read, and every cut but the one between them is refused", async ({ kind, pack }) => {
+    const [start, end] = [pack(first), pack(second)];
+    const whole = Buffer.concat([start, end]);
+    const desk = openDesk();
+    expect(await desk.importText(whole, {}, `a.csv.${kind}`)).toMatchObject({ read: 2, imported: 2 });
+    for (let length = 0; length < whole.length; length++) {
+      const cut = desk.importText(whole.subarray(0, length), { name: `cut${length}` }, `cut.csv.${kind}`);
+      if (length === start.length) expect(await cut).toMatchObject({ read: 1, imported: 1 });
+      else await expect(cut).rejects.toMatchObject({ kind: "refused" });
+    }
+    expect([...desk.corpora.keys()]).toEqual(["shop", `cut${start.length}`]);
+    const withRubbish = Buffer.concat([whole, Buffer.from("rubbish")]);
+    await expect(desk.importText(withRubbish, {}, `b.csv.${kind}`)).rejects.toThrow("damaged or cut short");
+  });
+
+  test("a zst that starts with a skippable frame is read", async () => {
+    const desk = openDesk();
+    const frame = Buffer.from("502a4d180400000061626364", "hex");
+    expect(await desk.importText(Buffer.concat([frame, zstdCompressSync(first)]))).toMatchObject({ imported: 1 });
+  });
+
+  test("what a small file unpacks to does not have to fit in memory", async () => {
+    const desk = openDesk();
+    const bomb = Buffer.concat(Array(64).fill(gzipSync(Buffer.alloc(8 << 20, `${"x".repeat(1023)}\n`))));
+    expect(bomb.length).toBeLessThan(3 << 20);
+    const before = process.memoryUsage().rss;
+    const failure = desk.importText(bomb, { format: "list" }, "bomb.gz");
+    await expect(failure).rejects.toThrow("0 of 524288 records can be used");
+    expect(process.memoryUsage().rss - before).toBeLessThan(200 << 20);
+  }, 120_000);
+});
+
+test("standard input is read as it comes, under the name -", async () => {
+  const desk = openDesk();
+  async function* stdin() {
+    for (const byte of Buffer.from(`email,title\n${jane},Größe\n`)) yield Buffer.from([byte]);
+  }
+  expect(await desk.importFile("", { source: { stdin: stdin() } })).toMatchObject({ imported: 1 });
+  expect(await desk.lookup(jane)).toMatchObject([{ title: "Größe", details: [{ file: "-" }] }]);
+});
+
+test("progress is told at most four times per second and never counts backwards", async () => {
+  const desk = openDesk();
+  let milliseconds = 0;
+  const seen: ImportProgress[] = [];
+  async function* stdin() {
+    yield Buffer.from("email\n");
+    for (let index = 0; index < 200; index++) {
+      milliseconds += 50;
+      yield Buffer.from(`${"x".repeat(20_000)}\nu${index}@example.com\n`);
+    }
+  }
+  await desk.importFile(
+    "",
+    { source: { stdin: stdin() } },
+    { now: () => new Date(milliseconds), onProgress: (progress) => seen.push(progress) },
+  );
+  expect(seen.length).toBeGreaterThan(30);
+  expect(seen.length).toBeLessThanOrEqual(40);
+  for (const [index, progress] of seen.entries()) {
+    expect(progress.bytesTotal).toBeNull();
+    expect(progress.read).toBeGreaterThan(seen[index - 1]?.read ?? 0);
+  }
+});
+
+describe("all or nothing", () => {
+  test("an import that is aborted leaves no file and publishes nothing", async () => {
+    const desk = openDesk();
+    const abort = new AbortController();
+    async function* stdin() {
+      for (let index = 0; ; index++) {
+        if (index === 100) abort.abort(new Error("interrupted"));
+        yield Buffer.from(`email\nu${index}@example.com\n`);
+      }
+    }
+    const failure = desk.importFile("", { source: { stdin: stdin() } }, { signal: abort.signal });
+    await expect(failure).rejects.toThrow("interrupted");
+    expect(readdirSync(desk.corporaDir)).toEqual([]);
+    expect(desk.publications).toEqual([]);
+  });
+
+  test("an import whose publication fails leaves no file", async () => {
+    const desk = openDesk();
+    const publishImport = () => Promise.reject(new Error("the database is full"));
+    const failure = desk.importFile(
+      desk.file("a.csv", `email\n${jane}\n`),
+      {},
+      {
+        store: { listCorpora: desk.context.store.listCorpora, publishImport },
+      },
+    );
+    await expect(failure).rejects.toThrow("the database is full");
+    expect(readdirSync(desk.corporaDir)).toEqual([]);
+  });
+
+  test("an input that fails in the middle leaves no file", async () => {
+    const desk = openDesk();
+    async function* stdin() {
+      yield Buffer.from(`email\n${jane}\n`.repeat(10_000));
+      throw new Error("the pipe broke");
+    }
+    await expect(desk.importFile("", { source: { stdin: stdin() } })).rejects.toThrow("the pipe broke");
+    expect(readdirSync(desk.corporaDir)).toEqual([]);
+  });
+
+  test("a look-up sees the old state until the publication", async () => {
+    const desk = openDesk();
+    await desk.importText(`email,title\n${jane},old\n`, {}, "a.csv");
+    const seen: string[][] = [];
+    const { publishImport, listCorpora } = desk.context.store;
+    const store = {
+      listCorpora,
+      publishImport: async (publication: Parameters<typeof publishImport>[0]) => {
+        seen.push((await desk.lookup(jane)).map(({ title }) => title));
+        return publishImport(publication);
+      },
+    };
+    await desk.importFile(desk.file("b.csv", `email,title\n${jane},new\n`), {}, { store });
+    seen.push((await desk.lookup(jane)).map(({ title }) => title));
+    expect(seen).toEqual([["old"], ["new", "old"]]);
+  });
+
+  test("a killed import leaves no file", async () => {
+    const desk = openDesk();
+    const source = fileURLToPath(new URL("../../src/corpus/import.ts", import.meta.url));
+    // Tells when it has read and spilled, then waits for more input.
+    const script = `
+      import { importCorpus } from ${JSON.stringify(source)};
+      import { deriveKeys } from ${JSON.stringify(source.replace("corpus/import.ts", "domain/keyed-hash.ts"))};
+      async function* stdin() {
+        yield Buffer.from("email\\n");
+        for (let block = 0; block < 106; block++) {
+          yield Buffer.from(Array.from({ length: 10000 }, (_, n) => "u" + block + "." + n + "@example.com\\n").join(""));
+        }
+        console.log("waiting");
+        await new Promise((resolve) => setTimeout(resolve, 60000));
+      }
+      await importCorpus(
+        { source: { stdin: stdin() }, name: "shop", scope: null, takenNames: new Set() },
+        { store: { listCorpora: async () => [], publishImport: async () => "published" },
+          keys: deriveKeys(Buffer.alloc(32)), corporaDir: ${JSON.stringify(desk.corporaDir)},
+          now: () => new Date(), newId: () => crypto.randomUUID(), signal: new AbortController().signal },
+      );`;
+    const child = spawn(process.execPath, [desk.file("child.ts", script)], { stdio: ["ignore", "pipe", "inherit"] });
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    await new Promise((resolve) => child.stdout.once("data", resolve));
+    child.kill("SIGKILL");
+    await ended;
+    expect(readdirSync(desk.corporaDir)).toEqual([]);
+  }, 60_000);
+
+  test("files that no import names are removed, and only those", async () => {
+    const desk = openDesk();
+    await desk.importText(`email\n${jane}\n`);
+    const live = readdirSync(desk.corporaDir);
+    for (const name of ["a.tmp", "b.spill.tmp", "c.seg", "keep.txt"]) writeFileSync(join(desk.corporaDir, name), "x");
+    expect(await removeOrphans(desk.corporaDir, new Set(live))).toBe(3);
+    expect(readdirSync(desk.corporaDir).sort()).toEqual([...live, "keep.txt"].sort());
+    expect(await desk.lookup(jane)).toHaveLength(1);
+  });
+});
+
+test("imports side by side do not disturb each other", async () => {
+  const desk = openDesk();
+  const names = ["a", "b", "c", "d"];
+  await Promise.all(
+    names.map((name) =>
+      desk.importText(`email,title\n${jane},${name}\n${name}@example.org,x\n`, { name }, `${name}.csv`),
+    ),
+  );
+  for (const name of names) {
+    expect(await desk.lookup(jane, name)).toMatchObject([{ title: name }]);
+    expect(await desk.lookup(`${name}@example.org`, name)).toHaveLength(1);
+  }
+});
+
+test("memory does not grow with the file", async () => {
+  const desk = openDesk();
+  let count = 0;
+  async function* stdin() {
+    yield Buffer.from("email,password\n");
+    for (let block = 0; block < 110; block++) {
+      yield Buffer.from(Array.from({ length: 10_000 }, () => `u${count++}@example.com,${"p".repeat(20)}\n`).join(""));
+    }
+  }
+  const before = process.memoryUsage().rss;
+  const report = await desk.importFile("", { source: { stdin: stdin() } });
+  expect(report).toMatchObject({ read: 1_100_000, imported: 1_100_000 });
+  expect(process.memoryUsage().rss - before).toBeLessThan(300 << 20);
+  for (const index of [0, 777_777, 1_099_999]) {
+    expect(await desk.lookup(`u${index}@example.com`)).toMatchObject([{ details: [{ row: index + 1 }] }]);
+  }
+}, 120_000);
+
+/** A tar header is 512 bytes with its mark at 257. */
+function tar(): Buffer {
+  const block = Buffer.alloc(1024);
+  block.write("a.csv");
+  block.write("ustar", 257);
+  return block;
+}
+
+function damaged(bytes: Buffer): Buffer {
+  const copy = Buffer.from(bytes);
+  copy.writeUInt8((copy[copy.length - 6] ?? 0) ^ 1, copy.length - 6);
+  return copy;
+}
