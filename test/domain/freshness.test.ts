@@ -97,6 +97,11 @@ describe("which scan serves a call", () => {
       kind: "hit",
     },
     {
+      rule: "5.8 partial, past its lifetime, does not make way for an older whole one",
+      scans: [finished(ago(15 * minute), { isPartial: true }), scan],
+      kind: "start",
+    },
+    {
       rule: "5.8 partial never outlives the normal lifetime",
       scans: [finished(ago(14 * minute), { isPartial: true })],
       kind: "start",

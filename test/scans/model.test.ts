@@ -474,5 +474,5 @@ test(`${runCount} random histories of scans, faults, imports, clock steps and re
     }),
     { numRuns: runCount },
   );
-  expect(digestOf.size).toBeGreaterThan(50);
+  expect(digestOf.size).toBeGreaterThan(runCount / 100);
 }, 600_000);

@@ -41,7 +41,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
     });
 
     const newId = () => `00000000-0000-4000-8000-${String((idCount += 1)).padStart(12, "0")}`;
-    const after = (ms: number) => new Date(now.getTime() + ms);
+    const later = (ms: number) => new Date(now.getTime() + ms);
 
     async function addWorkspace(workspaceName: string): Promise<WorkspaceId> {
       const id = asWorkspaceId(newId());
@@ -88,7 +88,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
 
     function claim(fields: { owner?: string; afterWorkspaceId?: WorkspaceId; settings?: string } = {}) {
       const { owner = "service", afterWorkspaceId = null, settings = "settings" } = fields;
-      const leaseUntil = after(30 * second);
+      const leaseUntil = later(30 * second);
       return store.claimScan({ owner, now, leaseUntil, afterWorkspaceId, fingerprintOf: () => settings });
     }
 
@@ -217,7 +217,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       });
 
       test("a command gets the scan of its miss already claimed, and the service never runs it", async () => {
-        const runner = { owner: "command", leaseUntil: after(minute), isRefresh: false };
+        const runner = { owner: "command", leaseUntil: later(minute), isRefresh: false };
         const call = enrichCall(acme, { runner });
         const reply = await serve(call);
         expect(reply).toMatchObject({
@@ -236,7 +236,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         await queue(acme);
         const first = await claimed();
         await settle(first, [run("hibp", answer("hibp"))]);
-        const runner = { owner: "command", leaseUntil: after(minute), isRefresh: false };
+        const runner = { owner: "command", leaseUntil: later(minute), isRefresh: false };
         const { scanId } = first.claim;
         expect(await serve(enrichCall(acme, { runner }))).toMatchObject({ kind: "completed", scanId });
         const refresh = await serve(enrichCall(acme, { runner: { ...runner, isRefresh: true } }));
@@ -246,8 +246,8 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       test("the newest result serves, also when it was made after the clock moved back", async () => {
         await queue(acme);
         await settle(await claimed(), [run("hibp", answer("hibp"))]);
-        now = after(-day);
-        const runner = { owner: "command", leaseUntil: after(minute), isRefresh: true };
+        now = later(-day);
+        const runner = { owner: "command", leaseUntil: later(minute), isRefresh: true };
         const refreshed = await serve(enrichCall(acme, { runner }));
         if (refreshed.kind !== "claimed") return expect.unreachable(refreshed.kind);
         await settle(refreshed.scan, [run("hibp", answer("hibp"))]);
@@ -255,12 +255,12 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       });
 
       test("a key admits its own workspace; a wrong, missing, expired or disabled one is told the same", async () => {
-        const key = await insertKeyWithHash({ expiresAt: after(minute) });
+        const key = await insertKeyWithHash({ expiresAt: later(minute) });
         const call = { ...enrichCall(acme), caller: { keyHash: key } };
         expect(await serve(call)).toMatchObject({ kind: "accepted" });
         const refused: Reply[] = [];
         for (const keyHash of [null, "cc".repeat(32)]) refused.push(await serve({ ...call, caller: { keyHash } }));
-        refused.push(await serve(call, { now: after(minute) }));
+        refused.push(await serve(call, { now: later(minute) }));
         await store.changeWorkspace(acme, { disabledAt: now });
         refused.push(await serve(call));
         for (const reply of refused) expect(reply).toEqual(refused[0]);
@@ -292,10 +292,10 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         const use = (at: Date) => serve({ ...enrichCall(acme), caller: { keyHash } }, { now: at });
         await use(start);
         expect(await lastUsed()).toEqual(start);
-        await use(after(minute - 1));
+        await use(later(minute - 1));
         expect(await lastUsed()).toEqual(start);
-        await use(after(minute));
-        expect(await lastUsed()).toEqual(after(minute));
+        await use(later(minute));
+        expect(await lastUsed()).toEqual(later(minute));
       });
 
       test("when nothing can be written, hits, joins and polls are served, misses get the fault, keys are still asked", async () => {
@@ -344,7 +344,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         const [first, last] = [acme, other].sort();
         if (first === undefined || last === undefined) return expect.unreachable();
         const ids = [await queue(first), await queue(last), await queue(last, john)];
-        now = after(-day);
+        now = later(-day);
         ids.push(await queue(first, john));
         const one = await claimed();
         const two = await claimed({ afterWorkspaceId: one.workspace.id });
@@ -435,7 +435,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       });
 
       test("only claims of that owner are queued again", async () => {
-        const runner = { owner: "command", leaseUntil: after(minute), isRefresh: false };
+        const runner = { owner: "command", leaseUntil: later(minute), isRefresh: false };
         await serve(enrichCall(acme, { runner }));
         expect(await requeueAfterCrash()).toBe(0);
         expect(await store.requeueScans({ owner: "command" }, { isCounted: true, now })).toBe(1);
@@ -446,16 +446,16 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         await queue(acme);
         await queue(acme, john);
         const [dead, alive] = [await claimed(), await claimed({ owner: "command" })];
-        expect(await store.nextLeaseEnd()).toEqual(after(30 * second));
+        expect(await store.nextLeaseEnd()).toEqual(later(30 * second));
         const unheld = { ...alive.claim, claimCount: 2 };
-        expect(await store.extendLeases([alive.claim, unheld], after(minute))).toEqual([alive.claim]);
+        expect(await store.extendLeases([alive.claim, unheld], later(minute))).toEqual([alive.claim]);
         const over = (at: Date) => store.requeueScans({ leaseOverAt: at }, { isCounted: true, now });
-        expect(await over(after(30 * second - 1))).toBe(0);
-        expect(await over(after(30 * second))).toBe(1);
+        expect(await over(later(30 * second - 1))).toBe(0);
+        expect(await over(later(30 * second))).toBe(1);
         expect(await poll(acme, dead.claim.scanId)).toMatchObject({ state: "queued" });
         expect(await poll(acme, alive.claim.scanId)).toMatchObject({ state: "scanning" });
-        expect(await store.nextLeaseEnd()).toEqual(after(minute));
-        expect(await store.extendLeases([dead.claim], after(minute))).toEqual([]);
+        expect(await store.nextLeaseEnd()).toEqual(later(minute));
+        expect(await store.extendLeases([dead.claim], later(minute))).toEqual([]);
       });
     });
 
@@ -506,22 +506,22 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
 
       test("first seen stays and last seen moves forward, over scans and a disappearance", async () => {
         expect((await scanNow(acme)).ledger.get(ledgerKey)).toEqual({ firstSeenAt: start, lastSeenAt: start });
-        now = after(day);
+        now = later(day);
         expect((await scanNow(acme, answer("hibp", { findings: [] }))).ledger.size).toBe(0);
-        now = after(day);
+        now = later(day);
         expect((await scanNow(acme)).ledger.get(ledgerKey)).toEqual({ firstSeenAt: start, lastSeenAt: now });
       });
 
       test("last seen is never before first seen, nor moved back, when the clock moves back", async () => {
         await scanNow(acme);
-        now = after(-day);
+        now = later(-day);
         expect((await scanNow(acme)).ledger.get(ledgerKey)).toEqual({ firstSeenAt: start, lastSeenAt: start });
       });
 
       test("an answer kept for a source that failed keeps its old last seen", async () => {
         const said = answer("hibp");
         await scanNow(acme, said);
-        now = after(day);
+        now = later(day);
         await serve(enrichCall(acme), { fingerprintOf: () => "changed" });
         const { ledger } = await settle(await claimed(), [run("hibp", null), run("corpus", answer("corpus"))], [said]);
         expect(ledger.get(ledgerKey)).toEqual({ firstSeenAt: start, lastSeenAt: start });
@@ -529,14 +529,14 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
 
       test("each workspace has a ledger of its own", async () => {
         await scanNow(acme);
-        now = after(day);
+        now = later(day);
         expect((await scanNow(other)).ledger.get(ledgerKey)).toEqual({ firstSeenAt: now, lastSeenAt: now });
       });
 
       test("a failed scan leaves no trace in the ledger", async () => {
         await queue(acme);
         await settle(await claimed(), [run("hibp", null)], [answer("hibp")]);
-        now = after(day);
+        now = later(day);
         expect((await scanNow(acme)).ledger.get(ledgerKey)?.firstSeenAt).toEqual(now);
       });
 
@@ -548,16 +548,16 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
 
       test("a result is as old as the oldest answer it took over", async () => {
         await queue(acme);
-        const old = answer("hibp", { answeredAt: after(-day + 1) });
+        const old = answer("hibp", { answeredAt: later(-day + 1) });
         await settle(await claimed(), [run("hibp", old, { isReused: true }), run("corpus", answer("corpus"))]);
         expect(await serve(enrichCall(acme))).toMatchObject({ kind: "completed" });
-        expect(await serve(enrichCall(acme), { now: after(1) })).toMatchObject({ kind: "accepted" });
+        expect(await serve(enrichCall(acme), { now: later(1) })).toMatchObject({ kind: "accepted" });
       });
 
       test("the last run of each source, by name", async () => {
         expect(await store.lastSourceRuns()).toEqual([]);
         await scanNow(acme);
-        now = after(minute);
+        now = later(minute);
         await queue(other);
         await settle(await claimed(), [run("hibp", null), run("corpus", answer("corpus"))]);
         expect(await store.lastSourceRuns()).toMatchObject([
@@ -576,16 +576,16 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         for (const limit of ["scansFinishedBefore", "answersBefore", "sightingsBefore"] as const) {
           expect(await store.removeExpired({ ...nothing, [limit]: start }, 10)).toBe(0);
         }
-        expect(await store.removeExpired({ ...nothing, scansFinishedBefore: after(1) }, 10)).toBe(1);
+        expect(await store.removeExpired({ ...nothing, scansFinishedBefore: later(1) }, 10)).toBe(1);
         for (const view of ["envelope", "sources", "evidence"] as const) {
           expect(await poll(acme, scanId, view)).toMatchObject({ error: { code: "not_found" } });
         }
         await queue(acme);
         expect((await claimed()).answers).toHaveLength(1);
-        expect(await store.removeExpired({ ...nothing, answersBefore: after(1) }, 10)).toBe(1);
-        expect(await store.removeExpired({ ...nothing, sightingsBefore: after(1) }, 10)).toBe(1);
+        expect(await store.removeExpired({ ...nothing, answersBefore: later(1) }, 10)).toBe(1);
+        expect(await store.removeExpired({ ...nothing, sightingsBefore: later(1) }, 10)).toBe(1);
         await requeueAfterCrash();
-        now = after(day);
+        now = later(day);
         const scan = await claimed();
         expect(scan.answers).toEqual([]);
         const { ledger } = await settle(scan, [run("hibp", answer("hibp"))]);
@@ -594,7 +594,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
 
       test("no step deletes more rows than it may, and the steps come to an end", async () => {
         for (let round = 0; round < 4; round += 1) await scanNow(acme);
-        const all = { scansFinishedBefore: after(1), answersBefore: after(1), sightingsBefore: after(1) };
+        const all = { scansFinishedBefore: later(1), answersBefore: later(1), sightingsBefore: later(1) };
         const counts: number[] = [];
         for (let step = 0; step < 5; step += 1) counts.push(await store.removeExpired(all, 2));
         expect(counts).toEqual([2, 2, 2, 0, 0]);
@@ -603,14 +603,14 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       test("an unfinished scan is never removed", async () => {
         const scanId = await queue(acme);
         await claimed();
-        expect(await store.removeExpired({ ...nothing, scansFinishedBefore: after(9 * day) }, 10)).toBe(0);
+        expect(await store.removeExpired({ ...nothing, scansFinishedBefore: later(9 * day) }, 10)).toBe(0);
         expect(await poll(acme, scanId)).toMatchObject({ kind: "unfinished" });
       });
     });
 
     describe("keys", () => {
       test("a key is stored with all but its hash shown", async () => {
-        const key = newKey({ name: "SIEM", expiresAt: after(day) });
+        const key = newKey({ name: "SIEM", expiresAt: later(day) });
         const { hash, ...shown } = key;
         const stored = await store.insertKey(acme, key);
         const unused = { lastUsedAt: null, revokedAt: null, rotatedFrom: null, rotatedTo: null };
@@ -619,19 +619,19 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       });
 
       test("a name is taken, in any case, while its key is active and in that workspace only", async () => {
-        await store.insertKey(acme, newKey({ name: "Siem", expiresAt: after(minute) }));
+        await store.insertKey(acme, newKey({ name: "Siem", expiresAt: later(minute) }));
         const again = (fields: Partial<NewApiKey> = {}) => newKey({ name: "sIEM", ...fields });
         await expect(store.insertKey(acme, again())).rejects.toMatchObject({ code: "conflict" });
         await store.insertKey(other, again());
-        await store.insertKey(acme, again({ createdAt: after(minute) }));
+        await store.insertKey(acme, again({ createdAt: later(minute) }));
       });
 
       test("a workspace has at most 50 active keys; expired ones do not count", async () => {
-        await store.insertKey(acme, newKey({ expiresAt: after(minute) }));
+        await store.insertKey(acme, newKey({ expiresAt: later(minute) }));
         for (let count = 1; count < 50; count += 1) await store.insertKey(acme, newKey());
         await expect(store.insertKey(acme, newKey())).rejects.toMatchObject({ code: "conflict" });
         await store.insertKey(other, newKey());
-        await store.insertKey(acme, newKey({ createdAt: after(minute) }));
+        await store.insertKey(acme, newKey({ createdAt: later(minute) }));
       });
 
       test("a key needs its workspace, and that a plan with API access", async () => {
@@ -644,7 +644,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       test("pages go from the newest key to the oldest, each key once, ties included", async () => {
         const added: string[] = [];
         for (let count = 0; count < 5; count += 1) {
-          if (count % 2 === 0) now = after(minute);
+          if (count % 2 === 0) now = later(minute);
           added.unshift((await store.insertKey(acme, newKey())).id);
         }
         await store.insertKey(other, newKey());
@@ -659,10 +659,10 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       });
 
       test("a list can be narrowed to one status", async () => {
-        const active = await store.insertKey(acme, newKey({ expiresAt: after(minute + 1) }));
-        const expired = await store.insertKey(acme, newKey({ expiresAt: after(minute) }));
+        const active = await store.insertKey(acme, newKey({ expiresAt: later(minute + 1) }));
+        const expired = await store.insertKey(acme, newKey({ expiresAt: later(minute) }));
         const ids = async (status: KeyStatus) => {
-          const page = await store.listKeys(acme, { limit: 10, cursor: null, status, now: after(minute) });
+          const page = await store.listKeys(acme, { limit: 10, cursor: null, status, now: later(minute) });
           return page.items.map(({ id }) => id);
         };
         expect([await ids("active"), await ids("expired"), await ids("revoked")]).toEqual([
@@ -731,7 +731,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
 
       /** The revision of the corpora that a scan of a workspace would see. */
       async function revisionOf(workspaceId: WorkspaceId): Promise<string> {
-        const runner = { owner: "command", leaseUntil: after(minute), isRefresh: true };
+        const runner = { owner: "command", leaseUntil: later(minute), isRefresh: true };
         const reply = await serve(enrichCall(workspaceId, { runner }));
         if (reply.kind !== "claimed") throw new Error(`not claimed: ${reply.kind}`);
         return reply.scan.corporaRevision;
@@ -739,7 +739,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
 
       test("a first import makes the corpus, a further one adds to it, both by name and in order", async () => {
         const first = publication("lists");
-        now = after(minute);
+        now = later(minute);
         const second = publication("lists", { sha256: "02" });
         const leaks = publication("leaks", { scope: acme, origin: { value: "dehashed", isGiven: true } });
         for (const one of [first, second, leaks]) expect(await store.publishImport(one)).toBe("published");
@@ -841,15 +841,15 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       const take = (notAfter: Date, at = now) => store.takeSlot("hibp", pace, notAfter, at);
 
       test("no window holds more turns than the pace allows", async () => {
-        const taken = [await take(after(day)), await take(after(day)), await take(after(day)), await take(after(day))];
-        expect(taken).toEqual([now, now, after(minute), after(minute)]);
-        expect(await take(after(day), after(2 * minute))).toEqual(after(2 * minute));
+        const taken = [await take(later(day)), await take(later(day)), await take(later(day)), await take(later(day))];
+        expect(taken).toEqual([now, now, later(minute), later(minute)]);
+        expect(await take(later(day), later(2 * minute))).toEqual(later(2 * minute));
       });
 
       test("a turn that would come too late is not taken", async () => {
         for (let count = 0; count < 2; count += 1) await take(now);
-        expect(await take(after(minute - 1))).toBeNull();
-        expect(await take(after(minute))).toEqual(after(minute));
+        expect(await take(later(minute - 1))).toBeNull();
+        expect(await take(later(minute))).toEqual(later(minute));
       });
 
       test("each source has turns of its own", async () => {
@@ -858,13 +858,13 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       });
 
       test("a pause holds every turn back, with a pace and without, and is never shortened", async () => {
-        await store.pauseSource("hibp", after(2 * minute));
-        await store.pauseSource("hibp", after(minute));
-        expect(await take(after(minute))).toBeNull();
-        expect(await store.takeSlot("hibp", null, after(minute), now)).toBeNull();
-        expect(await store.takeSlot("hibp", null, after(day), now)).toEqual(after(2 * minute));
-        expect(await take(after(day))).toEqual(after(2 * minute));
-        expect(await take(after(day), after(3 * minute))).toEqual(after(3 * minute));
+        await store.pauseSource("hibp", later(2 * minute));
+        await store.pauseSource("hibp", later(minute));
+        expect(await take(later(minute))).toBeNull();
+        expect(await store.takeSlot("hibp", null, later(minute), now)).toBeNull();
+        expect(await store.takeSlot("hibp", null, later(day), now)).toEqual(later(2 * minute));
+        expect(await take(later(day))).toEqual(later(2 * minute));
+        expect(await take(later(day), later(3 * minute))).toEqual(later(3 * minute));
       });
 
       test("a source without a pace is asked at once, as often as one likes", async () => {
@@ -873,8 +873,8 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
 
       test("turns and pauses from before the clock moved back do not block a source", async () => {
         for (let count = 0; count < 2; count += 1) await take(now);
-        await store.pauseSource("hibp", after(minute));
-        now = after(-2 * day);
+        await store.pauseSource("hibp", later(minute));
+        now = later(-2 * day);
         expect(await take(now)).toEqual(now);
         expect(await take(now)).toEqual(now);
         expect(await take(now)).toBeNull();
@@ -883,10 +883,10 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       test.each([pace, null])(
         "a pause holds also after one from before the clock moved back, with pace %j",
         async (of) => {
-          await store.pauseSource("hibp", after(minute));
-          now = after(-2 * day);
+          await store.pauseSource("hibp", later(minute));
+          now = later(-2 * day);
           expect(await store.takeSlot("hibp", of, now, now)).toEqual(now);
-          await store.pauseSource("hibp", after(minute));
+          await store.pauseSource("hibp", later(minute));
           expect(await store.takeSlot("hibp", of, now, now)).toBeNull();
         },
       );

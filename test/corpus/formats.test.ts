@@ -1,0 +1,459 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { detectFormat } from "../../src/corpus/detect.ts";
+import type { FormatName } from "../../src/corpus/formats/format.ts";
+import { formats } from "../../src/corpus/formats/registry.ts";
+import { openDesk } from "../helpers/corpus-desk.ts";
+
+const jane = "jane.doe@example.com";
+const john = "john@example.org";
+
+/** What each record of a file is read as: the address and the site or leak, or the reason why it cannot be used. */
+async function read(format: FormatName, text: string | Buffer, fileName: string | null = null): Promise<string[]> {
+  const bytes = Buffer.from(text);
+  // In one piece and byte by byte: where the pieces end must not matter.
+  const whole = await readPieces(format, [bytes], fileName);
+  const bytewise = await readPieces(
+    format,
+    Array.from(bytes, (byte) => Buffer.from([byte])),
+    fileName,
+  );
+  expect(bytewise).toEqual(whole);
+  return whole;
+}
+
+async function readPieces(format: FormatName, pieces: Buffer[], fileName: string | null): Promise<string[]> {
+  async function* chunks() {
+    yield* pieces;
+  }
+  const batches = await Array.fromAsync(formats[format].read(chunks(), fileName));
+  return batches
+    .flat()
+    .map((record) =>
+      typeof record === "string"
+        ? record
+        : [record.address, record.fields.subject].filter((part) => part !== undefined).join(" "),
+    );
+}
+
+describe("combo: the first token that is an address", () => {
+  test.each([
+    { line: `${jane}:hunter2`, result: jane },
+    { line: `${jane};hunter2`, result: jane },
+    { line: `${jane}|hunter2`, result: jane },
+    { line: `${jane}\thunter2`, result: jane },
+    { line: `${jane},hunter2`, result: jane },
+    { line: `${jane} hunter2`, result: jane },
+    { line: `${jane}:a:b;c|${john}`, result: jane },
+    { line: `${jane}:5f4dcc3b5aa765d61d8327deb882cf99:salt`, result: jane },
+    { line: `${jane}:`, result: jane },
+    { line: jane, result: jane },
+    { line: `hunter2:${jane}`, result: jane },
+    { line: `JANE.DOE@EXAMPLE.COM:x`, result: jane },
+    { line: `"${jane}":"x"`, result: jane },
+    { line: `<mailto:x>:${jane}`, result: jane },
+    { line: `mailto:${jane}:x`, result: jane },
+    { line: `jane@:${john}`, result: john },
+    { line: `user@bücher.example:x`, result: "user@xn--bcher-kva.example" },
+    { line: "jane:hunter2", result: "no_email" },
+    { line: "jane@example:hunter2", result: "invalid_email" },
+    { line: `${jane}\0:x`, result: "invalid_email" },
+    { line: `${"@ ".repeat(20_000)}${jane}`, result: "invalid_email" },
+    { line: `${jane}:${"x".repeat(70_000)}`, result: "too_long" },
+  ])("$result", async ({ line, result }) => {
+    expect(await readPieces("combo", [Buffer.from(`${line}\n`)], null)).toEqual([result]);
+  });
+
+  test("blank lines and all line ends are no records", async () => {
+    expect(await read("combo", `\n\r\n${jane}:1\r\n\r\n \t\n${john}:2\r${jane}:3`)).toEqual([jane, john, jane]);
+  });
+
+  test("bytes that are not UTF-8 spoil an address and nothing else", async () => {
+    const text = Buffer.from(`${jane}:p\xe4ss\nj\xe4ne@example.com:x\n`, "latin1");
+    expect(await read("combo", text)).toEqual([jane, "invalid_email"]);
+  });
+});
+
+describe("ulp: the login and the site left of it", () => {
+  const site = `${jane} shop.example`;
+  test.each([
+    { line: `https://shop.example/login:${jane}:secret`, result: site },
+    { line: `https://www.shop.example:8443/x?y=z:${jane}:secret`, result: site },
+    { line: `HTTP://Shop.Example:${jane}:secret`, result: site },
+    { line: `https://user@shop.example/:${jane}:secret`, result: site },
+    { line: `shop.example:${jane}:secret`, result: site },
+    { line: `shop.example/login:${jane}:se:cr;et`, result: site },
+    { line: `https://shop.example/|${jane}|secret`, result: site },
+    { line: `https://shop.example/ ${jane} secret`, result: site },
+    { line: `'https://shop.example/:${jane}:secret`, result: site },
+    { line: `https://shop.example/?mail=${john}:${jane}:secret`, result: site },
+    { line: `https://shop.example/:${john}:${jane}:secret`, result: site },
+    { line: `${jane}:secret:https://shop.example/login`, result: site },
+    { line: `android://a1/b2==@com.example.shop/:${jane}:secret`, result: `${jane} com.example.shop` },
+    { line: `https://bücher.example/:${jane}:x`, result: `${jane} xn--bcher-kva.example` },
+    { line: `https://192.168.0.1/:${jane}:secret`, result: jane },
+    { line: `http://localhost/:${jane}:secret`, result: jane },
+    { line: `${jane}:pass.word`, result: jane },
+    { line: "https://shop.example/:jane:secret", result: "no_email" },
+    { line: "join us at the channel", result: "no_email" },
+    { line: "https://shop.example/:jane@nowhere:secret", result: "invalid_email" },
+  ])("$line", async ({ line, result }) => {
+    expect(await read("ulp", line)).toEqual([result]);
+  });
+});
+
+test("stealer: blocks in any spelling and order give one record each", async () => {
+  const text = `
+  ___ Logs by nobody ___
+*****************
+Free Logs: nowhere.example
+
+URL: https://portal.example/login
+Username: ${jane}
+Password: one
+Application: Google_[Chrome]_Default
+===============
+SOFT:\tEdge
+Host:\thttps://www.shop.example:443/a
+USER LOGIN:\t${john}
+USER PASSWORD:\ttwo
+more of the secret: ${jane}
+
+Login: JANE.DOE@example.com
+PASS: three
+UR1: mail.example
+---
+U53RN4M3: nobody
+P455W0RD: four
+URL:
+USER: jane@@example.com
+PASS:
+URL: https://portal.example/a
+Username: ${jane}
+Password: five
+URL: https://portal.example/b
+Username: ${john}
+`;
+  expect(await read("stealer", text.replaceAll("\n", "\r\n"))).toEqual([
+    `${jane} portal.example`,
+    `${john} shop.example`,
+    `${jane} mail.example`,
+    "no_email",
+    "invalid_email",
+    `${jane} portal.example`,
+    `${john} portal.example`,
+  ]);
+});
+
+test("list: one address per line", async () => {
+  const text = `${jane}\n<${john}>\n"${jane}",\nmailto:${john};\nJane Doe\njane@\n${jane}:x\n`;
+  expect(await read("list", text)).toEqual([jane, john, jane, john, "no_email", "invalid_email", "invalid_email"]);
+});
+
+describe("hibp-domain", () => {
+  const breaches = `{"jane.doe":["ExampleShop","Other"], "john" : [ "ExampleShop" ],"none":[],"\\u006ax":["A"]}`;
+
+  test("takes the domain from the name of the file; a record is an address in a leak", async () => {
+    expect(await read("hibp-domain", breaches, "example.com.json")).toEqual([
+      `${jane} ExampleShop`,
+      `${jane} Other`,
+      "john@example.com ExampleShop",
+      "jx@example.com A",
+    ]);
+  });
+
+  test("is refused when the domain cannot be known", async () => {
+    for (const name of [null, "export.json"]) {
+      await expect(read("hibp-domain", breaches, name)).rejects.toThrow("name it after their domain");
+    }
+    expect(await read("hibp-domain", `{"${jane}":["A"]}`, null)).toEqual([`${jane} A`]);
+  });
+
+  test("reads the export of the dashboard, breaches and pastes", async () => {
+    const text = JSON.stringify({
+      BreachSearchResults: [
+        {
+          Alias: "jane.doe",
+          DomainName: "example.com",
+          Breaches: [
+            { Name: "ExampleShop", Title: "Example Shop", Domain: "shop.example", BreachDate: "2021-04-08" },
+            { Name: "List", Domain: "", IsSpamList: true },
+          ],
+        },
+        { Alias: 5 },
+      ],
+      PasteSearchResults: [{ Alias: "john", DomainName: "example.org", Pastes: [{ Source: "Pastebin", Id: "aB3" }] }],
+    });
+    expect(await read("hibp-domain", text)).toEqual([
+      `${jane} shop.example`,
+      `${jane} List`,
+      "malformed",
+      `${john} paste Pastebin aB3`,
+    ]);
+  });
+
+  test("reads a table saved from the dashboard", async () => {
+    const text = `Alias,Domain,Breach\njane.doe,example.com,ExampleShop\n,example.com,Other\njohn,example.org,\n`;
+    expect(await read("hibp-domain", text)).toEqual([`${jane} ExampleShop`, "no_email", "malformed"]);
+  });
+
+  test("tells what it found by the kind of leak", async () => {
+    const desk = openDesk();
+    await desk.importText(`{"jane.doe":["LinkedIn","portal.example"]}`, {}, "example.com.json");
+    expect(await desk.lookup(jane)).toMatchObject([
+      {
+        category: "infostealer",
+        severity: "high",
+        title: "In infostealer logs for portal.example",
+        subjects: ["portal.example"],
+      },
+      {
+        category: "breach",
+        severity: "medium",
+        title: "Present in the LinkedIn breach",
+        subjects: ["linkedin.com"],
+        sourceUrl: "https://haveibeenpwned.com/Breach/LinkedIn",
+      },
+    ]);
+    expect(desk.corpora.get("shop")).toMatchObject({ confidence: 0.95, origin: "hibp" });
+  });
+
+  test.each([
+    `{"jane.doe":["A"]`,
+    `{"jane.doe":["A"],`,
+    `{"jane.doe":["A"`,
+    `{"jane.doe":`,
+    `{"jane.doe`,
+    `{"jane.doe":["A"]} {"john":["A"]}`,
+    `{"jane.doe":x["A"]}`,
+    `{"jane.doe":["A"]5}`,
+    `{5:["A"]}`,
+  ])("refuses JSON that is broken as a whole: %s", async (text) => {
+    await expect(read("hibp-domain", text, "example.com.json")).rejects.toThrow("not a JSON object of arrays");
+  });
+
+  test("counts what is not of the shape and goes on", async () => {
+    const text = `{"a":"x","b":[5],"c":[{"d":["]"]}],"e":[nonsense],"f":["${"x".repeat(1 << 20)}"],"jane.doe":["A"]}`;
+    expect(await readPieces("hibp-domain", [Buffer.from(text)], "example.com.json")).toEqual([
+      "malformed",
+      "malformed",
+      "malformed",
+      "malformed",
+      "too_long",
+      `${jane} A`,
+    ]);
+  });
+});
+
+describe("dehashed", () => {
+  test("reads the CSV, several addresses in one cell and stray backslashes included", async () => {
+    const text = `id,email,ip_address,username,password,hashed_password,name,vin,address,phone,database_name
+1,${jane},,,pw,,,,,,ExampleShop
+2,"${jane}, ${john}",,,pw,,,,,,Other
+3,john\\@example.org,,,,,,,,,
+4,,,,pw,,,,,,Other
+`;
+    expect(await read("dehashed", text)).toEqual([
+      `${jane} ExampleShop`,
+      `${jane} Other`,
+      `${john} Other`,
+      john,
+      "no_email",
+    ]);
+  });
+
+  test("reads the JSON of the API", async () => {
+    const text = JSON.stringify({
+      balance: 5,
+      entries: [
+        { id: "1", email: [jane, john], password: ["pw"], database_name: "ExampleShop" },
+        { id: "2", username: ["x"], database_name: "Other" },
+        { id: "3", email: john, database_name: null },
+        { id: "4", email: [5] },
+      ],
+      took: "1ms",
+      total: 4,
+    });
+    expect(await read("dehashed", text)).toEqual([
+      `${jane} ExampleShop`,
+      `${john} ExampleShop`,
+      "no_email",
+      john,
+      "malformed",
+    ]);
+  });
+
+  test("names the database in the title", async () => {
+    const desk = openDesk();
+    await desk.importText(`email,hashed_password,database_name\n${jane},x,Adobe\n${john},x,\n`);
+    expect(await desk.lookup(jane)).toMatchObject([{ title: "Present in Adobe", subjects: ["adobe.com"] }]);
+    expect(await desk.lookup(john)).toMatchObject([{ title: "Present in shop", subjects: ["shop"] }]);
+    expect(desk.corpora.get("shop")).toMatchObject({ confidence: 0.75, origin: "dehashed" });
+  });
+});
+
+describe("findings of the leak formats", () => {
+  test.each([
+    {
+      format: "combo" as const,
+      text: `${jane}:pw\n`,
+      finding: {
+        category: "credential_leak",
+        severity: "medium",
+        title: "Present in shop",
+        subjects: ["any-credential"],
+      },
+      corpus: { confidence: 0.5, origin: "combo" },
+    },
+    {
+      format: "ulp" as const,
+      text: `https://portal.example/:${jane}:pw\n`,
+      finding: {
+        category: "infostealer",
+        severity: "high",
+        title: "Credentials for portal.example in shop",
+        subjects: ["portal.example"],
+      },
+      corpus: { confidence: 0.7, origin: "ulp" },
+    },
+    {
+      format: "stealer" as const,
+      text: `Username: ${jane}\nPassword: pw\n`,
+      finding: {
+        category: "infostealer",
+        severity: "high",
+        title: "Credentials in shop",
+        subjects: ["any-infostealer"],
+      },
+      corpus: { confidence: 0.7, origin: "stealer" },
+    },
+    {
+      format: "list" as const,
+      text: `${jane}\n`,
+      finding: { category: "spam_list", severity: "low", title: "Present in shop", subjects: ["shop"] },
+      corpus: { confidence: 0.75, origin: "list" },
+    },
+  ])("$format", async ({ format, text, finding, corpus }) => {
+    const desk = openDesk();
+    await desk.importText(text, {}, "dump.txt");
+    expect(await desk.lookup(jane)).toEqual([
+      { ...finding, sourceUrl: null, years: [], details: [{ file: "dump.txt", row: 1, format }] },
+    ]);
+    expect(desk.corpora.get("shop")).toMatchObject(corpus);
+  });
+
+  test("many sites of one address are one finding each, and logins at one site are one record", async () => {
+    const desk = openDesk();
+    const lines = ["a", "b", "a", "c", "b"].map((site, index) => `https://${site}.example/${index}:${jane}:pw${index}`);
+    expect(await desk.importText(lines.join("\n"))).toMatchObject({ read: 5, imported: 3, skipped: { duplicate: 2 } });
+    expect((await desk.lookup(jane)).map(({ subjects }) => subjects)).toEqual([
+      ["a.example"],
+      ["b.example"],
+      ["c.example"],
+    ]);
+  });
+});
+
+describe("the format is detected", () => {
+  const blocks = `URL: https://a.example/\nUsername: ${jane}\nPassword: x\n`;
+  test.each([
+    { format: "csv", name: "a.csv", text: `email,x\n${jane},1\n` },
+    { format: "csv", name: null, text: `id;E-Mail\n1;${jane}\n` },
+    { format: "csv", name: "a.txt", text: `email\n${jane}\n` },
+    { format: "jsonl", name: "a.jsonl", text: `{"x":1}\n` },
+    { format: "jsonl", name: null, text: `{"Email":"${jane}"}\n{"email":"${john}"}\n` },
+    { format: "combo", name: "a.txt", text: `${jane}:x\n${john}:y\n` },
+    { format: "combo", name: null, text: `x:${jane}\ny:${john}\n` },
+    { format: "combo", name: "symbols", text: `${jane};x\nnobody:x\n` },
+    { format: "ulp", name: "a.txt", text: `https://a.example/:${jane}:x\nb.example:${john}:y\nc.example:nobody:z\n` },
+    { format: "ulp", name: null, text: `${jane}:x:https://a.example/\n` },
+    { format: "stealer", name: "Passwords.txt", text: `*****\n${blocks}=====\n${blocks}` },
+    { format: "list", name: "a.txt", text: `${jane}\n${john}\n` },
+    { format: "hibp-domain", name: "example.com.json", text: `{"jane.doe":["ExampleShop"]}` },
+    { format: "hibp-domain", name: null, text: `{\n  "email": [\n    "ExampleShop"\n  ]\n}` },
+    { format: "hibp-domain", name: null, text: `{"BreachSearchResults":[{"Alias":"jane"}]}` },
+    { format: "hibp-domain", name: "a.csv", text: `Alias,Domain,Breach\njane,example.com,A\n` },
+    { format: "dehashed", name: null, text: `{"balance":1,"entries":[{"id":"1"}]}` },
+    { format: "dehashed", name: "a.csv", text: `id,email,hashed_password,database_name\n` },
+  ])("$format in $name", ({ format, name, text }) => {
+    expect(detectFormat(name, Buffer.from(text))).toBe(format);
+  });
+
+  test.each([
+    {
+      what: "of two formats",
+      text: `${jane}:x\nhttps://a.example/:${john}:y\n`,
+      says: "looks like combo and like ulp",
+    },
+    { what: "of columns without a header", text: `${jane},Jane,Doe,1970\n`, says: "cannot be told from the file" },
+    { what: "without an address", text: "nobody:x\n", says: "give --format, one of csv, jsonl, combo" },
+  ])("a file $what is refused with a question for --format", ({ text, says }) => {
+    expect(() => detectFormat(null, Buffer.from(text))).toThrow(says);
+  });
+});
+
+describe("a secret of a record is stored nowhere and told to nobody", () => {
+  const marker = "MARKER-hunter2";
+  const wide = Buffer.from(marker, "utf16le");
+  const files: { format: FormatName; name: string; text: string }[] = [
+    {
+      format: "csv",
+      name: "a.csv",
+      text: `email,password,hash,username,phone\n${jane},${marker},${marker},${marker},${marker}\n,${marker},,,\nbad,"${marker}",,,\n${john},"${marker}`,
+    },
+    {
+      format: "jsonl",
+      name: "a.jsonl",
+      text: `{"email":"${jane}","password":"${marker}","x":{"y":["${marker}"]}}\n{"password":"${marker}"}\n{"email":["${marker}"]}\n{${marker}\n`,
+    },
+    {
+      format: "combo",
+      name: "a.txt",
+      text: `${jane}:${marker}\n${marker}:${john}\nnobody:${marker}\n${jane}:x:${marker}\n`,
+    },
+    {
+      format: "ulp",
+      name: "b.txt",
+      text: `https://a.example/${marker}?${marker}=1:${jane}:${marker}\n${jane}:${marker}:https://a.example/${marker}\nhttps://${marker}@b.example:${john}:${marker}\n`,
+    },
+    {
+      format: "stealer",
+      name: "c.txt",
+      text: `URL: https://a.example/${marker}\nUsername: ${jane}\nPassword: ${marker}\n${marker}\n`,
+    },
+    { format: "list", name: "d.txt", text: `${jane}\n${marker}\n` },
+    {
+      format: "hibp-domain",
+      name: "example.com.json",
+      text: `{"jane.doe":["ExampleShop"],"x":[{"password":"${marker}"}]}`,
+    },
+    {
+      format: "dehashed",
+      name: "e.json",
+      text: `{"entries":[{"email":["${jane}"],"password":["${marker}"],"hashed_password":["${marker}"],"database_name":"A"}]}`,
+    },
+  ];
+  test.each(files)("$format", async ({ format, name, text }) => {
+    const desk = openDesk();
+    const report = await desk.importText(text, { format }, name);
+    expect(report.imported).toBeGreaterThan(0);
+    const found = await desk.lookup(jane);
+    expect(found.length).toBeGreaterThan(0);
+    const told = JSON.stringify([report, found, desk.publications, await desk.lookup(john)]);
+    expect(told.toLowerCase()).not.toContain(marker.toLowerCase());
+    const [segmentFile] = readdirSync(desk.corporaDir);
+    const bytes = readFileSync(join(desk.corporaDir, segmentFile ?? ""));
+    expect(bytes.includes(marker) || bytes.includes(marker.toLowerCase()) || bytes.includes(wide)).toBe(false);
+    expect(bytes.includes("jane.doe")).toBe(false);
+  });
+
+  test.each(files)("in a file that is refused as $format", async ({ format, name }) => {
+    const desk = openDesk();
+    const text =
+      format === "hibp-domain" || format === "dehashed" ? `{"${marker}":${marker}` : `${marker}\n${marker}\n`;
+    const failure = desk.importText(text, { format }, name);
+    await expect(failure).rejects.toMatchObject({ kind: "refused", message: expect.not.stringContaining(marker) });
+    expect(readdirSync(desk.corporaDir)).toEqual([]);
+  });
+});
