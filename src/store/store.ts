@@ -139,7 +139,6 @@ export type FingerprintOf = (workspace: Pick<Workspace, "id" | "name">) => strin
 
 export type ClaimRequest = {
   readonly owner: string;
-  readonly now: Date;
   readonly leaseUntil: Date;
   /** Turns go round robin over workspaces: the one served last, or null. */
   readonly afterWorkspaceId: WorkspaceId | null;

@@ -5,6 +5,7 @@ import { Appliance, client } from "../helpers/appliance.ts";
 import { emailrepTestKey, startFakeEmailrep } from "../helpers/fake-emailrep.ts";
 import { hibpPaidKey, hibpTestKey, startFakeHibp } from "../helpers/fake-hibp.ts";
 import { mispTestKey, startFakeMisp } from "../helpers/fake-misp.ts";
+import { type Fault, type FaultServer, faults, startFaultServer } from "../helpers/fault-server.ts";
 import { installHoleheDouble, makePythonEnvironment, missingPythonPackages } from "../helpers/python-environment.ts";
 
 type Fakes = {
@@ -45,6 +46,48 @@ function configure(appliance: Appliance, more: Partial<Record<"hibp" | "emailrep
   writeFileSync(file, tables.join("\n"));
   return ["--config", file];
 }
+
+/** The three that speak HTTP, all with the same fault, beside a source that answers. */
+function faultyTables(upstream: FaultServer, fault: Fault): string {
+  const common = `base_url = "${upstream.url(fault)}"\napi_key = "canary-key"\ntimeout = "1s"\nrate = "1000/1m"\n`;
+  const named = ["hibp", "emailrep", "misp"].map((name) => `[sources.${name}]\n${common}`);
+  named[2] += "internal = true\n";
+  return `${named.join("\n")}\n[[sources.http]]\nname = "good"\nurl = "${upstream.url("found")}?e={email}"\n`;
+}
+
+describe("the fault table of the sources that speak HTTP", () => {
+  let upstream: FaultServer;
+  beforeAll(async () => {
+    upstream = await startFaultServer();
+  });
+  afterAll(() => upstream.close());
+
+  // hibp and emailrep are refused by the configuration where the fault needs plain HTTP to another host.
+  const names = (Object.keys(faults) as Fault[]).filter((fault) => fault !== "unknown_name");
+
+  test.each(names)("%s is one failed source with its reason, and the others' findings are there", async (fault) => {
+    await using appliance = new Appliance();
+    const key = appliance.initialise();
+    const ca = join(appliance.folder, "ca.pem");
+    writeFileSync(ca, upstream.ca);
+    const file = join(appliance.folder, "xpose.toml");
+    writeFileSync(file, `[outbound]\nca_file = "${ca}"\n${faultyTables(upstream, fault)}`);
+    const service = await appliance.serve({ args: ["--config", file] });
+    const api = client(service.url, key);
+    const startedAt = performance.now();
+    const { request_id } = (await (await api.enrich("jane.doe@example.com")).json()) as { request_id: string };
+    const envelope = (await api.settle(request_id)) as { exposure: { findings: { source: string }[] } };
+    expect(performance.now() - startedAt).toBeLessThan(3_000);
+    expect(envelope.exposure.findings.map(({ source }) => source)).toEqual(["good"]);
+    const { sources } = (await (await api.get(`/api/v1/soc/enrich/${request_id}/sources`)).json()) as {
+      sources: SourceRow[];
+    };
+    const seen = Object.fromEntries(sources.map(({ source, outcome, error }) => [source, error ?? outcome]));
+    const reason = faults[fault];
+    expect(seen).toEqual({ hibp: reason, emailrep: reason, misp: reason, good: "ok" });
+    expect(service.log()).not.toMatch(/canary-key|jane\.doe/);
+  });
+});
 
 describe("the four named sources on the executable", () => {
   test("all of them answer, agree where they speak of one service, and never hand on a verdict", async () => {

@@ -120,9 +120,9 @@ USER LOGIN:\t${john}
 USER PASSWORD:\ttwo
 more of the secret: ${jane}
 
-Login: JANE.DOE@example.com
-PASS: three
 UR1: mail.example
+PASS: three
+Login: JANE.DOE@example.com
 ---
 U53RN4M3: nobody
 P455W0RD: four
@@ -144,6 +144,11 @@ Username: ${john}
     `${jane} portal.example`,
     `${john} portal.example`,
   ]);
+});
+
+test("stealer: where the site comes last, and a block lacks it, no login gets the site of another", async () => {
+  const text = `Username: ${jane}\nPassword: a\nURL: https://a.example/\nUsername: ${john}\nPassword: b\n`;
+  expect(await read("stealer", `${text}${text}`)).toEqual([`${jane} a.example`, john, `${jane} a.example`, john]);
 });
 
 test("list: one address per line", async () => {

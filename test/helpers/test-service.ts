@@ -48,7 +48,7 @@ export async function openTestService(options: TestServiceOptions = {}) {
   let idCount = 0;
   const newId = () => {
     idCount += 1;
-    return `00000000-0000-4000-8000-${String(idCount).padStart(12, "0")}`;
+    return `abcdef00-0000-4000-8000-${String(idCount).padStart(12, "0")}`;
   };
   const newScanId = () => newId() as ScanId;
   const settings: Live = {

@@ -243,7 +243,10 @@ class Sequence {
   readonly product = new Product(this.world);
   #idCount = 0;
 
-  newId = () => `scan-${(this.#idCount += 1)}`;
+  newId = () => {
+    this.#idCount += 1;
+    return `scan-${this.#idCount}`;
+  };
   /** The scan that the service runs now. */
   active = () => this.model.scans.find((scan) => scan.state === "scanning" && scan.owner === "service");
 

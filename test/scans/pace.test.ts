@@ -159,9 +159,10 @@ describe("5.9 a turn beyond the time left", () => {
   });
 
   test("is refused at once also when another process took the turns", async () => {
-    const { instance, clock } = openBench(onePerMinute);
+    const { instance, clock } = openBench({ ...tenPerMinute, pace: { count: 2, windowMs: minuteMs } });
     const [service, command] = [instance(), instance()];
-    service("service");
+    service("one");
+    service("two");
     await turnOver();
     const patient = command("patient");
     await turnOver();

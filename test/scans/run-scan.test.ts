@@ -357,7 +357,12 @@ describe("what is saved on the way", () => {
       await gate.promise;
       return found("Example Forum");
     });
-    const quick = ["a", "b", "c"].map((name) => inventedSource(name, async () => found("Example Shop")));
+    const quick = ["a", "b", "c"].map((name, index) =>
+      inventedSource(name, async () => {
+        for (let step = 0; step < index * 20; step += 1) await null;
+        return found("Example Shop");
+      }),
+    );
     const result = run([slow, ...quick], {
       tools: {
         store: {

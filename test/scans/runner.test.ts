@@ -422,12 +422,13 @@ describe("whenSettled", () => {
   });
 
   test("a stop ends every wait, and none begins after it", async () => {
-    const { runner, id } = await openWaiting();
+    const { runner, id, gate } = await openWaiting();
     const before = watch(runner.whenSettled(id, 60_000, noSignal));
-    const stopped = runner.stop(1);
+    const stopped = runner.stop(5_000);
     const after = watch(runner.whenSettled(id, 60_000, noSignal));
-    await stopped;
     await turnOver();
     expect([before.isOver, after.isOver]).toEqual([true, true]);
+    await gate.release();
+    await stopped;
   });
 });

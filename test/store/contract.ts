@@ -40,7 +40,10 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       return () => store.close();
     });
 
-    const newId = () => `00000000-0000-4000-8000-${String((idCount += 1)).padStart(12, "0")}`;
+    const newId = () => {
+      idCount += 1;
+      return `00000000-0000-4000-8000-${String(idCount).padStart(12, "0")}`;
+    };
     const later = (ms: number) => new Date(now.getTime() + ms);
 
     async function addWorkspace(workspaceName: string): Promise<WorkspaceId> {

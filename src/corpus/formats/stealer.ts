@@ -1,6 +1,6 @@
 import { addressOf } from "../address.ts";
 import type { Format, ReadRecord } from "./format.ts";
-import { isBlank, readLines } from "./lines.ts";
+import { isBlank, type Line, readLines } from "./lines.ts";
 import { siteOf } from "./site.ts";
 import { infostealerDefaults, loginRecord } from "./ulp.ts";
 
@@ -35,40 +35,41 @@ const separatorRow = /^\s*[=\-_*#~]{3,}\s*$/;
 type Block = { readonly site: string | null; readonly login: string | null; readonly hasSecret: boolean };
 
 async function* readBlocks(chunks: AsyncIterable<Buffer>): AsyncGenerator<ReadRecord[]> {
-  let open: Block[] = [];
-  for await (const lines of readLines(chunks)) {
-    const records: ReadRecord[] = [];
-    for (const line of lines) {
-      if (line === null) {
-        records.push("too_long");
-        continue;
-      }
-      const { ended, rest } = readLine(open, line);
-      records.push(...ended.map(recordOf));
-      open = rest;
-    }
-    yield records;
-  }
-  yield open.map(recordOf);
+  const reader = new BlockReader();
+  for await (const lines of readLines(chunks)) yield lines.flatMap((line) => reader.read(line));
+  yield reader.end();
 }
 
-/** The block that the line ends and the one that is open after it; each is there or not. */
-function readLine(open: Block[], line: string): { ended: Block[]; rest: Block[] } {
-  if (isBlank(line) || separatorRow.test(line)) return { ended: open, rest: [] };
-  const labelled = parseLabel(line);
-  // Without a label: the art at the top, promotion, or more lines of a secret.
-  if (labelled === null || labelled.label === "other") return { ended: [], rest: open };
-  const [block] = open;
-  if (block === undefined || startsBlock(block, labelled.label)) {
-    return { ended: open, rest: [withLine(emptyBlock, labelled)] };
-  }
-  return { ended: [], rest: [withLine(block, labelled)] };
-}
+/** Collects labelled lines into blocks; each method returns the records of the blocks that it ends. */
+class BlockReader {
+  #block: Block | null = null;
+  /** With it each block of the file begins, unless it is missing there. */
+  #firstLabel: StealerLabel | null = null;
 
-/** Blocks end at a blank line or a separator row, or where a label comes again. */
-function startsBlock(block: Block, label: StealerLabel): boolean {
-  if (label === "site") return block.site !== null;
-  return label === "login" ? block.login !== null : block.hasSecret;
+  read(line: Line): ReadRecord[] {
+    if (line === null) return ["too_long"];
+    if (isBlank(line) || separatorRow.test(line)) return this.end();
+    const labelled = parseLabel(line);
+    // Without a label: the art at the top, promotion, or more lines of a secret.
+    if (labelled === null || labelled.label === "other") return [];
+    this.#firstLabel ??= labelled.label;
+    const records = this.#startsBlock(labelled.label) ? this.end() : [];
+    this.#block = withLine(this.#block ?? emptyBlock, labelled);
+    return records;
+  }
+
+  end(): ReadRecord[] {
+    const block = this.#block;
+    this.#block = null;
+    return block === null ? [] : [recordOf(block)];
+  }
+
+  /** Files without rows between the blocks: where the first label, or any other one, comes again. */
+  #startsBlock(label: StealerLabel): boolean {
+    if (label === this.#firstLabel) return true;
+    if (label === "site") return this.#block?.site != null;
+    return label === "login" ? this.#block?.login != null : this.#block?.hasSecret === true;
+  }
 }
 
 const emptyBlock: Block = { site: null, login: null, hasSecret: false };

@@ -395,7 +395,19 @@ describe("6.1 isolation", () => {
     const { respond, addTenant, scanned, get } = await open();
     const other = await addTenant("Other");
     const foreignId = await scanned(address, other);
-    const ids = [unknownId, foreignId, foreignId.toUpperCase(), "no-id", "..%2F", "%00", "%ff", `${foreignId}%20`];
+    const ownId = await scanned(address);
+    expect(ownId.toUpperCase()).not.toBe(ownId);
+    const ids = [
+      unknownId,
+      foreignId,
+      ownId.toUpperCase(),
+      foreignId.toUpperCase(),
+      "no-id",
+      "..%2F",
+      "%00",
+      "%ff",
+      `${foreignId}%20`,
+    ];
     const answers = new Set<string>();
     for (const id of ids) {
       for (const view of ["", "/sources", "/evidence"]) {
