@@ -106,6 +106,7 @@ CREATE TABLE answer (
   confidence REAL NOT NULL,
   origin TEXT NOT NULL,
   answered_at INTEGER NOT NULL,
+  missing TEXT NOT NULL,
   sha256 TEXT NOT NULL,
   findings TEXT NOT NULL,
   UNIQUE (indicator_hash, workspace_id, source)

@@ -4,15 +4,27 @@ export type Log = pino.Logger;
 export type LogOutput = { readonly log: Log; readonly reconfigure: (settings: LogSettings) => void };
 export type LogSettings = { readonly level: string; readonly format: "json" | "pretty" };
 
-/** Fields that must never be written, wherever they stand in an object that is logged. */
-const secretFields = ["key", "token", "secret", "api_key", "apiKey", "password", "authorization", "email", "value"];
+/** Fields that must never be written, down to the third level of an object that is logged. */
+const secretFields = [
+  "key",
+  "token",
+  "secret",
+  "api_key",
+  "apiKey",
+  "password",
+  "authorization",
+  "cookie",
+  "x-api-key",
+  "email",
+  "value",
+];
 
 /**
  * The root logger: one JSON object per line on the standard error, or lines for people. Ids are logged, never a key,
  * an address or a finding.
  */
 export function openLog(settings: LogSettings): LogOutput {
-  const paths = secretFields.flatMap((field) => [field, `*.${field}`]);
+  const paths = secretFields.flatMap((field) => ["", "*", "*.*"].map((parent) => `${parent}["${field}"]`));
   let isPretty = settings.format === "pretty";
   const plain = pino.destination({ fd: 2, sync: true });
   const destination = { write: (line: string) => (isPretty ? writePretty(line) : plain.write(line)) };

@@ -1,4 +1,4 @@
-import { readFileSync, writeSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { type Config, ConfigError, checkServeSettings, environment } from "../config.ts";
 import { indicatorHash } from "../domain/keyed-hash.ts";
@@ -68,11 +68,7 @@ async function serve({ config, readAgain, open, logOutput, output, notifier }: S
   const sources = openReplaceable(config, open, logOutput);
   const runner = new Runner(sources.live, { store, now, steadyNow, log });
   const calls = openCalls(store, sources.live, now, () => runner.wake());
-  const accessLog = openAccessLog(
-    (text) => writeSync(2, text),
-    now,
-    () => log.isLevelEnabled("info"),
-  );
+  const accessLog = openAccessLog(output.err, now, () => log.isLevelEnabled("info"));
   let isReady = false;
   const respond = createRouter(routes, {
     keys,
@@ -107,7 +103,8 @@ async function serve({ config, readAgain, open, logOutput, output, notifier }: S
   notifier.stopping();
   isReady = false;
   retention.stop();
-  await Promise.all([runner.stop(stopGraceMs), server.stop(stopGraceMs)]);
+  const stops = await Promise.allSettled([runner.stop(stopGraceMs), server.stop(stopGraceMs)]);
+  for (const stop of stops) if (stop.status === "rejected") log.error({ err: stop.reason }, "could not stop in order");
   await sources.close();
   accessLog.flush();
   log.info("stopped");

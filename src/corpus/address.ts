@@ -5,11 +5,15 @@ import { canonicalDomain, type EmailAddress, parseEmail } from "../domain/email.
  * nothing else is repaired (local-corpus-formats.md).
  */
 export function addressOf(token: string): EmailAddress | null {
+  if (token.length > maxTokenLength) return null;
   const plain = parsePlain(token);
   if (plain !== null) return plain;
   const inner = unwrap(token);
   return parsePlain(inner) ?? parseEmail(inner);
 }
+
+/** An address has at most 254 octets; the rest is room for blanks and wrapping. */
+const maxTokenLength = 1024;
 
 /**
  * ASCII addresses of the usual form, where the canonical form is the lower-cased text: `parseEmail` costs 7 us, mostly

@@ -89,7 +89,7 @@ const minUsableShare = 0.01;
 export async function importCorpus(options: ImportOptions, context: ImportContext): Promise<ImportReport> {
   const startedAt = context.now().getTime();
   checkOptions(options, await context.store.listCorpora());
-  const input = await openInput(options.source);
+  const input = await openInput(options.source, context.signal);
   const id = context.newId();
   const sorter = new RecordSorter(join(context.corporaDir, `${id}.spill.tmp`));
   try {

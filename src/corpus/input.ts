@@ -32,13 +32,14 @@ const readSize = 256 << 10;
 
 /**
  * Opens a file to import. Throws `CorpusError`: `not_found`; `refused` for what is no regular file, empty, binary, or
- * packed in a way that is not read here. It never waits on a FIFO or a device.
+ * packed in a way that is not read here; and what `signal` was aborted with, also while it waits for standard input.
+ * It never waits on a FIFO or a device.
  */
-export async function openInput(source: ImportSource): Promise<Input> {
-  if ("stdin" in source) return readInput(null, source.stdin, null);
+export async function openInput(source: ImportSource, signal: AbortSignal): Promise<Input> {
+  if ("stdin" in source) return readInput(null, abortable(source.stdin, signal), null);
   const file = await openFile(source.path);
   try {
-    return await readInput(basename(source.path), fileChunks(file), file);
+    return await readInput(basename(source.path), abortable(fileChunks(file), signal), file);
   } catch (error) {
     await file.handle.close();
     throw error;
@@ -116,6 +117,28 @@ async function* fileChunks(file: OpenFile): AsyncGenerator<Buffer> {
     if (bytesRead === 0) return;
     yield buffer.subarray(0, bytesRead);
   }
+}
+
+/** The chunks until the signal aborts: a pipe may stay silent for ever. */
+async function* abortable(chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const iterator = chunks[Symbol.asyncIterator]();
+  for (;;) {
+    const { done, value } = await nextOrAbort(iterator, signal);
+    if (done === true) return;
+    yield value;
+  }
+}
+
+function nextOrAbort<Value>(iterator: AsyncIterator<Value>, signal: AbortSignal): Promise<IteratorResult<Value>> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    iterator
+      .next()
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener("abort", onAbort));
+  });
 }
 
 const gzipMagic = [0x1f, 0x8b];

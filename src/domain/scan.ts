@@ -27,6 +27,8 @@ export type Answer = {
   readonly confidence: number;
   readonly origin: string;
   readonly answeredAt: Date;
+  /** Sub-calls that the plan at that source did not allow. */
+  readonly missing: readonly string[];
   readonly sha256: string;
   readonly findings: readonly Finding[];
 };
@@ -38,8 +40,6 @@ export type SourceRun = {
   readonly endedAt: Date;
   readonly durationMs: number;
   readonly error: SourceErrorReason | null;
-  /** Sub-calls that the plan at that source does not allow. */
-  readonly missing: readonly string[];
   /** Calls left at the upstream in its current period; null when it did not tell. */
   readonly quotaLeft: number | null;
   readonly answer: Answer | null;

@@ -79,7 +79,6 @@ async function runSource(
     endedAt: now(),
     durationMs: Math.round(steadyNow() - startedAt),
     error: null,
-    missing: [],
     quotaLeft: null,
     answer: null,
     isReused: false,
@@ -96,11 +95,20 @@ async function runSource(
     const findings = capFindings(mergeFindings(reply.findings));
     const { name, fingerprint, confidence, origin } = source;
     const sha256 = answerSha256(findings);
-    const answer: Answer = { source: name, fingerprint, confidence, origin, answeredAt: now(), sha256, findings };
+    const missing = reply.missing ?? [];
+    const answer: Answer = {
+      source: name,
+      fingerprint,
+      confidence,
+      origin,
+      answeredAt: now(),
+      missing,
+      sha256,
+      findings,
+    };
     return end({
       outcome: findings.length > 0 ? "ok" : "no_data",
       answer,
-      missing: reply.missing ?? [],
       quotaLeft: reply.quotaLeft ?? null,
     });
   } catch (error) {

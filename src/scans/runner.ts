@@ -103,7 +103,6 @@ export class Runner {
     try {
       const scan = await store.claimScan({
         owner: serviceOwner,
-        now: now(),
         leaseUntil: new Date(now().getTime() + leaseMs),
         afterWorkspaceId: this.#lastWorkspaceId,
         fingerprintOf: this.#live().fingerprintOf,

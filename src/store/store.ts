@@ -44,8 +44,6 @@ export interface Store {
     which: { owner: string } | { leaseOverAt: Date },
     options: { isCounted: boolean; now: Date },
   ): Promise<number>;
-  /** When the earliest lease of a claimed scan ends, or null. */
-  nextLeaseEnd(): Promise<Date | null>;
   /** Deletes at most `maxRows` rows that are past their retention; returns how many it deleted. */
   removeExpired(limits: RetentionLimits, maxRows: number): Promise<number>;
 

@@ -1,8 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { detectFormat } from "../../src/corpus/detect.ts";
-import type { FormatName } from "../../src/corpus/formats/format.ts";
+import { CorpusError } from "../../src/corpus/error.ts";
+import { type FormatName, formatNames } from "../../src/corpus/formats/format.ts";
 import { formats } from "../../src/corpus/formats/registry.ts";
 import { openDesk } from "../helpers/corpus-desk.ts";
 
@@ -395,6 +397,63 @@ describe("the format is detected", () => {
     { what: "without an address", text: "nobody:x\n", says: "give --format, one of csv, jsonl, combo" },
   ])("a file $what is refused with a question for --format", ({ text, says }) => {
     expect(() => detectFormat(null, Buffer.from(text))).toThrow(says);
+  });
+});
+
+describe("hostile files", () => {
+  test.each(formatNames)("of any bytes are read as %s or refused, never with another error", async (format) => {
+    const signs = fc.constantFrom(
+      ..."{}[]\"':;,|\t\n\r @.\\\0<>=-",
+      "email",
+      "entries",
+      "URL: ",
+      jane,
+      "https://",
+      "ä",
+    );
+    const anyFile = fc.oneof(
+      fc.array(signs).map((parts) => Buffer.from(parts.join(""))),
+      fc.uint8Array().map(Buffer.from),
+    );
+    await fc.assert(
+      fc.asyncProperty(anyFile, fc.integer({ min: 1, max: 9 }), async (bytes, size) => {
+        const pieces = Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) =>
+          bytes.subarray(index * size, (index + 1) * size),
+        );
+        const [whole, inPieces] = await Promise.all(
+          [[bytes], pieces].map((parts) =>
+            readPieces(format, parts, "example.com.json").catch((error: unknown) => {
+              expect(error).toBeInstanceOf(CorpusError);
+              return "refused";
+            }),
+          ),
+        );
+        expect(inPieces).toEqual(whole);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  test.each(formatNames)("cost %s no more than their length: patterns do not run away", async (format) => {
+    const size = 60_000;
+    const fills = [":", " ", "a@b:", ":https://a", "=", "\\", '"', "a.", "@", "{", "[", "\t;", "%40", "-"];
+    const lines = fills.flatMap((fill) => {
+      const run = fill.repeat(size / fill.length);
+      return [`${run}x`, `x${run}x:${jane}`, `URL${run}:x`, `'${run}|`, `${jane}${run}|`, `http://${run}/:${jane}:x`];
+    });
+    const header =
+      format === "csv" || format === "dehashed" ? "email,title\n" : format === "hibp-domain" ? "email,breach\n" : "";
+    const startedAt = performance.now();
+    await readPieces(format, [Buffer.from(`${header}${lines.join("\n")}\n`)], "example.com.csv");
+    for (const line of lines) {
+      try {
+        detectFormat(null, Buffer.from(line));
+      } catch (error) {
+        expect(error).toBeInstanceOf(CorpusError);
+      }
+    }
+    // 5 MB; one pattern of quadratic cost takes seconds for a single line.
+    expect(performance.now() - startedAt).toBeLessThan(5000);
   });
 });
 

@@ -450,6 +450,19 @@ describe("all or nothing", () => {
     expect(desk.publications).toEqual([]);
   });
 
+  test("an import is aborted while it waits for standard input", async () => {
+    const desk = openDesk();
+    const abort = new AbortController();
+    async function* stdin() {
+      yield Buffer.from(`email\n${jane}\n`);
+      abort.abort(new Error("interrupted"));
+      await new Promise(() => undefined);
+    }
+    const failure = desk.importFile("", { source: { stdin: stdin() } }, { signal: abort.signal });
+    await expect(failure).rejects.toThrow("interrupted");
+    expect(readdirSync(desk.corporaDir)).toEqual([]);
+  });
+
   test("an import whose publication fails leaves no file", async () => {
     const desk = openDesk();
     const publishImport = () => Promise.reject(new Error("the database is full"));

@@ -23,6 +23,7 @@ function answer(source: string, findings: readonly Finding[], about: Partial<Ans
     confidence: confidences[source] ?? 0.75,
     origin: source,
     answeredAt: new Date("2026-06-28T22:41:00Z"),
+    missing: [],
     sha256: answerSha256(findings),
     findings,
     ...about,

@@ -87,9 +87,9 @@ class Product {
   }
 
   claim(): Promise<ClaimedScan | null> {
-    const [now, leaseUntil, afterWorkspaceId] = [this.now(), this.#leaseUntil(), this.#servedLast];
+    const [leaseUntil, afterWorkspaceId] = [this.#leaseUntil(), this.#servedLast];
     const { fingerprintOf } = this.live;
-    return this.store.claimScan({ owner: "service", now, leaseUntil, afterWorkspaceId, fingerprintOf });
+    return this.store.claimScan({ owner: "service", leaseUntil, afterWorkspaceId, fingerprintOf });
   }
 
   #leaseUntil = () => new Date(this.#world.now + leaseMs);

@@ -251,7 +251,7 @@ describe("how a source ends (contract 5.7, 6.5)", () => {
     const { signal } = new AbortController();
     const options = { scan: await claim(), sources: [source], live: live(), isRefresh: false, signal };
     expect(await runScan(options, { ...runnerTools, store })).toBe(true);
-    expect(saved).toMatchObject([{ outcome: "no_data", missing: ["pastes"], quotaLeft: 41 }]);
+    expect(saved).toMatchObject([{ outcome: "no_data", answer: { missing: ["pastes"] }, quotaLeft: 41 }]);
   });
 });
 

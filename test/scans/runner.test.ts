@@ -155,7 +155,6 @@ describe("5.10 crashes and lost leases", () => {
   function claimAndDie({ store, clock, live }: TestService) {
     return store.claimScan({
       owner: "service",
-      now: clock.now(),
       leaseUntil: clock.after(30_000),
       afterWorkspaceId: null,
       fingerprintOf: live().fingerprintOf,
@@ -222,7 +221,6 @@ describe("5.10 crashes and lost leases", () => {
     await store.requeueScans({ owner: "service" }, { isCounted: true, now: clock.now() });
     const other = await store.claimScan({
       owner: "other",
-      now: clock.now(),
       leaseUntil: clock.after(30_000),
       afterWorkspaceId: null,
       fingerprintOf: live().fingerprintOf,

@@ -25,9 +25,10 @@ const labels: readonly (readonly [StealerLabel, RegExp])[] = [
 
 /** What the label of a line says, and the text after it; null for a line without a known label. */
 export function parseLabel(line: string): { label: StealerLabel; value: string } | null {
-  const match = /^\s*([^:]{1,40}?)\s*:(.*)$/.exec(line);
-  const label = labels.find(([, spelling]) => spelling.test(match?.[1] ?? ""))?.[0];
-  return match === null || label === undefined ? null : { label, value: (match[2] ?? "").trim() };
+  const colon = line.indexOf(":");
+  const word = line.slice(0, Math.max(0, colon)).trim();
+  const label = labels.find(([, spelling]) => spelling.test(word))?.[0];
+  return label === undefined ? null : { label, value: line.slice(colon + 1).trim() };
 }
 
 const separatorRow = /^\s*[=\-_*#~]{3,}\s*$/;

@@ -24,6 +24,13 @@ export function nextToken(line: string, from: number): Token | null {
   return { start, end, address: addressOf(line.slice(start, end)) };
 }
 
+/** Text without the delimiters at its end. */
+export function trimDelimiters(text: string): string {
+  let end = text.length;
+  while (end > 0 && delimiters.has(text.charCodeAt(end - 1))) end--;
+  return text.slice(0, end);
+}
+
 /** The first tokens of a line that hold an `@`, from left to right. */
 export function tokensOf(line: string): Token[] {
   const tokens: Token[] = [];

@@ -3,7 +3,7 @@ import { noFields, type RecordDefaults } from "../record.ts";
 import { commonDefaults, type Format, type ReadRecord } from "./format.ts";
 import { readRecordLines } from "./lines.ts";
 import { siteOf } from "./site.ts";
-import { type Token, tokensOf } from "./tokens.ts";
+import { type Token, tokensOf, trimDelimiters } from "./tokens.ts";
 
 /** `url:login:password` lines (local-corpus-formats.md, 5). */
 export const ulp: Format = {
@@ -57,8 +57,13 @@ function chooseLogin(line: string, tokens: readonly Token[]): Token | undefined 
  * secret can look like a host.
  */
 function siteBeside(line: string, { start, end }: Token): string | null {
-  const left = line.slice(0, start).replace(/[:;|,\s]+$/, "");
+  const left = trimDelimiters(line.slice(0, start));
   if (left !== "") return siteOf(left);
-  const url = /[:;|,\s](https?:\/\/[^\s;|,]+)$/i.exec(line.slice(end))?.[1];
-  return url === undefined ? null : siteOf(url);
+  const lastField =
+    line
+      .slice(end)
+      .split(/[;|,\s]/)
+      .at(-1) ?? "";
+  const scheme = lastField.search(/https?:\/\//i);
+  return scheme === -1 ? null : siteOf(lastField.slice(scheme));
 }

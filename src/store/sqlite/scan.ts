@@ -51,6 +51,7 @@ type AnswerRow = {
   confidence: number;
   origin: string;
   answered_at: number;
+  missing: string;
   sha256: string;
   findings: string;
 };
@@ -131,9 +132,6 @@ export function scanTable(connection: Connection) {
     "SELECT * FROM scan WHERE lease_until IS NOT NULL AND owner = ?",
   );
   const claimedUntil = connection.prepare<[number], ClaimedRow>("SELECT * FROM scan WHERE lease_until <= ?");
-  const earliestLease = connection.prepare<[], { lease_until: number | null }>(
-    "SELECT min(lease_until) AS lease_until FROM scan WHERE lease_until IS NOT NULL",
-  );
   const requeue = connection.prepare(
     "UPDATE scan SET state = 'queued', owner = NULL, lease_until = NULL, claim_count = ? WHERE id = ?",
   );
@@ -155,15 +153,16 @@ export function scanTable(connection: Connection) {
     `SELECT ${runColumns}, max(ended_at) FROM source_run GROUP BY source ORDER BY source`,
   );
   const answersOf = connection.prepare<[string, string], AnswerRow>(
-    `SELECT source, fingerprint, confidence, origin, answered_at, sha256, findings FROM answer
+    `SELECT source, fingerprint, confidence, origin, answered_at, missing, sha256, findings FROM answer
      WHERE indicator_hash = ? AND workspace_id = ? ORDER BY source`,
   );
-  const saveAnswer = connection.prepare(
-    `INSERT INTO answer (indicator_hash, workspace_id, source, fingerprint, confidence, origin, answered_at, sha256, findings)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+  const saveAnswer = connection.prepare<[Record<string, string | number>]>(
+    `INSERT INTO answer (indicator_hash, workspace_id, source, fingerprint, confidence, origin, answered_at, missing,
+       sha256, findings)
+     VALUES (@indicatorHash, @workspaceId, @source, @fingerprint, @confidence, @origin, @at, @missing, @sha256, @text)
      ON CONFLICT (indicator_hash, workspace_id, source) DO UPDATE SET fingerprint = excluded.fingerprint,
        confidence = excluded.confidence, origin = excluded.origin, answered_at = excluded.answered_at,
-       sha256 = excluded.sha256, findings = excluded.findings`,
+       missing = excluded.missing, sha256 = excluded.sha256, findings = excluded.findings`,
   );
   const saveSighting = connection.prepare<[Record<string, string | number>]>(
     `INSERT INTO sighting (indicator_hash, workspace_id, finding_hash, first_seen_at, last_seen_at)
@@ -192,14 +191,25 @@ export function scanTable(connection: Connection) {
   function saveRuns(row: ClaimedRow, runs: readonly SourceRun[]): void {
     for (const run of runs) {
       const findingCount = run.answer?.findings.length ?? 0;
-      const missing = JSON.stringify(run.missing);
+      const missing = JSON.stringify(run.answer?.missing ?? []);
       const { source, outcome, durationMs, endedAt, error, quotaLeft } = run;
       saveRun.run(row.id, source, outcome, findingCount, durationMs, endedAt.getTime(), error, missing, quotaLeft);
       if (run.answer === null || run.isReused) continue;
       const { fingerprint, confidence, origin, answeredAt, sha256, findings } = run.answer;
       const at = answeredAt.getTime();
       const text = JSON.stringify(findings);
-      saveAnswer.run(row.indicator_hash, row.workspace_id, source, fingerprint, confidence, origin, at, sha256, text);
+      saveAnswer.run({
+        indicatorHash: row.indicator_hash,
+        workspaceId: row.workspace_id,
+        source,
+        fingerprint,
+        confidence,
+        origin,
+        at,
+        missing,
+        sha256,
+        text,
+      });
     }
   }
 
@@ -322,8 +332,6 @@ export function scanTable(connection: Connection) {
       return rows.length;
     },
 
-    nextLeaseEnd: (): Date | null => toDate(earliestLease.get()?.lease_until ?? null),
-
     removeExpired(limits: RetentionLimits, maxRows: number): number {
       let left = maxRows;
       left -= expiredScans.run(limits.scansFinishedBefore.getTime(), left).changes;
@@ -361,6 +369,7 @@ function toAnswer(row: AnswerRow): Answer {
     confidence: row.confidence,
     origin: row.origin,
     answeredAt: toDate(row.answered_at),
+    missing: JSON.parse(row.missing) as string[],
     sha256: row.sha256,
     findings: JSON.parse(row.findings) as Answer["findings"],
   };

@@ -120,10 +120,6 @@ export class SqliteStore implements port.Store {
     return this.#write(() => this.#scans.requeue(which, options.isCounted, options.now));
   }
 
-  nextLeaseEnd(): Promise<Date | null> {
-    return this.#read(() => this.#scans.nextLeaseEnd());
-  }
-
   removeExpired(limits: port.RetentionLimits, maxRows: number): Promise<number> {
     return this.#write(() => this.#scans.removeExpired(limits, maxRows));
   }
