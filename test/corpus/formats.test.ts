@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { detectFormat } from "../../src/corpus/detect.ts";
@@ -168,6 +169,15 @@ describe("hibp-domain", () => {
       "john@example.com ExampleShop",
       "jx@example.com A",
     ]);
+  });
+
+  test("takes the domain from the name of a compressed file too", async () => {
+    const desk = openDesk();
+    expect(await desk.importText(gzipSync(breaches), {}, "Example.com.json.gz")).toMatchObject({
+      read: 4,
+      imported: 4,
+    });
+    expect(await desk.lookup(jane)).toHaveLength(2);
   });
 
   test("is refused when the domain cannot be known", async () => {
