@@ -54,7 +54,7 @@ export type ImportContext = {
   readonly corporaDir: string;
   readonly now: () => Date;
   readonly newId: () => string;
-  /** Called at most 4 times per second. */
+  /** Called at most 4 times per second, and once when the file has been read. */
   readonly onProgress?: (progress: ImportProgress) => void;
   readonly signal: AbortSignal;
 };
@@ -186,9 +186,14 @@ async function readRecords({ input, format, info, sorter, context }: Reading): P
       tally.usable++;
       sorter.add(corpusHash(context.keys, { type: "email", value: record.address }), tally.read, payload);
     }
-    report({ bytesRead: input.bytesRead(), bytesTotal: input.bytesTotal, read: tally.read, usable: tally.usable });
+    report(progressOf(input, tally));
   }
+  context.onProgress?.(progressOf(input, tally));
   return tally;
+}
+
+function progressOf(input: Input, { read, usable }: Tally): ImportProgress {
+  return { bytesRead: input.bytesRead(), bytesTotal: input.bytesTotal, read, usable };
 }
 
 const progressIntervalMs = 250;
