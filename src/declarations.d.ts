@@ -19,7 +19,10 @@ declare module "tr46" {
     transitionalProcessing: boolean;
     verifyDNSLength: boolean;
   };
-  const tr46: { toASCII(domain: string, options: Options): string | null };
+  const tr46: {
+    toASCII(domain: string, options: Options): string | null;
+    toUnicode(domain: string, options: Options): { domain: string; error: boolean };
+  };
   export default tr46;
 }
 

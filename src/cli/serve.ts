@@ -21,7 +21,7 @@ import { sweepCorpora } from "./sweep.ts";
 
 /** Scans and answers under way get this long after SIGTERM; with the rest it stays below the promised 10 s. */
 const stopGraceMs = 3_000;
-const retentionEveryMs = 60 * 60 * 1000;
+const retentionEveryMs = 60 * 1000;
 /** A scan that still uses replaced settings may take this much longer than its time-out. */
 const closeMarginMs = 5_000;
 
@@ -103,8 +103,10 @@ async function serve({ config, readAgain, open, logOutput, output, notifier }: S
   notifier.stopping();
   isReady = false;
   retention.stop();
-  const stops = await Promise.allSettled([runner.stop(stopGraceMs), server.stop(stopGraceMs)]);
-  for (const stop of stops) if (stop.status === "rejected") log.error({ err: stop.reason }, "could not stop in order");
+  // While scans end, whoever still asks is told 503; then the server ends too.
+  for (const stop of [() => runner.stop(stopGraceMs), () => server.stop(stopGraceMs)]) {
+    await stop().catch((error: unknown) => log.error({ err: error }, "could not stop in order"));
+  }
   await sources.close();
   accessLog.flush();
   log.info("stopped");

@@ -1,9 +1,8 @@
 import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Corpus } from "../domain/corpus.ts";
-import { oneLine, parseLeakYear, type Severity } from "../domain/finding.ts";
+import { categorySlug, oneLine, parseLeakYear, type Severity } from "../domain/finding.ts";
 import { corpusHash, type DerivedKeys } from "../domain/keyed-hash.ts";
-import { slug } from "../domain/subject.ts";
 import type { WorkspaceId } from "../domain/workspace.ts";
 import type { Store } from "../store/store.ts";
 import { detectFormat } from "./detect.ts";
@@ -144,7 +143,7 @@ function importInfo(options: ImportOptions, format: Format, fileName: string): I
   const own = format.defaultsFor(options.name);
   const defaults: RecordDefaults = {
     severity: options.severity ?? own.severity,
-    category: slug(options.category ?? "").replaceAll("-", "_") || own.category,
+    category: categorySlug(options.category ?? "") || own.category,
     subject: oneLine(options.subject ?? "", 253) || own.subject,
     title: oneLine(options.title ?? "", 255) || own.title,
     date: options.date?.trim() ?? own.date,

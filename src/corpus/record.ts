@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { EmailAddress } from "../domain/email.ts";
 import {
+  categorySlug,
   type Finding,
   makeFinding,
   oneLine,
@@ -10,7 +11,6 @@ import {
   severities,
   usableUrl,
 } from "../domain/finding.ts";
-import { slug } from "../domain/subject.ts";
 
 /**
  * What is kept of a record beside its address, already repaired and bounded. In this order it is stored, so that the
@@ -76,7 +76,7 @@ export function parseFields(raw: RawFields, address: EmailAddress): RecordFields
   const category = textOf(raw.category, 50);
   return {
     severity: raw.severity === null ? "low" : severityOf(raw.severity),
-    category: category === undefined ? undefined : slug(category).replaceAll("-", "_"),
+    category: category === undefined ? undefined : categorySlug(category),
     subject: textOf(raw.subject, 253),
     title: textOf(raw.title, 255),
     sourceUrl: usableUrl(textOf(raw.source_url, 1025) ?? null) ?? undefined,

@@ -18,6 +18,15 @@ const domainLabel = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 /** UTS-46 drops these without a trace (soft hyphen, joiners, variation selectors); two spellings must not become one. */
 const droppedByUts46 = /\p{Default_Ignorable_Code_Point}/u;
 
+const uts46Options = {
+  checkBidi: true,
+  checkHyphens: false,
+  checkJoiners: true,
+  useSTD3ASCIIRules: true,
+  transitionalProcessing: false,
+  verifyDNSLength: true,
+} as const;
+
 /**
  * Parses an address as a person or a SIEM may write it and returns its canonical form, or null when it is not a valid
  * address. Never folds sub-addresses or dots: that would say that two addresses are one person. No DNS is asked.
@@ -48,15 +57,10 @@ function canonicalLocalPart(text: string): string | null {
  */
 export function canonicalDomain(text: string): string | null {
   if (text.length > maxInputLength || droppedByUts46.test(text)) return null;
-  const domain = tr46.toASCII(text, {
-    checkBidi: true,
-    checkHyphens: false,
-    checkJoiners: true,
-    useSTD3ASCIIRules: true,
-    transitionalProcessing: false,
-    verifyDNSLength: true,
-  });
+  const domain = tr46.toASCII(text, uts46Options);
   if (domain === null || domain.length > maxDomainOctets) return null;
+  // An A-label can hide what its Unicode form would be refused for.
+  if (domain.includes("xn--") && droppedByUts46.test(tr46.toUnicode(domain, uts46Options).domain)) return null;
   const labels = domain.split(".");
   const last = labels.at(-1) ?? "";
   if (labels.length < 2 || /^[0-9]+$/.test(last)) return null;

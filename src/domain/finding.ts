@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import canonicalize from "canonicalize";
-import { slug, subjectOf } from "./subject.ts";
+import { subjectOf } from "./subject.ts";
 
 /** In descending order, as atoms are sorted and counted (CONTRACT.md 7.3, 7.6). */
 export const severities = ["high", "medium", "low"] as const;
@@ -57,9 +57,8 @@ export type FindingInput = {
 
 /** Builds a finding and repairs its text: one line, bounded, well-formed; a URL that is not http(s) becomes null. */
 export function makeFinding(input: FindingInput): Finding {
-  const category = oneLine(slug(input.category), maxCategoryLength).replaceAll("-", "_") || "metadata";
   return {
-    category,
+    category: categorySlug(input.category) || "metadata",
     severity: input.severity,
     title: oneLine(input.title, maxTitleLength) || "Exposure without a title",
     sourceUrl: usableUrl(input.sourceUrl ?? null),
@@ -67,6 +66,16 @@ export function makeFinding(input: FindingInput): Finding {
     years: input.year == null ? [] : [input.year],
     details: input.details === undefined || Object.keys(input.details).length === 0 ? [] : [wellFormed(input.details)],
   };
+}
+
+/** A category as a slug of a-z, 0-9, - and _: `Credential Leak` -> `credential_leak`. Empty when nothing is left. */
+export function categorySlug(text: string): string {
+  return text
+    .toLowerCase()
+    .replace(/[^a-z0-9_-]+/g, "_")
+    .replace(/^[_-]+/, "")
+    .slice(0, maxCategoryLength)
+    .replace(/[_-]+$/, "");
 }
 
 /** Text as one line of at most `maxLength` UTF-16 units, without control and direction marks; never cuts a pair in half. */
@@ -97,6 +106,12 @@ function wellFormed(value: Details): Details {
     match === "\\\\" ? match : "\\ufffd",
   );
   return JSON.parse(text) as Details;
+}
+
+/** The title of a finding in a named leak, with the year unless the name says it (CONTRACT.md 11.2a). */
+export function leakTitle(name: string, year: number | null): string {
+  const isYearSaid = year === null || new RegExp(`(?<!\\d)${year}(?!\\d)`).test(name);
+  return isYearSaid ? `Present in the ${name} breach` : `Present in the ${name} ${year} breach`;
 }
 
 /** The severity a source's word stands for: `critical` is high, `info`, null and unknown words are low (CONTRACT.md 7.4). */

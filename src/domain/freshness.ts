@@ -46,6 +46,11 @@ function isFresh(scan: ScanFacts, lifetimes: Lifetimes, now: Date): boolean {
   return ageMs(scan.finishedAt, now) < lifetimes.retentionMs;
 }
 
+/** May a scan still be read? An unfinished one always may; a finished one for its retention (CONTRACT.md 5.11). */
+export function isRetained(finishedAt: Date | null, lifetimes: Pick<Lifetimes, "retentionMs">, now: Date): boolean {
+  return finishedAt === null || ageMs(finishedAt, now) <= lifetimes.retentionMs;
+}
+
 /** A scan not yet started will use the data as of its start, so it serves any caller. */
 function isJoinable(scan: ScanFacts, current: DataVersion): boolean {
   if (scan.state === "queued") return true;

@@ -10,6 +10,10 @@ export type UnfinishedState = "queued" | "scanning" | "running";
 export type FinishedState = "completed" | "failed";
 export type ScanState = UnfinishedState | FinishedState;
 
+export function isFinished(state: ScanState): state is FinishedState {
+  return state === "completed" || state === "failed";
+}
+
 /** After this many claims a scan that never settles is given up (CONTRACT.md 5.10). */
 export const maxClaims = 3;
 

@@ -30,9 +30,9 @@ export function subjectOf(text: string, aliases?: ReadonlyMap<string, string>): 
   return aliases?.get(nameSlug) ?? serviceDomains.get(nameSlug) ?? nameSlug;
 }
 
-/** The domain in `example.com`, `www.example.com` or `https://example.com/login`, else null. */
+/** The domain in `example.com`, `www.example.com.` or `https://example.com/login`, else null. */
 function domainOf(name: string): string | null {
-  const host = /^(?:https?:\/\/)?(?:www\.)?([^/:?#@\s]+)(?::\d+)?(?:[/?#].*)?$/.exec(name)?.[1];
+  const host = /^(?:https?:\/\/)?(?:www\.)?([^/:?#@\s]+?)\.?(?::\d+)?(?:[/?#].*)?$/.exec(name)?.[1];
   return host === undefined ? null : canonicalDomain(host);
 }
 

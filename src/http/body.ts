@@ -8,7 +8,7 @@ import { AppError } from "../domain/error.ts";
 export async function readJson(request: Request, maxBytes: number): Promise<unknown> {
   const bytes = await readWithin(request, maxBytes);
   const mediaType = (request.headers.get("Content-Type") ?? "").split(";")[0]?.trim().toLowerCase();
-  const encoding = (request.headers.get("Content-Encoding") ?? "identity").trim().toLowerCase();
+  const encoding = (request.headers.get("Content-Encoding") ?? "").trim().toLowerCase() || "identity";
   if (mediaType !== "application/json" || encoding !== "identity") {
     throw new AppError("unsupported_media_type", "The body must be application/json without a content encoding");
   }

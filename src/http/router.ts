@@ -72,9 +72,15 @@ export function createRouter(routes: readonly Route[], app: Application): (reque
     const path = found?.rows[0]?.path ?? null;
     const durationMs = app.steadyNow() - startedAt;
     app.accessLog.write({ method: request.method, path, status: response.status, durationMs, correlationId });
-    if (request.method !== "HEAD") return response;
-    return new Response(null, { status: response.status, headers: response.headers });
+    return request.method === "HEAD" ? await withoutBody(response) : response;
   };
+}
+
+/** The answer to HEAD: all of the headers, the length of the body that is left out among them. */
+async function withoutBody(response: Response): Promise<Response> {
+  const { byteLength } = await response.arrayBuffer();
+  response.headers.set("Content-Length", String(byteLength));
+  return new Response(null, { status: response.status, headers: response.headers });
 }
 
 async function answer(request: Request, found: Match | null, app: Application): Promise<Response> {

@@ -18,7 +18,7 @@ export type ScanTools = {
 export type ScanOptions = {
   readonly scan: ClaimedScan;
   readonly sources: readonly Source[];
-  readonly live: Pick<Live, "lifetimes" | "scanTimeoutMs">;
+  readonly live: Pick<Live, "lifetimes" | "scanTimeoutMs" | "ledgerRetentionMs">;
   /** Asks every source again, whatever was stored. */
   readonly isRefresh: boolean;
   /** Aborts when the runner must stop or has lost the scan. */
@@ -57,12 +57,14 @@ export async function runScan(options: ScanOptions, tools: ScanTools): Promise<b
     unsaved = [];
     if (!(await store.saveRuns(scan.claim, batch, state))) return false;
   }
-  const answers = answersOf(runs, options, now());
+  const finishedAt = now();
+  const answers = answersOf(runs, options, finishedAt);
   return await store.settleScan({
     claim: scan.claim,
     runs,
     answers,
-    finishedAt: now(),
+    finishedAt,
+    ledgerBefore: new Date(finishedAt.getTime() - live.ledgerRetentionMs),
     project: (sightings) => project(scan.claim.scanId, scan.indicator, answers, sightings),
   });
 }

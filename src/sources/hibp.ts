@@ -6,6 +6,7 @@ import {
   capFindings,
   type Details,
   type Finding,
+  leakTitle,
   makeFinding,
   mergeFindings,
   oneLine,
@@ -209,13 +210,8 @@ const maxNameLength = 150;
 
 function titleOf(entry: CatalogueEntry): string {
   const title = oneLine(entry.Title, maxNameLength) || oneLine(entry.Name, maxNameLength);
-  const year = yearOf(entry);
-  const isYearSaid = year === null || new RegExp(`(?<!\\d)${year}(?!\\d)`).test(title);
   return [
-    "Present in the",
-    title,
-    ...(isYearSaid ? [] : [year]),
-    "breach",
+    leakTitle(title, yearOf(entry)),
     ...(entry.IsVerified ? [] : ["(unverified)"]),
     ...(entry.IsFabricated ? ["(fabricated)"] : []),
   ].join(" ");

@@ -150,6 +150,8 @@ export type Settlement = {
   /** Answers that make up the envelope: those of the runs, and last answers kept for sources that failed. */
   readonly answers: readonly Answer[];
   readonly finishedAt: Date;
+  /** A finding that was last seen before this counts as never seen: its row is past its retention. */
+  readonly ledgerBefore: Date;
   /** Pure; gets the ledger as it stands after this scan. */
   readonly project: (sightings: ReadonlyMap<string, Sighting>) => Projection;
 };

@@ -138,6 +138,44 @@ test("a second serve on the same directory ends at once and says why", async () 
   expect(second.stderr).toContain("another xpose serve runs");
 });
 
+test("while another process holds the write lock, hits and health are served at once and a miss is told soon", async () => {
+  await using appliance = new Appliance();
+  const key = appliance.initialise();
+  importOne(appliance, "leak", "jane.doe@example.com");
+  const service = await appliance.serve();
+  const api = client(service.url, key);
+  await api.settle(((await (await api.enrich("jane.doe@example.com")).json()) as { request_id: string }).request_id);
+  const script =
+    "import sqlite3,sys,time; c=sqlite3.connect(sys.argv[1]); c.execute('BEGIN IMMEDIATE'); print('held',flush=True); time.sleep(60)";
+  const holder = Bun.spawn(["python3", "-c", script, join(appliance.dataDir, "xpose.db")], { stdout: "pipe" });
+  await holder.stdout.getReader().read();
+  const timed = async (work: Promise<Response>) => {
+    const startedAt = performance.now();
+    const { status } = await work;
+    return { status, isSoon: performance.now() - startedAt < 1_500 };
+  };
+  expect(await timed(api.enrich("jane.doe@example.com"))).toEqual({ status: 200, isSoon: true });
+  expect(await timed(api.enrich("john.roe@example.com"))).toEqual({ status: 503, isSoon: true });
+  expect(await timed(fetch(`${service.url}/healthz`))).toEqual({ status: 200, isSoon: true });
+  holder.kill("SIGKILL");
+  await holder.exited;
+  expect((await api.enrich("john.roe@example.com")).status).toBe(202);
+});
+
+test("past its retention a scan is a 404 on every view, though nothing was swept yet", async () => {
+  await using appliance = new Appliance();
+  const key = appliance.initialise();
+  importOne(appliance, "leak", "jane.doe@example.com");
+  const config = configure(appliance, '[scan]\nretention = "2s"\n');
+  const service = await appliance.serve({ args: ["--config", config] });
+  const api = client(service.url, key);
+  const { request_id } = (await (await api.enrich("jane.doe@example.com")).json()) as { request_id: string };
+  expect((await api.settle(request_id))["status"]).toBe("completed");
+  const views = ["", "/sources", "/evidence"].map((view) => `/api/v1/soc/enrich/${request_id}${view}`);
+  while ((await api.get(views[0] ?? "")).status === 200) await Bun.sleep(100);
+  for (const view of views) expect((await api.get(view)).status).toBe(404);
+});
+
 test("a port that another service listens on is refused, not shared", async () => {
   await using first = new Appliance();
   await using second = new Appliance();

@@ -259,7 +259,7 @@ class Sequence {
       await product.poll(scan.workspace, scan.id, "envelope"),
       await product.poll(scan.workspace, scan.id, "sources"),
     ];
-    if (scan.state === "removed") return expect(reply).toMatchObject({ error: { code: "not_found" } });
+    if (this.model.isGone(scan)) return expect(reply).toMatchObject({ error: { code: "not_found" } });
     const outcomes = [...scan.runs].map(([source, { outcome }]) => ({ source, outcome }));
     const runs = outcomes.sort((a, b) => (a.source < b.source ? -1 : 1));
     expect(sources).toMatchObject({ state: scan.state, runs });

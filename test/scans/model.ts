@@ -176,7 +176,8 @@ export class Model {
     const atoms = stated.map(({ source, origin, title, subject, severity, confidence, at }) => {
       const key = `${scan.workspace} ${source} ${title}`;
       const { first, last } = this.#ledger.get(key) ?? { first: at, last: at };
-      const sighting = { first, last: Math.max(last, at) };
+      const isForgotten = last < this.world.now - ledgerRetentionMs;
+      const sighting = { first: isForgotten ? at : first, last: Math.max(last, at) };
       this.#ledger.set(key, sighting);
       const agreeing = stated.filter((other) => other.subject === subject && other.origin !== origin);
       const origins = [...new Set(agreeing.map((other) => other.origin))];
@@ -216,6 +217,12 @@ export class Model {
     for (const workspace of ["w1", "w2"]) {
       if (scope === null || scope === workspace) this.#revisions.set(workspace, revision);
     }
+  }
+
+  /** Past its retention a scan is gone for whoever asks, swept or not. */
+  isGone(scan: ModelScan): boolean {
+    const isFinished = scan.state === "completed" || scan.state === "failed";
+    return scan.state === "removed" || (isFinished && this.#age(scan.finishedAt) > lifetimes.retentionMs);
   }
 
   /** What is past its retention goes. */

@@ -32,7 +32,7 @@ async function openBench() {
   async function run(sources: readonly Source[], options: RunOptions = {}) {
     const { isRefresh = false, signal = new AbortController().signal, scanTimeoutMs = 90_000, tools } = options;
     const scan = await claim();
-    const limits = { lifetimes: live().lifetimes, scanTimeoutMs };
+    const limits = { ...live(), scanTimeoutMs };
     await runScan({ scan, sources, live: limits, isRefresh, signal }, { ...runnerTools, ...tools });
     return await read(scan.claim.scanId);
   }

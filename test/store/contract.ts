@@ -129,6 +129,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         runs,
         answers,
         finishedAt: now,
+        ledgerBefore: later(-400 * 24 * 60 * minute),
         project(sightings) {
           ledger = sightings;
           return projection;

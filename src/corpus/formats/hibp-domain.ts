@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { canonicalDomain } from "../../domain/email.ts";
+import { leakTitle, parseLeakYear } from "../../domain/finding.ts";
 import { CorpusError } from "../error.ts";
 import { peek } from "../peek.ts";
 import type { RawFields } from "../record.ts";
@@ -58,7 +59,7 @@ function readResult(value: unknown, fileDomain: string | null): ReadRecord[] {
   const leaks: RawFields[] = [
     ...(breaches ?? []).map((breach) => ({
       ...leakFields(breach.Name),
-      title: `Present in the ${breach.Title || breach.Name} breach`,
+      title: leakTitle(breach.Title || breach.Name, parseLeakYear(breach.BreachDate ?? "")),
       subject: breach.Domain || breach.Name,
       date: breach.BreachDate,
       ...(breach.IsSpamList === true ? { category: "spam_list", severity: "low" } : {}),

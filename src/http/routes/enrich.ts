@@ -3,7 +3,7 @@ import { invalidApiKey } from "../../domain/admission.ts";
 import { envelopeText } from "../../domain/envelope.ts";
 import { AppError } from "../../domain/error.ts";
 import { type Indicator, parseIndicator } from "../../domain/indicator.ts";
-import type { ScanId } from "../../domain/scan.ts";
+import { isFinished, type ScanId } from "../../domain/scan.ts";
 import { isId } from "../../domain/workspace.ts";
 import type { CompletedReply, PollCall, Reply } from "../../store/store.ts";
 import { discardBody, readJson } from "../body.ts";
@@ -60,7 +60,13 @@ async function readIndicator(request: Request): Promise<{ indicator: Indicator |
   try {
     const parsed = enrichBody.safeParse(await readJson(request, maxBodyBytes));
     if (!parsed.success) {
-      throw new AppError("invalid_request", "The body needs an indicator object with type and value");
+      const isOptions = parsed.error.issues.every(({ path }) => path[0] === "options");
+      throw new AppError(
+        "invalid_request",
+        isOptions
+          ? "The options must be an object whose depth is text of 1 to 64 characters"
+          : "The body needs an indicator object with type and value",
+      );
     }
     const { type, value } = parsed.data.indicator;
     return { indicator: parseIndicator(type, value), fault: null };
@@ -127,7 +133,7 @@ function toResponse(reply: Reply, headers: Readonly<Record<string, string>> = {}
     case "evidence":
       return jsonResponse(200, reply.body);
     case "sources":
-      return jsonResponse(200, sourcesText(reply));
+      return jsonResponse(200, sourcesText(reply), isFinished(reply.state) ? {} : { "Retry-After": "1" });
     case "claimed":
       throw new Error("a scan was claimed for a caller over HTTP");
   }

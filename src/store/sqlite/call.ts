@@ -1,7 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { admit, invalidApiKey, planRequired } from "../../domain/admission.ts";
 import { AppError } from "../../domain/error.ts";
-import { decide } from "../../domain/freshness.ts";
+import { decide, isRetained } from "../../domain/freshness.ts";
 import type { ScanId } from "../../domain/scan.ts";
 import { hasApiAccess, type Plan, type WorkspaceId } from "../../domain/workspace.ts";
 import type { Call, Caller, CallRules, EnrichCall, PollCall, Reply } from "../store.ts";
@@ -121,7 +121,8 @@ export function callHandler(connection: Connection, scans: ReturnType<typeof sca
     const { scanId } = call;
     // The workspace is part of the look-up, so a foreign id and an unknown one are the same work and the same answer.
     const row = scanId === null ? undefined : scans.find(scanId, workspaceId);
-    if (row === undefined || scanId === null) throw notFound();
+    const { lifetimes, now } = batch.rules;
+    if (row === undefined || scanId === null || !isRetained(toDate(row.finished_at), lifetimes, now)) throw notFound();
     if (call.view === "sources") return { kind: "sources", scanId, state: row.state, runs: scans.runs(scanId) };
     if (row.state === "failed") return { kind: "failed", scanId };
     if (row.state !== "completed") return { kind: "unfinished", scanId, state: row.state };

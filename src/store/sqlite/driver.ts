@@ -4,18 +4,25 @@ import { AppError } from "../../domain/error.ts";
 export type { Statement };
 export type Connection = Database;
 
-/** How long a statement waits for another process's write before it is refused. */
-const busyTimeoutMs = 5000;
+/** How long opening waits for another process, which may recover the file after a crash. */
+const openTimeoutMs = 5000;
+/** How long a statement waits for another process's write. It blocks the event loop, so it is short; see `Patience`. */
+const busyTimeoutMs = 20;
 
 /** Opens a database file with the settings that durability and safety need, whatever the library's defaults are. */
 export function openConnection(path: string, options: { mustExist: boolean }): Connection {
-  const connection = new Database(path, { fileMustExist: options.mustExist, timeout: busyTimeoutMs });
+  const connection = new Database(path, { fileMustExist: options.mustExist, timeout: openTimeoutMs });
   connection.pragma("journal_mode = WAL");
   // The library's default in WAL mode is NORMAL: what was answered could vanish in a power cut.
   connection.pragma("synchronous = FULL");
   connection.pragma("foreign_keys = ON");
   connection.pragma("trusted_schema = OFF");
   return connection;
+}
+
+/** Ends the patience of opening: from now on a statement that finds the database locked comes back soon. */
+export function becomeImpatient(connection: Connection): void {
+  connection.pragma(`busy_timeout = ${busyTimeoutMs}`);
 }
 
 /** Opens a file that is only ever locked, never written: see lock.ts. */
@@ -50,6 +57,28 @@ function translateErrors<Result>(work: () => Result): Result {
       throw new AppError("unavailable", "The database is not available now", { cause: error });
     }
     throw error;
+  }
+}
+
+/** How long a transaction tries again while another process writes, and the pause between two tries, in milliseconds. */
+export type Patience = { readonly totalMs: number; readonly pauseMs: number };
+
+/** `transact` that waits for other processes without blocking the event loop. */
+export async function transactPatiently<Result>(
+  connection: Connection,
+  mode: "immediate" | "deferred",
+  { totalMs, pauseMs }: Patience,
+  work: () => Result,
+): Promise<Result> {
+  const startedAt = performance.now();
+  for (;;) {
+    try {
+      return transact(connection, mode, work);
+    } catch (error) {
+      const isOver = performance.now() - startedAt >= totalMs;
+      if (isOver || !(error instanceof AppError) || !isBusy(error.cause)) throw error;
+      await Bun.sleep(pauseMs);
+    }
   }
 }
 

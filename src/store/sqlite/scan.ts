@@ -65,7 +65,13 @@ type RunRow = {
   missing: string;
   quota_left: number | null;
 };
-export type FinishedRow = { state: ScanState; envelope_tail: string | null; digest: string | null; is_partial: number };
+export type FinishedRow = {
+  state: ScanState;
+  finished_at: number | null;
+  envelope_tail: string | null;
+  digest: string | null;
+  is_partial: number;
+};
 
 const factsColumns = "id, state, settings_fingerprint, corpora_revision, as_of, finished_at, is_partial";
 const runColumns = "source, outcome, finding_count, duration_ms, ended_at, error, missing, quota_left";
@@ -99,7 +105,7 @@ export function scanTable(connection: Connection) {
      VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0)`,
   );
   const byId = connection.prepare<[string, string], FinishedRow>(
-    "SELECT state, envelope_tail, digest, is_partial FROM scan WHERE id = ? AND workspace_id = ?",
+    "SELECT state, finished_at, envelope_tail, digest, is_partial FROM scan WHERE id = ? AND workspace_id = ?",
   );
   const evidenceOf = connection.prepare<[string], { body: string }>("SELECT body FROM evidence WHERE scan_id = ?");
   // Two partial indexes hold just these rows.
@@ -167,7 +173,9 @@ export function scanTable(connection: Connection) {
   const saveSighting = connection.prepare<[Record<string, string | number>]>(
     `INSERT INTO sighting (indicator_hash, workspace_id, finding_hash, first_seen_at, last_seen_at)
      VALUES (@indicatorHash, @workspaceId, @findingHash, @at, @at)
-     ON CONFLICT DO UPDATE SET last_seen_at = max(last_seen_at, excluded.last_seen_at)`,
+     ON CONFLICT DO UPDATE SET
+       first_seen_at = iif(last_seen_at < @forgottenBefore, excluded.first_seen_at, first_seen_at),
+       last_seen_at = max(last_seen_at, excluded.last_seen_at)`,
   );
   const findSighting = connection.prepare<[string, string, string], { first_seen_at: number; last_seen_at: number }>(
     "SELECT first_seen_at, last_seen_at FROM sighting WHERE indicator_hash = ? AND workspace_id = ? AND finding_hash = ?",
@@ -214,14 +222,16 @@ export function scanTable(connection: Connection) {
   }
 
   /** Enters what was seen in the ledger and reads back how it stands now. */
-  function recordSightings(row: ClaimedRow, answers: readonly Answer[]): Map<string, Sighting> {
+  function recordSightings(row: ClaimedRow, answers: readonly Answer[], ledgerBefore: Date): Map<string, Sighting> {
     const sightings = new Map<string, Sighting>();
+    const { indicator_hash: indicatorHash, workspace_id: workspaceId } = row;
+    const forgottenBefore = ledgerBefore.getTime();
     for (const answer of answers) {
       for (const finding of answer.findings) {
         const hash = findingHash(answer.source, finding);
         const at = answer.answeredAt.getTime();
-        saveSighting.run({ indicatorHash: row.indicator_hash, workspaceId: row.workspace_id, findingHash: hash, at });
-        const saved = findSighting.get(row.indicator_hash, row.workspace_id, hash);
+        saveSighting.run({ indicatorHash, workspaceId, findingHash: hash, at, forgottenBefore });
+        const saved = findSighting.get(indicatorHash, workspaceId, hash);
         if (saved === undefined) continue;
         sightings.set(hash, { firstSeenAt: toDate(saved.first_seen_at), lastSeenAt: toDate(saved.last_seen_at) });
       }
@@ -308,7 +318,7 @@ export function scanTable(connection: Connection) {
       const state = finalState(runs);
       let projection: Projection | null = null;
       if (state === "completed") {
-        projection = settlement.project(recordSightings(row, answers));
+        projection = settlement.project(recordSightings(row, answers, settlement.ledgerBefore));
         insertEvidence.run(row.id, projection.evidence);
       }
       finish.run(

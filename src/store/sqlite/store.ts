@@ -8,13 +8,17 @@ import type * as port from "../store.ts";
 import { apiKeyTable } from "./api-key.ts";
 import { callHandler } from "./call.ts";
 import { corpusTable } from "./corpus.ts";
-import { type Connection, openConnection, transact } from "./driver.ts";
+import { becomeImpatient, type Connection, openConnection, type Patience, transactPatiently } from "./driver.ts";
 import { currentVersion, migrate, schemaVersion } from "./migrate.ts";
 import { paceTable } from "./pace.ts";
 import { scanTable } from "./scan.ts";
 import { workspaceTable } from "./workspace.ts";
 
 const fileName = "xpose.db";
+/** Commands write for milliseconds; whoever holds the lock for longer is not waited for. */
+const patient: Patience = { totalMs: 5_000, pauseMs: 20 };
+/** For calls: hits can be served without writing, and a caller that misses is told soon. */
+const impatient: Patience = { totalMs: 100, pauseMs: 10 };
 
 /** What a data directory holds: no database, an unfinished or a newer one, one to migrate first, or one to work with. */
 export type DatabaseState = "absent" | "unfinished" | "newer" | "older" | "ready";
@@ -37,6 +41,7 @@ export class SqliteStore implements port.Store {
     this.#corpora = corpusTable(connection);
     this.#pace = paceTable(connection);
     this.#calls = callHandler(connection, this.#scans);
+    becomeImpatient(connection);
   }
 
   /** Creates the database of a new data directory; `secretCheck` ties it to the server secret. */
@@ -82,15 +87,16 @@ export class SqliteStore implements port.Store {
   }
 
   #write<Result>(work: () => Result): Promise<Result> {
-    return Promise.try(() => transact(this.#connection, "immediate", work));
+    return transactPatiently(this.#connection, "immediate", patient, work);
   }
 
   #read<Result>(work: () => Result): Promise<Result> {
-    return Promise.try(() => transact(this.#connection, "deferred", work));
+    return transactPatiently(this.#connection, "deferred", patient, work);
   }
 
   handleCalls(calls: readonly port.Call[], rules: port.CallRules): Promise<port.Reply[]> {
-    return this.#write(() => this.#calls.handle(calls, rules, null));
+    const work = () => this.#calls.handle(calls, rules, null);
+    return transactPatiently(this.#connection, "immediate", impatient, work);
   }
 
   readCalls(calls: readonly port.Call[], rules: port.CallRules, fault: AppError): Promise<port.Reply[]> {
