@@ -19,8 +19,8 @@ import { CommandError, exitCodes } from "./exit.ts";
 import type { Output } from "./output.ts";
 import { sweepCorpora } from "./sweep.ts";
 
-/** Scans and answers under way get this long after SIGTERM; with the rest it stays below the promised 10 s. */
-const stopGraceMs = 3_000;
+/** Scans, then answers, get this long after SIGTERM, each at worst twice: together less than the promised 10 s. */
+const stopGraceMs = 2_000;
 const retentionEveryMs = 60 * 1000;
 /** A scan that still uses replaced settings may take this much longer than its time-out. */
 const closeMarginMs = 5_000;
