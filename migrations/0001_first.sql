@@ -109,6 +109,8 @@ CREATE TABLE answer (
   missing TEXT NOT NULL,
   sha256 TEXT NOT NULL,
   findings TEXT NOT NULL,
+  -- 1 when the source was asked again since, and failed.
+  has_failed_since INTEGER NOT NULL,
   UNIQUE (indicator_hash, workspace_id, source)
 ) STRICT;
 CREATE INDEX answer_by_age ON answer (answered_at);

@@ -711,7 +711,9 @@ const maxShownLength = 200;
 function shown(key: string, value: unknown): string {
   const name = key.replace(/ \(from .*\)$/, "");
   if (value === undefined) return "nothing";
-  if (/(?:^|[._])api_key$|\.headers\b/.test(name)) return "(hidden)";
+  if (/(?:^|[._])api_key$|\bheaders\b/.test(name)) return "(hidden)";
+  // A text in the place of a source's table may be its key.
+  if (/^sources\.[a-z]+$/.test(name) && typeof value === "string") return "(hidden)";
   if (/_file$/.test(name) && !(typeof value === "string" && isAbsolute(value))) return "(hidden)";
   if (/(?:^|[._])url$|\.proxy$/.test(name)) {
     const origin = typeof value === "string" ? (URL.parse(value)?.origin ?? "null") : "null";

@@ -1,4 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { type Config, ConfigError } from "./config.ts";
 import { openLibrary } from "./corpus/library.ts";
@@ -63,6 +73,9 @@ export function createDataDir(config: Place, randomBytes: (count: number) => Uin
   const { dataDir, secretFile } = config;
   return reaching(dataDir, () => {
     SqliteStore.inMemory().close();
+    if (statSync(dataDir, { throwIfNoEntry: false })?.isDirectory() === false) {
+      throw new DataDirError("refused", `${dataDir} exists and is no directory`);
+    }
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     if (readdirSync(dataDir).some((name) => name !== "lost+found" && !isUnpackedLibrary(dataDir, name))) {
       throw new DataDirError("refused", `${dataDir} is not empty; xpose init wants an empty directory or a new one`);
@@ -84,6 +97,7 @@ export function createDataDir(config: Place, randomBytes: (count: number) => Uin
 export function openStore(config: Place, role: "service" | "command"): OpenStore {
   const { dataDir } = config;
   return reaching(dataDir, () => {
+    if (existsSync(dataDir)) accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
     const { state, secretCheck: expected } = SqliteStore.inspect(dataDir);
     if (state === "absent" && !isBegun(dataDir)) {
       throw new DataDirError("uninitialised", `${dataDir} is not initialised; run xpose init --data-dir ${dataDir}`);
@@ -114,8 +128,6 @@ export function openStore(config: Place, role: "service" | "command"): OpenStore
 export type OpenSources = {
   readonly live: Live;
   readonly everySource: SourceSet["everySource"];
-  /** What is known of the public breach list. */
-  readonly catalogueState: () => CatalogueState;
   /** Names of enabled sources; a corpus of such a name is left out. */
   readonly sourceNames: ReadonlySet<string>;
   /** Closes connections and files. Scans that still use them fail. */
@@ -164,7 +176,6 @@ export function openSources(config: Config, { store, keys, corporaDir }: OpenSto
   return {
     live,
     everySource: sources.everySource,
-    catalogueState: catalogue.state,
     sourceNames: sources.names,
     async close() {
       await Promise.all([http.close(), library.close()]);
@@ -176,8 +187,13 @@ function unreachableKind({ kind }: SourceKind): never {
   throw new Error(`the kind ${kind} is not registered`);
 }
 
+/** What is known of the public breach list, without asking anybody. */
+export function readCatalogueState(config: Config, now: () => Date): CatalogueState {
+  return openBreachCatalogue(config, null, now).state();
+}
+
 /** The public breach list comes with `hibp`: its file, or its service unless xpose is offline. */
-function openBreachCatalogue(config: Config, http: HttpClient, now: () => Date) {
+function openBreachCatalogue(config: Config, http: HttpClient | null, now: () => Date) {
   const source = config.sources.find(({ kind, isEnabled }) => kind === hibp.kind && isEnabled);
   const { catalogue = null } = (source?.settings ?? {}) as { catalogue?: string | null };
   return openCatalogue({
@@ -199,10 +215,10 @@ function openOutboundClient({ proxy, noProxy, caFile }: Config["outbound"]) {
   try {
     return openHttpClient({ userAgent: `xpose/${version}`, proxy, noProxy, extraCa });
   } catch (error) {
-    throw new ConfigError(
-      extraCa === null ? "outbound.proxy" : "outbound.ca_file",
-      error instanceof Error ? error.message : "it cannot be used",
-    );
+    const reason = error instanceof Error ? error.message : "unknown reason";
+    if (extraCa === null)
+      throw new ConfigError("outbound.proxy", `got (hidden), want a proxy that can be used (${reason})`);
+    throw new ConfigError("outbound.ca_file", caFile, `a file with PEM certificates (${reason})`);
   }
 }
 
@@ -236,11 +252,19 @@ function readSecret({ secretFile, dataDir, isSecretInDataDir }: Place): Uint8Arr
   if (isSecretInDataDir && !existsSync(secretFile)) {
     throw new DataDirError("refused", `${secretFile} is missing; ${dataDir} cannot be read without its secret`);
   }
-  const text = readFileSync(secretFile, "utf8").trim();
-  if (!/^[0-9a-f]{64}$/i.test(text)) {
-    throw new DataDirError("refused", `${secretFile} does not hold a secret of 64 hex digits`);
+  const text = isSecretInDataDir ? readFileSync(secretFile, "utf8") : readGivenSecret(secretFile);
+  if (/^[0-9a-f]{64}$/i.test(text.trim())) return Buffer.from(text.trim(), "hex");
+  if (!isSecretInDataDir)
+    throw new ConfigError("secret_file", "got (hidden), want a file with a secret of 64 hex digits");
+  throw new DataDirError("refused", `${secretFile} does not hold a secret of 64 hex digits`);
+}
+
+function readGivenSecret(secretFile: string): string {
+  try {
+    return readFileSync(secretFile, "utf8");
+  } catch {
+    throw new ConfigError("secret_file", secretFile, "a file that can be read");
   }
-  return Buffer.from(text, "hex");
 }
 
 /** Stored in the database, so that a secret of another directory is refused before it makes every key unknown. */
@@ -253,7 +277,7 @@ function reaching<Result>(dataDir: string, work: () => Result): Result {
   try {
     return work();
   } catch (error) {
-    if (error instanceof DataDirError || !(error instanceof Error)) throw error;
+    if (error instanceof DataDirError || error instanceof ConfigError || !(error instanceof Error)) throw error;
     const code = "code" in error && typeof error.code === "string" ? error.code : null;
     if (code === null) throw error;
     if (code === "ERR_DLOPEN_FAILED") throw new LibraryError(dataDir, { cause: error });

@@ -5,7 +5,7 @@ import { SourceError, type SourceErrorReason } from "../domain/error.ts";
 import { parseIndicator } from "../domain/indicator.ts";
 import type { Source } from "../sources/source.ts";
 import type { SourceRunRecord } from "../store/store.ts";
-import { type OpenStore, openSources } from "../wiring.ts";
+import { openSources, readCatalogueState } from "../wiring.ts";
 import { entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { type Output, printResult, table } from "./output.ts";
@@ -42,10 +42,10 @@ export function sourcesCommand(output: Output): Command {
     .addHelpText("after", "\nExample:\n  xpose sources list")
     .action(async (_options: object, command: Command) => {
       const config = readConfig(command, output);
-      await withStore(config, async (open) => {
-        const lastRuns = new Map((await open.store.lastSourceRuns()).map((run) => [run.source, run]));
-        const corpora = (await open.store.listCorpora()).map(({ name }) => name);
-        const catalogue = await catalogueOf(config, open);
+      await withStore(config, async ({ store }) => {
+        const lastRuns = new Map((await store.lastSourceRuns()).map((run) => [run.source, run]));
+        const corpora = (await store.listCorpora()).map(({ name }) => name);
+        const catalogue = catalogueOf(config);
         const bodies = listed(config, corpora).map((source) => ({
           ...source,
           ...lastOutcome(lastRuns.get(source.name)),
@@ -128,17 +128,12 @@ function lastOutcome(run: SourceRunRecord | undefined) {
 }
 
 /** What is known of the public breach list that `hibp` and all names of leaks go by. */
-async function catalogueOf(config: Config, open: OpenStore) {
-  const sources = openSources(config, open, entropy.now);
-  try {
-    const { breachCount, asOf, error } = sources.catalogueState();
-    return { breaches: breachCount, as_of: asOf === null ? null : timestamp(asOf), error };
-  } finally {
-    await sources.close();
-  }
+function catalogueOf(config: Config) {
+  const { breachCount, asOf, error } = readCatalogueState(config, entropy.now);
+  return { breaches: breachCount, as_of: asOf === null ? null : timestamp(asOf), error };
 }
 
-function describeCatalogue({ breaches, as_of, error }: Awaited<ReturnType<typeof catalogueOf>>): string {
+function describeCatalogue({ breaches, as_of, error }: ReturnType<typeof catalogueOf>): string {
   const known = as_of === null ? "none yet" : `${breaches} breaches as of ${as_of}`;
   return `Breach catalogue: ${known}${error === null ? "" : `; ${error}`}`;
 }

@@ -117,7 +117,10 @@ export async function importCorpus(options: ImportOptions, context: ImportContex
 /** The form of a source name (CONTRACT.md 7.4). */
 const namePattern = /^[a-z0-9][a-z0-9_-]{0,49}$/;
 
-function checkOptions({ name, scope, takenNames, date, confidence }: ImportOptions, corpora: readonly Corpus[]): void {
+function checkOptions(
+  { name, scope, takenNames, date, confidence, origin }: ImportOptions,
+  corpora: readonly Corpus[],
+): void {
   if (!namePattern.test(name)) {
     throw new CorpusError("invalid", "the name must be 1 to 50 of a-z, 0-9, _ and -, a letter or digit first");
   }
@@ -130,6 +133,9 @@ function checkOptions({ name, scope, takenNames, date, confidence }: ImportOptio
       "conflict",
       `the corpus ${name} has another scope; import with ${wanted}, or remove it first`,
     );
+  }
+  if (origin !== undefined && !namePattern.test(origin)) {
+    throw new CorpusError("invalid", "the origin must be 1 to 50 of a-z, 0-9, _ and -, a letter or digit first");
   }
   if (date !== undefined && parseLeakYear(date) === null) {
     throw new CorpusError("invalid", "the date must be YYYY, YYYY-MM or YYYY-MM-DD");

@@ -62,6 +62,8 @@ export type ClaimedScan = {
   readonly corporaRevision: string;
   /** The last good answer of each source about this indicator in this workspace. */
   readonly answers: readonly Answer[];
+  /** Sources that failed when they were last asked about it: they are asked again, whatever they said before (5.8). */
+  readonly failedSources: readonly string[];
 };
 
 /** A scan is completed when at least one source answered; silence must not read as clean (CONTRACT.md 5.7). */

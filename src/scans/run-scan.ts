@@ -88,7 +88,8 @@ async function runSource(
   });
 
   const last = scan.answers.find((answer) => answer.source === source.name);
-  if (last !== undefined && !isRefresh && isFreshAnswer(last, source.fingerprint, live.lifetimes.cacheTtlMs, now())) {
+  const mustAsk = isRefresh || scan.failedSources.includes(source.name);
+  if (last !== undefined && !mustAsk && isFreshAnswer(last, source.fingerprint, live.lifetimes.cacheTtlMs, now())) {
     return end({ outcome: last.findings.length > 0 ? "ok" : "no_data", answer: last, isReused: true });
   }
   if (!source.isAllowed) return end({ outcome: "skipped" });

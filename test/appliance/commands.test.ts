@@ -36,6 +36,11 @@ describe("init", () => {
     const file = csv(appliance, "a-file", "");
     expect(appliance.run(["init", "--data-dir", join(file, "data")]).exitCode).toBe(1);
   });
+
+  test("a file in the place of the directory is refused with 4", async () => {
+    await using appliance = new Appliance();
+    expect(appliance.run(["init", "--data-dir", csv(appliance, "a-file", "")]).exitCode).toBe(4);
+  });
 });
 
 describe("a data directory that cannot be used", () => {
@@ -89,6 +94,25 @@ describe("a data directory that cannot be used", () => {
     }
   });
 
+  test("a secret file that is named and cannot be read is 2 and names the key", async () => {
+    await using appliance = new Appliance();
+    appliance.initialise();
+    for (const text of [null, "no secret"]) {
+      const file = text === null ? "/nowhere/secret" : csv(appliance, "secret", text);
+      const { exitCode, stderr } = appliance.run(["keys", "list"], { env: { XPOSE_SECRET_FILE: file } });
+      expect([exitCode, stderr]).toEqual([2, expect.stringContaining("secret_file")]);
+    }
+  });
+
+  test("that this user may not read is 1, not called uninitialised", async () => {
+    await using appliance = new Appliance();
+    appliance.initialise();
+    chmodSync(appliance.folder, 0o755);
+    const command = ["setpriv", "--reuid=65534", "--clear-groups", appliance.executable, "keys", "list"];
+    const run = Bun.spawnSync([...command, "--data-dir", appliance.dataDir], { env: appliance.environment() });
+    expect([run.exitCode, run.stderr.toString()]).toEqual([1, expect.stringContaining("cannot be read")]);
+  });
+
   test("that belongs to another user is opened as that user", async () => {
     await using appliance = new Appliance();
     appliance.initialise();
@@ -114,6 +138,15 @@ describe("configuration", () => {
     const { exitCode, stderr } = appliance.run(["serve", "--listen", "127.0.0.1:0", "--config", config]);
     expect([exitCode, stderr]).toEqual([2, expect.stringContaining(key)]);
     expect(stderr.trim().split("\n")).toHaveLength(1);
+  });
+
+  test("a wrong header of an http source does not show its value", async () => {
+    await using appliance = new Appliance();
+    appliance.json("init");
+    const table = '[[sources.http]]\nname = "x"\nurl = "https://h.example/{email}"\nheaders = { "A:" = "canary" }\n';
+    const { exitCode, stderr } = appliance.run(["serve", "--config", csv(appliance, "xpose.toml", table)]);
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining("(hidden)")]);
+    expect(stderr).not.toContain("canary");
   });
 
   test("a missing file that was named is 2", async () => {

@@ -17,7 +17,14 @@ export type WorldSource = {
 };
 export type World = { now: number; readonly sources: readonly WorldSource[] };
 
-type Answer = { fingerprint: string; confidence: number; origin: string; at: number; says: readonly Statement[] };
+type Answer = {
+  fingerprint: string;
+  confidence: number;
+  origin: string;
+  at: number;
+  says: readonly Statement[];
+  hasFailedSince?: boolean;
+};
 type Run = { outcome: "ok" | "no_data" | "failed" | "skipped"; answer: Answer | null; isReused: boolean };
 type Asked = Omit<WorldSource, "isEnabled"> & { fingerprint: string };
 type Corpus = { scope: string | null; revision: string; says: readonly Statement[] };
@@ -131,7 +138,8 @@ export class Model {
     for (const source of scan.asked.values()) {
       const last = scan.last.get(source.name);
       const isFresh = last?.fingerprint === source.fingerprint && this.#age(last.at) < lifetimes.cacheTtlMs;
-      if (last !== undefined && isFresh && !isRefresh) scan.runs.set(source.name, runOf(last, true));
+      if (last !== undefined && isFresh && !isRefresh && last.hasFailedSince !== true)
+        scan.runs.set(source.name, runOf(last, true));
       else if (!source.isAllowed) scan.runs.set(source.name, { outcome: "skipped", answer: null, isReused: false });
       else if (!slow.includes(source.name)) this.#hear(scan, source);
     }
@@ -145,11 +153,14 @@ export class Model {
 
   #hear(scan: ModelScan, source: Asked): void {
     const { isUp, says } = this.world.sources.find(({ name }) => name === source.name) ?? source;
+    const answers = this.#answersOf(scan.workspace);
+    const last = answers.get(source.name);
+    if (!isUp && last !== undefined) answers.set(source.name, { ...last, hasFailedSince: true });
     if (!isUp) return void scan.runs.set(source.name, { outcome: "failed", answer: null, isReused: false });
     const { fingerprint, confidence, origin } = source;
     const answer = { fingerprint, confidence, origin, at: this.world.now, says };
     scan.runs.set(source.name, runOf(answer, false));
-    this.#answersOf(scan.workspace).set(source.name, answer);
+    answers.set(source.name, answer);
   }
 
   /** Sources that a begun scan still waits for. */

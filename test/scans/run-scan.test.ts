@@ -130,6 +130,24 @@ describe("what is asked again (contract 5.3)", () => {
     expect(alpha.asked.count).toBe(2);
   });
 
+  test("5.8 a source that failed when it was last asked is asked again, though an older answer of it is fresh", async () => {
+    const { run } = await openBench();
+    let isUp = true;
+    const alpha = counted("alpha", async () => (isUp ? found("Example Shop") : await fail("unreachable")()));
+    const beta = counted("beta", async () => found("Example Forum"));
+    await run([alpha.source, beta.source]);
+    isUp = false;
+    expect((await run([alpha.source, beta.source], { isRefresh: true })).outcomes).toEqual({
+      alpha: "unreachable",
+      beta: "ok",
+    });
+    isUp = true;
+    await run([alpha.source, beta.source]);
+    expect([alpha.asked.count, beta.asked.count]).toEqual([3, 2]);
+    await run([alpha.source, beta.source]);
+    expect([alpha.asked.count, beta.asked.count]).toEqual([3, 2]);
+  });
+
   test("5.1 a result is as old as the oldest answer it took over", async () => {
     const { run, clock, store, tenant, rules, sources } = await openBench();
     const alpha = inventedSource("alpha", async () => found("Example Shop"));

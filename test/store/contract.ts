@@ -347,6 +347,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
           settingsFingerprint: "settings",
           corporaRevision: "",
           answers: [],
+          failedSources: [],
         });
         expect(await claim()).toBeNull();
       });

@@ -54,6 +54,7 @@ type AnswerRow = {
   missing: string;
   sha256: string;
   findings: string;
+  has_failed_since: number;
 };
 type RunRow = {
   source: string;
@@ -159,16 +160,20 @@ export function scanTable(connection: Connection) {
     `SELECT ${runColumns}, max(ended_at) FROM source_run GROUP BY source ORDER BY source`,
   );
   const answersOf = connection.prepare<[string, string], AnswerRow>(
-    `SELECT source, fingerprint, confidence, origin, answered_at, missing, sha256, findings FROM answer
+    `SELECT source, fingerprint, confidence, origin, answered_at, missing, sha256, findings, has_failed_since FROM answer
      WHERE indicator_hash = ? AND workspace_id = ? ORDER BY source`,
   );
   const saveAnswer = connection.prepare<[Record<string, string | number>]>(
     `INSERT INTO answer (indicator_hash, workspace_id, source, fingerprint, confidence, origin, answered_at, missing,
-       sha256, findings)
-     VALUES (@indicatorHash, @workspaceId, @source, @fingerprint, @confidence, @origin, @at, @missing, @sha256, @text)
+       sha256, findings, has_failed_since)
+     VALUES (@indicatorHash, @workspaceId, @source, @fingerprint, @confidence, @origin, @at, @missing, @sha256, @text, 0)
      ON CONFLICT (indicator_hash, workspace_id, source) DO UPDATE SET fingerprint = excluded.fingerprint,
        confidence = excluded.confidence, origin = excluded.origin, answered_at = excluded.answered_at,
-       missing = excluded.missing, sha256 = excluded.sha256, findings = excluded.findings`,
+       missing = excluded.missing, sha256 = excluded.sha256, findings = excluded.findings,
+       has_failed_since = 0`,
+  );
+  const markFailed = connection.prepare(
+    "UPDATE answer SET has_failed_since = 1 WHERE indicator_hash = ? AND workspace_id = ? AND source = ?",
   );
   const saveSighting = connection.prepare<[Record<string, string | number>]>(
     `INSERT INTO sighting (indicator_hash, workspace_id, finding_hash, first_seen_at, last_seen_at)
@@ -202,6 +207,7 @@ export function scanTable(connection: Connection) {
       const missing = JSON.stringify(run.answer?.missing ?? []);
       const { source, outcome, durationMs, endedAt, error, quotaLeft } = run;
       saveRun.run(row.id, source, outcome, findingCount, durationMs, endedAt.getTime(), error, missing, quotaLeft);
+      if (run.outcome === "failed") markFailed.run(row.indicator_hash, row.workspace_id, source);
       if (run.answer === null || run.isReused) continue;
       const { fingerprint, confidence, origin, answeredAt, sha256, findings } = run.answer;
       const at = answeredAt.getTime();
@@ -244,6 +250,7 @@ export function scanTable(connection: Connection) {
     const workspace = workspaceOf.get(row.workspace_id);
     if (workspace === undefined) throw new Error("a scan without its workspace");
     const corporaRevision = workspace.corpora_revision;
+    const answers = answersOf.all(row.indicator_hash, row.workspace_id);
     const settingsFingerprint = fingerprintOf(workspace);
     claim.run(owner, leaseUntil.getTime(), settingsFingerprint, corporaRevision, row.id);
     // An earlier claim may have asked sources that are there no more.
@@ -255,7 +262,8 @@ export function scanTable(connection: Connection) {
       indicatorHash: row.indicator_hash,
       settingsFingerprint,
       corporaRevision,
-      answers: answersOf.all(row.indicator_hash, row.workspace_id).map(toAnswer),
+      answers: answers.map(toAnswer),
+      failedSources: answers.filter((answer) => answer.has_failed_since === 1).map(({ source }) => source),
     };
   }
 
