@@ -191,12 +191,17 @@ function readPem(key: string, path: string): string {
 
 function keepRetention({ store }: OpenStore, live: () => Live, log: Log): { stop: () => void } {
   const abort = new AbortController();
+  let isSweeping = false;
   const sweep = async () => {
+    if (isSweeping) return;
+    isSweeping = true;
     try {
       const rowCount = await removeExpired(store, live, entropy.now, abort.signal);
       if (rowCount > 0) log.info({ rows: rowCount }, "expired rows removed");
     } catch (error) {
       log.error({ err: error }, "expired rows could not be removed");
+    } finally {
+      isSweeping = false;
     }
   };
   void sweep();
