@@ -568,8 +568,10 @@ function parseSources(sources: readonly DeclaredSource[], env: Environment | nul
     });
     const own = { ...source, values: Object.fromEntries(entries.filter(([key]) => !keys.includes(key))) };
     const settings = parseTable(kind.settings, own);
-    refusePlainHttp(joinPath(path, "base_url"), common.base_url, common.internal);
-    refusePlainHttp(joinPath(path, "url"), own.values["url"], common.internal);
+    if (!common.internal) {
+      refusePlainHttp(joinPath(path, "base_url"), common.base_url, kind);
+      refusePlainHttp(joinPath(path, "url"), own.values["url"], kind);
+    }
     const baseUrl = common.base_url ?? kind.defaultBaseUrl ?? null;
     if (kind.auth === "key" && common.enabled && baseUrl === null) {
       throw new ConfigError(joinPath(path, "base_url"), undefined, "the https URL of the service");
@@ -593,10 +595,11 @@ function parseSources(sources: readonly DeclaredSource[], env: Environment | nul
   });
 }
 
-function refusePlainHttp(key: string, text: unknown, isInternal: boolean): void {
+function refusePlainHttp(key: string, text: unknown, kind: SourceKind): void {
   const address = typeof text === "string" ? URL.parse(text) : null;
-  if (address === null || address.protocol !== "http:" || isInternal || isLoopback(address.hostname)) return;
-  throw new ConfigError(key, text, "an https URL; plain http only to loopback or with internal = true");
+  if (address === null || address.protocol !== "http:" || isLoopback(address.hostname)) return;
+  const or = insideKinds.includes(kind.kind) ? " or with internal = true" : "";
+  throw new ConfigError(key, text, `an https URL; plain http only to loopback${or}`);
 }
 
 /** From the table, the file it names, or a credential of the service manager (systemd's LoadCredential). */
