@@ -226,6 +226,8 @@ test("a run whose turn comes too late fails as rate limited, without being start
   const { homesIn, run } = openRunner();
   const file = join(folder(), "go");
   const first = run(`while ! [ -e ${file} ]; do sleep 0.01; done; echo first >&3`);
+  // Its home is made before it runs, but not at once.
+  await expect.poll(() => readdirSync(homesIn).length).toBe(1);
   await expect(run("echo second >&3")).rejects.toMatchObject({ name: "SourceError", reason: "rate_limited" });
   expect(readdirSync(homesIn).length).toBe(1);
   await Bun.write(file, "");
