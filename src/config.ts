@@ -15,6 +15,8 @@ export type Config = {
   readonly secretFile: string;
   /** False when the secret comes from elsewhere: then a backup does not hold it. */
   readonly isSecretInDataDir: boolean;
+  /** True when the service manager hands the secret over; the folder it lies in is then not ours to write. */
+  readonly isSecretCredential: boolean;
   readonly offline: boolean;
   readonly server: {
     readonly listen: ListenAddress;
@@ -101,11 +103,13 @@ export function loadConfig(request: ConfigRequest): { config: Config; warnings: 
     throw new ConfigError("server.client_ca", server.client_ca, "it together with server.tls_cert and server.tls_key");
   }
 
-  const secretFile = top.secret_file ?? credentialFile(env, "xpose_secret") ?? join(top.data_dir, "secret.key");
+  const credential = credentialFile(env, "xpose_secret");
+  const secretFile = top.secret_file ?? credential ?? join(top.data_dir, "secret.key");
   const config: Config = {
     dataDir: top.data_dir,
     secretFile,
     isSecretInDataDir: isInside(secretFile, top.data_dir),
+    isSecretCredential: secretFile === credential,
     offline: top.offline,
     server: {
       listen: server.listen,

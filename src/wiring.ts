@@ -9,7 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type Config, ConfigError } from "./config.ts";
 import { openLibrary } from "./corpus/library.ts";
 import { type DerivedKeys, deriveKeys, keyedHash } from "./domain/keyed-hash.ts";
@@ -59,11 +59,13 @@ export type OpenStore = {
   readonly store: Store;
   readonly keys: DerivedKeys;
   readonly corporaDir: string;
+  /** Where a copy of the audit trail's head is kept: beside the secret, unless that comes from the service manager. */
+  readonly headFile: string;
   /** Held shared by every import, and exclusively by whoever deletes files that no row names. */
   readonly lockCorpora: (mode: "exclusive" | "shared") => Lock | null;
 };
 
-type Place = Pick<Config, "dataDir" | "secretFile" | "isSecretInDataDir">;
+type Place = Pick<Config, "dataDir" | "secretFile" | "isSecretInDataDir" | "isSecretCredential">;
 
 /**
  * Creates a data directory: the server secret unless one is given from outside, the database, the folder of the
@@ -72,7 +74,7 @@ type Place = Pick<Config, "dataDir" | "secretFile" | "isSecretInDataDir">;
 export function createDataDir(config: Place, randomBytes: (count: number) => Uint8Array): OpenStore {
   const { dataDir, secretFile } = config;
   return reaching(dataDir, () => {
-    SqliteStore.inMemory().close();
+    SqliteStore.inMemory(new Uint8Array(32)).close();
     if (statSync(dataDir, { throwIfNoEntry: false })?.isDirectory() === false) {
       throw new DataDirError("refused", `${dataDir} exists and is no directory`);
     }
@@ -86,7 +88,7 @@ export function createDataDir(config: Place, randomBytes: (count: number) => Uin
     }
     const keys = deriveKeys(readSecret(config));
     mkdirSync(join(dataDir, corporaFolder), { mode: 0o700 });
-    return opened(dataDir, SqliteStore.create(dataDir, secretCheck(keys)), keys);
+    return opened(config, SqliteStore.create(dataDir, secretCheck(keys), keys.audit), keys);
   });
 }
 
@@ -121,12 +123,14 @@ export function openStore(config: Place, role: "service" | "command"): OpenStore
     if (role === "service" && takeLock(join(dataDir, "service.lock"), "exclusive") === null) {
       throw new DataDirError("inaccessible", `another xpose serve runs on ${dataDir}`);
     }
-    return opened(dataDir, SqliteStore.open(dataDir), keys);
+    return opened(config, SqliteStore.open(dataDir, keys.audit), keys);
   });
 }
 
 export type OpenSources = {
   readonly live: Live;
+  /** Keyed fingerprints of the settings of the enabled sources, by name. */
+  readonly fingerprints: ReadonlyMap<string, string>;
   readonly everySource: SourceSet["everySource"];
   /** Names of enabled sources; a corpus of such a name is left out. */
   readonly sourceNames: ReadonlySet<string>;
@@ -166,6 +170,7 @@ export function openSources(config: Config, { store, keys, corporaDir }: OpenSto
   });
   const live: Live = Object.freeze({
     lifetimes: { cacheTtlMs: cache.ttlMs, partialTtlMs: cache.partialTtlMs, retentionMs: scan.retentionMs },
+    limits: config.rateLimit,
     maxQueue: scan.maxQueue,
     concurrency: scan.concurrency,
     scanTimeoutMs: scan.timeoutMs,
@@ -175,6 +180,7 @@ export function openSources(config: Config, { store, keys, corporaDir }: OpenSto
   });
   return {
     live,
+    fingerprints: new Map(sources.everySource([]).map(({ name, fingerprint }) => [name, fingerprint])),
     everySource: sources.everySource,
     sourceNames: sources.names,
     async close() {
@@ -228,11 +234,12 @@ const temporaryFolder = "tmp";
 /** Where programs that sources run are looked for: the same whoever starts xpose. */
 const programPath = "/usr/local/bin:/usr/bin:/bin";
 
-function opened(dataDir: string, store: Store, keys: DerivedKeys): OpenStore {
+function opened({ dataDir, secretFile, isSecretCredential }: Place, store: Store, keys: DerivedKeys): OpenStore {
   return {
     store,
     keys,
     corporaDir: join(dataDir, corporaFolder),
+    headFile: join(isSecretCredential ? dataDir : dirname(secretFile), "audit.head"),
     lockCorpora: (mode) => takeLock(join(dataDir, "corpora.lock"), mode),
   };
 }

@@ -59,6 +59,7 @@ describe("defaults", () => {
       dataDir: "/var/lib/xpose",
       secretFile: "/var/lib/xpose/secret.key",
       isSecretInDataDir: true,
+      isSecretCredential: false,
       offline: false,
       server: {
         listen: { kind: "tcp", host: "127.0.0.1", port: 8080 },
@@ -143,6 +144,7 @@ describe("values", () => {
       dataDir: join(folder, "data"),
       secretFile: join(folder, "data/secret.key"),
       isSecretInDataDir: true,
+      isSecretCredential: false,
     });
   });
 

@@ -1,4 +1,13 @@
-import { type ApiKey, keyStatus, makeToken, type Token, tokenPrefix } from "../domain/api-key.ts";
+import {
+  type ApiKey,
+  type KeyStatus,
+  keyStatus,
+  keyStatuses,
+  makeToken,
+  type Token,
+  tokenPrefix,
+} from "../domain/api-key.ts";
+import type { Author } from "../domain/audit.ts";
 import { timestamp } from "../domain/envelope.ts";
 import { AppError } from "../domain/error.ts";
 import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
@@ -12,13 +21,21 @@ export type Entropy = {
   readonly randomBytes: (count: number) => Uint8Array;
 };
 
+type KeyEntropy = Pick<Entropy, "newId" | "randomBytes">;
+
 export type KeyRequest = {
   readonly workspaceId: WorkspaceId;
   readonly name: string;
   /** An RFC 3339 time, or null for a key that does not expire. */
   readonly expiresAt: string | null;
-  /** Who asks: `cli`, or `operator:<name>`. */
-  readonly createdBy: string;
+};
+
+/** What a command or a route brings along: who does it, and what the secret and chance have to give. */
+export type KeyTools<Method extends keyof Store> = {
+  readonly store: Pick<Store, Method>;
+  readonly keys: Pick<DerivedKeys, "token">;
+  readonly by: Author;
+  readonly entropy: KeyEntropy;
 };
 
 /**
@@ -27,15 +44,13 @@ export type KeyRequest = {
  */
 export async function createKey(
   request: KeyRequest,
-  store: Pick<Store, "insertKey">,
-  keys: Pick<DerivedKeys, "token">,
-  { now, newId, randomBytes }: Entropy,
+  { store, keys, by, entropy }: KeyTools<"insertKey">,
 ): Promise<{ key: ApiKey; token: Token }> {
   const name = parseName(request.name);
   if (name === null) {
     throw new AppError("invalid_request", "The name of a key needs 1 to 64 characters and no control characters");
   }
-  const createdAt = now();
+  const createdAt = by.at;
   const expiresAt = request.expiresAt === null ? null : parseTime(request.expiresAt);
   if (request.expiresAt !== null && (expiresAt === null || expiresAt <= createdAt)) {
     throw new AppError(
@@ -43,17 +58,53 @@ export async function createKey(
       "The expiry of a key must be a future RFC 3339 time, as 2030-01-31T12:00:00Z",
     );
   }
-  const token = makeToken("key", randomBytes(20));
-  const key = await store.insertKey(request.workspaceId, {
-    id: newId(),
-    name,
-    prefix: tokenPrefix(token),
-    hash: keyedHash(keys.token, token),
-    createdAt,
-    createdBy: request.createdBy,
-    expiresAt,
-  });
+  const { token, ...secret } = newSecret(keys, by, entropy);
+  const key = await store.insertKey(request.workspaceId, { ...secret, name, expiresAt }, by);
   return { key, token };
+}
+
+/**
+ * Revokes a key and issues another in its place, in one transaction (CONTRACT.md 9.5). Throws `not_found`, `conflict`
+ * when the key is not active, `plan_required` below plan team.
+ */
+export async function rotateKey(
+  workspaceId: WorkspaceId,
+  keyId: string,
+  { store, keys, by, entropy }: KeyTools<"rotateKey">,
+): Promise<{ key: ApiKey; token: Token }> {
+  const { token, ...secret } = newSecret(keys, by, entropy);
+  const key = await store.rotateKey(workspaceId, keyId, secret, by);
+  if (key === null) throw unknownKey();
+  return { key, token };
+}
+
+/** Revokes a key; one that is revoked stays as it is (CONTRACT.md 9.6). Throws `not_found`. */
+export async function revokeKey(
+  workspaceId: WorkspaceId,
+  keyId: string,
+  { store, by }: Pick<KeyTools<"revokeKey">, "store" | "by">,
+): Promise<ApiKey> {
+  const key = await store.revokeKey(workspaceId, keyId, by);
+  if (key === null) throw unknownKey();
+  return key;
+}
+
+/** The status that a list is asked for. Throws `invalid_request` for one that there is not. */
+export function parseKeyStatus(text: string): KeyStatus {
+  const status = keyStatuses.find((one) => one === text);
+  if (status === undefined)
+    throw new AppError("invalid_request", `The status must be one of ${keyStatuses.join(", ")}`);
+  return status;
+}
+
+function unknownKey(): AppError {
+  return new AppError("not_found", "There is no key with this id");
+}
+
+function newSecret({ token: tokenKey }: Pick<DerivedKeys, "token">, by: Author, { newId, randomBytes }: KeyEntropy) {
+  const token = makeToken("key", randomBytes(20));
+  const hash = keyedHash(tokenKey, token);
+  return { token, id: newId(), prefix: tokenPrefix(token), hash, createdAt: by.at, createdBy: by.actor };
 }
 
 /** RFC 3339 with a zone; null when it is none, or names a day that does not exist. */

@@ -1,3 +1,4 @@
+import type { Author } from "../domain/audit.ts";
 import { AppError } from "../domain/error.ts";
 import { type Plan, parseWorkspaceName, type Workspace, type WorkspaceId } from "../domain/workspace.ts";
 import type { NewOperator, Store } from "../store/store.ts";
@@ -11,6 +12,7 @@ export async function createWorkspace(
   plan: Plan,
   store: Pick<Store, "insertWorkspace">,
   newId: () => string,
+  by: Author,
   firstOperator: ((workspaceId: WorkspaceId) => NewOperator) | null = null,
 ): Promise<Workspace> {
   const parsed = parseWorkspaceName(name);
@@ -21,7 +23,7 @@ export async function createWorkspace(
     );
   }
   const workspace: Workspace = { id: newId() as WorkspaceId, name: parsed, plan, disabledAt: null };
-  await store.insertWorkspace(workspace, firstOperator?.(workspace.id) ?? null);
+  await store.insertWorkspace(workspace, firstOperator?.(workspace.id) ?? null, by);
   return workspace;
 }
 

@@ -3,7 +3,9 @@ import { statSync } from "node:fs";
 import { userInfo } from "node:os";
 import type { Command } from "commander";
 import type { Entropy } from "../access/api-key.ts";
+import { keepHead } from "../access/audit.ts";
 import { type Config, environment, loadConfig } from "../config.ts";
+import type { Author } from "../domain/audit.ts";
 import { type OpenStore, openStore } from "../wiring.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import type { Output } from "./output.ts";
@@ -16,6 +18,11 @@ export const entropy: Entropy = {
   newId: () => crypto.randomUUID(),
   randomBytes,
 };
+
+/** The command line as the author of what it changes now. */
+export function commandAuthor(): Author {
+  return { at: entropy.now(), actor: "cli", ip: null, outcome: "ok", correlationId: null };
+}
 
 /** Reads the configuration that a command uses; warnings go to the standard error. */
 export function readConfig(
@@ -34,12 +41,17 @@ export function readConfig(
   return config;
 }
 
-/** Runs `work` on the data directory of the configuration and closes it again. */
+/**
+ * Runs `work` on the data directory of the configuration and closes it again. The head of the audit trail is kept
+ * before that, so that what the command wrote cannot be cut off unseen.
+ */
 export async function withStore<Result>(config: Config, work: (open: OpenStore) => Promise<Result>): Promise<Result> {
   becomeOwner(config.dataDir);
   const open = openStore(config, "command");
   try {
-    return await work(open);
+    const result = await work(open);
+    keepHead(await open.store.auditHead(), open.headFile);
+    return result;
   } finally {
     open.store.close();
   }

@@ -6,7 +6,7 @@ import { importCorpus } from "../corpus/import.ts";
 import { verifyCorpora } from "../corpus/verify.ts";
 import { severities } from "../domain/finding.ts";
 import type { OpenStore } from "../wiring.ts";
-import { entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
+import { commandAuthor, entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { type Output, printResult, table } from "./output.ts";
 import { drawProgress } from "./progress.ts";
@@ -95,7 +95,7 @@ export function corpusCommand(output: Output): Command {
     .addHelpText("after", "\nExample:\n  xpose corpus remove example-shop")
     .action(async (name: string, _options: object, command: Command) => {
       await withStore(readConfig(command, output), async (open) => {
-        if (!(await open.store.removeCorpus(name, entropy.newId()))) {
+        if (!(await open.store.removeCorpus(name, entropy.newId(), commandAuthor()))) {
           throw new CommandError(exitCodes.notFound, "there is no corpus of that name");
         }
         await sweepCorpora(open);
@@ -152,7 +152,7 @@ async function importFile(
     const confidence = options.confidence === undefined ? undefined : parseConfidence(options.confidence);
     const report = await importCorpus(
       { source, name, scope, format, title, category, severity, subject, date, confidence, origin, takenNames },
-      { store, keys, corporaDir, ...entropy, onProgress: progress.update, signal: abort.signal },
+      { store, keys, corporaDir, ...entropy, by: commandAuthor, onProgress: progress.update, signal: abort.signal },
     );
     progress.end();
     const skipped = Object.entries(report.skipped).map(([reason, count]) => `${count} ${reason}`);

@@ -7,7 +7,7 @@ import type { ScanId } from "../domain/scan.ts";
 import { openLog } from "../log.ts";
 import { runScan } from "../scans/run-scan.ts";
 import { leaseMs } from "../scans/runner.ts";
-import type { EnrichCall, Reply } from "../store/store.ts";
+import type { EnrichCall, PollCall, Reply, ReplyBody } from "../store/store.ts";
 import { openSources } from "../wiring.ts";
 import { entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
 import { CommandError, exitCodes } from "./exit.ts";
@@ -35,7 +35,8 @@ export function enrichCommand(output: Output): Command {
           const { live } = sources;
           const workspace = await getWorkspace(options.workspace, store);
           const { now } = entropy;
-          const caller = { workspaceId: workspace.id };
+          const caller = { workspaceId: workspace.id, actor: "cli" };
+          const from = { ip: null, correlationId: null };
           // The scan belongs to this command from the start: the service would run it with its own settings.
           const owner = `command:${entropy.newId()}`;
           const leaseUntil = new Date(now().getTime() + live.scanTimeoutMs + leaseMs);
@@ -43,14 +44,15 @@ export function enrichCommand(output: Output): Command {
           const call: EnrichCall = {
             kind: "enrich",
             caller,
+            from,
             fault: null,
             indicator,
             indicatorHash: indicatorHash(keys, indicator),
             newScanId: entropy.newId() as ScanId,
             runner: { owner, leaseUntil, isRefresh },
           };
-          const rules = () => ({ ...live, now: now() });
-          const [reply] = await store.handleCalls([call], rules());
+          const rules = () => ({ ...live, now: now(), steadyNow: now(), outcomeOf });
+          const [reply] = await store.handleCalls([call], rules(), []);
           if (reply?.kind !== "claimed") return print(output, options, reply, "hit");
           const { scan } = reply;
           const allSources = live.sourcesOf(scan.workspace, await store.listCorpora());
@@ -58,13 +60,19 @@ export function enrichCommand(output: Output): Command {
           const tools = { store, now, steadyNow: () => performance.now(), log };
           await runScan({ scan, sources: allSources, live, isRefresh, signal }, tools);
           const { scanId } = scan.claim;
-          const [result] = await store.handleCalls([{ kind: "poll", caller, scanId, view: "envelope" }], rules());
+          const poll: PollCall = { kind: "poll", caller, from, scanId, view: "envelope", isCharged: false };
+          const [result] = await store.handleCalls([poll], rules(), []);
           print(output, options, result, "miss_scan_complete");
         } finally {
           await sources.close();
         }
       });
     });
+}
+
+/** What the audit trail says of a call: that it was served, or was not. */
+function outcomeOf(reply: ReplyBody): string {
+  return reply.kind === "refused" ? "failed" : "ok";
 }
 
 function print(output: Output, options: EnrichOptions, reply: Reply | undefined, cache: CacheMember): void {

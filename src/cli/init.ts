@@ -1,9 +1,9 @@
 import { Command } from "commander";
+import { keepHead } from "../access/audit.ts";
+import { newOperator } from "../access/operator.ts";
 import { createWorkspace } from "../access/workspace.ts";
-import { makeToken } from "../domain/api-key.ts";
-import { keyedHash } from "../domain/keyed-hash.ts";
 import { createDataDir } from "../wiring.ts";
-import { becomeOwner, entropy, type GlobalOptions, readConfig } from "./context.ts";
+import { becomeOwner, commandAuthor, entropy, type GlobalOptions, readConfig } from "./context.ts";
 import { type Output, printResult } from "./output.ts";
 
 export function initCommand(output: Output): Command {
@@ -17,16 +17,15 @@ export function initCommand(output: Output): Command {
       const { json = false } = command.optsWithGlobals<GlobalOptions>();
       const config = readConfig(command, output);
       becomeOwner(config.dataDir);
-      const { store, keys } = createDataDir(config, entropy.randomBytes);
-      const token = makeToken("operator", entropy.randomBytes(20));
-      const workspace = await createWorkspace("default", "enterprise", store, entropy.newId, (workspaceId) => ({
-        id: entropy.newId(),
-        workspaceId,
-        name: "admin",
-        role: "admin",
-        tokenHash: keyedHash(keys.token, token),
-        createdAt: entropy.now(),
-      }));
+      const { store, keys, headFile } = createDataDir(config, entropy.randomBytes);
+      const by = commandAuthor();
+      let token = "";
+      const workspace = await createWorkspace("default", "enterprise", store, entropy.newId, by, (workspaceId) => {
+        const first = newOperator({ workspaceId, name: "admin", role: "admin" }, keys, entropy, by.at);
+        token = first.token;
+        return first.operator;
+      });
+      keepHead(await store.auditHead(), headFile);
       store.close();
       printResult(
         output,

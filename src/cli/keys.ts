@@ -1,7 +1,8 @@
 import { Command } from "commander";
-import { createKey, keyBody } from "../access/api-key.ts";
+import { createKey, keyBody, revokeKey, rotateKey } from "../access/api-key.ts";
 import { getWorkspace } from "../access/workspace.ts";
-import { entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
+import type { ApiKey, Token } from "../domain/api-key.ts";
+import { commandAuthor, entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
 import { type Output, printResult, table } from "./output.ts";
 
 type KeyOptions = GlobalOptions & { workspace: string };
@@ -11,6 +12,11 @@ const pageLimit = 200;
 
 export function keysCommand(output: Output): Command {
   const keys = new Command("keys").description("API keys of a workspace");
+
+  function printMinted(options: KeyOptions, workspace: string, { key, token }: { key: ApiKey; token: Token }): void {
+    const text = `Key "${key.name}" of workspace "${workspace}", shown this once:\n${token}`;
+    printResult(output, options.json ?? false, { ...keyBody(key, entropy.now()), key: token }, text);
+  }
 
   keys
     .command("create")
@@ -24,10 +30,9 @@ export function keysCommand(output: Output): Command {
       await withStore(readConfig(command, output), async ({ store, keys: derived }) => {
         const workspace = await getWorkspace(options.workspace, store);
         const { name, expiresAt = null } = options;
-        const request = { workspaceId: workspace.id, name, expiresAt, createdBy: "cli" };
-        const { key, token } = await createKey(request, store, derived, entropy);
-        const text = `Key "${key.name}" of workspace "${workspace.name}", shown this once:\n${token}`;
-        printResult(output, options.json ?? false, { ...keyBody(key, entropy.now()), key: token }, text);
+        const request = { workspaceId: workspace.id, name, expiresAt };
+        const by = commandAuthor();
+        printMinted(options, workspace.name, await createKey(request, { store, keys: derived, by, entropy }));
       });
     });
 
@@ -50,6 +55,38 @@ export function keysCommand(output: Output): Command {
         const rows = bodies.map((key) => [key.id, key.name, key.prefix, key.status, key.last_used_at, key.expires_at]);
         const text = table(["ID", "NAME", "PREFIX", "STATUS", "LAST USED", "EXPIRES"], rows);
         printResult(output, options.json ?? false, { keys: bodies, next_cursor: null }, text);
+      });
+    });
+
+  keys
+    .command("rotate")
+    .description(
+      "Revokes a key and issues another in its place. The new one is shown this once; the old one stops at once.",
+    )
+    .argument("<key_id>", "id of the key, see xpose keys list")
+    .option("--workspace <id or name>", "whose key it is", "default")
+    .addHelpText("after", "\nExample:\n  xpose keys rotate 3f2a8c1e-5d0b-4c7a-9a51-0f6f7b1f2a33")
+    .action(async (keyId: string, _options: object, command: Command) => {
+      const options = command.optsWithGlobals<KeyOptions>();
+      await withStore(readConfig(command, output), async ({ store, keys: derived }) => {
+        const workspace = await getWorkspace(options.workspace, store);
+        const tools = { store, keys: derived, by: commandAuthor(), entropy };
+        printMinted(options, workspace.name, await rotateKey(workspace.id, keyId, tools));
+      });
+    });
+
+  keys
+    .command("revoke")
+    .description("Revokes a key for good. It stops working at once and stays in the lists and the audit trail.")
+    .argument("<key_id>", "id of the key, see xpose keys list")
+    .option("--workspace <id or name>", "whose key it is", "default")
+    .addHelpText("after", "\nExample:\n  xpose keys revoke 3f2a8c1e-5d0b-4c7a-9a51-0f6f7b1f2a33")
+    .action(async (keyId: string, _options: object, command: Command) => {
+      const options = command.optsWithGlobals<KeyOptions>();
+      await withStore(readConfig(command, output), async ({ store }) => {
+        const workspace = await getWorkspace(options.workspace, store);
+        const key = await revokeKey(workspace.id, keyId, { store, by: commandAuthor() });
+        printResult(output, options.json ?? false, keyBody(key, entropy.now()), `Revoked the key "${key.name}".`);
       });
     });
 

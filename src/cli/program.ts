@@ -3,11 +3,13 @@ import { Command, CommanderError } from "commander";
 import { environment } from "../config.ts";
 import { version } from "../version.ts";
 import { LibraryError } from "../wiring.ts";
+import { auditCommand } from "./audit.ts";
 import { corpusCommand } from "./corpus.ts";
 import { enrichCommand } from "./enrich.ts";
 import { type ExitCode, exitCodes, explain } from "./exit.ts";
 import { initCommand } from "./init.ts";
 import { keysCommand } from "./keys.ts";
+import { operatorsCommand } from "./operators.ts";
 import type { Output } from "./output.ts";
 import { serveCommand } from "./serve.ts";
 import { sourcesCommand } from "./sources.ts";
@@ -29,9 +31,11 @@ export async function runProgram(args: readonly string[], output: Output): Promi
     serveCommand(output),
     keysCommand(output),
     workspacesCommand(output),
+    operatorsCommand(output),
     corpusCommand(output),
     enrichCommand(output),
     sourcesCommand(output),
+    auditCommand(output),
     versionCommand(output),
   ]) {
     program.addCommand(command);

@@ -1,26 +1,34 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { openAuditTrail } from "../access/audit.ts";
 import { type Config, ConfigError, checkServeSettings, environment } from "../config.ts";
 import { indicatorHash } from "../domain/keyed-hash.ts";
 import type { ScanId } from "../domain/scan.ts";
 import { openAccessLog } from "../http/access-log.ts";
+import { makeTrust, type Peer } from "../http/client.ts";
 import { routes } from "../http/route-table.ts";
 import { createRouter } from "../http/router.ts";
+import { outcomeOf } from "../http/routes/enrich.ts";
 import { startServer } from "../http/serve.ts";
+import { openThrottle } from "../http/throttle.ts";
 import { type Log, type LogOutput, openLog } from "../log.ts";
+import { openMetrics } from "../metrics.ts";
 import { openCalls } from "../scans/calls.ts";
 import type { Live } from "../scans/live.ts";
 import { removeExpired } from "../scans/retention.ts";
 import { Runner } from "../scans/runner.ts";
 import { type Notifier, openNotifier } from "../systemd.ts";
+import { version } from "../version.ts";
 import { type OpenSources, type OpenStore, openSources, openStore } from "../wiring.ts";
-import { becomeOwner, entropy, readConfig } from "./context.ts";
+import { becomeOwner, commandAuthor, entropy, readConfig } from "./context.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import type { Output } from "./output.ts";
 import { sweepCorpora } from "./sweep.ts";
 
 /** Scans, then answers, get this long after SIGTERM, each at worst twice: together less than the promised 10 s. */
 const stopGraceMs = 2_000;
+/** CONTRACT.md 9.9. */
+const logInsPerMinute = 10;
 const retentionEveryMs = 60 * 1000;
 /** A scan that still uses replaced settings may take this much longer than its time-out. */
 const closeMarginMs = 5_000;
@@ -60,23 +68,44 @@ type Service = {
 };
 
 async function serve({ config, readAgain, open, logOutput, output, notifier }: Service): Promise<void> {
-  const { store, keys } = open;
+  const { store, keys, headFile } = open;
   const { log } = logOutput;
-  const { now, newId } = entropy;
+  const { now, newId, randomBytes } = entropy;
   const steadyNow = () => performance.now();
   await sweepCorpora(open);
   const sources = openReplaceable(config, open, logOutput);
   const runner = new Runner(sources.live, { store, now, steadyNow, log });
-  const calls = openCalls(store, sources.live, now, () => runner.wake());
+  const trail = openAuditTrail({ store, now, steadyNow, headFile, log });
+  const metrics = openMetrics(version, {
+    auditDroppedCount: trail.droppedCount,
+    auditWaitingCount: trail.waitingCount,
+  });
+  const calls = openCalls({
+    store,
+    live: sources.live,
+    now,
+    steadyNow,
+    outcomeOf,
+    trail,
+    onMiss: () => runner.wake(),
+    onFailOpen: metrics.countFailOpen,
+  });
   const accessLog = openAccessLog(output.err, now, () => log.isLevelEnabled("info"));
   let isReady = false;
   const respond = createRouter(routes, {
     keys,
+    store,
     calls,
+    trail,
+    trust: makeTrust(config.server.trustedProxies, config.server.hostnames),
+    logIns: openThrottle(logInsPerMinute, 60_000, steadyNow),
+    metrics,
     whenSettled: (scanId, timeoutMs, signal) => runner.whenSettled(scanId, timeoutMs, signal),
     newScanId: () => newId() as ScanId,
     hashOf: (indicator) => indicatorHash(keys, indicator),
+    now,
     newId,
+    randomBytes,
     steadyNow,
     isReady: () => isReady,
     accessLog,
@@ -90,7 +119,7 @@ async function serve({ config, readAgain, open, logOutput, output, notifier }: S
     void sources.reload(readAgain).finally(() => notifier.ready());
   });
   const server = await listen(config, respond);
-  await sources.warn();
+  await sources.announce();
   await runner.start();
   isReady = true;
   output.out(`${JSON.stringify({ listening: server.address })}\n`);
@@ -108,6 +137,9 @@ async function serve({ config, readAgain, open, logOutput, output, notifier }: S
     await stop().catch((error: unknown) => log.error({ err: error }, "could not stop in order"));
   }
   await sources.close();
+  await trail
+    .stop()
+    .catch((error: unknown) => log.error({ err: error }, "the audit trail could not be closed in order"));
   accessLog.flush();
   log.info("stopped");
 }
@@ -125,9 +157,13 @@ function openReplaceable(first: Config, open: OpenStore, { log, reconfigure }: L
     sources: openSources(first, open, entropy.now),
   };
 
-  /** Names what the configuration says and nobody has, and corpora that a source of the same name keeps out. */
-  async function warn(): Promise<void> {
+  /**
+   * Writes down which sources changed, and names what the configuration says and nobody has, and corpora that a source
+   * of the same name keeps out.
+   */
+  async function announce(): Promise<void> {
     const { config, sources } = current;
+    await open.store.noteSources(sources.fingerprints, commandAuthor());
     for (const source of config.sources) {
       for (const workspace of source.workspaces ?? []) {
         if ((await open.store.findWorkspace(workspace)) !== null) continue;
@@ -141,7 +177,7 @@ function openReplaceable(first: Config, open: OpenStore, { log, reconfigure }: L
 
   return {
     live: (): Live => current.sources.live,
-    warn,
+    announce,
     async reload(readAgain: () => Config): Promise<void> {
       try {
         const config = readAgain();
@@ -152,7 +188,7 @@ function openReplaceable(first: Config, open: OpenStore, { log, reconfigure }: L
         const waiting = fixedSettings.filter((key) => !Bun.deepEquals(config[key], first[key]));
         if (waiting.length > 0) log.warn({ settings: waiting }, "changed settings wait for a restart");
         log.info("configuration reloaded");
-        await warn();
+        await announce();
         const close = () => void old.sources.close();
         setTimeout(close, old.config.scan.timeoutMs + closeMarginMs).unref();
       } catch (error) {
@@ -163,7 +199,7 @@ function openReplaceable(first: Config, open: OpenStore, { log, reconfigure }: L
   };
 }
 
-async function listen(config: Config, respond: (request: Request) => Promise<Response>) {
+async function listen(config: Config, respond: (request: Request, peer: Peer) => Promise<Response>) {
   const { listen: address, socketMode, tlsCert, tlsKey, clientCa } = config.server;
   const tls =
     tlsCert === null || tlsKey === null

@@ -2,7 +2,7 @@ import { Argument, Command, Option } from "commander";
 import { createWorkspace, getWorkspace, workspaceBody } from "../access/workspace.ts";
 import { type Plan, plans, type Workspace } from "../domain/workspace.ts";
 import type { WorkspaceChange } from "../store/store.ts";
-import { entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
+import { commandAuthor, entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
 import { type Output, printResult, table } from "./output.ts";
 
 export function workspacesCommand(output: Output): Command {
@@ -17,7 +17,7 @@ export function workspacesCommand(output: Output): Command {
   async function change(command: Command, idOrName: string, to: WorkspaceChange): Promise<void> {
     await withStore(readConfig(command, output), async ({ store }) => {
       const { id } = await getWorkspace(idOrName, store);
-      print(command, await store.changeWorkspace(id, to));
+      print(command, await store.changeWorkspace(id, to, commandAuthor()));
     });
   }
 
@@ -31,7 +31,7 @@ export function workspacesCommand(output: Output): Command {
     .addHelpText("after", "\nExample:\n  xpose workspaces create --name acme --plan enterprise")
     .action(async (options: { name: string; plan: Plan }, command: Command) => {
       await withStore(readConfig(command, output), async ({ store }) => {
-        print(command, await createWorkspace(options.name, options.plan, store, entropy.newId));
+        print(command, await createWorkspace(options.name, options.plan, store, entropy.newId, commandAuthor()));
       });
     });
 

@@ -1,5 +1,6 @@
 import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { Author } from "../domain/audit.ts";
 import type { Corpus } from "../domain/corpus.ts";
 import { categorySlug, oneLine, parseLeakYear, type Severity } from "../domain/finding.ts";
 import { corpusHash, type DerivedKeys } from "../domain/keyed-hash.ts";
@@ -53,6 +54,8 @@ export type ImportContext = {
   readonly corporaDir: string;
   readonly now: () => Date;
   readonly newId: () => string;
+  /** Who imports, for the audit trail. */
+  readonly by: () => Author;
   /** Called at most 4 times per second, and once when the file has been read. */
   readonly onProgress?: (progress: ImportProgress) => void;
   readonly signal: AbortSignal;
@@ -237,7 +240,7 @@ type Publishing = Reading & { readonly options: ImportOptions; readonly id: stri
 /** Writes the segment and makes it visible. Nothing of it is left when that fails or the same bytes are there already. */
 async function publish(publishing: Publishing): Promise<{ isNew: boolean; recordCount: number }> {
   const { options, context, input, format, info, sorter, id } = publishing;
-  const { corporaDir, keys, signal, store, newId, now } = context;
+  const { corporaDir, keys, signal, store, newId, now, by } = context;
   const segmentFile = `${id}.seg`;
   const temporaryPath = join(corporaDir, `${id}.tmp`);
   const path = join(corporaDir, segmentFile);
@@ -247,7 +250,7 @@ async function publish(publishing: Publishing): Promise<{ isNew: boolean; record
     await rename(temporaryPath, path);
     await syncFolder(corporaDir);
     signal.throwIfAborted();
-    const outcome = await store.publishImport({
+    const publication = {
       name: options.name,
       scope: options.scope,
       confidence: { value: options.confidence ?? format.confidence, isGiven: options.confidence !== undefined },
@@ -262,7 +265,8 @@ async function publish(publishing: Publishing): Promise<{ isNew: boolean; record
         importedAt: now(),
         segmentFile,
       },
-    });
+    };
+    const outcome = await store.publishImport(publication, by());
     isPublished = outcome === "published";
     return { isNew: isPublished, recordCount };
   } finally {

@@ -12,9 +12,15 @@ export function planRequired(): AppError {
   return new AppError("plan_required", "API access requires the Team plan or above");
 }
 
+/** CONTRACT.md 8.1. */
+export function rateLimited(): AppError {
+  return new AppError("rate_limited", "Rate limit exceeded for this API key");
+}
+
 /**
  * May a call with this key pass? Returns null, or what the caller is told, in the order of CONTRACT.md 2.
- * `key` is null when no row has the hash of what was sent.
+ * `key` is null
+ * when no row has the hash of what was sent. The budget comes after this, see budget.ts.
  */
 export function admit(
   key: Pick<ApiKey, "revokedAt" | "expiresAt"> | null,

@@ -1,13 +1,26 @@
 import type { Route } from "./router.ts";
+import { listEvents } from "./routes/audit.ts";
 import { enrich, evidence, poll, sources } from "./routes/enrich.ts";
-import { healthz, readyz } from "./routes/health.ts";
+import { healthz, metrics, readyz } from "./routes/health.ts";
+import { listKeys, mintKey, revoke, rotate } from "./routes/keys.ts";
+import { logIn, logOut } from "./routes/session.ts";
+
+const workspace = "/api/v1/workspaces/{workspace_id}";
 
 /** Every route. A path segment in braces is one non-empty segment of any text; its route checks the form. */
 export const routes: readonly Route[] = [
-  { method: "POST", path: "/api/v1/soc/enrich", handle: enrich },
-  { method: "GET", path: "/api/v1/soc/enrich/{request_id}", handle: poll },
-  { method: "GET", path: "/api/v1/soc/enrich/{request_id}/sources", handle: sources },
-  { method: "GET", path: "/api/v1/soc/enrich/{request_id}/evidence", handle: evidence },
-  { method: "GET", path: "/healthz", handle: healthz, isAlwaysOn: true },
-  { method: "GET", path: "/readyz", handle: readyz, isAlwaysOn: true },
+  { method: "POST", path: "/api/v1/soc/enrich", access: "key", handle: enrich },
+  { method: "GET", path: "/api/v1/soc/enrich/{request_id}", access: "key", handle: poll },
+  { method: "GET", path: "/api/v1/soc/enrich/{request_id}/sources", access: "key", handle: sources },
+  { method: "GET", path: "/api/v1/soc/enrich/{request_id}/evidence", access: "key", handle: evidence },
+  { method: "POST", path: `${workspace}/keys`, access: "admin", handle: mintKey },
+  { method: "GET", path: `${workspace}/keys`, access: "admin", handle: listKeys },
+  { method: "POST", path: `${workspace}/keys/{key_id}/rotate`, access: "admin", handle: rotate },
+  { method: "DELETE", path: `${workspace}/keys/{key_id}`, access: "admin", handle: revoke },
+  { method: "GET", path: `${workspace}/audit`, access: "viewer", handle: listEvents },
+  { method: "POST", path: "/api/v1/session", access: "log-in", handle: logIn },
+  { method: "DELETE", path: "/api/v1/session", access: "viewer", handle: logOut },
+  { method: "GET", path: "/healthz", access: "anyone", handle: healthz, isAlwaysOn: true },
+  { method: "GET", path: "/readyz", access: "anyone", handle: readyz, isAlwaysOn: true },
+  { method: "GET", path: "/metrics", access: "metrics", handle: metrics },
 ];

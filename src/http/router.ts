@@ -1,40 +1,25 @@
 import { AppError } from "../domain/error.ts";
-import type { Indicator } from "../domain/indicator.ts";
-import type { DerivedKeys } from "../domain/keyed-hash.ts";
-import type { ScanId } from "../domain/scan.ts";
-import type { Calls } from "../scans/calls.ts";
-import type { AccessLog } from "./access-log.ts";
 import { discardBody } from "./body.ts";
+import type { Peer } from "./client.ts";
 import { errorResponse } from "./errors.ts";
+import type { Application, Exchange, OperatorExchange } from "./exchange.ts";
+import { type Access, guard, type OperatorAccess } from "./guard.ts";
 
-/** What the handlers use of the application. */
-export type Application = {
-  readonly keys: DerivedKeys;
-  readonly calls: Calls;
-  readonly whenSettled: (scanId: ScanId, timeoutMs: number, signal: AbortSignal) => Promise<void>;
-  readonly newScanId: () => ScanId;
-  readonly hashOf: (indicator: Indicator) => string;
-  readonly newId: () => string;
-  readonly steadyNow: () => number;
-  /** False while the service starts or stops. */
-  readonly isReady: () => boolean;
-  readonly accessLog: AccessLog;
-  readonly log: { readonly error: (fields: object, message: string) => void };
-};
+export type Route = OpenRoute | OperatorRoute;
 
-export type Exchange = {
-  readonly request: Request;
-  /** The raw text of the path segments in braces, by name. */
-  readonly parameters: Readonly<Record<string, string>>;
-  readonly app: Application;
-};
-
-export type Route = {
+type RouteRow = {
   readonly method: "GET" | "POST" | "DELETE";
   readonly path: string;
-  readonly handle: (exchange: Exchange) => Response | Promise<Response>;
   /** Answers while the service starts and stops, too. */
   readonly isAlwaysOn?: boolean;
+};
+type OpenRoute = RouteRow & {
+  readonly access: Exclude<Access, OperatorAccess>;
+  readonly handle: (exchange: Exchange) => Response | Promise<Response>;
+};
+type OperatorRoute = RouteRow & {
+  readonly access: OperatorAccess;
+  readonly handle: (exchange: OperatorExchange) => Promise<Response>;
 };
 
 type Match = { readonly rows: readonly Route[]; readonly parameters: Record<string, string> };
@@ -45,7 +30,10 @@ const correlationForm = /^[A-Za-z0-9._-]{1,64}$/;
  * Answers requests by the route table. An unknown path is 404 and a wrong method 405 for anybody, before credentials
  * (CONTRACT.md 2). What a handler throws becomes an error body; what is not an `AppError` is logged and shows nothing.
  */
-export function createRouter(routes: readonly Route[], app: Application): (request: Request) => Promise<Response> {
+export function createRouter(
+  routes: readonly Route[],
+  app: Application,
+): (request: Request, peer: Peer) => Promise<Response> {
   const table = Map.groupBy(routes, (route) => route.path);
   const paths = [...table].map(([path, rows]) => ({ segments: path.split("/"), rows }));
 
@@ -57,20 +45,21 @@ export function createRouter(routes: readonly Route[], app: Application): (reque
     return null;
   }
 
-  return async function respond(request) {
+  return async function respond(request, peer) {
     const startedAt = app.steadyNow();
     const given = request.headers.get("X-Correlation-Id") ?? "";
     const correlationId = correlationForm.test(given) ? given : app.newId();
     const found = match(rawPath(request.url).split("/"));
     let response: Response;
     try {
-      response = await answer(request, found, app);
+      response = await answer(request, peer, correlationId, found, app);
     } catch (error) {
       response = toErrorResponse(error, correlationId, app);
     }
     response.headers.set("X-Correlation-Id", correlationId);
     const path = found?.rows[0]?.path ?? null;
     const durationMs = app.steadyNow() - startedAt;
+    app.metrics.countRequest(request.method, path, response.status, durationMs);
     app.accessLog.write({ method: request.method, path, status: response.status, durationMs, correlationId });
     return request.method === "HEAD" ? await withoutBody(response) : response;
   };
@@ -83,7 +72,13 @@ async function withoutBody(response: Response): Promise<Response> {
   return new Response(null, { status: response.status, headers: response.headers });
 }
 
-async function answer(request: Request, found: Match | null, app: Application): Promise<Response> {
+async function answer(
+  request: Request,
+  peer: Peer,
+  correlationId: string,
+  found: Match | null,
+  app: Application,
+): Promise<Response> {
   if (found === null) {
     await discardBody(request);
     throw new AppError("not_found", "There is no such path");
@@ -99,7 +94,23 @@ async function answer(request: Request, found: Match | null, app: Application): 
     await discardBody(request);
     throw new AppError("unavailable", "The service is starting or stopping");
   }
-  return await route.handle({ request, parameters: found.parameters, app });
+  const exchange: Exchange = { request, peer, correlationId, parameters: found.parameters, app };
+  if (route.access === "anyone" || route.access === "key") return await route.handle(exchange);
+  return await answerGuarded(exchange, route);
+}
+
+async function answerGuarded(exchange: Exchange, route: Route): Promise<Response> {
+  const operator = await guard(exchange, route.access).catch(async (error: unknown) => {
+    await discardBody(exchange.request);
+    throw error;
+  });
+  if (!isForOperators(route)) return await route.handle(exchange);
+  if (operator === null) throw new Error("a route for operators was reached without one");
+  return await route.handle({ ...exchange, operator });
+}
+
+function isForOperators(route: Route): route is OperatorRoute {
+  return route.access === "viewer" || route.access === "admin";
 }
 
 function toErrorResponse(error: unknown, correlationId: string, app: Application): Response {

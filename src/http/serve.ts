@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, unlinkSync } from "node:fs";
 import { AppError } from "../domain/error.ts";
+import type { Peer } from "./client.ts";
 import { errorResponse } from "./errors.ts";
 
 export type ServerSettings = {
@@ -28,9 +29,10 @@ const idleTimeoutSeconds = 90;
  */
 export async function startServer(
   settings: ServerSettings,
-  respond: (request: Request) => Promise<Response>,
+  respond: (request: Request, peer: Peer) => Promise<Response>,
 ): Promise<RunningServer> {
   const { listen, tls } = settings;
+  const isTls = tls !== null;
   if (listen.kind === "unix") await removeStaleSocket(listen.path);
   const options = {
     ...(tls === null ? {} : { tls: tlsOptions(tls) }),
@@ -48,19 +50,22 @@ export async function startServer(
           // Said in so many words: left out, this runtime lets a second local process share the port.
           reusePort: false,
           idleTimeout: idleTimeoutSeconds,
-          fetch: respond,
+          fetch(request, tcpServer) {
+            // A client that is gone has no address; null would make it the trusted peer of a unix socket.
+            return respond(request, { address: tcpServer.requestIP(request)?.address ?? "0.0.0.0", isTls });
+          },
         })
       : Bun.serve({
           ...options,
           unix: listen.path,
           fetch(request, unixServer) {
             unixServer.timeout(request, idleTimeoutSeconds);
-            return respond(request);
+            return respond(request, { address: null, isTls });
           },
         });
   if (listen.kind === "unix") chmodSync(listen.path, settings.socketMode);
   return {
-    address: listen.kind === "unix" ? `unix:${listen.path}` : addressOf(listen.host, server.port ?? 0, tls !== null),
+    address: listen.kind === "unix" ? `unix:${listen.path}` : addressOf(listen.host, server.port ?? 0, isTls),
     async stop(graceMs) {
       const isDone = await Promise.race([server.stop().then(() => true), Bun.sleep(graceMs).then(() => false)]);
       if (!isDone) await Promise.race([server.stop(true), Bun.sleep(graceMs)]);

@@ -1,5 +1,6 @@
+import type { AuditEvent } from "../domain/audit.ts";
 import { AppError } from "../domain/error.ts";
-import type { Call, CallRules, Reply, Store } from "../store/store.ts";
+import type { Call, CallOrigin, CallRules, KnownKey, Reply, Store } from "../store/store.ts";
 import type { Live } from "./live.ts";
 
 /** A turn serves at most this many calls, so that no transaction blocks the event loop for long. */
@@ -10,32 +11,55 @@ export type Calls = {
   readonly serve: (call: Call) => Promise<Reply>;
 };
 
+/** What a turn tells the audit trail beside its transaction. */
+type Trail = {
+  readonly takeWaiting: () => AuditEvent[];
+  readonly putBack: (events: readonly AuditEvent[]) => void;
+  readonly wait: (events: readonly AuditEvent[]) => void;
+  readonly denied: (from: CallOrigin, outcome: string, who: KnownKey | "unknown") => void;
+};
+
+export type CallTools = {
+  readonly store: Pick<Store, "handleCalls" | "readCalls">;
+  readonly live: () => Live;
+  readonly now: () => Date;
+  readonly steadyNow: () => number;
+  readonly outcomeOf: CallRules["outcomeOf"];
+  readonly trail: Trail;
+  /** Told when a scan may have been added. */
+  readonly onMiss: () => void;
+  /** Told how many calls passed without their budget being charged. */
+  readonly onFailOpen: (count: number) => void;
+};
+
 /**
  * Collects the calls of one event-loop turn and serves them in one transaction: it is durable, and cheaper than one
- * transaction per call. `onMiss` is told when a scan may have been added.
+ * transaction per call.
  */
-export function openCalls(
-  store: Pick<Store, "handleCalls" | "readCalls">,
-  live: () => Live,
-  now: () => Date,
-  onMiss: () => void,
-): Calls {
+export function openCalls(tools: CallTools): Calls {
+  const { store, live, now, steadyNow, outcomeOf, trail, onMiss, onFailOpen } = tools;
   type Waiting = { call: Call; resolve: (reply: Reply) => void; reject: (error: unknown) => void };
   const waiting: Waiting[] = [];
+  // Windows go by the clock of the start and monotonic time from there: a clock that is set does not open or close one.
+  const startedAt = now().getTime() - steadyNow();
 
   async function serveTurn(): Promise<void> {
     const turn = waiting.splice(0, maxCallsPerTurn);
     if (waiting.length > 0) setImmediate(serveTurn);
     try {
-      const { lifetimes, maxQueue, fingerprintOf } = live();
+      const { lifetimes, limits, maxQueue, fingerprintOf } = live();
+      const rules = { now: now(), steadyNow: new Date(startedAt + steadyNow()), lifetimes, limits, maxQueue };
       const replies = await handle(
         turn.map(({ call }) => call),
-        { now: now(), lifetimes, maxQueue, fingerprintOf },
+        { ...rules, fingerprintOf, outcomeOf },
       );
-      for (const [index, { resolve, reject }] of turn.entries()) {
+      for (const [index, { call, resolve, reject }] of turn.entries()) {
         const reply = replies[index];
         if (reply === undefined) reject(new Error("a call was left without a reply"));
         else resolve(reply);
+        if (reply?.kind === "refused" && reply.denied !== undefined) {
+          trail.denied(call.from, outcomeOf(reply), reply.denied);
+        }
       }
       if (replies.some((reply) => reply.kind === "accepted")) onMiss();
     } catch (error) {
@@ -43,13 +67,21 @@ export function openCalls(
     }
   }
 
-  /** When the commit fails, what needs no write is still served; authentication and isolation never fail open. */
+  /**
+   * When the commit fails, what needs no write is still served, uncounted, and its audit rows wait. Authentication and
+   * isolation never fail open (CONTRACT.md 8.6, 9.8).
+   */
   async function handle(calls: readonly Call[], rules: CallRules): Promise<Reply[]> {
+    const earlier = trail.takeWaiting();
     try {
-      return await store.handleCalls(calls, rules);
+      return await store.handleCalls(calls, rules, earlier);
     } catch (error) {
+      trail.putBack(earlier);
       if (!(error instanceof AppError)) throw error;
-      return await store.readCalls(calls, rules, error);
+      const { replies, events } = await store.readCalls(calls, rules, error);
+      trail.wait(events);
+      onFailOpen(replies.filter((reply) => reply.kind !== "refused" || reply.denied === undefined).length);
+      return replies;
     }
   }
 

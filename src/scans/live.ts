@@ -1,3 +1,4 @@
+import type { Limits } from "../domain/budget.ts";
 import type { Lifetimes } from "../domain/freshness.ts";
 import type { Workspace } from "../domain/workspace.ts";
 import type { Source } from "../sources/source.ts";
@@ -6,6 +7,7 @@ import type { Corpus } from "../store/store.ts";
 /** All that a reload may change, in one frozen object: a turn and a scan take it once, at their start, and keep it. */
 export type Live = {
   readonly lifetimes: Lifetimes;
+  readonly limits: Limits;
   readonly maxQueue: number;
   readonly concurrency: number;
   readonly scanTimeoutMs: number;

@@ -1,9 +1,12 @@
 import type { ApiKey, KeyStatus } from "../domain/api-key.ts";
+import type { AuditEvent, AuditHead, AuditRow, Author } from "../domain/audit.ts";
+import type { Charge, Limits } from "../domain/budget.ts";
 import type { Corpus, CorpusImport } from "../domain/corpus.ts";
 import type { Projection, Sighting } from "../domain/envelope.ts";
 import type { AppError } from "../domain/error.ts";
 import type { Lifetimes } from "../domain/freshness.ts";
 import type { Indicator } from "../domain/indicator.ts";
+import type { Operator, OperatorRole } from "../domain/operator.ts";
 import type { Pace } from "../domain/pace.ts";
 import type {
   Answer,
@@ -26,10 +29,20 @@ import type { Plan, Workspace, WorkspaceId } from "../domain/workspace.ts";
  * read or written.
  */
 export interface Store {
-  /** Decides and serves a batch of calls; the replies are in the order of the calls. Nothing is replied before the commit. */
-  handleCalls(calls: readonly Call[], rules: CallRules): Promise<Reply[]>;
-  /** The same for a store that cannot be written now: hits and polls are served, a miss is refused with `fault`. */
-  readCalls(calls: readonly Call[], rules: CallRules, fault: AppError): Promise<Reply[]>;
+  /**
+   * Decides and serves a batch of calls; the replies are in the order of the calls. Nothing is replied before the
+   * commit, which holds budgets, usage, new scans and audit rows too; `earlier` events are written before theirs.
+   */
+  handleCalls(calls: readonly Call[], rules: CallRules, earlier: readonly AuditEvent[]): Promise<Reply[]>;
+  /**
+   * The same for a store that cannot be written now: hits and polls are served uncounted, a miss is refused with
+   * `fault`, and the events that tell of it are returned instead of written.
+   */
+  readCalls(
+    calls: readonly Call[],
+    rules: CallRules,
+    fault: AppError,
+  ): Promise<{ readonly replies: Reply[]; readonly events: AuditEvent[] }>;
 
   /** Takes the next queued scan, the oldest of the workspace that comes after `afterWorkspaceId`, round robin. */
   claimScan(request: ClaimRequest): Promise<ClaimedScan | null>;
@@ -47,21 +60,50 @@ export interface Store {
   /** Deletes at most `maxRows` rows that are past their retention; returns how many it deleted. */
   removeExpired(limits: RetentionLimits, maxRows: number): Promise<number>;
 
-  insertKey(workspaceId: WorkspaceId, key: NewApiKey): Promise<ApiKey>;
+  // What changes rights or data takes its author: the change and its audit row are one transaction.
+
+  insertKey(workspaceId: WorkspaceId, key: NewApiKey, by: Author): Promise<ApiKey>;
+  /** Revokes a key and puts `next` in its place, with its name, expiry and budget. Null when there is no such key. */
+  rotateKey(workspaceId: WorkspaceId, keyId: string, next: NextApiKey, by: Author): Promise<ApiKey | null>;
+  /** Revokes a key, or leaves a revoked one as it is. Null when there is no such key. */
+  revokeKey(workspaceId: WorkspaceId, keyId: string, by: Author): Promise<ApiKey | null>;
+  /** Null when there is no such key. */
+  findKey(workspaceId: WorkspaceId, keyId: string): Promise<ApiKey | null>;
   listKeys(workspaceId: WorkspaceId, page: KeyPage): Promise<Page<ApiKey>>;
   /** Adds a workspace and, for the first one, its operator. */
-  insertWorkspace(workspace: Workspace, firstOperator: NewOperator | null): Promise<void>;
-  changeWorkspace(id: WorkspaceId, change: WorkspaceChange): Promise<Workspace>;
+  insertWorkspace(workspace: Workspace, firstOperator: NewOperator | null, by: Author): Promise<void>;
+  changeWorkspace(id: WorkspaceId, change: WorkspaceChange, by: Author): Promise<Workspace>;
   findWorkspace(idOrName: string): Promise<Workspace | null>;
   /** By name, ascending. */
   listWorkspaces(): Promise<Workspace[]>;
 
+  insertOperator(operator: NewOperator, by: Author): Promise<Operator>;
+  /** Revokes an operator and ends its sessions, or leaves a revoked one as it is. Null when there is no such operator. */
+  revokeOperator(workspaceId: WorkspaceId, id: string, by: Author): Promise<Operator | null>;
+  /** By age, ascending, revoked ones included. */
+  listOperators(workspaceId: WorkspaceId): Promise<Operator[]>;
+  /** The operator whose token or unexpired session this is, unless it was revoked. */
+  findOperator(credential: OperatorCredential, now: Date): Promise<Operator | null>;
+  startSession(session: NewSession, by: Author): Promise<void>;
+  /** False when there was no such session. */
+  endSession(sessionHash: string, by: Author): Promise<boolean>;
+
+  /** Writes events that belong to no other change. */
+  appendEvents(events: readonly AuditEvent[]): Promise<void>;
+  /** Newest first. */
+  listEvents(workspaceId: WorkspaceId, page: AuditPage): Promise<Page<AuditEvent>>;
+  /** The rows after `afterRow`, oldest first, at most `limit`. */
+  readChain(afterRow: number, limit: number): Promise<AuditRow[]>;
+  auditHead(): Promise<AuditHead>;
+  /** Remembers the settings of the enabled sources, hashed, by name, and writes an event for each that differs from before. */
+  noteSources(fingerprints: ReadonlyMap<string, string>, by: Author): Promise<void>;
+
   /** All corpora, by name, ascending. */
   listCorpora(): Promise<Corpus[]>;
   /** Makes an import visible, or says that the same bytes are there already. The commit is the publication. */
-  publishImport(publication: Publication): Promise<"published" | "already_imported">;
+  publishImport(publication: Publication, by: Author): Promise<"published" | "already_imported">;
   /** False when there is no corpus of that name. */
-  removeCorpus(name: string, revision: string): Promise<boolean>;
+  removeCorpus(name: string, revision: string, by: Author): Promise<boolean>;
 
   /** Reserves the next turn of a source (`pace` null: it only obeys pauses); null when no turn is free before `notAfter`. */
   takeSlot(source: string, pace: Pace | null, notAfter: Date, now: Date): Promise<Date | null>;
@@ -73,8 +115,13 @@ export interface Store {
   close(): void;
 }
 
-/** Who calls: the holder of a key, or the command line in the name of a workspace. */
-export type Caller = { readonly keyHash: string | null } | { readonly workspaceId: WorkspaceId };
+/** Who calls: the holder of a key, or an operator or the command line in the name of a workspace. */
+export type Caller =
+  | { readonly keyHash: string | null }
+  | { readonly workspaceId: WorkspaceId; readonly actor: string };
+
+/** Where a call comes from, for the audit trail. */
+export type CallOrigin = { readonly ip: string | null; readonly correlationId: string | null };
 
 /** One request to the exposure API as the store sees it. */
 export type Call = EnrichCall | PollCall;
@@ -82,6 +129,7 @@ export type Call = EnrichCall | PollCall;
 export type EnrichCall = {
   readonly kind: "enrich";
   readonly caller: Caller;
+  readonly from: CallOrigin;
   /** What was wrong with the request; answered only after the checks that go first (CONTRACT.md 2). */
   readonly fault: AppError | null;
   readonly indicator: Indicator | null;
@@ -95,13 +143,20 @@ export type EnrichCall = {
 export type PollCall = {
   readonly kind: "poll";
   readonly caller: Caller;
+  readonly from: CallOrigin;
   /** Null when the path held no id. */
   readonly scanId: ScanId | null;
   readonly view: "envelope" | "sources" | "evidence";
+  /** True when it is the second half of a request that was charged before: a POST that waited for its scan. */
+  readonly isCharged: boolean;
 };
 
-export type Reply =
-  | { readonly kind: "refused"; readonly error: AppError }
+/** `charge` is there when a budget was charged, or refused the call. */
+export type Reply = ReplyBody & { readonly charge?: Charge };
+
+export type ReplyBody =
+  /** `denied` is set when the key does not admit the call. Nothing was written: the caller of the store records it. */
+  | { readonly kind: "refused"; readonly error: AppError; readonly denied?: KnownKey | "unknown" }
   | { readonly kind: "accepted"; readonly scanId: ScanId; readonly indicator: Indicator }
   /** A scan that the caller now runs itself. */
   | { readonly kind: "claimed"; readonly scan: ClaimedScan }
@@ -116,6 +171,9 @@ export type Reply =
       readonly runs: readonly SourceRunRecord[];
     };
 
+/** The key behind a denial: revoked, expired, of a disabled workspace or below the plan. */
+export type KnownKey = { readonly workspaceId: WorkspaceId; readonly keyId: string; readonly keyName: string };
+
 export type CompletedReply = {
   readonly kind: "completed";
   readonly scanId: ScanId;
@@ -126,6 +184,11 @@ export type CompletedReply = {
 
 export type CallRules = {
   readonly now: Date;
+  /** Start of the process plus monotonic time: windows go by it. */
+  readonly steadyNow: Date;
+  readonly limits: Limits;
+  /** What the audit trail says of a reply: an HTTP status, or `ok` or `failed`. */
+  readonly outcomeOf: (reply: ReplyBody) => string;
   readonly lifetimes: Lifetimes;
   /** More unfinished scans than this, and a miss is refused with `overloaded`. */
   readonly maxQueue: number;
@@ -185,6 +248,9 @@ export type NewApiKey = {
   readonly expiresAt: Date | null;
 };
 
+/** What a rotation brings; name and expiry stay. */
+export type NextApiKey = Pick<NewApiKey, "id" | "prefix" | "hash" | "createdAt" | "createdBy">;
+
 export type KeyPage = {
   readonly limit: number;
   readonly cursor: string | null;
@@ -195,7 +261,6 @@ export type Page<Item> = { readonly items: Item[]; readonly nextCursor: string |
 
 export type WorkspaceChange = { readonly plan: Plan } | { readonly disabledAt: Date | null };
 
-export type OperatorRole = "admin" | "viewer";
 export type NewOperator = {
   readonly id: string;
   readonly workspaceId: WorkspaceId;
@@ -204,6 +269,16 @@ export type NewOperator = {
   readonly tokenHash: string;
   readonly createdAt: Date;
 };
+
+export type OperatorCredential = { readonly tokenHash: string } | { readonly sessionHash: string };
+
+export type NewSession = {
+  readonly hash: string;
+  readonly operator: Operator;
+  readonly expiresAt: Date;
+};
+
+export type AuditPage = { readonly limit: number; readonly cursor: string | null; readonly keyId: string | null };
 
 export type Publication = {
   readonly name: string;

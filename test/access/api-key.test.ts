@@ -5,17 +5,18 @@ import { AppError } from "../../src/domain/error.ts";
 import { deriveKeys, keyedHash } from "../../src/domain/keyed-hash.ts";
 import type { Plan, WorkspaceId } from "../../src/domain/workspace.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
+import { testAuditKey, testAuthor } from "../helpers/test-author.ts";
 
 const keys = deriveKeys(new Uint8Array(32).fill(3));
 const workspaceId = "11111111-0000-4000-8000-000000000001" as WorkspaceId;
 const start = new Date("2026-06-01T12:00:00.750Z");
+const by = { ...testAuthor, at: start };
 
 async function open(plan: Plan = "team") {
-  const store = SqliteStore.inMemory();
-  await store.insertWorkspace({ id: workspaceId, name: "Example", plan, disabledAt: null }, null);
+  const store = SqliteStore.inMemory(testAuditKey);
+  await store.insertWorkspace({ id: workspaceId, name: "Example", plan, disabledAt: null }, null, testAuthor);
   let count = 0;
   const entropy = {
-    now: () => start,
     newId: () => `22222222-0000-4000-8000-${String(count).padStart(12, "0")}`,
     randomBytes(length: number) {
       count += 1;
@@ -23,7 +24,7 @@ async function open(plan: Plan = "team") {
     },
   };
   const create = (request: Partial<KeyRequest> = {}) =>
-    createKey({ workspaceId, name: "SIEM", expiresAt: null, createdBy: "cli", ...request }, store, keys, entropy);
+    createKey({ workspaceId, name: "SIEM", expiresAt: null, ...request }, { store, keys, by, entropy });
   const outcomeOf = (request: Partial<KeyRequest>) =>
     create(request).then(
       () => "created",
@@ -101,7 +102,7 @@ describe("9.3 minting a key", () => {
   test("a name is taken while its key is active, whatever its case, in this workspace only", async () => {
     const { store, create, outcomeOf } = await open();
     const otherId = "11111111-0000-4000-8000-000000000002" as WorkspaceId;
-    await store.insertWorkspace({ id: otherId, name: "Other", plan: "team", disabledAt: null }, null);
+    await store.insertWorkspace({ id: otherId, name: "Other", plan: "team", disabledAt: null }, null, testAuthor);
     await create({ name: "Straße" });
     expect(await outcomeOf({ name: " STRAßE " })).toBe("conflict");
     expect(await outcomeOf({ name: "Straße", workspaceId: otherId })).toBe("created");

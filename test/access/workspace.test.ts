@@ -3,16 +3,17 @@ import { createWorkspace, getWorkspace, workspaceBody } from "../../src/access/w
 import { AppError } from "../../src/domain/error.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
+import { testAuditKey, testAuthor } from "../helpers/test-author.ts";
 
 function open() {
-  const store = SqliteStore.inMemory();
+  const store = SqliteStore.inMemory(testAuditKey);
   let count = 0;
   const newId = () => {
     count += 1;
     return `11111111-0000-4000-8000-${String(count).padStart(12, "0")}`;
   };
   const outcomeOf = (name: string) =>
-    createWorkspace(name, "team", store, newId).then(
+    createWorkspace(name, "team", store, newId, testAuthor).then(
       (workspace) => workspace.name,
       (error: unknown) => (error instanceof AppError ? error.code : String(error)),
     );
@@ -42,7 +43,7 @@ test("12.3 names are unique, whatever their case and composition", async () => {
 
 test("a workspace is found by id and by name in any case, and by nothing else", async () => {
   const { store, newId } = open();
-  const workspace = await createWorkspace("Example", "enterprise", store, newId);
+  const workspace = await createWorkspace("Example", "enterprise", store, newId, testAuthor);
   expect(workspace).toMatchObject({ name: "Example", plan: "enterprise", disabledAt: null });
   expect(await getWorkspace(workspace.id, store)).toEqual(workspace);
   expect(await getWorkspace("eXAMPLE", store)).toEqual(workspace);
@@ -57,8 +58,8 @@ test("a workspace whose first operator cannot be stored is not there either", as
   const operator = (workspaceId: WorkspaceId) => {
     return { id: "operator", workspaceId, name: "Jane", role: "admin" as const, tokenHash: "hash", createdAt };
   };
-  await createWorkspace("First", "team", store, newId, operator);
-  await expect(createWorkspace("Second", "team", store, newId, operator)).rejects.toThrow();
+  await createWorkspace("First", "team", store, newId, testAuthor, operator);
+  await expect(createWorkspace("Second", "team", store, newId, testAuthor, operator)).rejects.toThrow();
   expect((await store.listWorkspaces()).map(({ name }) => name)).toEqual(["First"]);
 });
 

@@ -494,9 +494,9 @@ describe("all or nothing", () => {
     const { publishImport, listCorpora } = desk.context.store;
     const store = {
       listCorpora,
-      publishImport: async (publication: Parameters<typeof publishImport>[0]) => {
+      publishImport: async (...publication: Parameters<typeof publishImport>) => {
         seen.push((await desk.lookup(jane)).map(({ title }) => title));
-        return publishImport(publication);
+        return publishImport(...publication);
       },
     };
     await desk.importFile(desk.file("b.csv", `email,title\n${jane},new\n`), {}, { store });
@@ -523,7 +523,7 @@ describe("all or nothing", () => {
         { source: { stdin: stdin() }, name: "shop", scope: null, takenNames: new Set() },
         { store: { listCorpora: async () => [], publishImport: async () => "published" },
           keys: deriveKeys(Buffer.alloc(32)), corporaDir: ${JSON.stringify(desk.corporaDir)},
-          now: () => new Date(), newId: () => crypto.randomUUID(), signal: new AbortController().signal },
+          now: () => new Date(), newId: () => crypto.randomUUID(), by: () => null, signal: new AbortController().signal },
       );`;
     const child = spawn(process.execPath, [desk.file("child.ts", script)], { stdio: ["ignore", "pipe", "inherit"] });
     const ended = new Promise((resolve) => child.once("exit", resolve));

@@ -8,6 +8,7 @@ import type { Corpus } from "../../src/domain/corpus.ts";
 import type { Finding } from "../../src/domain/finding.ts";
 import { deriveKeys } from "../../src/domain/keyed-hash.ts";
 import type { Publication } from "../../src/store/store.ts";
+import { testAuthor } from "./test-author.ts";
 
 export const keys = deriveKeys(Buffer.alloc(32, 7));
 
@@ -44,6 +45,7 @@ export function openDesk() {
     corporaDir,
     now: () => new Date("2026-01-02T03:04:05Z"),
     newId: () => crypto.randomUUID(),
+    by: () => testAuthor,
     signal: new AbortController().signal,
   };
   const desk = {

@@ -1,13 +1,20 @@
 import { createKey } from "../../src/access/api-key.ts";
+import type { DeniedPrincipal } from "../../src/access/audit.ts";
 import { createWorkspace } from "../../src/access/workspace.ts";
 import type { Token } from "../../src/domain/api-key.ts";
+import type { AuditEvent } from "../../src/domain/audit.ts";
 import { parseIndicator } from "../../src/domain/indicator.ts";
 import { deriveKeys, indicatorHash, keyedHash } from "../../src/domain/keyed-hash.ts";
 import type { ScanId } from "../../src/domain/scan.ts";
 import type { Plan, WorkspaceId } from "../../src/domain/workspace.ts";
 import type { AccessEntry } from "../../src/http/access-log.ts";
+import type { Peer } from "../../src/http/client.ts";
+import { makeTrust } from "../../src/http/client.ts";
+import type { Application } from "../../src/http/exchange.ts";
 import { routes } from "../../src/http/route-table.ts";
-import { type Application, createRouter } from "../../src/http/router.ts";
+import { createRouter } from "../../src/http/router.ts";
+import { outcomeOf } from "../../src/http/routes/enrich.ts";
+import { openThrottle } from "../../src/http/throttle.ts";
 import { type Calls, openCalls } from "../../src/scans/calls.ts";
 import type { Live } from "../../src/scans/live.ts";
 import { Runner, type RunnerTools } from "../../src/scans/runner.ts";
@@ -16,12 +23,17 @@ import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import type { EnrichCall, PollCall, Store } from "../../src/store/store.ts";
 import { found, inventedSource } from "./invented-source.ts";
 import { ManualClock } from "./manual-clock.ts";
+import { testAuditKey, testAuthor } from "./test-author.ts";
 
 export type LogLine = { readonly level: "warn" | "error"; readonly fields: object; readonly message: string };
+
+/** A client on the same machine. */
+export const localPeer: Peer = { address: "127.0.0.1", isTls: false };
 
 /** A workspace with a key, and calls in its name. */
 export type Tenant = {
   readonly id: WorkspaceId;
+  readonly keyId: string;
   readonly token: Token;
   readonly keyHash: string;
   readonly enrichCall: (address: string) => EnrichCall;
@@ -37,7 +49,7 @@ export type TestServiceOptions = {
 
 /** The service as `serve` puts it together, on a database in memory, with invented sources and a clock of its own. */
 export async function openTestService(options: TestServiceOptions = {}) {
-  const real = SqliteStore.inMemory();
+  const real = SqliteStore.inMemory(testAuditKey);
   const replaced = options.store?.(real) ?? {};
   const clock = new ManualClock();
   const keys = deriveKeys(new Uint8Array(32).fill(7));
@@ -51,8 +63,10 @@ export async function openTestService(options: TestServiceOptions = {}) {
     return `abcdef00-0000-4000-8000-${String(idCount).padStart(12, "0")}`;
   };
   const newScanId = () => newId() as ScanId;
+  const randomBytes = (count: number) => crypto.getRandomValues(new Uint8Array(count));
   const settings: Live = {
     lifetimes: { cacheTtlMs: 24 * 3_600_000, partialTtlMs: 15 * 60_000, retentionMs: 30 * 24 * 3_600_000 },
+    limits: { team: 600, enterprise: 6000, windowMs: 3_600_000 },
     maxQueue: 10_000,
     concurrency: 16,
     scanTimeoutMs: 90_000,
@@ -76,20 +90,48 @@ export async function openTestService(options: TestServiceOptions = {}) {
     ...replaced,
   };
   const callStore: Pick<Store, "handleCalls" | "readCalls"> = {
-    handleCalls: (calls, rules) => real.handleCalls(calls, rules),
+    handleCalls: (calls, rules, earlier) => real.handleCalls(calls, rules, earlier),
     readCalls: (calls, rules, fault) => real.readCalls(calls, rules, fault),
     ...replaced,
   };
   const tools: RunnerTools = { store: runnerStore, now: clock.now, steadyNow: clock.steadyNow, log };
   const runner = new Runner(live, tools);
-  const calls: Calls = openCalls(callStore, live, clock.now, () => runner.wake());
+  const waitingEvents: AuditEvent[] = [];
+  const denials: { ip: string | null; outcome: string; who: DeniedPrincipal }[] = [];
+  let failOpenCount = 0;
+  const trail = {
+    takeWaiting: () => waitingEvents.splice(0),
+    putBack: (events: readonly AuditEvent[]) => void waitingEvents.unshift(...events),
+    wait: (events: readonly AuditEvent[]) => void waitingEvents.push(...events),
+    denied: (from: { ip: string | null }, outcome: string, who: DeniedPrincipal) =>
+      void denials.push({ ip: from.ip, outcome, who }),
+  };
+  const calls: Calls = openCalls({
+    store: callStore,
+    live,
+    now: clock.now,
+    steadyNow: clock.steadyNow,
+    outcomeOf,
+    trail,
+    onMiss: () => runner.wake(),
+    onFailOpen: (count) => {
+      failOpenCount += count;
+    },
+  });
   const app: Application = {
     keys,
+    store: real,
     calls,
+    trail,
+    trust: makeTrust([], []),
+    logIns: openThrottle(10, 60_000, clock.steadyNow),
+    metrics: { countRequest: () => undefined, render: async () => ({ contentType: "text/plain", text: "" }) },
     whenSettled: (scanId, timeoutMs, signal) => runner.whenSettled(scanId, timeoutMs, signal),
     newScanId,
     hashOf: (indicator) => indicatorHash(keys, indicator),
+    now: clock.now,
     newId,
+    randomBytes,
     steadyNow: clock.steadyNow,
     isReady: () => true,
     accessLog: { write: (entry) => void accessEntries.push(entry), flush: () => undefined },
@@ -98,27 +140,37 @@ export async function openTestService(options: TestServiceOptions = {}) {
   };
 
   async function addTenant(name: string, plan: Plan = "team"): Promise<Tenant> {
-    const { id } = await createWorkspace(name, "team", real, newId);
-    const randomBytes = (count: number) => crypto.getRandomValues(new Uint8Array(count));
-    const request = { workspaceId: id, name: "test", expiresAt: null, createdBy: "cli" };
-    const { token } = await createKey(request, real, keys, { now: clock.now, newId, randomBytes });
-    if (plan !== "team") await real.changeWorkspace(id, { plan });
+    const by = { ...testAuthor, at: clock.now() };
+    const { id } = await createWorkspace(name, "team", real, newId, by);
+    const request = { workspaceId: id, name: "test", expiresAt: null };
+    const { token, key } = await createKey(request, { store: real, keys, by, entropy: { newId, randomBytes } });
+    if (plan !== "team") await real.changeWorkspace(id, { plan }, by);
     const keyHash = keyedHash(keys.token, token);
     return {
       id,
+      keyId: key.id,
       token,
       keyHash,
       enrichCall(address) {
         const indicator = parseIndicator("email", address);
         const hash = indicatorHash(keys, indicator);
         const newScan = { newScanId: newScanId(), runner: null };
-        return { kind: "enrich", caller: { keyHash }, fault: null, indicator, indicatorHash: hash, ...newScan };
+        const from = { ip: null, correlationId: null };
+        return { kind: "enrich", caller: { keyHash }, from, fault: null, indicator, indicatorHash: hash, ...newScan };
       },
-      pollCall: (scanId, view = "envelope") => ({ kind: "poll", caller: { keyHash }, scanId, view }),
+      pollCall: (scanId, view = "envelope") => ({
+        kind: "poll",
+        caller: { keyHash },
+        from: { ip: null, correlationId: null },
+        scanId,
+        view,
+        isCharged: false,
+      }),
     };
   }
 
   const tenant = await addTenant("default");
+  const router = createRouter(routes, app);
   return {
     store: real,
     runnerTools: tools,
@@ -131,12 +183,15 @@ export async function openTestService(options: TestServiceOptions = {}) {
     runner,
     calls,
     app,
-    respond: createRouter(routes, app),
+    respond: (request: Request, peer: Peer = localPeer) => router(request, peer),
+    waitingEvents,
+    denials,
+    failOpenCount: () => failOpenCount,
     newId,
     newScanId,
     tenant,
     addTenant,
-    rules: () => ({ ...settings, now: clock.now() }),
+    rules: () => ({ ...settings, now: clock.now(), steadyNow: clock.now(), outcomeOf }),
     /** Starts a scan of `address` and waits for its end. Returns its id. */
     async scanned(address: string, who: Tenant = tenant): Promise<ScanId> {
       const reply = await calls.serve(who.enrichCall(address));

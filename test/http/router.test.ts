@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { AppError } from "../../src/domain/error.ts";
 import { createRouter, type Route } from "../../src/http/router.ts";
 import { enrichUrl, errorCode, socClient } from "../helpers/soc-client.ts";
-import { openTestService } from "../helpers/test-service.ts";
+import { localPeer, openTestService } from "../helpers/test-service.ts";
 
 const origin = "http://127.0.0.1:8080";
 const id = "3f2a8c1e-0000-4000-8000-000000000000";
@@ -63,18 +63,18 @@ describe("0.5 and 2: routing needs no credentials", () => {
     const handle = () => new Response("{}");
     const path = "/things";
     const table: Route[] = [
-      { method: "POST", path, handle },
-      { method: "GET", path, handle },
-      { method: "DELETE", path, handle },
+      { method: "POST", path, access: "anyone", handle },
+      { method: "GET", path, access: "anyone", handle },
+      { method: "DELETE", path, access: "anyone", handle },
     ];
-    const response = await createRouter(table, app)(new Request(`${origin}/things`, { method: "PUT" }));
+    const response = await createRouter(table, app)(new Request(`${origin}/things`, { method: "PUT" }), localPeer);
     expect(response.headers.get("Allow")).toBe("DELETE, GET, HEAD, POST");
   });
 
   test("a request that names no host is routed by its bare path", async () => {
     const { app } = await openTestService();
     const paths: string[] = [];
-    const table: Route[] = [{ method: "GET", path: "/healthz", handle: () => new Response("{}") }];
+    const table: Route[] = [{ method: "GET", path: "/healthz", access: "anyone", handle: () => new Response("{}") }];
     const respond = createRouter(table, {
       ...app,
       accessLog: { ...app.accessLog, write: ({ path }) => void paths.push(String(path)) },
@@ -82,7 +82,7 @@ describe("0.5 and 2: routing needs no credentials", () => {
     for (const url of ["/healthz", "/healthz?x=://a/b", "//healthz", "/"]) {
       const request = new Request(`${origin}/`);
       Object.defineProperty(request, "url", { value: url });
-      await respond(request);
+      await respond(request, localPeer);
     }
     expect(paths).toEqual(["/healthz", "/healthz", "null", "null"]);
   });
@@ -164,6 +164,10 @@ describe("headers of every answer", () => {
     expect(head.status).toBe(get.status);
     const { length } = await get.text();
     expect(length).toBeGreaterThan(100);
+    // Both count as a poll.
+    expect(get.headers.get("X-RateLimit-Remaining")).toBe("11999");
+    expect(head.headers.get("X-RateLimit-Remaining")).toBe("11998");
+    for (const { headers: counted } of [get, head]) counted.delete("X-RateLimit-Remaining");
     expect([...head.headers].sort()).toEqual([...get.headers, ["content-length", String(length)]].sort());
     expect(await head.text()).toBe("");
   });
@@ -172,8 +176,10 @@ describe("headers of every answer", () => {
 describe("faults", () => {
   async function openFaulty(fault: unknown) {
     const service = await openTestService();
-    const table: Route[] = [{ method: "GET", path: "/fault/{id}", handle: () => Promise.reject(fault) }];
-    const ask = () => createRouter(table, service.app)(new Request(`${origin}/fault/secret-id`));
+    const table: Route[] = [
+      { method: "GET", path: "/fault/{id}", access: "anyone", handle: () => Promise.reject(fault) },
+    ];
+    const ask = () => createRouter(table, service.app)(new Request(`${origin}/fault/secret-id`), localPeer);
     return { ...service, ask };
   }
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { AppError } from "../../src/domain/error.ts";
 import type { Call } from "../../src/store/store.ts";
 import { turnOver } from "../helpers/manual-clock.ts";
+import { testAuthor } from "../helpers/test-author.ts";
 import { openTestService, type TestService } from "../helpers/test-service.ts";
 
 /** The service, and the sizes of the transactions that served its calls. */
@@ -9,9 +10,9 @@ async function openCounted(): Promise<TestService & { sizes: number[] }> {
   const sizes: number[] = [];
   const service = await openTestService({
     store: (real) => ({
-      handleCalls: (calls, rules) => {
+      handleCalls: (calls, rules, earlier) => {
         sizes.push(calls.length);
-        return real.handleCalls(calls, rules);
+        return real.handleCalls(calls, rules, earlier);
       },
     }),
   });
@@ -57,8 +58,8 @@ describe("the calls of one turn are one transaction", () => {
     const commit = Promise.withResolvers<void>();
     const { calls, tenant } = await openTestService({
       store: (real) => ({
-        handleCalls: async (batch, rules) => {
-          const replies = await real.handleCalls(batch, rules);
+        handleCalls: async (batch, rules, earlier) => {
+          const replies = await real.handleCalls(batch, rules, earlier);
           await commit.promise;
           return replies;
         },
@@ -106,19 +107,19 @@ describe("when the commit fails", () => {
     const faults: AppError[] = [];
     const service = await openTestService({
       store: (real) => ({
-        handleCalls: (calls, rules) => {
+        handleCalls: (calls, rules, earlier) => {
           const fault = faults[0];
-          return fault === undefined ? real.handleCalls(calls, rules) : Promise.reject(fault);
+          return fault === undefined ? real.handleCalls(calls, rules, earlier) : Promise.reject(fault);
         },
       }),
     });
     const { tenant, store, rules } = service;
     const completedId = await service.scanned("jane.doe@example.com");
     const waiting = tenant.enrichCall("waiting@example.com");
-    await store.handleCalls([waiting], rules());
+    await store.handleCalls([waiting], rules(), []);
     const free = await service.addTenant("Free", "free");
     const disabled = await service.addTenant("Disabled");
-    await store.changeWorkspace(disabled.id, { disabledAt: service.clock.now() });
+    await store.changeWorkspace(disabled.id, { disabledAt: service.clock.now() }, testAuthor);
     const other = await service.addTenant("Other");
     faults.push(new AppError(code, "The database cannot be written"));
     return { ...service, completedId, waitingId: waiting.newScanId, free, disabled, other };
@@ -152,7 +153,7 @@ describe("when the commit fails", () => {
       ]);
       // The refused miss left nothing behind: asked again with a healthy store it is a new scan.
       const retry = tenant.enrichCall("new@example.com");
-      const [reply] = await store.handleCalls([retry], rules());
+      const [reply] = await store.handleCalls([retry], rules(), []);
       expect(reply).toMatchObject({ kind: "accepted", scanId: retry.newScanId });
     },
   );
@@ -185,7 +186,7 @@ describe("when the commit fails", () => {
 
   test("a key revoked by another process is refused although nothing can be written", async () => {
     const { calls, tenant, store, clock } = await openBroken("unavailable");
-    await store.changeWorkspace(tenant.id, { disabledAt: clock.now() });
+    await store.changeWorkspace(tenant.id, { disabledAt: clock.now() }, testAuthor);
     const reply = await calls.serve(tenant.enrichCall("jane.doe@example.com"));
     expect(reply).toMatchObject({ kind: "refused", error: { code: "invalid_api_key" } });
   });
@@ -212,7 +213,8 @@ describe("when the commit fails", () => {
     let readCount = 0;
     const { calls, tenant } = await openTestService({
       store: (real) => ({
-        handleCalls: (batch, rules) => (isBroken ? Promise.reject(new Error("bug")) : real.handleCalls(batch, rules)),
+        handleCalls: (batch, rules, earlier) =>
+          isBroken ? Promise.reject(new Error("bug")) : real.handleCalls(batch, rules, earlier),
         readCalls: (batch, rules, fault) => {
           readCount += 1;
           return real.readCalls(batch, rules, fault);

@@ -11,6 +11,7 @@ import { runScan } from "../../src/scans/run-scan.ts";
 import type { Source } from "../../src/sources/source.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import type { Call, Reply } from "../../src/store/store.ts";
+import { testAuditKey, testAuthor } from "../helpers/test-author.ts";
 import { leaseMs, ledgerRetentionMs, lifetimes, Model, type Statement, type World, type WorldSource } from "./model.ts";
 
 /** 10,000 is the figure to hold; a tenth of it runs by default. */
@@ -28,11 +29,16 @@ const statements: readonly Statement[] = [
 ];
 const [minute, day] = [60_000, 86_400_000];
 
+const callerOf = (workspace: string) => ({
+  caller: { workspaceId: workspaceId(workspace), actor: "cli" },
+  from: { ip: null, correlationId: null },
+});
+
 type ActiveScan = { scan: ClaimedScan; hear: () => void; abort: AbortController; done: Promise<boolean> };
 
 /** The product: a store, scans on it, and sources that say what the world says. */
 class Product {
-  readonly store = SqliteStore.inMemory();
+  readonly store = SqliteStore.inMemory(testAuditKey);
   readonly live: Live;
   readonly #world: World;
   /** The scan under way, and what ends it. */
@@ -45,6 +51,7 @@ class Product {
     this.live = {
       lifetimes,
       ledgerRetentionMs,
+      limits: { team: 600, enterprise: 6000, windowMs: 60 * minute },
       maxQueue: 100,
       concurrency: 1,
       scanTimeoutMs: day,
@@ -57,23 +64,30 @@ class Product {
 
   async open(): Promise<this> {
     for (const name of workspaces) {
-      await this.store.insertWorkspace({ id: workspaceId(name), name, plan: "team", disabledAt: null }, null);
+      await this.store.insertWorkspace(
+        { id: workspaceId(name), name, plan: "team", disabledAt: null },
+        null,
+        testAuthor,
+      );
     }
     return this;
   }
 
   async serve(call: Call): Promise<Reply> {
-    const [reply] = await this.store.handleCalls([call], { ...this.live, now: this.now() });
+    const [reply] = await this.store.handleCalls(
+      [call],
+      { ...this.live, now: this.now(), steadyNow: this.now(), outcomeOf: ({ kind }) => kind },
+      [],
+    );
     if (reply === undefined) throw new Error("a call without a reply");
     return reply;
   }
 
   enrich(workspace: string, newId: string, command: { owner: string; isRefresh: boolean } | null): Promise<Reply> {
     const runner = command === null ? null : { ...command, leaseUntil: this.#leaseUntil() };
-    const caller = { workspaceId: workspaceId(workspace) };
     return this.serve({
       kind: "enrich",
-      caller,
+      ...callerOf(workspace),
       fault: null,
       indicator,
       indicatorHash,
@@ -83,7 +97,7 @@ class Product {
   }
 
   poll(workspace: string, id: string, view: "envelope" | "sources" | "evidence"): Promise<Reply> {
-    return this.serve({ kind: "poll", caller: { workspaceId: workspaceId(workspace) }, scanId: scanId(id), view });
+    return this.serve({ kind: "poll", ...callerOf(workspace), isCharged: false, scanId: scanId(id), view });
   }
 
   claim(): Promise<ClaimedScan | null> {
@@ -391,14 +405,17 @@ const importFile = fc
       const [revision, sha256] = [newId(), statement.title];
       const file = { id: revision, fileName: "leak.csv", format: "csv", recordCount: 1, segmentFile: "segment" };
       const known = model.corpora.get(name);
-      const publication = product.store.publishImport({
-        name,
-        scope: scope === null ? null : workspaceId(scope),
-        confidence: { value: 0.75, isGiven: false },
-        origin: { value: "corpora", isGiven: false },
-        revision,
-        import: { ...file, sha256, importedAt: product.now() },
-      });
+      const publication = product.store.publishImport(
+        {
+          name,
+          scope: scope === null ? null : workspaceId(scope),
+          confidence: { value: 0.75, isGiven: false },
+          origin: { value: "corpora", isGiven: false },
+          revision,
+          import: { ...file, sha256, importedAt: product.now() },
+        },
+        testAuthor,
+      );
       if (known !== undefined && known.scope !== scope) return expect(publication).rejects.toThrow("scope");
       const isKnown = known?.says.includes(statement) ?? false;
       expect(await publication).toBe(isKnown ? "already_imported" : "published");
@@ -410,7 +427,7 @@ const importFile = fc
 const remove = corpusName.map((name) =>
   command(`remove(${name})`, async ({ model, product, newId }) => {
     const revision = newId();
-    expect(await product.store.removeCorpus(name, revision)).toBe(model.corpora.has(name));
+    expect(await product.store.removeCorpus(name, revision, testAuthor)).toBe(model.corpora.has(name));
     if (model.corpora.has(name)) model.change(name, null, revision);
   }),
 );

@@ -6,6 +6,7 @@ import { openTurns, type PacedSource } from "../../src/scans/pace.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { ManualClock, turnOver } from "../helpers/manual-clock.ts";
+import { testAuditKey } from "../helpers/test-author.ts";
 
 const minuteMs = 60_000;
 const isThrottled = (response: HttpResponse) => response.status === 429;
@@ -19,7 +20,7 @@ type Asking = { workspace?: string; withinMs?: number; signal?: AbortSignal; sou
 function openBench(source: PacedSource, replaced: Partial<Store> = {}) {
   const clock = new ManualClock();
   const start = clock.now().getTime();
-  const real = SqliteStore.inMemory();
+  const real = SqliteStore.inMemory(testAuditKey);
   const store: Pick<Store, "takeSlot" | "pauseSource"> = {
     takeSlot: (name, pace, notAfter, now) => real.takeSlot(name, pace, notAfter, now),
     pauseSource: (name, until) => real.pauseSource(name, until),

@@ -24,7 +24,7 @@ async function openBench() {
   async function claim(): Promise<ClaimedScan> {
     const leaseUntil = service.clock.after(hourMs);
     const runner = { owner: "test", leaseUntil, isRefresh: true };
-    const [reply] = await store.handleCalls([{ ...tenant.enrichCall(address), runner }], rules());
+    const [reply] = await store.handleCalls([{ ...tenant.enrichCall(address), runner }], rules(), []);
     if (reply?.kind !== "claimed") throw new Error("the scan was not claimed");
     return reply.scan;
   }
@@ -40,7 +40,7 @@ async function openBench() {
   async function read(scanId: ScanId) {
     const views = ["envelope", "sources", "evidence"] as const;
     const calls = views.map((view) => tenant.pollCall(scanId, view));
-    const [envelope, sources, evidence] = await store.handleCalls(calls, rules());
+    const [envelope, sources, evidence] = await store.handleCalls(calls, rules(), []);
     return {
       scanId,
       envelope,
@@ -157,10 +157,10 @@ describe("what is asked again (contract 5.3)", () => {
     await clock.advance(23 * hourMs);
     sources.push(beta);
     const { scanId } = await run([alpha, beta]);
-    const [hit] = await store.handleCalls([tenant.enrichCall(address)], rules());
+    const [hit] = await store.handleCalls([tenant.enrichCall(address)], rules(), []);
     expect(hit).toMatchObject({ kind: "completed", scanId });
     await clock.advance(hourMs);
-    const [miss] = await store.handleCalls([tenant.enrichCall(address)], rules());
+    const [miss] = await store.handleCalls([tenant.enrichCall(address)], rules(), []);
     expect(miss).toMatchObject({ kind: "accepted" });
   });
 });

@@ -43,13 +43,13 @@ function gated(name = "alpha") {
 /** Stores waiting scans; nothing runs before the runner is woken. */
 async function enqueue(service: TestService, tenant: Tenant, addresses: readonly string[]): Promise<ScanId[]> {
   const calls = addresses.map((address) => tenant.enrichCall(address));
-  await service.store.handleCalls(calls, service.rules());
+  await service.store.handleCalls(calls, service.rules(), []);
   await turnOver();
   return calls.map(({ newScanId }) => newScanId);
 }
 
 async function stateOf({ store, rules }: TestService, tenant: Tenant, scanId: ScanId): Promise<string> {
-  const [reply] = await store.handleCalls([tenant.pollCall(scanId)], rules());
+  const [reply] = await store.handleCalls([tenant.pollCall(scanId)], rules(), []);
   if (reply === undefined) return "no reply";
   return reply.kind === "unfinished" ? reply.state : reply.kind;
 }
@@ -107,7 +107,7 @@ describe("which scans run", () => {
     const gate = gated();
     service.sources.splice(0, 1, gate.source);
     const runner = { owner: "command:1", leaseUntil: service.clock.after(60_000), isRefresh: false };
-    await service.store.handleCalls([{ ...service.tenant.enrichCall("a@example.com"), runner }], service.rules());
+    await service.store.handleCalls([{ ...service.tenant.enrichCall("a@example.com"), runner }], service.rules(), []);
     service.runner.wake();
     await turnOver();
     expect(gate.asked).toEqual([]);
@@ -230,7 +230,7 @@ describe("5.10 crashes and lost leases", () => {
     await beat();
     expect(gate.signals.map(({ aborted }) => aborted)).toEqual([true]);
     await gate.release();
-    const [sources] = await store.handleCalls([tenant.pollCall(id, "sources")], service.rules());
+    const [sources] = await store.handleCalls([tenant.pollCall(id, "sources")], service.rules(), []);
     expect(sources).toMatchObject({ kind: "sources", state: "scanning", runs: [] });
     await service.runner.stop(0);
   });
@@ -246,7 +246,7 @@ describe("5.10 crashes and lost leases", () => {
     const settled = service.runner.whenSettled(id, 5_000, noSignal);
     await gate.release(1);
     await settled;
-    const [sources] = await service.store.handleCalls([service.tenant.pollCall(id, "sources")], service.rules());
+    const [sources] = await service.store.handleCalls([service.tenant.pollCall(id, "sources")], service.rules(), []);
     expect(sources).toMatchObject({ kind: "sources", runs: [] });
     expect(service.lines).toContainEqual({
       level: "warn",
@@ -284,7 +284,7 @@ describe("5.10 crashes and lost leases", () => {
     const { store, tenant, clock } = service;
     const runner = { owner: "command:1", leaseUntil: clock.after(120_000), isRefresh: false };
     const call = { ...tenant.enrichCall("a@example.com"), runner };
-    await store.handleCalls([call], service.rules());
+    await store.handleCalls([call], service.rules(), []);
     await service.runner.start();
     await clock.advance(119_999);
     await beat();

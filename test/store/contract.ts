@@ -5,9 +5,20 @@ import { AppError } from "../../src/domain/error.ts";
 import { findingHash, makeFinding } from "../../src/domain/finding.ts";
 import type { Answer, ClaimedScan, ScanId, SourceRun } from "../../src/domain/scan.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
-import type { Call, CallRules, EnrichCall, NewApiKey, Publication, Reply, Store } from "../../src/store/store.ts";
+import type {
+  Call,
+  CallRules,
+  EnrichCall,
+  NewApiKey,
+  Publication,
+  Reply,
+  ReplyBody,
+  Store,
+} from "../../src/store/store.ts";
+import { testAuthor } from "../helpers/test-author.ts";
 
 const [second, minute, day] = [1000, 60_000, 86_400_000];
+const nobody = { ip: null, correlationId: null };
 const start = new Date("2026-06-01T12:00:00Z");
 const jane = { value: "jane.doe@example.com", hash: "aa".repeat(32) };
 const john = { value: "john.doe@example.com", hash: "bb".repeat(32) };
@@ -48,7 +59,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
 
     async function addWorkspace(workspaceName: string): Promise<WorkspaceId> {
       const id = asWorkspaceId(newId());
-      await store.insertWorkspace({ id, name: workspaceName, plan: "team", disabledAt: null }, null);
+      await store.insertWorkspace({ id, name: workspaceName, plan: "team", disabledAt: null }, null, testAuthor);
       return id;
     }
 
@@ -65,17 +76,26 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
     ): EnrichCall {
       const { who = jane, ...rest } = fields;
       const indicator = { type: "email", value: who.value } as const;
-      const call = { kind: "enrich", caller: { workspaceId }, fault: null, runner: null } as const;
+      const call = {
+        kind: "enrich",
+        caller: { workspaceId, actor: "cli" },
+        from: nobody,
+        fault: null,
+        runner: null,
+      } as const;
       return { ...call, indicator, indicatorHash: who.hash, newScanId: asScanId(newId()), ...rest };
     }
 
     function rules(fields: Partial<CallRules> = {}): CallRules {
       const lifetimes = { cacheTtlMs: day, partialTtlMs: 15 * minute, retentionMs: 30 * day };
-      return { now, lifetimes, maxQueue: 100, fingerprintOf: () => "settings", ...fields };
+      const limits = { team: 600, enterprise: 6000, windowMs: 60 * minute };
+      const outcomeOf = (reply: ReplyBody) => reply.kind;
+      const given = { lifetimes, limits, maxQueue: 100, fingerprintOf: () => "settings", outcomeOf };
+      return { now, steadyNow: now, ...given, ...fields };
     }
 
     async function serve(call: Call, fields: Partial<CallRules> = {}): Promise<Reply> {
-      return only(await store.handleCalls([call], rules(fields)));
+      return only(await store.handleCalls([call], rules(fields), []));
     }
 
     /** The id of the scan that a POST starts or joins. */
@@ -86,7 +106,14 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
     }
 
     function poll(workspaceId: WorkspaceId, scanId: ScanId, view: "envelope" | "sources" | "evidence" = "envelope") {
-      return serve({ kind: "poll", caller: { workspaceId }, scanId, view });
+      return serve({
+        kind: "poll",
+        caller: { workspaceId, actor: "cli" },
+        from: nobody,
+        scanId,
+        view,
+        isCharged: false,
+      });
     }
 
     function claim(fields: { owner?: string; afterWorkspaceId?: WorkspaceId; settings?: string } = {}) {
@@ -167,7 +194,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
 
       test("replies stand in the order of the calls, and misses of one batch are one scan", async () => {
         const [first, second, third] = [enrichCall(acme), enrichCall(acme, { who: john }), enrichCall(acme)];
-        const replies = await store.handleCalls([first, second, third], rules());
+        const replies = await store.handleCalls([first, second, third], rules(), []);
         expect(replies).toMatchObject([
           { kind: "accepted", scanId: first.newScanId },
           { kind: "accepted", scanId: second.newScanId },
@@ -178,7 +205,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       test("one refused call does not spoil its batch", async () => {
         const fault = new AppError("invalid_email", "Not an address");
         const calls = [enrichCall(acme, { fault, indicator: null }), enrichCall(acme)];
-        const replies = await store.handleCalls(calls, rules());
+        const replies = await store.handleCalls(calls, rules(), []);
         expect(replies).toMatchObject([{ kind: "refused", error: fault }, { kind: "accepted" }]);
       });
 
@@ -223,7 +250,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
 
       test("the queue is full within one batch too", async () => {
         const calls = [enrichCall(acme), enrichCall(acme, { who: john }), enrichCall(other)];
-        const replies = await store.handleCalls(calls, rules({ maxQueue: 2 }));
+        const replies = await store.handleCalls(calls, rules({ maxQueue: 2 }), []);
         expect(replies.map(({ kind }) => kind)).toEqual(["accepted", "accepted", "refused"]);
       });
 
@@ -272,21 +299,24 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         const refused: Reply[] = [];
         for (const keyHash of [null, "cc".repeat(32)]) refused.push(await serve({ ...call, caller: { keyHash } }));
         refused.push(await serve(call, { now: later(minute) }));
-        await store.changeWorkspace(acme, { disabledAt: now });
+        await store.changeWorkspace(acme, { disabledAt: now }, testAuthor);
         refused.push(await serve(call));
-        for (const reply of refused) expect(reply).toEqual(refused[0]);
+        const errors = refused.map((reply) => (reply.kind === "refused" ? reply.error : reply));
+        for (const error of errors) expect(error).toEqual(errors[0]);
         expect(refused[0]).toMatchObject({ kind: "refused", error: { code: "invalid_api_key" } });
-        await store.changeWorkspace(acme, { disabledAt: null });
+        await store.changeWorkspace(acme, { disabledAt: null }, testAuthor);
         expect(await serve(call)).toMatchObject({ kind: "accepted" });
       });
 
       test("a plan below team is refused on POST and GET alike, from the next call on", async () => {
         const keyHash = await insertKeyWithHash();
         const scanId = await queue(acme);
-        await store.changeWorkspace(acme, { plan: "starter" });
+        await store.changeWorkspace(acme, { plan: "starter" }, testAuthor);
         const required = { kind: "refused", error: { code: "plan_required" } };
         expect(await serve({ ...enrichCall(acme), caller: { keyHash } })).toMatchObject(required);
-        expect(await serve({ kind: "poll", caller: { keyHash }, scanId, view: "envelope" })).toMatchObject(required);
+        expect(
+          await serve({ kind: "poll", caller: { keyHash }, from: nobody, isCharged: false, scanId, view: "envelope" }),
+        ).toMatchObject(required);
         expect(await serve(enrichCall(acme))).toMatchObject(required);
       });
 
@@ -316,11 +346,12 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         const fault = new AppError("storage_full", "The disk is full");
         const calls: Call[] = [
           { ...enrichCall(acme, { who: john }), caller: { keyHash } },
-          { kind: "poll", caller: { keyHash }, scanId, view: "envelope" },
+          { kind: "poll", caller: { keyHash }, from: nobody, isCharged: false, scanId, view: "envelope" },
           enrichCall(other),
           { ...enrichCall(acme), caller: { keyHash: "cc".repeat(32) } },
         ];
-        expect(await store.readCalls(calls, rules(), fault)).toMatchObject([
+        const { replies } = await store.readCalls(calls, rules(), fault);
+        expect(replies).toMatchObject([
           { kind: "accepted", scanId: waiting },
           { kind: "completed", scanId },
           { kind: "refused", error: fault },
@@ -631,42 +662,42 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       test("a key is stored with all but its hash shown", async () => {
         const key = newKey({ name: "SIEM", expiresAt: later(day) });
         const { hash, ...shown } = key;
-        const stored = await store.insertKey(acme, key);
+        const stored = await store.insertKey(acme, key, testAuthor);
         const unused = { lastUsedAt: null, revokedAt: null, rotatedFrom: null, rotatedTo: null };
         expect(stored).toEqual({ ...shown, workspaceId: acme, ...unused });
         expect(await listKeys()).toEqual([stored]);
       });
 
       test("a name is taken, in any case, while its key is active and in that workspace only", async () => {
-        await store.insertKey(acme, newKey({ name: "Siem", expiresAt: later(minute) }));
+        await store.insertKey(acme, newKey({ name: "Siem", expiresAt: later(minute) }), testAuthor);
         const again = (fields: Partial<NewApiKey> = {}) => newKey({ name: "sIEM", ...fields });
-        await expect(store.insertKey(acme, again())).rejects.toMatchObject({ code: "conflict" });
-        await store.insertKey(other, again());
-        await store.insertKey(acme, again({ createdAt: later(minute) }));
+        await expect(store.insertKey(acme, again(), testAuthor)).rejects.toMatchObject({ code: "conflict" });
+        await store.insertKey(other, again(), testAuthor);
+        await store.insertKey(acme, again({ createdAt: later(minute) }), testAuthor);
       });
 
       test("a workspace has at most 50 active keys; expired ones do not count", async () => {
-        await store.insertKey(acme, newKey({ expiresAt: later(minute) }));
-        for (let count = 1; count < 50; count += 1) await store.insertKey(acme, newKey());
-        await expect(store.insertKey(acme, newKey())).rejects.toMatchObject({ code: "conflict" });
-        await store.insertKey(other, newKey());
-        await store.insertKey(acme, newKey({ createdAt: later(minute) }));
+        await store.insertKey(acme, newKey({ expiresAt: later(minute) }), testAuthor);
+        for (let count = 1; count < 50; count += 1) await store.insertKey(acme, newKey(), testAuthor);
+        await expect(store.insertKey(acme, newKey(), testAuthor)).rejects.toMatchObject({ code: "conflict" });
+        await store.insertKey(other, newKey(), testAuthor);
+        await store.insertKey(acme, newKey({ createdAt: later(minute) }), testAuthor);
       });
 
       test("a key needs its workspace, and that a plan with API access", async () => {
         const unknown = asWorkspaceId(newId());
-        await expect(store.insertKey(unknown, newKey())).rejects.toMatchObject({ code: "not_found" });
-        await store.changeWorkspace(acme, { plan: "starter" });
-        await expect(store.insertKey(acme, newKey())).rejects.toMatchObject({ code: "plan_required" });
+        await expect(store.insertKey(unknown, newKey(), testAuthor)).rejects.toMatchObject({ code: "not_found" });
+        await store.changeWorkspace(acme, { plan: "starter" }, testAuthor);
+        await expect(store.insertKey(acme, newKey(), testAuthor)).rejects.toMatchObject({ code: "plan_required" });
       });
 
       test("pages go from the newest key to the oldest, each key once, ties included", async () => {
         const added: string[] = [];
         for (let count = 0; count < 5; count += 1) {
           if (count % 2 === 0) now = later(minute);
-          added.unshift((await store.insertKey(acme, newKey())).id);
+          added.unshift((await store.insertKey(acme, newKey(), testAuthor)).id);
         }
-        await store.insertKey(other, newKey());
+        await store.insertKey(other, newKey(), testAuthor);
         const pages: string[][] = [];
         let cursor: string | null = null;
         do {
@@ -678,8 +709,8 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       });
 
       test("a list can be narrowed to one status", async () => {
-        const active = await store.insertKey(acme, newKey({ expiresAt: later(minute + 1) }));
-        const expired = await store.insertKey(acme, newKey({ expiresAt: later(minute) }));
+        const active = await store.insertKey(acme, newKey({ expiresAt: later(minute + 1) }), testAuthor);
+        const expired = await store.insertKey(acme, newKey({ expiresAt: later(minute) }), testAuthor);
         const ids = async (status: KeyStatus) => {
           const page = await store.listKeys(acme, { limit: 10, cursor: null, status, now: later(minute) });
           return page.items.map(({ id }) => id);
@@ -717,18 +748,22 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         const token = { tokenHash: "dd".repeat(32), createdAt: now };
         const operator = { id, workspaceId, name: "admin", role: "admin", ...token } as const;
         const workspace = { id: workspaceId, name: "First", plan: "enterprise", disabledAt: null } as const;
-        await store.insertWorkspace(workspace, operator);
+        await store.insertWorkspace(workspace, operator, testAuthor);
         const second = { ...workspace, id: asWorkspaceId(newId()), name: "Second" };
-        await expect(store.insertWorkspace(second, { ...operator, workspaceId: second.id })).rejects.toThrow();
+        await expect(
+          store.insertWorkspace(second, { ...operator, workspaceId: second.id }, testAuthor),
+        ).rejects.toThrow();
         expect(await store.findWorkspace("Second")).toBeNull();
       });
 
       test("plan and state change one at a time; an unknown workspace is an error", async () => {
-        expect(await store.changeWorkspace(acme, { plan: "enterprise" })).toMatchObject({ plan: "enterprise" });
+        expect(await store.changeWorkspace(acme, { plan: "enterprise" }, testAuthor)).toMatchObject({
+          plan: "enterprise",
+        });
         const disabled = { plan: "enterprise", disabledAt: now };
-        expect(await store.changeWorkspace(acme, { disabledAt: now })).toMatchObject(disabled);
+        expect(await store.changeWorkspace(acme, { disabledAt: now }, testAuthor)).toMatchObject(disabled);
         expect(await store.findWorkspace("Acme")).toMatchObject(disabled);
-        const change = store.changeWorkspace(asWorkspaceId(newId()), { plan: "free" });
+        const change = store.changeWorkspace(asWorkspaceId(newId()), { plan: "free" }, testAuthor);
         await expect(change).rejects.toMatchObject({ code: "not_found" });
       });
     });
@@ -761,7 +796,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         now = later(minute);
         const second = publication("lists", { sha256: "02" });
         const leaks = publication("leaks", { scope: acme, origin: { value: "dehashed", isGiven: true } });
-        for (const one of [first, second, leaks]) expect(await store.publishImport(one)).toBe("published");
+        for (const one of [first, second, leaks]) expect(await store.publishImport(one, testAuthor)).toBe("published");
         expect(await store.listCorpora()).toEqual([
           {
             name: "leaks",
@@ -784,49 +819,49 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
 
       test("the same bytes under one name change nothing; under another name they count", async () => {
         const first = publication("lists");
-        await store.publishImport(first);
+        await store.publishImport(first, testAuthor);
         const before = await store.listCorpora();
-        expect(await store.publishImport(publication("lists"))).toBe("already_imported");
+        expect(await store.publishImport(publication("lists"), testAuthor)).toBe("already_imported");
         expect(await store.listCorpora()).toEqual(before);
         expect(await revisionOf(acme)).toBe(first.revision);
-        expect(await store.publishImport(publication("leaks"))).toBe("published");
+        expect(await store.publishImport(publication("leaks"), testAuthor)).toBe("published");
       });
 
       test("another scope is refused and changes nothing", async () => {
-        await store.publishImport(publication("lists", { scope: acme }));
+        await store.publishImport(publication("lists", { scope: acme }), testAuthor);
         const before = await store.listCorpora();
         for (const scope of [null, other]) {
           const further = publication("lists", { scope, sha256: "02" });
-          await expect(store.publishImport(further)).rejects.toMatchObject({ code: "conflict" });
+          await expect(store.publishImport(further, testAuthor)).rejects.toMatchObject({ code: "conflict" });
         }
         expect(await store.listCorpora()).toEqual(before);
       });
 
       test("the first import fixes confidence and origin until one is given, also with bytes that are there already", async () => {
-        await store.publishImport(publication("lists"));
+        await store.publishImport(publication("lists"), testAuthor);
         const defaults = { confidence: { value: 0.5, isGiven: false }, origin: { value: "combo", isGiven: false } };
-        await store.publishImport(publication("lists", { ...defaults, sha256: "02" }));
+        await store.publishImport(publication("lists", { ...defaults, sha256: "02" }), testAuthor);
         expect(await store.listCorpora()).toMatchObject([{ confidence: 0.75, origin: "lists" }]);
         const given = publication("lists", { ...defaults, confidence: { value: 0.9, isGiven: true } });
-        expect(await store.publishImport(given)).toBe("already_imported");
+        expect(await store.publishImport(given, testAuthor)).toBe("already_imported");
         expect(await store.listCorpora()).toMatchObject([
           { confidence: 0.9, origin: "lists", revision: given.revision },
         ]);
         expect(await revisionOf(acme)).toBe(given.revision);
-        await store.publishImport(publication("lists", { origin: { value: "combo", isGiven: true } }));
+        await store.publishImport(publication("lists", { origin: { value: "combo", isGiven: true } }), testAuthor);
         expect(await store.listCorpora()).toMatchObject([{ confidence: 0.9, origin: "combo" }]);
       });
 
       test("a change is new data for the workspaces that see the corpus, and for no other", async () => {
         const shared = publication("lists");
-        await store.publishImport(shared);
+        await store.publishImport(shared, testAuthor);
         expect([await revisionOf(acme), await revisionOf(other)]).toEqual([shared.revision, shared.revision]);
         const own = publication("leaks", { scope: acme });
-        await store.publishImport(own);
+        await store.publishImport(own, testAuthor);
         expect([await revisionOf(acme), await revisionOf(other)]).toEqual([own.revision, shared.revision]);
-        expect(await store.removeCorpus("leaks", "gone")).toBe(true);
+        expect(await store.removeCorpus("leaks", "gone", testAuthor)).toBe(true);
         expect([await revisionOf(acme), await revisionOf(other)]).toEqual(["gone", shared.revision]);
-        expect(await store.removeCorpus("lists", "gone too")).toBe(true);
+        expect(await store.removeCorpus("lists", "gone too", testAuthor)).toBe(true);
         expect([await revisionOf(acme), await revisionOf(other)]).toEqual(["gone too", "gone too"]);
         expect(await store.listCorpora()).toEqual([]);
       });
@@ -835,20 +870,20 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         await queue(acme);
         await settle(await claimed(), [run("hibp", answer("hibp"))]);
         expect(await serve(enrichCall(acme))).toMatchObject({ kind: "completed" });
-        await store.publishImport(publication("lists"));
+        await store.publishImport(publication("lists"), testAuthor);
         expect(await serve(enrichCall(acme))).toMatchObject({ kind: "accepted" });
       });
 
       test("removing what is not there changes nothing", async () => {
-        expect(await store.removeCorpus("lists", "gone")).toBe(false);
+        expect(await store.removeCorpus("lists", "gone", testAuthor)).toBe(false);
         expect(await revisionOf(acme)).toBe("");
       });
 
       test("a corpus that was removed comes back with its new import only", async () => {
-        await store.publishImport(publication("lists", { scope: acme }));
-        await store.removeCorpus("lists", "gone");
+        await store.publishImport(publication("lists", { scope: acme }), testAuthor);
+        await store.removeCorpus("lists", "gone", testAuthor);
         const again = publication("lists", { confidence: { value: 0.5, isGiven: false } });
-        expect(await store.publishImport(again)).toBe("published");
+        expect(await store.publishImport(again, testAuthor)).toBe("published");
         expect(await store.listCorpora()).toMatchObject([
           { scope: null, confidence: 0.5, imports: [{ id: again.import.id }] },
         ]);
@@ -913,7 +948,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
 
     async function insertKeyWithHash(fields: Partial<NewApiKey> = {}): Promise<string> {
       const key = newKey(fields);
-      await store.insertKey(acme, key);
+      await store.insertKey(acme, key, testAuthor);
       return key.hash;
     }
 

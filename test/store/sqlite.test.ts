@@ -10,9 +10,10 @@ import { openConnection } from "../../src/store/sqlite/driver.ts";
 import { takeLock } from "../../src/store/sqlite/lock.ts";
 import { currentVersion } from "../../src/store/sqlite/migrate.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
+import { testAuditKey, testAuthor } from "../helpers/test-author.ts";
 import { describeStore } from "./contract.ts";
 
-describeStore("SQLite", async () => SqliteStore.inMemory());
+describeStore("SQLite", async () => SqliteStore.inMemory(testAuditKey));
 
 let folder: string;
 const databaseFile = () => join(folder, "xpose.db");
@@ -33,7 +34,7 @@ function workspace(name: string) {
 /** A store in the folder of the test, and the connection that it works with. */
 function createWatched(): { store: SqliteStore; connection: Database } {
   const pragma = vi.spyOn(Database.prototype, "pragma");
-  const store = SqliteStore.create(folder, "check");
+  const store = SqliteStore.create(folder, "check", testAuditKey);
   const connection = pragma.mock.contexts[0];
   if (!(connection instanceof Database)) throw new Error("the store opened no connection");
   return { store, connection };
@@ -60,9 +61,9 @@ describe("the database file", () => {
   });
 
   test("what one process commits, another one reads at once", async () => {
-    const one = SqliteStore.create(folder, "check");
-    const other = SqliteStore.open(folder);
-    await one.insertWorkspace(workspace("Acme"), null);
+    const one = SqliteStore.create(folder, "check", testAuditKey);
+    const other = SqliteStore.open(folder, testAuditKey);
+    await one.insertWorkspace(workspace("Acme"), null, testAuthor);
     expect(await other.findWorkspace("acme")).toEqual(workspace("Acme"));
     other.close();
     one.close();
@@ -70,9 +71,9 @@ describe("the database file", () => {
 
   test("the state of a directory tells absent, unfinished and ready ones apart", async () => {
     expect(SqliteStore.inspect(folder)).toEqual({ state: "absent", secretCheck: null });
-    const store = SqliteStore.create(folder, "check");
+    const store = SqliteStore.create(folder, "check", testAuditKey);
     expect(SqliteStore.inspect(folder)).toEqual({ state: "unfinished", secretCheck: "check" });
-    await store.insertWorkspace(workspace("default"), null);
+    await store.insertWorkspace(workspace("default"), null, testAuthor);
     expect(SqliteStore.inspect(folder)).toEqual({ state: "ready", secretCheck: "check" });
     store.close();
   });
@@ -81,39 +82,44 @@ describe("the database file", () => {
     writeFileSync(databaseFile(), "");
     expect(SqliteStore.inspect(folder)).toEqual({ state: "unfinished", secretCheck: null });
     rmSync(databaseFile());
-    const store = SqliteStore.create(folder, "check");
-    await store.insertWorkspace(workspace("default"), null);
+    const store = SqliteStore.create(folder, "check", testAuditKey);
+    await store.insertWorkspace(workspace("default"), null, testAuthor);
     store.close();
     alter(`PRAGMA user_version = ${currentVersion + 1}`);
     expect(SqliteStore.inspect(folder)).toEqual({ state: "newer", secretCheck: null });
   });
 
   test("a missing database is not made by opening it", () => {
-    expect(() => SqliteStore.open(folder)).toThrow();
+    expect(() => SqliteStore.open(folder, testAuditKey)).toThrow();
     expect(SqliteStore.inspect(folder).state).toBe("absent");
   });
 
   test("a full disk is storage_full: nothing of the change is there, reads go on, and so do writes once there is room", async () => {
     const { store, connection } = createWatched();
-    await store.insertWorkspace(workspace("Acme"), null);
+    await store.insertWorkspace(workspace("Acme"), null, testAuthor);
     connection.pragma(`max_page_count = ${connection.pragma("page_count", { simple: true })}`);
     const tooBig = workspace("x".repeat(100_000));
-    await expect(store.insertWorkspace(tooBig, null)).rejects.toMatchObject({ code: "storage_full" });
+    await expect(store.insertWorkspace(tooBig, null, testAuthor)).rejects.toMatchObject({ code: "storage_full" });
     expect(await store.listWorkspaces()).toEqual([workspace("Acme")]);
     connection.pragma("max_page_count = 100000");
-    await store.insertWorkspace(tooBig, null);
+    await store.insertWorkspace(tooBig, null, testAuthor);
     expect(await store.listWorkspaces()).toHaveLength(2);
     store.close();
   });
 
   test("a damaged database is unavailable, not an answer", async () => {
     const { store, connection } = createWatched();
-    for (let count = 0; count < 200; count += 1) await store.insertWorkspace(workspace(`Acme ${count}`), null);
+    for (let count = 0; count < 200; count += 1)
+      await store.insertWorkspace(workspace(`Acme ${count}`), null, testAuthor);
     connection.pragma("wal_checkpoint(TRUNCATE)");
+    const root = connection.prepare<[], { rootpage: number }>(
+      "SELECT rootpage FROM sqlite_schema WHERE name = 'workspace'",
+    );
+    const page = root.get()?.rootpage ?? 0;
     store.close();
     const bytes = readFileSync(databaseFile());
-    writeFileSync(databaseFile(), bytes.fill(0xff, 4096 * 30));
-    const damaged = SqliteStore.open(folder);
+    writeFileSync(databaseFile(), bytes.fill(0xff, 4096 * (page - 1), 4096 * page));
+    const damaged = SqliteStore.open(folder, testAuditKey);
     await expect(damaged.listWorkspaces()).rejects.toMatchObject({ code: "unavailable" });
     damaged.close();
   });

@@ -1,15 +1,16 @@
 import { z } from "zod";
 import { invalidApiKey } from "../../domain/admission.ts";
+import type { Charge } from "../../domain/budget.ts";
 import { envelopeText } from "../../domain/envelope.ts";
 import { AppError } from "../../domain/error.ts";
 import { type Indicator, parseIndicator } from "../../domain/indicator.ts";
 import { isFinished, type ScanId } from "../../domain/scan.ts";
 import { isId } from "../../domain/workspace.ts";
-import type { CompletedReply, PollCall, Reply } from "../../store/store.ts";
+import type { CompletedReply, PollCall, Reply, ReplyBody } from "../../store/store.ts";
 import { discardBody, readJson } from "../body.ts";
 import { apiKeyHash } from "../credentials.ts";
-import { jsonResponse } from "../errors.ts";
-import type { Exchange } from "../router.ts";
+import { errorResponse, jsonResponse, statusOf } from "../errors.ts";
+import { type Exchange, originOf } from "../exchange.ts";
 
 /** CONTRACT.md 3.2. */
 const maxBodyBytes = 16_384;
@@ -29,30 +30,55 @@ function isDepth(text: string): boolean {
 }
 
 /** POST /api/v1/soc/enrich */
-export async function enrich({ request, app }: Exchange): Promise<Response> {
+export async function enrich(exchange: Exchange): Promise<Response> {
+  const { request, app } = exchange;
   const keyHash = apiKeyHash(request.headers, app.keys);
-  if (keyHash === null) {
-    await discardBody(request);
-    throw invalidApiKey();
-  }
+  if (keyHash === null) return await refuseKey(exchange);
+  const from = originOf(exchange);
   const { indicator, fault } = await readIndicator(request);
   const reply = await app.calls.serve({
     kind: "enrich",
     caller: { keyHash },
+    from,
     fault,
     indicator,
     indicatorHash: indicator === null ? "" : app.hashOf(indicator),
     newScanId: app.newScanId(),
     runner: null,
   });
-  if (reply.kind === "completed") return envelopeResponse(reply, "hit");
+  const limits = limitHeaders(reply.charge, app.now());
+  if (reply.kind === "completed") return envelopeResponse(reply, "hit", limits);
   const waitSeconds = waitPreference(request.headers.get("Prefer"));
-  if (reply.kind !== "accepted" || waitSeconds === null) return toResponse(reply);
+  if (reply.kind !== "accepted" || waitSeconds === null) return toResponse(reply, limits);
   await app.whenSettled(reply.scanId, waitSeconds * 1000, request.signal);
-  const call = { kind: "poll", caller: { keyHash }, scanId: reply.scanId, view: "envelope" } as const;
-  const waited = await app.calls.serve(call);
-  if (waited.kind === "unfinished") return toResponse(reply);
-  return toResponse(waited, { "Preference-Applied": "wait" });
+  const rest = { scanId: reply.scanId, view: "envelope", isCharged: true } as const;
+  const waited = await app.calls.serve({ kind: "poll", caller: { keyHash }, from, ...rest });
+  if (waited.kind === "unfinished") return toResponse(reply, limits);
+  return toResponse(waited, { ...limits, "Preference-Applied": "wait" });
+}
+
+/** A key that has not the form of one is not looked up, but is a denial all the same. */
+async function refuseKey(exchange: Exchange): Promise<Response> {
+  const { request, app } = exchange;
+  await discardBody(request);
+  app.trail.denied(originOf(exchange), "401", "unknown");
+  return errorResponse(invalidApiKey());
+}
+
+/** Of the budget that was charged (CONTRACT.md 8.5). */
+function limitHeaders(charge: Charge | undefined, now: Date): Readonly<Record<string, string>> {
+  if (charge === undefined) return {};
+  return {
+    "X-RateLimit-Limit": String(charge.limit),
+    "X-RateLimit-Remaining": String(charge.remaining),
+    "X-RateLimit-Reset": String(Math.ceil((now.getTime() + charge.resetInMs) / 1000)),
+  };
+}
+
+/** What the audit trail says of a reply: the status of its answer. */
+export function outcomeOf(reply: ReplyBody): string {
+  if (reply.kind === "refused") return String(statusOf[reply.error.code]);
+  return reply.kind === "accepted" ? "202" : "200";
 }
 
 /** A fault found here is kept: the key, the plan and the budget are checked first (CONTRACT.md 2). */
@@ -102,28 +128,35 @@ export function evidence(exchange: Exchange): Promise<Response> {
   return read(exchange, "evidence");
 }
 
-async function read({ request, parameters, app }: Exchange, view: PollCall["view"]): Promise<Response> {
-  await discardBody(request);
+async function read(exchange: Exchange, view: PollCall["view"]): Promise<Response> {
+  const { request, parameters, app } = exchange;
   const keyHash = apiKeyHash(request.headers, app.keys);
-  if (keyHash === null) throw invalidApiKey();
+  if (keyHash === null) return await refuseKey(exchange);
+  await discardBody(request);
   const id = parameters["request_id"] ?? "";
   // What is no id of ours goes the whole way too, so that it cannot be told from an unknown one.
   const scanId = isId(id) ? (id as ScanId) : null;
-  return toResponse(await app.calls.serve({ kind: "poll", caller: { keyHash }, scanId, view }));
+  const call = { kind: "poll", caller: { keyHash }, from: originOf(exchange), scanId, view, isCharged: false } as const;
+  const reply = await app.calls.serve(call);
+  return toResponse(reply, limitHeaders(reply.charge, app.now()));
 }
 
-function toResponse(reply: Reply, headers: Readonly<Record<string, string>> = {}): Response {
+function toResponse(reply: Reply, headers: Readonly<Record<string, string>>): Response {
   switch (reply.kind) {
-    case "refused":
-      throw reply.error;
+    case "refused": {
+      const isLimit = reply.error.code === "rate_limited" && reply.charge !== undefined;
+      const retry = isLimit ? { "Retry-After": String(Math.max(1, Math.ceil(reply.charge.resetInMs / 1000))) } : {};
+      return errorResponse(reply.error, { ...headers, ...retry });
+    }
     case "accepted": {
       const { scanId, indicator } = reply;
       const pollUrl = `${enrichPath}/${scanId}`;
       const body = { status: "scanning", request_id: scanId, poll_url: pollUrl, indicator };
-      return jsonResponse(202, JSON.stringify(body), { Location: pollUrl, "Retry-After": "1" });
+      return jsonResponse(202, JSON.stringify(body), { ...headers, Location: pollUrl, "Retry-After": "1" });
     }
     case "unfinished":
       return jsonResponse(200, JSON.stringify({ status: reply.state, request_id: reply.scanId }), {
+        ...headers,
         "Retry-After": "1",
       });
     case "failed":
@@ -131,9 +164,12 @@ function toResponse(reply: Reply, headers: Readonly<Record<string, string>> = {}
     case "completed":
       return envelopeResponse(reply, "miss_scan_complete", headers);
     case "evidence":
-      return jsonResponse(200, reply.body);
+      return jsonResponse(200, reply.body, headers);
     case "sources":
-      return jsonResponse(200, sourcesText(reply), isFinished(reply.state) ? {} : { "Retry-After": "1" });
+      return jsonResponse(200, sourcesText(reply), {
+        ...headers,
+        ...(isFinished(reply.state) ? {} : { "Retry-After": "1" }),
+      });
     case "claimed":
       throw new Error("a scan was claimed for a caller over HTTP");
   }
@@ -142,7 +178,7 @@ function toResponse(reply: Reply, headers: Readonly<Record<string, string>> = {}
 function envelopeResponse(
   { scanId, envelopeTail, digest, isPartial }: CompletedReply,
   cache: "hit" | "miss_scan_complete",
-  headers: Readonly<Record<string, string>> = {},
+  headers: Readonly<Record<string, string>>,
 ): Response {
   return jsonResponse(200, envelopeText(scanId, cache, envelopeTail), {
     "X-Xpose-Exposure-Digest": digest,

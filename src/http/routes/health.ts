@@ -1,6 +1,6 @@
 import { AppError } from "../../domain/error.ts";
 import { jsonResponse } from "../errors.ts";
-import type { Exchange } from "../router.ts";
+import type { Exchange } from "../exchange.ts";
 
 const ok = '{"status":"ok"}';
 
@@ -13,4 +13,10 @@ export function healthz(): Response {
 export function readyz({ app }: Exchange): Response {
   if (!app.isReady()) throw new AppError("unavailable", "The service is starting or stopping");
   return jsonResponse(200, ok);
+}
+
+/** GET /metrics, in the text form of Prometheus. */
+export async function metrics({ app }: Exchange): Promise<Response> {
+  const { contentType, text } = await app.metrics.render();
+  return new Response(text, { headers: { "Content-Type": contentType, "Cache-Control": "no-store" } });
 }

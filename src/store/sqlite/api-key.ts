@@ -1,8 +1,10 @@
 import { planRequired } from "../../domain/admission.ts";
-import { type ApiKey, type KeyStatus, maxActiveKeys } from "../../domain/api-key.ts";
+import { type ApiKey, type KeyStatus, keyStatus, maxActiveKeys } from "../../domain/api-key.ts";
+import { type AuditAction, type Author, auditEvent } from "../../domain/audit.ts";
 import { AppError } from "../../domain/error.ts";
 import { foldName, hasApiAccess, type Plan, type WorkspaceId } from "../../domain/workspace.ts";
-import type { KeyPage, NewApiKey, Page } from "../store.ts";
+import type { KeyPage, NewApiKey, NextApiKey, Page } from "../store.ts";
+import type { auditTable } from "./audit.ts";
 import type { Connection } from "./driver.ts";
 import { toDate } from "./workspace.ts";
 
@@ -30,23 +32,59 @@ const statusFilter: Record<KeyStatus, string> = {
   expired: "revoked_at IS NULL AND expires_at <= @now",
 };
 
-export function apiKeyTable(connection: Connection) {
+export function apiKeyTable(connection: Connection, audit: Pick<ReturnType<typeof auditTable>, "append">) {
   const insert = connection.prepare(
-    `INSERT INTO api_key (id, workspace_id, name, folded_name, prefix, hash, created_at, created_by, expires_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO api_key (id, workspace_id, name, folded_name, prefix, hash, created_at, created_by, expires_at, rotated_from)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
-  const byId = connection.prepare<[string], KeyRow>(`SELECT ${columns} FROM api_key WHERE id = ?`);
+  const revoke = connection.prepare("UPDATE api_key SET revoked_at = ?, rotated_to = ? WHERE id = ?");
+  const copyBudgets = connection.prepare(
+    `INSERT INTO budget (key_id, kind, window_started_at, count)
+     SELECT ?, kind, window_started_at, count FROM budget WHERE key_id = ?`,
+  );
+  // The workspace is part of the look-up, so a foreign id and an unknown one are the same work and the same answer.
+  const byId = connection.prepare<[string, string], KeyRow>(
+    `SELECT ${columns} FROM api_key WHERE id = ? AND workspace_id = ?`,
+  );
   const planOf = connection.prepare<[string], { plan: Plan }>("SELECT plan FROM workspace WHERE id = ?");
   const activeNames = connection.prepare<[{ workspaceId: string; now: number }], { folded_name: string }>(
     `SELECT folded_name FROM api_key WHERE workspace_id = @workspaceId AND ${statusFilter.active}`,
   );
 
+  function find(workspaceId: WorkspaceId, id: string): ApiKey | null {
+    const row = byId.get(id, workspaceId);
+    return row === undefined ? null : toApiKey(row);
+  }
+
+  function get(workspaceId: WorkspaceId, id: string): ApiKey {
+    const key = find(workspaceId, id);
+    if (key === null) throw new Error("a key that was just written is missing");
+    return key;
+  }
+
+  function requirePlan(workspaceId: WorkspaceId): void {
+    const workspace = planOf.get(workspaceId);
+    if (workspace === undefined) throw new AppError("not_found", "There is no such workspace");
+    if (!hasApiAccess(workspace.plan)) throw planRequired();
+  }
+
+  function write(workspaceId: WorkspaceId, key: NewApiKey, rotatedFrom: string | null): void {
+    const { id, name, prefix, hash, createdAt, createdBy, expiresAt } = key;
+    const [at, expiry] = [createdAt.getTime(), expiresAt?.getTime() ?? null];
+    insert.run(id, workspaceId, name, foldName(name), prefix, hash, at, createdBy, expiry, rotatedFrom);
+  }
+
+  function record(by: Author, action: AuditAction, key: ApiKey, detail: string | null = null): void {
+    const { workspaceId, id: keyId, name: keyName } = key;
+    audit.append([auditEvent(by, action, { workspaceId, keyId, keyName, detail })]);
+  }
+
   return {
+    find,
+
     /** Limits that no index can hold are checked here, inside the transaction. */
-    insert(workspaceId: WorkspaceId, key: NewApiKey): ApiKey {
-      const workspace = planOf.get(workspaceId);
-      if (workspace === undefined) throw new AppError("not_found", "There is no such workspace");
-      if (!hasApiAccess(workspace.plan)) throw planRequired();
+    insert(workspaceId: WorkspaceId, key: NewApiKey, by: Author): ApiKey {
+      requirePlan(workspaceId);
       const foldedName = foldName(key.name);
       const taken = activeNames.all({ workspaceId, now: key.createdAt.getTime() });
       if (taken.some((row) => row.folded_name === foldedName)) {
@@ -55,10 +93,33 @@ export function apiKeyTable(connection: Connection) {
       if (taken.length >= maxActiveKeys) {
         throw new AppError("conflict", `The workspace has ${maxActiveKeys} active keys, the most it may have`);
       }
-      const { id, name, prefix, hash, createdAt, createdBy, expiresAt } = key;
-      const expiry = expiresAt?.getTime() ?? null;
-      insert.run(id, workspaceId, name, foldedName, prefix, hash, createdAt.getTime(), createdBy, expiry);
-      return toApiKey(byId.get(id) as KeyRow);
+      write(workspaceId, key, null);
+      const created = get(workspaceId, key.id);
+      record(by, "key.created", created);
+      return created;
+    },
+
+    rotate(workspaceId: WorkspaceId, id: string, next: NextApiKey, by: Author): ApiKey | null {
+      const old = find(workspaceId, id);
+      if (old === null) return null;
+      requirePlan(workspaceId);
+      if (keyStatus(old, next.createdAt) !== "active") {
+        throw new AppError("conflict", "The key is not active, so it cannot be rotated");
+      }
+      const { name, expiresAt } = old;
+      write(workspaceId, { ...next, name, expiresAt }, id);
+      revoke.run(next.createdAt.getTime(), next.id, id);
+      copyBudgets.run(next.id, id);
+      record(by, "key.rotated", old, next.id);
+      return get(workspaceId, next.id);
+    },
+
+    revoke(workspaceId: WorkspaceId, id: string, by: Author): ApiKey | null {
+      const key = find(workspaceId, id);
+      if (key === null || key.revokedAt !== null) return key;
+      revoke.run(by.at.getTime(), null, id);
+      record(by, "key.revoked", key);
+      return get(workspaceId, id);
     },
 
     /** Newest first. The cursor names the last row of the page before. */

@@ -1,16 +1,20 @@
 import { timingSafeEqual } from "node:crypto";
-import { admit, invalidApiKey, planRequired } from "../../domain/admission.ts";
+import { admit, invalidApiKey, planRequired, rateLimited } from "../../domain/admission.ts";
+import { type AuditAction, type AuditEvent, auditEvent } from "../../domain/audit.ts";
+import { type Budget, type BudgetKind, type Charge, chargeBudget, limitOf } from "../../domain/budget.ts";
 import { AppError } from "../../domain/error.ts";
 import { decide, isRetained } from "../../domain/freshness.ts";
-import type { ScanId } from "../../domain/scan.ts";
+import { isFinished, type ScanId } from "../../domain/scan.ts";
 import { hasApiAccess, type Plan, type WorkspaceId } from "../../domain/workspace.ts";
-import type { Call, Caller, CallRules, EnrichCall, PollCall, Reply } from "../store.ts";
+import type { Call, CallRules, EnrichCall, KnownKey, PollCall, Reply, ReplyBody } from "../store.ts";
+import type { auditTable } from "./audit.ts";
 import type { Connection } from "./driver.ts";
-import { type scanTable, toCompleted } from "./scan.ts";
+import { type FinishedRow, type scanTable, toCompleted } from "./scan.ts";
 import { toDate } from "./workspace.ts";
 
 type KeyRow = {
   id: string;
+  name: string;
   hash: string;
   last_used_at: number | null;
   expires_at: number | null;
@@ -23,54 +27,135 @@ type WorkspaceRow = {
   disabled_at: number | null;
   corpora_revision: string;
 };
+type BudgetRow = { kind: BudgetKind; window_started_at: number; count: number };
 
 /** `last_used_at` is exact to this many milliseconds, so that a busy key is not written with every call (CONTRACT.md 9.2). */
 const lastUsedStepMs = 60_000;
+const hourMs = 3_600_000;
+
+/** A key as the calls of one batch share it: read once, written once at the end. */
+type Holder = {
+  readonly key: KeyRow;
+  readonly budgets: Map<BudgetKind, { budget: Budget | null; isChanged: boolean }>;
+  isUsed: boolean;
+};
+
+type Usage = { requests: number; hits: number; polls: number };
 
 /** What the calls of one transaction share: facts are read once per batch, never kept longer. */
 type Batch = {
   readonly rules: CallRules;
   /** Set when the database cannot be written: what needs a write is refused with it. */
   readonly fault: AppError | null;
-  readonly keys: Map<string, KeyRow | null>;
+  /** By key hash; null = no such key. */
+  readonly holders: Map<string, Holder | null>;
+  readonly usage: Map<WorkspaceId, Usage>;
+  readonly events: AuditEvent[];
   unfinishedCount: number | null;
 };
 
-export function callHandler(connection: Connection, scans: ReturnType<typeof scanTable>) {
-  const keyByHash = connection.prepare<[string], KeyRow>(
-    `SELECT k.id, k.hash, k.last_used_at, k.expires_at, k.revoked_at,
+/** Who may go on with a call, and what it was charged. */
+type Admitted = {
+  readonly workspace: WorkspaceRow;
+  /** Null for an operator and the command line. */
+  readonly key: KnownKey | null;
+  readonly actor: string;
+  readonly charge: Charge | null;
+};
+
+/** Ends a call before anything was looked up. */
+class Refusal extends Error {
+  readonly reply: Reply;
+
+  constructor(reply: Reply) {
+    super("the call is refused");
+    this.reply = reply;
+  }
+}
+
+export function callHandler(
+  connection: Connection,
+  scans: ReturnType<typeof scanTable>,
+  audit: Pick<ReturnType<typeof auditTable>, "append">,
+) {
+  // The row of this hash, or of the next one, or of the last one: an unknown key costs the work of a known one, and the
+  // comparison decides.
+  const nearestKey = connection.prepare<[string], KeyRow>(
+    `SELECT k.id, k.name, k.hash, k.last_used_at, k.expires_at, k.revoked_at,
        w.id AS workspace_id, w.name AS workspace_name, w.plan, w.disabled_at, w.corpora_revision
-     FROM api_key k JOIN workspace w ON w.id = k.workspace_id WHERE k.hash = ?`,
+     FROM api_key k JOIN workspace w ON w.id = k.workspace_id
+     WHERE k.hash = coalesce((SELECT hash FROM api_key WHERE hash >= ? ORDER BY hash LIMIT 1),
+                             (SELECT max(hash) FROM api_key))`,
   );
   const workspaceById = connection.prepare<[string], WorkspaceRow>(
     "SELECT id AS workspace_id, name AS workspace_name, plan, disabled_at, corpora_revision FROM workspace WHERE id = ?",
   );
   const setLastUsed = connection.prepare("UPDATE api_key SET last_used_at = ? WHERE id = ?");
+  const budgetsOf = connection.prepare<[string], BudgetRow>(
+    "SELECT kind, window_started_at, count FROM budget WHERE key_id = ?",
+  );
+  const saveBudget = connection.prepare(
+    `INSERT INTO budget (key_id, kind, window_started_at, count) VALUES (?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET window_started_at = excluded.window_started_at, count = excluded.count`,
+  );
+  const addUsage = connection.prepare(
+    `INSERT INTO usage (workspace_id, hour, requests, hits, polls) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, hits = hits + excluded.hits,
+       polls = polls + excluded.polls`,
+  );
+  const notePolled = connection.prepare("INSERT OR IGNORE INTO polled (scan_id, key_id) VALUES (?, ?)");
+  const wasPolled = connection.prepare<[string, string], { scan_id: string }>(
+    "SELECT scan_id FROM polled WHERE scan_id = ? AND key_id = ?",
+  );
 
-  function findKey(keyHash: string, batch: Batch): KeyRow | null {
-    const known = batch.keys.get(keyHash);
+  function findHolder(keyHash: string, batch: Batch): Holder | null {
+    const known = batch.holders.get(keyHash);
     if (known !== undefined) return known;
-    const row = keyByHash.get(keyHash) ?? null;
-    const isEqual = row !== null && timingSafeEqual(Buffer.from(row.hash, "hex"), Buffer.from(keyHash, "hex"));
-    const key = isEqual ? row : null;
-    batch.keys.set(keyHash, key);
-    return key;
+    const row = nearestKey.get(keyHash);
+    const isThis = row !== undefined && isEqual(row.hash, keyHash);
+    const holder = isThis ? { key: row, budgets: new Map(), isUsed: false } : null;
+    batch.holders.set(keyHash, holder);
+    return holder;
   }
 
   /** The workspace that the caller may act in. Throws what the caller is told otherwise. */
-  function admitted(caller: Caller, batch: Batch): WorkspaceRow {
-    if ("workspaceId" in caller) return admittedWorkspace(caller.workspaceId);
-    const key = caller.keyHash === null ? null : findKey(caller.keyHash, batch);
-    const facts = key === null ? null : { revokedAt: toDate(key.revoked_at), expiresAt: toDate(key.expires_at) };
-    const workspace = key === null ? null : { plan: key.plan, disabledAt: toDate(key.disabled_at) };
-    const refusal = admit(facts, workspace, batch.rules.now);
-    if (refusal !== null || key === null) throw refusal ?? invalidApiKey();
-    const now = batch.rules.now.getTime();
-    if (batch.fault === null && Math.abs(now - (key.last_used_at ?? 0)) >= lastUsedStepMs) {
-      setLastUsed.run(now, key.id);
-      key.last_used_at = now;
+  function admitted({ caller, from }: Call, kind: BudgetKind | null, batch: Batch): Admitted {
+    if ("workspaceId" in caller) {
+      const workspace = admittedWorkspace(caller.workspaceId);
+      return { workspace, key: null, actor: caller.actor, charge: null };
     }
-    return key;
+    const holder = caller.keyHash === null ? null : findHolder(caller.keyHash, batch);
+    if (holder === null) throw new Refusal({ kind: "refused", error: invalidApiKey(), denied: "unknown" });
+    const { key } = holder;
+    const refusal = admit(
+      { revokedAt: toDate(key.revoked_at), expiresAt: toDate(key.expires_at) },
+      { plan: key.plan, disabledAt: toDate(key.disabled_at) },
+      batch.rules.now,
+    );
+    const known = { workspaceId: key.workspace_id, keyId: key.id, keyName: key.name };
+    if (refusal !== null) throw new Refusal({ kind: "refused", error: refusal, denied: known });
+    holder.isUsed = true;
+    const charge = kind === null ? null : charged(holder, kind, batch);
+    const who = { workspace: key, key: known, actor: `key:${key.id}`, charge: charge?.charge ?? null };
+    if (charge === null || charge.isAllowed) return who;
+    const reply = { kind: "refused", error: rateLimited(), charge: charge.charge } as const;
+    if (kind === "request") record("enrich.requested", who, { from, reply, scanId: null, hash: null }, batch);
+    throw new Refusal(reply);
+  }
+
+  /** Null when the plan has no limit, or when the count cannot be written: then the call passes uncounted (8.6). */
+  function charged({ key, budgets }: Holder, kind: BudgetKind, { rules, fault }: Batch) {
+    const limit = limitOf(rules.limits, key.plan, kind);
+    if (limit === 0 || fault !== null) return null;
+    if (budgets.size === 0) {
+      for (const one of ["request", "poll"] as const) budgets.set(one, { budget: null, isChanged: false });
+      for (const { kind: one, window_started_at, count } of budgetsOf.all(key.id)) {
+        budgets.set(one, { budget: { windowStartedAt: toDate(window_started_at), count }, isChanged: false });
+      }
+    }
+    const result = chargeBudget(budgets.get(kind)?.budget ?? null, limit, rules.limits.windowMs, rules.steadyNow);
+    if (result.isAllowed) budgets.set(kind, { budget: result.budget, isChanged: true });
+    return result;
   }
 
   function admittedWorkspace(id: WorkspaceId): WorkspaceRow {
@@ -81,8 +166,42 @@ export function callHandler(connection: Connection, scans: ReturnType<typeof sca
     return workspace;
   }
 
-  function enrich(call: EnrichCall, batch: Batch): Reply {
-    const workspace = admitted(call.caller, batch);
+  function record(
+    action: AuditAction,
+    { actor, key, workspace }: Admitted,
+    about: { from: Call["from"]; reply: ReplyBody; scanId: ScanId | null; hash: string | null },
+    { rules, events }: Batch,
+  ): void {
+    const { ip, correlationId } = about.from;
+    events.push(
+      auditEvent({ at: rules.now, actor, ip, outcome: rules.outcomeOf(about.reply), correlationId }, action, {
+        workspaceId: workspace.workspace_id,
+        keyId: key?.keyId ?? null,
+        keyName: key?.keyName ?? null,
+        requestId: about.scanId,
+        indicatorHmac: about.hash,
+      }),
+    );
+  }
+
+  function usageOf(workspaceId: WorkspaceId, { usage }: Batch): Usage {
+    const totals = usage.get(workspaceId) ?? { requests: 0, hits: 0, polls: 0 };
+    usage.set(workspaceId, totals);
+    return totals;
+  }
+
+  function serveEnrich(call: EnrichCall, batch: Batch): Reply {
+    const who = admitted(call, "request", batch);
+    const reply = orRefusal(() => enrich(call, who.workspace, batch));
+    const usage = usageOf(who.workspace.workspace_id, batch);
+    usage.requests += 1;
+    if (reply.kind === "completed") usage.hits += 1;
+    const hash = call.indicator === null ? null : call.indicatorHash;
+    record("enrich.requested", who, { from: call.from, reply, scanId: scanOf(reply), hash }, batch);
+    return who.charge === null ? reply : { ...reply, charge: who.charge };
+  }
+
+  function enrich(call: EnrichCall, workspace: WorkspaceRow, batch: Batch): ReplyBody {
     if (call.fault !== null) throw call.fault;
     if (call.indicator === null) throw new AppError("invalid_request", "The request names no indicator");
     const workspaceId = workspace.workspace_id;
@@ -110,40 +229,120 @@ export function callHandler(connection: Connection, scans: ReturnType<typeof sca
     return { kind: "accepted", scanId: scan.id, indicator };
   }
 
-  function stored(scanId: ScanId, workspaceId: WorkspaceId): Reply {
+  function stored(scanId: ScanId, workspaceId: WorkspaceId): ReplyBody {
     const row = scans.find(scanId, workspaceId);
     if (row === undefined) throw notFound();
     return toCompleted(scanId, row);
   }
 
-  function poll(call: PollCall, batch: Batch): Reply {
-    const { workspace_id: workspaceId } = admitted(call.caller, batch);
-    const { scanId } = call;
+  function servePoll(call: PollCall, batch: Batch): Reply {
+    const { scanId, from, view } = call;
+    const who = admitted(call, call.isCharged ? null : "poll", batch);
+    const { workspace_id: workspaceId } = who.workspace;
     // The workspace is part of the look-up, so a foreign id and an unknown one are the same work and the same answer.
     const row = scanId === null ? undefined : scans.find(scanId, workspaceId);
-    const { lifetimes, now } = batch.rules;
-    if (row === undefined || scanId === null || !isRetained(toDate(row.finished_at), lifetimes, now)) throw notFound();
-    if (call.view === "sources") return { kind: "sources", scanId, state: row.state, runs: scans.runs(scanId) };
-    if (row.state === "failed") return { kind: "failed", scanId };
-    if (row.state !== "completed") return { kind: "unfinished", scanId, state: row.state };
-    return call.view === "evidence" ? { kind: "evidence", body: scans.evidence(scanId) } : toCompleted(scanId, row);
+    const reply = scanId === null || row === undefined ? refused(notFound()) : poll(scanId, row, view, batch);
+    if (!call.isCharged) usageOf(workspaceId, batch).polls += 1;
+    if (scanId !== null && row !== undefined && isFinal(reply) && isFirst(scanId, who.key, batch)) {
+      record("enrich.polled", who, { from, reply, scanId, hash: row.indicator_hash }, batch);
+    }
+    return who.charge === null ? reply : { ...reply, charge: who.charge };
   }
 
-  function reply(call: Call, batch: Batch): Reply {
+  /** The audit trail names the final answer of a scan once per key (CONTRACT.md 9.8). */
+  function isFirst(scanId: ScanId, key: KnownKey | null, { fault }: Batch): boolean {
+    if (key === null) return false;
+    if (fault !== null) return wasPolled.get(scanId, key.keyId) === undefined;
+    return notePolled.run(scanId, key.keyId).changes === 1;
+  }
+
+  function poll(scanId: ScanId, row: FinishedRow, view: PollCall["view"], { rules }: Batch): ReplyBody {
+    if (!isRetained(toDate(row.finished_at), rules.lifetimes, rules.now)) return refused(notFound());
+    if (view === "sources") return { kind: "sources", scanId, state: row.state, runs: scans.runs(scanId) };
+    if (row.state === "failed") return { kind: "failed", scanId };
+    if (row.state !== "completed") return { kind: "unfinished", scanId, state: row.state };
+    return view === "evidence" ? { kind: "evidence", body: scans.evidence(scanId) } : toCompleted(scanId, row);
+  }
+
+  function serve(call: Call, batch: Batch): Reply {
     try {
-      return call.kind === "enrich" ? enrich(call, batch) : poll(call, batch);
+      return call.kind === "enrich" ? serveEnrich(call, batch) : servePoll(call, batch);
     } catch (error) {
+      if (error instanceof Refusal) return error.reply;
       if (error instanceof AppError) return { kind: "refused", error };
       throw error;
     }
   }
 
+  /** What the calls changed together: one write per key and workspace, however many calls there were. */
+  function settle({ holders, usage, rules }: Batch): void {
+    const now = rules.now.getTime();
+    for (const holder of holders.values()) {
+      if (holder === null || !holder.isUsed) continue;
+      const { key, budgets } = holder;
+      if (Math.abs(now - (key.last_used_at ?? 0)) >= lastUsedStepMs) setLastUsed.run(now, key.id);
+      for (const [kind, { budget, isChanged }] of budgets) {
+        if (isChanged && budget !== null) saveBudget.run(key.id, kind, budget.windowStartedAt.getTime(), budget.count);
+      }
+    }
+    for (const [workspaceId, { requests, hits, polls }] of usage) {
+      addUsage.run(workspaceId, now - (now % hourMs), requests, hits, polls);
+    }
+  }
+
   return {
-    handle(calls: readonly Call[], rules: CallRules, fault: AppError | null): Reply[] {
-      const batch: Batch = { rules, fault, keys: new Map(), unfinishedCount: null };
-      return calls.map((call) => reply(call, batch));
+    /** With `fault` nothing is written, and the events are for the caller to keep. */
+    handle(
+      calls: readonly Call[],
+      rules: CallRules,
+      fault: AppError | null,
+    ): { replies: Reply[]; events: AuditEvent[] } {
+      const batch: Batch = {
+        rules,
+        fault,
+        holders: new Map(),
+        usage: new Map(),
+        events: [],
+        unfinishedCount: null,
+      };
+      const replies = calls.map((call) => serve(call, batch));
+      if (fault === null) {
+        settle(batch);
+        audit.append(batch.events);
+      }
+      return { replies, events: batch.events };
     },
   };
+}
+
+/** Takes the same time wherever the two differ. */
+function isEqual(one: string, other: string): boolean {
+  const [a, b] = [Buffer.from(one), Buffer.from(other)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+function refused(error: AppError): ReplyBody {
+  return { kind: "refused", error };
+}
+
+function orRefusal(work: () => ReplyBody): ReplyBody {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof AppError) return refused(error);
+    throw error;
+  }
+}
+
+/** True for an answer about a scan that is over. */
+function isFinal(reply: ReplyBody): boolean {
+  if (reply.kind === "sources") return isFinished(reply.state);
+  return reply.kind === "completed" || reply.kind === "failed" || reply.kind === "evidence";
+}
+
+function scanOf(reply: ReplyBody): ScanId | null {
+  if (reply.kind === "claimed") return reply.scan.claim.scanId;
+  return reply.kind === "accepted" || reply.kind === "completed" ? reply.scanId : null;
 }
 
 function notFound(): AppError {

@@ -1,6 +1,8 @@
+import { type Author, auditEvent } from "../../domain/audit.ts";
 import { AppError } from "../../domain/error.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
 import type { Corpus, CorpusImport, Publication } from "../store.ts";
+import type { auditTable } from "./audit.ts";
 import type { Connection } from "./driver.ts";
 import { toDate } from "./workspace.ts";
 
@@ -16,7 +18,7 @@ type ImportRow = {
   segment_file: string;
 };
 
-export function corpusTable(connection: Connection) {
+export function corpusTable(connection: Connection, audit: Pick<ReturnType<typeof auditTable>, "append">) {
   const all = connection.prepare<[], CorpusRow>(
     "SELECT name, scope, confidence, origin, revision FROM corpus ORDER BY name",
   );
@@ -53,7 +55,7 @@ export function corpusTable(connection: Connection) {
       }));
     },
 
-    publish(publication: Publication): "published" | "already_imported" {
+    publish(publication: Publication, by: Author): "published" | "already_imported" {
       const { name, scope, confidence, origin, revision } = publication;
       const existing = find.get(name);
       if (existing !== undefined && existing.scope !== scope) {
@@ -70,14 +72,16 @@ export function corpusTable(connection: Connection) {
         insertImport.run(id, name, fileName, sha256, format, recordCount, importedAt.getTime(), segmentFile);
       }
       if (hasChanged) touch(scope, revision);
+      audit.append([auditEvent(by, "corpus.imported", { workspaceId: scope, detail: name })]);
       return isKnown ? "already_imported" : "published";
     },
 
-    remove(name: string, revision: string): boolean {
+    remove(name: string, revision: string, by: Author): boolean {
       const existing = find.get(name);
       if (existing === undefined) return false;
       remove.run(name);
       touch(existing.scope, revision);
+      audit.append([auditEvent(by, "corpus.removed", { workspaceId: existing.scope, detail: name })]);
       return true;
     },
   };

@@ -68,6 +68,7 @@ type RunRow = {
 };
 export type FinishedRow = {
   state: ScanState;
+  indicator_hash: string;
   finished_at: number | null;
   envelope_tail: string | null;
   digest: string | null;
@@ -106,7 +107,7 @@ export function scanTable(connection: Connection) {
      VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0)`,
   );
   const byId = connection.prepare<[string, string], FinishedRow>(
-    "SELECT state, finished_at, envelope_tail, digest, is_partial FROM scan WHERE id = ? AND workspace_id = ?",
+    "SELECT state, indicator_hash, finished_at, envelope_tail, digest, is_partial FROM scan WHERE id = ? AND workspace_id = ?",
   );
   const evidenceOf = connection.prepare<[string], { body: string }>("SELECT body FROM evidence WHERE scan_id = ?");
   // Two partial indexes hold just these rows.

@@ -1,17 +1,22 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ApiKey } from "../../domain/api-key.ts";
+import type { AuditEvent, AuditHead, AuditRow, Author } from "../../domain/audit.ts";
 import type { AppError } from "../../domain/error.ts";
+import type { Operator } from "../../domain/operator.ts";
 import type { Claim, ClaimedScan, SourceRun, UnfinishedState } from "../../domain/scan.ts";
 import type { Workspace, WorkspaceId } from "../../domain/workspace.ts";
 import type * as port from "../store.ts";
 import { apiKeyTable } from "./api-key.ts";
+import { auditTable } from "./audit.ts";
 import { callHandler } from "./call.ts";
 import { corpusTable } from "./corpus.ts";
 import { becomeImpatient, type Connection, openConnection, type Patience, transactPatiently } from "./driver.ts";
 import { currentVersion, migrate, schemaVersion } from "./migrate.ts";
+import { operatorTable } from "./operator.ts";
 import { paceTable } from "./pace.ts";
 import { scanTable } from "./scan.ts";
+import { sourceTable } from "./source.ts";
 import { workspaceTable } from "./workspace.ts";
 
 const fileName = "xpose.db";
@@ -26,6 +31,9 @@ export type DatabaseState = "absent" | "unfinished" | "newer" | "older" | "ready
 /** The port on better-sqlite3: one file in the data directory. */
 export class SqliteStore implements port.Store {
   readonly #connection: Connection;
+  readonly #audit: ReturnType<typeof auditTable>;
+  readonly #operators: ReturnType<typeof operatorTable>;
+  readonly #sources: ReturnType<typeof sourceTable>;
   readonly #workspaces: ReturnType<typeof workspaceTable>;
   readonly #keys: ReturnType<typeof apiKeyTable>;
   readonly #scans: ReturnType<typeof scanTable>;
@@ -33,30 +41,33 @@ export class SqliteStore implements port.Store {
   readonly #pace: ReturnType<typeof paceTable>;
   readonly #calls: ReturnType<typeof callHandler>;
 
-  private constructor(connection: Connection) {
+  private constructor(connection: Connection, auditKey: Uint8Array) {
     this.#connection = connection;
-    this.#workspaces = workspaceTable(connection);
-    this.#keys = apiKeyTable(connection);
+    this.#audit = auditTable(connection, auditKey);
+    this.#workspaces = workspaceTable(connection, this.#audit);
+    this.#operators = operatorTable(connection, this.#audit);
+    this.#keys = apiKeyTable(connection, this.#audit);
     this.#scans = scanTable(connection);
-    this.#corpora = corpusTable(connection);
+    this.#corpora = corpusTable(connection, this.#audit);
+    this.#sources = sourceTable(connection, this.#audit);
     this.#pace = paceTable(connection);
-    this.#calls = callHandler(connection, this.#scans);
+    this.#calls = callHandler(connection, this.#scans, this.#audit);
     becomeImpatient(connection);
   }
 
-  /** Creates the database of a new data directory; `secretCheck` ties it to the server secret. */
-  static create(dataDir: string, secretCheck: string): SqliteStore {
+  /** Creates the database of a new data directory; `secretCheck` ties it to the server secret, as `auditKey` does the audit trail. */
+  static create(dataDir: string, secretCheck: string, auditKey: Uint8Array): SqliteStore {
     const connection = openConnection(databasePath(dataDir), { mustExist: false });
     migrate(connection);
     connection.prepare("INSERT INTO property (name, value) VALUES ('secret_check', ?)").run(secretCheck);
-    return new SqliteStore(connection);
+    return new SqliteStore(connection, auditKey);
   }
 
   /** The same without a file; it ends with the process. */
-  static inMemory(): SqliteStore {
+  static inMemory(auditKey: Uint8Array): SqliteStore {
     const connection = openConnection(":memory:", { mustExist: false });
     migrate(connection);
-    return new SqliteStore(connection);
+    return new SqliteStore(connection, auditKey);
   }
 
   /** Looks at a data directory without changing it. */
@@ -80,10 +91,10 @@ export class SqliteStore implements port.Store {
   }
 
   /** Opens the database of an initialised data directory, bringing its schema up to date first if it is older. */
-  static open(dataDir: string): SqliteStore {
+  static open(dataDir: string, auditKey: Uint8Array): SqliteStore {
     const connection = openConnection(databasePath(dataDir), { mustExist: true });
     migrate(connection);
-    return new SqliteStore(connection);
+    return new SqliteStore(connection, auditKey);
   }
 
   #write<Result>(work: () => Result): Promise<Result> {
@@ -94,12 +105,18 @@ export class SqliteStore implements port.Store {
     return transactPatiently(this.#connection, "deferred", patient, work);
   }
 
-  handleCalls(calls: readonly port.Call[], rules: port.CallRules): Promise<port.Reply[]> {
-    const work = () => this.#calls.handle(calls, rules, null);
-    return transactPatiently(this.#connection, "immediate", impatient, work);
+  handleCalls(
+    calls: readonly port.Call[],
+    rules: port.CallRules,
+    earlier: readonly AuditEvent[],
+  ): Promise<port.Reply[]> {
+    return transactPatiently(this.#connection, "immediate", impatient, () => {
+      this.#audit.append(earlier);
+      return this.#calls.handle(calls, rules, null).replies;
+    });
   }
 
-  readCalls(calls: readonly port.Call[], rules: port.CallRules, fault: AppError): Promise<port.Reply[]> {
+  readCalls(calls: readonly port.Call[], rules: port.CallRules, fault: AppError) {
     return this.#read(() => this.#calls.handle(calls, rules, fault));
   }
 
@@ -130,23 +147,35 @@ export class SqliteStore implements port.Store {
     return this.#write(() => this.#scans.removeExpired(limits, maxRows));
   }
 
-  insertKey(workspaceId: WorkspaceId, key: port.NewApiKey): Promise<ApiKey> {
-    return this.#write(() => this.#keys.insert(workspaceId, key));
+  insertKey(workspaceId: WorkspaceId, key: port.NewApiKey, by: Author): Promise<ApiKey> {
+    return this.#write(() => this.#keys.insert(workspaceId, key, by));
+  }
+
+  rotateKey(workspaceId: WorkspaceId, keyId: string, next: port.NextApiKey, by: Author): Promise<ApiKey | null> {
+    return this.#write(() => this.#keys.rotate(workspaceId, keyId, next, by));
+  }
+
+  revokeKey(workspaceId: WorkspaceId, keyId: string, by: Author): Promise<ApiKey | null> {
+    return this.#write(() => this.#keys.revoke(workspaceId, keyId, by));
+  }
+
+  findKey(workspaceId: WorkspaceId, keyId: string): Promise<ApiKey | null> {
+    return this.#read(() => this.#keys.find(workspaceId, keyId));
   }
 
   listKeys(workspaceId: WorkspaceId, page: port.KeyPage): Promise<port.Page<ApiKey>> {
     return this.#read(() => this.#keys.list(workspaceId, page));
   }
 
-  insertWorkspace(workspace: Workspace, firstOperator: port.NewOperator | null): Promise<void> {
+  insertWorkspace(workspace: Workspace, firstOperator: port.NewOperator | null, by: Author): Promise<void> {
     return this.#write(() => {
-      this.#workspaces.insert(workspace);
-      if (firstOperator !== null) this.#workspaces.insertOperator(firstOperator);
+      this.#workspaces.insert(workspace, by);
+      if (firstOperator !== null) this.#operators.insert(firstOperator, by);
     });
   }
 
-  changeWorkspace(id: WorkspaceId, change: port.WorkspaceChange): Promise<Workspace> {
-    return this.#write(() => this.#workspaces.change(id, change));
+  changeWorkspace(id: WorkspaceId, change: port.WorkspaceChange, by: Author): Promise<Workspace> {
+    return this.#write(() => this.#workspaces.change(id, change, by));
   }
 
   findWorkspace(idOrName: string): Promise<Workspace | null> {
@@ -157,16 +186,60 @@ export class SqliteStore implements port.Store {
     return this.#read(() => this.#workspaces.list());
   }
 
+  insertOperator(operator: port.NewOperator, by: Author): Promise<Operator> {
+    return this.#write(() => this.#operators.insert(operator, by));
+  }
+
+  revokeOperator(workspaceId: WorkspaceId, id: string, by: Author): Promise<Operator | null> {
+    return this.#write(() => this.#operators.revoke(workspaceId, id, by));
+  }
+
+  listOperators(workspaceId: WorkspaceId): Promise<Operator[]> {
+    return this.#read(() => this.#operators.list(workspaceId));
+  }
+
+  findOperator(credential: port.OperatorCredential, now: Date): Promise<Operator | null> {
+    return this.#read(() => this.#operators.findBy(credential, now));
+  }
+
+  startSession(session: port.NewSession, by: Author): Promise<void> {
+    return this.#write(() => this.#operators.startSession(session, by));
+  }
+
+  endSession(sessionHash: string, by: Author): Promise<boolean> {
+    return this.#write(() => this.#operators.endSession(sessionHash, by));
+  }
+
+  appendEvents(events: readonly AuditEvent[]): Promise<void> {
+    return this.#write(() => this.#audit.append(events));
+  }
+
+  listEvents(workspaceId: WorkspaceId, page: port.AuditPage): Promise<port.Page<AuditEvent>> {
+    return this.#read(() => this.#audit.list(workspaceId, page));
+  }
+
+  readChain(afterRow: number, limit: number): Promise<AuditRow[]> {
+    return this.#read(() => this.#audit.chain(afterRow, limit));
+  }
+
+  auditHead(): Promise<AuditHead> {
+    return this.#read(() => this.#audit.head());
+  }
+
+  noteSources(fingerprints: ReadonlyMap<string, string>, by: Author): Promise<void> {
+    return this.#write(() => this.#sources.note(fingerprints, by));
+  }
+
   listCorpora(): Promise<port.Corpus[]> {
     return this.#read(() => this.#corpora.list());
   }
 
-  publishImport(publication: port.Publication): Promise<"published" | "already_imported"> {
-    return this.#write(() => this.#corpora.publish(publication));
+  publishImport(publication: port.Publication, by: Author): Promise<"published" | "already_imported"> {
+    return this.#write(() => this.#corpora.publish(publication, by));
   }
 
-  removeCorpus(name: string, revision: string): Promise<boolean> {
-    return this.#write(() => this.#corpora.remove(name, revision));
+  removeCorpus(name: string, revision: string, by: Author): Promise<boolean> {
+    return this.#write(() => this.#corpora.remove(name, revision, by));
   }
 
   takeSlot(source: string, pace: port.Pace | null, notAfter: Date, now: Date): Promise<Date | null> {

@@ -1,14 +1,15 @@
+import { type AuditAction, type Author, auditEvent } from "../../domain/audit.ts";
 import { AppError } from "../../domain/error.ts";
 import { foldName, type Plan, type Workspace, type WorkspaceId } from "../../domain/workspace.ts";
-import type { NewOperator, WorkspaceChange } from "../store.ts";
+import type { WorkspaceChange } from "../store.ts";
+import type { auditTable } from "./audit.ts";
 import type { Connection } from "./driver.ts";
 
 export type WorkspaceRow = { id: WorkspaceId; name: string; plan: Plan; disabled_at: number | null };
 
 const columns = "id, name, plan, disabled_at";
 
-/** Workspaces and their operators. */
-export function workspaceTable(connection: Connection) {
+export function workspaceTable(connection: Connection, audit: Pick<ReturnType<typeof auditTable>, "append">) {
   const insert = connection.prepare(
     "INSERT INTO workspace (id, name, folded_name, plan, disabled_at, corpora_revision) VALUES (?, ?, ?, ?, ?, ?)",
   );
@@ -17,9 +18,6 @@ export function workspaceTable(connection: Connection) {
   const all = connection.prepare<[], WorkspaceRow>(`SELECT ${columns} FROM workspace ORDER BY folded_name`);
   const setPlan = connection.prepare("UPDATE workspace SET plan = ? WHERE id = ?");
   const setDisabled = connection.prepare("UPDATE workspace SET disabled_at = ? WHERE id = ?");
-  const insertOperator = connection.prepare(
-    "INSERT INTO operator (id, workspace_id, name, role, token_hash, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-  );
 
   function find(idOrName: string): Workspace | null {
     const row = byId.get(idOrName) ?? byName.get(foldName(idOrName));
@@ -28,27 +26,32 @@ export function workspaceTable(connection: Connection) {
 
   return {
     find,
-    insert(workspace: Workspace): void {
+    insert(workspace: Workspace, by: Author): void {
       const foldedName = foldName(workspace.name);
       if (byName.get(foldedName) !== undefined) {
         throw new AppError("conflict", "A workspace of that name exists already");
       }
       const disabledAt = workspace.disabledAt?.getTime() ?? null;
       insert.run(workspace.id, workspace.name, foldedName, workspace.plan, disabledAt, "");
+      const { id: workspaceId, plan } = workspace;
+      audit.append([auditEvent(by, "workspace.created", { workspaceId, detail: plan })]);
     },
-    change(id: WorkspaceId, change: WorkspaceChange): Workspace {
+    change(id: WorkspaceId, change: WorkspaceChange, by: Author): Workspace {
       if ("plan" in change) setPlan.run(change.plan, id);
       else setDisabled.run(change.disabledAt?.getTime() ?? null, id);
       const workspace = find(id);
       if (workspace === null) throw new AppError("not_found", "There is no such workspace");
+      const detail = "plan" in change ? change.plan : null;
+      audit.append([auditEvent(by, actionOf(change), { workspaceId: id, detail })]);
       return workspace;
     },
     list: (): Workspace[] => all.all().map(toWorkspace),
-    insertOperator(operator: NewOperator): void {
-      const { id, workspaceId, name, role, tokenHash, createdAt } = operator;
-      insertOperator.run(id, workspaceId, name, role, tokenHash, createdAt.getTime());
-    },
   };
+}
+
+function actionOf(change: WorkspaceChange): AuditAction {
+  if ("plan" in change) return "workspace.plan_changed";
+  return change.disabledAt === null ? "workspace.enabled" : "workspace.disabled";
 }
 
 export function toWorkspace(row: WorkspaceRow): Workspace {

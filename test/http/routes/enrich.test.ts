@@ -4,6 +4,7 @@ import { waitPreference } from "../../../src/http/routes/enrich.ts";
 import { found, inventedSource } from "../../helpers/invented-source.ts";
 import { turnOver } from "../../helpers/manual-clock.ts";
 import { enrichUrl, errorCode, socClient } from "../../helpers/soc-client.ts";
+import { testAuthor } from "../../helpers/test-author.ts";
 import { openTestService, type TestServiceOptions } from "../../helpers/test-service.ts";
 
 const address = "jane.doe@example.com";
@@ -306,7 +307,7 @@ describe("order of checks (contract 2)", () => {
   test("1.2 every refused key gets the same answer, byte for byte", async () => {
     const service = await openTestService();
     const disabled = await service.addTenant("Disabled");
-    await service.store.changeWorkspace(disabled.id, { disabledAt: service.clock.now() });
+    await service.store.changeWorkspace(disabled.id, { disabledAt: service.clock.now() }, testAuthor);
     const stranger = (await (await openTestService()).addTenant("Elsewhere")).token;
     const same = { "X-Correlation-Id": "same" };
     const answers: string[] = [];
@@ -409,13 +410,18 @@ describe("6.1 isolation", () => {
       `${foreignId}%20`,
     ];
     const answers = new Set<string>();
+    const pollsLeft: number[] = [];
     for (const id of ids) {
       for (const view of ["", "/sources", "/evidence"]) {
         const response = await get(`/${id}${view}`, { "X-Correlation-Id": "same" });
+        // Every poll counts, the unknown ones too.
+        pollsLeft.push(Number(response.headers.get("X-RateLimit-Remaining")));
+        response.headers.delete("X-RateLimit-Remaining");
         answers.add(`${response.status} ${JSON.stringify([...response.headers])} ${await response.text()}`);
       }
     }
     expect(answers.size).toBe(1);
+    expect(pollsLeft).toEqual(pollsLeft.map((_, index) => 12_000 - 1 - index));
     expect([...answers][0]).toContain('404 [["cache-control","no-store"]');
     expect((await socClient(respond, other.token).get(`/${foreignId}`)).status).toBe(200);
   });
@@ -436,9 +442,9 @@ describe("6.1 isolation", () => {
     const id = await service.scanned(address);
     const { respond, get, tenant } = service;
     expect((await get(`/${id}`)).status).toBe(200);
-    await service.store.changeWorkspace(tenant.id, { disabledAt: service.clock.now() });
+    await service.store.changeWorkspace(tenant.id, { disabledAt: service.clock.now() }, testAuthor);
     expect((await get(`/${id}`)).status).toBe(401);
-    await service.store.changeWorkspace(tenant.id, { disabledAt: null });
+    await service.store.changeWorkspace(tenant.id, { disabledAt: null }, testAuthor);
     expect((await socClient(respond, tenant.token).get(`/${id}`)).status).toBe(200);
   });
 });
@@ -559,7 +565,7 @@ describe("3.6 Prefer: wait", () => {
     const { answer } = gate(service);
     const waiting = service.enrich(address, { Prefer: "wait=50" });
     await turnOver();
-    await service.store.changeWorkspace(service.tenant.id, { disabledAt: service.clock.now() });
+    await service.store.changeWorkspace(service.tenant.id, { disabledAt: service.clock.now() }, testAuthor);
     answer();
     const response = await waiting;
     expect([response.status, await errorCode(response)]).toEqual([401, "invalid_api_key"]);

@@ -1,0 +1,64 @@
+-- Sessions of the dashboard. The hash is keyed, as that of keys and operator tokens.
+CREATE TABLE session (
+  hash TEXT PRIMARY KEY,
+  operator_id TEXT NOT NULL REFERENCES operator (id),
+  expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX session_by_operator ON session (operator_id);
+CREATE INDEX session_by_expiry ON session (expires_at);
+CREATE INDEX operator_by_workspace ON operator (workspace_id);
+
+-- What a key has left. A rotation copies the rows to the new key.
+CREATE TABLE budget (
+  key_id TEXT NOT NULL REFERENCES api_key (id),
+  kind TEXT NOT NULL,
+  window_started_at INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  PRIMARY KEY (key_id, kind)
+) STRICT, WITHOUT ROWID;
+
+-- Totals for the overview. `hour` is Unix milliseconds, a multiple of an hour.
+CREATE TABLE usage (
+  workspace_id TEXT NOT NULL REFERENCES workspace (id),
+  hour INTEGER NOT NULL,
+  requests INTEGER NOT NULL,
+  hits INTEGER NOT NULL,
+  polls INTEGER NOT NULL,
+  PRIMARY KEY (workspace_id, hour)
+) STRICT, WITHOUT ROWID;
+
+-- Keys that were given the final answer of a scan: the audit trail names this once.
+CREATE TABLE polled (
+  scan_id TEXT NOT NULL REFERENCES scan (id) ON DELETE CASCADE,
+  key_id TEXT NOT NULL REFERENCES api_key (id),
+  PRIMARY KEY (scan_id, key_id)
+) STRICT, WITHOUT ROWID;
+
+-- The audit trail. Each row's mac covers the row and the mac before it.
+CREATE TABLE audit (
+  row INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  workspace_id TEXT,
+  actor TEXT NOT NULL,
+  action TEXT NOT NULL,
+  key_id TEXT,
+  key_name TEXT,
+  request_id TEXT,
+  indicator_hmac TEXT,
+  ip TEXT,
+  outcome TEXT NOT NULL,
+  correlation_id TEXT,
+  count INTEGER,
+  detail TEXT,
+  mac BLOB NOT NULL
+) STRICT;
+CREATE INDEX audit_by_workspace ON audit (workspace_id, row) WHERE workspace_id IS NOT NULL;
+CREATE INDEX audit_by_key ON audit (key_id, row) WHERE key_id IS NOT NULL;
+CREATE TRIGGER audit_refuses_update BEFORE UPDATE ON audit
+BEGIN
+  SELECT RAISE(ABORT, 'audit rows are never changed');
+END;
+CREATE TRIGGER audit_refuses_delete BEFORE DELETE ON audit
+BEGIN
+  SELECT RAISE(ABORT, 'audit rows are never deleted');
+END;

@@ -1,0 +1,239 @@
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  type AuditEvent,
+  type AuditHead,
+  type Author,
+  auditEvent,
+  chainEvent,
+  emptyHead,
+  headText,
+  parseHead,
+} from "../domain/audit.ts";
+import type { CallOrigin, KnownKey, Store } from "../store/store.ts";
+
+/** So many events wait while the database cannot be written (CONTRACT.md 9.8); further ones are only counted. */
+const maxWaiting = 10_000;
+/** Events that belong to no transaction are written, and the head is copied, at most this late. */
+const flushEveryMs = 1000;
+/** Denials of unknown keys: one row per address in this time. */
+const denialWindowMs = 60_000;
+/** Addresses that are told apart at once; those beyond share one row. */
+const maxAddresses = 10_000;
+const headLoggedEveryMs = 60_000;
+
+export type AuditTrail = {
+  /** Events that could not be written with what they tell of. */
+  readonly wait: (events: readonly AuditEvent[]) => void;
+  /** Takes what waits, a gap first if there was one; what is taken and not written goes back by `putBack`. */
+  readonly takeWaiting: () => AuditEvent[];
+  readonly putBack: (events: readonly AuditEvent[]) => void;
+  /** A call or request whose credentials did not admit it; `who` is known when the credentials were. */
+  readonly denied: (from: CallOrigin, outcome: string, who: DeniedPrincipal) => void;
+  readonly droppedCount: () => number;
+  readonly waitingCount: () => number;
+  /** Writes what is left, copies and logs the head. */
+  readonly stop: () => Promise<void>;
+};
+
+export type DeniedPrincipal =
+  | KnownKey
+  | { readonly operator: string; readonly workspaceId: KnownKey["workspaceId"] }
+  | "unknown";
+
+type TrailTools = {
+  readonly store: Pick<Store, "appendEvents" | "auditHead">;
+  readonly now: () => Date;
+  readonly steadyNow: () => number;
+  readonly headFile: string;
+  readonly log: {
+    readonly info: (fields: object, message: string) => void;
+    readonly error: (fields: object, message: string) => void;
+  };
+};
+
+type Denials = { since: number; count: number; correlationId: string | null; outcome: string };
+
+/** Keeps the audit trail of a service: what waits, denials, and the copies of its head. */
+export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTools): AuditTrail {
+  let waiting: AuditEvent[] = [];
+  let missed = 0;
+  let droppedCount = 0;
+  const denials = new Map<string | null, Denials>();
+  let loggedAt = Number.NEGATIVE_INFINITY;
+  let loggedRow = -1;
+  let isHeadFileBroken = false;
+
+  function wait(events: readonly AuditEvent[]): void {
+    const room = Math.max(0, maxWaiting - waiting.length);
+    waiting.push(...events.slice(0, room));
+    const dropped = Math.max(0, events.length - room);
+    missed += dropped;
+    droppedCount += dropped;
+  }
+
+  function takeWaiting(): AuditEvent[] {
+    if (waiting.length === 0 && missed === 0) return [];
+    const gap = missed === 0 ? [] : [auditEvent(ownAuthor(now(), "failed"), "audit.gap", { count: missed })];
+    const taken = [...gap, ...waiting];
+    waiting = [];
+    missed = 0;
+    return taken;
+  }
+
+  function putBack(events: readonly AuditEvent[]): void {
+    const gaps = events.filter(({ action }) => action === "audit.gap");
+    missed += gaps.reduce((sum, { count }) => sum + (count ?? 0), 0);
+    const later = waiting;
+    waiting = events.filter(({ action }) => action !== "audit.gap");
+    wait(later);
+  }
+
+  function denied(from: CallOrigin, outcome: string, who: DeniedPrincipal): void {
+    const author = { at: now(), ip: from.ip, outcome, correlationId: from.correlationId };
+    if (who !== "unknown") {
+      const { workspaceId } = who;
+      const about = "operator" in who ? {} : { keyId: who.keyId, keyName: who.keyName };
+      const actor = "operator" in who ? `operator:${who.operator}` : `key:${who.keyId}`;
+      wait([auditEvent({ ...author, actor }, "auth.denied", { workspaceId, ...about })]);
+      return;
+    }
+    const address = denials.has(from.ip) || denials.size < maxAddresses ? from.ip : null;
+    const known = denials.get(address);
+    if (known !== undefined) {
+      known.count += 1;
+      return;
+    }
+    // The first one is written at once, those of the next minute together when it is over.
+    denials.set(address, { since: steadyNow(), count: 0, correlationId: from.correlationId, outcome });
+    wait([auditEvent({ ...author, ip: address, actor: "anonymous" }, "auth.denied", { count: 1 })]);
+  }
+
+  function endDenials(isLast: boolean): void {
+    for (const [ip, entry] of denials) {
+      if (!isLast && steadyNow() - entry.since < denialWindowMs) continue;
+      denials.delete(ip);
+      if (entry.count === 0) continue;
+      const { count, correlationId, outcome } = entry;
+      const author = { at: now(), actor: "anonymous", ip, outcome, correlationId };
+      wait([auditEvent(author, "auth.denied", { count })]);
+      if (!isLast) denials.set(ip, { ...entry, since: steadyNow(), count: 0 });
+    }
+  }
+
+  async function flush(): Promise<void> {
+    const events = takeWaiting();
+    try {
+      if (events.length > 0) await store.appendEvents(events);
+    } catch (error) {
+      putBack(events);
+      log.error({ err: error }, "audit rows could not be written, they wait");
+    }
+  }
+
+  async function copyHead(isLast: boolean): Promise<void> {
+    const head = await store.auditHead();
+    try {
+      keepHead(head, headFile);
+      isHeadFileBroken = false;
+    } catch (error) {
+      if (!isHeadFileBroken)
+        log.error({ err: error }, "the head of the audit trail could not be kept beside the secret");
+      isHeadFileBroken = true;
+    }
+    if (head.row === loggedRow || (!isLast && steadyNow() - loggedAt < headLoggedEveryMs)) return;
+    log.info({ head: headText(head) }, "audit head");
+    [loggedAt, loggedRow] = [steadyNow(), head.row];
+  }
+
+  async function turn(isLast: boolean): Promise<void> {
+    endDenials(isLast);
+    await flush();
+    await copyHead(isLast).catch((error: unknown) => log.error({ err: error }, "the audit trail could not be read"));
+  }
+
+  let turning: Promise<void> = turn(false);
+  const timer = setInterval(() => {
+    turning = turning.then(() => turn(false));
+  }, flushEveryMs);
+
+  return {
+    wait,
+    takeWaiting,
+    putBack,
+    denied,
+    droppedCount: () => droppedCount,
+    waitingCount: () => waiting.length,
+    async stop() {
+      clearInterval(timer);
+      await turning;
+      await turn(true);
+    },
+  };
+}
+
+/** What the service itself does, in nobody's name. */
+export function ownAuthor(at: Date, outcome: "ok" | "failed"): Author {
+  return { at, actor: "cli", ip: null, outcome, correlationId: null };
+}
+
+/** Copies the head to its file by rename, unless the file is further already. Throws the system's error. */
+export function keepHead(head: AuditHead, file: string): void {
+  const kept = readKeptHead(file);
+  if (kept !== null && kept.row >= head.row) return;
+  const temporary = `${file}.${process.pid}.tmp`;
+  writeFileSync(temporary, `${headText(head)}\n`, { mode: 0o600 });
+  renameSync(temporary, file);
+}
+
+/** The head that was kept, or null when there is none that can be read. */
+export function readKeptHead(file: string): AuditHead | null {
+  try {
+    return parseHead(readFileSync(file, "utf8"));
+  } catch {
+    // Never written yet, or on a disk that is gone: then the chain is checked without it.
+    return null;
+  }
+}
+
+/** `badRow` is the first row that is not as it was written; null with `ok`. */
+export type AuditCheck = {
+  readonly ok: boolean;
+  readonly rows: number;
+  readonly head: AuditHead;
+  readonly badRow: number | null;
+  readonly problem: string | null;
+};
+
+/** Read so many rows at once. */
+const chainStep = 1000;
+
+/**
+ * Reads the whole audit trail and checks every row against the one before it, and the end against heads that were kept
+ * elsewhere: a trail that was cut, or replaced by an older copy of itself, is whole in itself. Who replaces the
+ * database and every kept head together is not found.
+ */
+export async function verifyAudit(
+  store: Pick<Store, "readChain">,
+  auditKey: Uint8Array,
+  keptHeads: readonly AuditHead[],
+  onProgress: (rowCount: number) => void = () => undefined,
+): Promise<AuditCheck> {
+  let head = emptyHead;
+  const bad = (badRow: number, problem: string): AuditCheck => ({ ok: false, rows: head.row, head, badRow, problem });
+  for (;;) {
+    const rows = await store.readChain(head.row, chainStep);
+    for (const row of rows) {
+      if (row.row !== head.row + 1) return bad(head.row + 1, "rows are missing before the next one");
+      if (!chainEvent(auditKey, head, row).mac.equals(row.mac)) return bad(row.row, "the row is not as it was written");
+      const kept = keptHeads.find((one) => one.row === row.row);
+      if (kept !== undefined && !kept.mac.equals(row.mac))
+        return bad(row.row, "the row is another one than when its head was kept");
+      head = row;
+    }
+    onProgress(head.row);
+    if (rows.length < chainStep) break;
+  }
+  const cut = keptHeads.find((one) => one.row > head.row);
+  if (cut !== undefined) return bad(head.row + 1, "the trail ends before a head that was kept of it");
+  return { ok: true, rows: head.row, head, badRow: null, problem: null };
+}

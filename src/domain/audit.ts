@@ -1,0 +1,150 @@
+import { createHmac } from "node:crypto";
+import { timestamp } from "./envelope.ts";
+import type { WorkspaceId } from "./workspace.ts";
+
+/** What is written down (CONTRACT.md 9.8). */
+export type AuditAction =
+  | "key.created"
+  | "key.rotated"
+  | "key.revoked"
+  | "enrich.requested"
+  | "enrich.polled"
+  | "auth.denied"
+  | "workspace.created"
+  | "workspace.plan_changed"
+  | "workspace.disabled"
+  | "workspace.enabled"
+  | "workspace.operator_created"
+  | "workspace.operator_revoked"
+  | "workspace.session_started"
+  | "workspace.session_ended"
+  | "corpus.imported"
+  | "corpus.removed"
+  | "corpus.forgotten"
+  | "source.added"
+  | "source.changed"
+  | "source.removed"
+  | "audit.gap";
+
+/** Who acts, from where, and how it ends: what an event has from its caller. */
+export type Author = {
+  readonly at: Date;
+  /** `key:<id>`, `operator:<name>`, `cli` or `anonymous`. */
+  readonly actor: string;
+  /** Null for what does not come over the network. */
+  readonly ip: string | null;
+  /** An HTTP status, or `ok` or `failed`. */
+  readonly outcome: string;
+  readonly correlationId: string | null;
+};
+
+export type AuditEvent = Author & {
+  readonly action: AuditAction;
+  /** Null for what belongs to no workspace: denials of unknown keys, gaps, corpora and sources that all see. */
+  readonly workspaceId: WorkspaceId | null;
+  readonly keyId: string | null;
+  readonly keyName: string | null;
+  readonly requestId: string | null;
+  /** The keyed hash of the indicator, 64 hex digits; an address never stands here. */
+  readonly indicatorHmac: string | null;
+  /** How many events this one stands for, where it may be more than one; else null. */
+  readonly count: number | null;
+  /** What the action was done to, where no other field says it: a plan, or the name of an operator, corpus or source. */
+  readonly detail: string | null;
+};
+
+/** An event in its place. `mac` is 32 bytes and binds it to all rows before it. */
+export type AuditRow = AuditEvent & { readonly row: number; readonly mac: Buffer };
+
+/** Where the chain ends: its last row, and that row's mac. */
+export type AuditHead = { readonly row: number; readonly mac: Buffer };
+
+/** The chain before its first row, which is row 1. */
+export const emptyHead: AuditHead = { row: 0, mac: Buffer.alloc(32) };
+
+/** Version of the chained bytes: a later form of events chains on under another number. */
+const formatVersion = 1;
+
+/** An event with nothing but its author, its action and what is given. */
+export function auditEvent(
+  by: Author,
+  action: AuditAction,
+  about: Partial<Omit<AuditEvent, keyof Author | "action">> = {},
+): AuditEvent {
+  const { at, actor, ip, outcome, correlationId } = by;
+  return {
+    at,
+    workspaceId: null,
+    actor,
+    action,
+    keyId: null,
+    keyName: null,
+    requestId: null,
+    indicatorHmac: null,
+    ip,
+    outcome,
+    correlationId,
+    count: null,
+    detail: null,
+    ...about,
+  };
+}
+
+/**
+ * Puts an event behind `before`. Its mac is HMAC-SHA-256 over the format version, the mac before, the row number and
+ * all fields as one JSON array, so that no two different rows have the same bytes.
+ */
+export function chainEvent(auditKey: Uint8Array, before: AuditHead, event: AuditEvent): AuditRow {
+  const row = before.row + 1;
+  const bytes = JSON.stringify([
+    formatVersion,
+    before.mac.toString("hex"),
+    row,
+    event.at.getTime(),
+    event.workspaceId,
+    event.actor,
+    event.action,
+    event.keyId,
+    event.keyName,
+    event.requestId,
+    event.indicatorHmac,
+    event.ip,
+    event.outcome,
+    event.correlationId,
+    event.count,
+    event.detail,
+  ]);
+  return { ...event, row, mac: createHmac("sha256", auditKey).update(bytes).digest() };
+}
+
+/** The event of CONTRACT.md 9.8 in its literal order; `count` and `detail` follow where there is one. */
+export function auditBody(event: AuditEvent) {
+  const { at, workspaceId, actor, action, keyId, keyName, requestId, indicatorHmac, ip, outcome, correlationId } =
+    event;
+  return {
+    at: timestamp(at),
+    workspace_id: workspaceId,
+    actor,
+    action,
+    key_id: keyId,
+    key_name: keyName,
+    request_id: requestId,
+    indicator_hmac: indicatorHmac,
+    ip,
+    outcome,
+    correlation_id: correlationId,
+    ...(event.count === null ? {} : { count: event.count }),
+    ...(event.detail === null ? {} : { detail: event.detail }),
+  };
+}
+
+/** `N:HEX`, as the log, the head file and `audit verify --head` have it. */
+export function headText({ row, mac }: AuditHead): string {
+  return `${row}:${mac.toString("hex")}`;
+}
+
+/** Null when the text is no head. */
+export function parseHead(text: string): AuditHead | null {
+  const [, row, mac] = /^(\d{1,15}):([0-9a-f]{64})$/i.exec(text.trim()) ?? [];
+  return row === undefined || mac === undefined ? null : { row: Number(row), mac: Buffer.from(mac, "hex") };
+}

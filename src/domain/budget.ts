@@ -1,0 +1,55 @@
+import type { Plan } from "./workspace.ts";
+
+/** How many calls a key has made in its current window (CONTRACT.md 8). */
+export type Budget = {
+  /** On steady time, which a clock that moves back does not disturb. */
+  readonly windowStartedAt: Date;
+  readonly count: number;
+};
+
+/** `request` counts every POST, `poll` every GET of the exposure API. */
+export type BudgetKind = "request" | "poll";
+
+/** Calls per window by plan; 0 = unlimited. */
+export type Limits = { readonly team: number; readonly enterprise: number; readonly windowMs: number };
+
+/** What a caller is told about the budget that was charged (CONTRACT.md 8.5). */
+export type Charge = { readonly limit: number; readonly remaining: number; readonly resetInMs: number };
+
+/** Polls have their own budget, so many times that of requests (CONTRACT.md 8.3). */
+const pollsPerRequest = 20;
+
+/** The limit of a plan with API access; 0 = unlimited. */
+export function limitOf(limits: Limits, plan: Plan, kind: BudgetKind): number {
+  const requests = plan === "enterprise" ? limits.enterprise : limits.team;
+  return kind === "poll" ? requests * pollsPerRequest : requests;
+}
+
+/**
+ * Takes one call from a budget: a window opens with its first counted call, and exactly `limit` calls pass in it. A
+ * refused call is not counted. `now` is steady time; `limit` is at least 1.
+ */
+export function chargeBudget(
+  budget: Budget | null,
+  limit: number,
+  windowMs: number,
+  now: Date,
+): { readonly budget: Budget; readonly isAllowed: boolean; readonly charge: Charge } {
+  const current = currentWindow(budget, windowMs, now);
+  const isAllowed = current.count < limit;
+  const count = isAllowed ? current.count + 1 : current.count;
+  const resetInMs = current.windowStartedAt.getTime() + windowMs - now.getTime();
+  return {
+    budget: { windowStartedAt: current.windowStartedAt, count },
+    isAllowed,
+    charge: { limit, remaining: Math.max(0, limit - count), resetInMs },
+  };
+}
+
+function currentWindow(budget: Budget | null, windowMs: number, now: Date): Budget {
+  if (budget === null) return { windowStartedAt: now, count: 0 };
+  const ageMs = now.getTime() - budget.windowStartedAt.getTime();
+  if (ageMs >= windowMs) return { windowStartedAt: now, count: 0 };
+  // Opened in the future: the clock moved back while the service was down. The count holds, for one window from now.
+  return ageMs < 0 ? { windowStartedAt: now, count: budget.count } : budget;
+}

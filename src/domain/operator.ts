@@ -1,0 +1,15 @@
+import type { WorkspaceId } from "./workspace.ts";
+
+export const operatorRoles = ["admin", "viewer"] as const;
+/** An admin manages keys; a viewer reads all but them (CONTRACT.md 9.1). */
+export type OperatorRole = (typeof operatorRoles)[number];
+
+/** A person who looks after one workspace. */
+export type Operator = {
+  readonly id: string;
+  readonly workspaceId: WorkspaceId;
+  readonly name: string;
+  readonly role: OperatorRole;
+  readonly createdAt: Date;
+  readonly revokedAt: Date | null;
+};

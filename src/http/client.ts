@@ -1,0 +1,115 @@
+import { BlockList, isIP } from "node:net";
+
+/** Who is at the other end of the connection. */
+export type Peer = {
+  /** Null for a unix socket. */
+  readonly address: string | null;
+  readonly isTls: boolean;
+};
+
+/** Whose forwarding headers are believed, and the names that the dashboard, sessions and management answer to. */
+export type Trust = {
+  /** The peer of a unix socket is one of them (CONTRACT.md 12.2). */
+  readonly isTrustedProxy: (address: string) => boolean;
+  /** In lower case. */
+  readonly hostnames: ReadonlySet<string>;
+};
+
+/** Builds the rules of trust from `server.trusted_proxies` (addresses and networks) and `server.hostnames`. */
+export function makeTrust(trustedProxies: readonly string[], hostnames: readonly string[]): Trust {
+  const proxies = new BlockList();
+  for (const network of trustedProxies) {
+    const [address = "", prefix] = network.split("/");
+    const family = isIP(address) === 4 ? "ipv4" : "ipv6";
+    if (prefix === undefined) proxies.addAddress(address, family);
+    else proxies.addSubnet(address, Number(prefix), family);
+  }
+  return {
+    isTrustedProxy: (address) => trustedProxies.length > 0 && proxies.check(address, familyOf(address)),
+    hostnames: new Set(hostnames),
+  };
+}
+
+/**
+ * The address that a request comes from: that of the peer, or, when the peer is a trusted proxy, the last one of
+ * `X-Forwarded-For` that is not such a proxy itself. Null for a unix socket whose peer does not say.
+ */
+export function clientAddress(headers: Headers, peer: Peer, trust: Trust): string | null {
+  const own = peer.address === null ? null : plainAddress(peer.address);
+  if (own !== null && !trust.isTrustedProxy(own)) return own;
+  const forwarded = (headers.get("X-Forwarded-For") ?? "").split(",").map(bareAddress).reverse();
+  let client = own;
+  for (const address of forwarded) {
+    // What is no address was not written by a proxy that we trust.
+    if (address === null) break;
+    client = address;
+    if (!trust.isTrustedProxy(address)) break;
+  }
+  return client;
+}
+
+/** True when the client itself is on this machine. A forwarding header that is not believed makes it a stranger. */
+export function isLoopbackClient(headers: Headers, peer: Peer, trust: Trust): boolean {
+  const address = clientAddress(headers, peer, trust);
+  if (address === null || !isLoopbackAddress(address)) return false;
+  const isForwarded = forwardingHeaders.some((name) => headers.has(name));
+  const isBelieved = peer.address === null || trust.isTrustedProxy(plainAddress(peer.address));
+  return !isForwarded || isBelieved;
+}
+
+/** True when the browser speaks TLS, to us or to a trusted proxy before us. */
+export function isSecure(headers: Headers, peer: Peer, trust: Trust): boolean {
+  if (peer.isTls) return true;
+  const isBelieved = peer.address === null || trust.isTrustedProxy(plainAddress(peer.address));
+  return isBelieved && headers.get("X-Forwarded-Proto")?.split(",").at(-1)?.trim().toLowerCase() === "https";
+}
+
+/**
+ * True when `Host` is a name of our own: a loopback name, an IP literal, or one of `server.hostnames`. Another one is a
+ * page of somebody else's that a browser was led to us with (DNS rebinding).
+ */
+export function isOwnHost(host: string | null, trust: Trust): boolean {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+))(?::\d{1,5})?$/i.exec(host ?? "");
+  const [, literal, name] = match ?? [];
+  if (literal !== undefined) return isIP(literal) === 6;
+  const folded = name?.toLowerCase() ?? "";
+  return isIP(folded) === 4 || isLoopbackName(folded) || trust.hostnames.has(folded);
+}
+
+/** True when the `Origin` of a browser has the host and port of `Host` (CONTRACT.md 9.1). */
+export function isSameOrigin(origin: string | null, host: string | null): boolean {
+  const from = origin === null || !/^https?:\/\//i.test(origin) ? null : URL.parse(origin);
+  const to = from === null || host === null ? null : URL.parse(`${from.protocol}//${host}`);
+  return from !== null && to !== null && from.host === to.host;
+}
+
+const forwardingHeaders = ["X-Forwarded-For", "Forwarded", "X-Real-IP"];
+
+const loopback = new BlockList();
+loopback.addSubnet("127.0.0.0", 8, "ipv4");
+loopback.addAddress("::1", "ipv6");
+
+function isLoopbackAddress(address: string): boolean {
+  return loopback.check(address, familyOf(address));
+}
+
+function isLoopbackName(name: string): boolean {
+  return name === "localhost" || name.endsWith(".localhost");
+}
+
+function familyOf(address: string): "ipv4" | "ipv6" {
+  return isIP(address) === 6 ? "ipv6" : "ipv4";
+}
+
+/** IPv4 in its own form, also where the socket is an IPv6 one. */
+function plainAddress(address: string): string {
+  return address.startsWith("::ffff:") && isIP(address.slice(7)) === 4 ? address.slice(7) : address;
+}
+
+/** An entry of `X-Forwarded-For` without its port; null when it is no address. */
+function bareAddress(entry: string): string | null {
+  const text = entry.trim();
+  const bare =
+    /^\[(.*)\](?::\d+)?$/.exec(text)?.[1] ?? (/^[\d.]+:\d+$/.test(text) ? text.split(":", 1)[0] : text) ?? "";
+  return isIP(bare) === 0 ? null : plainAddress(bare.toLowerCase());
+}

@@ -1,0 +1,64 @@
+import type { AuditTrail } from "../access/audit.ts";
+import type { Author } from "../domain/audit.ts";
+import type { Indicator } from "../domain/indicator.ts";
+import type { DerivedKeys } from "../domain/keyed-hash.ts";
+import type { Operator } from "../domain/operator.ts";
+import type { ScanId } from "../domain/scan.ts";
+import type { Calls } from "../scans/calls.ts";
+import type { CallOrigin, Store } from "../store/store.ts";
+import type { AccessLog } from "./access-log.ts";
+import { clientAddress, type Peer, type Trust } from "./client.ts";
+import type { Throttle } from "./throttle.ts";
+
+/** What the handlers use of the application. */
+export type Application = {
+  readonly keys: DerivedKeys;
+  readonly store: Pick<
+    Store,
+    "findOperator" | "startSession" | "endSession" | "insertKey" | "rotateKey" | "revokeKey" | "listKeys" | "listEvents"
+  >;
+  readonly calls: Calls;
+  readonly trail: Pick<AuditTrail, "denied">;
+  readonly trust: Trust;
+  /** Log-ins per address (CONTRACT.md 9.9). */
+  readonly logIns: Throttle;
+  readonly metrics: {
+    readonly countRequest: (method: string, path: string | null, status: number, durationMs: number) => void;
+    readonly render: () => Promise<{ contentType: string; text: string }>;
+  };
+  readonly whenSettled: (scanId: ScanId, timeoutMs: number, signal: AbortSignal) => Promise<void>;
+  readonly newScanId: () => ScanId;
+  readonly hashOf: (indicator: Indicator) => string;
+  readonly now: () => Date;
+  readonly newId: () => string;
+  readonly randomBytes: (count: number) => Uint8Array;
+  readonly steadyNow: () => number;
+  /** False while the service starts or stops. */
+  readonly isReady: () => boolean;
+  readonly accessLog: AccessLog;
+  readonly log: { readonly error: (fields: object, message: string) => void };
+};
+
+/** One request on its way to its answer. */
+export type Exchange = {
+  readonly request: Request;
+  readonly peer: Peer;
+  readonly correlationId: string;
+  /** The raw text of the path segments in braces, by name. */
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly app: Application;
+};
+
+/** The same for a route that asks for an operator. Its workspace counts, never the one in the path. */
+export type OperatorExchange = Exchange & { readonly operator: Operator };
+
+/** Where a request comes from, for the audit trail. */
+export function originOf({ request, peer, correlationId, app }: Exchange): CallOrigin {
+  return { ip: clientAddress(request.headers, peer, app.trust), correlationId };
+}
+
+/** The operator as the author of what its request changes, when that succeeds with `status`. */
+export function authorOf(exchange: OperatorExchange, status: number): Author {
+  const { operator, app } = exchange;
+  return { at: app.now(), actor: `operator:${operator.name}`, outcome: String(status), ...originOf(exchange) };
+}

@@ -1,0 +1,84 @@
+import { AppError } from "../domain/error.ts";
+import type { Operator } from "../domain/operator.ts";
+import { isLoopbackClient, isOwnHost, isSameOrigin } from "./client.ts";
+import { authenticate } from "./credentials.ts";
+import { type Exchange, originOf } from "./exchange.ts";
+
+/**
+ * What a route asks of its caller:
+ * - `anyone`: nothing
+ * - `key`: an API key; it is checked in the transaction that serves the call (store.handleCalls)
+ * - `log-in`: nothing but a host name of ours
+ * - `viewer`: an operator, of either role
+ * - `admin`: an operator of role admin
+ * - `metrics`: a client on this machine, or an operator
+ *
+ * Where the path names a workspace, the operator must be one of that workspace.
+ */
+export type Access = "anyone" | "key" | "log-in" | "metrics" | OperatorAccess;
+export type OperatorAccess = "viewer" | "admin";
+
+/**
+ * Lets a request pass to its route, or throws what the caller is told (CONTRACT.md 2, 9.1): a foreign `Host` is
+ * `forbidden` first, then `unauthorized`, then `forbidden`. Returns the operator where the route asks for one.
+ */
+export async function guard(exchange: Exchange, access: Access): Promise<Operator | null> {
+  const { request, peer, app } = exchange;
+  const { headers } = request;
+  if (access === "anyone" || access === "key") return null;
+  if (access === "metrics" && isLoopbackClient(headers, peer, app.trust)) return null;
+  const host = headers.get("Host");
+  if (access !== "metrics" && !isOwnHost(host, app.trust))
+    throw forbidden("This host name is not one that xpose answers to here");
+  if (access === "log-in") {
+    const origin = headers.get("Origin");
+    if (origin !== null && !isSameOrigin(origin, host)) throw foreignOrigin();
+    return null;
+  }
+  const who = await authenticate(headers, app.store, app.keys, app.now());
+  if (who === null) {
+    app.trail.denied(originOf(exchange), "401", "unknown");
+    throw unauthorized();
+  }
+  const { operator, isSession } = who;
+  const refusal = refusalOf(exchange, access, operator, isSession);
+  if (refusal === null) return operator;
+  const { name, workspaceId } = operator;
+  app.trail.denied(originOf(exchange), "403", { operator: name, workspaceId });
+  throw refusal;
+}
+
+function refusalOf(
+  { request, parameters }: Pick<Exchange, "request" | "parameters">,
+  access: Access,
+  operator: Operator,
+  isSession: boolean,
+): AppError | null {
+  const isUnsafe = request.method !== "GET" && request.method !== "HEAD";
+  if (isUnsafe && isSession && !isSameOrigin(request.headers.get("Origin"), request.headers.get("Host"))) {
+    return foreignOrigin();
+  }
+  // The same answer for a workspace of somebody else and for one that does not exist (CONTRACT.md 9.1).
+  const named = parameters["workspace_id"];
+  const isForeign = named !== undefined && named !== operator.workspaceId;
+  if (isForeign || (access === "admin" && operator.role !== "admin")) {
+    return forbidden(
+      access === "admin"
+        ? "Only an admin of this workspace may do this"
+        : "Only an operator of this workspace may do this",
+    );
+  }
+  return null;
+}
+
+export function unauthorized(): AppError {
+  return new AppError("unauthorized", "Missing or unrecognised operator token or session");
+}
+
+function foreignOrigin(): AppError {
+  return forbidden("The request comes from a page of another origin");
+}
+
+function forbidden(message: string): AppError {
+  return new AppError("forbidden", message);
+}

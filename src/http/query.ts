@@ -1,0 +1,20 @@
+import { AppError } from "../domain/error.ts";
+
+/** The query of a request. */
+export function queryOf(request: Request): URLSearchParams {
+  const start = request.url.indexOf("?");
+  return new URLSearchParams(start === -1 ? "" : request.url.slice(start + 1).split("#", 1)[0]);
+}
+
+const defaultLimit = 100;
+const maxLimit = 200;
+
+/** `limit` and `cursor` of a list (CONTRACT.md 9.4). Throws `invalid_request`; a bad cursor is found by the store. */
+export function parsePage(query: URLSearchParams): { limit: number; cursor: string | null } {
+  const text = query.get("limit");
+  const limit = text === null ? defaultLimit : /^\d{1,3}$/.test(text) ? Number(text) : 0;
+  if (limit < 1 || limit > maxLimit) {
+    throw new AppError("invalid_request", `The limit must be a whole number from 1 to ${maxLimit}`);
+  }
+  return { limit, cursor: query.get("cursor") };
+}

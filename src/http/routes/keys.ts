@@ -1,0 +1,67 @@
+import { z } from "zod";
+import { createKey, keyBody, parseKeyStatus, revokeKey, rotateKey } from "../../access/api-key.ts";
+import type { ApiKey, Token } from "../../domain/api-key.ts";
+import { AppError } from "../../domain/error.ts";
+import { isId } from "../../domain/workspace.ts";
+import { discardBody, readJson } from "../body.ts";
+import { jsonResponse } from "../errors.ts";
+import { authorOf, type OperatorExchange } from "../exchange.ts";
+import { parsePage, queryOf } from "../query.ts";
+
+/** Room for the longest name in any encoding, and more. */
+const maxBodyBytes = 16_384;
+
+const mintBody = z.object({ name: z.string(), expires_at: z.string().nullish() });
+
+/** POST /api/v1/workspaces/{workspace_id}/keys */
+export async function mintKey(exchange: OperatorExchange): Promise<Response> {
+  const { request, operator, app } = exchange;
+  const parsed = mintBody.safeParse(await readJson(request, maxBodyBytes));
+  if (!parsed.success) {
+    throw new AppError("invalid_request", "The body needs a name, and expires_at only as an RFC 3339 time");
+  }
+  const { name, expires_at: expiresAt = null } = parsed.data;
+  const { keys, store } = app;
+  const wanted = { workspaceId: operator.workspaceId, name, expiresAt };
+  return minted(await createKey(wanted, { store, keys, by: authorOf(exchange, 201), entropy: app }), app.now());
+}
+
+/** GET /api/v1/workspaces/{workspace_id}/keys */
+export async function listKeys({ request, operator, app }: OperatorExchange): Promise<Response> {
+  const query = queryOf(request);
+  const status = query.get("status");
+  const now = app.now();
+  const page = { ...parsePage(query), status: status === null ? null : parseKeyStatus(status), now };
+  const { items, nextCursor } = await app.store.listKeys(operator.workspaceId, page);
+  const keys = items.map((key) => keyBody(key, now));
+  return jsonResponse(200, JSON.stringify({ keys, next_cursor: nextCursor }));
+}
+
+/** POST /api/v1/workspaces/{workspace_id}/keys/{key_id}/rotate */
+export async function rotate(exchange: OperatorExchange): Promise<Response> {
+  const { request, operator, app } = exchange;
+  await discardBody(request);
+  const { keys, store } = app;
+  const tools = { store, keys, by: authorOf(exchange, 201), entropy: app };
+  return minted(await rotateKey(operator.workspaceId, keyIdOf(exchange), tools), app.now());
+}
+
+/** DELETE /api/v1/workspaces/{workspace_id}/keys/{key_id} */
+export async function revoke(exchange: OperatorExchange): Promise<Response> {
+  const { request, operator, app } = exchange;
+  await discardBody(request);
+  const by = authorOf(exchange, 200);
+  const key = await revokeKey(operator.workspaceId, keyIdOf(exchange), { store: app.store, by });
+  return jsonResponse(200, JSON.stringify(keyBody(key, app.now())));
+}
+
+/** The second and last answer that shows a plaintext (CONTRACT.md 1.4). */
+function minted({ key, token }: { key: ApiKey; token: Token }, now: Date): Response {
+  return jsonResponse(201, JSON.stringify({ ...keyBody(key, now), key: token }));
+}
+
+/** What is no id of ours is looked up as well, as one that nobody has. */
+function keyIdOf({ parameters }: OperatorExchange): string {
+  const id = parameters["key_id"] ?? "";
+  return isId(id) ? id : "";
+}

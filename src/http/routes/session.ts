@@ -1,0 +1,53 @@
+import { z } from "zod";
+import { endSession, findByToken, sessionLifetimeMs, startSession } from "../../access/operator.ts";
+import { AppError } from "../../domain/error.ts";
+import { discardBody, readJson } from "../body.ts";
+import { isSecure } from "../client.ts";
+import { sessionSecret } from "../credentials.ts";
+import { errorResponse } from "../errors.ts";
+import { authorOf, type Exchange, type OperatorExchange, originOf } from "../exchange.ts";
+import { unauthorized } from "../guard.ts";
+
+const maxBodyBytes = 4096;
+
+const logInBody = z.object({ token: z.unknown() });
+
+/** POST /api/v1/session. Unknown, wrong, empty and non-string tokens cost the same and say the same. */
+export async function logIn(exchange: Exchange): Promise<Response> {
+  const { request, app } = exchange;
+  const from = originOf(exchange);
+  const waitSeconds = app.logIns.take(from.ip ?? "local");
+  if (waitSeconds !== null) {
+    await discardBody(request);
+    const error = new AppError("rate_limited", "Too many log-ins from this address");
+    return errorResponse(error, { "Retry-After": String(waitSeconds) });
+  }
+  const parsed = logInBody.safeParse(await readJson(request, maxBodyBytes));
+  if (!parsed.success) throw new AppError("invalid_request", "The body must be an object with a token");
+  const { keys, store } = app;
+  const operator = await findByToken(parsed.data.token, store, keys, app.now());
+  if (operator === null) {
+    app.trail.denied(from, "401", "unknown");
+    throw unauthorized();
+  }
+  const by = authorOf({ ...exchange, operator }, 204);
+  const secret = await startSession(operator, store, keys, app.randomBytes, by);
+  return cookieResponse(exchange, secret, sessionLifetimeMs / 1000);
+}
+
+/** DELETE /api/v1/session */
+export async function logOut(exchange: OperatorExchange): Promise<Response> {
+  const { request, app } = exchange;
+  await discardBody(request);
+  const secret = sessionSecret(request.headers);
+  const isEnded = secret !== null && (await endSession(secret, app.store, app.keys, authorOf(exchange, 204)));
+  // Somebody with a token and no session, or two log-outs at once.
+  if (!isEnded) throw unauthorized();
+  return cookieResponse(exchange, "", 0);
+}
+
+function cookieResponse({ request, peer, app }: Exchange, secret: string, maxAgeSeconds: number): Response {
+  const secure = isSecure(request.headers, peer, app.trust) ? "; Secure" : "";
+  const cookie = `xpose_session=${secret}; Path=/; Max-Age=${maxAgeSeconds}; HttpOnly; SameSite=Strict${secure}`;
+  return new Response(null, { status: 204, headers: { "Set-Cookie": cookie, "Cache-Control": "no-store" } });
+}

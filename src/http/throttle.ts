@@ -1,0 +1,31 @@
+/** Lets so many tries pass per holder and window. */
+export type Throttle = {
+  /** Null when the try passes, else the seconds until one may. A try that does not pass is not counted. */
+  readonly take: (holder: string) => number | null;
+};
+
+/** Holders that are told apart at once; when there are more, the oldest are forgotten. */
+const maxHolders = 10_000;
+
+/** A sliding window in memory: at most `limit` tries of a holder in any `windowMs`. `steadyNow` is in milliseconds. */
+export function openThrottle(limit: number, windowMs: number, steadyNow: () => number): Throttle {
+  const tries = new Map<string, number[]>();
+  return {
+    take(holder) {
+      const now = steadyNow();
+      const recent = (tries.get(holder) ?? []).filter((at) => now - at < windowMs);
+      const [oldest] = recent;
+      if (oldest !== undefined && recent.length >= limit) {
+        tries.set(holder, recent);
+        return Math.max(1, Math.ceil((oldest + windowMs - now) / 1000));
+      }
+      tries.delete(holder);
+      tries.set(holder, [...recent, now]);
+      if (tries.size > maxHolders) {
+        const [first] = tries.keys();
+        if (first !== undefined) tries.delete(first);
+      }
+      return null;
+    },
+  };
+}

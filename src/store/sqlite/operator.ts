@@ -1,0 +1,113 @@
+import { timingSafeEqual } from "node:crypto";
+import { type AuditAction, type Author, auditEvent } from "../../domain/audit.ts";
+import { AppError } from "../../domain/error.ts";
+import type { Operator, OperatorRole } from "../../domain/operator.ts";
+import { foldName, type WorkspaceId } from "../../domain/workspace.ts";
+import type { NewOperator, NewSession, OperatorCredential } from "../store.ts";
+import type { auditTable } from "./audit.ts";
+import type { Connection } from "./driver.ts";
+import { toDate } from "./workspace.ts";
+
+type OperatorRow = {
+  id: string;
+  workspace_id: WorkspaceId;
+  name: string;
+  role: OperatorRole;
+  created_at: number;
+  revoked_at: number | null;
+};
+
+const columns = "o.id, o.workspace_id, o.name, o.role, o.created_at, o.revoked_at";
+
+/** Operators and their sessions. */
+export function operatorTable(connection: Connection, audit: Pick<ReturnType<typeof auditTable>, "append">) {
+  const insert = connection.prepare(
+    "INSERT INTO operator (id, workspace_id, name, role, token_hash, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+  );
+  const byId = connection.prepare<[string, string], OperatorRow>(
+    `SELECT ${columns} FROM operator o WHERE o.id = ? AND o.workspace_id = ?`,
+  );
+  const ofWorkspace = connection.prepare<[string], OperatorRow>(
+    `SELECT ${columns} FROM operator o WHERE o.workspace_id = ? ORDER BY o.created_at, o.id`,
+  );
+  const revoke = connection.prepare("UPDATE operator SET revoked_at = ? WHERE id = ?");
+  const byToken = connection.prepare<[string], OperatorRow & { hash: string }>(
+    `SELECT ${columns}, o.token_hash AS hash FROM operator o WHERE o.token_hash = ? AND o.revoked_at IS NULL`,
+  );
+  const bySession = connection.prepare<[string, number], OperatorRow & { hash: string }>(
+    `SELECT ${columns}, s.hash FROM session s JOIN operator o ON o.id = s.operator_id
+     WHERE s.hash = ? AND s.expires_at > ? AND o.revoked_at IS NULL`,
+  );
+  const insertSession = connection.prepare("INSERT INTO session (hash, operator_id, expires_at) VALUES (?, ?, ?)");
+  const dropSession = connection.prepare("DELETE FROM session WHERE hash = ?");
+  const dropSessionsOf = connection.prepare("DELETE FROM session WHERE operator_id = ?");
+  const dropExpired = connection.prepare("DELETE FROM session WHERE expires_at <= ?");
+
+  function find(workspaceId: WorkspaceId, id: string): Operator | null {
+    const row = byId.get(id, workspaceId);
+    return row === undefined ? null : toOperator(row);
+  }
+
+  function findBy(credential: OperatorCredential, now: Date): Operator | null {
+    const hash = "tokenHash" in credential ? credential.tokenHash : credential.sessionHash;
+    const row = "tokenHash" in credential ? byToken.get(hash) : bySession.get(hash, now.getTime());
+    if (row === undefined || !timingSafeEqual(Buffer.from(row.hash), Buffer.from(hash))) return null;
+    return toOperator(row);
+  }
+
+  function record(by: Author, action: AuditAction, operator: Operator): void {
+    audit.append([auditEvent(by, action, { workspaceId: operator.workspaceId, detail: operator.name })]);
+  }
+
+  return {
+    insert(operator: NewOperator, by: Author): Operator {
+      const { id, workspaceId, name, role, tokenHash, createdAt } = operator;
+      const active = ofWorkspace.all(workspaceId).filter((row) => row.revoked_at === null);
+      // The audit trail names operators, so two at once must not share a name.
+      if (active.some((row) => foldName(row.name) === foldName(name))) {
+        throw new AppError("conflict", "An operator of that name exists already");
+      }
+      insert.run(id, workspaceId, name, role, tokenHash, createdAt.getTime());
+      const created: Operator = { id, workspaceId, name, role, createdAt, revokedAt: null };
+      record(by, "workspace.operator_created", created);
+      return created;
+    },
+
+    revoke(workspaceId: WorkspaceId, id: string, by: Author): Operator | null {
+      const operator = find(workspaceId, id);
+      if (operator === null || operator.revokedAt !== null) return operator;
+      revoke.run(by.at.getTime(), id);
+      dropSessionsOf.run(id);
+      record(by, "workspace.operator_revoked", operator);
+      return { ...operator, revokedAt: by.at };
+    },
+
+    list: (workspaceId: WorkspaceId): Operator[] => ofWorkspace.all(workspaceId).map(toOperator),
+    findBy,
+
+    startSession({ hash, operator, expiresAt }: NewSession, by: Author): void {
+      dropExpired.run(by.at.getTime());
+      insertSession.run(hash, operator.id, expiresAt.getTime());
+      record(by, "workspace.session_started", operator);
+    },
+
+    endSession(hash: string, by: Author): boolean {
+      const operator = findBy({ sessionHash: hash }, by.at);
+      if (operator === null) return false;
+      dropSession.run(hash);
+      record(by, "workspace.session_ended", operator);
+      return true;
+    },
+  };
+}
+
+function toOperator(row: OperatorRow): Operator {
+  return {
+    id: row.id,
+    workspaceId: row.workspace_id,
+    name: row.name,
+    role: row.role,
+    createdAt: toDate(row.created_at),
+    revokedAt: toDate(row.revoked_at),
+  };
+}
