@@ -1,5 +1,5 @@
-import { createHmac } from "node:crypto";
 import { timestamp } from "./envelope.ts";
+import { keyedBytes } from "./keyed-hash.ts";
 import type { WorkspaceId } from "./workspace.ts";
 
 /** What is written down (CONTRACT.md 9.8). */
@@ -114,7 +114,7 @@ export function chainEvent(auditKey: Uint8Array, before: AuditHead, event: Audit
     event.count,
     event.detail,
   ]);
-  return { ...event, row, mac: createHmac("sha256", auditKey).update(bytes).digest() };
+  return { ...event, row, mac: keyedBytes(auditKey, bytes) };
 }
 
 /** The event of CONTRACT.md 9.8 in its literal order; `count` and `detail` follow where there is one. */

@@ -56,13 +56,25 @@ function canonicalLocalPart(text: string): string | null {
  * runtime is not used: it accepts underscores, drops soft hyphens, decodes `%41` and reads `0x7f.1` as an address.
  */
 export function canonicalDomain(text: string): string | null {
-  if (text.length > maxInputLength || droppedByUts46.test(text)) return null;
-  const domain = tr46.toASCII(text, uts46Options);
+  if (text.length > maxInputLength) return null;
+  const domain = plainDomain.test(text) ? text.toLowerCase() : asciiDomain(text);
   if (domain === null || domain.length > maxDomainOctets) return null;
-  // An A-label can hide what its Unicode form would be refused for.
-  if (domain.includes("xn--") && droppedByUts46.test(tr46.toUnicode(domain, uts46Options).domain)) return null;
   const labels = domain.split(".");
   const last = labels.at(-1) ?? "";
   if (labels.length < 2 || /^[0-9]+$/.test(last)) return null;
   return labels.every((label) => label.length <= maxLabelOctets && domainLabel.test(label)) ? domain : null;
+}
+
+/**
+ * Letters, digits, hyphens and dots of ASCII without an A-label among them: UTS-46 only lower-cases these, and costs
+ * more than all of the rest of a look-up.
+ */
+const plainDomain = /^(?!.*xn--)[a-z0-9.-]+$/i;
+
+function asciiDomain(text: string): string | null {
+  if (droppedByUts46.test(text)) return null;
+  const domain = tr46.toASCII(text, uts46Options);
+  // An A-label can hide what its Unicode form would be refused for.
+  const isHiding = domain?.includes("xn--") === true && droppedByUts46.test(tr46.toUnicode(domain, uts46Options).domain);
+  return isHiding ? null : domain;
 }

