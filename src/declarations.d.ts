@@ -35,6 +35,8 @@ declare module "better-sqlite3/linux-x64" {
     get(...parameters: Parameters): Row | undefined;
     all(...parameters: Parameters): Row[];
     iterate(...parameters: Parameters): IterableIterator<Row>;
+    /** Rows become the value of their one column: `Row` is its type. */
+    pluck(): this;
   }
   export default class Database {
     constructor(path: string, options?: { readonly?: boolean; fileMustExist?: boolean; timeout?: number });

@@ -91,10 +91,10 @@ export function auditEvent(
 }
 
 /**
- * Puts an event behind `before`. Its mac is HMAC-SHA-256 over the format version, the mac before, the row number and
+ * The head of the chain once `event` stands behind `before`. Its mac is HMAC-SHA-256 over the format version, the mac before, the row number and
  * all fields as one JSON array, so that no two different rows have the same bytes.
  */
-export function chainEvent(auditKey: Uint8Array, before: AuditHead, event: AuditEvent): AuditRow {
+export function chainEvent(auditKey: Uint8Array, before: AuditHead, event: AuditEvent): AuditHead {
   const row = before.row + 1;
   const bytes = JSON.stringify([
     formatVersion,
@@ -114,7 +114,7 @@ export function chainEvent(auditKey: Uint8Array, before: AuditHead, event: Audit
     event.count,
     event.detail,
   ]);
-  return { ...event, row, mac: keyedBytes(auditKey, bytes) };
+  return { row, mac: keyedBytes(auditKey, bytes) };
 }
 
 /** The event of CONTRACT.md 9.8 in its literal order; `count` and `detail` follow where there is one. */

@@ -75,6 +75,7 @@ function asciiDomain(text: string): string | null {
   if (droppedByUts46.test(text)) return null;
   const domain = tr46.toASCII(text, uts46Options);
   // An A-label can hide what its Unicode form would be refused for.
-  const isHiding = domain?.includes("xn--") === true && droppedByUts46.test(tr46.toUnicode(domain, uts46Options).domain);
+  const isHiding =
+    domain?.includes("xn--") === true && droppedByUts46.test(tr46.toUnicode(domain, uts46Options).domain);
   return isHiding ? null : domain;
 }

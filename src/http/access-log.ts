@@ -9,6 +9,13 @@ export type AccessEntry = {
 
 export type AccessLog = { readonly write: (entry: AccessEntry) => void; readonly flush: () => void };
 
+/** Methods that are logged as they are; any other text is escaped. */
+const plainMethods = new Set(["GET", "HEAD", "POST", "DELETE"]);
+
+function shown(method: string): string {
+  return plainMethods.has(method) ? `"${method}"` : JSON.stringify(method);
+}
+
 const flushAfterMs = 250;
 const flushAtLength = 65_536;
 
@@ -33,8 +40,8 @@ export function openAccessLog(write: (text: string) => void, now: () => Date, is
       if (!isEnabled()) return;
       const pathText = path === null ? "null" : `"${path}"`;
       buffer +=
-        `{"level":30,"time":${now().getTime()},"msg":"request","method":${JSON.stringify(method)},"path":${pathText},` +
-        `"status":${status},"ms":${durationMs.toFixed(2)},"correlation_id":"${correlationId}"}\n`;
+        `{"level":30,"time":${now().getTime()},"msg":"request","method":${shown(method)},"path":${pathText},` +
+        `"status":${status},"ms":${Math.round(durationMs * 100) / 100},"correlation_id":"${correlationId}"}\n`;
       if (buffer.length >= flushAtLength) flush();
       else timer ??= setTimeout(flush, flushAfterMs);
     },

@@ -9,9 +9,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
  */
 export async function readJson(request: Request, maxBytes: number): Promise<unknown> {
   const bytes = await readWithin(request, maxBytes);
-  const mediaType = (request.headers.get("Content-Type") ?? "").split(";")[0]?.trim().toLowerCase();
-  const encoding = (request.headers.get("Content-Encoding") ?? "").trim().toLowerCase() || "identity";
-  if (mediaType !== "application/json" || encoding !== "identity") {
+  if (!isJson(request.headers.get("Content-Type")) || !isPlain(request.headers.get("Content-Encoding"))) {
     throw new AppError("unsupported_media_type", "The body must be application/json without a content encoding");
   }
   try {
@@ -19,6 +17,15 @@ export async function readJson(request: Request, maxBytes: number): Promise<unkn
   } catch (cause) {
     throw new AppError("malformed_json", "The body is not valid JSON in UTF-8", { cause });
   }
+}
+
+function isJson(contentType: string | null): boolean {
+  if (contentType === "application/json") return true;
+  return contentType?.split(";", 1)[0]?.trim().toLowerCase() === "application/json";
+}
+
+function isPlain(contentEncoding: string | null): boolean {
+  return contentEncoding === null || ["", "identity"].includes(contentEncoding.trim().toLowerCase());
 }
 
 async function readWithin(request: Request, maxBytes: number): Promise<Uint8Array> {

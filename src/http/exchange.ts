@@ -24,7 +24,7 @@ export type Application = {
   readonly logIns: Throttle;
   readonly metrics: {
     readonly countRequest: (method: string, path: string | null, status: number, durationMs: number) => void;
-    readonly render: () => Promise<{ contentType: string; text: string }>;
+    readonly render: () => string;
   };
   readonly whenSettled: (scanId: ScanId, timeoutMs: number, signal: AbortSignal) => Promise<void>;
   readonly newScanId: () => ScanId;

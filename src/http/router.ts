@@ -35,10 +35,18 @@ export function createRouter(
   app: Application,
 ): (request: Request, peer: Peer) => Promise<Response> {
   const table = Map.groupBy(routes, (route) => route.path);
-  const paths = [...table].map(([path, rows]) => ({ segments: path.split("/"), rows }));
+  const fixed = new Map<string, Match>();
+  const patterns: { segments: string[]; rows: readonly Route[] }[] = [];
+  for (const [path, rows] of table) {
+    if (path.includes("{")) patterns.push({ segments: path.split("/"), rows });
+    else fixed.set(path, { rows, parameters: {} });
+  }
 
-  function match(segments: readonly string[]): Match | null {
-    for (const { segments: pattern, rows } of paths) {
+  function match(path: string): Match | null {
+    const known = fixed.get(path);
+    if (known !== undefined) return known;
+    const segments = path.split("/");
+    for (const { segments: pattern, rows } of patterns) {
       const parameters = matchSegments(pattern, segments);
       if (parameters !== null) return { rows, parameters };
     }
@@ -47,9 +55,9 @@ export function createRouter(
 
   return async function respond(request, peer) {
     const startedAt = app.steadyNow();
-    const given = request.headers.get("X-Correlation-Id") ?? "";
-    const correlationId = correlationForm.test(given) ? given : app.newId();
-    const found = match(rawPath(request.url).split("/"));
+    const given = request.headers.get("X-Correlation-Id");
+    const correlationId = given !== null && correlationForm.test(given) ? given : app.newId();
+    const found = match(rawPath(request.url));
     let response: Response;
     try {
       response = await answer(request, peer, correlationId, found, app);
@@ -136,7 +144,10 @@ function allowedMethods(rows: readonly Route[]): string {
  */
 function rawPath(url: string): string {
   const start = url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3);
-  return start === -1 ? "/" : (url.slice(start).split(/[?#]/, 1)[0] ?? "/");
+  if (start === -1) return "/";
+  const [query, fragment] = [url.indexOf("?", start), url.indexOf("#", start)];
+  const end = Math.min(query === -1 ? url.length : query, fragment === -1 ? url.length : fragment);
+  return url.slice(start, end);
 }
 
 function matchSegments(pattern: readonly string[], segments: readonly string[]): Record<string, string> | null {

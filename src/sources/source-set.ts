@@ -111,6 +111,9 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
     },
   });
 
+  // The settings of this set never change, and every call asks.
+  const fingerprints = new Map<string, string>();
+
   const corporaFrom = (corpora: readonly Corpus[]) =>
     corpusSources(
       corpora.filter(({ name }) => corpus.isEnabled && !names.has(name)),
@@ -121,9 +124,13 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
   return {
     names,
     fingerprintOf(workspace) {
+      const known = fingerprints.get(`${workspace.id} ${workspace.name}`);
+      if (known !== undefined) return known;
       // Whether a source is skipped belongs to the data: what was found offline must not pass for the whole picture.
       const seen = visibleTo(workspace).map((source) => [source.fingerprintText, isAllowed(source)]);
-      return keyedHash(tools.keys.settings, canonicalJson([corpus.isEnabled, seen]));
+      const fingerprint = keyedHash(tools.keys.settings, canonicalJson([corpus.isEnabled, seen]));
+      fingerprints.set(`${workspace.id} ${workspace.name}`, fingerprint);
+      return fingerprint;
     },
     sourcesOf(workspace, corpora) {
       tools.library.closeUnlisted(corpora);

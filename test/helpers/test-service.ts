@@ -125,7 +125,7 @@ export async function openTestService(options: TestServiceOptions = {}) {
     trail,
     trust: makeTrust([], []),
     logIns: openThrottle(10, 60_000, clock.steadyNow),
-    metrics: { countRequest: () => undefined, render: async () => ({ contentType: "text/plain", text: "" }) },
+    metrics: { countRequest: () => undefined, render: () => "" },
     whenSettled: (scanId, timeoutMs, signal) => runner.whenSettled(scanId, timeoutMs, signal),
     newScanId,
     hashOf: (indicator) => indicatorHash(keys, indicator),

@@ -16,7 +16,7 @@ export function readyz({ app }: Exchange): Response {
 }
 
 /** GET /metrics, in the text form of Prometheus. */
-export async function metrics({ app }: Exchange): Promise<Response> {
-  const { contentType, text } = await app.metrics.render();
-  return new Response(text, { headers: { "Content-Type": contentType, "Cache-Control": "no-store" } });
+export function metrics({ app }: Exchange): Response {
+  const headers = { "Content-Type": "text/plain; version=0.0.4; charset=utf-8", "Cache-Control": "no-store" };
+  return new Response(app.metrics.render(), { headers });
 }

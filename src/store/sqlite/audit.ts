@@ -63,25 +63,25 @@ export function auditTable(connection: Connection, auditKey: Uint8Array) {
       if (events.length === 0) return;
       let before = head();
       for (const event of events) {
-        const row = chainEvent(auditKey, before, event);
+        const next = chainEvent(auditKey, before, event);
         insert.run(
-          row.row,
-          row.at.getTime(),
-          row.workspaceId,
-          row.actor,
-          row.action,
-          row.keyId,
-          row.keyName,
-          row.requestId,
-          row.indicatorHmac,
-          row.ip,
-          row.outcome,
-          row.correlationId,
-          row.count,
-          row.detail,
-          row.mac,
+          next.row,
+          event.at.getTime(),
+          event.workspaceId,
+          event.actor,
+          event.action,
+          event.keyId,
+          event.keyName,
+          event.requestId,
+          event.indicatorHmac,
+          event.ip,
+          event.outcome,
+          event.correlationId,
+          event.count,
+          event.detail,
+          next.mac,
         );
-        before = row;
+        before = next;
       }
     },
 

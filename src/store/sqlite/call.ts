@@ -1,6 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
 import { admit, invalidApiKey, planRequired, rateLimited } from "../../domain/admission.ts";
-import { type AuditAction, type AuditEvent, auditEvent } from "../../domain/audit.ts";
+import type { AuditAction, AuditEvent } from "../../domain/audit.ts";
 import { type Budget, type BudgetKind, type Charge, chargeBudget, limitOf } from "../../domain/budget.ts";
 import { AppError } from "../../domain/error.ts";
 import { decide, isRetained } from "../../domain/freshness.ts";
@@ -9,6 +9,7 @@ import { hasApiAccess, type Plan, type WorkspaceId } from "../../domain/workspac
 import type { Call, CallRules, EnrichCall, KnownKey, PollCall, Reply, ReplyBody } from "../store.ts";
 import type { auditTable } from "./audit.ts";
 import type { Connection } from "./driver.ts";
+import type { readyResultTable } from "./ready-result.ts";
 import { type FinishedRow, type scanTable, toCompleted } from "./scan.ts";
 import { toDate } from "./workspace.ts";
 
@@ -36,6 +37,10 @@ const hourMs = 3_600_000;
 /** A key as the calls of one batch share it: read once, written once at the end. */
 type Holder = {
   readonly key: KeyRow;
+  readonly known: KnownKey;
+  readonly actor: string;
+  /** What every call with this key is told, or null. */
+  readonly refusal: AppError | null;
   readonly budgets: Map<BudgetKind, { budget: Budget | null; isChanged: boolean }>;
   isUsed: boolean;
 };
@@ -76,6 +81,7 @@ class Refusal extends Error {
 export function callHandler(
   connection: Connection,
   scans: ReturnType<typeof scanTable>,
+  ready: Pick<ReturnType<typeof readyResultTable>, "find">,
   audit: Pick<ReturnType<typeof auditTable>, "append">,
 ) {
   // The row of this hash, or of the next one, or of the last one: an unknown key costs the work of a known one, and the
@@ -112,10 +118,21 @@ export function callHandler(
     const known = batch.holders.get(keyHash);
     if (known !== undefined) return known;
     const row = nearestKey.get(keyHash);
-    const isThis = row !== undefined && isEqual(row.hash, keyHash);
-    const holder = isThis ? { key: row, budgets: new Map(), isUsed: false } : null;
+    const holder = row !== undefined && isEqual(row.hash, keyHash) ? holderOf(row, batch) : null;
     batch.holders.set(keyHash, holder);
     return holder;
+  }
+
+  function holderOf(key: KeyRow, { rules }: Batch): Holder {
+    const times = { revokedAt: toDate(key.revoked_at), expiresAt: toDate(key.expires_at) };
+    return {
+      key,
+      known: { workspaceId: key.workspace_id, keyId: key.id, keyName: key.name },
+      actor: `key:${key.id}`,
+      refusal: admit(times, { plan: key.plan, disabledAt: toDate(key.disabled_at) }, rules.now),
+      budgets: new Map(),
+      isUsed: false,
+    };
   }
 
   /** The workspace that the caller may act in. Throws what the caller is told otherwise. */
@@ -126,17 +143,11 @@ export function callHandler(
     }
     const holder = caller.keyHash === null ? null : findHolder(caller.keyHash, batch);
     if (holder === null) throw new Refusal({ kind: "refused", error: invalidApiKey(), denied: "unknown" });
-    const { key } = holder;
-    const refusal = admit(
-      { revokedAt: toDate(key.revoked_at), expiresAt: toDate(key.expires_at) },
-      { plan: key.plan, disabledAt: toDate(key.disabled_at) },
-      batch.rules.now,
-    );
-    const known = { workspaceId: key.workspace_id, keyId: key.id, keyName: key.name };
+    const { key, known, actor, refusal } = holder;
     if (refusal !== null) throw new Refusal({ kind: "refused", error: refusal, denied: known });
     holder.isUsed = true;
     const charge = kind === null ? null : charged(holder, kind, batch);
-    const who = { workspace: key, key: known, actor: `key:${key.id}`, charge: charge?.charge ?? null };
+    const who = { workspace: key, key: known, actor, charge: charge?.charge ?? null };
     if (charge === null || charge.isAllowed) return who;
     const reply = { kind: "refused", error: rateLimited(), charge: charge.charge } as const;
     if (kind === "request") record("enrich.requested", who, { from, reply, scanId: null, hash: null }, batch);
@@ -172,16 +183,22 @@ export function callHandler(
     about: { from: Call["from"]; reply: ReplyBody; scanId: ScanId | null; hash: string | null },
     { rules, events }: Batch,
   ): void {
-    const { ip, correlationId } = about.from;
-    events.push(
-      auditEvent({ at: rules.now, actor, ip, outcome: rules.outcomeOf(about.reply), correlationId }, action, {
-        workspaceId: workspace.workspace_id,
-        keyId: key?.keyId ?? null,
-        keyName: key?.keyName ?? null,
-        requestId: about.scanId,
-        indicatorHmac: about.hash,
-      }),
-    );
+    // Written out: this is done for every hit, and copying an object costs as much as making it.
+    events.push({
+      at: rules.now,
+      workspaceId: workspace.workspace_id,
+      actor,
+      action,
+      keyId: key === null ? null : key.keyId,
+      keyName: key === null ? null : key.keyName,
+      requestId: about.scanId,
+      indicatorHmac: about.hash,
+      ip: about.from.ip,
+      outcome: rules.outcomeOf(about.reply),
+      correlationId: about.from.correlationId,
+      count: null,
+      detail: null,
+    });
   }
 
   function usageOf(workspaceId: WorkspaceId, { usage }: Batch): Usage {
@@ -209,10 +226,9 @@ export function callHandler(
     const current = { settingsFingerprint, corporaRevision: workspace.corpora_revision };
     const { lifetimes, now } = batch.rules;
     if (call.runner?.isRefresh !== true) {
-      // One row serves a hit. Only when the newest result is none, all the others are looked at.
-      const newest = scans.newest(call.indicatorHash, workspaceId);
-      const isHit = newest !== null && decide([newest.facts], current, lifetimes, now).kind === "hit";
-      if (isHit) return toCompleted(newest.facts.id, newest.row);
+      // The newest result decides, if it is of the current data. Only else all scans are looked at.
+      const newest = ready.find(call.indicatorHash, workspaceId);
+      if (newest !== null && decide([newest.facts], current, lifetimes, now).kind === "hit") return newest.reply;
     }
     const facts = scans.factsOf(call.indicatorHash, workspaceId);
     const decision = decide(facts, current, lifetimes, now);

@@ -25,6 +25,7 @@ import type {
   SourceRunRecord,
 } from "../store.ts";
 import type { Connection } from "./driver.ts";
+import type { readyResultTable } from "./ready-result.ts";
 import { toDate } from "./workspace.ts";
 
 type FactsRow = {
@@ -44,7 +45,12 @@ type QueuedRow = {
   indicator_hash: string;
   claim_count: number;
 };
-type ClaimedRow = QueuedRow & { state: ScanState; owner: string };
+type ClaimedRow = QueuedRow & {
+  state: ScanState;
+  owner: string;
+  settings_fingerprint: string | null;
+  corpora_revision: string | null;
+};
 type AnswerRow = {
   source: string;
   fingerprint: string;
@@ -93,11 +99,7 @@ export type NewScan = {
  * Scans with all that hangs on them: source runs, answers, the ledger and the evidence. Newer and older go by
  * rank and rowid, never by a time: the clock may move back.
  */
-export function scanTable(connection: Connection) {
-  const newestOne = connection.prepare<[string, string], FactsRow & FinishedRow>(
-    `SELECT ${factsColumns}, indicator_hash, digest, envelope_tail FROM scan
-     WHERE indicator_hash = ? AND workspace_id = ? AND finished_rank IS NOT NULL ORDER BY finished_rank DESC LIMIT 1`,
-  );
+export function scanTable(connection: Connection, ready: Pick<ReturnType<typeof readyResultTable>, "save">) {
   const newestFinished = connection.prepare<[string, string], FactsRow>(
     `SELECT ${factsColumns} FROM scan WHERE indicator_hash = ? AND workspace_id = ? AND finished_rank IS NOT NULL
      ORDER BY finished_rank DESC LIMIT ${newestCount}`,
@@ -273,11 +275,6 @@ export function scanTable(connection: Connection) {
   }
 
   return {
-    /** The newest finished scan, which decides most calls, with what a hit answers. */
-    newest(hash: string, workspaceId: WorkspaceId): { facts: ScanFacts; row: FinishedRow } | null {
-      const row = newestOne.get(hash, workspaceId);
-      return row === undefined ? null : { facts: toFacts(row), row };
-    },
     /** Newest first, finished ones before unfinished ones. */
     factsOf(hash: string, workspaceId: WorkspaceId): ScanFacts[] {
       return [...newestFinished.all(hash, workspaceId), ...unfinished.all(hash, workspaceId)].map(toFacts);
@@ -339,15 +336,18 @@ export function scanTable(connection: Connection) {
         projection = settlement.project(recordSightings(row, answers, settlement.ledgerBefore));
         insertEvidence.run(row.id, projection.evidence);
       }
-      finish.run(
-        state,
-        finishedAt.getTime(),
-        asOf(runs, finishedAt),
-        isPartial(runs) ? 1 : 0,
-        projection?.digest ?? null,
-        projection?.envelopeTail ?? null,
-        row.id,
-      );
+      const [at, since, partial] = [finishedAt.getTime(), asOf(runs, finishedAt), isPartial(runs)];
+      const { digest = null, envelopeTail = null } = projection ?? {};
+      finish.run(state, at, since, partial ? 1 : 0, digest, envelopeTail, row.id);
+      const { settings_fingerprint: settingsFingerprint, corpora_revision: corporaRevision } = row;
+      if (projection !== null && settingsFingerprint !== null && corporaRevision !== null) {
+        ready.save(
+          row.indicator_hash,
+          row.workspace_id,
+          { data: { settingsFingerprint, corporaRevision }, asOf: since, finishedAt: at },
+          { ...projection, kind: "completed", scanId: row.id, isPartial: partial },
+        );
+      }
       return true;
     },
 

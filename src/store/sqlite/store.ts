@@ -15,6 +15,7 @@ import { becomeImpatient, type Connection, openConnection, type Patience, transa
 import { currentVersion, migrate, schemaVersion } from "./migrate.ts";
 import { operatorTable } from "./operator.ts";
 import { paceTable } from "./pace.ts";
+import { readyResultTable } from "./ready-result.ts";
 import { scanTable } from "./scan.ts";
 import { sourceTable } from "./source.ts";
 import { workspaceTable } from "./workspace.ts";
@@ -47,11 +48,12 @@ export class SqliteStore implements port.Store {
     this.#workspaces = workspaceTable(connection, this.#audit);
     this.#operators = operatorTable(connection, this.#audit);
     this.#keys = apiKeyTable(connection, this.#audit);
-    this.#scans = scanTable(connection);
+    const ready = readyResultTable(connection);
+    this.#scans = scanTable(connection, ready);
     this.#corpora = corpusTable(connection, this.#audit);
     this.#sources = sourceTable(connection, this.#audit);
     this.#pace = paceTable(connection);
-    this.#calls = callHandler(connection, this.#scans, this.#audit);
+    this.#calls = callHandler(connection, this.#scans, ready, this.#audit);
     becomeImpatient(connection);
   }
 
