@@ -4,7 +4,7 @@ import {
   type AuditHead,
   type Author,
   auditEvent,
-  chainEvent,
+  chainedMac,
   emptyHead,
   headText,
   parseHead,
@@ -223,11 +223,13 @@ export async function verifyAudit(
   for (;;) {
     const rows = await store.readChain(head.row, chainStep);
     for (const row of rows) {
-      if (row.row !== head.row + 1) return bad(head.row + 1, "rows are missing before the next one");
-      if (!chainEvent(auditKey, head, row).mac.equals(row.mac)) return bad(row.row, "the row is not as it was written");
+      if (row.row !== head.row + 1) return bad(head.row + 1, "events are missing before the next one");
+      if (row.event === null || chainedMac(auditKey, head, row.text) !== row.mac) {
+        return bad(row.row, "the event is not as it was written");
+      }
       const kept = keptHeads.find((one) => one.row === row.row);
-      if (kept !== undefined && !kept.mac.equals(row.mac))
-        return bad(row.row, "the row is another one than when its head was kept");
+      if (kept !== undefined && kept.mac !== row.mac)
+        return bad(row.row, "the event is another one than when its head was kept");
       head = row;
     }
     onProgress(head.row);

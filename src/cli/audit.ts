@@ -50,8 +50,9 @@ export function auditCommand(output: Output): Command {
       await withStore(readConfig(command, output), async ({ store }) => {
         for (let after = 0; ; ) {
           const rows = await store.readChain(after, step);
-          const lines = rows.map((row) =>
-            JSON.stringify({ row: row.row, ...auditBody(row), mac: row.mac.toString("hex") }),
+          const lines = rows.map(({ row, event, text, mac }) =>
+            // What xpose did not write is shown as it is: hiding it would help whoever wrote it.
+            JSON.stringify({ row, ...(event === null ? { unreadable: text } : auditBody(event)), mac }),
           );
           if (lines.length > 0) output.out(`${lines.join("\n")}\n`);
           after = rows.at(-1)?.row ?? after;

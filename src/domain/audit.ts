@@ -1,5 +1,5 @@
 import { timestamp } from "./envelope.ts";
-import { keyedBytes } from "./keyed-hash.ts";
+import { keyedHash } from "./keyed-hash.ts";
 import type { WorkspaceId } from "./workspace.ts";
 
 /** What is written down (CONTRACT.md 9.8). */
@@ -53,14 +53,19 @@ export type AuditEvent = Author & {
   readonly detail: string | null;
 };
 
-/** An event in its place. `mac` is 32 bytes and binds it to all rows before it. */
-export type AuditRow = AuditEvent & { readonly row: number; readonly mac: Buffer };
+/** Where the chain ends: the number of its last event, and that event's mac, 64 hex digits. */
+export type AuditHead = { readonly row: number; readonly mac: string };
 
-/** Where the chain ends: its last row, and that row's mac. */
-export type AuditHead = { readonly row: number; readonly mac: Buffer };
+/** The chain before its first event, which is number 1. */
+export const emptyHead: AuditHead = { row: 0, mac: "0".repeat(64) };
 
-/** The chain before its first row, which is row 1. */
-export const emptyHead: AuditHead = { row: 0, mac: Buffer.alloc(32) };
+/** An event in its place, as it is stored. */
+export type AuditRow = AuditHead & {
+  /** Its fields as one JSON array; these bytes are chained. */
+  readonly text: string;
+  /** Null when the text is not one that xpose wrote. */
+  readonly event: AuditEvent | null;
+};
 
 /** Version of the chained bytes: a later form of events chains on under another number. */
 const formatVersion = 1;
@@ -90,16 +95,10 @@ export function auditEvent(
   };
 }
 
-/**
- * The head of the chain once `event` stands behind `before`. Its mac is HMAC-SHA-256 over the format version, the mac before, the row number and
- * all fields as one JSON array, so that no two different rows have the same bytes.
- */
-export function chainEvent(auditKey: Uint8Array, before: AuditHead, event: AuditEvent): AuditHead {
-  const row = before.row + 1;
-  const bytes = JSON.stringify([
+/** An event as it is stored and chained: the format version and all fields as one JSON array, without a line end. */
+export function eventText(event: AuditEvent): string {
+  return JSON.stringify([
     formatVersion,
-    before.mac.toString("hex"),
-    row,
     event.at.getTime(),
     event.workspaceId,
     event.actor,
@@ -114,7 +113,73 @@ export function chainEvent(auditKey: Uint8Array, before: AuditHead, event: Audit
     event.count,
     event.detail,
   ]);
-  return { row, mac: keyedBytes(auditKey, bytes) };
+}
+
+type EventFields = [
+  version: number,
+  at: number,
+  workspaceId: WorkspaceId | null,
+  actor: string,
+  action: AuditAction,
+  keyId: string | null,
+  keyName: string | null,
+  requestId: string | null,
+  indicatorHmac: string | null,
+  ip: string | null,
+  outcome: string,
+  correlationId: string | null,
+  count: number | null,
+  detail: string | null,
+];
+
+/** The reverse of `eventText`; null for a text that it did not write. */
+export function parseEvent(text: string): AuditEvent | null {
+  let fields: unknown;
+  try {
+    fields = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (!Array.isArray(fields) || fields.length !== 14 || fields[0] !== formatVersion) return null;
+  const [
+    ,
+    at,
+    workspaceId,
+    actor,
+    action,
+    keyId,
+    keyName,
+    requestId,
+    indicatorHmac,
+    ip,
+    outcome,
+    correlationId,
+    count,
+    detail,
+  ] = fields as EventFields;
+  return {
+    at: new Date(at),
+    workspaceId,
+    actor,
+    action,
+    keyId,
+    keyName,
+    requestId,
+    indicatorHmac,
+    ip,
+    outcome,
+    correlationId,
+    count,
+    detail,
+  };
+}
+
+/**
+ * The mac of the event with this text behind `before`: HMAC-SHA-256, 64 hex digits, over the mac before, the number of
+ * the event and its text. The first two have no blank in them, so no two different chains have the same bytes.
+ */
+export function chainedMac(auditKey: Uint8Array, before: AuditHead, text: string): string {
+  return keyedHash(auditKey, `${before.mac} ${before.row + 1} ${text}`);
 }
 
 /** The event of CONTRACT.md 9.8 in its literal order; `count` and `detail` follow where there is one. */
@@ -140,11 +205,11 @@ export function auditBody(event: AuditEvent) {
 
 /** `N:HEX`, as the log, the head file and `audit verify --head` have it. */
 export function headText({ row, mac }: AuditHead): string {
-  return `${row}:${mac.toString("hex")}`;
+  return `${row}:${mac}`;
 }
 
 /** Null when the text is no head. */
 export function parseHead(text: string): AuditHead | null {
   const [, row, mac] = /^(\d{1,15}):([0-9a-f]{64})$/i.exec(text.trim()) ?? [];
-  return row === undefined || mac === undefined ? null : { row: Number(row), mac: Buffer.from(mac, "hex") };
+  return row === undefined || mac === undefined ? null : { row: Number(row), mac: mac.toLowerCase() };
 }

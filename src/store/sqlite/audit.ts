@@ -1,128 +1,129 @@
 import {
-  type AuditAction,
   type AuditEvent,
   type AuditHead,
   type AuditRow,
-  chainEvent,
+  chainedMac,
   emptyHead,
+  eventText,
+  parseEvent,
 } from "../../domain/audit.ts";
 import { AppError } from "../../domain/error.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
 import type { AuditPage, Page } from "../store.ts";
 import type { Connection } from "./driver.ts";
-import { toDate } from "./workspace.ts";
 
-type EventRow = {
-  row: number;
-  at: number;
-  workspace_id: WorkspaceId | null;
-  actor: string;
-  action: AuditAction;
-  key_id: string | null;
-  key_name: string | null;
-  request_id: string | null;
-  indicator_hmac: string | null;
-  ip: string | null;
-  outcome: string;
-  correlation_id: string | null;
-  count: number | null;
-  detail: string | null;
-  mac: Buffer;
-};
+type EventsRow = { first_event: number; last_event: number; last_mac: string; events: string };
 
-const columns =
-  "row, at, workspace_id, actor, action, key_id, key_name, request_id, indicator_hmac, ip, outcome, correlation_id, count, detail, mac";
+/** So many events share a row of the table at most. */
+const maxEventsPerRow = 256;
+const macLength = 64;
+/** What stands for the mac of an event whose row contradicts itself: it agrees with no event. */
+const brokenMac = "";
 
-/** The audit trail. It has no method that changes or deletes a row, and the schema refuses both. */
+/** The audit trail. It has no method that changes or deletes an event, and the schema refuses both. */
 export function auditTable(connection: Connection, auditKey: Uint8Array) {
-  const last = connection.prepare<[], { row: number; mac: Buffer }>(
-    "SELECT row, mac FROM audit ORDER BY row DESC LIMIT 1",
+  const last = connection.prepare<[], AuditHead>(
+    "SELECT last_event AS row, last_mac AS mac FROM audit ORDER BY first_event DESC LIMIT 1",
   );
   const insert = connection.prepare(
-    `INSERT INTO audit (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    "INSERT INTO audit (first_event, last_event, last_mac, events) VALUES (?, ?, ?, ?)",
   );
-  const after = connection.prepare<[number, number], EventRow>(
-    `SELECT ${columns} FROM audit WHERE row > ? ORDER BY row LIMIT ?`,
+  const insertHolder = connection.prepare("INSERT INTO audit_holder (holder, first_event) VALUES (?, ?)");
+  // Few holders per row, and the table has no other index: each is asked for by its key.
+  const hasHolder = connection
+    .prepare<[string, number], number>("SELECT 1 FROM audit_holder WHERE holder = ? AND first_event = ?")
+    .pluck();
+  const from = connection.prepare<[number], EventsRow>(
+    `SELECT first_event, last_event, last_mac, events FROM audit
+     WHERE first_event >= (SELECT coalesce(max(first_event), 0) FROM audit WHERE first_event <= ?) ORDER BY first_event`,
   );
-  const ofWorkspace = connection.prepare<[string, number, number], EventRow>(
-    `SELECT ${columns} FROM audit WHERE workspace_id = ? AND row < ? ORDER BY row DESC LIMIT ?`,
-  );
-  // The key's rows are few beside those of the workspace, whose index the planner would take.
-  const ofKey = connection.prepare<[string, string, number, number], EventRow>(
-    `SELECT ${columns} FROM audit INDEXED BY audit_by_key
-     WHERE key_id = ? AND workspace_id = ? AND row < ? ORDER BY row DESC LIMIT ?`,
+  const ofHolder = connection.prepare<[string, number], EventsRow>(
+    `SELECT a.first_event, a.last_event, a.last_mac, a.events FROM audit_holder h
+     JOIN audit a ON a.first_event = h.first_event WHERE h.holder = ? AND h.first_event < ? ORDER BY h.first_event DESC`,
   );
 
   const head = (): AuditHead => last.get() ?? emptyHead;
 
+  function write(before: AuditHead, events: readonly AuditEvent[]): AuditHead {
+    const holders = new Set<string>();
+    const firstEvent = before.row + 1;
+    let end = before;
+    let lines = "";
+    for (const event of events) {
+      const text = eventText(event);
+      end = { row: end.row + 1, mac: chainedMac(auditKey, end, text) };
+      lines += `${end.mac} ${text}\n`;
+      for (const holder of holdersIn(event)) holders.add(holder);
+    }
+    insert.run(firstEvent, end.row, end.mac, lines);
+    for (const holder of holders) insertHolder.run(holder, firstEvent);
+    return end;
+  }
+
+  /** A row of the table as its events; one that contradicts itself or the index of holders shows as broken. */
+  function rowsOf({ first_event, last_event, last_mac, events }: EventsRow): AuditRow[] {
+    const rows = events
+      .split("\n")
+      .slice(0, -1)
+      .map((line, index) => {
+        const text = line.slice(macLength + 1);
+        return { row: first_event + index, mac: line.slice(0, macLength), text, event: parseEvent(text) };
+      });
+    const end = rows.at(-1);
+    const holders = new Set(rows.flatMap(({ event }) => (event === null ? [] : holdersIn(event))));
+    const isWhole = end?.row === last_event && end.mac === last_mac;
+    const isIndexed = [...holders].every((holder) => hasHolder.get(holder, first_event) !== undefined);
+    if (end === undefined || (isWhole && isIndexed)) return rows;
+    return [...rows.slice(0, -1), { ...end, mac: brokenMac }];
+  }
+
   return {
     head,
 
-    /** Part of the transaction that the events tell of; the last row is read in there, so that all processes extend one line. */
+    /** Part of the transaction that the events tell of; the last event is read in there, so that all processes extend one line. */
     append(events: readonly AuditEvent[]): void {
       if (events.length === 0) return;
       let before = head();
-      for (const event of events) {
-        const next = chainEvent(auditKey, before, event);
-        insert.run(
-          next.row,
-          event.at.getTime(),
-          event.workspaceId,
-          event.actor,
-          event.action,
-          event.keyId,
-          event.keyName,
-          event.requestId,
-          event.indicatorHmac,
-          event.ip,
-          event.outcome,
-          event.correlationId,
-          event.count,
-          event.detail,
-          next.mac,
-        );
-        before = next;
+      for (let start = 0; start < events.length; start += maxEventsPerRow) {
+        before = write(before, events.slice(start, start + maxEventsPerRow));
       }
     },
 
-    /** Newest first. The cursor is the last row of the page before. */
+    /** Newest first. The cursor is the number of the last event of the page before. */
     list(workspaceId: WorkspaceId, { limit, cursor, keyId }: AuditPage): Page<AuditEvent> {
       const below = cursor === null ? Number.MAX_SAFE_INTEGER : parseCursor(cursor);
-      const rows =
-        keyId === null
-          ? ofWorkspace.all(workspaceId, below, limit + 1)
-          : ofKey.all(keyId, workspaceId, below, limit + 1);
-      const items = rows.slice(0, limit).map(toAuditRow);
-      const lastRow = items.at(-1)?.row;
-      return { items, nextCursor: rows.length > limit && lastRow !== undefined ? String(lastRow) : null };
+      const found: AuditRow[] = [];
+      for (const row of ofHolder.iterate(keyId ?? workspaceId, below)) {
+        const matching = rowsOf(row).filter(
+          ({ row: number, event }) =>
+            number < below && event?.workspaceId === workspaceId && (keyId === null || event.keyId === keyId),
+        );
+        for (const one of matching.reverse()) found.push(one);
+        if (found.length > limit) break;
+      }
+      const items = found.slice(0, limit).flatMap(({ event }) => (event === null ? [] : [event]));
+      const lastRow = found[limit - 1]?.row;
+      return { items, nextCursor: found.length > limit && lastRow !== undefined ? String(lastRow) : null };
     },
 
     /** Oldest first. */
-    chain: (afterRow: number, limit: number): AuditRow[] => after.all(afterRow, limit).map(toAuditRow),
+    chain(afterRow: number, limit: number): AuditRow[] {
+      const found: AuditRow[] = [];
+      for (const row of from.iterate(afterRow + 1)) {
+        for (const one of rowsOf(row)) if (one.row > afterRow) found.push(one);
+        if (found.length >= limit) break;
+      }
+      return found.slice(0, limit);
+    },
   };
+}
+
+/** Under which an event is found: its workspace and its key. */
+function holdersIn({ workspaceId, keyId }: AuditEvent): string[] {
+  return [workspaceId, keyId].filter((holder) => holder !== null);
 }
 
 function parseCursor(cursor: string): number {
   if (!/^[1-9]\d{0,14}$/.test(cursor)) throw new AppError("invalid_request", "The cursor is not valid");
   return Number(cursor);
-}
-
-function toAuditRow(row: EventRow): AuditRow {
-  return {
-    row: row.row,
-    at: toDate(row.at),
-    workspaceId: row.workspace_id,
-    actor: row.actor,
-    action: row.action,
-    keyId: row.key_id,
-    keyName: row.key_name,
-    requestId: row.request_id,
-    indicatorHmac: row.indicator_hmac,
-    ip: row.ip,
-    outcome: row.outcome,
-    correlationId: row.correlation_id,
-    count: row.count,
-    detail: row.detail,
-    mac: row.mac,
-  };
 }

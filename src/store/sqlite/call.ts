@@ -3,7 +3,7 @@ import { admit, invalidApiKey, planRequired, rateLimited } from "../../domain/ad
 import type { AuditAction, AuditEvent } from "../../domain/audit.ts";
 import { type Budget, type BudgetKind, type Charge, chargeBudget, limitOf } from "../../domain/budget.ts";
 import { AppError } from "../../domain/error.ts";
-import { decide, isRetained } from "../../domain/freshness.ts";
+import { type DataVersion, decide, isRetained } from "../../domain/freshness.ts";
 import { isFinished, type ScanId } from "../../domain/scan.ts";
 import { hasApiAccess, type Plan, type WorkspaceId } from "../../domain/workspace.ts";
 import type { Call, CallRules, EnrichCall, KnownKey, PollCall, Reply, ReplyBody } from "../store.ts";
@@ -41,6 +41,8 @@ type Holder = {
   readonly actor: string;
   /** What every call with this key is told, or null. */
   readonly refusal: AppError | null;
+  /** The data that the workspace sees now. */
+  readonly current: DataVersion;
   readonly budgets: Map<BudgetKind, { budget: Budget | null; isChanged: boolean }>;
   isUsed: boolean;
 };
@@ -62,6 +64,7 @@ type Batch = {
 /** Who may go on with a call, and what it was charged. */
 type Admitted = {
   readonly workspace: WorkspaceRow;
+  readonly current: DataVersion;
   /** Null for an operator and the command line. */
   readonly key: KnownKey | null;
   readonly actor: string;
@@ -130,6 +133,7 @@ export function callHandler(
       known: { workspaceId: key.workspace_id, keyId: key.id, keyName: key.name },
       actor: `key:${key.id}`,
       refusal: admit(times, { plan: key.plan, disabledAt: toDate(key.disabled_at) }, rules.now),
+      current: currentOf(key, rules),
       budgets: new Map(),
       isUsed: false,
     };
@@ -139,15 +143,15 @@ export function callHandler(
   function admitted({ caller, from }: Call, kind: BudgetKind | null, batch: Batch): Admitted {
     if ("workspaceId" in caller) {
       const workspace = admittedWorkspace(caller.workspaceId);
-      return { workspace, key: null, actor: caller.actor, charge: null };
+      return { workspace, current: currentOf(workspace, batch.rules), key: null, actor: caller.actor, charge: null };
     }
     const holder = caller.keyHash === null ? null : findHolder(caller.keyHash, batch);
     if (holder === null) throw new Refusal({ kind: "refused", error: invalidApiKey(), denied: "unknown" });
-    const { key, known, actor, refusal } = holder;
+    const { key, known, actor, current, refusal } = holder;
     if (refusal !== null) throw new Refusal({ kind: "refused", error: refusal, denied: known });
     holder.isUsed = true;
     const charge = kind === null ? null : charged(holder, kind, batch);
-    const who = { workspace: key, key: known, actor, charge: charge?.charge ?? null };
+    const who = { workspace: key, current, key: known, actor, charge: charge?.charge ?? null };
     if (charge === null || charge.isAllowed) return who;
     const reply = { kind: "refused", error: rateLimited(), charge: charge.charge } as const;
     if (kind === "request") record("enrich.requested", who, { from, reply, scanId: null, hash: null }, batch);
@@ -209,7 +213,7 @@ export function callHandler(
 
   function serveEnrich(call: EnrichCall, batch: Batch): Reply {
     const who = admitted(call, "request", batch);
-    const reply = orRefusal(() => enrich(call, who.workspace, batch));
+    const reply = orRefusal(() => enrich(call, who, batch));
     const usage = usageOf(who.workspace.workspace_id, batch);
     usage.requests += 1;
     if (reply.kind === "completed") usage.hits += 1;
@@ -218,16 +222,14 @@ export function callHandler(
     return who.charge === null ? reply : { ...reply, charge: who.charge };
   }
 
-  function enrich(call: EnrichCall, workspace: WorkspaceRow, batch: Batch): ReplyBody {
+  function enrich(call: EnrichCall, { workspace, current }: Admitted, batch: Batch): ReplyBody {
     if (call.fault !== null) throw call.fault;
     if (call.indicator === null) throw new AppError("invalid_request", "The request names no indicator");
     const workspaceId = workspace.workspace_id;
-    const settingsFingerprint = batch.rules.fingerprintOf({ id: workspaceId, name: workspace.workspace_name });
-    const current = { settingsFingerprint, corporaRevision: workspace.corpora_revision };
     const { lifetimes, now } = batch.rules;
     if (call.runner?.isRefresh !== true) {
       // The newest result decides, if it is of the current data. Only else all scans are looked at.
-      const newest = ready.find(call.indicatorHash, workspaceId);
+      const newest = ready.find(call.indicatorHash, workspaceId, current);
       if (newest !== null && decide([newest.facts], current, lifetimes, now).kind === "hit") return newest.reply;
     }
     const facts = scans.factsOf(call.indicatorHash, workspaceId);
@@ -346,6 +348,11 @@ function isEqual(one: string, other: string): boolean {
 
 function refused(error: AppError): ReplyBody {
   return { kind: "refused", error };
+}
+
+function currentOf(workspace: WorkspaceRow, rules: CallRules): DataVersion {
+  const { workspace_id: id, workspace_name: name, corpora_revision: corporaRevision } = workspace;
+  return { settingsFingerprint: rules.fingerprintOf({ id, name }), corporaRevision };
 }
 
 function orRefusal(work: () => ReplyBody): ReplyBody {
