@@ -71,3 +71,8 @@ CREATE TRIGGER audit_refuses_delete BEFORE DELETE ON audit
 BEGIN
   SELECT RAISE(ABORT, 'audit rows are never deleted');
 END;
+-- Replacing a row fires no trigger for its deletion.
+CREATE TRIGGER audit_refuses_replacement BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE row = NEW.row)
+BEGIN
+  SELECT RAISE(ABORT, 'audit rows are never changed');
+END;

@@ -41,7 +41,7 @@ export type DeniedPrincipal =
   | "unknown";
 
 type TrailTools = {
-  readonly store: Pick<Store, "appendEvents" | "auditHead">;
+  readonly store: Pick<Store, "appendEvents" | "auditHead" | "readChain">;
   readonly now: () => Date;
   readonly steadyNow: () => number;
   readonly headFile: string;
@@ -61,7 +61,7 @@ export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTo
   const denials = new Map<string | null, Denials>();
   let loggedAt = Number.NEGATIVE_INFINITY;
   let loggedRow = -1;
-  let isHeadFileBroken = false;
+  let isHeadKept = true;
 
   function wait(events: readonly AuditEvent[]): void {
     const room = Math.max(0, maxWaiting - waiting.length);
@@ -132,14 +132,13 @@ export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTo
 
   async function copyHead(isLast: boolean): Promise<void> {
     const head = await store.auditHead();
-    try {
-      keepHead(head, headFile);
-      isHeadFileBroken = false;
-    } catch (error) {
-      if (!isHeadFileBroken)
-        log.error({ err: error }, "the head of the audit trail could not be kept beside the secret");
-      isHeadFileBroken = true;
-    }
+    const problem = await keepHead(store, headFile).then(
+      (isContinued) => (isContinued ? null : { kept: headFile }),
+      (error: unknown) => ({ err: error }),
+    );
+    if (problem !== null && isHeadKept)
+      log.error(problem, "the head of the audit trail is not kept, see xpose audit verify");
+    isHeadKept = problem === null;
     if (head.row === loggedRow || (!isLast && steadyNow() - loggedAt < headLoggedEveryMs)) return;
     log.info({ head: headText(head) }, "audit head");
     [loggedAt, loggedRow] = [steadyNow(), head.row];
@@ -176,13 +175,25 @@ export function ownAuthor(at: Date, outcome: "ok" | "failed"): Author {
   return { at, actor: "cli", ip: null, outcome, correlationId: null };
 }
 
-/** Copies the head to its file by rename, unless the file is further already. Throws the system's error. */
-export function keepHead(head: AuditHead, file: string): void {
+/**
+ * Copies the head to its file by rename, if the trail goes on from the head that is kept there. Returns false when it
+ * does not: then the trail was cut or replaced, and the file stays, so that `verifyAudit` goes on finding it however
+ * long the trail becomes. Throws the system's error.
+ */
+export async function keepHead(store: Pick<Store, "auditHead" | "readChain">, file: string): Promise<boolean> {
+  // Read first: another process may write a row and its head between the two.
   const kept = readKeptHead(file);
-  if (kept !== null && kept.row >= head.row) return;
+  const head = await store.auditHead();
+  if (kept !== null && kept.row > head.row) return false;
+  if (kept !== null && kept.row > 0) {
+    const [there] = await store.readChain(kept.row - 1, 1);
+    if (there?.row !== kept.row || !there.mac.equals(kept.mac)) return false;
+  }
+  if (kept?.row === head.row) return true;
   const temporary = `${file}.${process.pid}.tmp`;
   writeFileSync(temporary, `${headText(head)}\n`, { mode: 0o600 });
   renameSync(temporary, file);
+  return true;
 }
 
 /** The head that was kept, or null when there is none that can be read. */
@@ -220,14 +231,16 @@ export async function verifyAudit(
 ): Promise<AuditCheck> {
   let head = emptyHead;
   const bad = (badRow: number, problem: string): AuditCheck => ({ ok: false, rows: head.row, head, badRow, problem });
-  for (;;) {
-    const rows = await store.readChain(head.row, chainStep);
+  // From the very first row that is there: one before row 1 was put there by somebody else.
+  for (let after = Number.NEGATIVE_INFINITY; ; after = head.row) {
+    const rows = await store.readChain(after, chainStep);
     for (const row of rows) {
+      if (row.row < 1) return bad(row.row, "the row stands before the first one");
       if (row.row !== head.row + 1) return bad(head.row + 1, "rows are missing before the next one");
       if (!chainEvent(auditKey, head, row).mac.equals(row.mac)) return bad(row.row, "the row is not as it was written");
-      const kept = keptHeads.find((one) => one.row === row.row);
-      if (kept !== undefined && !kept.mac.equals(row.mac))
+      if (keptHeads.some((kept) => kept.row === row.row && !kept.mac.equals(row.mac))) {
         return bad(row.row, "the row is another one than when its head was kept");
+      }
       head = row;
     }
     onProgress(head.row);

@@ -5,13 +5,13 @@ import { plans } from "../../src/domain/workspace.ts";
 
 const hour = 3_600_000;
 const start = new Date("2026-06-01T12:00:00Z");
-const after = (ms: number) => new Date(start.getTime() + ms);
+const moment = (ms: number) => new Date(start.getTime() + ms);
 
 /** Calls one after the other, each at its time; says which of them passed. */
 function run(limit: number, times: readonly number[], first: Budget | null = null) {
   let budget = first;
   const results = times.map((ms) => {
-    const result = chargeBudget(budget, limit, hour, after(ms));
+    const result = chargeBudget(budget, limit, hour, moment(ms));
     budget = result.budget;
     return result;
   });
@@ -69,13 +69,13 @@ describe("8.2 a window", () => {
 
   test("a limit that was raised counts from the next call on", () => {
     const { budget } = run(1, [0]);
-    expect(chargeBudget(budget, 2, hour, after(1)).isAllowed).toBe(true);
+    expect(chargeBudget(budget, 2, hour, moment(1)).isAllowed).toBe(true);
   });
 
   test("a clock that moved back neither opens a window nor keeps one open for longer than a window", () => {
     const { budget } = run(2, [0, 0]);
     const back = -24 * hour;
-    const moved = chargeBudget(budget, 2, hour, after(back));
+    const moved = chargeBudget(budget, 2, hour, moment(back));
     expect([moved.isAllowed, moved.charge.resetInMs]).toEqual([false, hour]);
     expect(run(2, [back + hour - 1, back + hour], moved.budget).passed).toEqual([false, true]);
   });
@@ -88,7 +88,7 @@ describe("8.2 a window", () => {
         let budget: Budget | null = null;
         const windows = new Map<number, number>();
         for (const ms of sorted) {
-          const result = chargeBudget(budget, limit, hour, after(ms));
+          const result = chargeBudget(budget, limit, hour, moment(ms));
           budget = result.budget;
           const opened = budget.windowStartedAt.getTime();
           if (result.isAllowed) windows.set(opened, (windows.get(opened) ?? 0) + 1);

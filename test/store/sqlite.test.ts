@@ -11,6 +11,7 @@ import { takeLock } from "../../src/store/sqlite/lock.ts";
 import { currentVersion } from "../../src/store/sqlite/migrate.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { testAuditKey, testAuthor } from "../helpers/test-author.ts";
+import { openWatchedStore } from "../helpers/watched-store.ts";
 import { describeStore } from "./contract.ts";
 
 describeStore("SQLite", async () => SqliteStore.inMemory(testAuditKey));
@@ -31,15 +32,6 @@ function workspace(name: string) {
   return { id: `id of ${name}` as WorkspaceId, name, plan: "team", disabledAt: null } as const;
 }
 
-/** A store in the folder of the test, and the connection that it works with. */
-function createWatched(): { store: SqliteStore; connection: Database } {
-  const pragma = vi.spyOn(Database.prototype, "pragma");
-  const store = SqliteStore.create(folder, "check", testAuditKey);
-  const connection = pragma.mock.contexts[0];
-  if (!(connection instanceof Database)) throw new Error("the store opened no connection");
-  return { store, connection };
-}
-
 /** Changes a database file as no store does. */
 function alter(sql: string): void {
   const connection = new Database(databaseFile());
@@ -49,7 +41,7 @@ function alter(sql: string): void {
 
 describe("the database file", () => {
   test("what is answered is on the disk: WAL with full synchronisation, foreign keys on", () => {
-    const { store, connection } = createWatched();
+    const { store, connection } = openWatchedStore(folder);
     const settings = ["journal_mode", "synchronous", "foreign_keys", "trusted_schema"];
     // In SQLite 2 is FULL.
     const expected = ["wal", 2, 1, 0];
@@ -95,7 +87,7 @@ describe("the database file", () => {
   });
 
   test("a full disk is storage_full: nothing of the change is there, reads go on, and so do writes once there is room", async () => {
-    const { store, connection } = createWatched();
+    const { store, connection } = openWatchedStore(folder);
     await store.insertWorkspace(workspace("Acme"), null, testAuthor);
     connection.pragma(`max_page_count = ${connection.pragma("page_count", { simple: true })}`);
     const tooBig = workspace("x".repeat(100_000));
@@ -108,7 +100,7 @@ describe("the database file", () => {
   });
 
   test("a damaged database is unavailable, not an answer", async () => {
-    const { store, connection } = createWatched();
+    const { store, connection } = openWatchedStore(folder);
     for (let count = 0; count < 200; count += 1)
       await store.insertWorkspace(workspace(`Acme ${count}`), null, testAuthor);
     connection.pragma("wal_checkpoint(TRUNCATE)");

@@ -110,6 +110,10 @@ export function callHandler(
        polls = polls + excluded.polls`,
   );
   const notePolled = connection.prepare("INSERT OR IGNORE INTO polled (scan_id, key_id) VALUES (?, ?)");
+  // The scan may have gone while the event waited.
+  const notePolledLate = connection.prepare(
+    "INSERT OR IGNORE INTO polled (scan_id, key_id) SELECT id, ? FROM scan WHERE id = ?",
+  );
   const wasPolled = connection.prepare<[string, string], { scan_id: string }>(
     "SELECT scan_id FROM polled WHERE scan_id = ? AND key_id = ?",
   );
@@ -164,8 +168,11 @@ export function callHandler(
         budgets.set(one, { budget: { windowStartedAt: toDate(window_started_at), count }, isChanged: false });
       }
     }
-    const result = chargeBudget(budgets.get(kind)?.budget ?? null, limit, rules.limits.windowMs, rules.steadyNow);
-    if (result.isAllowed) budgets.set(kind, { budget: result.budget, isChanged: true });
+    const before = budgets.get(kind)?.budget ?? null;
+    const result = chargeBudget(before, limit, rules.limits.windowMs, rules.steadyNow);
+    // A refusal counts nothing, but a window that it moved, because the clock moved back, must end in one window.
+    const isMoved = result.budget.windowStartedAt.getTime() !== before?.windowStartedAt.getTime();
+    if (result.isAllowed || isMoved) budgets.set(kind, { budget: result.budget, isChanged: true });
     return result;
   }
 
@@ -314,6 +321,16 @@ export function callHandler(
   }
 
   return {
+    /** Without the polls that the audit trail names already: while it could not be written, each was taken for a first one. */
+    onlyFirstPolls(events: readonly AuditEvent[]): AuditEvent[] {
+      return events.filter(({ action, requestId, keyId }) => {
+        if (action !== "enrich.polled" || requestId === null || keyId === null) return true;
+        if (wasPolled.get(requestId, keyId) !== undefined) return false;
+        notePolledLate.run(keyId, requestId);
+        return true;
+      });
+    },
+
     /** With `fault` nothing is written, and the events are for the caller to keep. */
     handle(
       calls: readonly Call[],

@@ -11,7 +11,14 @@ import { apiKeyTable } from "./api-key.ts";
 import { auditTable } from "./audit.ts";
 import { callHandler } from "./call.ts";
 import { corpusTable } from "./corpus.ts";
-import { becomeImpatient, type Connection, openConnection, type Patience, transactPatiently } from "./driver.ts";
+import {
+  asUnavailable,
+  becomeImpatient,
+  type Connection,
+  openConnection,
+  type Patience,
+  transactPatiently,
+} from "./driver.ts";
 import { currentVersion, migrate, schemaVersion } from "./migrate.ts";
 import { operatorTable } from "./operator.ts";
 import { paceTable } from "./pace.ts";
@@ -112,14 +119,15 @@ export class SqliteStore implements port.Store {
     rules: port.CallRules,
     earlier: readonly AuditEvent[],
   ): Promise<port.Reply[]> {
-    return transactPatiently(this.#connection, "immediate", impatient, () => {
-      this.#audit.append(earlier);
+    const work = () => {
+      this.#audit.append(this.#calls.onlyFirstPolls(earlier));
       return this.#calls.handle(calls, rules, null).replies;
-    });
+    };
+    return asUnavailable(transactPatiently(this.#connection, "immediate", impatient, work));
   }
 
   readCalls(calls: readonly port.Call[], rules: port.CallRules, fault: AppError) {
-    return this.#read(() => this.#calls.handle(calls, rules, fault));
+    return asUnavailable(this.#read(() => this.#calls.handle(calls, rules, fault)));
   }
 
   claimScan(request: port.ClaimRequest): Promise<ClaimedScan | null> {
@@ -213,7 +221,7 @@ export class SqliteStore implements port.Store {
   }
 
   appendEvents(events: readonly AuditEvent[]): Promise<void> {
-    return this.#write(() => this.#audit.append(events));
+    return this.#write(() => this.#audit.append(this.#calls.onlyFirstPolls(events)));
   }
 
   listEvents(workspaceId: WorkspaceId, page: port.AuditPage): Promise<port.Page<AuditEvent>> {
