@@ -56,6 +56,8 @@ type Denials = { since: number; count: number; correlationId: string | null; out
 /** Keeps the audit trail of a service: what waits, denials, and the copies of its head. */
 export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTools): AuditTrail {
   let waiting: AuditEvent[] = [];
+  // Written by the next turn and not with the next call: whoever calls could measure whether a denial was of a known key.
+  const denied: AuditEvent[] = [];
   let missed = 0;
   let droppedCount = 0;
   const denials = new Map<string | null, Denials>();
@@ -66,9 +68,17 @@ export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTo
   function wait(events: readonly AuditEvent[]): void {
     const room = Math.max(0, maxWaiting - waiting.length);
     waiting.push(...events.slice(0, room));
-    const dropped = Math.max(0, events.length - room);
-    missed += dropped;
-    droppedCount += dropped;
+    drop(Math.max(0, events.length - room));
+  }
+
+  function drop(count: number): void {
+    missed += count;
+    droppedCount += count;
+  }
+
+  function deny(event: AuditEvent): void {
+    if (waiting.length + denied.length < maxWaiting) denied.push(event);
+    else drop(1);
   }
 
   function takeWaiting(): AuditEvent[] {
@@ -88,13 +98,13 @@ export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTo
     wait(later);
   }
 
-  function denied(from: CallOrigin, outcome: string, who: DeniedPrincipal): void {
+  function noteDenial(from: CallOrigin, outcome: string, who: DeniedPrincipal): void {
     const author = { at: now(), ip: from.ip, outcome, correlationId: from.correlationId };
     if (who !== "unknown") {
       const { workspaceId } = who;
       const about = "operator" in who ? {} : { keyId: who.keyId, keyName: who.keyName };
       const actor = "operator" in who ? `operator:${who.operator}` : `key:${who.keyId}`;
-      wait([auditEvent({ ...author, actor }, "auth.denied", { workspaceId, ...about })]);
+      deny(auditEvent({ ...author, actor }, "auth.denied", { workspaceId, ...about }));
       return;
     }
     const address = denials.has(from.ip) || denials.size < maxAddresses ? from.ip : null;
@@ -105,7 +115,7 @@ export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTo
     }
     // The first one is written at once, those of the next minute together when it is over.
     denials.set(address, { since: steadyNow(), count: 0, correlationId: from.correlationId, outcome });
-    wait([auditEvent({ ...author, ip: address, actor: "anonymous" }, "auth.denied", { count: 1 })]);
+    deny(auditEvent({ ...author, ip: address, actor: "anonymous" }, "auth.denied", { count: 1 }));
   }
 
   function endDenials(isLast: boolean): void {
@@ -115,12 +125,13 @@ export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTo
       if (entry.count === 0) continue;
       const { count, correlationId, outcome } = entry;
       const author = { at: now(), actor: "anonymous", ip, outcome, correlationId };
-      wait([auditEvent(author, "auth.denied", { count })]);
+      deny(auditEvent(author, "auth.denied", { count }));
       if (!isLast) denials.set(ip, { ...entry, since: steadyNow(), count: 0 });
     }
   }
 
   async function flush(): Promise<void> {
+    wait(denied.splice(0));
     const events = takeWaiting();
     try {
       if (events.length > 0) await store.appendEvents(events);
@@ -159,9 +170,9 @@ export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTo
     wait,
     takeWaiting,
     putBack,
-    denied,
+    denied: noteDenial,
     droppedCount: () => droppedCount,
-    waitingCount: () => waiting.length,
+    waitingCount: () => waiting.length + denied.length,
     async stop() {
       clearInterval(timer);
       await turning;

@@ -161,6 +161,31 @@ describe("9.8 denials", () => {
     expect(counts.length).toBeLessThanOrEqual(7);
   });
 
+  test("are not written with the next call, whose caller could measure whether they were of a known key", async () => {
+    const trail = openTrail();
+    trail.denied(from, "401", "unknown");
+    trail.denied(from, "403", { workspaceId: "a" as WorkspaceId, operator: "alice" });
+    expect([trail.takeWaiting(), trail.waitingCount()]).toEqual([[], 2]);
+    await trail.turn();
+    expect(await trail.rows()).toHaveLength(2);
+    await trail.stop();
+  });
+
+  test("wait within the same bound as all rows", async () => {
+    const trail = openTrail();
+    trail.setFault(true);
+    trail.wait(events(9_999));
+    const key = { workspaceId: "a" as WorkspaceId, keyId: "b", keyName: "c" };
+    for (let count = 0; count < 3; count += 1) trail.denied(from, "401", key);
+    expect([trail.waitingCount(), trail.droppedCount()]).toEqual([10_000, 2]);
+    await trail.turn();
+    trail.setFault(false);
+    await trail.turn();
+    expect((await trail.rows())[0]).toMatchObject({ action: "audit.gap", count: 2 });
+    expect(await trail.rows()).toHaveLength(10_001);
+    await trail.stop();
+  });
+
   test("of more addresses than are told apart share one row without an address", async () => {
     const trail = openTrail();
     for (let index = 0; index < 10_000; index += 1) trail.denied({ ...from, ip: `address ${index}` }, "401", "unknown");

@@ -1,0 +1,465 @@
+/**
+ * Keys, limits and the audit trail, many times over, on the executable: parallel requests on a limit, parallel
+ * rotations, kills during rotation, audit trails that were tampered with, and the time that a refusal takes.
+ */
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { join } from "node:path";
+import Database from "better-sqlite3/linux-x64";
+import { readKeptHead, verifyAudit } from "../../src/access/audit.ts";
+import { makeToken } from "../../src/domain/api-key.ts";
+import { type AuditEvent, auditEvent } from "../../src/domain/audit.ts";
+import { deriveKeys } from "../../src/domain/keyed-hash.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
+import { Appliance, type Service } from "../../test/helpers/appliance.ts";
+import { share } from "./share.ts";
+
+type Key = { id: string; key: string; status: string };
+type Desk = { appliance: Appliance; service: Service; token: string; keysPath: string };
+
+const address = "jane.doe@example.com";
+const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
+const random = mulberry32(seed);
+let faultCount = 0;
+
+/** Of the audit table, but for the row and its mac. */
+const columns = [
+  "at",
+  "workspace_id",
+  "actor",
+  "action",
+  "key_id",
+  "key_name",
+  "request_id",
+  "indicator_hmac",
+  "ip",
+  "outcome",
+  "correlation_id",
+  "count",
+  "detail",
+];
+
+const refusals = ["unknown", "another unknown", "revoked"] as const;
+type Refusal = (typeof refusals)[number];
+
+/** As in dudect: a |t| above 4.5 is one in 150,000 by chance. */
+const tThreshold = 4.5;
+const permutationCount = 1000;
+
+console.log(`seed ${seed}`);
+await measure("60 parallel requests on a limit of 20", parallelRequests);
+await measure("20 parallel rotations", parallelRotations);
+await measure("kills -9 during a rotation", killsDuringRotation);
+await measure("tampered audit trails", tamperedTrails);
+await measure("time of a refusal", refusalTimes);
+process.exit(faultCount === 0 ? 0 : 1);
+
+async function measure(name: string, run: () => Promise<string>): Promise<void> {
+  const startedAt = performance.now();
+  const result = await run();
+  console.log(`${name}: ${result} (${((performance.now() - startedAt) / 1000).toFixed(1)} s)`);
+}
+
+function fault(text: string): void {
+  faultCount += 1;
+  console.log(`FAULT: ${text}`);
+}
+
+async function open(env: Record<string, string> = {}): Promise<Desk & AsyncDisposable> {
+  const appliance = new Appliance();
+  const init = appliance.json<{ workspace_id: string; operator_token: string }>("init");
+  const file = join(appliance.folder, "leak.csv");
+  writeFileSync(file, `email\n${address}\n`);
+  appliance.json("corpus", "import", file, "--name", "leak");
+  const service = await appliance.serve({ env });
+  return {
+    appliance,
+    service,
+    token: init.operator_token,
+    keysPath: `/api/v1/workspaces/${init.workspace_id}/keys`,
+    [Symbol.asyncDispose]: () => appliance[Symbol.asyncDispose](),
+  };
+}
+
+function manage({ service, token, keysPath }: Desk, method: string, path = "", body?: object): Promise<Response> {
+  return fetch(`${service.url}${keysPath}${path}`, {
+    method,
+    headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+}
+
+async function mint(desk: Desk): Promise<Key> {
+  return (await (await manage(desk, "POST", "", { name: crypto.randomUUID() })).json()) as Key;
+}
+
+function enrich({ service }: Pick<Desk, "service">, key: string): Promise<Response> {
+  return fetch(`${service.url}/api/v1/soc/enrich`, {
+    method: "POST",
+    headers: { "X-API-Key": key, "Content-Type": "application/json" },
+    body: JSON.stringify({ indicator: { type: "email", value: address } }),
+  });
+}
+
+async function parallelRequests(): Promise<string> {
+  const runCount = share(100);
+  await using desk = await open({ XPOSE_RATE_LIMIT_ENTERPRISE: "20" });
+  let exactCount = 0;
+  for (let run = 0; run < runCount; run += 1) {
+    const { id, key } = await mint(desk);
+    const answers = await Promise.all(Array.from({ length: 60 }, () => enrich(desk, key)));
+    const passed = answers.filter(({ status }) => status === 200 || status === 202).length;
+    const refused = answers.filter(({ status }) => status === 429).length;
+    if (passed === 20 && refused === 40) exactCount += 1;
+    else fault(`run ${run}: ${passed} passed and ${refused} were refused`);
+    await manage(desk, "DELETE", `/${id}`);
+  }
+  return `${exactCount} of ${runCount} runs with exactly 20 passed and 40 times 429`;
+}
+
+async function parallelRotations(): Promise<string> {
+  const runCount = share(100);
+  await using desk = await open();
+  let key = await mint(desk);
+  let exactCount = 0;
+  for (let run = 0; run < runCount; run += 1) {
+    const old = key;
+    const answers = await Promise.all(Array.from({ length: 20 }, () => manage(desk, "POST", `/${old.id}/rotate`)));
+    const won = answers.filter(({ status }) => status === 201);
+    const lost = answers.filter(({ status }) => status === 409).length;
+    const [winner] = won;
+    if (winner === undefined) {
+      fault(`run ${run}: no rotation was answered 201`);
+      break;
+    }
+    key = (await winner.json()) as Key;
+    const works = [(await enrich(desk, old.key)).status, (await enrich(desk, key.key)).status];
+    const { keys } = (await (await manage(desk, "GET", "?status=active")).json()) as { keys: Key[] };
+    const isExact = won.length === 1 && lost === 19 && works[0] === 401 && (works[1] ?? 500) < 300 && keys.length === 1;
+    if (isExact) exactCount += 1;
+    else fault(`run ${run}: ${won.length} x 201, ${lost} x 409, statuses ${works.join()}, ${keys.length} active keys`);
+  }
+  return `${exactCount} of ${runCount} runs with one 201, 19 times 409 and one working key`;
+}
+
+async function killsDuringRotation(): Promise<string> {
+  const runCount = share(50);
+  await using desk = await open();
+  let key = await mint(desk);
+  const ends = { old: 0, new: 0, answered: 0 };
+  let service = desk.service;
+  for (let run = 0; run < runCount; run += 1) {
+    const now = { ...desk, service };
+    // A connection that is open already, so that the kill meets the rotation and not the handshake.
+    await manage(now, "GET");
+    const rotation = manage(now, "POST", `/${key.id}/rotate`)
+      .then(async (response) => (await response.json()) as Key)
+      .catch(() => null);
+    const until = performance.now() + random() * 4;
+    while (performance.now() < until) await new Promise((resolve) => setImmediate(resolve));
+    service.kill("SIGKILL");
+    await service.exited;
+    const answered = await rotation;
+    service = await desk.appliance.serve();
+    const { keys } = desk.appliance.json<{ keys: Key[] }>("keys", "list");
+    const active = keys.filter(({ status }) => status === "active");
+    const isOld = active[0]?.id === key.id;
+    const oldStatus = (await enrich({ service }, key.key)).status;
+    if (active.length !== 1) fault(`run ${run}: ${active.length} active keys`);
+    if (oldStatus < 300 !== isOld) fault(`run ${run}: the old key answers ${oldStatus}, and is active: ${isOld}`);
+    if (answered !== null) {
+      ends.answered += 1;
+      if (isOld || (await enrich({ service }, answered.key)).status >= 300)
+        fault(`run ${run}: an answered key is lost`);
+    }
+    ends[isOld ? "old" : "new"] += 1;
+    const { ok } = desk.appliance.json<{ ok: boolean }>("audit", "verify");
+    if (!ok) fault(`run ${run}: the audit trail is broken`);
+    key = desk.appliance.json<Key>("keys", "rotate", active[0]?.id ?? "");
+  }
+  return `${runCount} kills, each with exactly one working key: ${ends.old} old, ${ends.new} new (${ends.answered} of them answered)`;
+}
+
+type Tampering = {
+  readonly kind: string;
+  readonly sql: string;
+  readonly badRow: number;
+  /** Starts from the older copy instead of the newest state. */
+  readonly isOlder?: boolean;
+  /** The service writes so many rows behind it afterwards. */
+  readonly goesOn?: number;
+};
+
+async function tamperedTrails(): Promise<string> {
+  const runCount = share(1000);
+  await using desk = await open();
+  const { appliance } = desk;
+  const key = await mint(desk);
+  await Promise.all(Array.from({ length: 40 }, () => enrich(desk, key.key)));
+  desk.service.kill("SIGTERM");
+  await desk.service.exited;
+  const secret = Buffer.from(readFileSync(join(appliance.dataDir, "secret.key"), "utf8").trim(), "hex");
+  const { audit: auditKey } = deriveKeys(secret);
+  const source = join(appliance.dataDir, "xpose.db");
+  const headFile = join(appliance.dataDir, "audit.head");
+  const [older, newest] = [join(appliance.folder, "older.db"), join(appliance.folder, "newest.db")];
+  const checkpoint = () => {
+    const connection = new Database(source);
+    connection.pragma("wal_checkpoint(TRUNCATE)");
+    connection.close();
+  };
+  checkpoint();
+  copyFileSync(source, older);
+  const store = SqliteStore.open(appliance.dataDir, auditKey);
+  const olderRow = (await store.auditHead()).row;
+  await store.appendEvents(Array.from({ length: 60 }, (_, index) => event(index)));
+  store.close();
+  appliance.json("workspaces", "set-plan", "default", "team");
+  checkpoint();
+  copyFileSync(source, newest);
+  const kept = readKeptHead(headFile);
+  if (kept === null) throw new Error("no head was kept");
+  const folder = join(appliance.folder, "tampered");
+  mkdirSync(folder);
+
+  const whole = await check(newest, "", 0);
+  if (!whole.ok) fault(`an untouched trail is called broken: ${whole.problem}`);
+  const found: Record<string, number> = {};
+  let missedCount = 0;
+  for (let run = 0; run < runCount; run += 1) {
+    const tampering = anyTampering(kept.row, olderRow);
+    const { ok, badRow } = await check(
+      tampering.isOlder === true ? older : newest,
+      tampering.sql,
+      tampering.goesOn ?? 0,
+    );
+    if (!ok && badRow === tampering.badRow) found[tampering.kind] = (found[tampering.kind] ?? 0) + 1;
+    else {
+      missedCount += 1;
+      fault(`${tampering.kind}: row ${tampering.badRow}, found ${badRow}: ${tampering.sql}`);
+    }
+    if (run % 20 !== 0) continue;
+    // The same on the executable.
+    copyFileSync(join(folder, "xpose.db"), source);
+    const { exitCode, stdout } = appliance.run(["audit", "verify", "--json"]);
+    const { first_bad_row: told } = JSON.parse(stdout) as { first_bad_row: number };
+    if (exitCode !== 1 || told !== tampering.badRow) fault(`the executable ends with ${exitCode} and row ${told}`);
+  }
+  return `${runCount - missedCount} of ${runCount} found, each at its row, in trails of ${kept.row} rows: ${JSON.stringify(found)}`;
+
+  async function check(from: string, sql: string, rowsAfter: number) {
+    for (const name of ["xpose.db-wal", "xpose.db-shm"])
+      await Bun.file(join(folder, name))
+        .delete()
+        .catch(() => undefined);
+    copyFileSync(from, join(folder, "xpose.db"));
+    const connection = new Database(join(folder, "xpose.db"));
+    connection.exec(
+      `PRAGMA journal_mode = DELETE; DROP TRIGGER audit_refuses_update; DROP TRIGGER audit_refuses_delete; ${sql}`,
+    );
+    connection.close();
+    const tampered = SqliteStore.open(folder, auditKey);
+    try {
+      if (rowsAfter > 0) await tampered.appendEvents(Array.from({ length: rowsAfter }, (_, index) => event(index)));
+      return await verifyAudit(tampered, auditKey, kept === null ? [] : [kept]);
+    } finally {
+      tampered.close();
+      const connection = new Database(join(folder, "xpose.db"));
+      connection.pragma("journal_mode = DELETE");
+      connection.close();
+    }
+  }
+}
+
+function event(index: number): AuditEvent {
+  const by = { at: new Date(), actor: "operator:alice", ip: "203.0.113.7", outcome: "ok", correlationId: null };
+  return auditEvent(by, "source.changed", { detail: `source ${index}` });
+}
+
+/** One change of a trail of `lastRow` rows, all of which `kept` covers; `olderRow` is the last row of the older copy. */
+function anyTampering(lastRow: number, olderRow: number): Tampering {
+  const row = 1 + Math.floor(random() * lastRow);
+  const other = 1 + Math.floor(random() * lastRow);
+  const copyTo = (target: string, from: number) =>
+    `INSERT INTO audit SELECT ${target}, ${columns.join()}, mac FROM audit WHERE row = ${from}`;
+  const column = columns[Math.floor(random() * columns.length)] ?? "at";
+  const changed = ["at", "count"].includes(column) ? `coalesce(${column}, 0) + 1` : `coalesce(${column}, '') || 'x'`;
+  const makers: (() => Tampering)[] = [
+    () => ({ kind: "change", sql: `UPDATE audit SET ${column} = ${changed} WHERE row = ${row}`, badRow: row }),
+    () => ({ kind: "change of a mac", sql: `UPDATE audit SET mac = randomblob(32) WHERE row = ${row}`, badRow: row }),
+    () => ({ kind: "delete", sql: `DELETE FROM audit WHERE row = ${row}`, badRow: row }),
+    () => ({
+      kind: "delete and renumber",
+      sql: `DELETE FROM audit WHERE row = ${row}; UPDATE audit SET row = -(row - 1) WHERE row > ${row}; UPDATE audit SET row = -row WHERE row < 0`,
+      badRow: row,
+    }),
+    () =>
+      row === other
+        ? anyTampering(lastRow, olderRow)
+        : {
+            kind: "reorder",
+            sql: `UPDATE audit SET row = -1 WHERE row = ${row}; UPDATE audit SET row = ${row} WHERE row = ${other}; UPDATE audit SET row = ${other} WHERE row = -1`,
+            badRow: Math.min(row, other),
+          },
+    () => ({
+      kind: "insert",
+      sql: `UPDATE audit SET row = -(row + 1) WHERE row >= ${row}; UPDATE audit SET row = -row WHERE row < 0; ${copyTo(String(row), row + 1)}`,
+      // The row that was put in has the bytes of the one that it pushed on, so the first wrong one is that.
+      badRow: row + 1,
+    }),
+    () => ({ kind: "insert at the end", sql: copyTo(String(lastRow + 1), row), badRow: lastRow + 1 }),
+    () => ({ kind: "insert before the first", sql: copyTo(String(-row), other), badRow: -row }),
+    () => ({ kind: "cut tail", sql: `DELETE FROM audit WHERE row >= ${row}`, badRow: row }),
+    () => ({
+      kind: "cut tail, the service went on",
+      sql: `DELETE FROM audit WHERE row >= ${row}`,
+      badRow: lastRow,
+      goesOn: lastRow - row + 1 + Math.floor(random() * 5),
+    }),
+    () => ({ kind: "older copy", sql: "", badRow: olderRow + 1, isOlder: true }),
+    () => ({
+      kind: "older copy, the service went on",
+      sql: "",
+      badRow: lastRow,
+      isOlder: true,
+      goesOn: lastRow - olderRow + Math.floor(random() * 5),
+    }),
+  ];
+  const make = makers[Math.floor(random() * makers.length)];
+  if (make === undefined) throw new Error("there is no tampering");
+  return make();
+}
+
+/**
+ * Times the refusal of a well-formed unknown key, of another one (the null) and of a known revoked one, over one
+ * connection. Which comes next is drawn at random, so whatever drifts or is left over by the request before falls on all
+ * alike, and a permutation of the labels is an exact test.
+ */
+async function refusalTimes(): Promise<string> {
+  const wanted = share(20_000);
+  await using desk = await open();
+  const { id, key: revoked } = await mint(desk);
+  await (await enrich(desk, revoked)).arrayBuffer();
+  await manage(desk, "DELETE", `/${id}`);
+  const unknownKey = () => makeToken("key", crypto.getRandomValues(new Uint8Array(20)));
+  const { port } = new URL(desk.service.url);
+  const request = (key: string) =>
+    `GET /api/v1/soc/enrich/3f2a8c1e-0000-4000-8000-000000000000 HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nX-API-Key: ${key}\r\nX-Correlation-Id: soak\r\n\r\n`;
+  const requests: Record<Refusal, string> = {
+    unknown: request(unknownKey()),
+    "another unknown": request(unknownKey()),
+    revoked: request(revoked),
+  };
+  const socket = await openSocket(Number(port));
+  const samples: Record<Refusal, number[]> = { unknown: [], "another unknown": [], revoked: [] };
+  const afterwards: Record<Refusal, number[]> = { unknown: [], "another unknown": [], revoked: [] };
+  let before: Refusal | null = null;
+  for (let count = 0; count < 2_000; count += 1) await ask(socket, requests.unknown);
+  while (refusals.some((one) => samples[one].length < wanted)) {
+    const one = refusals[Math.floor(random() * 3)] ?? "unknown";
+    const us = await ask(socket, requests[one]);
+    samples[one].push(us);
+    // What the request before leaves behind for the next one.
+    if (before !== null && one !== "revoked") afterwards[before].push(us);
+    before = one;
+  }
+  socket.destroy();
+  for (const one of refusals) console.log(`  ${one}: ${summary(samples[one])}`);
+  const compare = (name: string, a: number[], b: number[], isGuarantee: boolean) => {
+    const { differenceUs, t, p } = compareTimes(a, b);
+    const isTold = Math.abs(t) > tThreshold && p <= 1 / permutationCount;
+    console.log(
+      `  ${name}: ${differenceUs.toFixed(2)} us apart, Welch t ${t.toFixed(2)}, permutation p ${p.toFixed(4)}: ${isTold ? "told apart" : "not told apart"}`,
+    );
+    if (isTold && isGuarantee) fault(`${name} are told apart by time`);
+  };
+  compare("unknown against another unknown (null)", samples.unknown, samples["another unknown"], true);
+  compare("unknown against revoked", samples.unknown, samples.revoked, true);
+  compare("an unknown key after an unknown one, and after a revoked one", afterwards.unknown, afterwards.revoked, true);
+  return `${refusals.map((one) => samples[one].length).join(" + ")} samples`;
+}
+
+/** Trimmed means (the slowest tenth is the scheduler's, and left out on both sides), Welch's t of them, and the share of random relabellings that are as far apart. */
+function compareTimes(a: readonly number[], b: readonly number[]) {
+  const limit = quantile(
+    [...a, ...b].sort((x, y) => x - y),
+    0.9,
+  );
+  const [one, other] = [a.filter((us) => us <= limit), b.filter((us) => us <= limit)];
+  const differenceUs = mean(other) - mean(one);
+  const t = differenceUs / Math.sqrt(variance(one) / one.length + variance(other) / other.length);
+  const pool = Float64Array.from([...one, ...other]);
+  const total = pool.reduce((sum, us) => sum + us, 0);
+  let asFarCount = 0;
+  for (let round = 0; round < permutationCount; round += 1) {
+    let sum = 0;
+    // The first `one.length` places of a shuffle.
+    for (let index = 0; index < one.length; index += 1) {
+      const from = index + Math.floor(random() * (pool.length - index));
+      const picked = pool[from] ?? 0;
+      pool[from] = pool[index] ?? 0;
+      pool[index] = picked;
+      sum += picked;
+    }
+    const difference = (total - sum) / other.length - sum / one.length;
+    if (Math.abs(difference) >= Math.abs(differenceUs)) asFarCount += 1;
+  }
+  return { differenceUs, t, p: (asFarCount + 1) / (permutationCount + 1) };
+}
+
+function summary(times: readonly number[]): string {
+  const sorted = times.toSorted((a, b) => a - b);
+  const shown = [0.1, 0.5, 0.9, 0.99].map((q) => `p${q * 100} ${quantile(sorted, q).toFixed(1)}`);
+  return `${times.length} samples, us: ${shown.join(", ")}`;
+}
+
+function quantile(sorted: readonly number[], q: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0;
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function variance(values: readonly number[]): number {
+  const middle = mean(values);
+  return values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1);
+}
+
+function openSocket(port: number): Promise<Socket> {
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  const socket = connect({ port, host: "127.0.0.1", noDelay: true }, () => resolve(socket));
+  socket.on("error", reject);
+  return promise;
+}
+
+/** Microseconds from the request to the end of its answer, which must be 401. */
+function ask(socket: Socket, request: string): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  let text = "";
+  const startedAt = performance.now();
+  const onData = (chunk: Buffer) => {
+    text += chunk.toString("latin1");
+    const end = text.indexOf("\r\n\r\n");
+    const length = Number(/content-length: (\d+)/i.exec(text)?.[1] ?? Number.NaN);
+    if (end === -1 || text.length < end + 4 + length) return;
+    const us = (performance.now() - startedAt) * 1000;
+    socket.off("data", onData);
+    if (text.startsWith("HTTP/1.1 401")) resolve(us);
+    else reject(new Error(`not refused: ${text.slice(0, 20)}`));
+  };
+  socket.on("data", onData);
+  socket.write(request);
+  return promise;
+}
+
+/** A small generator with a seed, so that a run can be repeated. */
+function mulberry32(start: number): () => number {
+  let state = start;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let bits = Math.imul(state ^ (state >>> 15), 1 | state);
+    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits;
+    return ((bits ^ (bits >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
