@@ -99,23 +99,20 @@ export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTo
   }
 
   function noteDenial(from: CallOrigin, outcome: string, who: DeniedPrincipal): void {
-    const author = { at: now(), ip: from.ip, outcome, correlationId: from.correlationId };
-    if (who !== "unknown") {
-      const { workspaceId } = who;
-      const about = "operator" in who ? {} : { keyId: who.keyId, keyName: who.keyName };
-      const actor = "operator" in who ? `operator:${who.operator}` : `key:${who.keyId}`;
-      deny(auditEvent({ ...author, actor }, "auth.denied", { workspaceId, ...about }));
-      return;
-    }
-    const address = denials.has(from.ip) || denials.size < maxAddresses ? from.ip : null;
+    const { ip, correlationId } = from;
+    const address = denials.has(ip) || denials.size < maxAddresses ? ip : null;
     const known = denials.get(address);
-    if (known !== undefined) {
+    // The row is made whoever it is about, and thrown away if it is only counted, so that all denials take the same time.
+    const event = denialEvent(from, outcome, who, now());
+    if (who !== "unknown") {
+      deny(event);
+    } else if (known !== undefined) {
       known.count += 1;
-      return;
+    } else {
+      // The first one is written at once, those of the next minute together when it is over.
+      denials.set(address, { since: steadyNow(), count: 0, correlationId, outcome });
+      deny({ ...event, ip: address });
     }
-    // The first one is written at once, those of the next minute together when it is over.
-    denials.set(address, { since: steadyNow(), count: 0, correlationId: from.correlationId, outcome });
-    deny(auditEvent({ ...author, ip: address, actor: "anonymous" }, "auth.denied", { count: 1 }));
   }
 
   function endDenials(isLast: boolean): void {
@@ -179,6 +176,16 @@ export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTo
       await turn(true);
     },
   };
+}
+
+function denialEvent(from: CallOrigin, outcome: string, who: DeniedPrincipal, at: Date): AuditEvent {
+  const author = { at, ip: from.ip, outcome, correlationId: from.correlationId };
+  if (who === "unknown") return auditEvent({ ...author, actor: "anonymous" }, "auth.denied", { count: 1 });
+  const { workspaceId } = who;
+  if ("operator" in who)
+    return auditEvent({ ...author, actor: `operator:${who.operator}` }, "auth.denied", { workspaceId });
+  const { keyId, keyName } = who;
+  return auditEvent({ ...author, actor: `key:${keyId}` }, "auth.denied", { workspaceId, keyId, keyName });
 }
 
 /** What the service itself does, in nobody's name. */
