@@ -12,6 +12,7 @@ import { type AuditEvent, auditEvent } from "../../src/domain/audit.ts";
 import { deriveKeys } from "../../src/domain/keyed-hash.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { Appliance, type Service } from "../../test/helpers/appliance.ts";
+import { rewriteTrail, type StoredEvent } from "../../test/helpers/rewritten-trail.ts";
 import { share } from "./share.ts";
 
 type Key = { id: string; key: string; status: string };
@@ -21,23 +22,6 @@ const address = "jane.doe@example.com";
 const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
 const random = mulberry32(seed);
 let faultCount = 0;
-
-/** Of the audit table, but for the row and its mac. */
-const columns = [
-  "at",
-  "workspace_id",
-  "actor",
-  "action",
-  "key_id",
-  "key_name",
-  "request_id",
-  "indicator_hmac",
-  "ip",
-  "outcome",
-  "correlation_id",
-  "count",
-  "detail",
-];
 
 const refusals = ["unknown", "another unknown", "revoked"] as const;
 type Refusal = (typeof refusals)[number];
@@ -187,7 +171,7 @@ async function killsDuringRotation(): Promise<string> {
 
 type Tampering = {
   readonly kind: string;
-  readonly sql: string;
+  readonly change: (events: StoredEvent[]) => StoredEvent[];
   readonly badRow: number;
   /** Starts from the older copy instead of the newest state. */
   readonly isOlder?: boolean;
@@ -227,7 +211,7 @@ async function tamperedTrails(): Promise<string> {
   const folder = join(appliance.folder, "tampered");
   mkdirSync(folder);
 
-  const whole = await check(newest, "", 0);
+  const whole = await check(newest, (events) => events, 0);
   if (!whole.ok) fault(`an untouched trail is called broken: ${whole.problem}`);
   const found: Record<string, number> = {};
   let missedCount = 0;
@@ -235,13 +219,13 @@ async function tamperedTrails(): Promise<string> {
     const tampering = anyTampering(kept.row, olderRow);
     const { ok, badRow } = await check(
       tampering.isOlder === true ? older : newest,
-      tampering.sql,
+      tampering.change,
       tampering.goesOn ?? 0,
     );
     if (!ok && badRow === tampering.badRow) found[tampering.kind] = (found[tampering.kind] ?? 0) + 1;
     else {
       missedCount += 1;
-      fault(`${tampering.kind}: row ${tampering.badRow}, found ${badRow}: ${tampering.sql}`);
+      fault(`${tampering.kind}: row ${tampering.badRow}, found ${badRow}`);
     }
     if (run % 20 !== 0) continue;
     // The same on the executable.
@@ -252,16 +236,15 @@ async function tamperedTrails(): Promise<string> {
   }
   return `${runCount - missedCount} of ${runCount} found, each at its row, in trails of ${kept.row} rows: ${JSON.stringify(found)}`;
 
-  async function check(from: string, sql: string, rowsAfter: number) {
+  async function check(from: string, change: Tampering["change"], rowsAfter: number) {
     for (const name of ["xpose.db-wal", "xpose.db-shm"])
       await Bun.file(join(folder, name))
         .delete()
         .catch(() => undefined);
     copyFileSync(from, join(folder, "xpose.db"));
     const connection = new Database(join(folder, "xpose.db"));
-    connection.exec(
-      `PRAGMA journal_mode = DELETE; DROP TRIGGER audit_refuses_update; DROP TRIGGER audit_refuses_delete; ${sql}`,
-    );
+    connection.pragma("journal_mode = DELETE");
+    rewriteTrail(connection, change);
     connection.close();
     const tampered = SqliteStore.open(folder, auditKey);
     try {
@@ -281,50 +264,54 @@ function event(index: number): AuditEvent {
   return auditEvent(by, "source.changed", { detail: `source ${index}` });
 }
 
-/** One change of a trail of `lastRow` rows, all of which `kept` covers; `olderRow` is the last row of the older copy. */
+/** One change of a trail of `lastRow` rows, all of which the kept head covers; `olderRow` is the last row of the older copy. */
 function anyTampering(lastRow: number, olderRow: number): Tampering {
   const row = 1 + Math.floor(random() * lastRow);
-  const other = 1 + Math.floor(random() * lastRow);
-  const copyTo = (target: string, from: number) =>
-    `INSERT INTO audit SELECT ${target}, ${columns.join()}, mac FROM audit WHERE row = ${from}`;
-  const column = columns[Math.floor(random() * columns.length)] ?? "at";
-  const changed = ["at", "count"].includes(column) ? `coalesce(${column}, 0) + 1` : `coalesce(${column}, '') || 'x'`;
+  const other = 1 + ((row + Math.floor(random() * (lastRow - 1))) % lastRow);
+  const at = (events: StoredEvent[], place: number) => events.slice(place - 1, place);
+  const renumbered = (events: StoredEvent[]) => events.map((event, index) => ({ ...event, row: index + 1 }));
+  const edited = (edit: (event: StoredEvent) => StoredEvent) => (events: StoredEvent[]) =>
+    events.map((event) => (event.row === row ? edit(event) : event));
+  const added = (place: number) => (events: StoredEvent[]) => [
+    ...events,
+    ...at(events, other).map((event) => ({ ...event, row: place })),
+  ];
+  const without = (events: StoredEvent[]) => events.filter((event) => event.row !== row);
+  const cut = (events: StoredEvent[]) => events.slice(0, row - 1);
+  const swapped: Record<number, number> = { [row]: other, [other]: row };
   const makers: (() => Tampering)[] = [
-    () => ({ kind: "change", sql: `UPDATE audit SET ${column} = ${changed} WHERE row = ${row}`, badRow: row }),
-    () => ({ kind: "change of a mac", sql: `UPDATE audit SET mac = randomblob(32) WHERE row = ${row}`, badRow: row }),
-    () => ({ kind: "delete", sql: `DELETE FROM audit WHERE row = ${row}`, badRow: row }),
+    () => ({ kind: "change", change: edited(changeField), badRow: row }),
     () => ({
-      kind: "delete and renumber",
-      sql: `DELETE FROM audit WHERE row = ${row}; UPDATE audit SET row = -(row - 1) WHERE row > ${row}; UPDATE audit SET row = -row WHERE row < 0`,
+      kind: "change of a mac",
+      change: edited((event) => ({ ...event, mac: crypto.getRandomValues(new Uint8Array(32)) })),
       badRow: row,
     }),
-    () =>
-      row === other
-        ? anyTampering(lastRow, olderRow)
-        : {
-            kind: "reorder",
-            sql: `UPDATE audit SET row = -1 WHERE row = ${row}; UPDATE audit SET row = ${row} WHERE row = ${other}; UPDATE audit SET row = ${other} WHERE row = -1`,
-            badRow: Math.min(row, other),
-          },
+    () => ({ kind: "delete", change: without, badRow: row }),
+    () => ({ kind: "delete and renumber", change: (events) => renumbered(without(events)), badRow: row }),
+    () => ({
+      kind: "reorder",
+      change: (events) => events.map((event) => ({ ...event, row: swapped[event.row] ?? event.row })),
+      badRow: Math.min(row, other),
+    }),
     () => ({
       kind: "insert",
-      sql: `UPDATE audit SET row = -(row + 1) WHERE row >= ${row}; UPDATE audit SET row = -row WHERE row < 0; ${copyTo(String(row), row + 1)}`,
-      // The row that was put in has the bytes of the one that it pushed on, so the first wrong one is that.
+      // The row that is put in has the bytes of the one that it pushes on, so the first wrong one is that.
+      change: (events) => renumbered([...events.slice(0, row), ...at(events, row), ...events.slice(row)]),
       badRow: row + 1,
     }),
-    () => ({ kind: "insert at the end", sql: copyTo(String(lastRow + 1), row), badRow: lastRow + 1 }),
-    () => ({ kind: "insert before the first", sql: copyTo(String(-row), other), badRow: -row }),
-    () => ({ kind: "cut tail", sql: `DELETE FROM audit WHERE row >= ${row}`, badRow: row }),
+    () => ({ kind: "insert at the end", change: added(lastRow + 1), badRow: lastRow + 1 }),
+    () => ({ kind: "insert before the first", change: added(-row), badRow: -row }),
+    () => ({ kind: "cut tail", change: cut, badRow: row }),
     () => ({
       kind: "cut tail, the service went on",
-      sql: `DELETE FROM audit WHERE row >= ${row}`,
+      change: cut,
       badRow: lastRow,
       goesOn: lastRow - row + 1 + Math.floor(random() * 5),
     }),
-    () => ({ kind: "older copy", sql: "", badRow: olderRow + 1, isOlder: true }),
+    () => ({ kind: "older copy", change: (events) => events, badRow: olderRow + 1, isOlder: true }),
     () => ({
       kind: "older copy, the service went on",
-      sql: "",
+      change: (events) => events,
       badRow: lastRow,
       isOlder: true,
       goesOn: lastRow - olderRow + Math.floor(random() * 5),
@@ -333,6 +320,15 @@ function anyTampering(lastRow: number, olderRow: number): Tampering {
   const make = makers[Math.floor(random() * makers.length)];
   if (make === undefined) throw new Error("there is no tampering");
   return make();
+}
+
+/** Another value in one field, whichever it is. */
+function changeField(event: StoredEvent): StoredEvent {
+  const names = Object.keys(event.fields);
+  const name = names[Math.floor(random() * names.length)] ?? "at";
+  const value = event.fields[name] ?? null;
+  const isNumber = typeof value === "number" || ["at", "count"].includes(name);
+  return { ...event, fields: { ...event.fields, [name]: isNumber ? Number(value ?? 0) + 1 : `${value ?? ""}x` } };
 }
 
 /**

@@ -7,7 +7,9 @@ import { type AuditEvent, auditBody, auditEvent, headText } from "../../src/doma
 import { AppError } from "../../src/domain/error.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
 import type { Store } from "../../src/store/store.ts";
+import { auditEvents } from "../helpers/audit-events.ts";
 import { ManualClock } from "../helpers/manual-clock.ts";
+import { rewriteTrail, type StoredEvent } from "../helpers/rewritten-trail.ts";
 import { testAuditKey, testAuthor } from "../helpers/test-author.ts";
 import { openWatchedStore } from "../helpers/watched-store.ts";
 
@@ -56,7 +58,7 @@ function openTrail() {
       await vi.advanceTimersByTimeAsync(1000);
       await clock.advance(0);
     },
-    rows: () => store.readChain(0, 100_000),
+    rows: () => auditEvents(store),
   };
 }
 
@@ -238,7 +240,7 @@ describe("9.8 the kept head", () => {
     await trail.store.appendEvents(events(5));
     await trail.turn();
     const kept = readFileSync(headFile, "utf8");
-    trail.connection.exec("DROP TRIGGER audit_refuses_delete; DELETE FROM audit WHERE row > 3");
+    rewriteTrail(trail.connection, (rows) => rows.slice(0, 3));
     await trail.turn();
     await trail.store.appendEvents(events(20));
     for (let count = 0; count < 3; count += 1) await trail.turn();
@@ -276,56 +278,61 @@ describe("9.8 the kept head", () => {
 describe("9.8 a trail that was tampered with is found, and where", () => {
   const rowCount = 40;
 
-  async function openTampered(sql: string) {
+  type Change = (rows: StoredEvent[]) => StoredEvent[];
+
+  async function openTampered(change: Change) {
     const { store, connection } = openWatchedStore();
     await store.appendEvents(events(rowCount));
     await keepHead(store, headFile);
-    connection.exec("DROP TRIGGER audit_refuses_update; DROP TRIGGER audit_refuses_delete");
-    connection.exec(sql);
+    rewriteTrail(connection, change);
     return store;
   }
 
-  const copy = (from: number, to: string) =>
-    `INSERT INTO audit SELECT ${to}, at, workspace_id, actor, action, key_id, key_name, request_id, indicator_hmac, ip,
-      outcome, correlation_id, count, detail, mac FROM audit WHERE row = ${from}`;
+  const edit =
+    (row: number, to: (event: StoredEvent) => Partial<StoredEvent>): Change =>
+    (rows) =>
+      rows.map((event) => (event.row === row ? { ...event, ...to(event) } : event));
+  const set = (row: number, fields: StoredEvent["fields"]) =>
+    edit(row, (event) => ({ fields: { ...event.fields, ...fields } }));
+  const without =
+    (row: number): Change =>
+    (rows) =>
+      rows.filter((event) => event.row !== row);
+  const copyTo =
+    (row: number): Change =>
+    (rows) => [...rows, ...rows.slice(11, 12).map((event) => ({ ...event, row }))];
+  const renumbered: Change = (rows) => rows.map((event, index) => ({ ...event, row: index + 1 }));
+  const places: Record<number, number> = { 5: 30, 30: 5 };
 
   test.each([
-    {
-      what: "an actor that was changed",
-      sql: "UPDATE audit SET actor = 'operator:mallory' WHERE row = 17",
-      badRow: 17,
-    },
-    { what: "a time that was changed", sql: "UPDATE audit SET at = at + 1 WHERE row = 1", badRow: 1 },
-    { what: "null that became text", sql: "UPDATE audit SET ip = '' WHERE row = 40", badRow: 40 },
-    { what: "a mac that was changed", sql: "UPDATE audit SET mac = zeroblob(32) WHERE row = 9", badRow: 9 },
-    { what: "a mac that was cut", sql: "UPDATE audit SET mac = substr(mac, 1, 31) WHERE row = 9", badRow: 9 },
-    { what: "a row that was deleted", sql: "DELETE FROM audit WHERE row = 17", badRow: 17 },
-    { what: "the first row deleted", sql: "DELETE FROM audit WHERE row = 1", badRow: 1 },
-    {
-      what: "a row deleted and the others moved up",
-      sql: "DELETE FROM audit WHERE row = 17; UPDATE audit SET row = -row + 1 WHERE row > 17; UPDATE audit SET row = -row WHERE row < 0",
-      badRow: 17,
-    },
+    { what: "an actor that was changed", change: set(17, { actor: "operator:mallory" }), badRow: 17 },
+    { what: "a time that was changed", change: set(1, { at: 0 }), badRow: 1 },
+    { what: "null that became text", change: set(40, { ip: "" }), badRow: 40 },
+    { what: "a mac that was changed", change: edit(9, () => ({ mac: new Uint8Array(32) })), badRow: 9 },
+    { what: "a mac that was cut", change: edit(9, ({ mac }) => ({ mac: mac.slice(0, 31) })), badRow: 9 },
+    { what: "a row that was deleted", change: without(17), badRow: 17 },
+    { what: "the first row deleted", change: without(1), badRow: 1 },
+    { what: "a row deleted and the others moved up", change: (rows) => renumbered(without(17)(rows)), badRow: 17 },
     {
       what: "two rows that changed places",
-      sql: "UPDATE audit SET row = 99 WHERE row = 5; UPDATE audit SET row = 5 WHERE row = 30; UPDATE audit SET row = 30 WHERE row = 99",
+      change: (rows) => rows.map((event) => ({ ...event, row: places[event.row] ?? event.row })),
       badRow: 5,
     },
-    { what: "a row that was added at the end", sql: copy(12, "41"), badRow: 41 },
-    { what: "a row that was added far behind the end", sql: copy(12, "500"), badRow: 41 },
-    { what: "a row that was added before the first one", sql: copy(12, "0"), badRow: 0 },
-    { what: "a row with a negative number", sql: copy(12, "-7"), badRow: -7 },
-    { what: "a tail that was cut", sql: "DELETE FROM audit WHERE row > 30", badRow: 31 },
-    { what: "a trail that was emptied", sql: "DELETE FROM audit", badRow: 1 },
-  ])("$what", async ({ sql, badRow }) => {
-    const store = await openTampered(sql);
+    { what: "a row that was added at the end", change: copyTo(41), badRow: 41 },
+    { what: "a row that was added far behind the end", change: copyTo(500), badRow: 41 },
+    { what: "a row that was added before the first one", change: copyTo(0), badRow: 0 },
+    { what: "a row with a negative number", change: copyTo(-7), badRow: -7 },
+    { what: "a tail that was cut", change: (rows) => rows.slice(0, 30), badRow: 31 },
+    { what: "a trail that was emptied", change: () => [], badRow: 1 },
+  ] satisfies { what: string; change: Change; badRow: number }[])("$what", async ({ change, badRow }) => {
+    const store = await openTampered(change);
     const kept = readKeptHead(headFile);
     if (kept === null) return expect.unreachable();
     expect(await verifyAudit(store, testAuditKey, [kept])).toMatchObject({ ok: false, badRow });
   });
 
   test("a trail that nobody touched is whole, with the kept head and one from the log", async () => {
-    const store = await openTampered("");
+    const store = await openTampered((rows) => rows);
     const { row, mac } = await store.auditHead();
     const [tenth] = await store.readChain(9, 1);
     const kept = readKeptHead(headFile);
@@ -336,7 +343,7 @@ describe("9.8 a trail that was tampered with is found, and where", () => {
   });
 
   test("every head that is given counts, also two of the same row", async () => {
-    const store = await openTampered("DELETE FROM audit WHERE row > 30");
+    const store = await openTampered((rows) => rows.slice(0, 30));
     const old = readKeptHead(headFile);
     await store.appendEvents(events(10).map((one) => ({ ...one, actor: "operator:mallory" })));
     const replaced = await store.auditHead();

@@ -49,7 +49,7 @@ describe("9.8 the chain", () => {
 
   test("a mac depends on the key, on the row number and on the row before", () => {
     const first = chainEvent(auditKey, emptyHead, event);
-    expect(first).toMatchObject({ row: 1, ...event });
+    expect(first.row).toBe(1);
     expect(first.mac).toHaveLength(32);
     expect(chainEvent(auditKey, emptyHead, event)).toEqual(first);
     const others = [

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { makeToken } from "../../../src/domain/api-key.ts";
 import { makeTrust, type Peer } from "../../../src/http/client.ts";
+import { auditEvents } from "../../helpers/audit-events.ts";
 import { addOperator, operatorClient, ownHost } from "../../helpers/operator-client.ts";
 import { errorCode } from "../../helpers/soc-client.ts";
 import { localPeer, openTestService, type TestServiceOptions } from "../../helpers/test-service.ts";
@@ -24,7 +25,7 @@ async function open(options: TestServiceOptions = {}) {
     /** Logs in and returns the cookie as a browser sends it. */
     session: async () => cookieOf(await logIn()),
     listKeys: async (cookie: string) => (await call("GET", keysPath, undefined, { Cookie: cookie })).status,
-    actions: async () => (await service.store.readChain(0, 1000)).map(({ action, actor }) => `${action} ${actor}`),
+    actions: async () => (await auditEvents(service.store)).map(({ action, actor }) => `${action} ${actor}`),
   };
 }
 
@@ -275,7 +276,7 @@ test("log-in and log-out are named in the audit trail, and no secret is", async 
   await call("DELETE", "/api/v1/session", undefined, { Cookie: cookie, ...sameOrigin });
   const own = (await actions()).filter((line) => line.includes("session"));
   expect(own).toEqual(["workspace.session_started operator:alice", "workspace.session_ended operator:alice"]);
-  const text = JSON.stringify(await store.readChain(0, 1000));
+  const text = JSON.stringify(await auditEvents(store));
   for (const secret of [token, cookie.slice("xpose_session=".length)]) expect(text).not.toContain(secret);
 });
 

@@ -1,0 +1,7 @@
+import type { AuditEvent, AuditHead } from "../../src/domain/audit.ts";
+import type { Store } from "../../src/store/store.ts";
+
+/** All events of an audit trail with their places, oldest first. */
+export async function auditEvents(store: Pick<Store, "readChain">): Promise<(AuditEvent & AuditHead)[]> {
+  return store.readChain(Number.NEGATIVE_INFINITY, 1_000_000);
+}
