@@ -54,6 +54,8 @@ export async function enrich(exchange: Exchange): Promise<Response> {
   const rest = { scanId: reply.scanId, view: "envelope", isCharged: true } as const;
   const waited = await app.calls.serve({ kind: "poll", caller: { keyHash }, from, ...rest });
   if (waited.kind === "unfinished") return toResponse(reply, limits);
+  // The key was revoked meanwhile: told as any such key (CONTRACT.md 1.2).
+  if (waited.kind === "refused" && waited.denied !== undefined) return toResponse(waited, {});
   return toResponse(waited, { ...limits, "Preference-Applied": "wait" });
 }
 

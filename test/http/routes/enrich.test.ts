@@ -510,6 +510,20 @@ describe("3.6 Prefer: wait", () => {
     expect(waitPreference(header)).toBe(seconds);
   });
 
+  test("a key that is revoked while its request waits is told the same bytes as any revoked key", async () => {
+    const service = await open();
+    const { answer } = gate(service);
+    const headers = { "X-Correlation-Id": "c-1" };
+    const waiting = service.enrich(address, { ...headers, Prefer: "wait=50" });
+    await turnOver();
+    await service.store.revokeKey(service.tenant.id, service.tenant.keyId, testAuthor);
+    answer();
+    const [waited, next] = [await waiting, await service.enrich(address, headers)];
+    const bytes = async (response: Response) => [response.status, [...response.headers], await response.text()];
+    expect(waited.status).toBe(401);
+    expect(await bytes(waited)).toEqual(await bytes(next));
+  });
+
   test("a scan that is done in time is answered with its envelope", async () => {
     const service = await open();
     const { answer } = gate(service);
