@@ -304,6 +304,7 @@ describe("9.8 the audit trail", () => {
 
     // Database and head replaced together, by what was made behind the cut: only a head from the log finds it.
     writeFileSync(headFile, "");
+    expect(appliance.run(["audit", "verify"]).stderr).toMatch(/^warning: no head is kept in [^\n]+\n$/);
     const replaced = verify();
     expect(replaced.ok).toBe(true);
     expect(verify("--head", whole.head)).toMatchObject({ exitCode: 1, ok: false, first_bad_row: rows });
