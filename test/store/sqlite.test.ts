@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3/linux-x64";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import firstMigration from "../../migrations/0001_first.sql" with { type: "text" };
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
 import { openConnection } from "../../src/store/sqlite/driver.ts";
 import { takeLock } from "../../src/store/sqlite/lock.ts";
@@ -298,3 +299,24 @@ async function openWatchedService() {
   if (!(connection instanceof Database)) throw new Error("the store opened no connection");
   return { ...service, connection };
 }
+
+test("a directory of the first version is brought up to date with everything in it, and its audit trail begins", async () => {
+  const connection = openConnection(databaseFile(), { mustExist: false });
+  const workspaceId = workspace("Acme").id;
+  connection.exec(`${firstMigration}; PRAGMA user_version = 1;
+    INSERT INTO property (name, value) VALUES ('secret_check', 'check');
+    INSERT INTO workspace VALUES ('${workspaceId}', 'Acme', 'acme', 'team', NULL, '');
+    INSERT INTO api_key (id, workspace_id, name, folded_name, prefix, hash, created_at, created_by)
+      VALUES ('key', '${workspaceId}', 'siem', 'siem', 'xpz_live_0000', 'aa', 0, 'cli');
+    INSERT INTO operator VALUES ('operator', '${workspaceId}', 'admin', 'admin', 'bb', 0, NULL)`);
+  connection.close();
+  expect(SqliteStore.inspect(folder).state).toBe("older");
+  const store = SqliteStore.open(folder, testAuditKey);
+  expect(SqliteStore.inspect(folder).state).toBe("ready");
+  expect(await store.findWorkspace("acme")).toEqual(workspace("Acme"));
+  expect(await store.findOperator({ tokenHash: "bb" }, testAuthor.at)).toMatchObject({ name: "admin" });
+  expect((await store.auditHead()).row).toBe(0);
+  expect(await store.revokeKey(workspaceId, "key", testAuthor)).toMatchObject({ revokedAt: testAuthor.at });
+  expect((await store.auditHead()).row).toBe(1);
+  store.close();
+});
