@@ -19,12 +19,10 @@ type Key = { id: string; key: string; status: string };
 type Desk = { appliance: Appliance; service: Service; token: string; keysPath: string };
 
 const address = "jane.doe@example.com";
+const unknownId = "3f2a8c1e-0000-4000-8000-000000000000";
 const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
 const random = mulberry32(seed);
 let faultCount = 0;
-
-const refusals = ["unknown", "another unknown", "revoked"] as const;
-type Refusal = (typeof refusals)[number];
 
 /** As in dudect: a |t| above 4.5 is one in 150,000 by chance. */
 const tThreshold = 4.5;
@@ -41,6 +39,7 @@ await measure("20 parallel rotations", parallelRotations);
 await measure("kills -9 during a rotation", killsDuringRotation);
 await measure("tampered audit trails", tamperedTrails);
 await measure("time of a refusal", refusalTimes);
+await measure("time of a scan that is not there", foreignScanTimes);
 process.exit(faultCount === 0 ? 0 : 1);
 
 async function measure(name: string, run: () => Promise<string>): Promise<void> {
@@ -331,53 +330,81 @@ function changeField(event: StoredEvent): StoredEvent {
   return { ...event, fields: { ...event.fields, [name]: isNumber ? Number(value ?? 0) + 1 : `${value ?? ""}x` } };
 }
 
-/**
- * Times the refusal of a well-formed unknown key, of another one (the null) and of a known revoked one, over one
- * connection. Which comes next is drawn at random, so whatever drifts or is left over by the request before falls on all
- * alike, and a permutation of the labels is an exact test.
- */
+/** A well-formed unknown key, another one (the null), and a known revoked one. */
 async function refusalTimes(): Promise<string> {
-  const wanted = share(20_000);
   await using desk = await open();
   const { id, key: revoked } = await mint(desk);
   await (await enrich(desk, revoked)).arrayBuffer();
   await manage(desk, "DELETE", `/${id}`);
   const unknownKey = () => makeToken("key", crypto.getRandomValues(new Uint8Array(20)));
-  const { port } = new URL(desk.service.url);
-  const request = (key: string) =>
-    `GET /api/v1/soc/enrich/3f2a8c1e-0000-4000-8000-000000000000 HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nX-API-Key: ${key}\r\nX-Correlation-Id: soak\r\n\r\n`;
-  const requests: Record<Refusal, string> = {
-    unknown: request(unknownKey()),
-    "another unknown": request(unknownKey()),
-    revoked: request(revoked),
-  };
-  const socket = await openSocket(Number(port));
-  const samples: Record<Refusal, number[]> = { unknown: [], "another unknown": [], revoked: [] };
-  const afterwards: Record<Refusal, number[]> = { unknown: [], "another unknown": [], revoked: [] };
-  let before: Refusal | null = null;
-  for (let count = 0; count < 2_000; count += 1) await ask(socket, requests.unknown);
-  while (refusals.some((one) => samples[one].length < wanted)) {
-    const one = refusals[Math.floor(random() * 3)] ?? "unknown";
-    const us = await ask(socket, requests[one]);
-    samples[one].push(us);
-    // What the request before leaves behind for the next one.
-    if (before !== null && one !== "revoked") afterwards[before].push(us);
-    before = one;
+  const get = (key: string) => pollText(desk, key, unknownId);
+  const requests = { unknown: get(unknownKey()), null: get(unknownKey()), revoked: get(revoked) };
+  const { of, after } = await sampleTimes(desk, requests, share(20_000), 401);
+  compare("an unknown key and another unknown one (null)", of.unknown, of.null);
+  compare("an unknown key and a revoked one", of.unknown, of.revoked);
+  compare("what comes after an unknown key, and after a revoked one", after.unknown, after.revoked);
+  return `${of.unknown.length} + ${of.null.length} + ${of.revoked.length} samples`;
+}
+
+/** A scan id that nobody has, another one (the null), and one of another workspace (CONTRACT.md 6.1). */
+async function foreignScanTimes(): Promise<string> {
+  await using desk = await open({ XPOSE_RATE_LIMIT_ENTERPRISE: "0", XPOSE_RATE_LIMIT_TEAM: "0" });
+  const { key } = await mint(desk);
+  desk.appliance.json("workspaces", "create", "--name", "other");
+  const foreignKey = desk.appliance.mintKey("foreign", "other");
+  const { request_id: foreignId } = (await (await enrich(desk, foreignKey)).json()) as { request_id: string };
+  while ((await (await enrich(desk, foreignKey)).text()).includes("scanning")) await Bun.sleep(10);
+  const get = (scanId: string) => pollText(desk, key, scanId);
+  const requests = { unknown: get(unknownId), null: get(crypto.randomUUID()), foreign: get(foreignId) };
+  const { of } = await sampleTimes(desk, requests, share(20_000), 404);
+  compare("an unknown id and another unknown one (null)", of.unknown, of.null);
+  compare("an unknown id and a foreign one", of.unknown, of.foreign);
+  return `${of.unknown.length} + ${of.null.length} + ${of.foreign.length} samples`;
+}
+
+function pollText({ service }: Desk, key: string, scanId: string): string {
+  const { host } = new URL(service.url);
+  return `GET /api/v1/soc/enrich/${scanId} HTTP/1.1\r\nHost: ${host}\r\nX-API-Key: ${key}\r\nX-Correlation-Id: soak\r\n\r\n`;
+}
+
+/**
+ * Times requests over one connection, in microseconds, until each was made `wanted` times. Which comes next is drawn at
+ * random, so that whatever drifts falls on all alike and a permutation of the labels is an exact test. `after` has the
+ * times of the others by the request before them: what that one leaves behind.
+ */
+async function sampleTimes<Name extends string>(
+  { service }: Desk,
+  requests: Readonly<Record<Name, string>>,
+  wanted: number,
+  status: number,
+): Promise<{ of: Record<Name, number[]>; after: Record<Name, number[]> }> {
+  const names = Object.keys(requests) as Name[];
+  const empty = () => Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, number[]>;
+  const [of, after] = [empty(), empty()];
+  const [first] = names;
+  if (first === undefined) throw new Error("there is nothing to time");
+  const socket = await openSocket(Number(new URL(service.url).port));
+  for (let count = 0; count < Math.min(2_000, wanted); count += 1) await ask(socket, requests[first], status);
+  for (let before: Name | null = null; names.some((name) => of[name].length < wanted); ) {
+    const name: Name = names[Math.floor(random() * names.length)] ?? first;
+    const us = await ask(socket, requests[name], status);
+    of[name].push(us);
+    if (before !== null && name === first) after[before].push(us);
+    before = name;
   }
   socket.destroy();
-  for (const one of refusals) console.log(`  ${one}: ${summary(samples[one])}`);
-  const compare = (name: string, a: number[], b: number[]) => {
-    const { differenceUs, t, p } = compareTimes(a, b);
-    const isTold = Math.abs(t) > tThreshold && p <= 1 / permutationCount;
-    console.log(
-      `  ${name}: ${differenceUs.toFixed(2)} us apart, Welch t ${t.toFixed(2)}, permutation p ${p.toFixed(4)}: ${isTold ? `told apart, ${toleratedUs} us is tolerated` : "not told apart"}`,
-    );
-    if (isTold && Math.abs(differenceUs) > toleratedUs) fault(`${name} are told apart by time`);
-  };
-  compare("unknown against another unknown (null)", samples.unknown, samples["another unknown"]);
-  compare("unknown against revoked", samples.unknown, samples.revoked);
-  compare("an unknown key after an unknown one, and after a revoked one", afterwards.unknown, afterwards.revoked);
-  return `${refusals.map((one) => samples[one].length).join(" + ")} samples`;
+  for (const name of names) console.log(`  ${name}: ${summary(of[name])}`);
+  return { of, after };
+}
+
+function compare(name: string, a: readonly number[], b: readonly number[]): void {
+  const { differenceUs, t, p } = compareTimes(a, b);
+  const isTold = Math.abs(t) > tThreshold && p <= 1 / permutationCount;
+  const verdict = isTold ? `told apart, ${toleratedUs} us is tolerated` : "not told apart";
+  console.log(
+    `  ${name}: ${differenceUs.toFixed(2)} us apart, Welch t ${t.toFixed(2)}, permutation p ${p.toFixed(4)}: ${verdict}`,
+  );
+  if (isTold && Math.abs(differenceUs) > toleratedUs) fault(`${name} are told apart by time`);
 }
 
 /** Trimmed means (the slowest tenth is the scheduler's, and left out on both sides), Welch's t of them, and the share of random relabellings that are as far apart. */
@@ -434,8 +461,8 @@ function openSocket(port: number): Promise<Socket> {
   return promise;
 }
 
-/** Microseconds from the request to the end of its answer, which must be 401. */
-function ask(socket: Socket, request: string): Promise<number> {
+/** Microseconds from the request to the end of its answer, which must have this status. */
+function ask(socket: Socket, request: string, status: number): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   let text = "";
   const startedAt = performance.now();
@@ -446,8 +473,8 @@ function ask(socket: Socket, request: string): Promise<number> {
     if (end === -1 || text.length < end + 4 + length) return;
     const us = (performance.now() - startedAt) * 1000;
     socket.off("data", onData);
-    if (text.startsWith("HTTP/1.1 401")) resolve(us);
-    else reject(new Error(`not refused: ${text.slice(0, 20)}`));
+    if (text.startsWith(`HTTP/1.1 ${status}`)) resolve(us);
+    else reject(new Error(`not ${status}: ${text.slice(0, 20)}`));
   };
   socket.on("data", onData);
   socket.write(request);
