@@ -20,6 +20,8 @@ const denialWindowMs = 60_000;
 /** Addresses that are told apart at once; those beyond share one row. */
 const maxAddresses = 10_000;
 const headLoggedEveryMs = 60_000;
+/** A stop tries for a second to write what is left: the service has to end within 10. */
+const [lastTries, lastPauseMs] = [20, 50];
 
 export type AuditTrail = {
   /** Events that could not be written with what they tell of. */
@@ -174,6 +176,11 @@ export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTo
       clearInterval(timer);
       await turning;
       await turn(true);
+      // Another process may have been writing just then; nobody tries again later.
+      for (let tries = 0; waiting.length > 0 && tries < lastTries; tries += 1) {
+        await Bun.sleep(lastPauseMs);
+        await turn(true);
+      }
     },
   };
 }

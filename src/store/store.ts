@@ -88,7 +88,7 @@ export interface Store {
   /** False when there was no such session. */
   endSession(sessionHash: string, by: Author): Promise<boolean>;
 
-  /** Writes events that belong to no other change. */
+  /** Writes events that belong to no other change, now or not at all: it does not wait for another process. */
   appendEvents(events: readonly AuditEvent[]): Promise<void>;
   /** Newest first. */
   listEvents(workspaceId: WorkspaceId, page: AuditPage): Promise<Page<AuditEvent>>;

@@ -114,6 +114,16 @@ describe("9.8 rows that cannot be written", () => {
     await trail.stop();
   });
 
+  test("a stop waits for a process that writes just then", async () => {
+    const trail = openTrail();
+    trail.setFault(true);
+    trail.wait([event("a")]);
+    const stopped = trail.stop();
+    setTimeout(() => trail.setFault(false), 60);
+    await stopped;
+    expect(await trail.rows()).toHaveLength(1);
+  });
+
   test("a stop writes what is left, and copies and logs the head", async () => {
     const trail = openTrail();
     trail.wait([event("a")]);

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3/linux-x64";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import firstMigration from "../../migrations/0001_first.sql" with { type: "text" };
+import { auditEvent } from "../../src/domain/audit.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
 import { openConnection } from "../../src/store/sqlite/driver.ts";
 import { takeLock } from "../../src/store/sqlite/lock.ts";
@@ -318,5 +319,24 @@ test("a directory of the first version is brought up to date with everything in 
   expect((await store.auditHead()).row).toBe(0);
   expect(await store.revokeKey(workspaceId, "key", testAuthor)).toMatchObject({ revokedAt: testAuthor.at });
   expect((await store.auditHead()).row).toBe(1);
+  store.close();
+});
+
+test("9.8 events that waited are written at once or not at all, so that no later row comes before them", async () => {
+  const { store } = openWatchedStore(folder);
+  const other = new Database(databaseFile());
+  other.exec("BEGIN IMMEDIATE");
+  const event = auditEvent(testAuthor, "audit.gap", { count: 3 });
+  const ends: string[] = [];
+  const nextTurn = new Promise((resolve) => setImmediate(resolve)).then(() => ends.push("another turn"));
+  await expect(store.appendEvents([event])).rejects.toMatchObject({ code: "unavailable" });
+  ends.push("refused");
+  await nextTurn;
+  expect(ends).toEqual(["refused", "another turn"]);
+  other.exec("ROLLBACK");
+  expect((await store.auditHead()).row).toBe(0);
+  await store.appendEvents([event]);
+  expect((await store.auditHead()).row).toBe(1);
+  other.close();
   store.close();
 });

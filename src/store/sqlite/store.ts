@@ -32,6 +32,8 @@ const fileName = "xpose.db";
 const patient: Patience = { totalMs: 5_000, pauseMs: 20 };
 /** For calls: hits can be served without writing, and a caller that misses is told soon. */
 const impatient: Patience = { totalMs: 100, pauseMs: 10 };
+/** For events that wait: they are tried again a second later, and nothing may be written before them meanwhile. */
+const once: Patience = { totalMs: 0, pauseMs: 0 };
 
 /** What a data directory holds: no database, an unfinished or a newer one, one to migrate first, or one to work with. */
 export type DatabaseState = "absent" | "unfinished" | "newer" | "older" | "ready";
@@ -221,7 +223,8 @@ export class SqliteStore implements port.Store {
   }
 
   appendEvents(events: readonly AuditEvent[]): Promise<void> {
-    return this.#write(() => this.#audit.append(this.#calls.onlyFirstPolls(events)));
+    const work = () => this.#audit.append(this.#calls.onlyFirstPolls(events));
+    return transactPatiently(this.#connection, "immediate", once, work);
   }
 
   listEvents(workspaceId: WorkspaceId, page: port.AuditPage): Promise<port.Page<AuditEvent>> {
