@@ -74,3 +74,9 @@ CREATE TRIGGER audit_holder_refuses_delete BEFORE DELETE ON audit_holder
 BEGIN
   SELECT RAISE(ABORT, 'audit events are never deleted');
 END;
+-- Replacing a row fires no trigger for its deletion.
+CREATE TRIGGER audit_refuses_replacement BEFORE INSERT ON audit
+WHEN EXISTS (SELECT 1 FROM audit WHERE first_event = NEW.first_event)
+BEGIN
+  SELECT RAISE(ABORT, 'audit events are never changed');
+END;

@@ -1,5 +1,5 @@
 /**
- * The whole gate: types, lint, unit tests, the build, and the tests on the executable. Stops at the first fault; the
+ * The whole gate: types, lint, unit tests, the build, the tests on the executable, and a tenth of the soak. Stops at the first fault; the
  * last line counts the tests of both suites: `N passed, N failed, N skipped`.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -17,6 +17,7 @@ run("lint", ["npm", "run", "--silent", "lint"]);
 test("unit tests", "test");
 run("build", ["npm", "run", "--silent", "build"]);
 test("tests on the executable", "test:appliance");
+run("soak, a tenth of it", ["npm", "run", "--silent", "soak", "--", "--share", "10"]);
 finish(0);
 
 function run(name: string, command: string[]): boolean {

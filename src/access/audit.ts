@@ -20,6 +20,8 @@ const denialWindowMs = 60_000;
 /** Addresses that are told apart at once; those beyond share one row. */
 const maxAddresses = 10_000;
 const headLoggedEveryMs = 60_000;
+/** A stop tries for a second to write what is left: the service has to end within 10. */
+const [lastTries, lastPauseMs] = [20, 50];
 
 export type AuditTrail = {
   /** Events that could not be written with what they tell of. */
@@ -41,7 +43,7 @@ export type DeniedPrincipal =
   | "unknown";
 
 type TrailTools = {
-  readonly store: Pick<Store, "appendEvents" | "auditHead">;
+  readonly store: Pick<Store, "appendEvents" | "auditHead" | "readChain">;
   readonly now: () => Date;
   readonly steadyNow: () => number;
   readonly headFile: string;
@@ -56,19 +58,29 @@ type Denials = { since: number; count: number; correlationId: string | null; out
 /** Keeps the audit trail of a service: what waits, denials, and the copies of its head. */
 export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTools): AuditTrail {
   let waiting: AuditEvent[] = [];
+  // Written by the next turn and not with the next call: whoever calls could measure whether a denial was of a known key.
+  const denied: AuditEvent[] = [];
   let missed = 0;
   let droppedCount = 0;
   const denials = new Map<string | null, Denials>();
   let loggedAt = Number.NEGATIVE_INFINITY;
   let loggedRow = -1;
-  let isHeadFileBroken = false;
+  let isHeadKept = true;
 
   function wait(events: readonly AuditEvent[]): void {
     const room = Math.max(0, maxWaiting - waiting.length);
     waiting.push(...events.slice(0, room));
-    const dropped = Math.max(0, events.length - room);
-    missed += dropped;
-    droppedCount += dropped;
+    drop(Math.max(0, events.length - room));
+  }
+
+  function drop(count: number): void {
+    missed += count;
+    droppedCount += count;
+  }
+
+  function deny(event: AuditEvent): void {
+    if (waiting.length + denied.length < maxWaiting) denied.push(event);
+    else drop(1);
   }
 
   function takeWaiting(): AuditEvent[] {
@@ -88,24 +100,21 @@ export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTo
     wait(later);
   }
 
-  function denied(from: CallOrigin, outcome: string, who: DeniedPrincipal): void {
-    const author = { at: now(), ip: from.ip, outcome, correlationId: from.correlationId };
-    if (who !== "unknown") {
-      const { workspaceId } = who;
-      const about = "operator" in who ? {} : { keyId: who.keyId, keyName: who.keyName };
-      const actor = "operator" in who ? `operator:${who.operator}` : `key:${who.keyId}`;
-      wait([auditEvent({ ...author, actor }, "auth.denied", { workspaceId, ...about })]);
-      return;
-    }
-    const address = denials.has(from.ip) || denials.size < maxAddresses ? from.ip : null;
+  function noteDenial(from: CallOrigin, outcome: string, who: DeniedPrincipal): void {
+    const { ip, correlationId } = from;
+    const address = denials.has(ip) || denials.size < maxAddresses ? ip : null;
     const known = denials.get(address);
-    if (known !== undefined) {
+    // The row is made whoever it is about, and thrown away if it is only counted, so that all denials take the same time.
+    const event = denialEvent(from, outcome, who, now());
+    if (who !== "unknown") {
+      deny(event);
+    } else if (known !== undefined) {
       known.count += 1;
-      return;
+    } else {
+      // The first one is written at once, those of the next minute together when it is over.
+      denials.set(address, { since: steadyNow(), count: 0, correlationId, outcome });
+      deny({ ...event, ip: address });
     }
-    // The first one is written at once, those of the next minute together when it is over.
-    denials.set(address, { since: steadyNow(), count: 0, correlationId: from.correlationId, outcome });
-    wait([auditEvent({ ...author, ip: address, actor: "anonymous" }, "auth.denied", { count: 1 })]);
   }
 
   function endDenials(isLast: boolean): void {
@@ -115,12 +124,13 @@ export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTo
       if (entry.count === 0) continue;
       const { count, correlationId, outcome } = entry;
       const author = { at: now(), actor: "anonymous", ip, outcome, correlationId };
-      wait([auditEvent(author, "auth.denied", { count })]);
+      deny(auditEvent(author, "auth.denied", { count }));
       if (!isLast) denials.set(ip, { ...entry, since: steadyNow(), count: 0 });
     }
   }
 
   async function flush(): Promise<void> {
+    wait(denied.splice(0));
     const events = takeWaiting();
     try {
       if (events.length > 0) await store.appendEvents(events);
@@ -132,14 +142,13 @@ export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTo
 
   async function copyHead(isLast: boolean): Promise<void> {
     const head = await store.auditHead();
-    try {
-      keepHead(head, headFile);
-      isHeadFileBroken = false;
-    } catch (error) {
-      if (!isHeadFileBroken)
-        log.error({ err: error }, "the head of the audit trail could not be kept beside the secret");
-      isHeadFileBroken = true;
-    }
+    const problem = await keepHead(store, headFile).then(
+      (isContinued) => (isContinued ? null : { kept: headFile }),
+      (error: unknown) => ({ err: error }),
+    );
+    if (problem !== null && isHeadKept)
+      log.error(problem, "the head of the audit trail is not kept, see xpose audit verify");
+    isHeadKept = problem === null;
     if (head.row === loggedRow || (!isLast && steadyNow() - loggedAt < headLoggedEveryMs)) return;
     log.info({ head: headText(head) }, "audit head");
     [loggedAt, loggedRow] = [steadyNow(), head.row];
@@ -160,15 +169,30 @@ export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTo
     wait,
     takeWaiting,
     putBack,
-    denied,
+    denied: noteDenial,
     droppedCount: () => droppedCount,
-    waitingCount: () => waiting.length,
+    waitingCount: () => waiting.length + denied.length,
     async stop() {
       clearInterval(timer);
       await turning;
       await turn(true);
+      // Another process may have been writing just then; nobody tries again later.
+      for (let tries = 0; waiting.length > 0 && tries < lastTries; tries += 1) {
+        await Bun.sleep(lastPauseMs);
+        await turn(true);
+      }
     },
   };
+}
+
+function denialEvent(from: CallOrigin, outcome: string, who: DeniedPrincipal, at: Date): AuditEvent {
+  const author = { at, ip: from.ip, outcome, correlationId: from.correlationId };
+  if (who === "unknown") return auditEvent({ ...author, actor: "anonymous" }, "auth.denied", { count: 1 });
+  const { workspaceId } = who;
+  if ("operator" in who)
+    return auditEvent({ ...author, actor: `operator:${who.operator}` }, "auth.denied", { workspaceId });
+  const { keyId, keyName } = who;
+  return auditEvent({ ...author, actor: `key:${keyId}` }, "auth.denied", { workspaceId, keyId, keyName });
 }
 
 /** What the service itself does, in nobody's name. */
@@ -176,13 +200,25 @@ export function ownAuthor(at: Date, outcome: "ok" | "failed"): Author {
   return { at, actor: "cli", ip: null, outcome, correlationId: null };
 }
 
-/** Copies the head to its file by rename, unless the file is further already. Throws the system's error. */
-export function keepHead(head: AuditHead, file: string): void {
+/**
+ * Copies the head to its file by rename, if the trail goes on from the head that is kept there. Returns false when it
+ * does not: then the trail was cut or replaced, and the file stays, so that `verifyAudit` goes on finding it however
+ * long the trail becomes. Throws the system's error.
+ */
+export async function keepHead(store: Pick<Store, "auditHead" | "readChain">, file: string): Promise<boolean> {
+  // Read first: another process may write a row and its head between the two.
   const kept = readKeptHead(file);
-  if (kept !== null && kept.row >= head.row) return;
+  const head = await store.auditHead();
+  if (kept !== null && kept.row > head.row) return false;
+  if (kept !== null && kept.row > 0) {
+    const [there] = await store.readChain(kept.row - 1, 1);
+    if (there?.row !== kept.row || there.mac !== kept.mac) return false;
+  }
+  if (kept?.row === head.row) return true;
   const temporary = `${file}.${process.pid}.tmp`;
   writeFileSync(temporary, `${headText(head)}\n`, { mode: 0o600 });
   renameSync(temporary, file);
+  return true;
 }
 
 /** The head that was kept, or null when there is none that can be read. */
@@ -220,16 +256,18 @@ export async function verifyAudit(
 ): Promise<AuditCheck> {
   let head = emptyHead;
   const bad = (badRow: number, problem: string): AuditCheck => ({ ok: false, rows: head.row, head, badRow, problem });
-  for (;;) {
-    const rows = await store.readChain(head.row, chainStep);
+  // From the very first row that is there: one before row 1 was put there by somebody else.
+  for (let after = Number.NEGATIVE_INFINITY; ; after = head.row) {
+    const rows = await store.readChain(after, chainStep);
     for (const row of rows) {
+      if (row.row < 1) return bad(row.row, "the event stands before the first one");
       if (row.row !== head.row + 1) return bad(head.row + 1, "events are missing before the next one");
       if (row.event === null || chainedMac(auditKey, head, row.text) !== row.mac) {
         return bad(row.row, "the event is not as it was written");
       }
-      const kept = keptHeads.find((one) => one.row === row.row);
-      if (kept !== undefined && kept.mac !== row.mac)
+      if (keptHeads.some((kept) => kept.row === row.row && kept.mac !== row.mac)) {
         return bad(row.row, "the event is another one than when its head was kept");
+      }
       head = row;
     }
     onProgress(head.row);

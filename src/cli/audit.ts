@@ -29,7 +29,10 @@ export function auditCommand(output: Output): Command {
         );
       }
       await withStore(readConfig(command, output), async ({ store, keys, headFile }) => {
-        const heads = [readKeptHead(headFile), givenHead].filter((head) => head !== null);
+        const keptHead = readKeptHead(headFile);
+        if (keptHead === null)
+          output.err(`warning: no head is kept in ${headFile}; a cut tail is found only with --head\n`);
+        const heads = [keptHead, givenHead].filter((head) => head !== null);
         const progress = drawProgress(output);
         const { ok, rows, head, badRow, problem } = await verifyAudit(store, keys.audit, heads, progress.count);
         progress.end();

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { statSync } from "node:fs";
+import { statSync, writeSync } from "node:fs";
 import { userInfo } from "node:os";
 import type { Command } from "commander";
 import type { Entropy } from "../access/api-key.ts";
@@ -50,11 +50,23 @@ export async function withStore<Result>(config: Config, work: (open: OpenStore) 
   const open = openStore(config, "command");
   try {
     const result = await work(open);
-    keepHead(await open.store.auditHead(), open.headFile);
+    await keepAuditHead(open);
     return result;
   } finally {
     open.store.close();
   }
+}
+
+/**
+ * Keeps the head of the audit trail, or says why not: what the command did is done, and where the secret lies in a
+ * folder that cannot be written, no command could ever succeed.
+ */
+export async function keepAuditHead({ store, headFile }: Pick<OpenStore, "store" | "headFile">): Promise<void> {
+  const problem = await keepHead(store, headFile).then(
+    (isContinued) => (isContinued ? null : "it does not go on from the one that is kept; run xpose audit verify"),
+    (error: unknown) => (error instanceof Error ? error.message : "unknown reason"),
+  );
+  if (problem !== null) writeSync(2, `warning: the head of the audit trail is not kept in ${headFile}: ${problem}\n`);
 }
 
 /**

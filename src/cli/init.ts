@@ -1,9 +1,8 @@
 import { Command } from "commander";
-import { keepHead } from "../access/audit.ts";
 import { newOperator } from "../access/operator.ts";
 import { createWorkspace } from "../access/workspace.ts";
 import { createDataDir } from "../wiring.ts";
-import { becomeOwner, commandAuthor, entropy, type GlobalOptions, readConfig } from "./context.ts";
+import { becomeOwner, commandAuthor, entropy, type GlobalOptions, keepAuditHead, readConfig } from "./context.ts";
 import { type Output, printResult } from "./output.ts";
 
 export function initCommand(output: Output): Command {
@@ -25,7 +24,7 @@ export function initCommand(output: Output): Command {
         token = first.token;
         return first.operator;
       });
-      keepHead(await store.auditHead(), headFile);
+      await keepAuditHead({ store, headFile });
       store.close();
       printResult(
         output,

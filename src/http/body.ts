@@ -6,9 +6,12 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
  * Reads a JSON body of at most `maxBytes`, whatever its declared length. Throws `payload_too_large`,
  * `unsupported_media_type` or `malformed_json`, in this order (CONTRACT.md 2, 3.2). The runtime's own limit is not
  * used: it answers before our checks and without our error body.
+ *
+ * `isFramed` says that the request came through the HTTP parser, which ends a body at its declared length: such a body
+ * is read in one piece, at a third of the cost of a stream.
  */
-export async function readJson(request: Request, maxBytes: number): Promise<unknown> {
-  const bytes = await readWithin(request, maxBytes);
+export async function readJson(request: Request, maxBytes: number, { isFramed = false } = {}): Promise<unknown> {
+  const bytes = await readWithin(request, maxBytes, isFramed);
   if (!isJson(request.headers.get("Content-Type")) || !isPlain(request.headers.get("Content-Encoding"))) {
     throw new AppError("unsupported_media_type", "The body must be application/json without a content encoding");
   }
@@ -28,17 +31,17 @@ function isPlain(contentEncoding: string | null): boolean {
   return contentEncoding === null || ["", "identity"].includes(contentEncoding.trim().toLowerCase());
 }
 
-async function readWithin(request: Request, maxBytes: number): Promise<Uint8Array> {
+async function readWithin(request: Request, maxBytes: number, isFramed: boolean): Promise<Uint8Array> {
   const tooLarge = () => new AppError("payload_too_large", `The body is larger than ${maxBytes} bytes`);
-  if (Number(request.headers.get("Content-Length") ?? 0) > maxBytes) {
+  const declared = request.headers.get("Content-Length");
+  if (Number(declared ?? 0) > maxBytes) {
     await discardBody(request);
     throw tooLarge();
   }
+  if (isFramed && declared !== null) return await request.bytes().catch(brokenOff);
   const chunks: Uint8Array[] = [];
   let size = 0;
   try {
-    // The server reads no further than the declared length.
-    if (request.headers.has("Content-Length")) return await request.bytes();
     for await (const chunk of request.body ?? []) {
       size += chunk.byteLength;
       // Leaving the loop cancels the stream.
@@ -46,11 +49,15 @@ async function readWithin(request: Request, maxBytes: number): Promise<Uint8Arra
       chunks.push(chunk);
     }
   } catch (cause) {
-    // The client left: its fault, and nobody reads the answer.
-    throw new AppError("malformed_json", "The body broke off", { cause });
+    brokenOff(cause);
   }
   if (size > maxBytes) throw tooLarge();
   return Buffer.concat(chunks);
+}
+
+/** The client left: its fault, and nobody reads the answer. */
+function brokenOff(cause: unknown): never {
+  throw new AppError("malformed_json", "The body broke off", { cause });
 }
 
 /** An unread body is not limited by the server, so it is cancelled. */

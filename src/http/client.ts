@@ -35,26 +35,37 @@ export function makeTrust(trustedProxies: readonly string[], hostnames: readonly
  * `X-Forwarded-For` that is not such a proxy itself. Null for a unix socket whose peer does not say.
  */
 export function clientAddress(headers: Headers, peer: Peer, trust: Trust): string | null {
+  return followBack(headers, peer, trust).address;
+}
+
+/**
+ * True when the client itself is on this machine. A forwarding header that is not believed, not read or does not say
+ * who the client is makes it a stranger.
+ */
+export function isLoopbackClient(headers: Headers, peer: Peer, trust: Trust): boolean {
+  const { address, isCertain } = followBack(headers, peer, trust);
+  return isCertain && address !== null && isLoopbackAddress(address);
+}
+
+/** The way back to the client; it is not certain when it ends before what somebody claims to lie behind. */
+function followBack(
+  headers: Headers,
+  peer: Peer,
+  trust: Trust,
+): { readonly address: string | null; readonly isCertain: boolean } {
   const own = peer.address === null ? null : plainAddress(peer.address);
-  if (own !== null && !trust.isTrustedProxy(own)) return own;
-  const forwarded = (headers.get("X-Forwarded-For") ?? "").split(",").map(bareAddress).reverse();
+  const isForwarded = forwardingHeaders.some((name) => headers.has(name));
+  if (own !== null && !trust.isTrustedProxy(own)) return { address: own, isCertain: !isForwarded };
+  const list = headers.get("X-Forwarded-For");
+  if (list === null) return { address: own, isCertain: !isForwarded };
   let client = own;
-  for (const address of forwarded) {
+  for (const address of list.split(",").map(bareAddress).reverse()) {
     // What is no address was not written by a proxy that we trust.
-    if (address === null) break;
+    if (address === null) return { address: client, isCertain: false };
     client = address;
     if (!trust.isTrustedProxy(address)) break;
   }
-  return client;
-}
-
-/** True when the client itself is on this machine. A forwarding header that is not believed makes it a stranger. */
-export function isLoopbackClient(headers: Headers, peer: Peer, trust: Trust): boolean {
-  const address = clientAddress(headers, peer, trust);
-  if (address === null || !isLoopbackAddress(address)) return false;
-  const isForwarded = forwardingHeaders.some((name) => headers.has(name));
-  const isBelieved = peer.address === null || trust.isTrustedProxy(plainAddress(peer.address));
-  return !isForwarded || isBelieved;
+  return { address: client, isCertain: true };
 }
 
 /** True when the browser speaks TLS, to us or to a trusted proxy before us. */
@@ -69,7 +80,7 @@ export function isSecure(headers: Headers, peer: Peer, trust: Trust): boolean {
  * page of somebody else's that a browser was led to us with (DNS rebinding).
  */
 export function isOwnHost(host: string | null, trust: Trust): boolean {
-  const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+))(?::\d{1,5})?$/i.exec(host ?? "");
+  const match = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::\d{1,5})?$/i.exec(host ?? "");
   const [, literal, name] = match ?? [];
   if (literal !== undefined) return isIP(literal) === 6;
   const folded = name?.toLowerCase() ?? "";

@@ -88,11 +88,11 @@ export interface Store {
   /** False when there was no such session. */
   endSession(sessionHash: string, by: Author): Promise<boolean>;
 
-  /** Writes events that belong to no other change. */
+  /** Writes events that belong to no other change, now or not at all: it does not wait for another process. */
   appendEvents(events: readonly AuditEvent[]): Promise<void>;
   /** Newest first. */
   listEvents(workspaceId: WorkspaceId, page: AuditPage): Promise<Page<AuditEvent>>;
-  /** The rows after `afterRow`, oldest first, at most `limit`. */
+  /** The rows after `afterRow` (-Infinity: from the first one on), oldest first, at most `limit`. */
   readChain(afterRow: number, limit: number): Promise<AuditRow[]>;
   auditHead(): Promise<AuditHead>;
   /** Remembers the settings of the enabled sources, hashed, by name, and writes an event for each that differs from before. */

@@ -123,12 +123,16 @@ describe("isolation (5.2, 6.1)", () => {
     );
     const seen = await Promise.all(
       answers.map(async (answer) => {
-        const headers = [...answer.headers].filter(([name]) => name !== "date" && name !== "x-correlation-id");
+        const each = ["date", "x-correlation-id", "x-ratelimit-remaining", "x-ratelimit-reset"];
+        const headers = [...answer.headers].filter(([name]) => !each.includes(name));
         return JSON.stringify([answer.status, await answer.text(), headers]);
       }),
     );
     expect(new Set(seen).size).toBe(1);
     expect(answers[0]?.status).toBe(404);
+    // Each of them costs one poll, whatever it asked for.
+    const left = answers.map(({ headers }) => Number(headers.get("X-RateLimit-Remaining"))).sort((a, b) => b - a);
+    expect(left).toEqual(left.map((_, index) => (left[0] ?? 0) - index));
     const theirs = await other.enrich("isolated@acme.com");
     expect(theirs.status).toBe(202);
     expect(((await theirs.json()) as { request_id: string }).request_id).not.toBe(request_id);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { AppError } from "../../src/domain/error.ts";
+import { openCalls } from "../../src/scans/calls.ts";
 import type { Call } from "../../src/store/store.ts";
 import { turnOver } from "../helpers/manual-clock.ts";
 import { testAuthor } from "../helpers/test-author.ts";
@@ -231,4 +232,30 @@ describe("when the commit fails", () => {
     const { calls, tenant } = await openTestService({ store: () => ({ handleCalls: async () => [] }) });
     await expect(calls.serve(tenant.enrichCall("jane.doe@example.com"))).rejects.toThrow("without a reply");
   });
+});
+
+test("8.2 a window ends by the time that passed, whatever the clock of the wall is set to", async () => {
+  const { store, live, clock, tenant, waitingEvents } = await openTestService({
+    live: { limits: { team: 1, enterprise: 1, windowMs: 3_600_000 } },
+  });
+  let setByMs = 0;
+  const calls = openCalls({
+    store,
+    live,
+    now: () => clock.after(setByMs),
+    steadyNow: clock.steadyNow,
+    outcomeOf: ({ kind }) => kind,
+    trail: { takeWaiting: () => [], putBack: () => undefined, wait: () => undefined, denied: () => undefined },
+    onMiss: () => undefined,
+    onFailOpen: () => undefined,
+  });
+  const ask = async () => (await calls.serve(tenant.enrichCall("jane.doe@example.com"))).kind;
+  expect([await ask(), await ask()]).toEqual(["accepted", "refused"]);
+  for (const setBy of [24 * 3_600_000, -24 * 3_600_000]) {
+    setByMs = setBy;
+    expect(await ask()).toBe("refused");
+  }
+  await clock.advance(3_600_000);
+  expect(await ask()).toBe("accepted");
+  expect(waitingEvents).toEqual([]);
 });

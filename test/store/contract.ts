@@ -1,8 +1,10 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { KeyStatus } from "../../src/domain/api-key.ts";
+import { type Author, auditEvent, emptyHead } from "../../src/domain/audit.ts";
 import { answerSha256, type Sighting } from "../../src/domain/envelope.ts";
 import { AppError } from "../../src/domain/error.ts";
 import { findingHash, makeFinding } from "../../src/domain/finding.ts";
+import type { Operator } from "../../src/domain/operator.ts";
 import type { Answer, ClaimedScan, ScanId, SourceRun } from "../../src/domain/scan.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
 import type {
@@ -10,12 +12,16 @@ import type {
   CallRules,
   EnrichCall,
   NewApiKey,
+  NewOperator,
+  NextApiKey,
   Publication,
   Reply,
   ReplyBody,
   Store,
 } from "../../src/store/store.ts";
-import { testAuthor } from "../helpers/test-author.ts";
+import { auditEvents } from "../helpers/audit-events.ts";
+import { chainEvent } from "../helpers/chain-event.ts";
+import { testAuditKey, testAuthor } from "../helpers/test-author.ts";
 
 const [second, minute, day] = [1000, 60_000, 86_400_000];
 const nobody = { ip: null, correlationId: null };
@@ -32,7 +38,7 @@ const projection = { envelopeTail: '"indicator":{}}', evidence: '{"findings":[]}
 
 /**
  * The suite of the port: what every implementation of `Store` must do, whatever database is behind it. `open` gives an
- * empty store.
+ * empty store whose audit key is `testAuditKey`.
  */
 export function describeStore(name: string, open: () => Promise<Store>): void {
   describe(`${name}: the store port`, () => {
@@ -68,6 +74,12 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       const hash = id.replaceAll("-", "").repeat(2);
       const given = { prefix: "xpz_live_0000", createdAt: now, createdBy: "cli", expiresAt: null };
       return { id, name: `Key ${id}`, hash, ...given, ...fields };
+    }
+
+    /** What a rotation puts in the place of a key. */
+    function nextKey(fields: Partial<NextApiKey> = {}): NextApiKey {
+      const { id, prefix, hash, createdAt, createdBy } = newKey();
+      return { id, prefix, hash, createdAt, createdBy, ...fields };
     }
 
     function enrichCall(
@@ -725,6 +737,441 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       test.each(["", "x", "MTIz", "LTEgYQ"])("the cursor %j is refused", async (cursor) => {
         const page = store.listKeys(acme, { limit: 2, cursor, status: null, now });
         await expect(page).rejects.toMatchObject({ code: "invalid_request" });
+      });
+
+      test("a rotation revokes a key and issues one of its name and expiry, each naming the other", async () => {
+        const old = await store.insertKey(acme, newKey({ name: "Siem", expiresAt: later(day) }), testAuthor);
+        const next = nextKey({ createdBy: "operator:alice" });
+        const { hash, ...shown } = next;
+        const rotated = await store.rotateKey(acme, old.id, next, testAuthor);
+        expect(rotated).toEqual({ ...old, ...shown, rotatedFrom: old.id });
+        const revoked = { ...old, revokedAt: now, rotatedTo: next.id };
+        expect(await store.findKey(acme, old.id)).toEqual(revoked);
+        expect(await listKeys()).toEqual(expect.arrayContaining([rotated, revoked]));
+      });
+
+      test("of a key that was rotated, revoked or has expired there is no rotation, and nothing is added", async () => {
+        const expired = await store.insertKey(acme, newKey({ expiresAt: later(minute) }), testAuthor);
+        const revoked = await store.insertKey(acme, newKey(), testAuthor);
+        await store.revokeKey(acme, revoked.id, testAuthor);
+        const rotated = await store.insertKey(acme, newKey(), testAuthor);
+        await store.rotateKey(acme, rotated.id, nextKey(), testAuthor);
+        const before = await listKeys();
+        for (const { id } of [expired, revoked, rotated]) {
+          const again = store.rotateKey(acme, id, nextKey({ createdAt: later(minute) }), testAuthor);
+          await expect(again).rejects.toMatchObject({ code: "conflict" });
+        }
+        expect(await listKeys()).toEqual(before);
+      });
+
+      test("a rotation needs a plan with API access, a revocation none", async () => {
+        const { id } = await store.insertKey(acme, newKey(), testAuthor);
+        await store.changeWorkspace(acme, { plan: "free" }, testAuthor);
+        await expect(store.rotateKey(acme, id, nextKey(), testAuthor)).rejects.toMatchObject({ code: "plan_required" });
+        expect(await store.revokeKey(acme, id, testAuthor)).toMatchObject({ revokedAt: now });
+      });
+
+      test("a full workspace can still rotate", async () => {
+        for (let count = 0; count < 50; count += 1) await store.insertKey(acme, newKey(), testAuthor);
+        const [first] = await listKeys();
+        expect(await store.rotateKey(acme, first?.id ?? "", nextKey(), testAuthor)).not.toBeNull();
+        await expect(store.insertKey(acme, newKey(), testAuthor)).rejects.toMatchObject({ code: "conflict" });
+      });
+
+      test("a key that is revoked again keeps the time of its first revocation, and its name is free", async () => {
+        const { id } = await store.insertKey(acme, newKey({ name: "Siem" }), testAuthor);
+        const revoked = await store.revokeKey(acme, id, testAuthor);
+        expect(revoked).toMatchObject({ revokedAt: now, rotatedTo: null });
+        expect(await store.revokeKey(acme, id, { ...testAuthor, at: later(day) })).toEqual(revoked);
+        await store.insertKey(acme, newKey({ name: "siem" }), testAuthor);
+      });
+
+      test("a key of another workspace and an unknown one are both null, and stay as they are", async () => {
+        const foreign = await store.insertKey(other, newKey(), testAuthor);
+        for (const id of [foreign.id, newId(), ""]) {
+          expect(await store.findKey(acme, id)).toBeNull();
+          expect(await store.rotateKey(acme, id, nextKey(), testAuthor)).toBeNull();
+          expect(await store.revokeKey(acme, id, testAuthor)).toBeNull();
+        }
+        expect(await store.findKey(other, foreign.id)).toEqual(foreign);
+      });
+    });
+
+    describe("budgets", () => {
+      const limits = { team: 3, enterprise: 5, windowMs: 60 * minute };
+      const refused = { kind: "refused", error: { code: "rate_limited" } };
+      const pollCall = (keyHash: string, scanId: ScanId): Call => {
+        return { kind: "poll", caller: { keyHash }, from: nobody, isCharged: false, scanId, view: "envelope" };
+      };
+      const enrichBy = (keyHash: string) => ({ ...enrichCall(acme), caller: { keyHash } });
+      const isPassed = (reply: Reply) => reply.kind !== "refused";
+
+      test("exactly N requests of a key pass in a window, in one batch and over many", async () => {
+        const keyHash = await insertKeyWithHash();
+        const batch = await store.handleCalls([enrichBy(keyHash), enrichBy(keyHash)], rules({ limits }), []);
+        expect(batch.map(({ charge }) => charge?.remaining)).toEqual([2, 1]);
+        const next = await store.handleCalls([enrichBy(keyHash), enrichBy(keyHash)], rules({ limits }), []);
+        expect(next.map(isPassed)).toEqual([true, false]);
+        expect(next[1]).toMatchObject({ ...refused, charge: { limit: 3, remaining: 0, resetInMs: 60 * minute } });
+        expect(isPassed(await serve(enrichBy(keyHash), { limits, steadyNow: later(60 * minute - 1) }))).toBe(false);
+        expect(isPassed(await serve(enrichBy(keyHash), { limits, steadyNow: later(60 * minute) }))).toBe(true);
+      });
+
+      test("what is refused for its key or plan counts nothing, what is wrong in itself counts", async () => {
+        const keyHash = await insertKeyWithHash();
+        const fault = new AppError("invalid_email", "Not an address");
+        const wrong = { ...enrichBy(keyHash), fault, indicator: null };
+        expect(await serve(wrong, { limits })).toMatchObject({ error: fault, charge: { remaining: 2 } });
+        await store.changeWorkspace(acme, { plan: "free" }, testAuthor);
+        expect((await serve(wrong, { limits })).charge).toBeUndefined();
+        await store.changeWorkspace(acme, { plan: "team" }, testAuthor);
+        expect((await serve(wrong, { limits })).charge?.remaining).toBe(1);
+      });
+
+      test("polls have a budget of their own, 20 times as large, and the second half of a request is free", async () => {
+        const keyHash = await insertKeyWithHash();
+        const scanId = await queue(acme);
+        const polls = Array.from({ length: 61 }, () => pollCall(keyHash, scanId));
+        const replies = await store.handleCalls(polls, rules({ limits }), []);
+        expect(replies.map(isPassed)).toEqual([...Array(60).fill(true), false]);
+        expect(replies[60]).toMatchObject({ charge: { limit: 60, remaining: 0 } });
+        expect((await serve(enrichBy(keyHash), { limits })).charge?.remaining).toBe(2);
+        const half = { ...pollCall(keyHash, scanId), isCharged: true } as Call;
+        expect(await serve(half, { limits })).toEqual({ kind: "unfinished", scanId, state: "queued" });
+      });
+
+      test("each key has a budget of its own, and one that is rotated hands it on with its window", async () => {
+        const keys = [newKey(), newKey()];
+        for (const key of keys) await store.insertKey(acme, key, testAuthor);
+        const [first, second] = keys.map(({ hash }) => hash);
+        const scanId = await queue(acme);
+        for (let count = 0; count < 2; count += 1) await serve(enrichBy(first ?? ""), { limits });
+        await serve(pollCall(first ?? "", scanId), { limits });
+        const next = nextKey();
+        await store.rotateKey(acme, keys[0]?.id ?? "", next, testAuthor);
+        const half = later(30 * minute);
+        expect(await serve(enrichBy(next.hash), { limits, steadyNow: half })).toMatchObject({
+          charge: { remaining: 0, resetInMs: 30 * minute },
+        });
+        expect(await serve(enrichBy(next.hash), { limits, steadyNow: half })).toMatchObject(refused);
+        expect((await serve(pollCall(next.hash, scanId), { limits, steadyNow: half })).charge?.remaining).toBe(58);
+        expect((await serve(enrichBy(second ?? ""), { limits })).charge?.remaining).toBe(2);
+      });
+
+      test("a limit of 0 charges nothing, and a plan change counts from the next call", async () => {
+        const keyHash = await insertKeyWithHash();
+        const free = await serve(enrichBy(keyHash), { limits: { ...limits, team: 0 } });
+        expect([isPassed(free), "charge" in free]).toEqual([true, false]);
+        for (let count = 0; count < 3; count += 1) await serve(enrichBy(keyHash), { limits });
+        expect(await serve(enrichBy(keyHash), { limits })).toMatchObject(refused);
+        await store.changeWorkspace(acme, { plan: "enterprise" }, testAuthor);
+        expect((await serve(enrichBy(keyHash), { limits })).charge).toMatchObject({ limit: 5, remaining: 1 });
+      });
+
+      test("after the clock moved back a key that had used up its budget waits one window, not more", async () => {
+        const keyHash = await insertKeyWithHash();
+        for (let count = 0; count < 3; count += 1) await serve(enrichBy(keyHash), { limits });
+        const back = -30 * day;
+        const at = (ms: number) => serve(enrichBy(keyHash), { limits, steadyNow: later(back + ms) });
+        expect(await at(0)).toMatchObject({ ...refused, charge: { resetInMs: 60 * minute } });
+        expect(await at(20 * minute)).toMatchObject({ ...refused, charge: { resetInMs: 40 * minute } });
+        expect(isPassed(await at(60 * minute))).toBe(true);
+      });
+
+      test("while nothing can be written calls pass without a charge, and are not counted afterwards", async () => {
+        const keyHash = await insertKeyWithHash();
+        await serve(enrichBy(keyHash), { limits });
+        const fault = new AppError("unavailable", "Not now");
+        const calls = Array.from({ length: 10 }, () => enrichBy(keyHash));
+        const { replies } = await store.readCalls(calls, rules({ limits }), fault);
+        for (const reply of replies) expect([isPassed(reply), "charge" in reply]).toEqual([true, false]);
+        expect((await serve(enrichBy(keyHash), { limits })).charge?.remaining).toBe(1);
+      });
+    });
+
+    describe("operators and sessions", () => {
+      const hour = 60 * minute;
+
+      function newOperator(fields: Partial<NewOperator> = {}): NewOperator {
+        const id = newId();
+        const tokenHash = id.replaceAll("-", "").repeat(2);
+        return { id, workspaceId: acme, name: `Operator ${id}`, role: "admin", tokenHash, createdAt: now, ...fields };
+      }
+
+      async function logIn(operator: Operator, expiresAt = later(8 * hour)): Promise<string> {
+        const hash = newId().replaceAll("-", "").repeat(2);
+        await store.startSession({ hash, operator, expiresAt }, testAuthor);
+        return hash;
+      }
+
+      test("an operator is found by its token only, and its hash is not shown", async () => {
+        const wanted = newOperator({ role: "viewer" });
+        const { tokenHash, ...shown } = wanted;
+        const operator = await store.insertOperator(wanted, testAuthor);
+        expect(operator).toEqual({ ...shown, revokedAt: null });
+        expect(await store.findOperator({ tokenHash }, now)).toEqual(operator);
+        for (const hash of ["", "00".repeat(32), operator.id]) {
+          expect(await store.findOperator({ tokenHash: hash }, now)).toBeNull();
+        }
+        expect(await store.findOperator({ sessionHash: tokenHash }, now)).toBeNull();
+      });
+
+      test("the token of an operator is no key, and a key is no token", async () => {
+        const operator = newOperator();
+        await store.insertOperator(operator, testAuthor);
+        const keyHash = await insertKeyWithHash();
+        expect(await store.findOperator({ tokenHash: keyHash }, now)).toBeNull();
+        const reply = await serve({ ...enrichCall(acme), caller: { keyHash: operator.tokenHash } });
+        expect(reply).toMatchObject({ kind: "refused", error: { code: "invalid_api_key" } });
+      });
+
+      test("a name is there once among the active operators of a workspace, in any case", async () => {
+        const first = await store.insertOperator(newOperator({ name: "Alice" }), testAuthor);
+        const again = () => store.insertOperator(newOperator({ name: "aLICE" }), testAuthor);
+        await expect(again()).rejects.toMatchObject({ code: "conflict" });
+        await store.insertOperator(newOperator({ name: "Alice", workspaceId: other }), testAuthor);
+        await store.revokeOperator(acme, first.id, testAuthor);
+        expect((await store.listOperators(acme)).map(({ id }) => id)).toEqual([first.id]);
+        await again();
+        expect((await store.listOperators(acme)).map(({ name }) => name)).toEqual(["Alice", "aLICE"]);
+      });
+
+      test("a session is its operator until it expires, to the millisecond", async () => {
+        const operator = await store.insertOperator(newOperator(), testAuthor);
+        const sessionHash = await logIn(operator);
+        expect(await store.findOperator({ sessionHash }, later(8 * hour - 1))).toEqual(operator);
+        expect(await store.findOperator({ sessionHash }, later(8 * hour))).toBeNull();
+        expect(await store.findOperator({ tokenHash: sessionHash }, now)).toBeNull();
+      });
+
+      test("a session ends once, and the others of its operator go on", async () => {
+        const operator = await store.insertOperator(newOperator(), testAuthor);
+        const [one, two] = [await logIn(operator), await logIn(operator)];
+        expect([await store.endSession(one, testAuthor), await store.endSession(one, testAuthor)]).toEqual([
+          true,
+          false,
+        ]);
+        expect(await store.endSession("00", testAuthor)).toBe(false);
+        expect(await store.findOperator({ sessionHash: one }, now)).toBeNull();
+        expect(await store.findOperator({ sessionHash: two }, now)).toEqual(operator);
+      });
+
+      test("a revoked operator is gone with its token and every session, and only that one", async () => {
+        const [wanted, colleague] = [newOperator(), newOperator()];
+        const operator = await store.insertOperator(wanted, testAuthor);
+        const sessions = [await logIn(operator), await logIn(operator)];
+        const otherSession = await logIn(await store.insertOperator(colleague, testAuthor));
+        const revoked = await store.revokeOperator(acme, operator.id, testAuthor);
+        expect(revoked).toEqual({ ...operator, revokedAt: now });
+        expect(await store.findOperator({ tokenHash: wanted.tokenHash }, now)).toBeNull();
+        for (const sessionHash of sessions) expect(await store.findOperator({ sessionHash }, now)).toBeNull();
+        expect(await store.findOperator({ sessionHash: otherSession }, now)).not.toBeNull();
+        expect(await store.revokeOperator(acme, operator.id, { ...testAuthor, at: later(day) })).toEqual(revoked);
+      });
+
+      test("an operator of another workspace cannot be revoked, as an unknown one", async () => {
+        const foreign = newOperator({ workspaceId: other });
+        await store.insertOperator(foreign, testAuthor);
+        for (const id of [foreign.id, newId()]) expect(await store.revokeOperator(acme, id, testAuthor)).toBeNull();
+        expect(await store.findOperator({ tokenHash: foreign.tokenHash }, now)).not.toBeNull();
+      });
+    });
+
+    describe("the audit trail", () => {
+      const by: Author = {
+        at: start,
+        actor: "operator:alice",
+        ip: "203.0.113.7",
+        outcome: "201",
+        correlationId: "c-1",
+      };
+      const chain = () => auditEvents(store);
+      const last = async (count: number) => (await chain()).slice(-count);
+      const isWhole = async () => {
+        let before = emptyHead;
+        for (const event of await chain()) {
+          const { row, mac } = event;
+          expect(chainEvent(testAuditKey, before, event)).toEqual({ row, mac });
+          before = { row, mac };
+        }
+        const { row, mac } = await store.auditHead();
+        expect({ row, mac }).toEqual({ row: before.row, mac: before.mac });
+      };
+
+      test("every management action writes one row in its author's name, and they are one chain", async () => {
+        const before = (await chain()).length;
+        const key = await store.insertKey(acme, newKey({ name: "Siem" }), by);
+        const next = nextKey();
+        await store.rotateKey(acme, key.id, next, by);
+        await store.revokeKey(acme, next.id, by);
+        await store.changeWorkspace(acme, { plan: "enterprise" }, by);
+        await store.changeWorkspace(acme, { disabledAt: now }, by);
+        await store.changeWorkspace(acme, { disabledAt: null }, by);
+        const operator = await store.insertOperator(
+          { id: newId(), workspaceId: acme, name: "Bob", role: "viewer", tokenHash: "dd".repeat(32), createdAt: now },
+          by,
+        );
+        await store.startSession({ hash: "ee".repeat(32), operator, expiresAt: later(day) }, by);
+        await store.endSession("ee".repeat(32), by);
+        await store.revokeOperator(acme, operator.id, by);
+        const rows = (await chain()).slice(before);
+        expect(rows.map(({ action, keyId, detail }) => [action, keyId, detail])).toEqual([
+          ["key.created", key.id, null],
+          ["key.rotated", key.id, next.id],
+          ["key.revoked", next.id, null],
+          ["workspace.plan_changed", null, "enterprise"],
+          ["workspace.disabled", null, null],
+          ["workspace.enabled", null, null],
+          ["workspace.operator_created", null, "Bob"],
+          ["workspace.session_started", null, "Bob"],
+          ["workspace.session_ended", null, "Bob"],
+          ["workspace.operator_revoked", null, "Bob"],
+        ]);
+        for (const row of rows) expect(row).toMatchObject({ ...by, workspaceId: acme });
+        for (const row of rows.slice(0, 3)) expect(row.keyName).toBe("Siem");
+        await isWhole();
+      });
+
+      test("what changes nothing and what is refused writes no row", async () => {
+        const key = await store.insertKey(acme, newKey({ name: "Siem" }), by);
+        await store.revokeKey(acme, key.id, by);
+        const { row } = await store.auditHead();
+        await store.revokeKey(acme, key.id, by);
+        await store.revokeKey(acme, newId(), by);
+        await store.rotateKey(acme, newId(), nextKey(), by);
+        await store.revokeOperator(acme, newId(), by);
+        await store.endSession("00", by);
+        await expect(store.rotateKey(acme, key.id, nextKey(), by)).rejects.toThrow();
+        await expect(store.changeWorkspace(asWorkspaceId(newId()), { plan: "free" }, by)).rejects.toThrow();
+        expect((await store.auditHead()).row).toBe(row);
+      });
+
+      test("a request is one row with the keyed hash and the id of its scan, whatever became of it", async () => {
+        const key = newKey({ name: "Siem" });
+        await store.insertKey(acme, key, testAuthor);
+        const from = { ip: "203.0.113.7", correlationId: "c-1" };
+        const call = { ...enrichCall(acme), caller: { keyHash: key.hash }, from };
+        const fault = new AppError("invalid_email", "Not an address");
+        const limits = { team: 2, enterprise: 2, windowMs: minute };
+        await store.handleCalls([call, { ...call, fault, indicator: null }, call], rules({ limits }), []);
+        const common = {
+          at: now,
+          workspaceId: acme,
+          actor: `key:${key.id}`,
+          action: "enrich.requested",
+          keyId: key.id,
+          keyName: "Siem",
+          ...from,
+          count: null,
+          detail: null,
+        };
+        expect(await last(3)).toMatchObject([
+          { ...common, requestId: call.newScanId, indicatorHmac: jane.hash, outcome: "accepted" },
+          { ...common, requestId: null, indicatorHmac: null, outcome: "refused" },
+          { ...common, requestId: null, indicatorHmac: null, outcome: "refused" },
+        ]);
+        expect(JSON.stringify(await chain())).not.toContain(jane.value);
+      });
+
+      test("a poll is named once per key and scan, at its first final answer", async () => {
+        const keys = [newKey(), newKey()];
+        for (const key of keys) await store.insertKey(acme, key, testAuthor);
+        const scanId = await queue(acme);
+        const pollBy = (hash: string, view: "envelope" | "sources" | "evidence" = "envelope") =>
+          serve({ kind: "poll", caller: { keyHash: hash }, from: nobody, isCharged: false, scanId, view });
+        const [first, second] = keys.map(({ hash }) => hash);
+        for (const view of ["envelope", "sources", "evidence"] as const) await pollBy(first ?? "", view);
+        await settle(await claimed(), [run("hibp", answer("hibp"))]);
+        const before = (await chain()).length;
+        for (let count = 0; count < 3; count += 1) await pollBy(first ?? "");
+        await pollBy(second ?? "", "sources");
+        await pollBy(second ?? "");
+        await poll(acme, scanId);
+        expect((await chain()).slice(before)).toMatchObject([
+          { action: "enrich.polled", keyId: keys[0]?.id, requestId: scanId, indicatorHmac: jane.hash },
+          { action: "enrich.polled", keyId: keys[1]?.id, requestId: scanId },
+        ]);
+      });
+
+      test("polls while nothing could be written are named once too, whoever writes them afterwards", async () => {
+        const key = newKey();
+        await store.insertKey(acme, key, testAuthor);
+        const { scanId } = await scanNow(acme);
+        const call = { kind: "poll", caller: { keyHash: key.hash }, from: nobody, isCharged: false, scanId } as const;
+        const calls: Call[] = [
+          { ...call, view: "envelope" },
+          { ...call, view: "evidence" },
+        ];
+        const fault = new AppError("unavailable", "Not now");
+        const { events } = await store.readCalls(calls, rules(), fault);
+        expect(events.map(({ action }) => action)).toEqual(["enrich.polled", "enrich.polled"]);
+        const before = (await chain()).length;
+        await store.handleCalls([], rules(), events);
+        await store.appendEvents(events);
+        await serve({ ...call, view: "envelope" });
+        expect((await chain()).slice(before)).toMatchObject([{ action: "enrich.polled", keyId: key.id }]);
+      });
+
+      test("a poll of a scan that has gone since is named all the same", async () => {
+        const key = newKey();
+        await store.insertKey(acme, key, testAuthor);
+        const about = { workspaceId: acme, keyId: key.id, keyName: key.name, requestId: newId() };
+        await store.appendEvents([auditEvent(by, "enrich.polled", about)]);
+        expect(await last(1)).toMatchObject([{ action: "enrich.polled", ...about }]);
+      });
+
+      test("events that waited stand before those of the calls", async () => {
+        const earlier = [auditEvent(by, "audit.gap", { count: 7 }), auditEvent(by, "auth.denied")];
+        await store.handleCalls([enrichCall(acme)], rules(), earlier);
+        expect((await last(3)).map(({ action }) => action)).toEqual(["audit.gap", "auth.denied", "enrich.requested"]);
+        await isWhole();
+      });
+
+      test("pages go from the newest event to the oldest, of that workspace only, and can be narrowed to a key", async () => {
+        const key = await store.insertKey(acme, newKey(), by);
+        const foreign = await store.insertKey(other, newKey(), by);
+        for (const plan of ["free", "team", "free", "team"] as const) await store.changeWorkspace(acme, { plan }, by);
+        await store.revokeKey(acme, key.id, by);
+        await store.appendEvents([auditEvent(by, "auth.denied", { count: 1 })]);
+        const actions: string[] = [];
+        let cursor: string | null = null;
+        do {
+          const page = await store.listEvents(acme, { limit: 2, cursor, keyId: null });
+          expect(page.items.length).toBeLessThanOrEqual(2);
+          actions.push(...page.items.map(({ action }) => action));
+          cursor = page.nextCursor;
+        } while (cursor !== null);
+        const planned = Array(4).fill("workspace.plan_changed");
+        expect(actions).toEqual(["key.revoked", ...planned, "key.created", "workspace.created"]);
+        const ofKey = async (keyId: string, limit = 10) => {
+          const page = await store.listEvents(acme, { limit, cursor: null, keyId });
+          return [page.items.map(({ action }) => action), page.nextCursor === null];
+        };
+        expect(await ofKey(key.id)).toEqual([["key.revoked", "key.created"], true]);
+        expect(await ofKey(key.id, 1)).toEqual([["key.revoked"], false]);
+        expect(await ofKey(foreign.id)).toEqual([[], true]);
+      });
+
+      test.each(["", "0", "-1", "x", "1e3", "1.5", "9".repeat(16)])(
+        "the cursor %j of events is refused",
+        async (cursor) => {
+          const page = store.listEvents(acme, { limit: 2, cursor, keyId: null });
+          await expect(page).rejects.toMatchObject({ code: "invalid_request" });
+        },
+      );
+
+      test("sources that were added, changed and removed are named, and what stayed is not", async () => {
+        const note = (settings: Record<string, string>) => store.noteSources(new Map(Object.entries(settings)), by);
+        await note({ hibp: "a", misp: "b" });
+        await note({ hibp: "a", misp: "b" });
+        await note({ hibp: "c", corpus: "d" });
+        expect((await last(5)).map(({ action, detail, workspaceId }) => [action, detail, workspaceId])).toEqual([
+          ["source.added", "hibp", null],
+          ["source.added", "misp", null],
+          ["source.changed", "hibp", null],
+          ["source.added", "corpus", null],
+          ["source.removed", "misp", null],
+        ]);
       });
     });
 

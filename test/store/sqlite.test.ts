@@ -5,12 +5,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3/linux-x64";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import firstMigration from "../../migrations/0001_first.sql" with { type: "text" };
+import { auditEvent } from "../../src/domain/audit.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
 import { openConnection } from "../../src/store/sqlite/driver.ts";
 import { takeLock } from "../../src/store/sqlite/lock.ts";
 import { currentVersion } from "../../src/store/sqlite/migrate.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { testAuditKey, testAuthor } from "../helpers/test-author.ts";
+import { openTestService } from "../helpers/test-service.ts";
+import { openWatchedStore } from "../helpers/watched-store.ts";
 import { describeStore } from "./contract.ts";
 
 describeStore("SQLite", async () => SqliteStore.inMemory(testAuditKey));
@@ -31,15 +35,6 @@ function workspace(name: string) {
   return { id: `id of ${name}` as WorkspaceId, name, plan: "team", disabledAt: null } as const;
 }
 
-/** A store in the folder of the test, and the connection that it works with. */
-function createWatched(): { store: SqliteStore; connection: Database } {
-  const pragma = vi.spyOn(Database.prototype, "pragma");
-  const store = SqliteStore.create(folder, "check", testAuditKey);
-  const connection = pragma.mock.contexts[0];
-  if (!(connection instanceof Database)) throw new Error("the store opened no connection");
-  return { store, connection };
-}
-
 /** Changes a database file as no store does. */
 function alter(sql: string): void {
   const connection = new Database(databaseFile());
@@ -49,7 +44,7 @@ function alter(sql: string): void {
 
 describe("the database file", () => {
   test("what is answered is on the disk: WAL with full synchronisation, foreign keys on", () => {
-    const { store, connection } = createWatched();
+    const { store, connection } = openWatchedStore(folder);
     const settings = ["journal_mode", "synchronous", "foreign_keys", "trusted_schema"];
     // In SQLite 2 is FULL.
     const expected = ["wal", 2, 1, 0];
@@ -95,7 +90,7 @@ describe("the database file", () => {
   });
 
   test("a full disk is storage_full: nothing of the change is there, reads go on, and so do writes once there is room", async () => {
-    const { store, connection } = createWatched();
+    const { store, connection } = openWatchedStore(folder);
     await store.insertWorkspace(workspace("Acme"), null, testAuthor);
     connection.pragma(`max_page_count = ${connection.pragma("page_count", { simple: true })}`);
     const tooBig = workspace("x".repeat(100_000));
@@ -108,7 +103,7 @@ describe("the database file", () => {
   });
 
   test("a damaged database is unavailable, not an answer", async () => {
-    const { store, connection } = createWatched();
+    const { store, connection } = openWatchedStore(folder);
     for (let count = 0; count < 200; count += 1)
       await store.insertWorkspace(workspace(`Acme ${count}`), null, testAuthor);
     connection.pragma("wal_checkpoint(TRUNCATE)");
@@ -178,4 +173,170 @@ describe("locks", () => {
   test("a file that cannot be opened is an error, not a lock that somebody else holds", () => {
     expect(() => takeLock(join(folder, "missing", "service.lock"), "shared")).toThrow();
   });
+});
+
+describe("9.8 a change and its audit row are one transaction", () => {
+  const refuse =
+    "CREATE TRIGGER refuse BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no audit row can be written'); END";
+  const id = (last: number) => `00000000-0000-4000-8000-${String(last).padStart(12, "0")}`;
+  const key = { name: "siem", prefix: "xpz_live_0000", createdAt: testAuthor.at, createdBy: "cli", expiresAt: null };
+  const [acme, by] = [workspace("Acme").id, testAuthor];
+  const operator = { id: id(3), workspaceId: acme, name: "alice", role: "admin", createdAt: by.at } as const;
+  const publication = {
+    name: "leak",
+    scope: null,
+    confidence: { value: 0.75, isGiven: false },
+    origin: { value: "leak", isGiven: false },
+    revision: "r2",
+    import: {
+      id: id(8),
+      fileName: "leak.csv",
+      sha256: "ab",
+      format: "csv",
+      recordCount: 1,
+      importedAt: by.at,
+      segmentFile: "s",
+    },
+  };
+
+  /** A store that holds one of everything, and whose audit trail takes no row any more. */
+  async function openRefusing() {
+    const { store, connection } = openWatchedStore(folder);
+    await store.insertWorkspace(workspace("Acme"), null, by);
+    await store.insertKey(acme, { ...key, id: id(1), hash: "aa".repeat(32) }, by);
+    const alice = await store.insertOperator({ ...operator, tokenHash: "bb".repeat(32) }, by);
+    await store.startSession({ hash: "cc".repeat(32), operator: alice, expiresAt: new Date(by.at.getTime() + 1) }, by);
+    await store.publishImport({ ...publication, name: "old", import: { ...publication.import, id: id(7) } }, by);
+    await store.noteSources(new Map([["hibp", "settings"]]), by);
+    connection.exec(refuse);
+    return { store, connection, alice };
+  }
+
+  type Refusing = Awaited<ReturnType<typeof openRefusing>>;
+  const actions: Record<string, (open: Refusing) => Promise<unknown>> = {
+    insertKey: ({ store }) => store.insertKey(acme, { ...key, name: "new", id: id(2), hash: "ab".repeat(32) }, by),
+    rotateKey: ({ store }) => store.rotateKey(acme, id(1), { ...key, id: id(2), hash: "ab".repeat(32) }, by),
+    revokeKey: ({ store }) => store.revokeKey(acme, id(1), by),
+    insertWorkspace: ({ store }) => store.insertWorkspace(workspace("New"), null, by),
+    setPlan: ({ store }) => store.changeWorkspace(acme, { plan: "free" }, by),
+    disable: ({ store }) => store.changeWorkspace(acme, { disabledAt: by.at }, by),
+    insertOperator: ({ store }) =>
+      store.insertOperator({ ...operator, id: id(4), name: "bob", tokenHash: "dd".repeat(32) }, by),
+    revokeOperator: ({ store }) => store.revokeOperator(acme, operator.id, by),
+    startSession: ({ store, alice }) => store.startSession({ hash: "ee", operator: alice, expiresAt: by.at }, by),
+    endSession: ({ store }) => store.endSession("cc".repeat(32), by),
+    publishImport: ({ store }) => store.publishImport(publication, by),
+    removeCorpus: ({ store }) => store.removeCorpus("old", "r3", by),
+    noteSources: ({ store }) => store.noteSources(new Map([["misp", "settings"]]), by),
+  };
+
+  test.each(Object.keys(actions))("%s does not happen when its row cannot be written", async (name) => {
+    const open = await openRefusing();
+    const tables = ["api_key", "operator", "session", "workspace", "budget", "corpus", "corpus_import", "property"];
+    const contents = () => tables.map((table) => open.connection.prepare(`SELECT * FROM ${table}`).all());
+    const before = contents();
+    await expect(actions[name]?.(open)).rejects.toThrow("no audit row can be written");
+    expect(contents()).toEqual(before);
+    open.connection.exec("DROP TRIGGER refuse");
+    await actions[name]?.(open);
+    expect(contents()).not.toEqual(before);
+    open.store.close();
+  });
+});
+
+test("what was asked is added up per workspace and hour: requests, hits among them, and polls", async () => {
+  const { tenant, calls, clock, scanned, connection } = await openWatchedService();
+  const scanId = await scanned("jane.doe@example.com");
+  for (let count = 0; count < 2; count += 1) await calls.serve(tenant.enrichCall("jane.doe@example.com"));
+  for (let count = 0; count < 3; count += 1) await calls.serve(tenant.pollCall(scanId));
+  await calls.serve({ ...tenant.pollCall(scanId), isCharged: true });
+  await clock.advance(3_600_000);
+  await calls.serve(tenant.enrichCall("jane.doe@example.com"));
+  const hour = Date.parse("2026-06-01T12:00:00Z");
+  expect(connection.prepare("SELECT * FROM usage ORDER BY hour").all()).toEqual([
+    { workspace_id: tenant.id, hour, requests: 3, hits: 2, polls: 3 },
+    { workspace_id: tenant.id, hour: hour + 3_600_000, requests: 1, hits: 1, polls: 0 },
+  ]);
+});
+
+describe("8.6, 9.8 what cannot be counted or written down is answered all the same", () => {
+  test.each([
+    ["the audit trail takes no row", "CREATE TRIGGER no BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END"],
+    ["the counter takes no row", "CREATE TRIGGER no BEFORE INSERT ON budget BEGIN SELECT RAISE(ABORT, 'no'); END"],
+    ["the counter is gone", "DROP TABLE budget"],
+    ["the totals are gone", "DROP TABLE usage"],
+  ])("when %s", async (_what, sql) => {
+    const { tenant, calls, scanned, connection, waitingEvents, failOpenCount } = await openWatchedService();
+    const scanId = await scanned("jane.doe@example.com");
+    connection.exec(`DELETE FROM budget; ${sql}`);
+    const hit = await calls.serve(tenant.enrichCall("jane.doe@example.com"));
+    const poll = await calls.serve(tenant.pollCall(scanId));
+    for (const reply of [hit, poll]) expect([reply.kind, "charge" in reply]).toEqual(["completed", false]);
+    expect(waitingEvents.map(({ action }) => action)).toEqual(["enrich.requested", "enrich.polled"]);
+    expect(failOpenCount()).toBe(2);
+    expect(
+      await calls.serve({ ...tenant.enrichCall("jane.doe@example.com"), caller: { keyHash: "00" } }),
+    ).toMatchObject({
+      kind: "refused",
+      error: { code: "invalid_api_key" },
+    });
+  });
+
+  test("keys that cannot be read are unavailable, and nobody passes", async () => {
+    const { tenant, calls, scanned, connection } = await openWatchedService();
+    const scanId = await scanned("jane.doe@example.com");
+    connection.exec("ALTER TABLE api_key RENAME TO gone");
+    for (const call of [tenant.enrichCall("jane.doe@example.com"), tenant.pollCall(scanId)]) {
+      await expect(calls.serve(call)).rejects.toMatchObject({ code: "unavailable" });
+    }
+  });
+});
+
+/** The service, and the connection that its store works with. */
+async function openWatchedService() {
+  const pragma = vi.spyOn(Database.prototype, "pragma");
+  const service = await openTestService();
+  const connection = pragma.mock.contexts[0];
+  if (!(connection instanceof Database)) throw new Error("the store opened no connection");
+  return { ...service, connection };
+}
+
+test("a directory of the first version is brought up to date with everything in it, and its audit trail begins", async () => {
+  const connection = openConnection(databaseFile(), { mustExist: false });
+  const workspaceId = workspace("Acme").id;
+  connection.exec(`${firstMigration}; PRAGMA user_version = 1;
+    INSERT INTO property (name, value) VALUES ('secret_check', 'check');
+    INSERT INTO workspace VALUES ('${workspaceId}', 'Acme', 'acme', 'team', NULL, '');
+    INSERT INTO api_key (id, workspace_id, name, folded_name, prefix, hash, created_at, created_by)
+      VALUES ('key', '${workspaceId}', 'siem', 'siem', 'xpz_live_0000', 'aa', 0, 'cli');
+    INSERT INTO operator VALUES ('operator', '${workspaceId}', 'admin', 'admin', 'bb', 0, NULL)`);
+  connection.close();
+  expect(SqliteStore.inspect(folder).state).toBe("older");
+  const store = SqliteStore.open(folder, testAuditKey);
+  expect(SqliteStore.inspect(folder).state).toBe("ready");
+  expect(await store.findWorkspace("acme")).toEqual(workspace("Acme"));
+  expect(await store.findOperator({ tokenHash: "bb" }, testAuthor.at)).toMatchObject({ name: "admin" });
+  expect((await store.auditHead()).row).toBe(0);
+  expect(await store.revokeKey(workspaceId, "key", testAuthor)).toMatchObject({ revokedAt: testAuthor.at });
+  expect((await store.auditHead()).row).toBe(1);
+  store.close();
+});
+
+test("9.8 events that waited are written at once or not at all, so that no later row comes before them", async () => {
+  const { store } = openWatchedStore(folder);
+  const other = new Database(databaseFile());
+  other.exec("BEGIN IMMEDIATE");
+  const event = auditEvent(testAuthor, "audit.gap", { count: 3 });
+  const ends: string[] = [];
+  const nextTurn = new Promise((resolve) => setImmediate(resolve)).then(() => ends.push("another turn"));
+  await expect(store.appendEvents([event])).rejects.toMatchObject({ code: "unavailable" });
+  ends.push("refused");
+  await nextTurn;
+  expect(ends).toEqual(["refused", "another turn"]);
+  other.exec("ROLLBACK");
+  expect((await store.auditHead()).row).toBe(0);
+  await store.appendEvents([event]);
+  expect((await store.auditHead()).row).toBe(1);
+  other.close();
+  store.close();
 });

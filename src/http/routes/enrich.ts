@@ -54,6 +54,8 @@ export async function enrich(exchange: Exchange): Promise<Response> {
   const rest = { scanId: reply.scanId, view: "envelope", isCharged: true } as const;
   const waited = await app.calls.serve({ kind: "poll", caller: { keyHash }, from, ...rest });
   if (waited.kind === "unfinished") return toResponse(reply, limits);
+  // The key was revoked meanwhile: told as any such key (CONTRACT.md 1.2).
+  if (waited.kind === "refused" && waited.denied !== undefined) return toResponse(waited, {});
   return toResponse(waited, { ...limits, "Preference-Applied": "wait" });
 }
 
@@ -84,7 +86,7 @@ export function outcomeOf(reply: ReplyBody): string {
 /** A fault found here is kept: the key, the plan and the budget are checked first (CONTRACT.md 2). */
 async function readIndicator(request: Request): Promise<{ indicator: Indicator | null; fault: AppError | null }> {
   try {
-    const parsed = enrichBody.safeParse(await readJson(request, maxBodyBytes));
+    const parsed = enrichBody.safeParse(await readJson(request, maxBodyBytes, { isFramed: true }));
     if (!parsed.success) {
       const isOptions = parsed.error.issues.every(({ path }) => path[0] === "options");
       throw new AppError(

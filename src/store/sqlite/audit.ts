@@ -33,9 +33,10 @@ export function auditTable(connection: Connection, auditKey: Uint8Array) {
   const hasHolder = connection
     .prepare<[string, number], number>("SELECT 1 FROM audit_holder WHERE holder = ? AND first_event = ?")
     .pluck();
-  const from = connection.prepare<[number], EventsRow>(
+  const from = connection.prepare<[number, number], EventsRow>(
     `SELECT first_event, last_event, last_mac, events FROM audit
-     WHERE first_event >= (SELECT coalesce(max(first_event), 0) FROM audit WHERE first_event <= ?) ORDER BY first_event`,
+     WHERE first_event >= coalesce((SELECT max(first_event) FROM audit WHERE first_event <= ?), ?)
+     ORDER BY first_event`,
   );
   const ofHolder = connection.prepare<[string, number], EventsRow>(
     `SELECT a.first_event, a.last_event, a.last_mac, a.events FROM audit_holder h
@@ -109,7 +110,7 @@ export function auditTable(connection: Connection, auditKey: Uint8Array) {
     /** Oldest first. */
     chain(afterRow: number, limit: number): AuditRow[] {
       const found: AuditRow[] = [];
-      for (const row of from.iterate(afterRow + 1)) {
+      for (const row of from.iterate(afterRow + 1, afterRow)) {
         for (const one of rowsOf(row)) if (one.row > afterRow) found.push(one);
         if (found.length >= limit) break;
       }

@@ -113,6 +113,10 @@ export function callHandler(
        polls = polls + excluded.polls`,
   );
   const notePolled = connection.prepare("INSERT OR IGNORE INTO polled (scan_id, key_id) VALUES (?, ?)");
+  // The scan may have gone while the event waited.
+  const notePolledLate = connection.prepare(
+    "INSERT OR IGNORE INTO polled (scan_id, key_id) SELECT id, ? FROM scan WHERE id = ?",
+  );
   const wasPolled = connection.prepare<[string, string], { scan_id: string }>(
     "SELECT scan_id FROM polled WHERE scan_id = ? AND key_id = ?",
   );
@@ -121,7 +125,9 @@ export function callHandler(
     const known = batch.holders.get(keyHash);
     if (known !== undefined) return known;
     const row = nearestKey.get(keyHash);
-    const holder = row !== undefined && isEqual(row.hash, keyHash) ? holderOf(row, batch) : null;
+    // Made of the neighbour's row too, and thrown away: the work must not tell an unknown key from a revoked one.
+    const nearest = row === undefined ? null : holderOf(row, batch);
+    const holder = nearest !== null && isEqual(nearest.key.hash, keyHash) ? nearest : null;
     batch.holders.set(keyHash, holder);
     return holder;
   }
@@ -168,8 +174,11 @@ export function callHandler(
         budgets.set(one, { budget: { windowStartedAt: toDate(window_started_at), count }, isChanged: false });
       }
     }
-    const result = chargeBudget(budgets.get(kind)?.budget ?? null, limit, rules.limits.windowMs, rules.steadyNow);
-    if (result.isAllowed) budgets.set(kind, { budget: result.budget, isChanged: true });
+    const before = budgets.get(kind)?.budget ?? null;
+    const result = chargeBudget(before, limit, rules.limits.windowMs, rules.steadyNow);
+    // A refusal counts nothing, but a window that it moved, because the clock moved back, must end in one window.
+    const isMoved = result.budget.windowStartedAt.getTime() !== before?.windowStartedAt.getTime();
+    if (result.isAllowed || isMoved) budgets.set(kind, { budget: result.budget, isChanged: true });
     return result;
   }
 
@@ -316,6 +325,16 @@ export function callHandler(
   }
 
   return {
+    /** Without the polls that the audit trail names already: while it could not be written, each was taken for a first one. */
+    onlyFirstPolls(events: readonly AuditEvent[]): AuditEvent[] {
+      return events.filter(({ action, requestId, keyId }) => {
+        if (action !== "enrich.polled" || requestId === null || keyId === null) return true;
+        if (wasPolled.get(requestId, keyId) !== undefined) return false;
+        notePolledLate.run(keyId, requestId);
+        return true;
+      });
+    },
+
     /** With `fault` nothing is written, and the events are for the caller to keep. */
     handle(
       calls: readonly Call[],

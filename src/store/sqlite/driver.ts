@@ -98,6 +98,17 @@ export async function transactPatiently<Result>(
   }
 }
 
+/**
+ * Turns whatever else the database says, such as that a row is refused or a table missing, into `unavailable`: for
+ * calls, of which some can be served without it (CONTRACT.md 8.6, 9.8).
+ */
+export function asUnavailable<Result>(work: Promise<Result>): Promise<Result> {
+  return work.catch((error: unknown) => {
+    if (!(error instanceof SqliteError)) throw error;
+    throw new AppError("unavailable", "The database is not available now", { cause: error });
+  });
+}
+
 /** True when another process holds the lock that was asked for. */
 export function isBusy(error: unknown): boolean {
   return error instanceof SqliteError && error.code.startsWith("SQLITE_BUSY");

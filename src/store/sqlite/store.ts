@@ -11,7 +11,14 @@ import { apiKeyTable } from "./api-key.ts";
 import { auditTable } from "./audit.ts";
 import { callHandler } from "./call.ts";
 import { corpusTable } from "./corpus.ts";
-import { becomeImpatient, type Connection, openConnection, type Patience, transactPatiently } from "./driver.ts";
+import {
+  asUnavailable,
+  becomeImpatient,
+  type Connection,
+  openConnection,
+  type Patience,
+  transactPatiently,
+} from "./driver.ts";
 import { currentVersion, migrate, schemaVersion } from "./migrate.ts";
 import { operatorTable } from "./operator.ts";
 import { paceTable } from "./pace.ts";
@@ -25,6 +32,8 @@ const fileName = "xpose.db";
 const patient: Patience = { totalMs: 5_000, pauseMs: 20 };
 /** For calls: hits can be served without writing, and a caller that misses is told soon. */
 const impatient: Patience = { totalMs: 100, pauseMs: 10 };
+/** For events that wait: they are tried again a second later, and nothing may be written before them meanwhile. */
+const once: Patience = { totalMs: 0, pauseMs: 0 };
 
 /** What a data directory holds: no database, an unfinished or a newer one, one to migrate first, or one to work with. */
 export type DatabaseState = "absent" | "unfinished" | "newer" | "older" | "ready";
@@ -112,14 +121,15 @@ export class SqliteStore implements port.Store {
     rules: port.CallRules,
     earlier: readonly AuditEvent[],
   ): Promise<port.Reply[]> {
-    return transactPatiently(this.#connection, "immediate", impatient, () => {
-      this.#audit.append(earlier);
+    const work = () => {
+      this.#audit.append(this.#calls.onlyFirstPolls(earlier));
       return this.#calls.handle(calls, rules, null).replies;
-    });
+    };
+    return asUnavailable(transactPatiently(this.#connection, "immediate", impatient, work));
   }
 
   readCalls(calls: readonly port.Call[], rules: port.CallRules, fault: AppError) {
-    return this.#read(() => this.#calls.handle(calls, rules, fault));
+    return asUnavailable(this.#read(() => this.#calls.handle(calls, rules, fault)));
   }
 
   claimScan(request: port.ClaimRequest): Promise<ClaimedScan | null> {
@@ -213,7 +223,8 @@ export class SqliteStore implements port.Store {
   }
 
   appendEvents(events: readonly AuditEvent[]): Promise<void> {
-    return this.#write(() => this.#audit.append(events));
+    const work = () => this.#audit.append(this.#calls.onlyFirstPolls(events));
+    return transactPatiently(this.#connection, "immediate", once, work);
   }
 
   listEvents(workspaceId: WorkspaceId, page: port.AuditPage): Promise<port.Page<AuditEvent>> {

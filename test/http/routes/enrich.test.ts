@@ -510,6 +510,20 @@ describe("3.6 Prefer: wait", () => {
     expect(waitPreference(header)).toBe(seconds);
   });
 
+  test("a key that is revoked while its request waits is told the same bytes as any revoked key", async () => {
+    const service = await open();
+    const { answer } = gate(service);
+    const headers = { "X-Correlation-Id": "c-1" };
+    const waiting = service.enrich(address, { ...headers, Prefer: "wait=50" });
+    await turnOver();
+    await service.store.revokeKey(service.tenant.id, service.tenant.keyId, testAuthor);
+    answer();
+    const [waited, next] = [await waiting, await service.enrich(address, headers)];
+    const bytes = async (response: Response) => [response.status, [...response.headers], await response.text()];
+    expect(waited.status).toBe(401);
+    expect(await bytes(waited)).toEqual(await bytes(next));
+  });
+
   test("a scan that is done in time is answered with its envelope", async () => {
     const service = await open();
     const { answer } = gate(service);
@@ -580,5 +594,88 @@ describe("3.6 Prefer: wait", () => {
     const bodies = await Promise.all((await waiting).map((response) => response.text()));
     expect(new Set(bodies).size).toBe(1);
     expect(bodies[0]).toContain('"status":"completed"');
+  });
+});
+
+describe("8 the rate limit", () => {
+  const limits = { team: 5, enterprise: 7, windowMs: 3_600_000 };
+  const start = Date.parse("2026-06-01T12:00:00Z") / 1000;
+  const shown = ({ headers }: Response) =>
+    ["Limit", "Remaining", "Reset"].map((name) => headers.get(`X-RateLimit-${name}`));
+
+  test.each([
+    { what: "a miss", body: JSON.stringify({ indicator: { type: "email", value: "new@example.com" } }), status: 202 },
+    { what: "a hit", body: JSON.stringify({ indicator: { type: "email", value: address } }), status: 200 },
+    { what: "a body that is too large", body: "x".repeat(16_385), status: 413 },
+    { what: "no JSON", body: "{", status: 400 },
+    { what: "no indicator", body: "{}", status: 400 },
+    { what: "another type", body: '{"indicator":{"type":"ip","value":"::1"}}', status: 422 },
+    { what: "no address", body: '{"indicator":{"type":"email","value":"x"}}', status: 400 },
+  ])("8.3, 8.5 $what counts one and says what is left", async ({ body, status }) => {
+    const { post, scanned, clock } = await open({ live: { limits } });
+    await scanned(address);
+    await clock.advance(1_000);
+    const response = await post(body);
+    expect([response.status, ...shown(response)]).toEqual([status, "5", "3", String(start + 3600)]);
+    expect((await post(body)).headers.get("X-RateLimit-Remaining")).toBe("2");
+  });
+
+  test("8.1, 8.5 the call after the last is 429 with the seconds to wait, and counts nothing", async () => {
+    const { enrich, clock } = await open({ live: { limits } });
+    for (let count = 0; count < 5; count += 1) expect((await enrich("x")).status).toBe(400);
+    await clock.advance(1_500);
+    for (let count = 0; count < 3; count += 1) {
+      const refused = await enrich(address);
+      expect([refused.status, refused.headers.get("Retry-After")]).toEqual([429, "3599"]);
+      expect(shown(refused)).toEqual(["5", "0", String(start + 3600)]);
+      expect(await refused.json()).toEqual({
+        error: { code: "rate_limited", message: "Rate limit exceeded for this API key" },
+      });
+    }
+    await clock.advance(3_600_000 - 1_501);
+    expect((await enrich(address)).headers.get("Retry-After")).toBe("1");
+    await clock.advance(1);
+    expect((await enrich(address)).headers.get("X-RateLimit-Remaining")).toBe("4");
+  });
+
+  test("8.3 polls of every kind, found or not, have 20 times as many of their own", async () => {
+    const { get, scanned, enrich } = await open({ live: { limits: { ...limits, team: 1 } } });
+    const id = await scanned(address);
+    expect((await enrich(address)).status).toBe(429);
+    for (const [index, path] of [`/${id}`, `/${id}/sources`, `/${id}/evidence`, `/${unknownId}`, "/canary"].entries()) {
+      expect(shown(await get(path)).slice(0, 2)).toEqual(["20", String(19 - index)]);
+    }
+    for (let count = 5; count < 20; count += 1) await get(`/${id}`);
+    for (const path of [`/${id}`, `/${unknownId}`]) {
+      const refused = await get(path);
+      expect([refused.status, refused.headers.get("Retry-After"), shown(refused)[1]]).toEqual([429, "3600", "0"]);
+    }
+  });
+
+  test("8.5 who is refused before, and who has no limit, sees none of the three headers", async () => {
+    const service = await open({ live: { limits: { ...limits, enterprise: 0 } } });
+    const cheap = await service.addTenant("Cheap", "starter");
+    const rich = await service.addTenant("Rich", "enterprise");
+    const none = [null, null, null];
+    for (const [token, status] of [
+      [null, 401],
+      [cheap.token, 403],
+      [rich.token, 202],
+    ] as const) {
+      const { enrich, get } = socClient(service.respond, token);
+      for (const response of [await enrich(address), await get(`/${unknownId}`)]) {
+        expect(shown(response)).toEqual(none);
+        if (status !== 202) expect(response.status).toBe(status);
+      }
+    }
+    expect(shown(await service.respond(new Request(`${enrichUrl}/a/b/c`)))).toEqual(none);
+    expect(shown(await service.respond(new Request(enrichUrl)))).toEqual(none);
+  });
+
+  test("8.3 a request that waits for its scan is one request and no poll", async () => {
+    const { enrich, get } = await open({ live: { limits } });
+    const waited = await enrich(address, { Prefer: "wait=5" });
+    expect([waited.status, ...shown(waited).slice(0, 2)]).toEqual([200, "5", "4"]);
+    expect(shown(await get(`/${unknownId}`)).slice(0, 2)).toEqual(["100", "99"]);
   });
 });

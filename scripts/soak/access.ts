@@ -1,0 +1,496 @@
+/**
+ * Keys, limits and the audit trail, many times over, on the executable: parallel requests on a limit, parallel
+ * rotations, kills during rotation, audit trails that were tampered with, and the time that a refusal takes.
+ */
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { join } from "node:path";
+import Database from "better-sqlite3/linux-x64";
+import { readKeptHead, verifyAudit } from "../../src/access/audit.ts";
+import { makeToken } from "../../src/domain/api-key.ts";
+import { type AuditEvent, auditEvent } from "../../src/domain/audit.ts";
+import { deriveKeys } from "../../src/domain/keyed-hash.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
+import { Appliance, type Service } from "../../test/helpers/appliance.ts";
+import { rewriteTrail, type StoredEvent } from "../../test/helpers/rewritten-trail.ts";
+import { share } from "./share.ts";
+
+type Key = { id: string; key: string; status: string };
+type Desk = { appliance: Appliance; service: Service; token: string; keysPath: string };
+
+const address = "jane.doe@example.com";
+const unknownId = "3f2a8c1e-0000-4000-8000-000000000000";
+const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
+const random = mulberry32(seed);
+let faultCount = 0;
+
+/** As in dudect: a |t| above 4.5 is one in 150,000 by chance. */
+const tThreshold = 4.5;
+const permutationCount = 1000;
+/**
+ * Microseconds that two refusals may differ by and still hold: a twentieth of what one takes over loopback, far below what any
+ * network adds at random. Who measures them holds the whole key, so there is nothing to guess step by step.
+ */
+const toleratedUs = 1;
+
+console.log(`seed ${seed}`);
+await measure("60 parallel requests on a limit of 20", parallelRequests);
+await measure("20 parallel rotations", parallelRotations);
+await measure("kills -9 during a rotation", killsDuringRotation);
+await measure("tampered audit trails", tamperedTrails);
+await measure("time of a refusal", refusalTimes);
+await measure("time of a scan that is not there", foreignScanTimes);
+process.exit(faultCount === 0 ? 0 : 1);
+
+async function measure(name: string, run: () => Promise<string>): Promise<void> {
+  const startedAt = performance.now();
+  const result = await run();
+  console.log(`${name}: ${result} (${((performance.now() - startedAt) / 1000).toFixed(1)} s)`);
+}
+
+function fault(text: string): void {
+  faultCount += 1;
+  console.log(`FAULT: ${text}`);
+}
+
+async function open(env: Record<string, string> = {}): Promise<Desk & AsyncDisposable> {
+  const appliance = new Appliance();
+  const init = appliance.json<{ workspace_id: string; operator_token: string }>("init");
+  const file = join(appliance.folder, "leak.csv");
+  writeFileSync(file, `email\n${address}\n`);
+  appliance.json("corpus", "import", file, "--name", "leak");
+  const service = await appliance.serve({ env });
+  return {
+    appliance,
+    service,
+    token: init.operator_token,
+    keysPath: `/api/v1/workspaces/${init.workspace_id}/keys`,
+    [Symbol.asyncDispose]: () => appliance[Symbol.asyncDispose](),
+  };
+}
+
+function manage({ service, token, keysPath }: Desk, method: string, path = "", body?: object): Promise<Response> {
+  return fetch(`${service.url}${keysPath}${path}`, {
+    method,
+    headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+}
+
+async function mint(desk: Desk): Promise<Key> {
+  return (await (await manage(desk, "POST", "", { name: crypto.randomUUID() })).json()) as Key;
+}
+
+function enrich({ service }: Pick<Desk, "service">, key: string): Promise<Response> {
+  return fetch(`${service.url}/api/v1/soc/enrich`, {
+    method: "POST",
+    headers: { "X-API-Key": key, "Content-Type": "application/json" },
+    body: JSON.stringify({ indicator: { type: "email", value: address } }),
+  });
+}
+
+async function parallelRequests(): Promise<string> {
+  const runCount = share(100);
+  await using desk = await open({ XPOSE_RATE_LIMIT_ENTERPRISE: "20" });
+  let exactCount = 0;
+  for (let run = 0; run < runCount; run += 1) {
+    const { id, key } = await mint(desk);
+    const answers = await Promise.all(Array.from({ length: 60 }, () => enrich(desk, key)));
+    const passed = answers.filter(({ status }) => status === 200 || status === 202).length;
+    const refused = answers.filter(({ status }) => status === 429).length;
+    if (passed === 20 && refused === 40) exactCount += 1;
+    else fault(`run ${run}: ${passed} passed and ${refused} were refused`);
+    await manage(desk, "DELETE", `/${id}`);
+  }
+  return `${exactCount} of ${runCount} runs with exactly 20 passed and 40 times 429`;
+}
+
+async function parallelRotations(): Promise<string> {
+  const runCount = share(100);
+  await using desk = await open();
+  let key = await mint(desk);
+  let exactCount = 0;
+  for (let run = 0; run < runCount; run += 1) {
+    const old = key;
+    const answers = await Promise.all(Array.from({ length: 20 }, () => manage(desk, "POST", `/${old.id}/rotate`)));
+    const won = answers.filter(({ status }) => status === 201);
+    const lost = answers.filter(({ status }) => status === 409).length;
+    const [winner] = won;
+    if (winner === undefined) {
+      fault(`run ${run}: no rotation was answered 201`);
+      break;
+    }
+    key = (await winner.json()) as Key;
+    const works = [(await enrich(desk, old.key)).status, (await enrich(desk, key.key)).status];
+    const { keys } = (await (await manage(desk, "GET", "?status=active")).json()) as { keys: Key[] };
+    const isExact = won.length === 1 && lost === 19 && works[0] === 401 && (works[1] ?? 500) < 300 && keys.length === 1;
+    if (isExact) exactCount += 1;
+    else fault(`run ${run}: ${won.length} x 201, ${lost} x 409, statuses ${works.join()}, ${keys.length} active keys`);
+  }
+  return `${exactCount} of ${runCount} runs with one 201, 19 times 409 and one working key`;
+}
+
+async function killsDuringRotation(): Promise<string> {
+  const runCount = share(50);
+  await using desk = await open();
+  let key = await mint(desk);
+  const ends = { old: 0, new: 0, answered: 0 };
+  let service = desk.service;
+  for (let run = 0; run < runCount; run += 1) {
+    const now = { ...desk, service };
+    // A connection that is open already, so that the kill meets the rotation and not the handshake.
+    await manage(now, "GET");
+    const rotation = manage(now, "POST", `/${key.id}/rotate`)
+      .then(async (response) => (await response.json()) as Key)
+      .catch(() => null);
+    const until = performance.now() + random() * 4;
+    while (performance.now() < until) await new Promise((resolve) => setImmediate(resolve));
+    service.kill("SIGKILL");
+    await service.exited;
+    const answered = await rotation;
+    service = await desk.appliance.serve();
+    const { keys } = desk.appliance.json<{ keys: Key[] }>("keys", "list");
+    const active = keys.filter(({ status }) => status === "active");
+    const isOld = active[0]?.id === key.id;
+    const oldStatus = (await enrich({ service }, key.key)).status;
+    if (active.length !== 1) fault(`run ${run}: ${active.length} active keys`);
+    if (oldStatus < 300 !== isOld) fault(`run ${run}: the old key answers ${oldStatus}, and is active: ${isOld}`);
+    if (answered !== null) {
+      ends.answered += 1;
+      if (isOld || (await enrich({ service }, answered.key)).status >= 300)
+        fault(`run ${run}: an answered key is lost`);
+    }
+    ends[isOld ? "old" : "new"] += 1;
+    const { ok } = desk.appliance.json<{ ok: boolean }>("audit", "verify");
+    if (!ok) fault(`run ${run}: the audit trail is broken`);
+    key = desk.appliance.json<Key>("keys", "rotate", active[0]?.id ?? "");
+  }
+  return `${runCount} kills, each with exactly one working key: ${ends.old} old, ${ends.new} new (${ends.answered} of them answered)`;
+}
+
+type Tampering = {
+  readonly kind: string;
+  readonly change: (events: StoredEvent[]) => StoredEvent[];
+  readonly badRow: number;
+  /** Starts from the older copy instead of the newest state. */
+  readonly isOlder?: boolean;
+  /** The service writes so many rows behind it afterwards. */
+  readonly goesOn?: number;
+};
+
+async function tamperedTrails(): Promise<string> {
+  const runCount = share(1000);
+  await using desk = await open();
+  const { appliance } = desk;
+  const key = await mint(desk);
+  await Promise.all(Array.from({ length: 40 }, () => enrich(desk, key.key)));
+  desk.service.kill("SIGTERM");
+  await desk.service.exited;
+  const secret = Buffer.from(readFileSync(join(appliance.dataDir, "secret.key"), "utf8").trim(), "hex");
+  const { audit: auditKey } = deriveKeys(secret);
+  const source = join(appliance.dataDir, "xpose.db");
+  const headFile = join(appliance.dataDir, "audit.head");
+  const [older, newest] = [join(appliance.folder, "older.db"), join(appliance.folder, "newest.db")];
+  const checkpoint = () => {
+    const connection = new Database(source);
+    connection.pragma("wal_checkpoint(TRUNCATE)");
+    connection.close();
+  };
+  checkpoint();
+  copyFileSync(source, older);
+  const store = SqliteStore.open(appliance.dataDir, auditKey);
+  const olderRow = (await store.auditHead()).row;
+  await store.appendEvents(Array.from({ length: 60 }, (_, index) => event(index)));
+  store.close();
+  appliance.json("workspaces", "set-plan", "default", "team");
+  checkpoint();
+  copyFileSync(source, newest);
+  const kept = readKeptHead(headFile);
+  if (kept === null) throw new Error("no head was kept");
+  const folder = join(appliance.folder, "tampered");
+  mkdirSync(folder);
+
+  const whole = await check(newest, (events) => events, 0);
+  if (!whole.ok) fault(`an untouched trail is called broken: ${whole.problem}`);
+  const found: Record<string, number> = {};
+  let missedCount = 0;
+  for (let run = 0; run < runCount; run += 1) {
+    const tampering = anyTampering(kept.row, olderRow);
+    const { ok, badRow } = await check(
+      tampering.isOlder === true ? older : newest,
+      tampering.change,
+      tampering.goesOn ?? 0,
+    );
+    if (!ok && badRow === tampering.badRow) found[tampering.kind] = (found[tampering.kind] ?? 0) + 1;
+    else {
+      missedCount += 1;
+      fault(`${tampering.kind}: row ${tampering.badRow}, found ${badRow}`);
+    }
+    if (run % 20 !== 0) continue;
+    // The same on the executable.
+    copyFileSync(join(folder, "xpose.db"), source);
+    const { exitCode, stdout } = appliance.run(["audit", "verify", "--json"]);
+    const { first_bad_row: told } = JSON.parse(stdout) as { first_bad_row: number };
+    if (exitCode !== 1 || told !== tampering.badRow) fault(`the executable ends with ${exitCode} and row ${told}`);
+  }
+  return `${runCount - missedCount} of ${runCount} found, each at its row, in trails of ${kept.row} rows: ${JSON.stringify(found)}`;
+
+  async function check(from: string, change: Tampering["change"], rowsAfter: number) {
+    for (const name of ["xpose.db-wal", "xpose.db-shm"])
+      await Bun.file(join(folder, name))
+        .delete()
+        .catch(() => undefined);
+    copyFileSync(from, join(folder, "xpose.db"));
+    const connection = new Database(join(folder, "xpose.db"));
+    connection.pragma("journal_mode = DELETE");
+    rewriteTrail(connection, change);
+    connection.close();
+    const tampered = SqliteStore.open(folder, auditKey);
+    try {
+      if (rowsAfter > 0) await tampered.appendEvents(Array.from({ length: rowsAfter }, (_, index) => event(index)));
+      return await verifyAudit(tampered, auditKey, kept === null ? [] : [kept]);
+    } finally {
+      tampered.close();
+      const connection = new Database(join(folder, "xpose.db"));
+      connection.pragma("journal_mode = DELETE");
+      connection.close();
+    }
+  }
+}
+
+function event(index: number): AuditEvent {
+  const by = { at: new Date(), actor: "operator:alice", ip: "203.0.113.7", outcome: "ok", correlationId: null };
+  return auditEvent(by, "source.changed", { detail: `source ${index}` });
+}
+
+/** One change of a trail of `lastRow` rows, all of which the kept head covers; `olderRow` is the last row of the older copy. */
+function anyTampering(lastRow: number, olderRow: number): Tampering {
+  const row = 1 + Math.floor(random() * lastRow);
+  const other = 1 + ((row + Math.floor(random() * (lastRow - 1))) % lastRow);
+  const at = (events: StoredEvent[], place: number) => events.slice(place - 1, place);
+  const renumbered = (events: StoredEvent[]) => events.map((event, index) => ({ ...event, row: index + 1 }));
+  const edited = (edit: (event: StoredEvent) => StoredEvent) => (events: StoredEvent[]) =>
+    events.map((event) => (event.row === row ? edit(event) : event));
+  const added = (place: number) => (events: StoredEvent[]) => [
+    ...events,
+    ...at(events, other).map((event) => ({ ...event, row: place })),
+  ];
+  const without = (events: StoredEvent[]) => events.filter((event) => event.row !== row);
+  const cut = (events: StoredEvent[]) => events.slice(0, row - 1);
+  const swapped: Record<number, number> = { [row]: other, [other]: row };
+  const makers: (() => Tampering)[] = [
+    () => ({ kind: "change", change: edited(changeField), badRow: row }),
+    () => ({
+      kind: "change of a mac",
+      change: edited((event) => ({
+        ...event,
+        mac: Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("hex"),
+      })),
+      badRow: row,
+    }),
+    () => ({ kind: "delete", change: without, badRow: row }),
+    () => ({ kind: "delete and renumber", change: (events) => renumbered(without(events)), badRow: row }),
+    () => ({
+      kind: "reorder",
+      change: (events) => events.map((event) => ({ ...event, row: swapped[event.row] ?? event.row })),
+      badRow: Math.min(row, other),
+    }),
+    () => ({
+      kind: "insert",
+      // The row that is put in has the bytes of the one that it pushes on, so the first wrong one is that.
+      change: (events) => renumbered([...events.slice(0, row), ...at(events, row), ...events.slice(row)]),
+      badRow: row + 1,
+    }),
+    () => ({ kind: "insert at the end", change: added(lastRow + 1), badRow: lastRow + 1 }),
+    () => ({ kind: "insert before the first", change: added(-row), badRow: -row }),
+    () => ({ kind: "cut tail", change: cut, badRow: row }),
+    () => ({
+      kind: "cut tail, the service went on",
+      change: cut,
+      badRow: lastRow,
+      goesOn: lastRow - row + 1 + Math.floor(random() * 5),
+    }),
+    () => ({ kind: "older copy", change: (events) => events, badRow: olderRow + 1, isOlder: true }),
+    () => ({
+      kind: "older copy, the service went on",
+      change: (events) => events,
+      badRow: lastRow,
+      isOlder: true,
+      goesOn: lastRow - olderRow + Math.floor(random() * 5),
+    }),
+  ];
+  const make = makers[Math.floor(random() * makers.length)];
+  if (make === undefined) throw new Error("there is no tampering");
+  return make();
+}
+
+/** Another value in one field, whichever it is. */
+function changeField(event: StoredEvent): StoredEvent {
+  const names = Object.keys(event.fields);
+  const name = names[Math.floor(random() * names.length)] ?? "at";
+  const value = event.fields[name] ?? null;
+  const isNumber = typeof value === "number" || ["at", "count"].includes(name);
+  return { ...event, fields: { ...event.fields, [name]: isNumber ? Number(value ?? 0) + 1 : `${value ?? ""}x` } };
+}
+
+/** A well-formed unknown key, another one (the null), and a known revoked one. */
+async function refusalTimes(): Promise<string> {
+  await using desk = await open();
+  const { id, key: revoked } = await mint(desk);
+  await (await enrich(desk, revoked)).arrayBuffer();
+  await manage(desk, "DELETE", `/${id}`);
+  const unknownKey = () => makeToken("key", crypto.getRandomValues(new Uint8Array(20)));
+  const get = (key: string) => pollText(desk, key, unknownId);
+  const requests = { unknown: get(unknownKey()), null: get(unknownKey()), revoked: get(revoked) };
+  const { of, after } = await sampleTimes(desk, requests, share(20_000), 401);
+  compare("an unknown key and another unknown one (null)", of.unknown, of.null);
+  compare("an unknown key and a revoked one", of.unknown, of.revoked);
+  compare("what comes after an unknown key, and after a revoked one", after.unknown, after.revoked);
+  return `${of.unknown.length} + ${of.null.length} + ${of.revoked.length} samples`;
+}
+
+/** A scan id that nobody has, another one (the null), and one of another workspace (CONTRACT.md 6.1). */
+async function foreignScanTimes(): Promise<string> {
+  await using desk = await open({ XPOSE_RATE_LIMIT_ENTERPRISE: "0", XPOSE_RATE_LIMIT_TEAM: "0" });
+  const { key } = await mint(desk);
+  desk.appliance.json("workspaces", "create", "--name", "other");
+  const foreignKey = desk.appliance.mintKey("foreign", "other");
+  const { request_id: foreignId } = (await (await enrich(desk, foreignKey)).json()) as { request_id: string };
+  while ((await (await enrich(desk, foreignKey)).text()).includes("scanning")) await Bun.sleep(10);
+  const get = (scanId: string) => pollText(desk, key, scanId);
+  const requests = { unknown: get(unknownId), null: get(crypto.randomUUID()), foreign: get(foreignId) };
+  const { of } = await sampleTimes(desk, requests, share(20_000), 404);
+  compare("an unknown id and another unknown one (null)", of.unknown, of.null);
+  compare("an unknown id and a foreign one", of.unknown, of.foreign);
+  return `${of.unknown.length} + ${of.null.length} + ${of.foreign.length} samples`;
+}
+
+function pollText({ service }: Desk, key: string, scanId: string): string {
+  const { host } = new URL(service.url);
+  return `GET /api/v1/soc/enrich/${scanId} HTTP/1.1\r\nHost: ${host}\r\nX-API-Key: ${key}\r\nX-Correlation-Id: soak\r\n\r\n`;
+}
+
+/**
+ * Times requests over one connection, in microseconds, until each was made `wanted` times. Which comes next is drawn at
+ * random, so that whatever drifts falls on all alike and a permutation of the labels is an exact test. `after` has the
+ * times of the others by the request before them: what that one leaves behind.
+ */
+async function sampleTimes<Name extends string>(
+  { service }: Desk,
+  requests: Readonly<Record<Name, string>>,
+  wanted: number,
+  status: number,
+): Promise<{ of: Record<Name, number[]>; after: Record<Name, number[]> }> {
+  const names = Object.keys(requests) as Name[];
+  const empty = () => Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, number[]>;
+  const [of, after] = [empty(), empty()];
+  const [first] = names;
+  if (first === undefined) throw new Error("there is nothing to time");
+  const socket = await openSocket(Number(new URL(service.url).port));
+  for (let count = 0; count < Math.min(2_000, wanted); count += 1) await ask(socket, requests[first], status);
+  for (let before: Name | null = null; names.some((name) => of[name].length < wanted); ) {
+    const name: Name = names[Math.floor(random() * names.length)] ?? first;
+    const us = await ask(socket, requests[name], status);
+    of[name].push(us);
+    if (before !== null && name === first) after[before].push(us);
+    before = name;
+  }
+  socket.destroy();
+  for (const name of names) console.log(`  ${name}: ${summary(of[name])}`);
+  return { of, after };
+}
+
+function compare(name: string, a: readonly number[], b: readonly number[]): void {
+  const { differenceUs, t, p } = compareTimes(a, b);
+  const isTold = Math.abs(t) > tThreshold && p <= 1 / permutationCount;
+  const verdict = isTold ? `told apart, ${toleratedUs} us is tolerated` : "not told apart";
+  console.log(
+    `  ${name}: ${differenceUs.toFixed(2)} us apart, Welch t ${t.toFixed(2)}, permutation p ${p.toFixed(4)}: ${verdict}`,
+  );
+  if (isTold && Math.abs(differenceUs) > toleratedUs) fault(`${name} are told apart by time`);
+}
+
+/** Trimmed means (the slowest tenth is the scheduler's, and left out on both sides), Welch's t of them, and the share of random relabellings that are as far apart. */
+function compareTimes(a: readonly number[], b: readonly number[]) {
+  const limit = quantile(
+    [...a, ...b].sort((x, y) => x - y),
+    0.9,
+  );
+  const [one, other] = [a.filter((us) => us <= limit), b.filter((us) => us <= limit)];
+  const differenceUs = mean(other) - mean(one);
+  const t = differenceUs / Math.sqrt(variance(one) / one.length + variance(other) / other.length);
+  const pool = Float64Array.from([...one, ...other]);
+  const total = pool.reduce((sum, us) => sum + us, 0);
+  let asFarCount = 0;
+  for (let round = 0; round < permutationCount; round += 1) {
+    let sum = 0;
+    // The first `one.length` places of a shuffle.
+    for (let index = 0; index < one.length; index += 1) {
+      const from = index + Math.floor(random() * (pool.length - index));
+      const picked = pool[from] ?? 0;
+      pool[from] = pool[index] ?? 0;
+      pool[index] = picked;
+      sum += picked;
+    }
+    const difference = (total - sum) / other.length - sum / one.length;
+    if (Math.abs(difference) >= Math.abs(differenceUs)) asFarCount += 1;
+  }
+  return { differenceUs, t, p: (asFarCount + 1) / (permutationCount + 1) };
+}
+
+function summary(times: readonly number[]): string {
+  const sorted = times.toSorted((a, b) => a - b);
+  const shown = [0.1, 0.5, 0.9, 0.99].map((q) => `p${q * 100} ${quantile(sorted, q).toFixed(1)}`);
+  return `${times.length} samples, us: ${shown.join(", ")}`;
+}
+
+function quantile(sorted: readonly number[], q: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0;
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function variance(values: readonly number[]): number {
+  const middle = mean(values);
+  return values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1);
+}
+
+function openSocket(port: number): Promise<Socket> {
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  const socket = connect({ port, host: "127.0.0.1", noDelay: true }, () => resolve(socket));
+  socket.on("error", reject);
+  return promise;
+}
+
+/** Microseconds from the request to the end of its answer, which must have this status. */
+function ask(socket: Socket, request: string, status: number): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  let text = "";
+  const startedAt = performance.now();
+  const onData = (chunk: Buffer) => {
+    text += chunk.toString("latin1");
+    const end = text.indexOf("\r\n\r\n");
+    const length = Number(/content-length: (\d+)/i.exec(text)?.[1] ?? Number.NaN);
+    if (end === -1 || text.length < end + 4 + length) return;
+    const us = (performance.now() - startedAt) * 1000;
+    socket.off("data", onData);
+    if (text.startsWith(`HTTP/1.1 ${status}`)) resolve(us);
+    else reject(new Error(`not ${status}: ${text.slice(0, 20)}`));
+  };
+  socket.on("data", onData);
+  socket.write(request);
+  return promise;
+}
+
+/** A small generator with a seed, so that a run can be repeated. */
+function mulberry32(start: number): () => number {
+  let state = start;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let bits = Math.imul(state ^ (state >>> 15), 1 | state);
+    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits;
+    return ((bits ^ (bits >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

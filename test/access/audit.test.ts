@@ -1,0 +1,400 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { keepHead, openAuditTrail, readKeptHead, verifyAudit } from "../../src/access/audit.ts";
+import { type AuditEvent, auditBody, auditEvent, headText } from "../../src/domain/audit.ts";
+import { AppError } from "../../src/domain/error.ts";
+import type { WorkspaceId } from "../../src/domain/workspace.ts";
+import type { Store } from "../../src/store/store.ts";
+import { auditEvents } from "../helpers/audit-events.ts";
+import { ManualClock } from "../helpers/manual-clock.ts";
+import { rewriteTrail, type StoredEvent } from "../helpers/rewritten-trail.ts";
+import { testAuditKey, testAuthor } from "../helpers/test-author.ts";
+import { openWatchedStore } from "../helpers/watched-store.ts";
+
+let folder: string;
+let headFile: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "xpose-audit-"));
+  headFile = join(folder, "audit.head");
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+  rmSync(folder, { recursive: true });
+});
+
+const event = (detail: string) => auditEvent(testAuthor, "source.added", { detail });
+const events = (count: number) => Array.from({ length: count }, (_, index) => event(`source ${index + 1}`));
+
+/** A trail on a database in memory that can be made unwritable. `turn` lets a second pass. */
+function openTrail() {
+  const { store, connection } = openWatchedStore();
+  const clock = new ManualClock();
+  const lines: { fields: object; message: string }[] = [];
+  let fault: AppError | null = null;
+  const replaced: Pick<Store, "appendEvents" | "auditHead" | "readChain"> = {
+    appendEvents: (waiting) => (fault === null ? store.appendEvents(waiting) : Promise.reject(fault)),
+    auditHead: () => store.auditHead(),
+    readChain: (afterRow, limit) => store.readChain(afterRow, limit),
+  };
+  const log = (fields: object, message: string) => void lines.push({ fields, message });
+  const { now, steadyNow } = clock;
+  const trail = openAuditTrail({ store: replaced, now, steadyNow, headFile, log: { info: log, error: log } });
+  return {
+    ...trail,
+    store,
+    connection,
+    clock,
+    lines,
+    setFault(isBroken: boolean) {
+      fault = isBroken ? new AppError("unavailable", "The database is not available now") : null;
+    },
+    async turn(ms = 1000) {
+      await clock.advance(ms);
+      await vi.advanceTimersByTimeAsync(1000);
+      await clock.advance(0);
+    },
+    rows: () => auditEvents(store),
+  };
+}
+
+describe("9.8 rows that cannot be written", () => {
+  test("wait, and are written in their order within a second once the database is back", async () => {
+    const trail = openTrail();
+    trail.setFault(true);
+    trail.wait([event("a"), event("b")]);
+    await trail.turn();
+    expect([trail.waitingCount(), await trail.rows()]).toEqual([2, []]);
+    trail.wait([event("c")]);
+    trail.setFault(false);
+    await trail.turn();
+    expect((await trail.rows()).map(({ detail }) => detail)).toEqual(["a", "b", "c"]);
+    expect([trail.waitingCount(), trail.droppedCount()]).toEqual([0, 0]);
+    await trail.stop();
+  });
+
+  test("wait up to 10,000; further ones are counted, and the first row afterwards is a gap with their number", async () => {
+    const trail = openTrail();
+    trail.setFault(true);
+    trail.wait(events(9_999));
+    trail.wait([event("the last that waits"), event("lost 1"), event("lost 2")]);
+    trail.wait([event("lost 3")]);
+    await trail.turn();
+    expect([trail.waitingCount(), trail.droppedCount()]).toEqual([10_000, 3]);
+    trail.wait([event("lost 4")]);
+    trail.setFault(false);
+    await trail.turn();
+    const rows = await trail.rows();
+    expect(rows).toHaveLength(10_001);
+    expect(rows[0]).toMatchObject({ action: "audit.gap", count: 4, actor: "cli", workspaceId: null });
+    expect([rows[1]?.detail, rows.at(-1)?.detail]).toEqual(["source 1", "the last that waits"]);
+    trail.wait([event("later")]);
+    await trail.turn();
+    expect((await trail.rows()).slice(10_001)).toMatchObject([{ action: "source.added", detail: "later" }]);
+    expect(trail.droppedCount()).toBe(4);
+    await trail.stop();
+  });
+
+  test("what is taken and put back keeps its order and its gap, and what came meanwhile stands behind it", async () => {
+    const trail = openTrail();
+    trail.wait([...events(10_000), event("lost")]);
+    const taken = trail.takeWaiting();
+    expect(taken).toHaveLength(10_001);
+    trail.wait([event("meanwhile")]);
+    trail.putBack(taken);
+    expect([trail.waitingCount(), trail.droppedCount()]).toEqual([10_000, 2]);
+    const again = trail.takeWaiting();
+    expect(again[0]).toMatchObject({ action: "audit.gap", count: 2 });
+    expect(again.slice(1)).toEqual(taken.slice(1));
+    expect(trail.takeWaiting()).toEqual([]);
+    await trail.stop();
+  });
+
+  test("a stop waits for a process that writes just then", async () => {
+    const trail = openTrail();
+    trail.setFault(true);
+    trail.wait([event("a")]);
+    const stopped = trail.stop();
+    setTimeout(() => trail.setFault(false), 60);
+    await stopped;
+    expect(await trail.rows()).toHaveLength(1);
+  });
+
+  test("a stop writes what is left, and copies and logs the head", async () => {
+    const trail = openTrail();
+    trail.wait([event("a")]);
+    await trail.stop();
+    const head = await trail.store.auditHead();
+    expect(head.row).toBe(1);
+    expect(readFileSync(headFile, "utf8")).toBe(`${headText(head)}\n`);
+    expect(trail.lines).toContainEqual({ fields: { head: headText(head) }, message: "audit head" });
+  });
+});
+
+describe("9.8 denials", () => {
+  const from = { ip: "203.0.113.7", correlationId: "c-1" };
+
+  test("of unknown keys are one row per address and minute, with a count", async () => {
+    const trail = openTrail();
+    for (let count = 0; count < 500; count += 1) trail.denied(from, "401", "unknown");
+    trail.denied({ ...from, ip: "203.0.113.8" }, "401", "unknown");
+    await trail.turn();
+    const first = { action: "auth.denied", actor: "anonymous", workspaceId: null, keyId: null, outcome: "401" };
+    expect(await trail.rows()).toMatchObject([
+      { ...first, ip: "203.0.113.7", count: 1, correlationId: "c-1" },
+      { ...first, ip: "203.0.113.8", count: 1 },
+    ]);
+    await trail.turn(58_000);
+    for (let count = 0; count < 10; count += 1) trail.denied(from, "401", "unknown");
+    expect(await trail.rows()).toHaveLength(2);
+    await trail.turn(1_000);
+    expect((await trail.rows()).slice(2)).toMatchObject([{ ...first, ip: "203.0.113.7", count: 509 }]);
+    await trail.turn(60_000);
+    expect(await trail.rows()).toHaveLength(3);
+    trail.denied(from, "401", "unknown");
+    await trail.stop();
+    expect((await trail.rows()).slice(3)).toMatchObject([{ ...first, ip: "203.0.113.7", count: 1 }]);
+  });
+
+  test("of unknown keys that go on are counted minute by minute, and none is lost by a stop", async () => {
+    const trail = openTrail();
+    for (let minute = 0; minute < 5; minute += 1) {
+      for (let count = 0; count < 100; count += 1) trail.denied(from, "401", "unknown");
+      await trail.turn(60_000);
+    }
+    trail.denied(from, "401", "unknown");
+    await trail.stop();
+    const counts = (await trail.rows()).map(({ count }) => count ?? 0);
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(501);
+    expect(counts.length).toBeLessThanOrEqual(7);
+  });
+
+  test("are not written with the next call, whose caller could measure whether they were of a known key", async () => {
+    const trail = openTrail();
+    trail.denied(from, "401", "unknown");
+    trail.denied(from, "403", { workspaceId: "a" as WorkspaceId, operator: "alice" });
+    expect([trail.takeWaiting(), trail.waitingCount()]).toEqual([[], 2]);
+    await trail.turn();
+    expect(await trail.rows()).toHaveLength(2);
+    await trail.stop();
+  });
+
+  test("wait within the same bound as all rows", async () => {
+    const trail = openTrail();
+    trail.setFault(true);
+    trail.wait(events(9_999));
+    const key = { workspaceId: "a" as WorkspaceId, keyId: "b", keyName: "c" };
+    for (let count = 0; count < 3; count += 1) trail.denied(from, "401", key);
+    expect([trail.waitingCount(), trail.droppedCount()]).toEqual([10_000, 2]);
+    await trail.turn();
+    trail.setFault(false);
+    await trail.turn();
+    expect((await trail.rows())[0]).toMatchObject({ action: "audit.gap", count: 2 });
+    expect(await trail.rows()).toHaveLength(10_001);
+    await trail.stop();
+  });
+
+  test("of more addresses than are told apart share one row without an address", async () => {
+    const trail = openTrail();
+    for (let index = 0; index < 10_000; index += 1) trail.denied({ ...from, ip: `address ${index}` }, "401", "unknown");
+    await trail.turn();
+    for (let index = 0; index < 5; index += 1) trail.denied({ ...from, ip: `another ${index}` }, "401", "unknown");
+    await trail.stop();
+    const shared = (await trail.rows()).filter(({ ip }) => ip === null);
+    expect(shared).toMatchObject([{ action: "auth.denied", count: 1 }, { count: 4 }]);
+    expect(trail.droppedCount()).toBe(0);
+  });
+
+  test("of a known key or operator belong to its workspace, one row each", async () => {
+    const trail = openTrail();
+    const workspaceId = "0b5cf6a4-3f0e-4b86-9f7e-0d6f5a2f7c11" as WorkspaceId;
+    const key = { workspaceId, keyId: "3f2a8c1e-5d0b-4c7a-9a51-0f6f7b1f2a33", keyName: "splunk" };
+    trail.denied(from, "401", key);
+    trail.denied(from, "403", key);
+    trail.denied(from, "403", { workspaceId, operator: "alice" });
+    await trail.stop();
+    const bodies = (await trail.rows()).map(auditBody);
+    expect(bodies).toMatchObject([
+      { workspace_id: workspaceId, actor: `key:${key.keyId}`, key_id: key.keyId, key_name: "splunk", outcome: "401" },
+      { workspace_id: workspaceId, actor: `key:${key.keyId}`, outcome: "403" },
+      { workspace_id: workspaceId, actor: "operator:alice", key_id: null, outcome: "403" },
+    ]);
+    for (const body of bodies)
+      expect(body).toMatchObject({ action: "auth.denied", ip: from.ip, correlation_id: "c-1" });
+  });
+});
+
+describe("9.8 the kept head", () => {
+  test("is copied within a second of a row, whoever wrote it, and logged once a minute", async () => {
+    const trail = openTrail();
+    await trail.store.appendEvents([event("by a command")]);
+    await trail.turn();
+    expect(readKeptHead(headFile)?.row).toBe(1);
+    await trail.store.appendEvents([event("by another")]);
+    await trail.turn();
+    expect(readKeptHead(headFile)?.row).toBe(2);
+    const logged = () => trail.lines.filter(({ message }) => message === "audit head").map(({ fields }) => fields);
+    await trail.turn(60_000);
+    await trail.turn(60_000);
+    expect(logged().at(-1)).toEqual({ head: headText(await trail.store.auditHead()) });
+    expect(logged().length).toBeLessThanOrEqual(3);
+    await trail.stop();
+  });
+
+  test("stays where it is when the trail does not go on from it, however long the trail becomes, and that is an error line", async () => {
+    const trail = openTrail();
+    await trail.store.appendEvents(events(5));
+    await trail.turn();
+    const kept = readFileSync(headFile, "utf8");
+    rewriteTrail(trail.connection, (rows) => rows.slice(0, 3));
+    await trail.turn();
+    await trail.store.appendEvents(events(20));
+    for (let count = 0; count < 3; count += 1) await trail.turn();
+    expect(readFileSync(headFile, "utf8")).toBe(kept);
+    const about = trail.lines.filter(({ message }) => message.includes("is not kept"));
+    expect(about).toHaveLength(1);
+    const check = await verifyAudit(
+      trail.store,
+      testAuditKey,
+      [readKeptHead(headFile)].filter((head) => head !== null),
+    );
+    expect(check).toMatchObject({ ok: false, badRow: 5 });
+    await trail.stop();
+  });
+
+  test("a folder that cannot be written is one error line, and the trail goes on", async () => {
+    const trail = openTrail();
+    await trail.turn();
+    rmSync(folder, { recursive: true });
+    trail.wait([event("a")]);
+    for (let count = 0; count < 3; count += 1) await trail.turn();
+    expect(await trail.rows()).toHaveLength(1);
+    expect(trail.lines.filter(({ message }) => message.includes("is not kept"))).toHaveLength(1);
+    await trail.stop();
+    folder = mkdtempSync(join(tmpdir(), "xpose-audit-"));
+  });
+
+  test("is null for a file that is missing or holds none", () => {
+    expect(readKeptHead(headFile)).toBeNull();
+    writeFileSync(headFile, "nonsense");
+    expect(readKeptHead(headFile)).toBeNull();
+  });
+});
+
+describe("9.8 a trail that was tampered with is found, and where", () => {
+  const rowCount = 40;
+
+  type Change = (rows: StoredEvent[]) => StoredEvent[];
+
+  async function openTampered(change: Change) {
+    const { store, connection } = openWatchedStore();
+    await store.appendEvents(events(rowCount));
+    await keepHead(store, headFile);
+    rewriteTrail(connection, change);
+    return store;
+  }
+
+  const edit =
+    (row: number, to: (event: StoredEvent) => Partial<StoredEvent>): Change =>
+    (rows) =>
+      rows.map((event) => (event.row === row ? { ...event, ...to(event) } : event));
+  const set = (row: number, fields: StoredEvent["fields"]) =>
+    edit(row, (event) => ({ fields: { ...event.fields, ...fields } }));
+  const without =
+    (row: number): Change =>
+    (rows) =>
+      rows.filter((event) => event.row !== row);
+  const copyTo =
+    (row: number): Change =>
+    (rows) => [...rows, ...rows.slice(11, 12).map((event) => ({ ...event, row }))];
+  const renumbered: Change = (rows) => rows.map((event, index) => ({ ...event, row: index + 1 }));
+  const places: Record<number, number> = { 5: 30, 30: 5 };
+
+  test.each([
+    { what: "an actor that was changed", change: set(17, { actor: "operator:mallory" }), badRow: 17 },
+    { what: "a time that was changed", change: set(1, { at: 0 }), badRow: 1 },
+    { what: "null that became text", change: set(40, { ip: "" }), badRow: 40 },
+    { what: "a mac that was changed", change: edit(9, () => ({ mac: "0".repeat(64) })), badRow: 9 },
+    { what: "a mac that was cut", change: edit(9, ({ mac }) => ({ mac: `${mac.slice(0, 63)} ` })), badRow: 9 },
+    { what: "a row that was deleted", change: without(17), badRow: 17 },
+    { what: "the first row deleted", change: without(1), badRow: 1 },
+    { what: "a row deleted and the others moved up", change: (rows) => renumbered(without(17)(rows)), badRow: 17 },
+    {
+      what: "two rows that changed places",
+      change: (rows) => rows.map((event) => ({ ...event, row: places[event.row] ?? event.row })),
+      badRow: 5,
+    },
+    { what: "a row that was added at the end", change: copyTo(41), badRow: 41 },
+    { what: "a row that was added far behind the end", change: copyTo(500), badRow: 41 },
+    { what: "a row that was added before the first one", change: copyTo(0), badRow: 0 },
+    { what: "a row with a negative number", change: copyTo(-7), badRow: -7 },
+    { what: "a tail that was cut", change: (rows) => rows.slice(0, 30), badRow: 31 },
+    { what: "a trail that was emptied", change: () => [], badRow: 1 },
+  ] satisfies { what: string; change: Change; badRow: number }[])("$what", async ({ change, badRow }) => {
+    const store = await openTampered(change);
+    const kept = readKeptHead(headFile);
+    if (kept === null) return expect.unreachable();
+    expect(await verifyAudit(store, testAuditKey, [kept])).toMatchObject({ ok: false, badRow });
+  });
+
+  test.each([
+    ["the number of the last event", "UPDATE audit SET last_event = last_event + 1"],
+    ["the mac of the last event", "UPDATE audit SET last_mac = '00'"],
+    ["the index by which a workspace finds its events", "DELETE FROM audit_holder"],
+  ])("what is kept beside the events counts too: %s", async (_what, sql) => {
+    const { store, connection } = openWatchedStore();
+    await store.appendEvents(events(3).map((one) => ({ ...one, keyId: "3f2a8c1e-5d0b-4c7a-9a51-0f6f7b1f2a33" })));
+    expect(await verifyAudit(store, testAuditKey, [])).toMatchObject({ ok: true, rows: 3 });
+    for (const name of ["audit_refuses_update", "audit_holder_refuses_delete"]) connection.exec(`DROP TRIGGER ${name}`);
+    connection.exec(sql);
+    expect(await verifyAudit(store, testAuditKey, [])).toMatchObject({ ok: false, badRow: 3 });
+  });
+
+  test("a trail that nobody touched is whole, with the kept head and one from the log", async () => {
+    const store = await openTampered((rows) => rows);
+    const { row, mac } = await store.auditHead();
+    const [tenth] = await store.readChain(9, 1);
+    const kept = readKeptHead(headFile);
+    if (tenth === undefined || kept === null) return expect.unreachable();
+    const check = await verifyAudit(store, testAuditKey, [kept, tenth]);
+    expect(check).toMatchObject({ ok: true, rows: rowCount, head: { row, mac }, badRow: null, problem: null });
+    expect(await verifyAudit(store, new Uint8Array(32), [])).toMatchObject({ ok: false, badRow: 1 });
+  });
+
+  test("every head that is given counts, also two of the same row", async () => {
+    const store = await openTampered((rows) => rows.slice(0, 30));
+    const old = readKeptHead(headFile);
+    await store.appendEvents(events(10).map((one) => ({ ...one, actor: "operator:mallory" })));
+    const replaced = await store.auditHead();
+    if (old === null) return expect.unreachable();
+    expect(replaced.row).toBe(old.row);
+    expect(await verifyAudit(store, testAuditKey, [replaced])).toMatchObject({ ok: true });
+    expect(await verifyAudit(store, testAuditKey, [replaced, old])).toMatchObject({ ok: false, badRow: 40 });
+  });
+
+  test("a trail longer than one step is read to its end, and progress is told", async () => {
+    const { store } = openWatchedStore();
+    await store.appendEvents(events(2_500));
+    const progress: number[] = [];
+    const check = await verifyAudit(store, testAuditKey, [], (count) => progress.push(count));
+    expect(check).toMatchObject({ ok: true, rows: 2_500 });
+    expect(progress).toEqual([1000, 2000, 2500]);
+  });
+});
+
+test("the schema refuses to change or delete an audit row", async () => {
+  const { store, connection } = openWatchedStore();
+  await store.appendEvents([{ ...event("a"), keyId: "3f2a8c1e-5d0b-4c7a-9a51-0f6f7b1f2a33" } satisfies AuditEvent]);
+  expect(() => connection.exec("UPDATE audit SET events = 'x'")).toThrow("audit events are never changed");
+  expect(() => connection.exec("DELETE FROM audit")).toThrow("audit events are never deleted");
+  expect(() => connection.exec("UPDATE audit_holder SET holder = 'x'")).toThrow("audit events are never changed");
+  expect(() => connection.exec("DELETE FROM audit_holder")).toThrow("audit events are never deleted");
+  expect(() => connection.exec("INSERT OR REPLACE INTO audit SELECT * FROM audit")).toThrow(
+    "audit events are never changed",
+  );
+  expect(await store.readChain(0, 10)).toHaveLength(1);
+});

@@ -1,0 +1,57 @@
+import type Database from "better-sqlite3/linux-x64";
+
+/** An event as the database holds it: its number, its mac and its fields by name. */
+export type StoredEvent = {
+  readonly row: number;
+  readonly mac: string;
+  readonly fields: Readonly<Record<string, string | number | null>>;
+};
+
+/** In the order in which they are stored and chained. */
+const names = [
+  "version",
+  "at",
+  "workspace_id",
+  "actor",
+  "action",
+  "key_id",
+  "key_name",
+  "request_id",
+  "indicator_hmac",
+  "ip",
+  "outcome",
+  "correlation_id",
+  "count",
+  "detail",
+];
+
+/** Rewrites the audit trail as somebody does who can write the database and has no secret. */
+export function rewriteTrail(connection: Database, change: (events: StoredEvent[]) => StoredEvent[]): void {
+  const refusals = ["audit_refuses_update", "audit_refuses_delete", "audit_holder_refuses_delete"];
+  connection.exec(refusals.map((name) => `DROP TRIGGER IF EXISTS ${name};`).join(" "));
+  const stored = connection.prepare<[], { first_event: number; events: string }>(
+    "SELECT first_event, events FROM audit ORDER BY first_event",
+  );
+  const before = stored.all().flatMap(({ first_event, events }) =>
+    events
+      .split("\n")
+      .slice(0, -1)
+      .map((line, index) => {
+        const values = JSON.parse(line.slice(65)) as (string | number | null)[];
+        const fields = Object.fromEntries(names.map((name, place) => [name, values[place] ?? null]));
+        return { row: first_event + index, mac: line.slice(0, 64), fields };
+      }),
+  );
+  connection.exec("BEGIN; DELETE FROM audit_holder; DELETE FROM audit");
+  const insert = connection.prepare(
+    "INSERT INTO audit (first_event, last_event, last_mac, events) VALUES (?, ?, ?, ?)",
+  );
+  const insertHolder = connection.prepare("INSERT OR IGNORE INTO audit_holder (holder, first_event) VALUES (?, ?)");
+  for (const { row, mac, fields } of change(before)) {
+    insert.run(row, row, mac, `${mac} ${JSON.stringify(names.map((name) => fields[name] ?? null))}\n`);
+    for (const holder of [fields["workspace_id"], fields["key_id"]]) {
+      if (typeof holder === "string") insertHolder.run(holder, row);
+    }
+  }
+  connection.exec("COMMIT");
+}

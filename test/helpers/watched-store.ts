@@ -1,0 +1,15 @@
+import Database from "better-sqlite3/linux-x64";
+import { vi } from "vitest";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
+import { testAuditKey } from "./test-author.ts";
+
+/** A store, in `folder` or in memory, and the connection that it works with, to do to the database what no store does. */
+export function openWatchedStore(folder: string | null = null): { store: SqliteStore; connection: Database } {
+  const pragma = vi.spyOn(Database.prototype, "pragma");
+  const store =
+    folder === null ? SqliteStore.inMemory(testAuditKey) : SqliteStore.create(folder, "check", testAuditKey);
+  const connection = pragma.mock.contexts[0];
+  pragma.mockRestore();
+  if (!(connection instanceof Database)) throw new Error("the store opened no connection");
+  return { store, connection };
+}

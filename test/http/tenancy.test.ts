@@ -1,0 +1,267 @@
+import { describe, expect, test } from "vitest";
+import { createKey } from "../../src/access/api-key.ts";
+import { makeToken } from "../../src/domain/api-key.ts";
+import type { Peer } from "../../src/http/client.ts";
+import { routes } from "../../src/http/route-table.ts";
+import type { Route } from "../../src/http/router.ts";
+import { addOperator, type ManagementMethod, operatorClient, ownHost } from "../helpers/operator-client.ts";
+import { testAuthor } from "../helpers/test-author.ts";
+import { openTestService, type Tenant, type TestService } from "../helpers/test-service.ts";
+
+/**
+ * Every route x every kind of id x every kind of caller, from the route table: a route that is added without its row
+ * here fails the first test.
+ */
+
+/** Ids as the first tenant sees them. */
+const idKinds = ["own", "foreign", "unknown", "malformed", "upper-case"] as const;
+type IdKind = (typeof idKinds)[number];
+
+const callers = [
+  "nobody",
+  "malformed key",
+  "unknown key",
+  "revoked key",
+  "rotated key",
+  "expired key",
+  "key of a disabled workspace",
+  "key below the plan",
+  "key",
+  "key of another workspace",
+  "unknown token",
+  "revoked operator",
+  "viewer",
+  "admin",
+  "admin of another workspace",
+  "session of the viewer",
+  "session of the admin",
+  "session without our origin",
+  "ended session",
+] as const;
+type Caller = (typeof callers)[number];
+
+/** Kinds of ids by the name of the path segment. */
+type Ids = Readonly<Record<string, IdKind>>;
+
+/** What a route answers to a caller, by the ids in its path. */
+type Row = (caller: Caller, ids: Ids) => number;
+
+/** The tenant that a key or operator acts for: ids are judged as that one sees them. */
+function isOwn(caller: Caller, kind: IdKind | undefined): boolean {
+  return kind === (caller.endsWith("of another workspace") ? "foreign" : "own");
+}
+
+/** 401 for whoever has no good key, 403 below the plan; null for the others. */
+function refusedKey(caller: Caller): number | null {
+  if (caller === "key" || caller === "key of another workspace") return null;
+  return caller === "key below the plan" ? 403 : 401;
+}
+
+const operators: readonly Caller[] = [
+  "viewer",
+  "admin",
+  "admin of another workspace",
+  "session of the viewer",
+  "session of the admin",
+  "session without our origin",
+];
+
+/** 401 for whoever is no operator, 403 for who may not; null for the others. */
+function refusedOperator(caller: Caller, ids: Ids, needs: "viewer" | "admin", isUnsafe: boolean): number | null {
+  if (!operators.includes(caller)) return 401;
+  if (isUnsafe && caller === "session without our origin") return 403;
+  if (ids["workspace_id"] !== undefined && !isOwn(caller, ids["workspace_id"])) return 403;
+  return needs === "admin" && caller.endsWith("viewer") ? 403 : null;
+}
+
+const pollRow: Row = (caller, ids) => refusedKey(caller) ?? (isOwn(caller, ids["request_id"]) ? 200 : 404);
+const workspace = "/api/v1/workspaces/{workspace_id}";
+const declared: Readonly<Record<string, Row>> = {
+  "POST /api/v1/soc/enrich": (caller) => refusedKey(caller) ?? 202,
+  "GET /api/v1/soc/enrich/{request_id}": pollRow,
+  "GET /api/v1/soc/enrich/{request_id}/sources": pollRow,
+  "GET /api/v1/soc/enrich/{request_id}/evidence": pollRow,
+  [`POST ${workspace}/keys`]: (caller, ids) => refusedOperator(caller, ids, "admin", true) ?? 201,
+  [`GET ${workspace}/keys`]: (caller, ids) => refusedOperator(caller, ids, "admin", false) ?? 200,
+  [`POST ${workspace}/keys/{key_id}/rotate`]: (caller, ids) =>
+    refusedOperator(caller, ids, "admin", true) ?? (isOwn(caller, ids["key_id"]) ? 201 : 404),
+  [`DELETE ${workspace}/keys/{key_id}`]: (caller, ids) =>
+    refusedOperator(caller, ids, "admin", true) ?? (isOwn(caller, ids["key_id"]) ? 200 : 404),
+  [`GET ${workspace}/audit`]: (caller, ids) => refusedOperator(caller, ids, "viewer", false) ?? 200,
+  // The body holds no token, so nobody is let in, whatever else the request brings along.
+  "POST /api/v1/session": () => 401,
+  // A token has no session to end.
+  "DELETE /api/v1/session": (caller, ids) =>
+    refusedOperator(caller, ids, "viewer", true) ?? (caller.startsWith("session") ? 204 : 401),
+  "GET /healthz": () => 200,
+  "GET /readyz": () => 200,
+  // Asked from another machine.
+  "GET /metrics": (caller, ids) => refusedOperator(caller, ids, "viewer", false) ?? 200,
+};
+
+const nameOf = ({ method, path }: Route) => `${method} ${path}`;
+const stranger: Peer = { address: "203.0.113.7", isTls: false };
+const hour = 3_600_000;
+const unknownId = "3f2a8c1e-0000-4000-8000-000000000000";
+
+/** All combinations of kinds of ids in a path. */
+function idsOf(path: string): Ids[] {
+  const names = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? "");
+  return names.reduce<Ids[]>(
+    (all, name) => all.flatMap((ids) => idKinds.map((kind) => ({ ...ids, [name]: kind }))),
+    [{}],
+  );
+}
+
+/** Two tenants with everything that a caller can ask for, and the headers of every caller. */
+async function open() {
+  const service = await openTestService({
+    live: { limits: { team: 0, enterprise: 0, windowMs: hour } },
+    app: { logIns: { take: () => null } },
+  });
+  const { tenant, store, clock } = service;
+  const [other, disabled, cheap] = [
+    await service.addTenant("Other"),
+    await service.addTenant("Disabled"),
+    await service.addTenant("Cheap", "starter"),
+  ];
+  const by = { ...testAuthor, at: clock.now() };
+  const expired = await addKey(service, tenant, clock.after(1).toISOString());
+  const revoked = await addKey(service, tenant);
+  await store.revokeKey(tenant.id, revoked.id, by);
+  const rotated = await addKey(service, tenant);
+  const next = { id: service.newId(), prefix: "xpz_live_0000", hash: "ab", createdAt: by.at, createdBy: "cli" };
+  await store.rotateKey(tenant.id, rotated.id, next, by);
+  await store.changeWorkspace(disabled.id, { disabledAt: by.at }, by);
+  const [scan, foreignScan] = [
+    await service.scanned("jane.doe@example.com"),
+    await service.scanned("jane.doe@example.com", other),
+  ];
+  const admin = await addOperator(service, tenant.id, "alice");
+  const viewer = await addOperator(service, tenant.id, "victor", "viewer");
+  const foreignAdmin = await addOperator(service, other.id, "mallory");
+  const gone = await addOperator(service, tenant.id, "gone");
+  await store.revokeOperator(tenant.id, gone.id, by);
+  await clock.advance(1);
+  const { call } = operatorClient((request) => service.respond(request, stranger), { "X-Correlation-Id": "c-1" });
+
+  const logIn = async (token: string) => {
+    const response = await call("POST", "/api/v1/session", { token });
+    return (response.headers.get("Set-Cookie") ?? "").split(";", 1)[0] ?? "";
+  };
+  const Origin = `http://${ownHost}`;
+  const ended = await logIn(admin.token);
+  await call("DELETE", "/api/v1/session", undefined, { Cookie: ended, Origin });
+  const key = (token: string) => ({ "X-API-Key": token });
+  const bearer = (token: string) => ({ Authorization: `Bearer ${token}` });
+  const headers: Record<Caller, Record<string, string>> = {
+    nobody: {},
+    "malformed key": key("xpz_live_canary"),
+    "unknown key": key(makeToken("key", new Uint8Array(20))),
+    "revoked key": key(revoked.token),
+    "rotated key": key(rotated.token),
+    "expired key": key(expired.token),
+    "key of a disabled workspace": key(disabled.token),
+    "key below the plan": key(cheap.token),
+    key: key(tenant.token),
+    "key of another workspace": key(other.token),
+    "unknown token": bearer(makeToken("operator", new Uint8Array(20))),
+    "revoked operator": bearer(gone.token),
+    viewer: bearer(viewer.token),
+    admin: bearer(admin.token),
+    "admin of another workspace": bearer(foreignAdmin.token),
+    "session of the viewer": { Cookie: await logIn(viewer.token), Origin },
+    "session of the admin": { Cookie: await logIn(admin.token), Origin },
+    "session without our origin": { Cookie: await logIn(admin.token), Origin: "http://evil.example" },
+    "ended session": { Cookie: ended, Origin },
+  };
+
+  const ids: Readonly<Record<string, Record<"own" | "foreign", string>>> = {
+    request_id: { own: scan, foreign: foreignScan },
+    workspace_id: { own: tenant.id, foreign: other.id },
+    key_id: { own: (await addKey(service, tenant)).id, foreign: (await addKey(service, other)).id },
+  };
+  const texts: Record<string, (name: string) => string> = {
+    own: (name) => ids[name]?.own ?? "",
+    foreign: (name) => ids[name]?.foreign ?? "",
+    unknown: () => unknownId,
+    malformed: () => "canary",
+    "upper-case": (name) => (ids[name]?.own ?? "").toUpperCase(),
+  };
+
+  return {
+    async ask({ method, path }: Route, caller: Caller, kinds: Ids) {
+      const filled = path.replaceAll(/\{(\w+)\}/g, (_match, name: string) => texts[kinds[name] ?? ""]?.(name) ?? "");
+      const content: Record<string, unknown> = {
+        "POST /api/v1/soc/enrich": { indicator: { type: "email", value: "new@example.com" } },
+        [`POST ${workspace}/keys`]: { name: "new" },
+        "POST /api/v1/session": { token: "" },
+      };
+      const body = content[`${method} ${path}`];
+      // A session of another origin still may log in from it; what is asked there is who is let in.
+      const sent = path === "/api/v1/session" && method === "POST" ? { ...headers[caller], Origin } : headers[caller];
+      const response = await call(method as ManagementMethod, filled, body, sent);
+      const text = await response.text();
+      return { status: response.status, text, bytes: JSON.stringify([response.status, [...response.headers], text]) };
+    },
+  };
+}
+
+async function addKey(service: TestService, { id }: Tenant, expiresAt: string | null = null) {
+  const { store, keys, newId, app, clock } = service;
+  const by = { ...testAuthor, at: clock.now() };
+  const request = { workspaceId: id, name: newId(), expiresAt };
+  const { key, token } = await createKey(request, {
+    store,
+    keys,
+    by,
+    entropy: { newId, randomBytes: app.randomBytes },
+  });
+  return { id: key.id, token };
+}
+
+test("every route of the route table has its row in the matrix of tenants, and no row is without a route", () => {
+  expect(routes.map(nameOf).sort()).toEqual(Object.keys(declared).sort());
+});
+
+describe("9.1, 5.2 nobody reaches what is not theirs", () => {
+  test.each(routes.map((route) => ({ route, name: nameOf(route) })))("$name", async ({ route, name }) => {
+    const differing: string[] = [];
+    let cellCount = 0;
+    for (const caller of callers) {
+      const service = await open();
+      const kinds = idsOf(route.path);
+      const told = new Map<string, Set<string>>();
+      for (const ids of kinds) {
+        const expected = declared[name]?.(caller, ids);
+        const { status, text, bytes } = await service.ask(route, caller, ids);
+        cellCount += 1;
+        const cell = `${caller}, ${JSON.stringify(ids)}`;
+        if (status !== expected) differing.push(`${cell}: ${status} instead of ${expected}`);
+        if (status >= 400 && !/^\{"error":\{"code":"[a-z_]+","message":"[A-Z][^"]{5,}"\}\}$/.test(text)) {
+          differing.push(`${cell}: ${text}`);
+        }
+        if (text.includes("canary")) differing.push(`${cell}: shows what was submitted`);
+        // Whatever is not the caller's own is told in the same bytes, be it foreign, unknown or no id at all.
+        if (status >= 400) told.set(String(expected), (told.get(String(expected)) ?? new Set()).add(bytes));
+      }
+      for (const [status, answers] of told) {
+        if (answers.size !== 1) differing.push(`${caller}: ${answers.size} different answers of ${status}`);
+      }
+    }
+    expect(differing).toEqual([]);
+    expect(cellCount).toBe(callers.length * idsOf(route.path).length);
+  });
+});
+
+test("1.2 every key that is not admitted is told the same bytes, on every route that asks for one", async () => {
+  const service = await open();
+  const answers = new Set<string>();
+  for (const route of routes.filter(({ access }) => access === "key")) {
+    for (const caller of callers.filter((one) => refusedKey(one) === 401)) {
+      answers.add((await service.ask(route, caller, { request_id: "own" })).bytes);
+    }
+  }
+  expect(answers.size).toBe(1);
+  expect([...answers][0]).toContain('ApiKey realm=\\"xpose\\"');
+});
