@@ -169,6 +169,25 @@ export class SqliteStore implements port.Store {
     return this.#write(() => this.#corpora.remove(name, revision));
   }
 
+  replaceSegments(replacement: port.SegmentReplacement): Promise<boolean> {
+    return this.#write(() => this.#corpora.replaceSegments(replacement));
+  }
+
+  forget({ indicatorHash, corpusHash, now }: port.Forgetting): Promise<void> {
+    return this.#write(() => {
+      this.#corpora.forget(corpusHash, now);
+      this.#scans.forget(indicatorHash);
+    });
+  }
+
+  isForgotten(corpusHash: string): Promise<boolean> {
+    return this.#read(() => this.#corpora.isForgotten(corpusHash));
+  }
+
+  listForgotten(): Promise<string[]> {
+    return this.#read(() => this.#corpora.listForgotten());
+  }
+
   takeSlot(source: string, pace: port.Pace | null, notAfter: Date, now: Date): Promise<Date | null> {
     return this.#write(() => this.#pace.takeSlot(source, pace, notAfter, now));
   }

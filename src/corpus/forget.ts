@@ -1,0 +1,17 @@
+import type { Indicator } from "../domain/indicator.ts";
+import { corpusHash, type DerivedKeys, indicatorHash } from "../domain/keyed-hash.ts";
+import type { Store } from "../store/store.ts";
+
+type Tools = { readonly store: Pick<Store, "forget">; readonly keys: DerivedKeys; readonly now: () => Date };
+
+/**
+ * Erases an indicator (CONTRACT.md 12.6a): its hash is kept, so that no corpus answers for it, nor does a later import;
+ * the next merge drops its records. What scans stored about it goes in the same transaction.
+ */
+export async function forgetIndicator(indicator: Indicator, { store, keys, now }: Tools): Promise<void> {
+  await store.forget({
+    indicatorHash: indicatorHash(keys, indicator),
+    corpusHash: corpusHash(keys, indicator).toString("hex"),
+    now: now(),
+  });
+}
