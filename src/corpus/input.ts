@@ -256,9 +256,10 @@ function unreadable(error: unknown): CorpusError {
     : new CorpusError("refused", `the file cannot be read (${code})`, { cause: error });
 }
 
+/** Each chunk is valid until the next one is asked for. */
 async function* fileChunks({ handle }: OpenFile): AsyncGenerator<Buffer> {
+  const buffer = Buffer.allocUnsafeSlow(readSize);
   for (let position = 0; ; ) {
-    const buffer = Buffer.allocUnsafeSlow(readSize);
     const { bytesRead } = await handle.read(buffer, 0, readSize, position).catch((error: unknown) => {
       throw unreadable(error);
     });

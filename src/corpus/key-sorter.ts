@@ -21,8 +21,9 @@ export type KeyRun = { readonly file: number; readonly offsets: Float64Array };
 export class KeySorter {
   readonly #path: string;
   readonly #keysPerRun: number;
-  readonly #keys: BigUint64Array;
-  readonly #halves: Uint32Array;
+  /** Made when the first key comes. */
+  #keys = new BigUint64Array(0);
+  #halves = new Uint32Array(0);
   #count = 0;
   #file: number | null = null;
   #writtenCount = 0;
@@ -32,12 +33,10 @@ export class KeySorter {
   constructor(path: string, size = keysPerRun) {
     this.#path = path;
     this.#keysPerRun = size;
-    this.#keys = new BigUint64Array(size);
-    this.#halves = new Uint32Array(this.#keys.buffer);
   }
 
   add(high: number, low: number): void {
-    if (this.#count === this.#keysPerRun) this.#spill();
+    if (this.#count * 2 === this.#halves.length) this.#makeRoom();
     this.#halves[2 * this.#count] = low;
     this.#halves[2 * this.#count + 1] = high;
     this.#count++;
@@ -46,6 +45,8 @@ export class KeySorter {
   /** Writes what is left. The runs can be read until `close`, by any thread of this process. */
   finish(): KeyRun[] {
     if (this.#count > 0) this.#spill();
+    this.#keys = new BigUint64Array(0);
+    this.#halves = new Uint32Array(0);
     return this.#runs;
   }
 
@@ -53,6 +54,15 @@ export class KeySorter {
   close(): void {
     if (this.#file !== null) closeSync(this.#file);
     this.#file = null;
+  }
+
+  #makeRoom(): void {
+    if (this.#count > 0) {
+      this.#spill();
+      return;
+    }
+    this.#keys = new BigUint64Array(this.#keysPerRun);
+    this.#halves = new Uint32Array(this.#keys.buffer);
   }
 
   #spill(): void {

@@ -29,10 +29,15 @@ export function openInlineLane(options: LaneOptions): Lane {
       return bytes;
     },
     addTooLong: async () => lane.addTooLong(),
-    addStream: (chunks, fileName, entry) => lane.addStream(chunks, fileName, entry),
+    addStream: (chunks, fileName, entry) => lane.addStream(copied(chunks), fileName, entry),
     finish: async () => lane.finish(),
     write: async (segment, onWritten) => writeImport(segment, onWritten),
     tally: () => lane.tally,
     close: async () => lane.close(),
   };
+}
+
+/** Chunks may share one buffer; formats hold on to what they have not read yet. */
+async function* copied(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) yield Buffer.from(chunk);
 }

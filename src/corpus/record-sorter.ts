@@ -9,10 +9,10 @@ export const recordHeadSize = 14;
 export const maxFieldsSize = 4000;
 
 /** How much stays in memory before a sorted run goes to disk. 1 Mi records are the most that can be sorted at a time. */
-const defaultLimits = { records: 2 ** 20, bytes: 16 << 20 };
+const defaultLimits = { records: 2 ** 18, bytes: 8 << 20 };
 const writeSize = 256 << 10;
 /** All runs together get about this much memory while they are merged, but each at least room for two records. */
-const mergeSize = 32 << 20;
+const mergeSize = 16 << 20;
 const minReadSize = 8 << 10;
 
 /** Sorted records in a spill file, from one offset to another. */
@@ -31,6 +31,10 @@ export class RecordSorter {
   #file: number | null = null;
   #writtenSize = 0;
   readonly #runs: RecordRun[] = [];
+  /** Room to sort in, made when the first record comes and used again for each run. */
+  #order: Float64Array | null = null;
+  #offsets: Uint32Array | null = null;
+  #sorted: Uint32Array | null = null;
 
   /** `limits` exist for tests. */
   constructor(path: string, limits = defaultLimits) {
@@ -58,6 +62,7 @@ export class RecordSorter {
   finish(): RecordRun[] {
     if (this.#count > 0) this.#spill();
     this.#bytes = Buffer.alloc(0);
+    this.#order = this.#offsets = this.#sorted = null;
     return this.#runs;
   }
 
@@ -106,15 +111,18 @@ export class RecordSorter {
    */
   #sortedOffsets(): Uint32Array {
     const bytes = this.#bytes;
-    const offsets = new Uint32Array(this.#count);
-    const order = new Float64Array(this.#count);
+    this.#order ??= new Float64Array(this.#limits.records);
+    this.#offsets ??= new Uint32Array(this.#limits.records);
+    this.#sorted ??= new Uint32Array(this.#limits.records);
+    const order = this.#order.subarray(0, this.#count);
+    const offsets = this.#offsets;
     for (let position = 0, at = 0; position < this.#count; position++) {
       offsets[position] = at;
       order[position] = bytes.readUInt32LE(at) * 2 ** 20 + position;
       at += recordHeadSize + bytes.readUInt16LE(at + 12);
     }
     order.sort();
-    const sorted = new Uint32Array(this.#count);
+    const sorted = this.#sorted.subarray(0, this.#count);
     for (let index = 0; index < sorted.length; index++) sorted[index] = offsets[(order[index] ?? 0) % 2 ** 20] ?? 0;
     for (let start = 0; start < sorted.length; ) {
       const half = bytes.readUInt32LE(sorted[start] ?? 0);
@@ -135,12 +143,12 @@ export class RecordSorter {
 export class SortedRecords {
   readonly #heap: RunReader[];
   #hasLast = false;
-  readonly #last = Buffer.alloc(recordHeadSize + maxFieldsSize);
   high = 0;
   low = 0;
   entry = 0;
-  /** Valid until the next call of `next`. */
-  fields: Buffer = this.#last;
+  /** The present record as bytes, see above; valid until the next call of `next`. */
+  readonly bytes: Buffer = Buffer.alloc(recordHeadSize + maxFieldsSize);
+  fieldsSize = 0;
 
   constructor(runs: readonly RecordRun[]) {
     const readSize = Math.max(minReadSize, Math.floor(mergeSize / Math.max(1, runs.length)));
@@ -151,7 +159,11 @@ export class SortedRecords {
   /** Goes to the next record; false at the end. */
   next(): boolean {
     for (let first = this.#heap[0]; first !== undefined; first = this.#heap[0]) {
-      const isSame = this.#hasLast && compareRecords(this.#last, 0, first.bytes, first.at) === 0;
+      const isSame =
+        this.#hasLast &&
+        first.high === this.high &&
+        first.low === this.low &&
+        compareFields(this.bytes, 0, first.bytes, first.at) === 0;
       if (!isSame) this.#take(first);
       if (!first.advance()) {
         const moved = this.#heap.pop();
@@ -164,13 +176,15 @@ export class SortedRecords {
   }
 
   #take(reader: RunReader): void {
-    const size = recordHeadSize + reader.bytes.readUInt16LE(reader.at + 12);
-    reader.bytes.copy(this.#last, 0, reader.at, reader.at + size);
+    const { bytes, at } = reader;
+    const fieldsSize = fieldsSizeAt(bytes, at);
+    const own = this.bytes;
+    for (let offset = 0; offset < recordHeadSize + fieldsSize; offset++) own[offset] = bytes[at + offset] ?? 0;
     this.#hasLast = true;
     this.high = reader.high;
     this.low = reader.low;
-    this.entry = this.#last.readUInt32LE(8);
-    this.fields = this.#last.subarray(recordHeadSize, size);
+    this.entry = own.readUInt32LE(8);
+    this.fieldsSize = fieldsSize;
   }
 }
 
@@ -197,7 +211,7 @@ function isBefore(a: RunReader, b: RunReader): boolean {
   if (a.high !== b.high) return a.high < b.high;
   if (a.low !== b.low) return a.low < b.low;
   return (
-    (compareRecords(a.bytes, a.at, b.bytes, b.at) ||
+    (compareFields(a.bytes, a.at, b.bytes, b.at) ||
       a.bytes.readUInt32LE(a.at + 8) - b.bytes.readUInt32LE(b.at + 8) ||
       a.order - b.order) < 0
   );
@@ -229,7 +243,7 @@ class RunReader {
   /** Goes to the next record; false at the end of the run. */
   advance(): boolean {
     if (!this.#has(recordHeadSize)) return false;
-    const size = recordHeadSize + this.bytes.readUInt16LE(this.#next + 12);
+    const size = recordHeadSize + fieldsSizeAt(this.bytes, this.#next);
     if (!this.#has(size)) throw new Error("the spill file was cut short");
     this.at = this.#next;
     this.high = this.bytes.readUInt32LE(this.at);
@@ -259,12 +273,22 @@ function compareRecords(a: Buffer, aAt: number, b: Buffer, bAt: number): number 
   return (
     a.readUInt32LE(aAt) - b.readUInt32LE(bAt) ||
     a.readUInt32LE(aAt + 4) - b.readUInt32LE(bAt + 4) ||
-    a.compare(
-      b,
-      bAt + recordHeadSize,
-      bAt + recordHeadSize + b.readUInt16LE(bAt + 12),
-      aAt + recordHeadSize,
-      aAt + recordHeadSize + a.readUInt16LE(aAt + 12),
-    )
+    compareFields(a, aAt, b, bAt)
   );
+}
+
+/** Byte by byte: a call of the runtime's own comparison costs more than most fields are long. */
+function compareFields(a: Buffer, aAt: number, b: Buffer, bAt: number): number {
+  const aSize = fieldsSizeAt(a, aAt);
+  const bSize = fieldsSizeAt(b, bAt);
+  const end = recordHeadSize + Math.min(aSize, bSize);
+  for (let offset = recordHeadSize; offset < end; offset++) {
+    const order = (a[aAt + offset] ?? 0) - (b[bAt + offset] ?? 0);
+    if (order !== 0) return order;
+  }
+  return aSize - bSize;
+}
+
+function fieldsSizeAt(bytes: Buffer, at: number): number {
+  return (bytes[at + 12] ?? 0) | ((bytes[at + 13] ?? 0) << 8);
 }

@@ -26,14 +26,18 @@ export class TemplateTable {
     this.#maxSize = maxSize;
   }
 
+  /** The id of the template without fields of an import that is a single file. */
+  plainId(): number {
+    if (this.#plainId < 0) this.#plainId = this.#writer.addTemplate(new Uint8Array(0));
+    return this.#plainId;
+  }
+
   /** `fields`: see `encodeFields`; `entry` is null when the import is a single file. */
   idOf(fields: Buffer, entry: number | null): number {
-    if (fields.length === 0 && entry === null) {
-      if (this.#plainId < 0) this.#plainId = this.#writer.addTemplate(fields);
-      return this.#plainId;
-    }
+    if (fields.length === 0 && entry === null) return this.plainId();
     this.#hash(fields, entry);
-    const [high = 0, low = 0] = this.#words;
+    const high = this.#words[0] ?? 0;
+    const low = this.#words[1] ?? 0;
     const slots = this.#slots;
     const mask = slots.length / 3 - 1;
     for (let slot = low & mask; ; slot = (slot + 1) & mask) {
@@ -62,7 +66,7 @@ export class TemplateTable {
       this.#grow();
       this.#put(high, low, id);
     } else {
-      this.#slots.set([high, low, id + 1], slot * 3);
+      this.#fill(slot, high, low, id);
     }
     this.#used++;
     return id;
@@ -81,6 +85,12 @@ export class TemplateTable {
     const mask = this.#slots.length / 3 - 1;
     let slot = low & mask;
     while (this.#slots[slot * 3 + 2] !== 0) slot = (slot + 1) & mask;
-    this.#slots.set([high, low, id + 1], slot * 3);
+    this.#fill(slot, high, low, id);
+  }
+
+  #fill(slot: number, high: number, low: number, id: number): void {
+    this.#slots[slot * 3] = high;
+    this.#slots[slot * 3 + 1] = low;
+    this.#slots[slot * 3 + 2] = id + 1;
   }
 }

@@ -75,7 +75,8 @@ type Asked = {
 type Unnumbered<Request> = Request extends { readonly id: number } ? Omit<Request, "id"> : never;
 
 function startThread() {
-  const worker = new Worker(workerPath);
+  // A small heap: the text of a file is garbage at once, and would pile up to hundreds of MiB.
+  const worker = new Worker(workerPath, { smol: true });
   const asked = new Map<number, Asked>();
   let lastId = 0;
   let tally: Tally = { read: 0, usable: 0, skipped: {} };

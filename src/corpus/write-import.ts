@@ -1,7 +1,7 @@
 import { SortedKeys } from "./key-sorter.ts";
 import type { ImportInfo } from "./record.ts";
 import type { LaneRuns } from "./record-lane.ts";
-import { SortedRecords } from "./record-sorter.ts";
+import { recordHeadSize, SortedRecords } from "./record-sorter.ts";
 import type { SegmentSize } from "./segment.ts";
 import { SegmentWriter } from "./segment-writer.ts";
 import { TemplateTable } from "./template-table.ts";
@@ -33,7 +33,6 @@ export function writeImport({ path, id, info, runs, check }: ImportSegment, onWr
     const hasEntries = info.entries.length > 0;
     const keys = new SortedKeys(runs.flatMap((lane) => lane.keys));
     const records = new SortedRecords(runs.flatMap((lane) => lane.records));
-    const none = Buffer.alloc(0);
     let ids = new Uint32Array(64);
     let hasKey = keys.next();
     let hasRecord = records.next();
@@ -43,12 +42,13 @@ export function writeImport({ path, id, info, runs, check }: ImportSegment, onWr
       const { high, low } = isKeyFirst ? keys : records;
       let count = 0;
       if (isKeyFirst) {
-        ids[count++] = templates.idOf(none, null);
+        ids[count++] = templates.plainId();
         hasKey = keys.next();
       }
       for (; hasRecord && records.high === high && records.low === low; hasRecord = records.next()) {
         if (count === ids.length) ids = grown(ids);
-        ids[count++] = templates.idOf(records.fields, hasEntries ? records.entry : null);
+        const fields = records.bytes.subarray(recordHeadSize, recordHeadSize + records.fieldsSize);
+        ids[count++] = templates.idOf(fields, hasEntries ? records.entry : null);
       }
       writer.addKey(high, low, ids, count);
       if (writer.recordCount >= toldAt) {

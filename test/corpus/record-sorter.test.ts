@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
-import { RecordSorter, SortedRecords } from "../../src/corpus/record-sorter.ts";
+import { RecordSorter, recordHeadSize, SortedRecords } from "../../src/corpus/record-sorter.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "xpose-sorter-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -26,7 +26,8 @@ function sort(lanes: readonly (readonly Entry[])[], limits?: typeof tinyLimits) 
   const sorted: unknown[] = [];
   while (records.next()) {
     const { high, low, entry } = records;
-    sorted.push({ high, low, entry, fields: records.fields.toString() });
+    const fields = records.bytes.toString("utf8", recordHeadSize, recordHeadSize + records.fieldsSize);
+    sorted.push({ high, low, entry, fields });
   }
   for (const sorter of sorters) sorter.close();
   return sorted;
