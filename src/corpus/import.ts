@@ -362,7 +362,11 @@ async function publish(publishing: Publishing): Promise<Published> {
     isPublished = outcome === "published";
     return { ...written, isNew: isPublished };
   } finally {
-    if (!isPublished) await Promise.all([rm(temporaryPath, { force: true }), rm(path, { force: true })]);
+    if (!isPublished) {
+      // A lane that still writes would make the file again.
+      await Promise.all(lanes.map((lane) => lane.close()));
+      await Promise.all([rm(temporaryPath, { force: true }), rm(path, { force: true })]);
+    }
   }
 }
 

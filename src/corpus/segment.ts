@@ -67,11 +67,16 @@ export type Segment = SegmentSize & {
 export type FoundIds = { readonly ids: readonly number[]; readonly omittedCount: number };
 
 /**
- * Opens a segment and loads its indexes: 4 bytes for a page, so 10 MB for 10^9 addresses. Throws `CorruptSegment`, and
- * the error of the system when there is no such file or it cannot be read.
+ * Opens a segment and loads its indexes: 4 bytes for a page, so 5 MB for 10^9 addresses. `open` is replaced where
+ * reads are counted. Throws `CorruptSegment`, and the error of the system when there is no such file or it cannot be
+ * read.
  */
-export async function openSegment(path: string, keys: Pick<DerivedKeys, "corpus">): Promise<Segment> {
-  const file = openReadable(path);
+export async function openSegment(
+  path: string,
+  keys: Pick<DerivedKeys, "corpus">,
+  open = openReadable,
+): Promise<Segment> {
+  const file = open(path);
   try {
     return segmentOf(file, await readLayout(file, keyCheck(keys)));
   } catch (error) {

@@ -46,7 +46,7 @@ export const openWorkerLane: OpenLane = (options) => {
     tally: thread.tally,
     async close() {
       if (thread.isIdle()) await thread.ask({ kind: "close" }).catch(() => undefined);
-      thread.end();
+      await thread.end();
     },
   };
 };
@@ -63,9 +63,12 @@ export async function mergeInWorker(job: MergeJob, signal: AbortSignal): Promise
     return reply.written;
   } finally {
     signal.removeEventListener("abort", onAbort);
-    thread.end();
+    await thread.end();
   }
 }
+
+/** A thread that does not end in time is left to the end of the process. */
+const endGraceMs = 2_000;
 
 type Asked = {
   readonly resolve: (reply: WorkerReply) => void;
@@ -81,6 +84,9 @@ function startThread() {
   let lastId = 0;
   let tally: Tally = { read: 0, usable: 0, skipped: {} };
   let failure: { readonly error: unknown } | null = null;
+  const ended = new Promise<void>((resolve) => {
+    worker.addEventListener("close", () => resolve(), { once: true });
+  });
   const fail = (error: unknown) => {
     failure ??= { error };
     for (const { reject } of asked.values()) reject(error);
@@ -114,7 +120,12 @@ function startThread() {
     tally: () => tally,
     isIdle: () => asked.size === 0 && failure === null,
     fail,
-    end: () => worker.terminate(),
+    /** Resolves when the thread is gone: from then on it makes no file. */
+    async end(): Promise<void> {
+      fail(new Error("the worker has ended"));
+      worker.terminate();
+      await Promise.race([ended, Bun.sleep(endGraceMs)]);
+    },
   };
 }
 
