@@ -67,31 +67,6 @@ function pick<Item>(items: readonly Item[]): Item {
   return items[random(items.length)] as Item;
 }
 
-const checks: Readonly<Record<string, () => Promise<object>>> = { oracle, kill, flips, secrets, hostile };
-try {
-  for (const name of values.only.split(",")) {
-    const startedAt = performance.now();
-    try {
-      const result = await checks[name]?.();
-      console.log(
-        JSON.stringify({
-          check: name,
-          ok: true,
-          ...result,
-          seconds: Math.round((performance.now() - startedAt) / 1000),
-        }),
-      );
-    } catch (error) {
-      console.log(
-        JSON.stringify({ check: name, ok: false, error: error instanceof Error ? error.message : String(error) }),
-      );
-      process.exitCode = 1;
-    }
-  }
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
-
 function must(isTrue: boolean, what: string): asserts isTrue {
   if (!isTrue) throw new Error(what);
 }
@@ -587,4 +562,29 @@ function zipOf(name: string, content: Buffer): Buffer {
   end.writeUInt32LE(central.length, 12);
   end.writeUInt32LE(local.length, 16);
   return Buffer.concat([local, central, end]);
+}
+
+const checks: Readonly<Record<string, () => Promise<object>>> = { oracle, kill, flips, secrets, hostile };
+try {
+  for (const name of values.only.split(",")) {
+    const startedAt = performance.now();
+    try {
+      const result = await checks[name]?.();
+      console.log(
+        JSON.stringify({
+          check: name,
+          ok: true,
+          ...result,
+          seconds: Math.round((performance.now() - startedAt) / 1000),
+        }),
+      );
+    } catch (error) {
+      console.log(
+        JSON.stringify({ check: name, ok: false, error: error instanceof Error ? error.message : String(error) }),
+      );
+      process.exitCode = 1;
+    }
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
 }

@@ -15,6 +15,7 @@ import { entropy, type GlobalOptions, readConfig, withStore } from "./context.ts
 import { CommandError, exitCodes } from "./exit.ts";
 import { type Output, printResult, table } from "./output.ts";
 import { drawProgress } from "./progress.ts";
+import { standardInput } from "./standard-input.ts";
 import { sweepCorpora } from "./sweep.ts";
 
 type ImportOptions = GlobalOptions & {
@@ -222,7 +223,7 @@ async function importFile(
   try {
     const scope = options.scope === undefined ? null : (await getWorkspace(options.scope, store)).id;
     const takenNames = new Set(config.sources.filter((source) => source.isEnabled).map((source) => source.name));
-    const source = file === "-" ? { stdin: process.stdin } : { path: file };
+    const source = file === "-" ? { stdin: standardInput() } : { path: file };
     const { name, format, title, category, severity, subject, date, origin } = options;
     const confidence = options.confidence === undefined ? undefined : parseConfidence(options.confidence);
     const report = await importCorpus(

@@ -5,7 +5,7 @@
 import { setPriority } from "node:os";
 import { CorpusError } from "./error.ts";
 import { mergeSegments } from "./merge.ts";
-import { RecordLane } from "./record-lane.ts";
+import { buffersOf, RecordLane } from "./record-lane.ts";
 import type { WorkerFault, WorkerReply, WorkerRequest } from "./worker-messages.ts";
 import { writeImport } from "./write-import.ts";
 
@@ -74,9 +74,12 @@ async function answerLane(request: LaneRequest, open: RecordLane): Promise<void>
       await stream?.ended;
       self.postMessage(done());
       return;
-    case "finish":
-      self.postMessage({ id, kind: "finished", tally: open.tally, runs: open.finish() } satisfies WorkerReply);
+    case "finish": {
+      const runs = open.finish();
+      const reply = { id, kind: "finished", tally: open.tally, runs } satisfies WorkerReply;
+      self.postMessage(reply, buffersOf(runs));
       return;
+    }
     case "write": {
       const written = writeImport(request.segment, (recordCount) =>
         self.postMessage({ id, kind: "progress", recordCount } satisfies WorkerReply),

@@ -11,8 +11,11 @@ const keysPerRun = 2 ** 20;
 /** Keys of one part that are sorted at a time: 16 MiB. A part that holds more is read in several passes. */
 const keysPerPass = 2 ** 21;
 
-/** Sorted keys without duplicates in a spill file; `offsets` says where each part starts, counted in keys. */
-export type KeyRun = { readonly file: number; readonly offsets: Float64Array };
+/**
+ * Sorted keys without duplicates in a spill file, from `start` on; `offsets` says where each part starts behind it. All
+ * are counted in keys.
+ */
+export type KeyRun = { readonly file: number; readonly start: number; readonly offsets: Uint32Array<ArrayBuffer> };
 
 /**
  * Collects keys and writes them as sorted runs into a spill file. The file has no name, so that a crash leaves nothing,
@@ -69,23 +72,23 @@ export class KeySorter {
     this.#file ??= openUnlinked(this.#path);
     this.#keys.subarray(0, this.#count).sort();
     const halves = this.#halves;
-    const offsets = new Float64Array(partCount + 1);
+    const offsets = new Uint32Array(partCount + 1);
     let kept = 0;
     let part = 0;
     for (let index = 0; index < this.#count; index++) {
       const low = halves[2 * index] ?? 0;
       const high = halves[2 * index + 1] ?? 0;
       if (kept > 0 && halves[2 * kept - 2] === low && halves[2 * kept - 1] === high) continue;
-      for (; part <= high >>> (32 - partBits); part++) offsets[part] = this.#writtenCount + kept;
+      for (; part <= high >>> (32 - partBits); part++) offsets[part] = kept;
       halves[2 * kept] = low;
       halves[2 * kept + 1] = high;
       kept++;
     }
-    offsets.fill(this.#writtenCount + kept, part);
+    offsets.fill(kept, part);
     writeAll(this.#file, new Uint8Array(this.#keys.buffer, 0, kept * keySize), this.#writtenCount * keySize);
+    this.#runs.push({ file: this.#file, start: this.#writtenCount, offsets });
     this.#writtenCount += kept;
     this.#count = 0;
-    this.#runs.push({ file: this.#file, offsets });
   }
 }
 
@@ -135,7 +138,8 @@ export class SortedKeys {
     if (++this.#pass >= 2 ** this.#passBits) {
       if (++this.#part >= this.#endPart) return false;
       this.#pass = 0;
-      const count = this.#runs.reduce((sum, run) => sum + sizeOf(run, this.#part), 0);
+      let count = 0;
+      for (const run of this.#runs) count += sizeOf(run, this.#part);
       this.#passBits = Math.max(0, Math.ceil(Math.log2(count / this.#keysPerPass)));
       this.#reserve(this.#passBits === 0 ? count : this.#keysPerPass);
     }
@@ -152,14 +156,14 @@ export class SortedKeys {
   #readAll(run: KeyRun): void {
     const count = sizeOf(run, this.#part);
     const bytes = new Uint8Array(this.#keys.buffer, this.#count * keySize, count * keySize);
-    readAll(run.file, bytes, (run.offsets[this.#part] ?? 0) * keySize);
+    readAll(run.file, bytes, positionOf(run, this.#part));
     this.#count += count;
   }
 
   /** Reads a part and keeps the keys of the present pass. */
   #readPass(run: KeyRun): void {
     const keys = new Uint32Array(sizeOf(run, this.#part) * 2);
-    readAll(run.file, new Uint8Array(keys.buffer), (run.offsets[this.#part] ?? 0) * keySize);
+    readAll(run.file, new Uint8Array(keys.buffer), positionOf(run, this.#part));
     for (let index = 0; index < keys.length; index += 2) {
       const high = keys[index + 1] ?? 0;
       if ((high << partBits) >>> (32 - this.#passBits) !== this.#pass) continue;
@@ -177,6 +181,11 @@ export class SortedKeys {
     this.#keys = grown;
     this.#halves = new Uint32Array(grown.buffer);
   }
+}
+
+/** In bytes. */
+function positionOf({ start, offsets }: KeyRun, part: number): number {
+  return (start + (offsets[part] ?? 0)) * keySize;
 }
 
 function sizeOf({ offsets }: KeyRun, part: number): number {

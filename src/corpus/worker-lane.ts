@@ -1,7 +1,7 @@
 import { CorpusError } from "./error.ts";
 import type { OpenLane } from "./lane.ts";
 import type { MergeJob } from "./merge.ts";
-import type { Tally } from "./record-lane.ts";
+import { buffersOf, type Tally } from "./record-lane.ts";
 import type { WorkerFault, WorkerReply, WorkerRequest } from "./worker-messages.ts";
 import type { OnWritten, WrittenSegment } from "./write-import.ts";
 
@@ -39,7 +39,7 @@ export const openWorkerLane: OpenLane = (options) => {
       return reply.runs;
     },
     async write(segment, onWritten) {
-      const reply = await thread.ask({ kind: "write", segment }, [], onWritten);
+      const reply = await thread.ask({ kind: "write", segment }, segment.runs.flatMap(buffersOf), onWritten);
       if (reply.kind !== "written") throw new Error("a worker answered out of turn");
       return reply.written;
     },
