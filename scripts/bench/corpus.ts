@@ -42,11 +42,12 @@ try {
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
-for (const row of rows) console.log(JSON.stringify(row));
 if (rows.some(({ value, reach }) => value > reach)) process.exitCode = 1;
 
 function add(row: number, what: string, value: number, reach: number, aim: number): void {
-  rows.push({ row, what, value: Math.round(value * 1000) / 1000, reach, aim });
+  const result = { row, what, value: Math.round(value * 1000) / 1000, reach, aim };
+  rows.push(result);
+  console.log(JSON.stringify(result));
 }
 
 async function generate(format: string, records: number, seed: number, addresses?: number): Promise<string> {

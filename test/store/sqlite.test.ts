@@ -88,6 +88,26 @@ describe("the database file", () => {
     expect(SqliteStore.inspect(folder)).toEqual({ state: "newer", secretCheck: null });
   });
 
+  test("one of before the present segments loses its corpora when it is upgraded, and nothing else", async () => {
+    const first = readFileSync(join(import.meta.dirname, "../../migrations/0001_first.sql"), "utf8");
+    alter(`${first};
+      INSERT INTO property VALUES ('secret_check', 'check');
+      INSERT INTO workspace VALUES ('w', 'default', 'default', 'team', NULL, 'old');
+      INSERT INTO corpus VALUES ('leak', NULL, 0.5, 'leak', 'old');
+      INSERT INTO corpus_import VALUES ('i', 'leak', 'a.csv', '01', 'csv', 3, 1, 'i.seg');
+      PRAGMA user_version = 1`);
+    expect(SqliteStore.inspect(folder)).toEqual({ state: "older", secretCheck: "check" });
+    const store = SqliteStore.open(folder);
+    expect(SqliteStore.inspect(folder).state).toBe("ready");
+    expect(await store.listCorpora()).toEqual([]);
+    expect(await store.findWorkspace("default")).toMatchObject({ id: "w" });
+    store.close();
+    const connection = openConnection(databaseFile(), { mustExist: true });
+    // What was answered from the old corpora is stale.
+    expect(connection.prepare("SELECT corpora_revision FROM workspace").get()).not.toEqual({ corpora_revision: "old" });
+    connection.close();
+  });
+
   test("a missing database is not made by opening it", () => {
     expect(() => SqliteStore.open(folder)).toThrow();
     expect(SqliteStore.inspect(folder).state).toBe("absent");
