@@ -128,10 +128,12 @@ async function lookUp(dataDir: string): Promise<void> {
       readNow: (bytes, offset) => (file.readNow(bytes, offset) ? count(true) : false),
     };
   });
-  const database = new Database(join(folder, "oracle.db"));
-  copyKeys(path, segment, database);
-  const next = database.prepare<[bigint], { key: string }>(
-    "SELECT CAST(key AS TEXT) AS key FROM address WHERE key >= ? ORDER BY key LIMIT 1",
+  const databasePath = join(folder, "oracle.db");
+  copyKeys(path, segment, databasePath);
+  // With the cache of its own that SQLite has by default: the segment has none either.
+  const database = new Database(databasePath);
+  const next = database.prepare<[bigint], { found: string }>(
+    "SELECT CAST(key AS TEXT) AS found FROM address WHERE key >= ? ORDER BY key LIMIT 1",
   );
   const get = database.prepare<[bigint], { id: number }>("SELECT id FROM address WHERE key = ?");
   const asked = Array.from({ length: 200_000 }, (_, index) => keyOf(index, next));
@@ -165,7 +167,8 @@ async function lookUp(dataDir: string): Promise<void> {
 }
 
 /** Fills a table with the keys of a segment. */
-function copyKeys(path: string, segment: Segment, database: Database): void {
+function copyKeys(path: string, segment: Segment, databasePath: string): void {
+  const database = new Database(databasePath);
   database.exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -262144");
   database.exec("CREATE TABLE address (key INTEGER PRIMARY KEY, id INTEGER NOT NULL)");
   const insert = database.prepare<[bigint, number]>("INSERT INTO address (key, id) VALUES (?, ?)");
@@ -182,6 +185,7 @@ function copyKeys(path: string, segment: Segment, database: Database): void {
   }
   database.exec("COMMIT");
   closeSync(file);
+  database.close();
 }
 
 function signedOf(high: number, low: number): bigint {
@@ -189,9 +193,9 @@ function signedOf(high: number, low: number): bigint {
 }
 
 /** Every second one is there, the others are not. */
-function keyOf(index: number, next: Statement<[bigint], { key: string }>) {
+function keyOf(index: number, next: Statement<[bigint], { found: string }>) {
   const random = crypto.getRandomValues(new BigInt64Array(1))[0] ?? 0n;
-  const found = index % 2 === 0 ? next.get(random)?.key : undefined;
+  const found = index % 2 === 0 ? next.get(random)?.found : undefined;
   const signed = found === undefined ? random : BigInt(found);
   const unsigned = BigInt.asUintN(64, signed);
   return { high: Number(unsigned >> 32n), low: Number(unsigned & 0xffffffffn), signed };

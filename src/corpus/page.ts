@@ -191,6 +191,9 @@ function bestLowSize(count: number, spanHigh: number): number {
   return best;
 }
 
+/** The number of ones in a byte. */
+const onesIn = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll("0", "").length);
+
 /** Throws `CorruptPage` unless the checksum fits. */
 export function checkPage(page: Buffer): void {
   if (page.readUInt32LE(0) !== crc32(page.subarray(4))) throw new CorruptPage("bad checksum");
@@ -247,6 +250,9 @@ export class PageReader {
 
   /** Goes to the first entry of the key and reads its ids; false when the page has none. For a page just opened. */
   seek(high: number, low: number): boolean {
+    const stepHigh = high - this.#firstHigh - (low < this.#firstLow ? 1 : 0);
+    if (stepHigh < 0) return false;
+    this.#skipTo(stepHigh >>> ((this.#lowSize - 4) * 8));
     while (++this.#index < this.count) {
       this.#readKey();
       const order = compareKeys(this.high, this.low, high, low);
@@ -258,6 +264,22 @@ export class PageReader {
       if (this.#isLists) this.#skipList();
     }
     return false;
+  }
+
+  /** Passes over whole bytes of the high parts whose entries are all below a high part. */
+  #skipTo(upper: number): void {
+    const page = this.#page;
+    let skipped = 0;
+    for (let at = this.#bit >>> 3; (this.#bit & 7) === 0 && this.#bit + 8 <= this.#endBit; at++) {
+      const ones = onesIn[page[at] ?? 0] ?? 0;
+      if (this.#upper + 8 - ones >= upper || skipped + ones > this.count) break;
+      this.#upper += 8 - ones;
+      skipped += ones;
+      this.#bit += 8;
+    }
+    this.#index += skipped;
+    this.#lowAt += skipped * this.#lowSize;
+    if (this.#isLists) for (let left = skipped; left > 0; left--) this.#skipList();
   }
 
   #readKey(): void {
