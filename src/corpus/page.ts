@@ -21,13 +21,11 @@ import { crc32 } from "node:zlib";
  * the keys, and needs no bit shifting over 64 bits.
  */
 export const pageSize = 4096;
-export const pageHeadSize = 24;
-export const minLowSize = 4;
-export const maxLowSize = 7;
+const pageHeadSize = 24;
+const minLowSize = 4;
+const maxLowSize = 7;
 /** One entry holds at most so many ids; more are further entries of the same key. Of 5 bytes each they fit into a page. */
 export const maxIdsPerEntry = 700;
-/** Ids are below this. */
-export const maxId = 2 ** 32;
 
 /** The page is not what was written. */
 export class CorruptPage extends Error {

@@ -20,8 +20,8 @@ import { importInfoSchema } from "./record.ts";
  * imports     JSON, see below, crc32
  * ```
  */
-export const magic = "xposeseg";
-export const version = 2;
+const magic = "xposeseg";
+const version = 2;
 export const dictionaryHeadSize = 10;
 /** A template never spans two pages. */
 export const maxTemplateSize = pageSize - dictionaryHeadSize - 2;
@@ -85,7 +85,7 @@ export async function openSegment(
   }
 }
 
-export type Header = SegmentSize & {
+type Header = SegmentSize & {
   readonly pageCount: number;
   readonly dictionaryPageCount: number;
   readonly importsSize: number;
@@ -252,7 +252,7 @@ function segmentOf(file: Readable, layout: Layout): Segment {
 }
 
 /** The number of values below `value` in an ascending list. */
-export function lowerBound(values: Uint32Array, value: number): number {
+function lowerBound(values: Uint32Array, value: number): number {
   let low = 0;
   let high = values.length;
   while (low < high) {
