@@ -179,3 +179,13 @@ test("a million lines through the standard input take less than 256 MiB and repo
     readFileSync(join(appliance.dataDir, "corpora", readdirSync(join(appliance.dataDir, "corpora"))[0] ?? "")).length,
   ).toBeLessThan(7_000_000);
 });
+
+test("ten million records through a pipe stay within the bounds of memory and size", () => {
+  const script = join(import.meta.dirname, "../../scripts/corpus/large-import.ts");
+  const run = Bun.spawnSync([process.execPath, script, "--records", "10000000"]);
+  const result = JSON.parse(run.stdout.toString()) as Record<string, number>;
+  // The rates are told too; on a shared machine they say more about the machine.
+  expect(result).toMatchObject({ records: 10_000_000, addresses: 3_866_188 });
+  expect(result["peak_memory_mib"]).toBeLessThan(256);
+  expect(result["to_entropy_of_keys"]).toBeLessThan(1.15);
+}, 180_000);
