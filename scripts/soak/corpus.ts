@@ -191,7 +191,9 @@ async function oracle(): Promise<object> {
       // A third of the addresses asked for was never imported.
       const value = addressOf(random(Math.floor(population * 1.5))).toLowerCase();
       for (const corpus of corpora) {
-        const found = (await library.lookup(corpus, { type: "email", value }, signal)).map(({ title }) => title).sort();
+        const findings = await library.lookup(corpus, { type: "email", value }, signal);
+        // A combo list and a list of the same corpus say the same title in two categories.
+        const found = [...new Set(findings.map(({ title }) => title))].sort();
         const said = titlesOf
           .all(value, corpus.name)
           .map(({ title }) => title)
