@@ -17,6 +17,8 @@ const build = Bun.spawnSync(
     "--no-compile-autoload-dotenv",
     "--no-compile-autoload-bunfig",
     "src/main.ts",
+    // A worker is an entry point of its own; src/corpus/worker-lane.ts names it by this path below the common folder.
+    "src/corpus/corpus-worker.ts",
     "--outfile",
     "dist/xpose",
   ],

@@ -144,7 +144,7 @@ export type OpenSources = {
  */
 export function openSources(config: Config, { store, keys, corporaDir }: OpenStore, now: () => Date): OpenSources {
   const { cache, scan, outbound } = config;
-  const library = openLibrary(corporaDir, keys);
+  const library = openLibrary(corporaDir, { keys, store });
   const http = openOutboundClient(outbound);
   const turns = openTurns(store, now);
   const homesIn = join(config.dataDir, temporaryFolder);

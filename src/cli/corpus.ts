@@ -1,15 +1,21 @@
 import { Command, Option } from "commander";
 import { getWorkspace } from "../access/workspace.ts";
 import type { Config } from "../config.ts";
+import { forgetIndicator } from "../corpus/forget.ts";
 import { type FormatName, formatNames } from "../corpus/formats/format.ts";
-import { importCorpus } from "../corpus/import.ts";
+import { type ImportReport, importCorpus } from "../corpus/import.ts";
+import { liveSegments, mergeCorpora } from "../corpus/merge-corpora.ts";
 import { verifyCorpora } from "../corpus/verify.ts";
+import { mergeInWorker, openWorkerLane } from "../corpus/worker-lane.ts";
+import type { CorpusImport } from "../domain/corpus.ts";
+import { parseEmail } from "../domain/email.ts";
 import { severities } from "../domain/finding.ts";
 import type { OpenStore } from "../wiring.ts";
 import { commandAuthor, entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { type Output, printResult, table } from "./output.ts";
 import { drawProgress } from "./progress.ts";
+import { standardInput } from "./standard-input.ts";
 import { sweepCorpora } from "./sweep.ts";
 
 type ImportOptions = GlobalOptions & {
@@ -31,7 +37,7 @@ export function corpusCommand(output: Output): Command {
   corpus
     .command("import")
     .description("Imports a breach file. All or nothing: until it is done, look-ups see the old state.")
-    .argument("<file>", "a file, plain, .gz or .zst; - reads the standard input")
+    .argument("<file>", "a file, plain, .gz, .zst or .zip, or a folder; - reads the standard input")
     .requiredOption("--name <name>", "the source its findings will have")
     .addOption(new Option("--format <format>", "default: detected from name and content").choices(formatNames))
     .option("--title <text>", "title of records that have none")
@@ -67,13 +73,7 @@ export function corpusCommand(output: Output): Command {
           confidence,
           origin,
           records: imports.reduce((sum, { recordCount }) => sum + recordCount, 0),
-          imports: imports.map(({ fileName, format, recordCount, importedAt, sha256 }) => ({
-            file: fileName,
-            format,
-            records: recordCount,
-            imported_at: importedAt.toISOString().replace(/\.\d+Z$/, "+00:00"),
-            sha256,
-          })),
+          imports: imports.map(importBody),
         }));
         const rows = bodies.map((body) => [
           body.name,
@@ -83,8 +83,78 @@ export function corpusCommand(output: Output): Command {
           body.imports.length,
           body.records,
         ]);
+        const files = bodies.flatMap(({ name, imports }) =>
+          imports.map((one) => [name, one.file, one.format, one.records, one.imported_at, one.importer, one.sha256]),
+        );
         const text = table(["NAME", "SCOPE", "CONFIDENCE", "ORIGIN", "FILES", "RECORDS"], rows);
-        printResult(output, command.optsWithGlobals<GlobalOptions>().json ?? false, bodies, text);
+        const provenance = table(["NAME", "FILE", "FORMAT", "RECORDS", "IMPORTED", "BY", "SHA-256"], files);
+        printResult(
+          output,
+          command.optsWithGlobals<GlobalOptions>().json ?? false,
+          bodies,
+          files.length === 0 ? text : `${text}\n\n${provenance}`,
+        );
+      });
+    });
+
+  corpus
+    .command("stats")
+    .description("Tells how much is stored, segment by segment.")
+    .addHelpText("after", "\nExample:\n  xpose corpus stats --json")
+    .action(async (_options: object, command: Command) => {
+      await withStore(readConfig(command, output), async ({ store }) => {
+        const corpora = await store.listCorpora();
+        const segments = (await liveSegments(store)).map((segment) => ({
+          file: segment.file,
+          corpora: corpora.flatMap(({ name, segments: own }) =>
+            own.some(({ file }) => file === segment.file) ? [name] : [],
+          ),
+          addresses: segment.addressCount,
+          records: segment.recordCount,
+          templates: segment.templateCount,
+          bytes: segment.sizeBytes,
+        }));
+        const sum = (of: (segment: (typeof segments)[number]) => number) =>
+          segments.reduce((total, segment) => total + of(segment), 0);
+        const body = {
+          addresses: sum(({ addresses }) => addresses),
+          records: sum(({ records }) => records),
+          templates: sum(({ templates }) => templates),
+          bytes: sum(({ bytes }) => bytes),
+          forgotten: (await store.listForgotten()).length,
+          segments,
+        };
+        const rows = [
+          ...segments.map((one) => [
+            one.file,
+            one.addresses,
+            one.records,
+            one.templates,
+            one.bytes,
+            one.corpora.join(", "),
+          ]),
+          ["all", body.addresses, body.records, body.templates, body.bytes, ""],
+        ];
+        const text = table(["SEGMENT", "ADDRESSES", "RECORDS", "TEMPLATES", "BYTES", "CORPORA"], rows);
+        const { json = false } = command.optsWithGlobals<GlobalOptions>();
+        printResult(output, json, body, `${text}\n\nForgotten addresses: ${body.forgotten}`);
+      });
+    });
+
+  corpus
+    .command("forget")
+    .description(
+      "Erases an address: no corpus answers for it any more, nor does a later import; what scans stored goes.",
+    )
+    .argument("<email>", "the address")
+    .addHelpText("after", "\nExample:\n  xpose corpus forget jane.doe@example.com")
+    .action(async (email: string, _options: object, command: Command) => {
+      await withStore(readConfig(command, output), async ({ store, keys }) => {
+        const value = parseEmail(email);
+        if (value === null) throw new CommandError(exitCodes.refused, "the email address is not valid");
+        await forgetIndicator({ type: "email", value }, { store, keys, by: commandAuthor() });
+        const { json = false } = command.optsWithGlobals<GlobalOptions>();
+        printResult(output, json, { forgotten: true }, "Forgotten.");
       });
     });
 
@@ -106,7 +176,7 @@ export function corpusCommand(output: Output): Command {
 
   corpus
     .command("verify")
-    .description("Reads every imported file in full and checks that it is as it was written.")
+    .description("Reads every segment in full and checks that it is as it was written.")
     .addHelpText("after", "\nExample:\n  xpose corpus verify")
     .action(async (_options: object, command: Command) => {
       await withStore(readConfig(command, output), async ({ store, keys, corporaDir }) => {
@@ -115,17 +185,22 @@ export function corpusCommand(output: Output): Command {
         const checks = await verifyCorpora(corpora, corporaDir, keys, progress.count);
         progress.end();
         const ok = checks.every(({ fault }) => fault === null);
-        const bodies = checks.map(({ corpus: name, file, recordCount, fault }) => ({
-          name,
+        const bodies = checks.map(({ file, corpora: names, recordCount, fault }) => ({
           file,
+          corpora: names,
           records: recordCount,
           ok: fault === null,
           fault,
         }));
-        const rows = bodies.map(({ name, file, records, fault }) => [name, file, records, fault ?? "ok"]);
+        const rows = bodies.map(({ file, corpora: names, records, fault }) => [
+          file,
+          names.join(", "),
+          records,
+          fault ?? "ok",
+        ]);
         const { json = false } = command.optsWithGlobals<GlobalOptions>();
-        printResult(output, json, { ok, imports: bodies }, table(["NAME", "FILE", "RECORDS", "STATE"], rows));
-        if (!ok) throw new CommandError(exitCodes.failed, "a corpus is damaged; remove it and import its file again");
+        printResult(output, json, { ok, segments: bodies }, table(["SEGMENT", "CORPORA", "RECORDS", "STATE"], rows));
+        if (!ok) throw new CommandError(exitCodes.failed, "a corpus is damaged; remove it and import its files again");
       });
     });
 
@@ -136,9 +211,10 @@ async function importFile(
   file: string,
   options: ImportOptions,
   config: Config,
-  { store, keys, corporaDir, lockCorpora }: OpenStore,
+  open: OpenStore,
   output: Output,
 ): Promise<void> {
+  const { store, keys, corporaDir, lockCorpora } = open;
   const lock = lockCorpora("shared");
   if (lock === null) throw new CommandError(exitCodes.failed, "the corpora are being cleaned up; try again");
   const progress = drawProgress(output);
@@ -147,15 +223,40 @@ async function importFile(
   try {
     const scope = options.scope === undefined ? null : (await getWorkspace(options.scope, store)).id;
     const takenNames = new Set(config.sources.filter((source) => source.isEnabled).map((source) => source.name));
-    const source = file === "-" ? { stdin: process.stdin } : { path: file };
+    const source = file === "-" ? { stdin: standardInput() } : { path: file };
     const { name, format, title, category, severity, subject, date, origin } = options;
     const confidence = options.confidence === undefined ? undefined : parseConfidence(options.confidence);
     const report = await importCorpus(
-      { source, name, scope, format, title, category, severity, subject, date, confidence, origin, takenNames },
-      { store, keys, corporaDir, ...entropy, by: commandAuthor, onProgress: progress.update, signal: abort.signal },
+      {
+        source,
+        importer,
+        name,
+        scope,
+        format,
+        title,
+        category,
+        severity,
+        subject,
+        date,
+        confidence,
+        origin,
+        takenNames,
+      },
+      {
+        store,
+        keys,
+        corporaDir,
+        ...entropy,
+        by: commandAuthor,
+        openLane: openWorkerLane,
+        laneCount: importLanes,
+        onProgress: progress.update,
+        signal: abort.signal,
+      },
     );
     progress.end();
-    const skipped = Object.entries(report.skipped).map(([reason, count]) => `${count} ${reason}`);
+    const { newId } = entropy;
+    await mergeCorpora({ store, keys, corporaDir, newId, run: mergeInWorker, signal: abort.signal }, "crowded");
     printResult(
       output,
       options.json ?? false,
@@ -166,12 +267,47 @@ async function importFile(
         skipped: report.skipped,
         duration_ms: report.durationMs,
       },
-      `Imported ${report.imported} of ${report.read} records into ${report.name}; skipped: ${skipped.join(", ") || "none"}.`,
+      textOf(report, format !== undefined),
     );
   } finally {
     progress.end();
     lock.release();
   }
+  await sweepCorpora(open);
+}
+
+/** Who imports, in the provenance. */
+const importer = "cli";
+/** Threads that read and hash records. */
+const importLanes = 2;
+
+function textOf(report: ImportReport, isFormatGiven: boolean): string {
+  const skipped = Object.entries(report.skipped).map(([reason, count]) => `${count} ${reason}`);
+  const seconds = report.durationMs / 1000;
+  const rate = Math.round(report.read / Math.max(seconds, 0.001));
+  const files = report.entries === null ? "" : `, ${report.entries.readCount} files`;
+  const leftOut = report.entries?.leftOutCount ?? 0;
+  return [
+    `Imported ${report.imported} of ${report.read} records into ${report.name}; skipped: ${skipped.join(", ") || "none"}.`,
+    `Read as ${report.format}${isFormatGiven ? "" : " (detected)"}${files}${leftOut > 0 ? `, ${leftOut} files without text left out` : ""}.`,
+    `Kept ${report.addressCount} addresses as keyed hashes in ${(report.sizeBytes / 1024 / 1024).toFixed(1)} MiB; every other column was dropped.`,
+    `It took ${seconds.toFixed(1)} s, ${rate} records per second.`,
+  ].join("\n");
+}
+
+function importBody(one: CorpusImport) {
+  return {
+    file: one.fileName,
+    sha256: one.sha256,
+    format: one.format,
+    options: one.options,
+    importer: one.importer,
+    read: one.readCount,
+    records: one.recordCount,
+    skipped: one.skipped,
+    imported_at: one.importedAt.toISOString().replace(/\.\d+Z$/, "+00:00"),
+    duration_ms: one.durationMs,
+  };
 }
 
 function parseConfidence(text: string): number {

@@ -6,21 +6,36 @@ const countEveryMs = 250;
 
 /** Shows how far an import is: a bar on a terminal, JSON lines otherwise, both on the standard error. */
 export function drawProgress(output: Output) {
+  const startedAt = performance.now();
   let isDrawn = false;
   let countedAt = performance.now();
   return {
-    update({ bytesRead, bytesTotal, read }: ImportProgress): void {
+    update(progress: ImportProgress): void {
+      const { bytesRead, bytesTotal, read, written } = progress;
+      const seconds = (performance.now() - startedAt) / 1000;
+      const recordsPerSecond = Math.round(read / Math.max(seconds, 0.001));
+      const share = shareOf(progress);
+      const secondsLeft = share === null || share === 0 ? null : Math.round((seconds / share) * (1 - share));
       if (!output.isTerminal) {
-        output.err(`${JSON.stringify({ bytes_read: bytesRead, bytes_total: bytesTotal, read })}\n`);
+        const line = {
+          bytes_read: bytesRead,
+          bytes_total: bytesTotal,
+          read,
+          written,
+          records_per_second: recordsPerSecond,
+          seconds_left: secondsLeft,
+        };
+        output.err(`${JSON.stringify(line)}\n`);
         return;
       }
       isDrawn = true;
       const mebibytes = (bytesRead / 1024 / 1024).toFixed(1);
-      const share = bytesTotal === null || bytesTotal === 0 ? null : Math.min(1, bytesRead / bytesTotal);
       const done = Math.round((share ?? 0) * barWidth);
       const bar =
         share === null ? "" : `[${"#".repeat(done)}${" ".repeat(barWidth - done)}] ${Math.floor(share * 100)} % `;
-      output.err(`\r\x1b[K${bar}${mebibytes} MiB, ${read} records`);
+      const left = secondsLeft === null ? "" : `, ${secondsLeft} s left`;
+      const state = written === null ? `${mebibytes} MiB, ${read} records` : `${written} records written`;
+      output.err(`\r\x1b[K${bar}${state}, ${recordsPerSecond} records/s${left}`);
     },
     /** For work whose end is not known: the number of records so far, at most 4 times per second. */
     count(recordCount: number): void {
@@ -38,4 +53,12 @@ export function drawProgress(output: Output) {
       isDrawn = false;
     },
   };
+}
+
+/** Reading takes most of the time; writing what was read, the rest. */
+const readingShare = 0.85;
+
+function shareOf({ bytesRead, bytesTotal, usable, written }: ImportProgress): number | null {
+  if (written !== null) return Math.min(1, readingShare + (1 - readingShare) * (written / Math.max(1, usable)));
+  return bytesTotal === null || bytesTotal === 0 ? null : Math.min(1, bytesRead / bytesTotal) * readingShare;
 }

@@ -22,6 +22,7 @@ import { version } from "../version.ts";
 import { type OpenSources, type OpenStore, openSources, openStore } from "../wiring.ts";
 import { becomeOwner, commandAuthor, entropy, readConfig } from "./context.ts";
 import { CommandError, exitCodes } from "./exit.ts";
+import { keepMerged } from "./merge-keeper.ts";
 import type { Output } from "./output.ts";
 import { sweepCorpora } from "./sweep.ts";
 
@@ -126,12 +127,14 @@ async function serve({ config, readAgain, open, logOutput, output, notifier }: S
   log.info({ listening: server.address }, "serving");
   notifier.ready();
   const retention = keepRetention(open, sources.live, log);
+  const merging = keepMerged(open, log);
 
   const signal = await toldToStop;
   log.info({ signal }, "stopping");
   notifier.stopping();
   isReady = false;
   retention.stop();
+  merging.stop();
   // While scans end, whoever still asks is told 503; then the server ends too.
   for (const stop of [() => runner.stop(stopGraceMs), () => server.stop(stopGraceMs)]) {
     await stop().catch((error: unknown) => log.error({ err: error }, "could not stop in order"));

@@ -1,28 +1,43 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
-import { basename } from "node:path";
+import { basename, resolve } from "node:path";
 import { oneLine } from "../domain/finding.ts";
+import { decompress } from "./decompress.ts";
 import { CorpusError } from "./error.ts";
+import { listFolder } from "./folder.ts";
 import { type Peeked, peek } from "./peek.ts";
+import { memberChunks, readZip, unpackMember } from "./zip.ts";
 
 /** A file by its path, or bytes from standard input. */
 export type ImportSource = { readonly path: string } | { readonly stdin: AsyncIterable<Uint8Array> };
 
-/** A breach file as text: unpacked, in UTF-8, without a byte order mark. */
-export type Input = {
-  /** As it is named in the evidence: without its folder, `-` for standard input. */
-  readonly fileName: string;
-  /** Without the ending of a compression; null for standard input. */
+/** One file of text: unpacked, in UTF-8, without a byte order mark. */
+export type InputEntry = {
+  /** Its path within the archive or folder; null for a single file. */
+  readonly name: string | null;
+  /** Without its folder and the ending of a compression; null for standard input. */
   readonly innerName: string | null;
   /** The first bytes of the text, up to 64 KiB. */
   readonly head: Buffer;
   /** All of the text, `head` included, once. Throws `CorpusError` `refused` when a compressed file is damaged or cut. */
   readonly chunks: AsyncIterable<Buffer>;
-  /** Bytes of the file itself, not of the text. */
+};
+
+/** What is imported at once: a file, the files of an archive or those below a folder. */
+export type Input = {
+  /** As it is named in the evidence: without its folder, `-` for standard input. */
+  readonly fileName: string;
+  /** Whether there are entries with names: an archive or a folder. */
+  readonly hasEntries: boolean;
+  /** Once, in order; each must be read before the next is asked for. */
+  readonly entries: AsyncIterable<InputEntry>;
+  /** Files of an archive or folder that hold no text, such as pictures, so far. */
+  readonly leftOutCount: () => number;
+  /** Bytes of the files themselves, not of the text. */
   readonly bytesTotal: number | null;
   readonly bytesRead: () => number;
-  /** SHA-256 of the bytes of the file, when all of them have been read. */
+  /** SHA-256 of the bytes of the file, when all of them have been read; of a folder, of all names and files in order. */
   readonly sha256: () => string;
   readonly close: () => Promise<void>;
 };
@@ -31,48 +46,183 @@ const headSize = 64 << 10;
 const readSize = 256 << 10;
 
 /**
- * Opens a file to import. Throws `CorpusError`: `not_found`; `refused` for what is no regular file, empty, binary, or
- * packed in a way that is not read here; and what `signal` was aborted with, also while it waits for standard input.
- * It never waits on a FIFO or a device.
+ * Opens a file, archive or folder to import. Throws `CorpusError`: `not_found`; `refused` for what is no regular file
+ * and no folder, empty, binary, or packed in a way that is not read here; and what `signal` was aborted with, also
+ * while it waits for standard input. It never waits on a FIFO or a device and follows no link within a folder.
  */
 export async function openInput(source: ImportSource, signal: AbortSignal): Promise<Input> {
-  if ("stdin" in source) return readInput(null, abortable(source.stdin, signal), null);
+  if ("stdin" in source) return singleInput(null, source.stdin, null, signal);
+  if (await isFolder(source.path)) return folderInput(source.path, signal);
   const file = await openFile(source.path);
   try {
-    return await readInput(basename(source.path), abortable(fileChunks(file), signal), file);
+    const name = basename(source.path);
+    if (await isZip(file)) return await zipInput(name, file, signal);
+    return await singleInput(name, fileChunks(file), file, signal);
   } catch (error) {
     await file.handle.close();
     throw error;
   }
 }
 
-async function readInput(name: string | null, bytes: AsyncIterable<Uint8Array>, file: OpenFile | null): Promise<Input> {
-  const hash = createHash("sha256");
-  let bytesRead = 0;
-  async function* counted(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+async function singleInput(
+  name: string | null,
+  bytes: AsyncIterable<Uint8Array>,
+  file: OpenFile | null,
+  signal: AbortSignal,
+): Promise<Input> {
+  const meter = new Meter();
+  const entry = await openEntry(name, null, meter.count(abortable(bytes, signal)));
+  return {
+    fileName: name === null ? "-" : oneLine(name, 255) || "-",
+    hasEntries: false,
+    entries: toIterable([entry]),
+    leftOutCount: () => 0,
+    bytesTotal: file?.size ?? null,
+    bytesRead: () => meter.bytesRead,
+    sha256: () => meter.hash.copy().digest("hex"),
+    close: async () => file?.handle.close(),
+  };
+}
+
+async function folderInput(path: string, signal: AbortSignal): Promise<Input> {
+  const folder = await listFolder(path);
+  if (folder.files.length === 0) throw new CorpusError("refused", "the folder holds no files");
+  const meter = new Meter();
+  let leftOutCount = folder.leftOutCount;
+  async function* entries(): AsyncGenerator<InputEntry> {
+    for (const { name, path: filePath, size } of folder.files) {
+      signal.throwIfAborted();
+      meter.hash.update(`${name}\0${size}\0`);
+      const file = await openFile(filePath);
+      try {
+        if (await isZip(file)) {
+          const zip = await zipInput(name, file, signal);
+          for await (const entry of zip.entries) yield { ...entry, name: entryName(`${name}/${entry.name}`) };
+          leftOutCount += zip.leftOutCount();
+          meter.bytesRead += size;
+          meter.hash.update(zip.sha256());
+          continue;
+        }
+        const entry = await openText(name, () =>
+          openEntry(basename(name), name, meter.count(abortable(fileChunks(file), signal))),
+        );
+        if (entry === null) leftOutCount++;
+        else yield entry;
+      } finally {
+        await file.handle.close();
+      }
+    }
+  }
+  return {
+    fileName: oneLine(basename(resolve(path)), 255) || "-",
+    hasEntries: true,
+    entries: entries(),
+    leftOutCount: () => leftOutCount,
+    bytesTotal: folder.files.reduce((sum, { size }) => sum + size, 0),
+    bytesRead: () => meter.bytesRead,
+    sha256: () => meter.hash.copy().digest("hex"),
+    close: async () => undefined,
+  };
+}
+
+async function zipInput(name: string, file: OpenFile, signal: AbortSignal): Promise<Input> {
+  const members = await readZip(file.handle, file.size);
+  const files = members.filter(({ isFolder }) => !isFolder);
+  if (files.length === 0) throw new CorpusError("refused", "the archive holds no files");
+  const digest = createHash("sha256");
+  for await (const chunk of abortable(fileChunks(file), signal)) digest.update(chunk);
+  const sha256 = digest.digest("hex");
+  const meter = new Meter();
+  let leftOutCount = 0;
+  async function* entries(): AsyncGenerator<InputEntry> {
+    for (const member of files) {
+      signal.throwIfAborted();
+      const packed = meter.count(abortable(memberChunks(file.handle, member), signal));
+      const entry = await openText(member.name, () =>
+        openEntry(basename(member.name), member.name, unpackMember(member, packed)),
+      );
+      if (entry === null) leftOutCount++;
+      else yield entry;
+    }
+  }
+  return {
+    fileName: oneLine(name, 255) || "-",
+    hasEntries: true,
+    entries: entries(),
+    leftOutCount: () => leftOutCount,
+    bytesTotal: files.reduce((sum, { packedSize }) => sum + packedSize, 0),
+    bytesRead: () => meter.bytesRead,
+    sha256: () => sha256,
+    close: () => file.handle.close(),
+  };
+}
+
+/** Counts and hashes what passes. */
+class Meter {
+  readonly hash = createHash("sha256");
+  bytesRead = 0;
+
+  async *count(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
     for await (const chunk of chunks) {
-      hash.update(chunk);
-      bytesRead += chunk.length;
+      this.hash.update(chunk);
+      this.bytesRead += chunk.length;
       yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
     }
   }
-  const raw = await peek(counted(bytes), 1024);
-  if (raw.head.length === 0) throw new CorpusError("refused", "the file is empty");
-  const unpacked = await peek(unpack(raw, name), headSize);
-  if (unpacked.head.length === 0) throw new CorpusError("refused", "the file is empty");
+}
+
+async function* toIterable<Item>(items: readonly Item[]): AsyncGenerator<Item> {
+  yield* items;
+}
+
+/** An entry of an archive or folder; null when it is empty or no text: then it is left out. */
+async function openText(name: string, open: () => Promise<InputEntry>): Promise<InputEntry | null> {
+  try {
+    return await open();
+  } catch (error) {
+    if (error instanceof NotText) return null;
+    throw error instanceof CorpusError
+      ? new CorpusError(error.kind, `${entryName(name)}: ${error.message}`, { cause: error })
+      : error;
+  }
+}
+
+/** Empty, or not text. A reason to refuse a single file, and to pass over one of many. */
+class NotText extends CorpusError {}
+
+async function openEntry(
+  fileName: string | null,
+  name: string | null,
+  bytes: AsyncIterable<Buffer>,
+): Promise<InputEntry> {
+  const raw = await peek(bytes, 1024);
+  if (raw.head.length === 0) throw new NotText("refused", "the file is empty");
+  const unpacked = await peek(unpack(raw, fileName), headSize);
+  if (unpacked.head.length === 0) throw new NotText("refused", "the file is empty");
   refuseContainers(unpacked.head, null);
   const text = await peek(decode(unpacked), headSize);
   refuseBinary(text.head);
   return {
-    fileName: name === null ? "-" : oneLine(name, 255) || "-",
-    innerName: name?.replace(/\.(?:gz|zst)$/i, "") ?? null,
+    name: name === null ? null : entryName(name),
+    innerName: fileName?.replace(/\.(?:gz|zst)$/i, "") ?? null,
     head: text.head,
     chunks: text.chunks,
-    bytesTotal: file?.size ?? null,
-    bytesRead: () => bytesRead,
-    sha256: () => hash.copy().digest("hex"),
-    close: async () => file?.handle.close(),
   };
+}
+
+function entryName(name: string): string {
+  return oneLine(name, 255) || "-";
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => null))?.isDirectory() ?? false;
+}
+
+async function isZip({ handle, size }: OpenFile): Promise<boolean> {
+  const head = Buffer.alloc(4);
+  if (size < head.length) return false;
+  await handle.read(head, 0, head.length, 0);
+  return ["504b0304", "504b0506"].includes(head.toString("hex"));
 }
 
 type OpenFile = { readonly handle: FileHandle; readonly size: number };
@@ -91,13 +241,11 @@ async function openFile(path: string): Promise<OpenFile> {
   }
 }
 
-function refuseSpecial(found: { isFile(): boolean; isDirectory(): boolean }): void {
+function refuseSpecial(found: { isFile(): boolean }): void {
   if (found.isFile()) return;
   throw new CorpusError(
     "refused",
-    found.isDirectory()
-      ? "the path is a directory; import its files one by one, or all through standard input: cat DIR/* | xpose corpus import - --name NAME"
-      : "the path is not a regular file; pipe its content in: xpose corpus import - --name NAME",
+    "the path is not a regular file; pipe its content in: xpose corpus import - --name NAME",
   );
 }
 
@@ -108,13 +256,15 @@ function unreadable(error: unknown): CorpusError {
     : new CorpusError("refused", `the file cannot be read (${code})`, { cause: error });
 }
 
-async function* fileChunks(file: OpenFile): AsyncGenerator<Buffer> {
-  for (;;) {
-    const buffer = Buffer.allocUnsafeSlow(readSize);
-    const { bytesRead } = await file.handle.read(buffer, 0, readSize, null).catch((error: unknown) => {
+/** Each chunk is valid until the next one is asked for. */
+async function* fileChunks({ handle }: OpenFile): AsyncGenerator<Buffer> {
+  const buffer = Buffer.allocUnsafeSlow(readSize);
+  for (let position = 0; ; ) {
+    const { bytesRead } = await handle.read(buffer, 0, readSize, position).catch((error: unknown) => {
       throw unreadable(error);
     });
     if (bytesRead === 0) return;
+    position += bytesRead;
     yield buffer.subarray(0, bytesRead);
   }
 }
@@ -157,42 +307,6 @@ function unpack(raw: Peeked, name: string | null): AsyncIterable<Buffer> {
 /** RFC 8878, 3.1.2: magic numbers 0x184D2A50 to 0x184D2A5F. */
 function isSkippableFrame(head: Buffer): boolean {
   return head.length >= 4 && (head[0] ?? 0) >> 4 === 5 && head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18;
-}
-
-/**
- * Unpacks all members or frames. `DecompressionStream` refuses a cut file and trailing rubbish in both formats; the
- * zstd stream of node:zlib ends a cut file without an error.
- */
-async function* decompress(chunks: AsyncIterable<Buffer>, format: "gzip" | "zstd"): AsyncGenerator<Buffer> {
-  let readError: unknown = null;
-  async function* watched(): AsyncGenerator<Buffer> {
-    try {
-      yield* chunks;
-    } catch (error) {
-      readError = error;
-      throw error;
-    }
-  }
-  const stream = toStream(watched()).pipeThrough(new DecompressionStream(format));
-  try {
-    for await (const chunk of stream) yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
-  } catch (error) {
-    throw readError ?? new CorpusError("refused", `the ${format} data is damaged or cut short`, { cause: error });
-  }
-}
-
-/** Pulls one chunk at a time, so that no more is unpacked than is read. */
-function toStream(chunks: AsyncGenerator<Buffer>): ReadableStream<Uint8Array<ArrayBuffer>> {
-  return new ReadableStream({
-    async pull(controller) {
-      const { done, value } = await chunks.next();
-      if (done === true) controller.close();
-      else controller.enqueue(new Uint8Array(value));
-    },
-    async cancel() {
-      await chunks.return(undefined);
-    },
-  });
 }
 
 /** What is not unpacked here: its first bytes in hex (at an offset), the ending of its name, and what unpacks it. */
@@ -266,9 +380,6 @@ function refuseBinary(head: Buffer): void {
   let controlCount = 0;
   for (const byte of head) if (byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d) controlCount++;
   if (controlCount > head.length * maxControlShare) {
-    throw new CorpusError(
-      "refused",
-      "the file is binary; import wants text in UTF-8, or in UTF-16 with a byte order mark",
-    );
+    throw new NotText("refused", "the file is binary; import wants text in UTF-8, or in UTF-16 with a byte order mark");
   }
 }

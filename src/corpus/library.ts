@@ -4,45 +4,87 @@ import { SourceError } from "../domain/error.ts";
 import { capFindings, type Finding, mergeFindings } from "../domain/finding.ts";
 import type { Indicator } from "../domain/indicator.ts";
 import { corpusHash, type DerivedKeys } from "../domain/keyed-hash.ts";
+import type { Store } from "../store/store.ts";
+import { type Key, keyFrom } from "./page.ts";
 import { toFinding } from "./record.ts";
-import { CorruptSegment, openSegment, type Segment } from "./segment.ts";
+import { CorruptSegment, type FoundIds, openSegment, type Segment } from "./segment.ts";
 
 /** Looks indicators up in the live segments, which it keeps open. */
 export type CorpusLibrary = {
   /**
-   * What a corpus says about an indicator: merged, sorted and capped; empty when it knows nothing. Throws `SourceError`
-   * `internal` when a segment is gone or damaged, and what `signal` was aborted with.
+   * What a corpus says about an indicator: merged, sorted and capped; empty when it knows nothing, or is to have
+   * forgotten it. Throws `SourceError` `internal` when a segment is gone or damaged, and what `signal` was aborted with.
    */
-  readonly lookup: (
-    corpus: Pick<Corpus, "name" | "imports">,
-    indicator: Indicator,
-    signal: AbortSignal,
-  ) => Promise<Finding[]>;
+  readonly lookup: (corpus: ListedCorpus, indicator: Indicator, signal: AbortSignal) => Promise<Finding[]>;
   /** Closes the segments that none of `corpora`, the whole listing, names. Look-ups that use one end first. */
-  readonly closeUnlisted: (corpora: readonly Pick<Corpus, "imports">[]) => void;
+  readonly closeUnlisted: (corpora: readonly Pick<Corpus, "segments">[]) => void;
   readonly close: () => Promise<void>;
 };
+
+export type ListedCorpus = Pick<Corpus, "name" | "imports" | "segments">;
 
 /**
  * So many records of one address are read from one segment; the rest is counted. Stealer collections hold test
  * addresses with millions of sites, of which the answer could name 1000 (CONTRACT.md 11.3).
  */
 const maxRecordsPerSegment = 20_000;
+/** After so many a look-up lets others go on. */
+const findingsPerTurn = 500;
+
+type Tools = {
+  readonly keys: Pick<DerivedKeys, "corpus">;
+  readonly store: Pick<Store, "isForgotten" | "listCorpora">;
+};
 
 /** Opens no file before it is asked for. */
-export function openLibrary(corporaDir: string, keys: Pick<DerivedKeys, "corpus">): CorpusLibrary {
+export function openLibrary(corporaDir: string, { keys, store }: Tools): CorpusLibrary {
   const shelf = new Shelf((file) => openSegment(join(corporaDir, file), keys));
+  /** Look-ups that run: the corpora of one scan ask for the same key in the same segments. */
+  const running = new Map<string, Promise<FoundIds>>();
+
+  function find(segment: Segment, file: string, key: Key): Promise<FoundIds> {
+    const name = `${file} ${key.high} ${key.low}`;
+    const found = running.get(name) ?? segment.find(key, maxRecordsPerSegment).finally(() => running.delete(name));
+    running.set(name, found);
+    return found;
+  }
+
+  async function search(corpus: ListedCorpus, key: Key, signal: AbortSignal): Promise<Found[]> {
+    const importIds = new Set(corpus.imports.map(({ id }) => id));
+    return Promise.all(
+      corpus.segments.map(({ file }) =>
+        shelf.use(file, async (segment) => {
+          const found = await find(segment, file, key);
+          return findingsIn(segment, found, importIds, signal);
+        }),
+      ),
+    );
+  }
+
+  /** A segment that was merged after the listing is gone: then the present one has its records. */
+  async function searchAnew(corpus: ListedCorpus, key: Key, signal: AbortSignal): Promise<Found[]> {
+    for (let listed: ListedCorpus | undefined = corpus, triesLeft = 3; listed !== undefined; triesLeft--) {
+      try {
+        return await search(listed, key, signal);
+      } catch (error) {
+        if (!isGone(error) || triesLeft === 0) throw error;
+        const before = listed.segments;
+        listed = (await store.listCorpora()).find(({ name }) => name === corpus.name);
+        if (listed?.segments.every(({ file }) => before.some((old) => old.file === file))) throw error;
+      }
+    }
+    return [];
+  }
+
   return {
     async lookup(corpus, indicator, signal) {
-      const key = corpusHash(keys, indicator);
+      const hash = corpusHash(keys, indicator);
       try {
-        const found = await Promise.all(
-          corpus.imports.map(({ segmentFile }) =>
-            shelf.use(segmentFile, (segment) => findingsIn(segment, key, signal)),
-          ),
-        );
+        const found = await searchAnew(corpus, keyFrom(hash), signal);
+        const findings = found.flatMap((one) => one.findings);
+        if (findings.length === 0 || (await store.isForgotten(hash.toString("hex")))) return [];
         return withOmitted(
-          capFindings(mergeFindings(found.flatMap(({ findings }) => findings))),
+          capFindings(mergeFindings(findings)),
           found.reduce((sum, { omittedCount }) => sum + omittedCount, 0),
         );
       } catch (error) {
@@ -50,7 +92,7 @@ export function openLibrary(corporaDir: string, keys: Pick<DerivedKeys, "corpus"
       }
     },
     closeUnlisted(corpora) {
-      const listed = new Set(corpora.flatMap(({ imports }) => imports.map(({ segmentFile }) => segmentFile)));
+      const listed = new Set(corpora.flatMap(({ segments }) => segments.map(({ file }) => file)));
       shelf.retire((file) => !listed.has(file));
     },
     async close() {
@@ -60,19 +102,29 @@ export function openLibrary(corporaDir: string, keys: Pick<DerivedKeys, "corpus"
   };
 }
 
+function isGone(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
+}
+
 type Found = { readonly findings: Finding[]; readonly omittedCount: number };
 
-/** Findings are made block by block, so that an address with many records does not hold up the others. */
-async function findingsIn(segment: Segment, key: Buffer, signal: AbortSignal): Promise<Found> {
+/** The findings of the imports that count; records of removed ones wait for the next merge. */
+async function findingsIn(
+  segment: Segment,
+  { ids, omittedCount }: FoundIds,
+  importIds: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<Found> {
   const findings: Finding[] = [];
-  let foundCount = 0;
-  for await (const records of segment.find(key)) {
+  const wanted = ids.filter((id) => importIds.has(segment.importOf(id).id));
+  for (let start = 0; start < wanted.length; start += findingsPerTurn) {
+    const turn = wanted.slice(start, start + findingsPerTurn);
+    const templates = await segment.templatesOf(turn);
     signal.throwIfAborted();
-    const wanted = records.slice(0, Math.max(0, maxRecordsPerSegment - foundCount));
-    findings.push(...wanted.map(({ payload, row }) => toFinding(payload, row, segment.info)));
-    foundCount += records.length;
+    findings.push(...templates.map((template, at) => toFinding(template, segment.importOf(turn[at] ?? 0))));
   }
-  return { findings, omittedCount: foundCount - findings.length };
+  signal.throwIfAborted();
+  return { findings, omittedCount };
 }
 
 function withOmitted(findings: Finding[], omittedCount: number): Finding[] {
@@ -149,5 +201,5 @@ class Shelf {
 async function closeVolume(volume: Volume): Promise<void> {
   // One that never opened has nothing to close; whoever asked for it was told.
   const segment = await volume.segment.catch(() => null);
-  await segment?.close();
+  segment?.close();
 }

@@ -9,7 +9,8 @@ export async function peek(chunks: AsyncIterable<Buffer>, size: number): Promise
   while (seenSize < size) {
     const { done, value } = await iterator.next();
     if (done === true) break;
-    seen.push(value);
+    // Chunks may share one buffer.
+    seen.push(Buffer.from(value));
     seenSize += value.length;
   }
   const first = Buffer.concat(seen);

@@ -1,151 +1,190 @@
-import { closeSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
-import { keySize, maxPayloadSize, recordHeadSize } from "./segment.ts";
-
-/** How much stays in memory before a sorted run goes to disk. 1 Mi records, about 25 MB, is the most that can be. */
-const defaultLimits = { records: 1 << 20, bytes: 32 << 20 };
-const writeSize = 256 << 10;
-/** All runs together get about this much memory while they are merged, but each at least room for two records. */
-const mergeSize = 32 << 20;
-const minReadSize = 8 << 10;
+import { closeSync, readSync } from "node:fs";
+import { openUnlinked, writeAll } from "./spill-file.ts";
 
 /**
- * Sorts records by (key, payload) and drops equal ones, of which the one with the lowest row stays. External merge
- * sort: memory is bounded for any number of records and any mix of keys. What does not fit goes to one spill file that
- * is unlinked as soon as it is open, so that a crash leaves nothing.
- *
- * Records are in the layout of segment.ts.
+ * A record that brings fields of its own, as bytes: key (upper half u32, lower half u32), number of the entry u32,
+ * length of the fields u16, fields (see record.ts). All numbers are little-endian.
+ */
+export const recordHeadSize = 14;
+export const maxFieldsSize = 4000;
+
+/** How much stays in memory before a sorted run goes to disk. 1 Mi records are the most that can be sorted at a time. */
+const defaultLimits = { records: 2 ** 18, bytes: 8 << 20 };
+const writeSize = 256 << 10;
+/** All runs together get about this much memory while they are merged, but each at least room for two records. */
+const mergeSize = 16 << 20;
+const minReadSize = 8 << 10;
+
+/** Sorted records in a spill file, from one offset to another. */
+export type RecordRun = { readonly file: number; readonly start: number; readonly end: number };
+
+/**
+ * Sorts records by (key, fields, entry) and writes them as runs into a spill file, without those whose key and fields
+ * are there already: the lowest entry stays. The file has no name, so that a crash leaves nothing.
  */
 export class RecordSorter {
-  readonly #spillPath: string;
+  readonly #path: string;
   readonly #limits: typeof defaultLimits;
   #bytes = Buffer.allocUnsafe(64 << 10);
-  #usedSize = 0;
-  #recordCount = 0;
-  #spillFile: number | null = null;
-  #spilledSize = 0;
-  readonly #runs: { readonly start: number; readonly end: number }[] = [];
+  #size = 0;
+  #count = 0;
+  #file: number | null = null;
+  #writtenSize = 0;
+  readonly #runs: RecordRun[] = [];
+  /** Room to sort in, made when the first record comes and used again for each run. */
+  #order: Float64Array | null = null;
+  #offsets: Uint32Array | null = null;
+  #sorted: Uint32Array | null = null;
 
   /** `limits` exist for tests. */
-  constructor(spillPath: string, limits = defaultLimits) {
-    this.#spillPath = spillPath;
+  constructor(path: string, limits = defaultLimits) {
+    this.#path = path;
     this.#limits = limits;
   }
 
-  /** Copies a record; `payload` has at most `maxPayloadSize` bytes. Rows must come in ascending order. */
-  add(key: Buffer, row: number, payload: string): void {
-    const maxSize = recordHeadSize + payload.length * 3;
-    if (this.#recordCount >= this.#limits.records || this.#usedSize + maxSize > this.#limits.bytes) this.#spill();
-    this.#reserve(maxSize);
-    const start = this.#usedSize;
-    key.copy(this.#bytes, start);
-    this.#bytes.writeUIntBE(row, start + keySize, 5);
-    const payloadSize = payload === "" ? 0 : this.#bytes.write(payload, start + recordHeadSize, "utf8");
-    this.#bytes.writeUInt16BE(payloadSize, start + recordHeadSize - 2);
-    this.#usedSize += recordHeadSize + payloadSize;
-    this.#recordCount++;
+  /** Copies a record; `fields` has at most `maxFieldsSize` bytes, of which the first `fieldsSize` count. */
+  add(high: number, low: number, entry: number, fields: Uint8Array, fieldsSize: number): void {
+    const size = recordHeadSize + fieldsSize;
+    if (this.#count >= this.#limits.records || this.#size + size > this.#limits.bytes) this.#spill();
+    this.#reserve(size);
+    const bytes = this.#bytes;
+    const at = this.#size;
+    bytes.writeUInt32LE(high, at);
+    bytes.writeUInt32LE(low, at + 4);
+    bytes.writeUInt32LE(entry, at + 8);
+    bytes.writeUInt16LE(fieldsSize, at + 12);
+    for (let index = 0; index < fieldsSize; index++) bytes[at + recordHeadSize + index] = fields[index] ?? 0;
+    this.#size += size;
+    this.#count++;
   }
 
-  /** Yields each record once, as bytes that are valid until the next one is asked for. No `add` after this. */
-  *sorted(): Generator<Buffer> {
-    if (this.#runs.length > 0) this.#spill();
-    const last = Buffer.alloc(recordHeadSize + maxPayloadSize);
-    let lastSize = 0;
-    for (const record of this.#runs.length > 0 ? this.#merged() : this.#sortedInMemory()) {
-      if (lastSize === record.length && compareRecordBytes(last, record, lastSize) === 0) continue;
-      lastSize = record.copy(last);
-      yield record;
-    }
+  /** Writes what is left. The runs can be read until `close`, by any thread of this process. */
+  finish(): RecordRun[] {
+    if (this.#count > 0) this.#spill();
+    this.#bytes = Buffer.alloc(0);
+    this.#order = this.#offsets = this.#sorted = null;
+    return this.#runs;
   }
 
   /** Frees the disk space. */
   close(): void {
-    if (this.#spillFile !== null) closeSync(this.#spillFile);
-    this.#spillFile = null;
+    if (this.#file !== null) closeSync(this.#file);
+    this.#file = null;
   }
 
   #reserve(size: number): void {
-    if (this.#usedSize + size <= this.#bytes.length) return;
-    const grown = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#usedSize + size));
-    this.#bytes.copy(grown, 0, 0, this.#usedSize);
+    if (this.#size + size <= this.#bytes.length) return;
+    const grown = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#size + size));
+    this.#bytes.copy(grown, 0, 0, this.#size);
     this.#bytes = grown;
   }
 
-  /** Sorts what is in memory and appends it to the spill file, without the duplicates within it. */
   #spill(): void {
-    this.#spillFile ??= openUnlinked(this.#spillPath);
-    const start = this.#spilledSize;
+    this.#file ??= openUnlinked(this.#path);
+    const file = this.#file;
+    const bytes = this.#bytes;
+    const start = this.#writtenSize;
     const out = Buffer.allocUnsafe(writeSize);
     let outSize = 0;
-    let last: Buffer | null = null;
-    for (const record of this.#sortedInMemory()) {
-      if (last !== null && compareRecordBytes(last, record) === 0) continue;
-      last = record;
-      if (outSize + record.length > writeSize) {
-        this.#append(out.subarray(0, outSize));
+    let last = -1;
+    for (const at of this.#sortedOffsets()) {
+      if (last >= 0 && compareRecords(bytes, last, bytes, at) === 0) continue;
+      last = at;
+      const size = recordHeadSize + bytes.readUInt16LE(at + 12);
+      if (outSize + size > writeSize) {
+        writeAll(file, out.subarray(0, outSize), this.#writtenSize);
+        this.#writtenSize += outSize;
         outSize = 0;
       }
-      outSize += record.copy(out, outSize);
+      outSize += bytes.copy(out, outSize, at, at + size);
     }
-    this.#append(out.subarray(0, outSize));
-    this.#runs.push({ start, end: this.#spilledSize });
-    this.#usedSize = 0;
-    this.#recordCount = 0;
-  }
-
-  #append(bytes: Buffer): void {
-    if (this.#spillFile === null) throw new Error("the spill file is closed");
-    for (let done = 0; done < bytes.length; ) {
-      done += writeSync(this.#spillFile, bytes, done, bytes.length - done, this.#spilledSize + done);
-    }
-    this.#spilledSize += bytes.length;
+    writeAll(file, out.subarray(0, outSize), this.#writtenSize);
+    this.#writtenSize += outSize;
+    this.#runs.push({ file, start, end: this.#writtenSize });
+    this.#size = 0;
+    this.#count = 0;
   }
 
   /**
-   * Numbers are sorted instead of records: 32 bits of the key and then the position, which one double holds exactly.
-   * Only records with the same 32 bits are compared as bytes.
+   * Numbers are sorted instead of records: the upper half of the key and then the position, which one double holds
+   * exactly. Only records with the same half are compared as bytes.
    */
-  *#sortedInMemory(): Generator<Buffer> {
-    const offsets = new Uint32Array(this.#recordCount);
-    const order = new Float64Array(this.#recordCount);
-    for (let position = 0, offset = 0; position < offsets.length; position++) {
-      offsets[position] = offset;
-      order[position] = this.#bytes.readUInt32BE(offset) * 2 ** 20 + position;
-      offset += recordHeadSize + this.#bytes.readUInt16BE(offset + recordHeadSize - 2);
+  #sortedOffsets(): Uint32Array {
+    const bytes = this.#bytes;
+    this.#order ??= new Float64Array(this.#limits.records);
+    this.#offsets ??= new Uint32Array(this.#limits.records);
+    this.#sorted ??= new Uint32Array(this.#limits.records);
+    const order = this.#order.subarray(0, this.#count);
+    const offsets = this.#offsets;
+    for (let position = 0, at = 0; position < this.#count; position++) {
+      offsets[position] = at;
+      order[position] = bytes.readUInt32LE(at) * 2 ** 20 + position;
+      at += recordHeadSize + bytes.readUInt16LE(at + 12);
     }
     order.sort();
-    for (let start = 0; start < order.length; ) {
-      const prefix = Math.floor((order[start] ?? 0) / 2 ** 20);
+    const sorted = this.#sorted.subarray(0, this.#count);
+    for (let index = 0; index < sorted.length; index++) sorted[index] = offsets[(order[index] ?? 0) % 2 ** 20] ?? 0;
+    for (let start = 0; start < sorted.length; ) {
+      const half = bytes.readUInt32LE(sorted[start] ?? 0);
       let end = start + 1;
-      while (end < order.length && Math.floor((order[end] ?? 0) / 2 ** 20) === prefix) end++;
-      const recordAt = (entry: number) => this.#recordAt(offsets[entry % 2 ** 20] ?? 0);
-      if (end - start === 1) yield recordAt(order[start] ?? 0);
-      else yield* Array.from(order.subarray(start, end), recordAt).sort((a, b) => compareRecordBytes(a, b));
+      while (end < sorted.length && bytes.readUInt32LE(sorted[end] ?? 0) === half) end++;
+      if (end - start > 1) {
+        sorted
+          .subarray(start, end)
+          .sort((a, b) => compareRecords(bytes, a, bytes, b) || bytes.readUInt32LE(a + 8) - bytes.readUInt32LE(b + 8));
+      }
       start = end;
     }
+    return sorted;
+  }
+}
+
+/** All records of some runs in the order of `RecordSorter`, each key with the same fields once. */
+export class SortedRecords {
+  readonly #heap: RunReader[];
+  #hasLast = false;
+  high = 0;
+  low = 0;
+  entry = 0;
+  /** The present record as bytes, see above; valid until the next call of `next`. */
+  readonly bytes: Buffer = Buffer.alloc(recordHeadSize + maxFieldsSize);
+  fieldsSize = 0;
+
+  constructor(runs: readonly RecordRun[]) {
+    const readSize = Math.max(minReadSize, Math.floor(mergeSize / Math.max(1, runs.length)));
+    this.#heap = runs.map((run, order) => new RunReader(run, order, readSize));
+    for (let parent = (this.#heap.length >>> 1) - 1; parent >= 0; parent--) sink(this.#heap, parent);
   }
 
-  #recordAt(offset: number): Buffer {
-    return this.#bytes.subarray(
-      offset,
-      offset + recordHeadSize + this.#bytes.readUInt16BE(offset + recordHeadSize - 2),
-    );
-  }
-
-  /** A k-way merge of the runs with a binary heap; the heap's first run has the smallest record. */
-  *#merged(): Generator<Buffer> {
-    const file = this.#spillFile;
-    if (file === null) throw new Error("the spill file is closed");
-    const readSize = Math.max(minReadSize, Math.floor(mergeSize / this.#runs.length));
-    const heap = this.#runs.map(({ start, end }) => new RunReader(file, start, end, readSize));
-    for (let parent = (heap.length >>> 1) - 1; parent >= 0; parent--) sink(heap, parent);
-    for (let first = heap[0]; first !== undefined; first = heap[0]) {
-      yield first.record;
+  /** Goes to the next record; false at the end. */
+  next(): boolean {
+    for (let first = this.#heap[0]; first !== undefined; first = this.#heap[0]) {
+      const isSame =
+        this.#hasLast &&
+        first.high === this.high &&
+        first.low === this.low &&
+        compareFields(this.bytes, 0, first.bytes, first.at) === 0;
+      if (!isSame) this.#take(first);
       if (!first.advance()) {
-        const last = heap.pop();
-        if (heap.length > 0 && last !== undefined) heap[0] = last;
+        const moved = this.#heap.pop();
+        if (this.#heap.length > 0 && moved !== undefined) this.#heap[0] = moved;
       }
-      sink(heap, 0);
+      sink(this.#heap, 0);
+      if (!isSame) return true;
     }
+    return false;
+  }
+
+  #take(reader: RunReader): void {
+    const { bytes, at } = reader;
+    const fieldsSize = fieldsSizeAt(bytes, at);
+    const own = this.bytes;
+    for (let offset = 0; offset < recordHeadSize + fieldsSize; offset++) own[offset] = bytes[at + offset] ?? 0;
+    this.#hasLast = true;
+    this.high = reader.high;
+    this.low = reader.low;
+    this.entry = own.readUInt32LE(8);
+    this.fieldsSize = fieldsSize;
   }
 }
 
@@ -167,53 +206,60 @@ function sink(heap: RunReader[], parent: number): void {
   heap[hole] = moving;
 }
 
-/** Of equal records the one with the lower row goes first: that is the one that stays. */
+/** Of equal records the one with the lower entry goes first: that is the one that stays. */
 function isBefore(a: RunReader, b: RunReader): boolean {
-  if (a.prefix !== b.prefix) return a.prefix < b.prefix;
-  return (compareRecordBytes(a.record, b.record) || a.start - b.start) < 0;
+  if (a.high !== b.high) return a.high < b.high;
+  if (a.low !== b.low) return a.low < b.low;
+  return (
+    (compareFields(a.bytes, a.at, b.bytes, b.at) ||
+      a.bytes.readUInt32LE(a.at + 8) - b.bytes.readUInt32LE(b.at + 8) ||
+      a.order - b.order) < 0
+  );
 }
 
-/** Reads one run of the spill file, record by record. A run is never empty. */
+/** Reads one run of a spill file, record by record. A run is never empty. */
 class RunReader {
-  readonly start: number;
+  readonly order: number;
   readonly #file: number;
   readonly #end: number;
-  readonly #buffer: Buffer;
+  readonly bytes: Buffer;
   #position: number;
   #filledSize = 0;
-  #offset = 0;
-  record: Buffer;
-  prefix = 0;
+  #next = 0;
+  /** Offset of the present record. */
+  at = 0;
+  high = 0;
+  low = 0;
 
-  constructor(file: number, start: number, end: number, readSize: number) {
+  constructor({ file, start, end }: RecordRun, order: number, readSize: number) {
     this.#file = file;
-    this.start = start;
+    this.order = order;
     this.#position = start;
     this.#end = end;
-    this.#buffer = Buffer.allocUnsafe(Math.min(readSize, end - start));
-    this.record = this.#buffer;
+    this.bytes = Buffer.allocUnsafe(Math.min(readSize, end - start));
     this.advance();
   }
 
   /** Goes to the next record; false at the end of the run. */
   advance(): boolean {
     if (!this.#has(recordHeadSize)) return false;
-    const size = recordHeadSize + this.#buffer.readUInt16BE(this.#offset + recordHeadSize - 2);
+    const size = recordHeadSize + fieldsSizeAt(this.bytes, this.#next);
     if (!this.#has(size)) throw new Error("the spill file was cut short");
-    this.record = this.#buffer.subarray(this.#offset, this.#offset + size);
-    this.prefix = this.record.readUIntBE(0, 6);
-    this.#offset += size;
+    this.at = this.#next;
+    this.high = this.bytes.readUInt32LE(this.at);
+    this.low = this.bytes.readUInt32LE(this.at + 4);
+    this.#next += size;
     return true;
   }
 
   #has(size: number): boolean {
-    if (this.#filledSize - this.#offset >= size) return true;
-    this.#buffer.copyWithin(0, this.#offset, this.#filledSize);
-    this.#filledSize -= this.#offset;
-    this.#offset = 0;
+    if (this.#filledSize - this.#next >= size) return true;
+    this.bytes.copyWithin(0, this.#next, this.#filledSize);
+    this.#filledSize -= this.#next;
+    this.#next = 0;
     while (this.#filledSize < size && this.#position < this.#end) {
-      const wanted = Math.min(this.#buffer.length - this.#filledSize, this.#end - this.#position);
-      const readSize = readSync(this.#file, this.#buffer, this.#filledSize, wanted, this.#position);
+      const wanted = Math.min(this.bytes.length - this.#filledSize, this.#end - this.#position);
+      const readSize = readSync(this.#file, this.bytes, this.#filledSize, wanted, this.#position);
       if (readSize === 0) break;
       this.#filledSize += readSize;
       this.#position += readSize;
@@ -222,13 +268,27 @@ class RunReader {
   }
 }
 
-/** By key, then payload; the row does not count. The order is that of segments. */
-function compareRecordBytes(a: Buffer, b: Buffer, aSize = a.length): number {
-  return a.compare(b, 0, keySize, 0, keySize) || a.compare(b, recordHeadSize, b.length, recordHeadSize, aSize);
+/** By key, then fields; the entry does not count. */
+function compareRecords(a: Buffer, aAt: number, b: Buffer, bAt: number): number {
+  return (
+    a.readUInt32LE(aAt) - b.readUInt32LE(bAt) ||
+    a.readUInt32LE(aAt + 4) - b.readUInt32LE(bAt + 4) ||
+    compareFields(a, aAt, b, bAt)
+  );
 }
 
-function openUnlinked(path: string): number {
-  const file = openSync(path, "wx+", 0o600);
-  unlinkSync(path);
-  return file;
+/** Byte by byte: a call of the runtime's own comparison costs more than most fields are long. */
+function compareFields(a: Buffer, aAt: number, b: Buffer, bAt: number): number {
+  const aSize = fieldsSizeAt(a, aAt);
+  const bSize = fieldsSizeAt(b, bAt);
+  const end = recordHeadSize + Math.min(aSize, bSize);
+  for (let offset = recordHeadSize; offset < end; offset++) {
+    const order = (a[aAt + offset] ?? 0) - (b[bAt + offset] ?? 0);
+    if (order !== 0) return order;
+  }
+  return aSize - bSize;
+}
+
+function fieldsSizeAt(bytes: Buffer, at: number): number {
+  return (bytes[at + 12] ?? 0) | ((bytes[at + 13] ?? 0) << 8);
 }

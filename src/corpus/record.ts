@@ -27,6 +27,9 @@ const fieldsSchema = z.object({
 });
 export type RecordFields = z.infer<typeof fieldsSchema>;
 
+/** A template: fields, and the number of the entry of an archive or folder that they come from. */
+const templateSchema = fieldsSchema.extend({ entry: z.int().optional() });
+
 /** What holds for the records of an import that do not say otherwise. */
 const defaultsSchema = z.object({
   severity: z.enum(severities),
@@ -45,11 +48,14 @@ export const importInfoSchema = z.object({
   file: z.string(),
   format: z.string(),
   defaults: defaultsSchema,
+  /** Names of the files in an archive or folder, in the order in which they were read; empty for a single file. */
+  entries: z.array(z.string()),
 });
 export type ImportInfo = z.infer<typeof importInfoSchema>;
 
 /** A record that brings nothing of its own. */
 export const noFields: RecordFields = Object.freeze({});
+const noTemplate: z.infer<typeof templateSchema> = noFields;
 
 /** Text of a record as it stands in the file; null and undefined are absent, but for a severity of null. */
 export type RawFields = {
@@ -118,10 +124,17 @@ export function encodeFields(fields: RecordFields, defaults: RecordDefaults): st
   return text === "{}" ? "" : text;
 }
 
-/** The finding that a stored record stands for. Throws when `payload` is not what `encodeFields` made. */
-export function toFinding(payload: string, row: number, info: ImportInfo): Finding {
-  const fields = payload === "" ? noFields : fieldsSchema.parse(JSON.parse(payload));
+/** The text of a template: what `encodeFields` made, with the number of the entry unless the import is a single file. */
+export function encodeTemplate(fields: string, entry: number | null): string {
+  if (entry === null) return fields;
+  return fields === "" ? `{"entry":${entry}}` : `${fields.slice(0, -1)},"entry":${entry}}`;
+}
+
+/** The finding that a template stands for. Throws when `template` is not what `encodeTemplate` made. */
+export function toFinding(template: string, info: ImportInfo): Finding {
+  const fields = template === "" ? noTemplate : templateSchema.parse(JSON.parse(template));
   const { defaults } = info;
+  const entry = fields.entry === undefined ? undefined : info.entries[fields.entry];
   const date = fields.date ?? defaults.date;
   return makeFinding({
     category: fields.category ?? defaults.category,
@@ -130,7 +143,12 @@ export function toFinding(payload: string, row: number, info: ImportInfo): Findi
     subject: fields.subject ?? defaults.subject,
     sourceUrl: fields.sourceUrl ?? null,
     year: date === null ? null : parseLeakYear(date),
-    details: { file: info.file, row, format: info.format, ...(date === null ? {} : { date }) },
+    details: {
+      file: info.file,
+      ...(entry === undefined ? {} : { entry }),
+      format: info.format,
+      ...(date === null ? {} : { date }),
+    },
   });
 }
 

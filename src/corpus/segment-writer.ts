@@ -1,47 +1,184 @@
-import { type FileHandle, open } from "node:fs/promises";
+import { closeSync, fsyncSync, openSync, readSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { crc32 } from "node:zlib";
-import type { DerivedKeys } from "../domain/keyed-hash.ts";
-import type { ImportInfo } from "./record.ts";
-import { blockHeadSize, encodeHeader, indexKeySize, pageSize } from "./segment.ts";
+import { maxIdsPerEntry, PageBuilder, pageSize } from "./page.ts";
+import { dictionaryHeadSize, encodeHeader, type SegmentImport, type SegmentSize } from "./segment.ts";
+import { openUnlinked, writeAll } from "./spill-file.ts";
 
 /** Pages are written this many at a time. */
 const pagesPerWrite = 256;
 
-export type SegmentContent = {
-  readonly info: ImportInfo;
-  /** In the layout and order of segment.ts, no two equal; each may be overwritten when the next one is asked for. */
-  readonly records: Iterable<Buffer>;
-};
-
 /**
- * Writes a segment to a new file and syncs it to disk; returns the number of records. When it throws, also because
- * `signal` aborted, the file may exist in part: the caller removes it.
+ * Writes a segment to a new file: templates and keys in any mix, each in ascending order, then `finish`. It blocks its
+ * thread. When something throws, the file may exist in part: the caller removes it.
  */
-export async function writeSegment(
-  path: string,
-  { info, records }: SegmentContent,
-  keys: Pick<DerivedKeys, "corpus">,
-  signal: AbortSignal,
-): Promise<number> {
-  const file = await open(path, "wx", 0o600);
-  try {
-    const writer = new PageWriter(file);
-    let recordCount = 0;
-    for (const record of records) {
-      if (!writer.add(record)) {
-        signal.throwIfAborted();
-        await writer.endBlock();
-        writer.add(record);
-      }
-      recordCount++;
-    }
-    const blockCount = await writer.end();
-    await writeAll(file, encodeHeader({ info, recordCount, blockCount }, keys), 0);
-    await file.sync();
-    return recordCount;
-  } finally {
-    await file.close();
+export class SegmentWriter {
+  readonly #file: number;
+  readonly #pages: PagedOutput;
+  readonly #dictionaryFile: number;
+  readonly #dictionary: PagedOutput;
+  readonly #builder = new PageBuilder();
+  readonly #index = new NumberList();
+  readonly #dictionaryIndex = new NumberList();
+  #dictionaryAt = dictionaryHeadSize;
+  #dictionaryCount = 0;
+  #templateCount = 0;
+  #addressCount = 0;
+  #recordCount = 0;
+
+  constructor(path: string) {
+    this.#file = openSync(path, "wx", 0o600);
+    this.#pages = new PagedOutput(this.#file, pageSize);
+    // The size of the pages is known last, so templates wait elsewhere; a crash leaves nothing of them.
+    this.#dictionaryFile = openUnlinked(`${path}.dictionary.tmp`);
+    this.#dictionary = new PagedOutput(this.#dictionaryFile, 0);
   }
+
+  get templateCount(): number {
+    return this.#templateCount;
+  }
+
+  get recordCount(): number {
+    return this.#recordCount;
+  }
+
+  /** Adds a template of at most `maxTemplateSize` bytes; returns its id: 0, 1, 2 ... */
+  addTemplate(text: Uint8Array): number {
+    if (this.#dictionaryAt + 2 + text.length > pageSize) this.#endDictionaryPage();
+    const page = this.#dictionary.page;
+    if (this.#dictionaryCount === 0) page.fill(0);
+    page.writeUInt16LE(text.length, this.#dictionaryAt);
+    page.set(text, this.#dictionaryAt + 2);
+    this.#dictionaryAt += 2 + text.length;
+    this.#dictionaryCount++;
+    return this.#templateCount++;
+  }
+
+  /** Adds a key above the last one, with the first `count` of `ids`. */
+  addKey(high: number, low: number, ids: ArrayLike<number>, count: number): void {
+    for (let start = 0; start < count; start += maxIdsPerEntry) {
+      const size = Math.min(maxIdsPerEntry, count - start);
+      if (!this.#builder.add(high, low, ids, start, size)) {
+        this.#endPage();
+        this.#builder.add(high, low, ids, start, size);
+      }
+    }
+    this.#addressCount++;
+    this.#recordCount += count;
+  }
+
+  /** Writes what is left and syncs the file to disk. */
+  finish(imports: readonly SegmentImport[], check: Uint8Array): SegmentSize & { readonly sizeBytes: number } {
+    if (this.#builder.count > 0) this.#endPage();
+    if (this.#dictionaryCount > 0) this.#endDictionaryPage();
+    this.#pages.flush();
+    this.#dictionary.flush();
+    this.#appendDictionary();
+    for (const bytes of [this.#index.bytes(), this.#dictionaryIndex.bytes()]) this.#append(withChecksum(bytes));
+    const list = Buffer.from(JSON.stringify(imports));
+    this.#append(withChecksum(list));
+    const size = {
+      addressCount: this.#addressCount,
+      recordCount: this.#recordCount,
+      templateCount: this.#templateCount,
+    };
+    const pageCount = this.#index.length;
+    const header = { ...size, pageCount, dictionaryPageCount: this.#dictionaryIndex.length, importsSize: list.length };
+    writeAll(this.#file, encodeHeader(header, check), 0);
+    fsyncSync(this.#file);
+    return { ...size, sizeBytes: this.#pages.position };
+  }
+
+  /** Closes the files, written or not. */
+  close(): void {
+    closeSync(this.#file);
+    closeSync(this.#dictionaryFile);
+  }
+
+  #endPage(): void {
+    this.#index.push(this.#builder.firstHigh);
+    this.#builder.finish(this.#pages.page);
+    this.#pages.endPage();
+  }
+
+  #endDictionaryPage(): void {
+    const page = this.#dictionary.page;
+    const firstId = this.#templateCount - this.#dictionaryCount;
+    this.#dictionaryIndex.push(firstId);
+    page.writeUInt32LE(firstId, 4);
+    page.writeUInt16LE(this.#dictionaryCount, 8);
+    page.writeUInt32LE(crc32(page.subarray(4)), 0);
+    this.#dictionary.endPage();
+    this.#dictionaryAt = dictionaryHeadSize;
+    this.#dictionaryCount = 0;
+  }
+
+  #appendDictionary(): void {
+    const bytes = Buffer.allocUnsafe(pagesPerWrite * pageSize);
+    for (let at = 0; at < this.#dictionary.position; ) {
+      const size = readSync(this.#dictionaryFile, bytes, 0, bytes.length, at);
+      if (size === 0) throw new Error("the dictionary was cut short");
+      this.#append(bytes.subarray(0, size));
+      at += size;
+    }
+  }
+
+  #append(bytes: Uint8Array): void {
+    writeAll(this.#file, bytes, this.#pages.position);
+    this.#pages.position += bytes.length;
+  }
+}
+
+/** Collects pages and writes them in batches. */
+class PagedOutput {
+  readonly #file: number;
+  readonly #bytes = Buffer.alloc(pageSize * pagesPerWrite);
+  #pageAt = 0;
+  position: number;
+  /** The page that is being filled. */
+  page: Buffer = this.#bytes.subarray(0, pageSize);
+
+  constructor(file: number, position: number) {
+    this.#file = file;
+    this.position = position;
+  }
+
+  endPage(): void {
+    this.#pageAt += pageSize;
+    if (this.#pageAt === this.#bytes.length) this.flush();
+    this.page = this.#bytes.subarray(this.#pageAt, this.#pageAt + pageSize);
+  }
+
+  flush(): void {
+    writeAll(this.#file, this.#bytes.subarray(0, this.#pageAt), this.position);
+    this.position += this.#pageAt;
+    this.#pageAt = 0;
+  }
+}
+
+/** Numbers of 32 bits that grow. */
+class NumberList {
+  #values = new Uint32Array(1024);
+  length = 0;
+
+  push(value: number): void {
+    if (this.length === this.#values.length) {
+      const grown = new Uint32Array(this.length * 2);
+      grown.set(this.#values);
+      this.#values = grown;
+    }
+    this.#values[this.length++] = value;
+  }
+
+  bytes(): Buffer {
+    return Buffer.from(this.#values.buffer, 0, this.length * 4);
+  }
+}
+
+function withChecksum(bytes: Buffer): Buffer {
+  const checksum = Buffer.alloc(4);
+  checksum.writeUInt32LE(crc32(bytes));
+  return Buffer.concat([bytes, checksum]);
 }
 
 /** Makes renames and removals in a folder durable. */
@@ -51,75 +188,5 @@ export async function syncFolder(path: string): Promise<void> {
     await folder.sync();
   } finally {
     await folder.close();
-  }
-}
-
-/** Fills pages one after the other and writes them in batches, the index last. */
-class PageWriter {
-  readonly #file: FileHandle;
-  readonly #pages = Buffer.alloc(pageSize * pagesPerWrite);
-  #pageCount = 0;
-  #pageSize = blockHeadSize;
-  #recordCount = 0;
-  #position = pageSize;
-  #index = Buffer.alloc(64 << 10);
-  #blockCount = 0;
-
-  constructor(file: FileHandle) {
-    this.#file = file;
-  }
-
-  /** False when the record does not fit into the block: then the block must be ended first. */
-  add(record: Buffer): boolean {
-    if (this.#pageSize + record.length > pageSize) return false;
-    if (this.#recordCount === 0) this.#addToIndex(record);
-    record.copy(this.#pages, this.#pageCount * pageSize + this.#pageSize);
-    this.#pageSize += record.length;
-    this.#recordCount++;
-    return true;
-  }
-
-  async endBlock(): Promise<void> {
-    const page = this.#pages.subarray(this.#pageCount * pageSize, (this.#pageCount + 1) * pageSize);
-    page.fill(0, this.#pageSize);
-    page.writeUInt16BE(this.#recordCount, 4);
-    page.writeUInt32BE(crc32(page.subarray(4)), 0);
-    this.#pageCount++;
-    this.#pageSize = blockHeadSize;
-    this.#recordCount = 0;
-    if (this.#pageCount === pagesPerWrite) await this.#flush();
-  }
-
-  /** Writes what is left and the index; returns the number of blocks. */
-  async end(): Promise<number> {
-    if (this.#recordCount > 0) await this.endBlock();
-    await this.#flush();
-    const index = this.#index.subarray(0, this.#blockCount * indexKeySize);
-    const checksum = Buffer.alloc(4);
-    checksum.writeUInt32BE(crc32(index));
-    await writeAll(this.#file, index, this.#position);
-    await writeAll(this.#file, checksum, this.#position + index.length);
-    return this.#blockCount;
-  }
-
-  async #flush(): Promise<void> {
-    const bytes = this.#pages.subarray(0, this.#pageCount * pageSize);
-    await writeAll(this.#file, bytes, this.#position);
-    this.#position += bytes.length;
-    this.#pageCount = 0;
-  }
-
-  #addToIndex(record: Buffer): void {
-    const offset = this.#blockCount * indexKeySize;
-    if (offset === this.#index.length) this.#index = Buffer.concat([this.#index, Buffer.alloc(this.#index.length)]);
-    record.copy(this.#index, offset, 0, indexKeySize);
-    this.#blockCount++;
-  }
-}
-
-async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
-    done += bytesWritten;
   }
 }

@@ -1,217 +1,340 @@
 import { createHmac } from "node:crypto";
-import { type FileHandle, open } from "node:fs/promises";
 import { crc32 } from "node:zlib";
+import { z } from "zod";
 import type { DerivedKeys } from "../domain/keyed-hash.ts";
-import { type ImportInfo, importInfoSchema } from "./record.ts";
+import { CorruptPage, checkPage, compareKeys, type Key, PageReader, pageSize } from "./page.ts";
+import { openReadable, type Readable } from "./read-at.ts";
+import { importInfoSchema } from "./record.ts";
 
 /**
- * A segment: one immutable file with the records of one import, sorted by (key, payload), no two of them equal. All
- * numbers are big-endian.
+ * A segment: one immutable file with the records of one or more imports. A record is the key of an address (see
+ * `corpusHash`) and the id of a template, which is what a finding says beside the address. All numbers are little-endian.
  *
  * ```
- * header  4096 bytes: magic 8, version u32, record count u48, block count u32, key check 16, info length u16, info
- *                     (JSON, see record.ts), zeros, crc32 of all before it
- * blocks  4096 bytes each: crc32 of the rest, record count u16, records, zeros
- * record  key 16, number of the record in its file u40, payload length u16, payload
- * index   first 8 bytes of the first key of each block, crc32
+ * header      4096 bytes: magic 8, version u32, page count u32, dictionary page count u32, address count u48,
+ *             record count u48, template count u32, key check 16, length of the imports u32, zeros, crc32 of all before
+ * pages       4096 bytes each, see page.ts
+ * dictionary  4096 bytes each: crc32 of the rest, first id u32, template count u16, templates: length u16, text
+ * index       upper half of the first key of each page u32, crc32
+ * dict. index first id of each dictionary page u32, crc32
+ * imports     JSON, see below, crc32
  * ```
  */
-export const pageSize = 4096;
-export const keySize = 16;
-/** Bytes of a record before its payload. */
-export const recordHeadSize = keySize + 5 + 2;
-export const blockHeadSize = 4 + 2;
-/** A record never spans two blocks. */
-export const maxPayloadSize = pageSize - blockHeadSize - recordHeadSize;
-export const indexKeySize = 8;
-const infoOffset = 40;
-/** Longest info, in bytes. Names and titles are bounded to 255 units, so it always fits. */
-const maxInfoSize = pageSize - infoOffset - 4;
 const magic = "xposeseg";
-const version = 1;
+const version = 2;
+export const dictionaryHeadSize = 10;
+/** A template never spans two pages. */
+export const maxTemplateSize = pageSize - dictionaryHeadSize - 2;
 
 /** The file is not what was written: damaged, cut, of another secret, or not a segment. */
 export class CorruptSegment extends Error {
   override readonly name = "CorruptSegment";
 }
 
-export type SegmentRecord = {
-  /** 16 bytes, see `corpusHash`. */
-  readonly key: Buffer;
-  /** Number of the record in its file, from 1. */
-  readonly row: number;
-  /** See `encodeFields`. */
-  readonly payload: string;
+/** An import within a segment; its templates have the ids from `firstTemplate` on. */
+const segmentImportSchema = importInfoSchema.extend({
+  id: z.string(),
+  firstTemplate: z.int(),
+  templateCount: z.int(),
+});
+export type SegmentImport = z.infer<typeof segmentImportSchema>;
+
+export type SegmentSize = {
+  readonly addressCount: number;
+  readonly recordCount: number;
+  readonly templateCount: number;
 };
 
-/** An open segment. Many reads may run at once; none blocks the event loop. */
-export type Segment = {
-  readonly info: ImportInfo;
-  readonly recordCount: number;
+/** An open segment. Many reads may run at once. */
+export type Segment = SegmentSize & {
+  /** By `firstTemplate`, ascending. */
+  readonly imports: readonly SegmentImport[];
+  readonly pageCount: number;
   /**
-   * Finds the records of a key by binary search in the index in memory and, as a rule, one read of 4 KiB; yields them
-   * block by block, sorted by payload. Throws `CorruptSegment` on a bad checksum.
+   * The template ids of a key, at most `maxCount`; the others are counted. Reads one page, as a rule. Throws
+   * `CorruptSegment` on a bad checksum.
    */
-  readonly find: (key: Buffer) => AsyncGenerator<SegmentRecord[]>;
-  /** Yields all records, block by block, and checks everything that can be checked. Throws `CorruptSegment`. */
-  readonly readAll: () => AsyncGenerator<SegmentRecord[]>;
-  readonly close: () => Promise<void>;
+  readonly find: (key: Key, maxCount: number) => Promise<FoundIds>;
+  /** The texts of templates, see record.ts, in the order of the ids. Throws `CorruptSegment`. */
+  readonly templatesOf: (ids: readonly number[]) => Promise<string[]>;
+  /** The import that a template belongs to. Throws `CorruptSegment`. */
+  readonly importOf: (id: number) => SegmentImport;
+  /** Reads all of the file and checks what can be checked; tells the records of each page. Throws `CorruptSegment`. */
+  readonly verify: (onRecords: (count: number) => void) => Promise<void>;
+  readonly close: () => void;
 };
+
+export type FoundIds = { readonly ids: readonly number[]; readonly omittedCount: number };
 
 /**
- * Opens a segment and loads its index: 8 bytes for about 170 records. Throws `CorruptSegment`, and the error of the
- * system when there is no such file or it cannot be read.
+ * Opens a segment and loads its indexes: 4 bytes for a page, so 5 MB for 10^9 addresses. `open` is replaced where
+ * reads are counted. Throws `CorruptSegment`, and the error of the system when there is no such file or it cannot be
+ * read.
  */
-export async function openSegment(path: string, keys: Pick<DerivedKeys, "corpus">): Promise<Segment> {
-  const file = await open(path, "r");
+export async function openSegment(
+  path: string,
+  keys: Pick<DerivedKeys, "corpus">,
+  open = openReadable,
+): Promise<Segment> {
+  const file = open(path);
   try {
-    const header = parseHeader(await readExactly(file, 0, pageSize), keys);
-    const index = await readIndex(file, header.blockCount);
-    return segmentOf(file, header, index);
+    return segmentOf(file, await readLayout(file, keyCheck(keys)));
   } catch (error) {
-    await file.close();
+    file.close();
     throw error;
   }
 }
 
-type Header = { readonly info: ImportInfo; readonly recordCount: number; readonly blockCount: number };
+type Header = SegmentSize & {
+  readonly pageCount: number;
+  readonly dictionaryPageCount: number;
+  readonly importsSize: number;
+};
 
-/** The header page, see `Segment`. Throws a `RangeError` when the info does not fit. */
-export function encodeHeader({ info, recordCount, blockCount }: Header, keys: Pick<DerivedKeys, "corpus">): Buffer {
+export function encodeHeader(header: Header, check: Uint8Array): Buffer {
   const page = Buffer.alloc(pageSize);
-  const text = Buffer.from(JSON.stringify(info));
-  if (text.length > maxInfoSize) throw new RangeError("the info of a segment is too long");
   page.write(magic, 0, "latin1");
-  page.writeUInt32BE(version, 8);
-  page.writeUIntBE(recordCount, 12, 6);
-  page.writeUInt32BE(blockCount, 18);
-  keyCheck(keys).copy(page, 22);
-  page.writeUInt16BE(text.length, infoOffset - 2);
-  text.copy(page, infoOffset);
-  page.writeUInt32BE(crc32(page.subarray(0, pageSize - 4)), pageSize - 4);
+  page.writeUInt32LE(version, 8);
+  page.writeUInt32LE(header.pageCount, 12);
+  page.writeUInt32LE(header.dictionaryPageCount, 16);
+  page.writeUIntLE(header.addressCount, 20, 6);
+  page.writeUIntLE(header.recordCount, 26, 6);
+  page.writeUInt32LE(header.templateCount, 32);
+  page.set(check, 36);
+  page.writeUInt32LE(header.importsSize, 52);
+  page.writeUInt32LE(crc32(page.subarray(0, pageSize - 4)), pageSize - 4);
   return page;
 }
 
-function parseHeader(page: Buffer, keys: Pick<DerivedKeys, "corpus">): Header {
+function parseHeader(page: Buffer, check: Uint8Array): Header {
   if (page.toString("latin1", 0, 8) !== magic) throw new CorruptSegment("not a segment");
-  if (page.readUInt32BE(8) !== version) throw new CorruptSegment("written by a newer version of xpose");
-  if (page.readUInt32BE(pageSize - 4) !== crc32(page.subarray(0, pageSize - 4))) {
+  if (page.readUInt32LE(8) !== version) throw new CorruptSegment("written by another version of xpose");
+  if (page.readUInt32LE(pageSize - 4) !== crc32(page.subarray(0, pageSize - 4))) {
     throw new CorruptSegment("bad checksum in the header");
   }
   // With another key every look-up would miss: silence that reads as clean.
-  if (!page.subarray(22, 38).equals(keyCheck(keys))) throw new CorruptSegment("written with another server secret");
-  const infoSize = page.readUInt16BE(infoOffset - 2);
+  if (!page.subarray(36, 52).equals(check)) throw new CorruptSegment("written with another server secret");
   return {
-    info: importInfoSchema.parse(JSON.parse(page.toString("utf8", infoOffset, infoOffset + infoSize))),
-    recordCount: page.readUIntBE(12, 6),
-    blockCount: page.readUInt32BE(18),
+    pageCount: page.readUInt32LE(12),
+    dictionaryPageCount: page.readUInt32LE(16),
+    addressCount: page.readUIntLE(20, 6),
+    recordCount: page.readUIntLE(26, 6),
+    templateCount: page.readUInt32LE(32),
+    importsSize: page.readUInt32LE(52),
   };
 }
 
-/** Tells one corpus key from another and nothing about it. */
-function keyCheck(keys: Pick<DerivedKeys, "corpus">): Buffer {
+/** 16 bytes that tell one corpus key from another and nothing about it. */
+export function keyCheck(keys: Pick<DerivedKeys, "corpus">): Buffer {
   return createHmac("sha256", keys.corpus).update("xpose segment key check").digest().subarray(0, 16);
 }
 
-async function readIndex(file: FileHandle, blockCount: number): Promise<Buffer> {
-  const indexSize = blockCount * indexKeySize;
-  const indexOffset = pageSize * (1 + blockCount);
-  const { size } = await file.stat();
-  if (size !== indexOffset + indexSize + 4) throw new CorruptSegment("wrong length");
-  const bytes = await readExactly(file, indexOffset, indexSize + 4);
-  const index = bytes.subarray(0, indexSize);
-  if (bytes.readUInt32BE(indexSize) !== crc32(index)) throw new CorruptSegment("bad checksum in the index");
-  return index;
+export type Layout = Header & {
+  readonly index: Uint32Array;
+  readonly dictionaryIndex: Uint32Array;
+  readonly imports: readonly SegmentImport[];
+};
+
+/** Reads the header and what stands behind the pages; `check` is that of `keyCheck`. Throws like `openSegment`. */
+export async function readLayout(file: Readable, check: Uint8Array): Promise<Layout> {
+  const header = parseHeader(await readExactly(file, 0, pageSize), check);
+  const { pageCount, dictionaryPageCount, importsSize } = header;
+  const indexAt = pageSize * (1 + pageCount + dictionaryPageCount);
+  const dictionaryIndexAt = indexAt + pageCount * 4 + 4;
+  const importsAt = dictionaryIndexAt + dictionaryPageCount * 4 + 4;
+  if (file.size() !== importsAt + importsSize + 4) throw new CorruptSegment("wrong length");
+  const [index, dictionaryIndex, imports] = await Promise.all([
+    readChecked(file, indexAt, pageCount * 4, "index"),
+    readChecked(file, dictionaryIndexAt, dictionaryPageCount * 4, "index of the dictionary"),
+    readChecked(file, importsAt, importsSize, "list of imports"),
+  ]);
+  return {
+    ...header,
+    index: new Uint32Array(index.buffer, index.byteOffset, pageCount),
+    dictionaryIndex: new Uint32Array(dictionaryIndex.buffer, dictionaryIndex.byteOffset, dictionaryPageCount),
+    imports: z.array(segmentImportSchema).parse(JSON.parse(imports.toString("utf8"))),
+  };
 }
 
-function segmentOf(file: FileHandle, { info, recordCount, blockCount }: Header, index: Buffer): Segment {
-  async function readBlock(block: number): Promise<SegmentRecord[]> {
-    const page = await readExactly(file, pageSize * (1 + block), pageSize);
-    const records = parseBlock(page, block);
-    const prefix = records[0]?.key.subarray(0, indexKeySize);
-    if (
-      prefix === undefined ||
-      index.compare(prefix, 0, indexKeySize, block * indexKeySize, (block + 1) * indexKeySize) !== 0
-    ) {
-      throw new CorruptSegment(`block ${block} does not fit the index`);
-    }
-    return records;
+async function readChecked(file: Readable, offset: number, length: number, what: string): Promise<Buffer> {
+  const bytes = await readExactly(file, offset, length + 4);
+  if (bytes.readUInt32LE(length) !== crc32(bytes.subarray(0, length))) {
+    throw new CorruptSegment(`bad checksum in the ${what}`);
+  }
+  return bytes.subarray(0, length);
+}
+
+/** Parsed pages of the dictionary that stay in memory, per segment. */
+const cachedDictionaryPages = 64;
+
+function segmentOf(file: Readable, layout: Layout): Segment {
+  const { index, dictionaryIndex, imports, pageCount, dictionaryPageCount, templateCount } = layout;
+  const dictionaryAt = pageSize * (1 + pageCount);
+  const dictionaryCache = new Map<number, readonly string[]>();
+
+  /** What is read without waiting is used before anything else can run, so one buffer is enough for all. */
+  const page = Buffer.allocUnsafeSlow(pageSize);
+
+  function pageNow(number: number): Buffer | null {
+    return file.readNow(page, pageSize * (1 + number)) ? checkedPage(page, number, index) : null;
+  }
+
+  async function readPage(number: number): Promise<Buffer> {
+    return checkedPage(await readExactly(file, pageSize * (1 + number), pageSize), number, index);
+  }
+
+  async function readDictionaryPage(number: number): Promise<readonly string[]> {
+    const cached = dictionaryCache.get(number);
+    if (cached !== undefined) return cached;
+    const bytes = await readExactly(file, dictionaryAt + pageSize * number, pageSize);
+    const texts = parseDictionaryPage(bytes, number, dictionaryIndex).map((text) => text.toString("utf8"));
+    const [oldest] = dictionaryCache.keys();
+    if (dictionaryCache.size >= cachedDictionaryPages && oldest !== undefined) dictionaryCache.delete(oldest);
+    dictionaryCache.set(number, texts);
+    return texts;
   }
 
   return {
-    info,
-    recordCount,
-    async *find(key) {
-      for (let block = firstBlockFor(index, key); block < blockCount; block++) {
-        const records = await readBlock(block);
-        const found = records.filter((record) => record.key.equals(key));
-        if (found.length > 0) yield found;
-        const last = records.at(-1);
-        if (last === undefined || last.key.compare(key) > 0) return;
+    ...layout,
+    async find(key, maxCount) {
+      const ids: number[] = [];
+      let omittedCount = 0;
+      const first = Math.max(0, lowerBound(index, key.high) - 1);
+      for (let number = first; number < pageCount && (index[number] ?? 0) <= key.high; number++) {
+        const found = idsIn(pageNow(number) ?? (await readPage(number)), number, key);
+        ids.push(...found.slice(0, Math.max(0, maxCount - ids.length)));
+        omittedCount += found.length;
       }
+      return { ids, omittedCount: omittedCount - ids.length };
     },
-    async *readAll() {
-      let seenCount = 0;
-      let previous: SegmentRecord | null = null;
-      for (let block = 0; block < blockCount; block++) {
-        const records = await readBlock(block);
-        for (const record of records) {
-          if (previous !== null && compareRecords(previous, record) >= 0) {
-            throw new CorruptSegment(`block ${block} is out of order`);
-          }
-          previous = record;
-        }
-        seenCount += records.length;
-        yield records;
+    async templatesOf(ids) {
+      const found: string[] = [];
+      for (const id of ids) {
+        const number = lowerBound(dictionaryIndex, id + 1) - 1;
+        const texts = await readDictionaryPage(number);
+        const text = texts[id - (dictionaryIndex[number] ?? 0)];
+        if (text === undefined) throw new CorruptSegment(`no template ${id}`);
+        found.push(text);
       }
-      if (seenCount !== recordCount) throw new CorruptSegment(`${seenCount} records instead of ${recordCount}`);
+      return found;
+    },
+    importOf: (id) => importOf(imports, id),
+    async verify(onRecords) {
+      let recordCount = 0;
+      let addressCount = 0;
+      const last = { high: -1, low: -1 };
+      for (let number = 0; number < pageCount; number++) {
+        let inPage = 0;
+        forEachEntry(await readPage(number), number, (reader) => {
+          const order = compareKeys(last.high, last.low, reader.high, reader.low);
+          if (order > 0) throw new CorruptSegment(`page ${number} is out of order`);
+          if (order < 0) addressCount++;
+          last.high = reader.high;
+          last.low = reader.low;
+          for (let at = 0; at < reader.idCount; at++) {
+            if ((reader.ids[at] ?? 0) >= templateCount) throw new CorruptSegment(`page ${number} names no template`);
+          }
+          inPage += reader.idCount;
+        });
+        recordCount += inPage;
+        onRecords(inPage);
+      }
+      for (let number = 0; number < dictionaryPageCount; number++) {
+        const bytes = await readExactly(file, dictionaryAt + pageSize * number, pageSize);
+        parseDictionaryPage(bytes, number, dictionaryIndex);
+      }
+      if (recordCount !== layout.recordCount || addressCount !== layout.addressCount) {
+        throw new CorruptSegment(`${recordCount} records instead of ${layout.recordCount}`);
+      }
     },
     close: () => file.close(),
   };
 }
 
-/** The last block that starts below the key, or the first one: records of the key cannot stand before it. */
-function firstBlockFor(index: Buffer, key: Buffer): number {
+/** The number of values below `value` in an ascending list. */
+function lowerBound(values: Uint32Array, value: number): number {
   let low = 0;
-  let high = index.length / indexKeySize;
+  let high = values.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    const offset = middle * indexKeySize;
-    if (index.compare(key, 0, indexKeySize, offset, offset + indexKeySize) < 0) low = middle + 1;
+    if ((values[middle] ?? 0) < value) low = middle + 1;
     else high = middle;
   }
-  return Math.max(0, low - 1);
+  return low;
 }
 
-function compareRecords(a: SegmentRecord, b: SegmentRecord): number {
-  return a.key.compare(b.key) || Buffer.from(a.payload).compare(Buffer.from(b.payload));
+export function importOf(imports: readonly SegmentImport[], id: number): SegmentImport {
+  let low = 0;
+  let high = imports.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((imports[middle]?.firstTemplate ?? 0) <= id) low = middle + 1;
+    else high = middle;
+  }
+  const found = imports[low - 1];
+  if (found === undefined || id >= found.firstTemplate + found.templateCount) {
+    throw new CorruptSegment(`the template ${id} belongs to no import`);
+  }
+  return found;
 }
 
-function parseBlock(page: Buffer, block: number): SegmentRecord[] {
-  if (page.readUInt32BE(0) !== crc32(page.subarray(4))) throw new CorruptSegment(`bad checksum in block ${block}`);
-  const records: SegmentRecord[] = [];
-  let offset = blockHeadSize;
-  for (let left = page.readUInt16BE(4); left > 0; left--) {
-    const payloadOffset = offset + recordHeadSize;
-    const end = payloadOffset + page.readUInt16BE(payloadOffset - 2);
-    if (end > pageSize) throw new CorruptSegment(`block ${block} overruns`);
-    records.push({
-      key: page.subarray(offset, offset + keySize),
-      row: page.readUIntBE(offset + keySize, 5),
-      payload: page.toString("utf8", payloadOffset, end),
-    });
+function checkedPage(page: Buffer, number: number, index: Uint32Array): Buffer {
+  asSegmentFault(number, () => checkPage(page));
+  if (page.readUInt32LE(12) !== index[number]) throw new CorruptSegment(`page ${number} does not fit the index`);
+  return page;
+}
+
+/** One is enough: a page is read in one go, without a pause in between. */
+const sharedReader = new PageReader();
+
+function idsIn(page: Buffer, number: number, { high, low }: Key): number[] {
+  const ids: number[] = [];
+  asSegmentFault(number, () => {
+    sharedReader.open(page);
+    for (let is = sharedReader.seek(high, low); is; is = sharedReader.next() && isKey(sharedReader, high, low)) {
+      for (let at = 0; at < sharedReader.idCount; at++) ids.push(sharedReader.ids[at] ?? 0);
+    }
+  });
+  return ids;
+}
+
+function isKey(reader: PageReader, high: number, low: number): boolean {
+  return reader.high === high && reader.low === low;
+}
+
+function forEachEntry(page: Buffer, number: number, visit: (reader: PageReader) => void): void {
+  asSegmentFault(number, () => {
+    sharedReader.open(page);
+    while (sharedReader.next()) visit(sharedReader);
+  });
+}
+
+function asSegmentFault(number: number, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof CorruptPage) throw new CorruptSegment(`${error.message} in page ${number}`, { cause: error });
+    throw error;
+  }
+}
+
+/** Templates of a page of the dictionary, as bytes within the page. Throws `CorruptSegment`. */
+export function parseDictionaryPage(page: Buffer, number: number, index: Uint32Array): Buffer[] {
+  if (page.readUInt32LE(0) !== crc32(page.subarray(4)) || page.readUInt32LE(4) !== index[number]) {
+    throw new CorruptSegment(`bad checksum in page ${number} of the dictionary`);
+  }
+  const texts: Buffer[] = [];
+  let offset = dictionaryHeadSize;
+  for (let left = page.readUInt16LE(8); left > 0; left--) {
+    const end = offset + 2 + page.readUInt16LE(offset);
+    texts.push(page.subarray(offset + 2, end));
     offset = end;
   }
-  return records;
+  return texts;
 }
 
-async function readExactly(file: FileHandle, offset: number, length: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(length);
-  let filled = 0;
-  while (filled < length) {
-    const { bytesRead } = await file.read(bytes, filled, length - filled, offset + filled);
-    if (bytesRead === 0) throw new CorruptSegment("cut short");
-    filled += bytesRead;
-  }
+async function readExactly(file: Readable, offset: number, length: number): Promise<Buffer> {
+  const bytes = await file.read(offset, length);
+  if (bytes.length < length) throw new CorruptSegment("cut short");
   return bytes;
 }

@@ -5,52 +5,61 @@ import { CorruptSegment, openSegment } from "./segment.ts";
 
 /** One segment; `fault` is null when all of it is as it was written. */
 export type SegmentCheck = {
-  readonly corpus: string;
   readonly file: string;
-  readonly segmentFile: string;
+  /** Names of the corpora that have records in it. */
+  readonly corpora: readonly string[];
   readonly recordCount: number;
   readonly fault: string | null;
 };
 
 /**
- * Reads all segments in full: checksums, order, counts, and that they belong to the listed imports. A fault is
- * reported, not thrown. `onProgress` is told the number of records read so far.
+ * Reads all segments in full: checksums, order, counts, and that they hold the listed imports. A fault is reported, not
+ * thrown. `onProgress` is told the number of records read so far.
  */
 export async function verifyCorpora(
-  corpora: readonly Pick<Corpus, "name" | "imports">[],
+  corpora: readonly Pick<Corpus, "name" | "imports" | "segments">[],
   corporaDir: string,
   keys: Pick<DerivedKeys, "corpus">,
   onProgress: (recordCount: number) => void = () => undefined,
 ): Promise<SegmentCheck[]> {
+  const segments = new Map(corpora.flatMap((corpus) => corpus.segments.map((segment) => [segment.file, segment])));
   const checks: SegmentCheck[] = [];
+  const seen = new Set<string>();
   let readCount = 0;
-  for (const { name, imports } of corpora) {
-    for (const { fileName, segmentFile, recordCount } of imports) {
-      const fault = await faultOf(join(corporaDir, segmentFile), name, recordCount, keys, (count) => {
-        readCount += count;
-        onProgress(readCount);
-      });
-      checks.push({ corpus: name, file: fileName, segmentFile, recordCount, fault });
-    }
+  for (const { file, recordCount } of segments.values()) {
+    const held = corpora.filter((corpus) => corpus.segments.some((segment) => segment.file === file));
+    const fault = await faultOf(join(corporaDir, file), recordCount, keys, seen, (count) => {
+      readCount += count;
+      onProgress(readCount);
+    });
+    checks.push({ file, corpora: held.map(({ name }) => name), recordCount, fault });
   }
-  return checks;
+  if (checks.some(({ fault }) => fault !== null)) return checks;
+  // An import of which all addresses were forgotten has no segment.
+  const missing = corpora.filter(
+    ({ imports, segments: listed }) => listed.length > 0 && !imports.some(({ id }) => seen.has(id)),
+  );
+  return checks.map((check) => {
+    const lost = check.corpora.filter((name) => missing.some((corpus) => corpus.name === name));
+    return lost.length === 0 ? check : { ...check, fault: `it holds nothing of ${lost.join(", ")}` };
+  });
 }
 
 async function faultOf(
   path: string,
-  corpus: string,
   recordCount: number,
   keys: Pick<DerivedKeys, "corpus">,
+  seen: Set<string>,
   onRead: (count: number) => void,
 ): Promise<string | null> {
   try {
     const segment = await openSegment(path, keys);
     try {
-      if (segment.info.corpus !== corpus) return `it belongs to the corpus ${segment.info.corpus}`;
-      for await (const records of segment.readAll()) onRead(records.length);
+      await segment.verify(onRead);
+      for (const { id } of segment.imports) seen.add(id);
       return segment.recordCount === recordCount ? null : `${segment.recordCount} records instead of ${recordCount}`;
     } finally {
-      await segment.close();
+      segment.close();
     }
   } catch (error) {
     if (error instanceof CorruptSegment) return error.message;

@@ -10,16 +10,34 @@ export type Corpus = {
   /** Set anew by each change to the corpus. */
   readonly revision: string;
   readonly imports: readonly CorpusImport[];
+  /** Those that hold records of its imports, and maybe of others. */
+  readonly segments: readonly CorpusSegment[];
 };
 
+/** One file, archive or folder that was read in, and where it came from. */
 export type CorpusImport = {
   readonly id: string;
   /** Name of the file as the operator gave it, without its folder. */
   readonly fileName: string;
   readonly sha256: string;
   readonly format: string;
+  /** Who imported it. */
+  readonly importer: string;
+  /** What the operator said about it: format, title, category, severity, subject, date. */
+  readonly options: Readonly<Record<string, string>>;
+  readonly readCount: number;
   readonly recordCount: number;
+  /** Reason -> count (CONTRACT.md 11.5). */
+  readonly skipped: Readonly<Record<string, number>>;
   readonly importedAt: Date;
-  /** The segment file in the corpora folder. */
-  readonly segmentFile: string;
+  readonly durationMs: number;
+};
+
+/** One immutable file with records of one or more imports, in the corpora folder. */
+export type CorpusSegment = {
+  readonly file: string;
+  readonly addressCount: number;
+  readonly recordCount: number;
+  readonly templateCount: number;
+  readonly sizeBytes: number;
 };

@@ -1,4 +1,4 @@
-import { hkdfSync } from "node:crypto";
+import { createHash, hkdfSync } from "node:crypto";
 import type { Indicator } from "./indicator.ts";
 
 /** Each use of the server secret has a key of its own, so a hash made for one purpose means nothing for another. */
@@ -41,7 +41,23 @@ export function indicatorHash(keys: DerivedKeys, indicator: Indicator): string {
   return keyedHash(keys.indicator, `${indicator.type}\0${indicator.value}`);
 }
 
-/** The key of an indicator in a corpus segment: the first 16 bytes of its HMAC. Odds of one false match in 10^10 addresses: 10^-18. */
-export function corpusHash(keys: Pick<DerivedKeys, "corpus">, indicator: Indicator): Buffer {
-  return keyedBytes(keys.corpus, `${indicator.type}\0${indicator.value}`).subarray(0, 16);
+/** Bytes of the key of an indicator in corpus segments. Odds of one false match among 10^9 addresses: 5 in 10^11. */
+export const corpusHashSize = 8;
+/** Bytes of what stands before an indicator when it is hashed for a corpus. */
+export const corpusPrefixSize = 16;
+
+/**
+ * The 16 secret bytes before each indicator of a type. They are short on purpose: with them an address of up to 39
+ * bytes is one block of SHA-256, which is what an import spends most of its time on.
+ */
+export function corpusPrefix(keys: Pick<DerivedKeys, "corpus">, type: Indicator["type"]): Buffer {
+  return keyedBytes(keys.corpus, type).subarray(0, corpusPrefixSize);
+}
+
+/**
+ * The key of an indicator in corpus segments: the first 8 bytes of SHA-256(prefix, value). A secret prefix is safe here
+ * though it is not with a whole SHA-256: three quarters of the state stay unknown, so no hash can be prolonged.
+ */
+export function corpusHash(keys: Pick<DerivedKeys, "corpus">, { type, value }: Indicator): Buffer {
+  return createHash("sha256").update(corpusPrefix(keys, type)).update(value).digest().subarray(0, corpusHashSize);
 }

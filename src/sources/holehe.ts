@@ -3,6 +3,7 @@ import { z } from "zod";
 import { canonicalDomain } from "../domain/email.ts";
 import { SourceError } from "../domain/error.ts";
 import { capFindings, compareText, type Details, type Finding, makeFinding, mergeFindings } from "../domain/finding.ts";
+import { isSensitiveSite, sensitiveDomains } from "../domain/sensitive-site.ts";
 import driver from "./holehe-driver.py" with { type: "text" };
 import type { SourceKind } from "./source.ts";
 
@@ -28,22 +29,6 @@ const passwordRecovery = ["adobe", "mail_ru", "odnoklassniki", "samsung", "passw
 /** Its module does not ask the site that it names. */
 const misleading = "facebook.com";
 
-/** Sites of a sensitive kind (CONTRACT.md 11.6b): that an address is known there is nobody's business. */
-const sensitiveDomains = [
-  // Adult.
-  "adultfriendfinder.com babeshows.co.uk brazzers.com chaturbate.com fansly.com fetlife.com manyvids.com onlyfans.com",
-  "pornhub.com redtube.com stripchat.com xhamster.com xnxx.com xvideos.com youporn.com",
-  // Dating.
-  "ashleymadison.com badoo.com bumble.com eharmony.com feeld.co fotka.com fotka.pl grindr.com happn.com hinge.co",
-  "jaumo.com lovoo.com match.com meetic.com meetic.fr okcupid.com parship.com plentyoffish.com pof.com tinder.com",
-  "zoosk.com",
-  // Health.
-  "7cups.com betterhelp.com caringbridge.org flo.health inspire.com mysugr.com patientslikeme.com talkspace.com",
-  // Religion.
-  "biblegateway.com christianmingle.com jdate.com muslima.com muzz.com pray.com youversion.com",
-  // Politics.
-  "actblue.com gab.com gettr.com parler.com truthsocial.com winred.com",
-].flatMap((line) => line.split(" "));
 /** Folders of holehe and modules that are not named like their domain. */
 const sensitiveModules = ["adult", "dating", "health", "medical", "politics", "porn", "religion", "sevencups"];
 
@@ -74,7 +59,7 @@ export const holehe: SourceKind<z.infer<typeof settings>> = {
       signal,
     });
     const run = parseRun(output, nonce);
-    const isWanted = (domain: string) => domain !== misleading && (allow_sensitive || !isSensitive(domain));
+    const isWanted = (domain: string) => domain !== misleading && (allow_sensitive || !isSensitiveSite(domain));
     return { findings: findingsOf(run, isWanted) };
   },
 };
@@ -94,10 +79,6 @@ function sensitiveNames(): string[] {
 /** The name that holehe gives the module of a site. */
 function nameOf(domain: string): string {
   return domain.split(".")[0] ?? domain;
-}
-
-function isSensitive(domain: string): boolean {
-  return sensitiveDomains.some((one) => domain === one || domain.endsWith(`.${one}`));
 }
 
 const siteMessage = z.object({

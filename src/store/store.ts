@@ -1,7 +1,7 @@
 import type { ApiKey, KeyStatus } from "../domain/api-key.ts";
 import type { AuditEvent, AuditHead, AuditRow, Author } from "../domain/audit.ts";
 import type { Charge, Limits } from "../domain/budget.ts";
-import type { Corpus, CorpusImport } from "../domain/corpus.ts";
+import type { Corpus, CorpusImport, CorpusSegment } from "../domain/corpus.ts";
 import type { Projection, Sighting } from "../domain/envelope.ts";
 import type { AppError } from "../domain/error.ts";
 import type { Lifetimes } from "../domain/freshness.ts";
@@ -102,8 +102,19 @@ export interface Store {
   listCorpora(): Promise<Corpus[]>;
   /** Makes an import visible, or says that the same bytes are there already. The commit is the publication. */
   publishImport(publication: Publication, by: Author): Promise<"published" | "already_imported">;
-  /** False when there is no corpus of that name. */
+  /** False when there is no corpus of that name. Segments that hold nothing else are gone too. */
   removeCorpus(name: string, revision: string, by: Author): Promise<boolean>;
+  /** Puts one segment in the place of several. False when one of them is gone: then nothing was changed. */
+  replaceSegments(replacement: SegmentReplacement): Promise<boolean>;
+  /**
+   * From now on no corpus answers for an indicator; its scans (unfinished ones too), stored answers and ledger rows in
+   * every workspace are gone (CONTRACT.md 12.6a).
+   */
+  forget(forgetting: Forgetting, by: Author): Promise<void>;
+  /** `corpusHash`: 16 hex digits. */
+  isForgotten(corpusHash: string): Promise<boolean>;
+  /** All forgotten keys, ascending. */
+  listForgotten(): Promise<string[]>;
 
   /** Reserves the next turn of a source (`pace` null: it only obeys pauses); null when no turn is free before `notAfter`. */
   takeSlot(source: string, pace: Pace | null, notAfter: Date, now: Date): Promise<Date | null>;
@@ -288,7 +299,18 @@ export type Publication = {
   readonly origin: { readonly value: string; readonly isGiven: boolean };
   readonly revision: string;
   readonly import: CorpusImport;
+  readonly segment: CorpusSegment;
 };
 
-export type { Corpus, CorpusImport } from "../domain/corpus.ts";
+export type SegmentReplacement = {
+  readonly files: readonly string[];
+  /** Null when nothing of them is left. */
+  readonly merged: CorpusSegment | null;
+  /** Imports whose records are in `merged`; those that were removed meanwhile do not count. */
+  readonly importIds: readonly string[];
+};
+
+export type Forgetting = { readonly indicatorHash: string; readonly corpusHash: string };
+
+export type { Corpus, CorpusImport, CorpusSegment } from "../domain/corpus.ts";
 export type { Pace } from "../domain/pace.ts";

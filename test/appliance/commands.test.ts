@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Appliance } from "../helpers/appliance.ts";
@@ -211,6 +211,8 @@ describe("usage", () => {
       "workspaces enable",
       "corpus import",
       "corpus list",
+      "corpus stats",
+      "corpus forget",
       "corpus remove",
       "corpus verify",
       "sources list",
@@ -360,6 +362,70 @@ describe("corpus import", () => {
     expect([exitCode, stderr]).toEqual([code, expect.stringMatching(/error: .+\n$/)]);
     expect(appliance.run(["corpus", "list", "--json"]).stdout).toBe(before);
     expect(readdirSync(join(appliance.dataDir, "corpora"))).toHaveLength(1);
+  });
+
+  test("stats and list tell what is stored and where it came from, verify that it is as it was written", async () => {
+    await using appliance = new Appliance();
+    appliance.json("init");
+    appliance.json("corpus", "import", csv(appliance, "leak.csv", good), "--name", "leak", "--date", "2021");
+    appliance.json("corpus", "import", csv(appliance, "more.csv", `${good}john@example.org,x\n`), "--name", "more");
+    expect(appliance.json("corpus", "stats")).toMatchObject({ addresses: 3, records: 3, templates: 2, forgotten: 0 });
+    expect(appliance.json("corpus", "list")).toMatchObject([
+      {
+        name: "leak",
+        imports: [{ file: "leak.csv", format: "csv", importer: "cli", options: { date: "2021" }, read: 1, records: 1 }],
+      },
+      { name: "more", records: 2 },
+    ]);
+    expect(appliance.json("corpus", "verify")).toMatchObject({ ok: true });
+    const [file] = readdirSync(join(appliance.dataDir, "corpora"));
+    const path = join(appliance.dataDir, "corpora", file ?? "");
+    const bytes = readFileSync(path);
+    bytes.writeUInt8((bytes[5000] ?? 0) ^ 1, 5000);
+    writeFileSync(path, bytes);
+    const { exitCode, stdout } = appliance.run(["corpus", "verify", "--json"]);
+    expect([exitCode, JSON.parse(stdout)]).toEqual([1, expect.objectContaining({ ok: false })]);
+  });
+
+  test("more imports than may be live are merged by the command, and all of them are found", async () => {
+    await using appliance = new Appliance();
+    appliance.json("init");
+    for (let index = 0; index < 10; index++) {
+      appliance.json(
+        "corpus",
+        "import",
+        csv(appliance, `${index}.csv`, `${good}u${index}@example.com,x\n`),
+        "--name",
+        "leak",
+      );
+    }
+    expect(readdirSync(join(appliance.dataDir, "corpora")).length).toBeLessThanOrEqual(8);
+    expect(appliance.json("corpus", "stats")).toMatchObject({ records: 20 });
+    for (const index of [0, 5, 9]) {
+      const envelope = appliance.json<{ exposure: { total: number } }>("enrich", `u${index}@example.com`);
+      expect(envelope.exposure.total).toBe(1);
+    }
+  });
+
+  test("forget erases an address from corpora and from what scans stored", async () => {
+    await using appliance = new Appliance();
+    appliance.json("init");
+    appliance.json("corpus", "import", csv(appliance, "leak.csv", `${good}john@example.org,x\n`), "--name", "leak");
+    const total = (email: string) => appliance.json<{ exposure: { total: number } }>("enrich", email).exposure.total;
+    expect(total("jane.doe@example.com")).toBe(1);
+    expect(appliance.run(["corpus", "forget", "Jane.Doe@Example.com"])).toMatchObject({ exitCode: 0 });
+    expect(appliance.run(["corpus", "forget", "unknown@example.com"])).toMatchObject({ exitCode: 0 });
+    expect(appliance.run(["corpus", "forget", "no address"])).toMatchObject({ exitCode: 4 });
+    expect(total("jane.doe@example.com")).toBe(0);
+    expect(total("john@example.org")).toBe(1);
+    expect(
+      appliance.json("corpus", "import", csv(appliance, "b.csv", `${good}a@example.com,x\n`), "--name", "leak"),
+    ).toMatchObject({
+      read: 2,
+      imported: 1,
+      skipped: { forgotten: 1 },
+    });
+    expect(total("jane.doe@example.com")).toBe(0);
   });
 
   test("what stands in other columns is nowhere in the data directory", async () => {

@@ -17,8 +17,8 @@ test("a segment that is gone, damaged or of another secret fails the source and 
   const path = join(desk.corporaDir, file ?? "");
   const bytes = readFileSync(path);
 
-  const foreign = openLibrary(desk.corporaDir, deriveKeys(Buffer.alloc(32, 9)));
-  const corpus = desk.corpora.get("shop") ?? { name: "shop", imports: [] };
+  const foreign = openLibrary(desk.corporaDir, { keys: deriveKeys(Buffer.alloc(32, 9)), store: desk.store });
+  const corpus = desk.corpora.get("shop") ?? { name: "shop", imports: [], segments: [] };
   await expect(foreign.lookup(corpus, indicator, desk.context.signal)).rejects.toMatchObject({
     reason: "internal",
     message: expect.stringContaining("another server secret"),
@@ -33,7 +33,7 @@ test("a segment that is gone, damaged or of another secret fails the source and 
   damaged.writeUInt8(0xff, 4096 + 20);
   writeFileSync(path, damaged);
   await expect(desk.lookup(jane)).rejects.toMatchObject({
-    message: expect.stringContaining("bad checksum in block 0"),
+    message: expect.stringContaining("bad checksum in page 0"),
   });
 });
 
@@ -100,7 +100,7 @@ test("an address with more records than are read says how many were left out", a
 test("a look-up that is aborted ends with the reason of the abort", async () => {
   const desk = openDesk();
   await desk.importText(`email\n${jane}\n`);
-  const corpus = desk.corpora.get("shop") ?? { name: "shop", imports: [] };
+  const corpus = desk.corpora.get("shop") ?? { name: "shop", imports: [], segments: [] };
   const signal = AbortSignal.abort(new Error("time is up"));
   await expect(desk.library.lookup(corpus, indicator, signal)).rejects.toThrow("time is up");
 });
@@ -124,8 +124,8 @@ test("many look-ups at once give what one gives", async () => {
 test("a new library on the same folder finds what was imported before", async () => {
   const desk = openDesk();
   await desk.importText(`email\n${jane}\n`);
-  const library = openLibrary(desk.corporaDir, keys);
-  const corpus = desk.corpora.get("shop") ?? { name: "shop", imports: [] };
+  const library = openLibrary(desk.corporaDir, { keys, store: desk.store });
+  const corpus = desk.corpora.get("shop") ?? { name: "shop", imports: [], segments: [] };
   expect(await library.lookup(corpus, indicator, desk.context.signal)).toHaveLength(1);
   await library.close();
 });
@@ -135,17 +135,14 @@ test("verify reads every record of every segment and names what is wrong", async
   const text = (prefix: string) =>
     Array.from({ length: 2000 }, (_, index) => `${prefix}${index}@example.com:x`).join("\n");
   for (const name of ["ok", "damaged", "gone", "foreign"]) await desk.importText(text(name), { name }, `${name}.txt`);
-  const segmentOf = (name: string) => desk.corpora.get(name)?.imports[0]?.segmentFile ?? "";
+  const segmentOf = (name: string) => desk.corpora.get(name)?.segments[0]?.file ?? "";
   const pathOf = (name: string) => join(desk.corporaDir, segmentOf(name));
 
   const counts: number[] = [];
   const clean = await verifyCorpora([...desk.corpora.values()], desk.corporaDir, keys, (count) => counts.push(count));
-  expect(clean.map(({ corpus, fault }) => [corpus, fault])).toEqual([
-    ["ok", null],
-    ["damaged", null],
-    ["gone", null],
-    ["foreign", null],
-  ]);
+  expect(new Map(clean.map(({ corpora, fault }) => [corpora.join(), fault]))).toEqual(
+    new Map(["ok", "damaged", "gone", "foreign"].map((name) => [name, null])),
+  );
   expect(counts.at(-1)).toBe(8000);
 
   const damaged = readFileSync(pathOf("damaged"));
@@ -154,10 +151,12 @@ test("verify reads every record of every segment and names what is wrong", async
   rmSync(pathOf("gone"));
   writeFileSync(pathOf("foreign"), readFileSync(pathOf("ok")));
   const checks = await verifyCorpora([...desk.corpora.values()], desk.corporaDir, keys);
-  expect(checks).toEqual([
-    { corpus: "ok", file: "ok.txt", segmentFile: segmentOf("ok"), recordCount: 2000, fault: null },
-    expect.objectContaining({ corpus: "damaged", fault: "bad checksum in block 2" }),
-    expect.objectContaining({ corpus: "gone", fault: "the file is missing" }),
-    expect.objectContaining({ corpus: "foreign", fault: "it belongs to the corpus ok" }),
-  ]);
+  const faults = new Map(checks.map(({ corpora, fault }) => [corpora.join(), fault]));
+  expect(faults.get("ok")).toBeNull();
+  expect(faults.get("damaged")).toBe("bad checksum in page 2");
+  expect(faults.get("gone")).toBe("the file is missing");
+  expect(checks).toContainEqual({ file: segmentOf("ok"), corpora: ["ok"], recordCount: 2000, fault: null });
+  for (const name of ["damaged", "gone"]) await desk.remove(name);
+  const rest = await verifyCorpora([...desk.corpora.values()], desk.corporaDir, keys);
+  expect(rest.find(({ corpora }) => corpora.includes("foreign"))?.fault).toBe("it holds nothing of foreign");
 });

@@ -3,8 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
-import { RecordSorter } from "../../src/corpus/record-sorter.ts";
-import { recordHeadSize } from "../../src/corpus/segment.ts";
+import { RecordSorter, recordHeadSize, SortedRecords } from "../../src/corpus/record-sorter.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "xpose-sorter-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -12,34 +11,50 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** Six records in memory, so that anything longer is spilled and merged. */
 const tinyLimits = { records: 6, bytes: 16 << 10 };
 
-function sort(entries: readonly { key: Buffer; payload: string }[], limits?: typeof tinyLimits) {
-  const sorter = new RecordSorter(join(folder, "spill.tmp"), limits);
-  for (const [index, { key, payload }] of entries.entries()) sorter.add(key, index + 1, payload);
-  const sorted = Array.from(sorter.sorted(), (record) => ({
-    key: record.toString("hex", 0, 16),
-    row: record.readUIntBE(16, 5),
-    payload: record.toString("utf8", recordHeadSize),
-  }));
-  sorter.close();
+type Entry = { high: number; low: number; fields: string };
+
+function sort(lanes: readonly (readonly Entry[])[], limits?: typeof tinyLimits) {
+  const sorters = lanes.map((entries, lane) => {
+    const sorter = new RecordSorter(join(folder, `spill${lane}.tmp`), limits);
+    for (const [index, { high, low, fields }] of entries.entries()) {
+      const bytes = Buffer.from(fields);
+      sorter.add(high, low, lane * 1000 + index, bytes, bytes.length);
+    }
+    return sorter;
+  });
+  const records = new SortedRecords(sorters.flatMap((sorter) => sorter.finish()));
+  const sorted: unknown[] = [];
+  while (records.next()) {
+    const { high, low, entry } = records;
+    const fields = records.bytes.toString("utf8", recordHeadSize, recordHeadSize + records.fieldsSize);
+    sorted.push({ high, low, entry, fields });
+  }
+  for (const sorter of sorters) sorter.close();
   return sorted;
 }
 
+const half = fc.constantFrom(0, 1, 2 ** 31, 2 ** 32 - 1);
 const anyEntry = fc.record({
-  key: fc.integer({ min: 0, max: 5 }).map((value) => Buffer.alloc(16, value)),
-  payload: fc.constantFrom("", "a", "b", "ä", "x".repeat(3000)),
+  high: half,
+  low: half,
+  fields: fc.constantFrom("", "a", "b", "ä", "x".repeat(3000)),
 });
+const anyLane = fc.array(anyEntry, { maxLength: 150 });
 
-test("records come out by key and payload, each once, with the lowest row, also when they are merged from disk", () => {
+test("records come out by key and fields, each once, with the lowest entry, also when lanes are merged from disk", () => {
   fc.assert(
-    fc.property(fc.array(anyEntry, { maxLength: 200 }), (entries) => {
-      const model = new Map<string, { key: string; row: number; payload: string }>();
-      for (const [index, { key, payload }] of entries.entries()) {
-        const id = key.toString("hex") + Buffer.from(payload).toString("hex");
-        if (!model.has(id)) model.set(id, { key: key.toString("hex"), row: index + 1, payload });
+    fc.property(anyLane, anyLane, (one, other) => {
+      const model = new Map<string, Entry & { entry: number }>();
+      for (const [lane, entries] of [one, other].entries()) {
+        for (const [index, record] of entries.entries()) {
+          const digits = (value: number) => value.toString(16).padStart(8, "0");
+          const id = digits(record.high) + digits(record.low) + Buffer.from(record.fields).toString("hex");
+          if (!model.has(id)) model.set(id, { ...record, entry: lane * 1000 + index });
+        }
       }
       const expected = [...model].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, record]) => record);
-      expect(sort(entries, tinyLimits)).toEqual(expected);
-      expect(sort(entries)).toEqual(expected);
+      expect(sort([one, other], tinyLimits)).toEqual(expected);
+      expect(sort([one, other])).toEqual(expected);
     }),
   );
 });
@@ -47,11 +62,13 @@ test("records come out by key and payload, each once, with the lowest row, also 
 test("the spill file has no name while it is used, so that a crash leaves nothing", () => {
   const path = join(folder, "unnamed.tmp");
   const sorter = new RecordSorter(path, tinyLimits);
-  for (let row = 1; row <= 50; row++) sorter.add(Buffer.alloc(16, row), row, "");
-  const records = sorter.sorted();
-  expect(records.next().done).toBe(false);
+  for (let row = 1; row <= 50; row++) sorter.add(row, 0, row, Buffer.alloc(0), 0);
+  const records = new SortedRecords(sorter.finish());
+  expect(records.next()).toBe(true);
   expect(existsSync(path)).toBe(false);
   expect(readdirSync(folder)).toEqual([]);
-  expect([...records]).toHaveLength(49);
+  let count = 1;
+  while (records.next()) count++;
+  expect(count).toBe(50);
   sorter.close();
 });

@@ -2,41 +2,49 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import { forgetIndicator } from "../../src/corpus/forget.ts";
 import { type ImportContext, type ImportOptions, importCorpus } from "../../src/corpus/import.ts";
+import { openInlineLane } from "../../src/corpus/lane.ts";
 import { openLibrary } from "../../src/corpus/library.ts";
+import { mergeSegments } from "../../src/corpus/merge.ts";
+import { type MergeContext, mergeCorpora } from "../../src/corpus/merge-corpora.ts";
 import type { Corpus } from "../../src/domain/corpus.ts";
 import type { Finding } from "../../src/domain/finding.ts";
 import { deriveKeys } from "../../src/domain/keyed-hash.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import type { Publication } from "../../src/store/store.ts";
-import { testAuthor } from "./test-author.ts";
+import { testAuditKey, testAuthor } from "./test-author.ts";
 
 export const keys = deriveKeys(Buffer.alloc(32, 7));
 
-/** A folder of corpora with a store in memory: what imports and look-ups need, and nothing else. */
+/** A folder of corpora with a store in memory: what imports, merges and look-ups need, and nothing else. */
 export function openDesk() {
   const root = mkdtempSync(join(tmpdir(), "xpose-corpus-"));
   onTestFinished(() => rmSync(root, { recursive: true, force: true }));
   const corporaDir = mkdtempSync(join(root, "corpora-"));
-  const library = openLibrary(corporaDir, keys);
+  const real = SqliteStore.inMemory(testAuditKey);
+  onTestFinished(() => real.close());
+  const library = openLibrary(corporaDir, { keys, store: real });
   onTestFinished(() => library.close());
+  /** As of the last change. */
   const corpora = new Map<string, Corpus>();
   const publications: Publication[] = [];
+  const refresh = async () => {
+    corpora.clear();
+    for (const corpus of await real.listCorpora()) corpora.set(corpus.name, corpus);
+  };
   const store: ImportContext["store"] = {
-    listCorpora: async () => [...corpora.values()],
-    async publishImport(publication) {
+    listCorpora: () => real.listCorpora(),
+    listForgotten: () => real.listForgotten(),
+    async publishImport(publication, by) {
       publications.push(publication);
-      const { name, scope, confidence, origin, revision } = publication;
-      const existing = corpora.get(name);
-      const isKnown = existing?.imports.some(({ sha256 }) => sha256 === publication.import.sha256) ?? false;
-      corpora.set(name, {
-        name,
-        scope,
-        revision,
-        confidence: confidence.isGiven ? confidence.value : (existing?.confidence ?? confidence.value),
-        origin: origin.isGiven ? origin.value : (existing?.origin ?? origin.value),
-        imports: isKnown ? (existing?.imports ?? []) : [...(existing?.imports ?? []), publication.import],
-      });
-      return isKnown ? "already_imported" : "published";
+      const { scope } = publication;
+      if (scope !== null && (await real.findWorkspace(scope)) === null) {
+        await real.insertWorkspace({ id: scope, name: scope, plan: "team", disabledAt: null }, null, testAuthor);
+      }
+      const outcome = await real.publishImport(publication, by);
+      await refresh();
+      return outcome;
     },
   };
   const context: ImportContext = {
@@ -46,11 +54,14 @@ export function openDesk() {
     now: () => new Date("2026-01-02T03:04:05Z"),
     newId: () => crypto.randomUUID(),
     by: () => testAuthor,
+    openLane: openInlineLane,
+    laneCount: 2,
     signal: new AbortController().signal,
   };
   const desk = {
     root,
     corporaDir,
+    store: real,
     library,
     corpora,
     publications,
@@ -63,12 +74,28 @@ export function openDesk() {
     },
     importFile: (path: string, options: Partial<ImportOptions> = {}, changes: Partial<ImportContext> = {}) =>
       importCorpus(
-        { source: { path }, name: "shop", scope: null, takenNames: new Set(), ...options },
+        { source: { path }, importer: "test", name: "shop", scope: null, takenNames: new Set(), ...options },
         { ...context, ...changes },
       ),
     /** Imports text as a file of that name. */
     importText: (content: string | Uint8Array, options: Partial<ImportOptions> = {}, fileName = "file.txt") =>
       desk.importFile(desk.file(fileName, content), options),
+    async merge(urgency: "crowded" | "idle" = "idle", changes: Partial<MergeContext> = {}): Promise<number> {
+      const { newId, signal } = context;
+      const replacedCount = await mergeCorpora(
+        { store: real, keys, corporaDir, newId, signal, run: mergeSegments, ...changes },
+        urgency,
+      );
+      await refresh();
+      return replacedCount;
+    },
+    async remove(name: string): Promise<boolean> {
+      const isRemoved = await real.removeCorpus(name, crypto.randomUUID(), testAuthor);
+      await refresh();
+      return isRemoved;
+    },
+    forget: (address: string) =>
+      forgetIndicator({ type: "email", value: address }, { store: real, keys, by: testAuthor }),
     async lookup(address: string, corpusName = "shop"): Promise<Finding[]> {
       const corpus = corpora.get(corpusName);
       if (corpus === undefined) return [];

@@ -403,7 +403,9 @@ const importFile = fc
   .map(([name, statement, scope]) =>
     command(`import(${name}, ${statement.title}, ${scope})`, async ({ model, product, newId }) => {
       const [revision, sha256] = [newId(), statement.title];
-      const file = { id: revision, fileName: "leak.csv", format: "csv", recordCount: 1, segmentFile: "segment" };
+      const file = { id: revision, fileName: "leak.csv", format: "csv", recordCount: 1, readCount: 1 };
+      const how = { importer: "test", options: {}, skipped: {}, durationMs: 1 };
+      const segment = { file: revision, addressCount: 1, recordCount: 1, templateCount: 1, sizeBytes: 1 };
       const known = model.corpora.get(name);
       const publication = product.store.publishImport(
         {
@@ -412,7 +414,8 @@ const importFile = fc
           confidence: { value: 0.75, isGiven: false },
           origin: { value: "corpora", isGiven: false },
           revision,
-          import: { ...file, sha256, importedAt: product.now() },
+          import: { ...file, ...how, sha256, importedAt: product.now() },
+          segment,
         },
         testAuthor,
       );

@@ -6,7 +6,15 @@ import { openDesk } from "../helpers/corpus-desk.ts";
 
 const keys = deriveKeys(Buffer.alloc(32, 3));
 const library = { lookup: async () => [] };
-const corpus: Corpus = { name: "shop", scope: null, confidence: 0.75, origin: "shop", revision: "1", imports: [] };
+const corpus: Corpus = {
+  name: "shop",
+  scope: null,
+  confidence: 0.75,
+  origin: "shop",
+  revision: "1",
+  imports: [],
+  segments: [],
+};
 
 test("each corpus is a source of its own that is allowed offline", () => {
   const sources = corpusSources([corpus, { ...corpus, name: "other", origin: "hibp", confidence: 0.95 }], 5000, {

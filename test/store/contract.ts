@@ -1218,14 +1218,23 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
     describe("corpora", () => {
       function publication(name: string, fields: Partial<Publication> & { sha256?: string } = {}): Publication {
         const { sha256 = "01", ...rest } = fields;
-        const file = { id: newId(), fileName: "leak.csv", format: "csv", recordCount: 3, importedAt: now, sha256 };
+        const id = newId();
+        const file = { id, fileName: "leak.csv", format: "csv", recordCount: 3, importedAt: now, sha256 };
+        const how = {
+          importer: "cli",
+          options: { date: "2021" },
+          readCount: 5,
+          skipped: { no_email: 2 },
+          durationMs: 7,
+        };
         return {
           name,
           scope: null,
           confidence: { value: 0.75, isGiven: false },
           origin: { value: name, isGiven: false },
           revision: newId(),
-          import: { ...file, segmentFile: "segment" },
+          import: { ...file, ...how },
+          segment: { file: `${id}.seg`, addressCount: 2, recordCount: 3, templateCount: 1, sizeBytes: 4096 },
           ...rest,
         };
       }
@@ -1252,6 +1261,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
             origin: "dehashed",
             revision: leaks.revision,
             imports: [leaks.import],
+            segments: [leaks.segment],
           },
           {
             name: "lists",
@@ -1260,6 +1270,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
             origin: "lists",
             revision: second.revision,
             imports: [first.import, second.import],
+            segments: [first.segment, second.segment].sort((a, b) => (a.file < b.file ? -1 : 1)),
           },
         ]);
       });
@@ -1326,6 +1337,40 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         expect(await revisionOf(acme)).toBe("");
       });
 
+      const merged = { file: "merged.seg", addressCount: 4, recordCount: 6, templateCount: 2, sizeBytes: 8192 };
+
+      test("one segment in the place of several holds what is live of them, and nothing is new data", async () => {
+        const [first, second] = [publication("lists"), publication("leaks")];
+        for (const one of [first, second]) await store.publishImport(one, testAuthor);
+        const files = [first.segment.file, second.segment.file];
+        const importIds = [first.import.id, second.import.id];
+        expect(await store.replaceSegments({ files, merged, importIds })).toBe(true);
+        expect(await store.listCorpora()).toMatchObject([
+          { name: "leaks", segments: [merged] },
+          { name: "lists", segments: [merged] },
+        ]);
+        expect(await revisionOf(acme)).toBe(second.revision);
+        // It stays while something in it counts.
+        await store.removeCorpus("leaks", "gone", testAuthor);
+        expect(await store.listCorpora()).toMatchObject([{ name: "lists", segments: [merged] }]);
+        await store.removeCorpus("lists", "gone too", testAuthor);
+        expect(await store.replaceSegments({ files: [merged.file], merged: null, importIds: [] })).toBe(false);
+      });
+
+      test("a merge that comes after a removal changes nothing, or leaves out what was removed", async () => {
+        const [first, second] = [publication("lists"), publication("leaks")];
+        for (const one of [first, second]) await store.publishImport(one, testAuthor);
+        const files = [first.segment.file, second.segment.file];
+        const importIds = [first.import.id, second.import.id];
+        await store.removeCorpus("leaks", "gone", testAuthor);
+        expect(await store.replaceSegments({ files, merged, importIds })).toBe(false);
+        expect(await store.listCorpora()).toMatchObject([{ name: "lists", segments: [first.segment] }]);
+        expect(await store.replaceSegments({ files: [first.segment.file], merged, importIds })).toBe(true);
+        expect(await store.listCorpora()).toMatchObject([{ name: "lists", segments: [merged] }]);
+        expect(await store.replaceSegments({ files: [merged.file], merged: null, importIds: [] })).toBe(true);
+        expect(await store.listCorpora()).toMatchObject([{ name: "lists", segments: [] }]);
+      });
+
       test("a corpus that was removed comes back with its new import only", async () => {
         await store.publishImport(publication("lists", { scope: acme }), testAuthor);
         await store.removeCorpus("lists", "gone", testAuthor);
@@ -1334,6 +1379,44 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         expect(await store.listCorpora()).toMatchObject([
           { scope: null, confidence: 0.5, imports: [{ id: again.import.id }] },
         ]);
+      });
+    });
+
+    describe("forgetting", () => {
+      test("an address loses its scans in every state, its answers and its ledger rows, in every workspace", async () => {
+        await queue(acme);
+        await settle(await claimed(), [run("hibp", answer("hibp"))]);
+        expect(await serve(enrichCall(acme))).toMatchObject({ kind: "completed" });
+        const waiting = await serve(enrichCall(other));
+        const runner = { owner: "command", leaseUntil: later(minute), isRefresh: true };
+        const running = await serve(enrichCall(acme, { runner }));
+        if (waiting.kind !== "accepted" || running.kind !== "claimed") throw new Error("not as it should begin");
+
+        await store.forget({ indicatorHash: jane.hash, corpusHash: "0011223344556677" }, testAuthor);
+        for (const reply of [await poll(other, waiting.scanId), await poll(acme, running.scan.claim.scanId)]) {
+          expect(reply).toMatchObject({ kind: "refused", error: { code: "not_found" } });
+        }
+        expect(await store.saveRuns(running.scan.claim, [run("hibp", answer("hibp"))], "scanning")).toBe(false);
+        expect(
+          await store.claimScan({
+            owner: "x",
+            leaseUntil: later(minute),
+            afterWorkspaceId: null,
+            fingerprintOf: () => "",
+          }),
+        ).toBeNull();
+        const again = await serve(enrichCall(acme, { runner }));
+        expect(again).toMatchObject({ kind: "claimed", scan: { answers: [] } });
+      });
+
+      test("a key is forgotten for good, also when it is forgotten twice", async () => {
+        expect(await store.isForgotten("0011223344556677")).toBe(false);
+        for (const corpusHash of ["8811223344556677", "0011223344556677", "0011223344556677"]) {
+          await store.forget({ indicatorHash: "none", corpusHash }, testAuthor);
+        }
+        expect(await store.isForgotten("0011223344556677")).toBe(true);
+        expect(await store.isForgotten("0011223344556678")).toBe(false);
+        expect(await store.listForgotten()).toEqual(["0011223344556677", "8811223344556677"]);
       });
     });
 

@@ -84,6 +84,26 @@ describe("the database file", () => {
     expect(SqliteStore.inspect(folder)).toEqual({ state: "newer", secretCheck: null });
   });
 
+  test("one of before the present segments loses its corpora when it is upgraded, and nothing else", async () => {
+    const first = readFileSync(join(import.meta.dirname, "../../migrations/0001_first.sql"), "utf8");
+    alter(`${first};
+      INSERT INTO property VALUES ('secret_check', 'check');
+      INSERT INTO workspace VALUES ('w', 'default', 'default', 'team', NULL, 'old');
+      INSERT INTO corpus VALUES ('leak', NULL, 0.5, 'leak', 'old');
+      INSERT INTO corpus_import VALUES ('i', 'leak', 'a.csv', '01', 'csv', 3, 1, 'i.seg');
+      PRAGMA user_version = 1`);
+    expect(SqliteStore.inspect(folder)).toEqual({ state: "older", secretCheck: "check" });
+    const store = SqliteStore.open(folder, testAuditKey);
+    expect(SqliteStore.inspect(folder).state).toBe("ready");
+    expect(await store.listCorpora()).toEqual([]);
+    expect(await store.findWorkspace("default")).toMatchObject({ id: "w" });
+    store.close();
+    const connection = openConnection(databaseFile(), { mustExist: true });
+    // What was answered from the old corpora is stale.
+    expect(connection.prepare("SELECT corpora_revision FROM workspace").get()).not.toEqual({ corpora_revision: "old" });
+    connection.close();
+  });
+
   test("a missing database is not made by opening it", () => {
     expect(() => SqliteStore.open(folder, testAuditKey)).toThrow();
     expect(SqliteStore.inspect(folder).state).toBe("absent");
@@ -193,10 +213,15 @@ describe("9.8 a change and its audit row are one transaction", () => {
       fileName: "leak.csv",
       sha256: "ab",
       format: "csv",
+      importer: "cli",
+      options: {},
+      readCount: 1,
       recordCount: 1,
+      skipped: {},
       importedAt: by.at,
-      segmentFile: "s",
+      durationMs: 1,
     },
+    segment: { file: "s", addressCount: 1, recordCount: 1, templateCount: 1, sizeBytes: 4096 },
   };
 
   /** A store that holds one of everything, and whose audit trail takes no row any more. */
@@ -206,7 +231,15 @@ describe("9.8 a change and its audit row are one transaction", () => {
     await store.insertKey(acme, { ...key, id: id(1), hash: "aa".repeat(32) }, by);
     const alice = await store.insertOperator({ ...operator, tokenHash: "bb".repeat(32) }, by);
     await store.startSession({ hash: "cc".repeat(32), operator: alice, expiresAt: new Date(by.at.getTime() + 1) }, by);
-    await store.publishImport({ ...publication, name: "old", import: { ...publication.import, id: id(7) } }, by);
+    await store.publishImport(
+      {
+        ...publication,
+        name: "old",
+        import: { ...publication.import, id: id(7) },
+        segment: { ...publication.segment, file: "old" },
+      },
+      by,
+    );
     await store.noteSources(new Map([["hibp", "settings"]]), by);
     connection.exec(refuse);
     return { store, connection, alice };
@@ -227,12 +260,23 @@ describe("9.8 a change and its audit row are one transaction", () => {
     endSession: ({ store }) => store.endSession("cc".repeat(32), by),
     publishImport: ({ store }) => store.publishImport(publication, by),
     removeCorpus: ({ store }) => store.removeCorpus("old", "r3", by),
+    forget: ({ store }) => store.forget({ indicatorHash: "aa", corpusHash: "bb" }, by),
     noteSources: ({ store }) => store.noteSources(new Map([["misp", "settings"]]), by),
   };
 
   test.each(Object.keys(actions))("%s does not happen when its row cannot be written", async (name) => {
     const open = await openRefusing();
-    const tables = ["api_key", "operator", "session", "workspace", "budget", "corpus", "corpus_import", "property"];
+    const tables = [
+      "api_key",
+      "operator",
+      "session",
+      "workspace",
+      "budget",
+      "corpus",
+      "corpus_import",
+      "forgotten",
+      "property",
+    ];
     const contents = () => tables.map((table) => open.connection.prepare(`SELECT * FROM ${table}`).all());
     const before = contents();
     await expect(actions[name]?.(open)).rejects.toThrow("no audit row can be written");

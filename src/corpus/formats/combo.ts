@@ -1,15 +1,15 @@
 import { noFields } from "../record.ts";
-import { commonDefaults, type Format, type ReadRecord } from "./format.ts";
-import { readRecordLines } from "./lines.ts";
+import { commonDefaults, type LineFormat, type ReadRecord } from "./format.ts";
 import { nextToken, tokensOf } from "./tokens.ts";
 
 /** Combo lists: `email<delimiter>secret`, also swapped (local-corpus-formats.md, 2). */
-export const combo: Format = {
+export const combo: LineFormat = {
   name: "combo",
   confidence: 0.5,
   origin: "combo",
   defaultsFor: (corpus) => ({ ...commonDefaults(corpus), category: "credential_leak", subject: "any-credential" }),
-  read: (chunks) => readRecordLines(chunks, readLine),
+  readLine,
+  scanLine: (line, bytes, start) => line.scanCombo(bytes, start),
 };
 
 /** The first token that is an address. What follows it is the secret and is not read. */

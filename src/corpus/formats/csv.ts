@@ -1,9 +1,9 @@
 import { CorpusError } from "../error.ts";
 import { type CsvSeparator, cellsOf, csvSeparators, readCsvRows } from "./csv-rows.ts";
-import { commonDefaults, type Format, type ReadRecord, recordOf } from "./format.ts";
+import { commonDefaults, type ReadRecord, recordOf, type StreamFormat } from "./format.ts";
 
 /** CSV with a header; the columns are those of CONTRACT.md 11.4. */
-export const csv: Format = {
+export const csv: StreamFormat = {
   name: "csv",
   confidence: 0.75,
   origin: null,

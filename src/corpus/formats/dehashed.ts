@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { peek } from "../peek.ts";
 import { type RowCells, readCsv } from "./csv.ts";
-import { commonDefaults, type Format, type ReadRecord, recordOf } from "./format.ts";
+import { commonDefaults, type ReadRecord, recordOf, type StreamFormat } from "./format.ts";
 import { type JsonPiece, parseJson, readJsonArrays } from "./json-arrays.ts";
 
 /** Exports of DeHashed: CSV, or the JSON of its API (local-corpus-formats.md, 6). A record is one address of an entry. */
-export const dehashed: Format = {
+export const dehashed: StreamFormat = {
   name: "dehashed",
   confidence: 0.75,
   origin: "dehashed",

@@ -5,14 +5,14 @@ import { CorpusError } from "../error.ts";
 import { peek } from "../peek.ts";
 import type { RawFields } from "../record.ts";
 import { type RowCells, readCsv } from "./csv.ts";
-import { commonDefaults, type Format, type ReadRecord, recordOf } from "./format.ts";
+import { commonDefaults, type ReadRecord, recordOf, type StreamFormat } from "./format.ts";
 import { type JsonPiece, parseJson, readJsonArrays } from "./json-arrays.ts";
 
 /**
  * What HIBP says about the addresses of a domain: answers of `/breacheddomain` and `/stealerlogsbyemaildomain`, the
  * JSON of its dashboard, or a CSV saved from it (local-corpus-formats.md, 1). A record is one address in one leak.
  */
-export const hibpDomain: Format = {
+export const hibpDomain: StreamFormat = {
   name: "hibp-domain",
   confidence: 0.95,
   origin: "hibp",

@@ -1,15 +1,15 @@
 import { z } from "zod";
 import { columnName } from "./csv.ts";
-import { commonDefaults, type Format, type ReadRecord, recordOf } from "./format.ts";
-import { readRecordLines } from "./lines.ts";
+import { commonDefaults, type LineFormat, type ReadRecord, recordOf } from "./format.ts";
 
 /** One JSON object per line; the members are those of CONTRACT.md 11.4. */
-export const jsonl: Format = {
+export const jsonl: LineFormat = {
   name: "jsonl",
   confidence: 0.75,
   origin: null,
   defaultsFor: commonDefaults,
-  read: (chunks) => readRecordLines(chunks, readObject),
+  readLine: readObject,
+  scanLine: null,
 };
 
 const text = z.string().nullish();

@@ -1,5 +1,3 @@
-import type { ReadRecord } from "./format.ts";
-
 /** Longer lines and CSV records are skipped (local-corpus-formats.md, 7). In bytes. */
 export const maxLineSize = 64 << 10;
 
@@ -46,19 +44,4 @@ export async function* readLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<
 /** True when there is nothing but blanks and control characters. */
 export function isBlank(line: string): boolean {
   return !/[^\0- ]/.test(line);
-}
-
-/** Reads one record per line; blank lines are none. */
-export async function* readRecordLines(
-  chunks: AsyncIterable<Buffer>,
-  readLine: (line: string) => ReadRecord,
-): AsyncGenerator<ReadRecord[]> {
-  for await (const lines of readLines(chunks)) {
-    const records: ReadRecord[] = [];
-    for (const line of lines) {
-      if (line === null) records.push("too_long");
-      else if (!isBlank(line)) records.push(readLine(line));
-    }
-    yield records;
-  }
 }

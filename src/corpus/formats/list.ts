@@ -1,15 +1,15 @@
 import { addressOf } from "../address.ts";
 import { noFields } from "../record.ts";
-import { commonDefaults, type Format, type ReadRecord } from "./format.ts";
-import { readRecordLines } from "./lines.ts";
+import { commonDefaults, type LineFormat, type ReadRecord } from "./format.ts";
 
 /** Bare addresses, one per line: lists that spam is sent to. */
-export const list: Format = {
+export const list: LineFormat = {
   name: "list",
   confidence: 0.75,
   origin: "list",
   defaultsFor: (corpus) => ({ ...commonDefaults(corpus), category: "spam_list", severity: "low" }),
-  read: (chunks) => readRecordLines(chunks, readLine),
+  readLine,
+  scanLine: (line, bytes, start) => line.scanList(bytes, start),
 };
 
 /** The whole line; a comma or semicolon at its end is taken for a separator. */

@@ -1,11 +1,11 @@
 import { addressOf } from "../address.ts";
-import type { Format, ReadRecord } from "./format.ts";
+import type { ReadRecord, StreamFormat } from "./format.ts";
 import { isBlank, type Line, readLines } from "./lines.ts";
 import { siteOf } from "./site.ts";
 import { infostealerDefaults, loginRecord } from "./ulp.ts";
 
 /** Credential files of stealer logs: blocks of labelled lines (local-corpus-formats.md, 4). */
-export const stealer: Format = {
+export const stealer: StreamFormat = {
   name: "stealer",
   confidence: 0.7,
   origin: "stealer",

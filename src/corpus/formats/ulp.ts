@@ -1,17 +1,18 @@
 import type { EmailAddress } from "../../domain/email.ts";
+import { isSensitiveSite } from "../../domain/sensitive-site.ts";
 import { noFields, type RecordDefaults } from "../record.ts";
-import { commonDefaults, type Format, type ReadRecord } from "./format.ts";
-import { readRecordLines } from "./lines.ts";
+import { commonDefaults, type LineFormat, type ReadRecord } from "./format.ts";
 import { siteOf } from "./site.ts";
 import { type Token, tokensOf, trimDelimiters } from "./tokens.ts";
 
 /** `url:login:password` lines (local-corpus-formats.md, 5). */
-export const ulp: Format = {
+export const ulp: LineFormat = {
   name: "ulp",
   confidence: 0.7,
   origin: "ulp",
   defaultsFor: infostealerDefaults,
-  read: (chunks) => readRecordLines(chunks, readLine),
+  readLine,
+  scanLine: (line, bytes, start) => line.scanUlp(bytes, start),
 };
 
 /** What holds for records of stealer logs; one that names no site is about any site. */
@@ -26,10 +27,13 @@ export function infostealerDefaults(corpus: string): RecordDefaults {
   };
 }
 
-/** The record of a login at a site, which may be unknown. */
+/**
+ * The record of a login at a site, which may be unknown. A site of a sensitive kind is dropped before anything is
+ * stored (CONTRACT.md 11.6b); that the address stands in stealer logs stays.
+ */
 export function loginRecord(address: EmailAddress | null, site: string | null): ReadRecord {
   if (address === null) return "invalid_email";
-  return { address, fields: site === null ? noFields : { subject: site } };
+  return { address, fields: site === null || isSensitiveSite(site) ? noFields : { subject: site } };
 }
 
 function readLine(raw: string): ReadRecord {

@@ -1,7 +1,7 @@
 import { type Author, auditEvent } from "../../domain/audit.ts";
 import { AppError } from "../../domain/error.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
-import type { Corpus, CorpusImport, Publication } from "../store.ts";
+import type { Corpus, CorpusImport, CorpusSegment, Publication, SegmentReplacement } from "../store.ts";
 import type { auditTable } from "./audit.ts";
 import type { Connection } from "./driver.ts";
 import { toDate } from "./workspace.ts";
@@ -13,9 +13,20 @@ type ImportRow = {
   file_name: string;
   sha256: string;
   format: string;
+  importer: string;
+  options: string;
+  skipped: string;
+  read_count: number;
   record_count: number;
   imported_at: number;
-  segment_file: string;
+  duration_ms: number;
+};
+type SegmentRow = {
+  file: string;
+  address_count: number;
+  record_count: number;
+  template_count: number;
+  size_bytes: number;
 };
 
 export function corpusTable(connection: Connection, audit: Pick<ReturnType<typeof auditTable>, "append">) {
@@ -26,6 +37,11 @@ export function corpusTable(connection: Connection, audit: Pick<ReturnType<typeo
     "SELECT name, scope, confidence, origin, revision FROM corpus WHERE name = ?",
   );
   const imports = connection.prepare<[], ImportRow>("SELECT * FROM corpus_import ORDER BY imported_at, id");
+  const segments = connection.prepare<[], SegmentRow>("SELECT * FROM segment ORDER BY file");
+  const segmentsByCorpus = connection.prepare<[], { corpus: string; file: string }>(
+    `SELECT DISTINCT corpus_import.corpus AS corpus, segment_import.segment_file AS file
+     FROM segment_import JOIN corpus_import ON corpus_import.id = segment_import.import_id ORDER BY file`,
+  );
   const insert = connection.prepare(
     "INSERT INTO corpus (name, scope, confidence, origin, revision) VALUES (?, ?, ?, ?, ?)",
   );
@@ -35,23 +51,50 @@ export function corpusTable(connection: Connection, audit: Pick<ReturnType<typeo
     "SELECT id FROM corpus_import WHERE corpus = ? AND sha256 = ?",
   );
   const insertImport = connection.prepare(
-    `INSERT INTO corpus_import (id, corpus, file_name, sha256, format, record_count, imported_at, segment_file)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO corpus_import (id, corpus, file_name, sha256, format, importer, options, skipped, read_count,
+       record_count, imported_at, duration_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const insertSegment = connection.prepare(
+    "INSERT INTO segment (file, address_count, record_count, template_count, size_bytes) VALUES (?, ?, ?, ?, ?)",
+  );
+  const link = connection.prepare("INSERT INTO segment_import (segment_file, import_id) VALUES (?, ?)");
+  const importsIn = connection.prepare<[string], { import_id: string }>(
+    "SELECT import_id FROM segment_import WHERE segment_file = ?",
+  );
+  const removeSegment = connection.prepare("DELETE FROM segment WHERE file = ?");
+  const removeDeadSegments = connection.prepare(
+    "DELETE FROM segment WHERE NOT EXISTS (SELECT 1 FROM segment_import WHERE segment_file = file)",
   );
   const touchAll = connection.prepare("UPDATE workspace SET corpora_revision = ?");
   const touchOne = connection.prepare("UPDATE workspace SET corpora_revision = ? WHERE id = ?");
+  const forget = connection.prepare("INSERT OR IGNORE INTO forgotten (corpus_hash, forgotten_at) VALUES (?, ?)");
+  const findForgotten = connection.prepare<[string], { corpus_hash: string }>(
+    "SELECT corpus_hash FROM forgotten WHERE corpus_hash = ?",
+  );
+  const allForgotten = connection.prepare<[], { corpus_hash: string }>(
+    "SELECT corpus_hash FROM forgotten ORDER BY corpus_hash",
+  );
 
   function touch(scope: WorkspaceId | null, revision: string): void {
     if (scope === null) touchAll.run(revision);
     else touchOne.run(revision, scope);
   }
 
+  function addSegment(segment: CorpusSegment, importIds: readonly string[]): void {
+    const { file, addressCount, recordCount, templateCount, sizeBytes } = segment;
+    insertSegment.run(file, addressCount, recordCount, templateCount, sizeBytes);
+    for (const id of importIds) link.run(file, id);
+  }
+
   return {
     list(): Corpus[] {
-      const rows = imports.all();
+      const importRows = imports.all();
+      const segmentsByFile = new Map(segments.all().map((row) => [row.file, toSegment(row)]));
+      const links = segmentsByCorpus.all();
       return all.all().map((row) => ({
         ...row,
-        imports: rows.filter((entry) => entry.corpus === row.name).map(toImport),
+        imports: importRows.filter((entry) => entry.corpus === row.name).map(toImport),
+        segments: links.flatMap(({ corpus, file }) => (corpus === row.name ? (segmentsByFile.get(file) ?? []) : [])),
       }));
     },
 
@@ -68,8 +111,23 @@ export function corpusTable(connection: Connection, audit: Pick<ReturnType<typeo
       if (existing === undefined) insert.run(name, scope, newConfidence, newOrigin, revision);
       else if (hasChanged) update.run(newConfidence, newOrigin, revision, name);
       if (!isKnown) {
-        const { id, fileName, sha256, format, recordCount, importedAt, segmentFile } = publication.import;
-        insertImport.run(id, name, fileName, sha256, format, recordCount, importedAt.getTime(), segmentFile);
+        const { id, fileName, sha256, format, importer, options, skipped, ...rest } = publication.import;
+        const texts = [JSON.stringify(options), JSON.stringify(skipped)] as const;
+        const { readCount, recordCount, importedAt, durationMs } = rest;
+        insertImport.run(
+          id,
+          name,
+          fileName,
+          sha256,
+          format,
+          importer,
+          ...texts,
+          readCount,
+          recordCount,
+          importedAt.getTime(),
+          durationMs,
+        );
+        addSegment(publication.segment, [id]);
       }
       if (hasChanged) touch(scope, revision);
       audit.append([auditEvent(by, "corpus.imported", { workspaceId: scope, detail: name })]);
@@ -80,10 +138,34 @@ export function corpusTable(connection: Connection, audit: Pick<ReturnType<typeo
       const existing = find.get(name);
       if (existing === undefined) return false;
       remove.run(name);
+      removeDeadSegments.run();
       touch(existing.scope, revision);
       audit.append([auditEvent(by, "corpus.removed", { workspaceId: existing.scope, detail: name })]);
       return true;
     },
+
+    replaceSegments({ files, merged, importIds }: SegmentReplacement): boolean {
+      const present = new Set<string>();
+      for (const file of files) {
+        const links = importsIn.all(file);
+        // A segment with no link is gone: whoever removes the last one removes the segment.
+        if (links.length === 0) return false;
+        for (const { import_id } of links) present.add(import_id);
+      }
+      for (const file of files) removeSegment.run(file);
+      const kept = importIds.filter((id) => present.has(id));
+      if (merged !== null) addSegment(merged, kept);
+      removeDeadSegments.run();
+      return true;
+    },
+
+    forget(corpusHash: string, now: Date): void {
+      forget.run(corpusHash, now.getTime());
+    },
+
+    isForgotten: (corpusHash: string): boolean => findForgotten.get(corpusHash) !== undefined,
+
+    listForgotten: (): string[] => allForgotten.all().map(({ corpus_hash }) => corpus_hash),
   };
 }
 
@@ -93,8 +175,22 @@ function toImport(row: ImportRow): CorpusImport {
     fileName: row.file_name,
     sha256: row.sha256,
     format: row.format,
+    importer: row.importer,
+    options: JSON.parse(row.options) as Record<string, string>,
+    skipped: JSON.parse(row.skipped) as Record<string, number>,
+    readCount: row.read_count,
     recordCount: row.record_count,
     importedAt: toDate(row.imported_at),
-    segmentFile: row.segment_file,
+    durationMs: row.duration_ms,
+  };
+}
+
+function toSegment(row: SegmentRow): CorpusSegment {
+  return {
+    file: row.file,
+    addressCount: row.address_count,
+    recordCount: row.record_count,
+    templateCount: row.template_count,
+    sizeBytes: row.size_bytes,
   };
 }

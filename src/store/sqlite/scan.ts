@@ -192,6 +192,9 @@ export function scanTable(connection: Connection, ready: Pick<ReturnType<typeof 
   const findSighting = connection.prepare<[string, string, string], { first_seen_at: number; last_seen_at: number }>(
     "SELECT first_seen_at, last_seen_at FROM sighting WHERE indicator_hash = ? AND workspace_id = ? AND finding_hash = ?",
   );
+  const forgetting = ["scan", "answer", "sighting"].map((table) =>
+    connection.prepare(`DELETE FROM ${table} WHERE indicator_hash = ?`),
+  );
   const expiredScans = connection.prepare(
     "DELETE FROM scan WHERE id IN (SELECT id FROM scan WHERE finished_at < ? ORDER BY finished_at LIMIT ?)",
   );
@@ -358,6 +361,11 @@ export function scanTable(connection: Connection, ready: Pick<ReturnType<typeof 
         else requeue.run(isCounted ? row.claim_count : row.claim_count - 1, row.id);
       }
       return rows.length;
+    },
+
+    /** Deletes all that is stored about an indicator, in every workspace and in whatever state. */
+    forget(hash: string): void {
+      for (const statement of forgetting) statement.run(hash);
     },
 
     removeExpired(limits: RetentionLimits, maxRows: number): number {

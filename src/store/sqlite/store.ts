@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ApiKey } from "../../domain/api-key.ts";
-import type { AuditEvent, AuditHead, AuditRow, Author } from "../../domain/audit.ts";
+import { type AuditEvent, type AuditHead, type AuditRow, type Author, auditEvent } from "../../domain/audit.ts";
 import type { AppError } from "../../domain/error.ts";
 import type { Operator } from "../../domain/operator.ts";
 import type { Claim, ClaimedScan, SourceRun, UnfinishedState } from "../../domain/scan.ts";
@@ -253,6 +253,26 @@ export class SqliteStore implements port.Store {
 
   removeCorpus(name: string, revision: string, by: Author): Promise<boolean> {
     return this.#write(() => this.#corpora.remove(name, revision, by));
+  }
+
+  replaceSegments(replacement: port.SegmentReplacement): Promise<boolean> {
+    return this.#write(() => this.#corpora.replaceSegments(replacement));
+  }
+
+  forget({ indicatorHash, corpusHash }: port.Forgetting, by: Author): Promise<void> {
+    return this.#write(() => {
+      this.#corpora.forget(corpusHash, by.at);
+      this.#scans.forget(indicatorHash);
+      this.#audit.append([auditEvent(by, "corpus.forgotten", { indicatorHmac: indicatorHash })]);
+    });
+  }
+
+  isForgotten(corpusHash: string): Promise<boolean> {
+    return this.#read(() => this.#corpora.isForgotten(corpusHash));
+  }
+
+  listForgotten(): Promise<string[]> {
+    return this.#read(() => this.#corpora.listForgotten());
   }
 
   takeSlot(source: string, pace: port.Pace | null, notAfter: Date, now: Date): Promise<Date | null> {

@@ -1,0 +1,51 @@
+import { mergeCorpora } from "../corpus/merge-corpora.ts";
+import { mergeInWorker } from "../corpus/worker-lane.ts";
+import type { Log } from "../log.ts";
+import type { OpenStore } from "../wiring.ts";
+import { entropy } from "./context.ts";
+import { sweepCorpora } from "./sweep.ts";
+
+/** Imports of other processes are seen by the next look. */
+const lookEveryMs = 30_000;
+
+/** Merges corpus segments in the background, in a thread of low priority, until it is stopped. */
+export function keepMerged(open: OpenStore, log: Log): { stop: () => void } {
+  const abort = new AbortController();
+  let isBusy = false;
+  const look = async () => {
+    if (isBusy) return;
+    isBusy = true;
+    try {
+      const replacedCount = await mergeUnderLock(open, abort.signal);
+      if (replacedCount > 0) log.info({ segments: replacedCount }, "corpus segments merged");
+    } catch (error) {
+      if (!abort.signal.aborted) log.error({ err: error }, "corpus segments could not be merged");
+    } finally {
+      isBusy = false;
+    }
+  };
+  void look();
+  const timer = setInterval(() => void look(), lookEveryMs);
+  return {
+    stop() {
+      clearInterval(timer);
+      abort.abort(new Error("the service stops"));
+    },
+  };
+}
+
+async function mergeUnderLock(open: OpenStore, signal: AbortSignal): Promise<number> {
+  const { store, keys, corporaDir, lockCorpora } = open;
+  const lock = lockCorpora("shared");
+  // Somebody sweeps, for a moment.
+  if (lock === null) return 0;
+  let replacedCount = 0;
+  try {
+    const context = { store, keys, corporaDir, newId: entropy.newId, run: mergeInWorker, signal };
+    replacedCount = await mergeCorpora(context, "idle");
+  } finally {
+    lock.release();
+  }
+  if (replacedCount > 0) await sweepCorpora(open);
+  return replacedCount;
+}

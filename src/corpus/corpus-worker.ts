@@ -1,0 +1,124 @@
+/**
+ * A thread that reads records, writes segments and merges them: a second entry point of the executable. It answers one
+ * request after the other, see worker-lane.ts.
+ */
+import { setPriority } from "node:os";
+import { CorpusError } from "./error.ts";
+import { mergeSegments } from "./merge.ts";
+import { buffersOf, RecordLane } from "./record-lane.ts";
+import type { WorkerFault, WorkerReply, WorkerRequest } from "./worker-messages.ts";
+import { writeImport } from "./write-import.ts";
+
+declare const self: Worker;
+
+let lane: RecordLane | null = null;
+/** Chunks of the stream that is being read, and who waits for one. */
+let stream: { push: (chunk: Buffer | null) => void; readonly ended: Promise<void> } | null = null;
+
+self.onmessage = ({ data }: MessageEvent<WorkerRequest>) => {
+  void answer(data).catch((error: unknown) => {
+    self.postMessage({ id: data.id, kind: "failed", fault: faultOf(error) } satisfies WorkerReply);
+  });
+};
+
+async function answer(request: WorkerRequest): Promise<void> {
+  const { id } = request;
+  if (request.kind === "open") {
+    lane = new RecordLane(request.options);
+    self.postMessage({ id, kind: "done", tally: lane.tally } satisfies WorkerReply);
+  } else if (request.kind === "merge") {
+    // A thread has a priority of its own on Linux: look-ups go first.
+    setPriority(0, mergePriority);
+    const written = await mergeSegments(request.job);
+    self.postMessage({ id, kind: "merged", written } satisfies WorkerReply);
+  } else {
+    await answerLane(request, lane ?? noLane());
+  }
+}
+
+/** Of -20 to 19; what is higher waits for what is lower. */
+const mergePriority = 15;
+
+function noLane(): never {
+  throw new Error("the lane is not open");
+}
+
+type LaneRequest = Exclude<WorkerRequest, { kind: "open" | "merge" }>;
+
+async function answerLane(request: LaneRequest, open: RecordLane): Promise<void> {
+  const { id } = request;
+  const done = (): WorkerReply => ({ id, kind: "done", tally: open.tally });
+  switch (request.kind) {
+    case "lines": {
+      const { buffer, size, entry } = request;
+      open.addLines(Buffer.from(buffer, 0, size), entry);
+      self.postMessage({ id, kind: "lines", tally: open.tally, buffer } satisfies WorkerReply, [buffer]);
+      return;
+    }
+    case "too long":
+      open.addTooLong();
+      self.postMessage(done());
+      return;
+    case "stream":
+      stream = startStream(open, request.fileName, request.entry);
+      self.postMessage(done());
+      return;
+    case "chunk":
+      stream?.push(Buffer.from(request.buffer));
+      // The reader has run as far as it can when this comes back.
+      await Promise.race([Bun.sleep(0), stream?.ended]);
+      self.postMessage(done());
+      return;
+    case "stream end":
+      stream?.push(null);
+      await stream?.ended;
+      self.postMessage(done());
+      return;
+    case "finish": {
+      const runs = open.finish();
+      const reply = { id, kind: "finished", tally: open.tally, runs } satisfies WorkerReply;
+      self.postMessage(reply, buffersOf(runs));
+      return;
+    }
+    case "write": {
+      const written = writeImport(request.segment, (recordCount) =>
+        self.postMessage({ id, kind: "progress", recordCount } satisfies WorkerReply),
+      );
+      self.postMessage({ id, kind: "written", written } satisfies WorkerReply);
+      return;
+    }
+    case "close":
+      open.close();
+      self.postMessage(done());
+  }
+}
+
+function startStream(open: RecordLane, fileName: string | null, entry: number) {
+  const waiting: (Buffer | null)[] = [];
+  let wake: () => void = () => undefined;
+  async function* chunks(): AsyncGenerator<Buffer> {
+    for (;;) {
+      while (waiting.length === 0) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      const chunk = waiting.shift();
+      if (chunk == null) return;
+      yield chunk;
+    }
+  }
+  return {
+    push(chunk: Buffer | null) {
+      waiting.push(chunk);
+      wake();
+    },
+    ended: open.addStream(chunks(), fileName, entry),
+  };
+}
+
+function faultOf(error: unknown): WorkerFault {
+  if (error instanceof CorpusError) return { kind: error.kind, message: error.message, code: null };
+  const code = error instanceof Error && "code" in error ? String(error.code) : null;
+  return { kind: null, message: error instanceof Error ? error.message : "unknown error", code };
+}

@@ -1,0 +1,18 @@
+import type { Author } from "../domain/audit.ts";
+import type { Indicator } from "../domain/indicator.ts";
+import { corpusHash, type DerivedKeys, indicatorHash } from "../domain/keyed-hash.ts";
+import type { Store } from "../store/store.ts";
+
+type Tools = { readonly store: Pick<Store, "forget">; readonly keys: DerivedKeys; readonly by: Author };
+
+/**
+ * Erases an indicator (CONTRACT.md 12.6a): its hash is kept, so that no corpus answers for it, nor does a later import;
+ * the next merge drops its records. What scans stored about it goes in the same transaction.
+ */
+export async function forgetIndicator(indicator: Indicator, { store, keys, by }: Tools): Promise<void> {
+  const hashes = {
+    indicatorHash: indicatorHash(keys, indicator),
+    corpusHash: corpusHash(keys, indicator).toString("hex"),
+  };
+  await store.forget(hashes, by);
+}

@@ -1,0 +1,193 @@
+import { closeSync } from "node:fs";
+import { openUnlinked, readAll, writeAll } from "./spill-file.ts";
+
+/** A spill file is cut into parts by the top 10 bits of the key, so that one part of all runs fits into memory. */
+const partBits = 10;
+export const partCount = 2 ** partBits;
+const keySize = 8;
+
+/** Keys that stay in memory before they are sorted and written: 8 MiB. */
+const keysPerRun = 2 ** 20;
+/** Keys of one part that are sorted at a time: 16 MiB. A part that holds more is read in several passes. */
+const keysPerPass = 2 ** 21;
+
+/**
+ * Sorted keys without duplicates in a spill file, from `start` on; `offsets` says where each part starts behind it. All
+ * are counted in keys.
+ */
+export type KeyRun = { readonly file: number; readonly start: number; readonly offsets: Uint32Array<ArrayBuffer> };
+
+/**
+ * Collects keys and writes them as sorted runs into a spill file. The file has no name, so that a crash leaves nothing,
+ * and holds keys only.
+ */
+export class KeySorter {
+  readonly #path: string;
+  readonly #keysPerRun: number;
+  /** Made when the first key comes. */
+  #keys = new BigUint64Array(0);
+  #halves = new Uint32Array(0);
+  #count = 0;
+  #file: number | null = null;
+  #writtenCount = 0;
+  readonly #runs: KeyRun[] = [];
+
+  /** `size`, the keys of a run, exists for tests. */
+  constructor(path: string, size = keysPerRun) {
+    this.#path = path;
+    this.#keysPerRun = size;
+  }
+
+  add(high: number, low: number): void {
+    if (this.#count * 2 === this.#halves.length) this.#makeRoom();
+    this.#halves[2 * this.#count] = low;
+    this.#halves[2 * this.#count + 1] = high;
+    this.#count++;
+  }
+
+  /** Writes what is left. The runs can be read until `close`, by any thread of this process. */
+  finish(): KeyRun[] {
+    if (this.#count > 0) this.#spill();
+    this.#keys = new BigUint64Array(0);
+    this.#halves = new Uint32Array(0);
+    return this.#runs;
+  }
+
+  /** Frees the disk space. */
+  close(): void {
+    if (this.#file !== null) closeSync(this.#file);
+    this.#file = null;
+  }
+
+  #makeRoom(): void {
+    if (this.#count > 0) {
+      this.#spill();
+      return;
+    }
+    this.#keys = new BigUint64Array(this.#keysPerRun);
+    this.#halves = new Uint32Array(this.#keys.buffer);
+  }
+
+  #spill(): void {
+    this.#file ??= openUnlinked(this.#path);
+    this.#keys.subarray(0, this.#count).sort();
+    const halves = this.#halves;
+    const offsets = new Uint32Array(partCount + 1);
+    let kept = 0;
+    let part = 0;
+    for (let index = 0; index < this.#count; index++) {
+      const low = halves[2 * index] ?? 0;
+      const high = halves[2 * index + 1] ?? 0;
+      if (kept > 0 && halves[2 * kept - 2] === low && halves[2 * kept - 1] === high) continue;
+      for (; part <= high >>> (32 - partBits); part++) offsets[part] = kept;
+      halves[2 * kept] = low;
+      halves[2 * kept + 1] = high;
+      kept++;
+    }
+    offsets.fill(kept, part);
+    writeAll(this.#file, new Uint8Array(this.#keys.buffer, 0, kept * keySize), this.#writtenCount * keySize);
+    this.#runs.push({ file: this.#file, start: this.#writtenCount, offsets });
+    this.#writtenCount += kept;
+    this.#count = 0;
+  }
+}
+
+/** All keys of some runs in ascending order, each once. The present one is `high` and `low`. */
+export class SortedKeys {
+  readonly #runs: readonly KeyRun[];
+  readonly #endPart: number;
+  readonly #keysPerPass: number;
+  #keys = new BigUint64Array(0);
+  #halves = new Uint32Array(0);
+  #count = 0;
+  #at = 0;
+  #part: number;
+  /** The pass over the present part, and how many bits behind those of the part tell the passes apart. */
+  #pass = 0;
+  #passBits = 0;
+  high = 0;
+  low = 0;
+
+  /** Reads the parts from `startPart` up to `endPart`. `size`, the keys sorted at a time, exists for tests. */
+  constructor(runs: readonly KeyRun[], startPart = 0, endPart = partCount, size = keysPerPass) {
+    this.#runs = runs;
+    this.#part = startPart - 1;
+    this.#endPart = endPart;
+    this.#keysPerPass = size;
+  }
+
+  /** Goes to the next key; false at the end. */
+  next(): boolean {
+    for (;;) {
+      while (this.#at < this.#count) {
+        const low = this.#halves[2 * this.#at] ?? 0;
+        const high = this.#halves[2 * this.#at + 1] ?? 0;
+        const isSame = this.#at > 0 && low === this.low && high === this.high;
+        this.#at++;
+        if (isSame) continue;
+        this.low = low;
+        this.high = high;
+        return true;
+      }
+      if (!this.#load()) return false;
+    }
+  }
+
+  /** Sorts the keys of the next pass; false when there is none. */
+  #load(): boolean {
+    if (++this.#pass >= 2 ** this.#passBits) {
+      if (++this.#part >= this.#endPart) return false;
+      this.#pass = 0;
+      let count = 0;
+      for (const run of this.#runs) count += sizeOf(run, this.#part);
+      this.#passBits = Math.max(0, Math.ceil(Math.log2(count / this.#keysPerPass)));
+      this.#reserve(this.#passBits === 0 ? count : this.#keysPerPass);
+    }
+    this.#count = 0;
+    this.#at = 0;
+    for (const run of this.#runs) {
+      if (this.#passBits === 0) this.#readAll(run);
+      else this.#readPass(run);
+    }
+    this.#keys.subarray(0, this.#count).sort();
+    return true;
+  }
+
+  #readAll(run: KeyRun): void {
+    const count = sizeOf(run, this.#part);
+    const bytes = new Uint8Array(this.#keys.buffer, this.#count * keySize, count * keySize);
+    readAll(run.file, bytes, positionOf(run, this.#part));
+    this.#count += count;
+  }
+
+  /** Reads a part and keeps the keys of the present pass. */
+  #readPass(run: KeyRun): void {
+    const keys = new Uint32Array(sizeOf(run, this.#part) * 2);
+    readAll(run.file, new Uint8Array(keys.buffer), positionOf(run, this.#part));
+    for (let index = 0; index < keys.length; index += 2) {
+      const high = keys[index + 1] ?? 0;
+      if ((high << partBits) >>> (32 - this.#passBits) !== this.#pass) continue;
+      this.#reserve(this.#count + 1);
+      this.#halves[2 * this.#count] = keys[index] ?? 0;
+      this.#halves[2 * this.#count + 1] = high;
+      this.#count++;
+    }
+  }
+
+  #reserve(count: number): void {
+    if (count <= this.#keys.length) return;
+    const grown = new BigUint64Array(Math.max(count, Math.ceil(this.#keys.length * 1.25)));
+    grown.set(this.#keys.subarray(0, this.#count));
+    this.#keys = grown;
+    this.#halves = new Uint32Array(grown.buffer);
+  }
+}
+
+/** In bytes. */
+function positionOf({ start, offsets }: KeyRun, part: number): number {
+  return (start + (offsets[part] ?? 0)) * keySize;
+}
+
+function sizeOf({ offsets }: KeyRun, part: number): number {
+  return (offsets[part + 1] ?? 0) - (offsets[part] ?? 0);
+}

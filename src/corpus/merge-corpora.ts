@@ -1,0 +1,75 @@
+import { rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { CorpusSegment } from "../domain/corpus.ts";
+import type { DerivedKeys } from "../domain/keyed-hash.ts";
+import type { Store } from "../store/store.ts";
+import { chooseMerge } from "./choose-merge.ts";
+import type { MergeJob } from "./merge.ts";
+import { keyCheck } from "./segment.ts";
+import { syncFolder } from "./segment-writer.ts";
+import type { WrittenSegment } from "./write-import.ts";
+
+export type MergeContext = {
+  readonly store: Pick<Store, "listCorpora" | "listForgotten" | "replaceSegments">;
+  readonly keys: Pick<DerivedKeys, "corpus">;
+  /** The caller holds its lock, shared. */
+  readonly corporaDir: string;
+  readonly newId: () => string;
+  /** Merges in this thread or another one. */
+  readonly run: (job: MergeJob, signal: AbortSignal) => Promise<WrittenSegment>;
+  readonly signal: AbortSignal;
+};
+
+/**
+ * Merges segments until none need it; returns how many it replaced. Look-ups see the old ones until the commit and the
+ * new one after it, and find the same in both. Removed and forgotten records are gone from the new one. A failure, an
+ * abort or a kill leaves the old ones. Throws `CorruptSegment`, errors of the system, and what `signal` was aborted with.
+ */
+export async function mergeCorpora(context: MergeContext, urgency: "crowded" | "idle"): Promise<number> {
+  let replacedCount = 0;
+  for (;;) {
+    const chosen = chooseMerge(await liveSegments(context.store), urgency);
+    if (chosen === null) return replacedCount;
+    if (!(await mergeOnce(context, chosen))) return replacedCount;
+    replacedCount += chosen.length;
+  }
+}
+
+/** All segments that a row names, each once. */
+export async function liveSegments(store: Pick<Store, "listCorpora">): Promise<CorpusSegment[]> {
+  const corpora = await store.listCorpora();
+  return [...new Map(corpora.flatMap(({ segments }) => segments.map((segment) => [segment.file, segment]))).values()];
+}
+
+/** False when one of the segments is gone meanwhile. */
+async function mergeOnce(context: MergeContext, chosen: readonly CorpusSegment[]): Promise<boolean> {
+  const { store, keys, corporaDir, newId, run, signal } = context;
+  const importIds = (await store.listCorpora()).flatMap(({ imports }) => imports.map(({ id }) => id));
+  const id = newId();
+  const temporaryPath = join(corporaDir, `${id}.tmp`);
+  const path = join(corporaDir, `${id}.seg`);
+  let isPublished = false;
+  try {
+    const job = {
+      inputPaths: chosen.map(({ file }) => join(corporaDir, file)),
+      outputPath: temporaryPath,
+      liveImports: importIds,
+      forgotten: await store.listForgotten(),
+      check: keyCheck(keys),
+    };
+    const written = await run(job, signal);
+    await rename(temporaryPath, path);
+    await syncFolder(corporaDir);
+    signal.throwIfAborted();
+    const isEmpty = written.addressCount === 0;
+    const isReplaced = await store.replaceSegments({
+      files: chosen.map(({ file }) => file),
+      merged: isEmpty ? null : { ...written, file: `${id}.seg` },
+      importIds,
+    });
+    isPublished = isReplaced && !isEmpty;
+    return isReplaced;
+  } finally {
+    if (!isPublished) await Promise.all([rm(temporaryPath, { force: true }), rm(path, { force: true })]);
+  }
+}

@@ -1,0 +1,37 @@
+import type { CorpusErrorKind } from "./error.ts";
+import type { MergeJob } from "./merge.ts";
+import type { LaneOptions, LaneRuns, Tally } from "./record-lane.ts";
+import type { ImportSegment, WrittenSegment } from "./write-import.ts";
+
+/** What a corpus worker is asked; each request is answered once, in order, and buffers change hands. */
+export type WorkerRequest = { readonly id: number } & (
+  | { readonly kind: "open"; readonly options: LaneOptions }
+  | { readonly kind: "lines"; readonly buffer: ArrayBuffer; readonly size: number; readonly entry: number }
+  | { readonly kind: "too long" }
+  | { readonly kind: "stream"; readonly fileName: string | null; readonly entry: number }
+  | { readonly kind: "chunk"; readonly buffer: ArrayBuffer }
+  | { readonly kind: "stream end" }
+  | { readonly kind: "finish" }
+  | { readonly kind: "write"; readonly segment: ImportSegment }
+  | { readonly kind: "merge"; readonly job: MergeJob }
+  | { readonly kind: "close" }
+);
+
+/** `progress` comes any number of times before the answer. */
+export type WorkerReply = { readonly id: number } & (
+  | { readonly kind: "done"; readonly tally: Tally }
+  | { readonly kind: "lines"; readonly tally: Tally; readonly buffer: ArrayBuffer }
+  | { readonly kind: "finished"; readonly tally: Tally; readonly runs: LaneRuns }
+  | { readonly kind: "progress"; readonly recordCount: number }
+  | { readonly kind: "written"; readonly written: WrittenSegment }
+  | { readonly kind: "merged"; readonly written: WrittenSegment }
+  | { readonly kind: "failed"; readonly fault: WorkerFault }
+);
+
+/** An error that crossed from one thread to another; `kind` is that of a `CorpusError`, null for any other. */
+export type WorkerFault = {
+  readonly kind: CorpusErrorKind | null;
+  readonly message: string;
+  /** Of the system, such as `ENOSPC`. */
+  readonly code: string | null;
+};

@@ -1,0 +1,52 @@
+/** Sites of a sensitive kind (CONTRACT.md 11.6b): that an address is known there is nobody's business. */
+export const sensitiveDomains: readonly string[] = [
+  // Adult.
+  "adultfriendfinder.com babeshows.co.uk brazzers.com chaturbate.com fansly.com fetlife.com manyvids.com onlyfans.com",
+  "pornhub.com redtube.com stripchat.com xhamster.com xnxx.com xvideos.com youporn.com",
+  // Dating.
+  "ashleymadison.com badoo.com bumble.com eharmony.com feeld.co fotka.com fotka.pl grindr.com happn.com hinge.co",
+  "jaumo.com lovoo.com match.com meetic.com meetic.fr okcupid.com parship.com plentyoffish.com pof.com tinder.com",
+  "zoosk.com",
+  // Health.
+  "7cups.com betterhelp.com caringbridge.org flo.health inspire.com mysugr.com patientslikeme.com talkspace.com",
+  // Religion.
+  "biblegateway.com christianmingle.com jdate.com muslima.com muzz.com pray.com youversion.com",
+  // Politics.
+  "actblue.com gab.com gettr.com parler.com truthsocial.com winred.com",
+].flatMap((line) => line.split(" "));
+
+/** True for a domain of the list and for what lies below one. */
+export function isSensitiveSite(domain: string): boolean {
+  return sensitiveDomains.some((one) => domain === one || domain.endsWith(`.${one}`));
+}
+
+/** FNV-1a, 32 bits. */
+const fnvOffset = 0x811c9dc5;
+const dot = 0x2e;
+
+/** Hashes of the listed domains, each from its last letter to its first. */
+const listedHashes = new Set(sensitiveDomains.map((domain) => hashBackwards(Buffer.from(domain), 0, domain.length)));
+
+function hashBackwards(bytes: Uint8Array, start: number, end: number): number {
+  let hash = fnvOffset;
+  for (let at = end - 1; at >= start; at--) hash = nextHash(hash, bytes[at] ?? 0);
+  return hash;
+}
+
+function nextHash(hash: number, byte: number): number {
+  return Math.imul(hash ^ byte, 0x01000193) >>> 0;
+}
+
+/**
+ * A quick test of a host in lower-case bytes: false when it is surely not sensitive. Where it is true,
+ * `isSensitiveSite` decides.
+ */
+export function isSensitiveHost(bytes: Uint8Array, start: number, end: number): boolean {
+  let hash = fnvOffset;
+  for (let at = end - 1; at >= start; at--) {
+    const byte = bytes[at] ?? 0;
+    if (byte === dot && listedHashes.has(hash)) return true;
+    hash = nextHash(hash, byte);
+  }
+  return listedHashes.has(hash);
+}
