@@ -1,0 +1,58 @@
+import { render } from "preact";
+import { useCallback, useEffect, useState } from "preact/hooks";
+import { ask, Fault } from "./api.ts";
+import { FaultNotice } from "./fault-notice.tsx";
+import { LogIn } from "./log-in.tsx";
+import { SessionContext } from "./session.ts";
+import { Shell } from "./shell.tsx";
+import { useTheme } from "./theme.ts";
+import type { Me } from "./wire.ts";
+
+type State =
+  | { readonly kind: "asking" }
+  | { readonly kind: "out"; readonly wasIn: boolean }
+  | { readonly kind: "in"; readonly me: Me }
+  | { readonly kind: "broken"; readonly fault: Fault };
+
+/** The log-in, or the pages. The address stays as it is meanwhile, so that one comes back to where one was. */
+function App() {
+  const [state, setState] = useState<State>({ kind: "asking" });
+  const { theme, toggle } = useTheme();
+
+  const enter = useCallback(async () => {
+    try {
+      const { body } = await ask<Me>("/dashboard/me");
+      setState({ kind: "in", me: body });
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      setState(error.status === 401 ? { kind: "out", wasIn: false } : { kind: "broken", fault: error });
+    }
+  }, []);
+  const expire = useCallback(() => setState({ kind: "out", wasIn: true }), []);
+  const logOut = useCallback(async () => {
+    await ask("/session", { method: "DELETE" }).catch((error: unknown) => {
+      // A session that is over already is what was wanted.
+      if (!(error instanceof Fault && error.status === 401)) throw error;
+    });
+    setState({ kind: "out", wasIn: false });
+  }, []);
+  useEffect(() => void enter(), [enter]);
+
+  if (state.kind === "asking") return null;
+  if (state.kind === "broken") {
+    return (
+      <main class="gate">
+        <FaultNotice fault={state.fault} retry={enter} />
+      </main>
+    );
+  }
+  if (state.kind === "out") return <LogIn wasIn={state.wasIn} theme={theme} toggleTheme={toggle} onEntered={enter} />;
+  return (
+    <SessionContext.Provider value={{ me: state.me, expire, logOut }}>
+      <Shell theme={theme} toggleTheme={toggle} />
+    </SessionContext.Provider>
+  );
+}
+
+const place = document.getElementById("app");
+if (place !== null) render(<App />, place);
