@@ -65,7 +65,7 @@ export function ExposureView({ result }: { result: Result }) {
           })}
         </fieldset>
         <p class="notice">
-          <Icon name="organization" />
+          <Icon name="info" />
           <span>
             <strong>Disambiguation required.</strong> {disambiguation.reason}.
           </span>

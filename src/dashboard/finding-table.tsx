@@ -33,10 +33,9 @@ export function FindingTable({ findings }: { findings: readonly Finding[] }) {
               <th scope="col">Severity</th>
               <th scope="col">Finding</th>
               <th scope="col">Source</th>
-              <th scope="col">Reliability of the source</th>
+              <th scope="col">Source reliability</th>
               <th scope="col">Corroborated by</th>
-              <th scope="col">First seen</th>
-              <th scope="col">Last seen</th>
+              <th scope="col">First and last seen</th>
             </tr>
           </thead>
           <tbody>
@@ -85,15 +84,15 @@ export function FindingTable({ findings }: { findings: readonly Finding[] }) {
                     </td>
                     <td>
                       <Moment iso={finding.first_seen} as="time" />
-                    </td>
-                    <td>
-                      <Moment iso={finding.last_seen} as="time" />
+                      <div>
+                        <Moment iso={finding.last_seen} as="time" />
+                      </div>
                     </td>
                   </tr>
                   {isOpen ? (
                     <tr id={id} class="detail-row">
                       <td />
-                      <td colSpan={7}>
+                      <td colSpan={6}>
                         <Details finding={finding} />
                       </td>
                     </tr>
@@ -127,9 +126,10 @@ function Provenance({ url }: { url: string | null }) {
     );
   }
   return (
-    <div class="small">
+    <div class="small provenance">
       <a href={parsed.href} target="_blank" rel="noreferrer noopener" title={parsed.href}>
-        {parsed.hostname} <Icon name="external" />
+        <span>{parsed.hostname}</span>
+        <Icon name="external" />
         <span class="unseen">(opens a new tab)</span>
       </a>
     </div>

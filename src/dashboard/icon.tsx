@@ -13,6 +13,7 @@ const shapes = {
   copy: "M7 7h9v9H7zM4 13V4h9",
   check: "M4 10.5l4 4 8-9",
   alert: "M10 3.5l7.5 13h-15zM10 8v4M10 14.2v.3",
+  info: "M10 3a7 7 0 1 1 0 14 7 7 0 0 1 0-14zM10 9v5M10 6.2v.3",
   chevron: "M7.5 5l5 5-5 5",
   external: "M8 4.5H4.5v11h11V12M11 4h5v5M16 4l-7 7",
   plus: "M10 4v12M4 10h12",

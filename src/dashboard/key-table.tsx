@@ -21,14 +21,13 @@ export function KeyTable({ keys, all, budgets, canRotate, onRotate, onRevoke }: 
         <thead>
           <tr>
             <th scope="col">Name</th>
-            <th scope="col">Prefix</th>
             <th scope="col">Status</th>
-            <th scope="col">Used of its limit</th>
+            <th scope="col">Hourly limit</th>
             <th scope="col">Last used</th>
             <th scope="col">Expires</th>
             <th scope="col">Created</th>
             <th scope="col">Lineage</th>
-            <th scope="col">
+            <th scope="col" class="pinned">
               <span class="unseen">Actions</span>
             </th>
           </tr>
@@ -38,8 +37,8 @@ export function KeyTable({ keys, all, budgets, canRotate, onRotate, onRevoke }: 
             <tr key={key.id} class={key.status === "active" ? "" : "past"}>
               <th scope="row">
                 <Foreign text={key.name} />
+                <div class="quiet small mono">{key.prefix}…</div>
               </th>
-              <td class="mono nowrap">{key.prefix}…</td>
               <td>
                 <span class={`status ${key.status}`}>{key.status}</span>
                 {key.revoked_at === null ? null : (
@@ -64,7 +63,7 @@ export function KeyTable({ keys, all, budgets, canRotate, onRotate, onRevoke }: 
               <td>
                 <Lineage apiKey={key} all={all} />
               </td>
-              <td class="actions">
+              <td class="actions pinned">
                 {key.status !== "active" ? null : (
                   <>
                     <button
@@ -96,7 +95,7 @@ export function KeyTable({ keys, all, budgets, canRotate, onRotate, onRevoke }: 
 }
 
 function creatorOf({ created_by: by }: ApiKey): string {
-  return by === "cli" ? "by the command line" : `by ${by.replace(/^operator:/, "")}`;
+  return by === "cli" ? "by command line" : `by ${by.replace(/^operator:/, "")}`;
 }
 
 function Use({ apiKey, budgets }: { apiKey: ApiKey; budgets: Budgets | null }) {
@@ -142,7 +141,7 @@ function Lineage({ apiKey, all }: { apiKey: ApiKey; all: readonly ApiKey[] }) {
           </li>
         ))}
       </ol>
-      <span class="quiet small">{plural(line.length - 1, "rotation")}</span>
+      <div class="quiet small nowrap">{plural(line.length - 1, "rotation")}</div>
     </div>
   );
 }

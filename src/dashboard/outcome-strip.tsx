@@ -1,5 +1,5 @@
 import { plural } from "./format.ts";
-import { outcomeText } from "./outcome.tsx";
+import { runText } from "./outcome.tsx";
 import type { Outcome, OutcomeCounts, SourceDay } from "./wire.ts";
 
 /** What is worst comes first: an hour in which anything failed shows that. */
@@ -30,6 +30,6 @@ function hourText(hoursAgo: number): string {
 
 /** "12 ok, 3 no data", or that it was not asked. */
 export function summary(counts: OutcomeCounts): string {
-  const parts = byConcern.filter((outcome) => counts[outcome] > 0).map((one) => `${counts[one]} ${outcomeText[one]}`);
+  const parts = byConcern.filter((outcome) => counts[outcome] > 0).map((one) => `${counts[one]} ${runText[one]}`);
   return parts.length === 0 ? "not asked" : parts.join(", ");
 }

@@ -8,6 +8,9 @@ export const outcomeText: Readonly<Record<Outcome, string>> = {
   skipped: "skipped",
 };
 
+/** The same after a count of runs: "12 with findings". */
+export const runText: Readonly<Record<Outcome, string>> = { ...outcomeText, ok: "with findings" };
+
 /** What each reason means for who looks at it (CONTRACT.md 6.5). */
 const errorText: Readonly<Record<string, string>> = {
   not_configured: "its API is not open to this installation",

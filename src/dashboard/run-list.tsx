@@ -23,7 +23,11 @@ export function RunList({ runs, waiting }: RunListProps) {
             <Foreign text={run.source} />
           </strong>
           <span class="quiet">{resultText(run)}</span>
-          {run.error === null ? null : <span class="mono small">{run.error}</span>}
+          {run.error === null ? null : (
+            <span class="mono small">
+              <Foreign text={run.error} />
+            </span>
+          )}
           <span class="quiet small end">{formatMs(run.duration_ms)}</span>
         </li>
       ))}

@@ -46,6 +46,10 @@ export function SecretDialog({ minted, old, onClose }: SecretDialogProps) {
 
 function curlLine(key: string): string {
   const body = '{"indicator":{"type":"email","value":"jane.doe@example.com"}}';
-  const headers = `-H "X-API-Key: ${key}" -H "Content-Type: application/json" -H "Prefer: wait=10"`;
-  return `curl -X POST ${location.origin}/api/v1/soc/enrich ${headers} -d '${body}'`;
+  return [
+    `curl -X POST ${location.origin}/api/v1/soc/enrich`,
+    `-H "X-API-Key: ${key}"`,
+    '-H "Content-Type: application/json" -H "Prefer: wait=10"',
+    `-d '${body}'`,
+  ].join(" \\\n  ");
 }

@@ -4,6 +4,7 @@ import { EmptyState } from "./empty-state.tsx";
 import { FaultNotice } from "./fault-notice.tsx";
 import { Foreign } from "./foreign.tsx";
 import { formatCount, formatMs, plural } from "./format.ts";
+import { Icon } from "./icon.tsx";
 import { Moment } from "./moment.tsx";
 import { explainError, OutcomeLabel } from "./outcome.tsx";
 import { OutcomeStrip, summary } from "./outcome-strip.tsx";
@@ -22,10 +23,13 @@ export function SourcesPage() {
       </p>
       {fault === null ? null : <FaultNotice fault={fault} retry={() => void reload()} />}
       {failing.length === 0 ? null : (
-        <p class="notice bad" role="status">
-          {plural(failing.length, "source")} failed when last asked: {failing.map(({ name }) => name).join(", ")}. What
-          a failed source knows is missing from evidence, and is asked again with the next scan.
-        </p>
+        <div class="notice bad" role="status">
+          <Icon name="alert" />
+          <p>
+            {plural(failing.length, "source")} failed when last asked: {failing.map(({ name }) => name).join(", ")}.
+            What a failed source knows is missing from evidence, and is asked again with the next scan.
+          </p>
+        </div>
       )}
       {body === null ? null : body.sources.length === 0 ? <NoSources /> : <SourceTable sources={body.sources} />}
       <section class="card">
@@ -123,7 +127,10 @@ function LastRun({ source: { day } }: { source: SourceState }) {
       </span>
       {error === null ? null : (
         <div class="small">
-          {explainError(error)} <span class="mono quiet">{error}</span>
+          {explainError(error)}{" "}
+          <span class="mono quiet">
+            <Foreign text={error} />
+          </span>
         </div>
       )}
     </>

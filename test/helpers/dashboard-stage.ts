@@ -75,6 +75,15 @@ export async function openStage(
   };
 }
 
+/** Starts a session and returns what its cookie holds. Log-ins are limited (CONTRACT.md 9.9), so tests share one. */
+export async function startSession(url: string, token: string): Promise<string> {
+  const headers = { "Content-Type": "application/json" };
+  const response = await fetch(`${url}/api/v1/session`, { method: "POST", headers, body: JSON.stringify({ token }) });
+  const cookie = /xpose_session=([0-9a-f]{64})/.exec(response.headers.get("Set-Cookie") ?? "")?.[1];
+  if (cookie === undefined) throw new Error(`no session: ${response.status}`);
+  return cookie;
+}
+
 /** A finding as an in-house source sends it. */
 export function findings(...found: readonly object[]): Response {
   return Response.json({ findings: found });
@@ -85,7 +94,10 @@ export type Visit = AsyncDisposable & {
   readonly context: BrowserContext;
   /** All that must not happen: requests to another host, violations of the policy, errors on the console. */
   readonly faults: string[];
+  /** By the form. */
   readonly logIn: (token: string) => Promise<void>;
+  /** With the cookie of a session that was started elsewhere. */
+  readonly enterWith: (cookie: string) => Promise<void>;
   readonly goTo: (place: string) => Promise<void>;
 };
 
@@ -127,6 +139,12 @@ export async function visit(
     async logIn(token) {
       await page.getByLabel("Operator token").fill(token);
       await page.getByRole("button", { name: "Log in" }).click();
+      await page.getByRole("navigation", { name: "Pages" }).waitFor();
+    },
+    async enterWith(cookie) {
+      await context.addCookies([{ name: "xpose_session", value: cookie, url, httpOnly: true, sameSite: "Strict" }]);
+      await page.goto("/");
+      await page.reload();
       await page.getByRole("navigation", { name: "Pages" }).waitFor();
     },
     async goTo(place) {
