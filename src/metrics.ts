@@ -59,7 +59,7 @@ export function openMetrics(version: string, gauges: Gauges) {
       this.inc(gauges.auditDroppedCount());
     },
   });
-  const loopDelay = monitorEventLoopDelay({ resolution: 20 });
+  const loopDelay = monitorEventLoopDelay({ resolution: 50 });
   loopDelay.enable();
   new Gauge({
     name: "xpose_event_loop_delay_seconds",

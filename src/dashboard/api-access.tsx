@@ -45,8 +45,8 @@ function Keys() {
       {me.api_access ? null : <PlanNotice />}
       <div class="row spread toolbar">
         <p class="quiet">
-          A key lets a SIEM or SOAR ask this workspace for evidence, up to {limitText(me.rate_limit?.limit ?? 0)} per
-          key.
+          A key lets a SIEM or SOAR ask this workspace for evidence
+          {me.rate_limit === null ? "" : limitText(me.rate_limit.limit)}.
         </p>
         <button
           type="button"
@@ -150,5 +150,5 @@ function ViewerNotice() {
 }
 
 function limitText(limit: number): string {
-  return limit === 0 ? "any number of requests" : `${formatCount(limit)} requests an hour`;
+  return limit === 0 ? ", without a limit" : `, up to ${formatCount(limit)} requests an hour per key`;
 }

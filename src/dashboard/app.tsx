@@ -6,7 +6,7 @@ import { LogIn } from "./log-in.tsx";
 import { SessionContext } from "./session.ts";
 import { Shell } from "./shell.tsx";
 import { useTheme } from "./theme.ts";
-import type { Me } from "./wire.ts";
+import type { About, Me } from "./wire.ts";
 
 type State =
   | { readonly kind: "asking" }
@@ -17,12 +17,16 @@ type State =
 /** The log-in, or the pages. The address stays as it is meanwhile, so that one comes back to where one was. */
 function App() {
   const [state, setState] = useState<State>({ kind: "asking" });
+  const [sourceUrl, setSourceUrl] = useState<string | null>(null);
   const { theme, toggle } = useTheme();
 
   const enter = useCallback(async () => {
     try {
-      const { body } = await ask<Me>("/dashboard/me");
-      setState({ kind: "in", me: body });
+      // Asked first: who has no session is no refusal, and leaves no trace in the audit trail.
+      const { body: about } = await ask<About>("/dashboard/about");
+      setSourceUrl(about.source_url);
+      if (about.has_session) setState({ kind: "in", me: (await ask<Me>("/dashboard/me")).body });
+      else setState({ kind: "out", wasIn: false });
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       setState(error.status === 401 ? { kind: "out", wasIn: false } : { kind: "broken", fault: error });
@@ -46,10 +50,13 @@ function App() {
       </main>
     );
   }
-  if (state.kind === "out") return <LogIn wasIn={state.wasIn} theme={theme} toggleTheme={toggle} onEntered={enter} />;
+  if (state.kind === "out") {
+    const look = { theme, toggleTheme: toggle, sourceUrl };
+    return <LogIn wasIn={state.wasIn} onEntered={enter} {...look} />;
+  }
   return (
     <SessionContext.Provider value={{ me: state.me, expire, logOut }}>
-      <Shell theme={theme} toggleTheme={toggle} />
+      <Shell theme={theme} toggleTheme={toggle} sourceUrl={sourceUrl} />
     </SessionContext.Provider>
   );
 }

@@ -122,7 +122,7 @@ function EventTable({ events, onKey }: { events: readonly AuditEvent[]; onKey: (
                 <td class="nowrap">{event.at.slice(0, 19).replace("T", " ")}</td>
                 <td class="nowrap">{event.action}</td>
                 <td>
-                  <Foreign text={event.actor.startsWith("key:") ? "key" : event.actor} />
+                  <Actor actor={event.actor} />
                 </td>
                 <td>
                   <KeyCell event={event} onKey={onKey} />
@@ -131,7 +131,7 @@ function EventTable({ events, onKey }: { events: readonly AuditEvent[]; onKey: (
                   <span class={isRefusal(event.outcome) ? "status revoked" : "status active"}>{event.outcome}</span>
                 </td>
                 <td class="mono small">{event.ip ?? "–"}</td>
-                <td class="small">
+                <td class="small concerns">
                   <Concerns event={event} />
                 </td>
               </tr>
@@ -140,6 +140,18 @@ function EventTable({ events, onKey }: { events: readonly AuditEvent[]; onKey: (
         </table>
       </div>
     </section>
+  );
+}
+
+/** `key:<id>`, `operator:<name>`, `cli` or `anonymous`; the key has a column of its own. */
+function Actor({ actor }: { actor: string }) {
+  const [, name] = /^operator:(.*)$/s.exec(actor) ?? [];
+  if (name === undefined) return <Foreign text={actor.startsWith("key:") ? "key" : actor} />;
+  return (
+    <>
+      <Foreign text={name} />
+      <div class="quiet small">operator</div>
+    </>
   );
 }
 

@@ -11,10 +11,11 @@ type LogInProps = {
   readonly wasIn: boolean;
   readonly theme: Theme;
   readonly toggleTheme: () => void;
+  readonly sourceUrl: string | null;
   readonly onEntered: () => Promise<void>;
 };
 
-export function LogIn({ wasIn, theme, toggleTheme, onEntered }: LogInProps) {
+export function LogIn({ wasIn, theme, toggleTheme, sourceUrl, onEntered }: LogInProps) {
   const [token, setToken] = useState("");
   const [fault, setFault] = useState<Fault | null>(null);
   const [isBusy, setBusy] = useState(false);
@@ -74,7 +75,7 @@ export function LogIn({ wasIn, theme, toggleTheme, onEntered }: LogInProps) {
           </button>
         </form>
       </main>
-      <Footer version={null} />
+      <Footer version={null} sourceUrl={sourceUrl} />
     </div>
   );
 }

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useData } from "./data.ts";
 import { EmptyState } from "./empty-state.tsx";
 import { ExposureView } from "./exposure-view.tsx";
@@ -16,6 +16,9 @@ export function LookUpPage() {
   const [value, setValue] = useState("");
   const { look, start } = useLook();
   const configured = useData<SourceList>("/dashboard/sources");
+  const field = useRef<HTMLInputElement>(null);
+  // Who comes here comes to type.
+  useLayoutEffect(() => field.current?.focus(), []);
   const isBusy = look.kind === "asking" || look.kind === "scanning";
   const submit = (event: Event) => {
     event.preventDefault();
@@ -36,6 +39,7 @@ export function LookUpPage() {
           Email address
         </label>
         <input
+          ref={field}
           id="address"
           type="text"
           inputMode="email"

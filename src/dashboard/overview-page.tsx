@@ -41,7 +41,7 @@ function Figures({ overview, theme }: { overview: Overview; theme: Theme }) {
         <Tile
           title="Hit rate"
           value={requests === 0 ? "–" : formatPercent(hits / requests)}
-          note={requests === 0 ? "no request yet" : `${formatCount(hits)} answered from the cache`}
+          note={requests === 0 ? "no request yet" : `${formatCount(hits)} from the cache`}
         />
         <Tile
           title="Answer time, 95 %"

@@ -1,5 +1,5 @@
 import type { ComponentType } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { AuditPage } from "./audit-page.tsx";
 import { CorporaPage } from "./corpora-page.tsx";
 import { Footer } from "./footer.tsx";
@@ -24,17 +24,21 @@ const pageOf: Readonly<Record<PageName, ComponentType<{ route: Route; theme: The
   organization: OrganizationPage,
 };
 
+type ShellProps = { readonly theme: Theme; readonly toggleTheme: () => void; readonly sourceUrl: string | null };
+
 /** Navigation, the page that is open, and the footer. */
-export function Shell({ theme, toggleTheme }: { theme: Theme; toggleTheme: () => void }) {
+export function Shell({ theme, toggleTheme, sourceUrl }: ShellProps) {
   const { me, logOut } = useSession();
   const route = useRoute();
   const Page = pageOf[route.page];
   const main = useRef<HTMLElement>(null);
   const isFirst = useRef(true);
-  useEffect(() => {
+  // Before anything can be typed: later it would take the focus away from where that goes.
+  useLayoutEffect(() => {
     document.title = `${pageTitles[route.page]} · xpose`;
     // Who moves by keyboard or hears the page is taken to the new one, but not on arrival.
-    if (!isFirst.current) main.current?.focus();
+    const hasFocus = main.current?.contains(document.activeElement) === true;
+    if (!isFirst.current && !hasFocus) main.current?.focus();
     isFirst.current = false;
   }, [route.page]);
 
@@ -80,7 +84,7 @@ export function Shell({ theme, toggleTheme }: { theme: Theme; toggleTheme: () =>
         <main ref={main} id="main" tabIndex={-1}>
           <Page route={route} theme={theme} />
         </main>
-        <Footer version={me.version} />
+        <Footer version={me.version} sourceUrl={sourceUrl} />
       </div>
     </div>
   );

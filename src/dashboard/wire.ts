@@ -18,7 +18,7 @@ export type Me = {
   readonly version: string;
 };
 
-export type About = { readonly licence: string; readonly source_url: string | null };
+export type About = { readonly licence: string; readonly source_url: string | null; readonly has_session: boolean };
 
 export type ApiKey = {
   readonly id: string;

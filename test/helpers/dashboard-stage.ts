@@ -125,9 +125,7 @@ export async function visit(
   });
   page.on("pageerror", (error) => faults.push(`page error: ${error.message}`));
   page.on("console", (message) => {
-    // A refused session is what some tests are about; the browser writes every 4xx to the console.
-    const isExpected = /status of 40[13]|status of 409/.test(message.text());
-    if (["error", "warning"].includes(message.type()) && !isExpected) faults.push(`console: ${message.text()}`);
+    if (["error", "warning"].includes(message.type())) faults.push(`console: ${message.text()}`);
   });
   await page.addInitScript(
     "document.addEventListener('securitypolicyviolation', (event) => console.error('policy: ' + event.violatedDirective))",

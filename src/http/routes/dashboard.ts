@@ -1,3 +1,4 @@
+import { findBySession } from "../../access/operator.ts";
 import { limitOf, readBudget } from "../../domain/budget.ts";
 import type { Corpus } from "../../domain/corpus.ts";
 import { timestamp } from "../../domain/envelope.ts";
@@ -5,6 +6,7 @@ import { AppError } from "../../domain/error.ts";
 import type { Outcome } from "../../domain/scan.ts";
 import { hasApiAccess, type Workspace } from "../../domain/workspace.ts";
 import type { SourceHour } from "../../store/store.ts";
+import { sessionSecret } from "../credentials.ts";
 import { jsonResponse } from "../errors.ts";
 import type { Exchange, OperatorExchange } from "../exchange.ts";
 
@@ -12,9 +14,15 @@ const hourMs = 3_600_000;
 /** The overview covers so many hours, the current one included. */
 const hours = 24;
 
-/** GET /api/v1/dashboard/about: what anybody who sees the page may know, the offer of the source above all (AGPL 13). */
-export function about({ app }: Exchange): Response {
-  return json({ licence: "AGPL-3.0-only", source_url: app.dashboard.sourceUrl });
+/**
+ * GET /api/v1/dashboard/about: what anybody who sees the page may know, the offer of the source above all (AGPL 13), and
+ * whether the browser has a session. It looks at no token, so nobody can try one here.
+ */
+export async function about({ request, app }: Exchange): Promise<Response> {
+  const secret = sessionSecret(request.headers);
+  const operator = secret === null ? null : await findBySession(secret, app.store, app.keys, app.now());
+  const { sourceUrl } = app.dashboard;
+  return json({ licence: "AGPL-3.0-only", source_url: sourceUrl, has_session: operator !== null });
 }
 
 /** GET /api/v1/dashboard/me */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createOperator } from "../../../src/access/operator.ts";
+import { createOperator, startSession } from "../../../src/access/operator.ts";
 import type { OperatorRole } from "../../../src/domain/operator.ts";
 import type { WorkspaceId } from "../../../src/domain/workspace.ts";
 import { found, inventedSource } from "../../helpers/invented-source.ts";
@@ -26,6 +26,7 @@ async function open(options: TestServiceOptions = {}) {
         }),
       );
     return {
+      token,
       send,
       get: async (path: string) => (await (await send(path)).json()) as Record<string, unknown>,
       lookUp: (value: string) =>
@@ -67,10 +68,20 @@ test("me says who one is, and what the plan allows", async () => {
   expect(await viewer.get("/me")).toMatchObject({ api_access: false, rate_limit: null });
 });
 
-test("the offer of the source is for anybody, the version is not", async () => {
-  const { respond } = await open();
-  const response = await respond(new Request(`${base}/about`, { headers: { Host: "localhost:8080" } }));
-  expect(await response.json()).toEqual({ licence: "AGPL-3.0-only", source_url: null });
+test("the offer of the source is for anybody, and says whether there is a session, for no token", async () => {
+  const { respond, operator, store, keys, app, tenant } = await open();
+  const about = async (headers: Record<string, string>) =>
+    (await respond(new Request(`${base}/about`, { headers: { Host: "localhost:8080", ...headers } }))).json();
+  const known = { licence: "AGPL-3.0-only", source_url: null };
+  expect(await about({})).toEqual({ ...known, has_session: false });
+  expect(await about({ Cookie: `xpose_session=${"0".repeat(64)}` })).toEqual({ ...known, has_session: false });
+  const { token } = await operator("viewer");
+  expect(await about({ Authorization: `Bearer ${token}` })).toEqual({ ...known, has_session: false });
+  const [who] = await store.listOperators(tenant.id);
+  if (who === undefined) throw new Error("no operator");
+  const by = { ...testAuthor, at: app.now() };
+  const secret = await startSession(who, store, keys, app.randomBytes, by);
+  expect(await about({ Cookie: `xpose_session=${secret}` })).toEqual({ ...known, has_session: true });
 });
 
 test("a look-up is a 202 with a path of the dashboard, and then the envelope of the exposure API", async () => {
