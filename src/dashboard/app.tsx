@@ -41,6 +41,20 @@ function App() {
     setState({ kind: "out", wasIn: false });
   }, []);
   useEffect(() => void enter(), [enter]);
+  // A plan or role that was changed meanwhile shows on the next page, as it counts on the next request.
+  const isIn = state.kind === "in";
+  useEffect(() => {
+    if (!isIn) return;
+    const refresh = () => {
+      ask<Me>("/dashboard/me").then(
+        ({ body }) => setState((now) => (now.kind === "in" ? { kind: "in", me: body } : now)),
+        // The page that is opened asks as well, and says what is wrong.
+        (error: unknown) => error instanceof Fault && error.status === 401 && expire(),
+      );
+    };
+    addEventListener("hashchange", refresh);
+    return () => removeEventListener("hashchange", refresh);
+  }, [isIn, expire]);
 
   if (state.kind === "asking") return null;
   if (state.kind === "broken") {
