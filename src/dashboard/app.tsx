@@ -34,11 +34,14 @@ function App() {
   }, []);
   const expire = useCallback(() => setState({ kind: "out", wasIn: true }), []);
   const logOut = useCallback(async () => {
-    await ask("/session", { method: "DELETE" }).catch((error: unknown) => {
-      // A session that is over already is what was wanted.
-      if (!(error instanceof Fault && error.status === 401)) throw error;
-    });
-    setState({ kind: "out", wasIn: false });
+    try {
+      await ask("/session", { method: "DELETE" });
+      setState({ kind: "out", wasIn: false });
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      // A session that is over already is what was wanted; one that could not be ended must not look as if it were.
+      setState(error.status === 401 ? { kind: "out", wasIn: false } : { kind: "broken", fault: error });
+    }
   }, []);
   useEffect(() => void enter(), [enter]);
   // A plan or role that was changed meanwhile shows on the next page, as it counts on the next request.

@@ -95,7 +95,7 @@ export function KeyTable({ keys, all, budgets, canRotate, onRotate, onRevoke }: 
 }
 
 function creatorOf({ created_by: by }: ApiKey): string {
-  return by === "cli" ? "by command line" : `by ${by.replace(/^operator:/, "")}`;
+  return by === "cli" ? "command line" : by.replace(/^operator:/, "");
 }
 
 function Use({ apiKey, budgets }: { apiKey: ApiKey; budgets: Budgets | null }) {

@@ -8,6 +8,7 @@ import { Icon } from "./icon.tsx";
 import { LookUpPage } from "./look-up-page.tsx";
 import { OrganizationPage } from "./organization-page.tsx";
 import { OverviewPage } from "./overview-page.tsx";
+import { PageFrame } from "./page-frame.tsx";
 import { hrefOf, type PageName, pages, pageTitles, type Route, useRoute } from "./route.ts";
 import { useSession } from "./session.ts";
 import { SourcesPage } from "./sources-page.tsx";
@@ -82,7 +83,9 @@ export function Shell({ theme, toggleTheme, sourceUrl }: ShellProps) {
       </header>
       <div class="content">
         <main ref={main} id="main" tabIndex={-1}>
-          <Page route={route} theme={theme} />
+          <PageFrame key={route.page}>
+            <Page route={route} theme={theme} />
+          </PageFrame>
         </main>
         <Footer version={me.version} sourceUrl={sourceUrl} />
       </div>

@@ -65,7 +65,6 @@ function SourceTable({ sources }: { sources: readonly SourceState[] }) {
               <th scope="col">Name</th>
               <th scope="col">Kind</th>
               <th scope="col">Reliability</th>
-              <th scope="col">Origin</th>
               <th scope="col">Last 24 hours</th>
               <th scope="col">Last run</th>
               <th scope="col" class="number">
@@ -81,14 +80,16 @@ function SourceTable({ sources }: { sources: readonly SourceState[] }) {
               <tr key={source.name} class={source.day?.last.outcome === "failed" ? "failing" : ""}>
                 <th scope="row">
                   <Foreign text={source.name} />
+                  {source.origin === source.name ? null : (
+                    <div class="quiet small">
+                      origin <Foreign text={source.origin} />
+                    </div>
+                  )}
                   {source.state === "offline" ? <div class="quiet small">skipped while offline</div> : null}
                 </th>
                 <td>{source.kind}</td>
                 <td>
                   <Reliability confidence={source.confidence} />
-                </td>
-                <td>
-                  <Foreign text={source.origin} />
                 </td>
                 <td>
                   {source.day === null ? (
