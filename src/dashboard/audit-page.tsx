@@ -3,7 +3,7 @@ import { ask, Fault } from "./api.ts";
 import { useData } from "./data.ts";
 import { EmptyState } from "./empty-state.tsx";
 import { FaultNotice } from "./fault-notice.tsx";
-import { Foreign } from "./foreign.tsx";
+import { Foreign, foreignLabel } from "./foreign.tsx";
 import { formatCount, plural } from "./format.ts";
 import { Icon } from "./icon.tsx";
 import { isExpiry, useSession } from "./session.ts";
@@ -42,7 +42,7 @@ export function AuditPage() {
             <option value="">all keys and everything else</option>
             {[...keys].map(([id, name]) => (
               <option key={id} value={id}>
-                {name}
+                {foreignLabel(name)}
               </option>
             ))}
           </select>
@@ -120,7 +120,9 @@ function EventTable({ events, onKey }: { events: readonly AuditEvent[]; onKey: (
             {events.map((event, index) => (
               <tr key={`${event.at} ${index}`}>
                 <td class="nowrap">{event.at.slice(0, 19).replace("T", " ")}</td>
-                <td class="nowrap">{event.action}</td>
+                <td class="nowrap">
+                  <Foreign text={event.action} />
+                </td>
                 <td>
                   <Actor actor={event.actor} />
                 </td>
@@ -128,7 +130,9 @@ function EventTable({ events, onKey }: { events: readonly AuditEvent[]; onKey: (
                   <KeyCell event={event} onKey={onKey} />
                 </td>
                 <td>
-                  <span class={isRefusal(event.outcome) ? "status revoked" : "status active"}>{event.outcome}</span>
+                  <span class={isRefusal(event.outcome) ? "status revoked" : "status active"}>
+                    <Foreign text={event.outcome} />
+                  </span>
                 </td>
                 <td class="mono small">{event.ip ?? "–"}</td>
                 <td class="small concerns">

@@ -48,7 +48,9 @@ export function ConfirmKeyDialog({ action, apiKey, onRotated, onDone, onClose }:
           <strong>
             <Foreign text={apiKey.name} />
           </strong>{" "}
-          <span class="mono quiet">{apiKey.prefix}…</span>
+          <span class="mono quiet">
+            <Foreign text={apiKey.prefix} />…
+          </span>
         </dd>
         <dt>Last used</dt>
         <dd>

@@ -2,7 +2,7 @@ import { CommandLine } from "./command-line.tsx";
 import { useData } from "./data.ts";
 import { EmptyState } from "./empty-state.tsx";
 import { FaultNotice } from "./fault-notice.tsx";
-import { Foreign } from "./foreign.tsx";
+import { Foreign, foreignLabel } from "./foreign.tsx";
 import { formatBytes, formatCount, plural } from "./format.ts";
 import { Moment } from "./moment.tsx";
 import { Reliability } from "./reliability.tsx";
@@ -40,7 +40,7 @@ export function CorporaPage() {
         </>
       )}
       <section class="card">
-        <h3>Import a file</h3>
+        <h2>Import a file</h2>
         <p class="quiet">
           Importing stays on the command line of the appliance, also while the service runs. The name becomes the source
           of its findings; the import is all or nothing.
@@ -60,7 +60,7 @@ export function CorporaPage() {
 function CorpusCard({ corpus }: { corpus: Corpus }) {
   const { name, scope, confidence, origin, records, bytes, imports } = corpus;
   return (
-    <section class="card flush" aria-label={`Corpus ${name}`}>
+    <section class="card flush" aria-label={`Corpus ${foreignLabel(name)}`}>
       <div class="row spread card-head">
         <h2>
           <Foreign text={name} />
@@ -96,13 +96,17 @@ function CorpusCard({ corpus }: { corpus: Corpus }) {
                 <th scope="row">
                   <Foreign text={entry.file_name} />
                 </th>
-                <td>{entry.format}</td>
+                <td>
+                  <Foreign text={entry.format} />
+                </td>
                 <td class="number">{formatCount(entry.records)}</td>
                 <td class="number">{entry.bytes === null ? "–" : formatBytes(entry.bytes)}</td>
                 <td>
                   <Moment iso={entry.imported_at} as="time" />
                 </td>
-                <td class="mono small break">{entry.sha256}</td>
+                <td class="mono small break">
+                  <Foreign text={entry.sha256} />
+                </td>
               </tr>
             ))}
           </tbody>

@@ -8,7 +8,7 @@ export function EmptyState({ icon, title, children }: EmptyStateProps) {
   return (
     <div class="empty">
       <Icon name={icon} />
-      <h3>{title}</h3>
+      <p class="empty-title">{title}</p>
       {children}
     </div>
   );

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { CopyButton } from "./copy-button.tsx";
 import { FindingTable } from "./finding-table.tsx";
-import { Foreign } from "./foreign.tsx";
+import { Foreign, ForeignList } from "./foreign.tsx";
 import { plural } from "./format.ts";
 import { Icon } from "./icon.tsx";
 import { RunList } from "./run-list.tsx";
@@ -26,7 +26,7 @@ export function ExposureView({ result }: { result: Result }) {
             <p>
               <strong>
                 {failed.length} of {plural(runs.length, "source")} failed:{" "}
-                {failed.map(({ source }) => source).join(", ")}.
+                <ForeignList texts={failed.map(({ source }) => source)} />.
               </strong>{" "}
               This evidence is partial. Findings that a failed source gave earlier stay, with their old dates.
             </p>
@@ -41,7 +41,9 @@ export function ExposureView({ result }: { result: Result }) {
             </h2>
             <p class="quiet small">
               {plural(exposure.total, "finding")} · {cache === "hit" ? "stored result" : "fresh scan"} ·{" "}
-              <span class="mono">{envelope.request_id}</span>
+              <span class="mono">
+                <Foreign text={envelope.request_id} />
+              </span>
             </p>
           </div>
           <CopyButton text={text} label="Copy as JSON" />
@@ -67,7 +69,7 @@ export function ExposureView({ result }: { result: Result }) {
         <p class="notice">
           <Icon name="info" />
           <span>
-            <strong>Disambiguation required.</strong> {disambiguation.reason}.
+            <strong>Disambiguation required.</strong> <Foreign text={disambiguation.reason} />.
           </span>
         </p>
       </section>
@@ -98,7 +100,9 @@ export function ExposureView({ result }: { result: Result }) {
         <section class="card row spread" aria-label="Digest">
           <div>
             <h3>Digest of the evidence</h3>
-            <p class="mono small break">{digest}</p>
+            <p class="mono small break">
+              <Foreign text={digest} />
+            </p>
             <p class="quiet small">
               Equal digests are equal evidence, today and next month, here and on another install.
             </p>

@@ -2,7 +2,7 @@ import { Fragment } from "preact";
 import { useState } from "preact/hooks";
 import { CopyButton } from "./copy-button.tsx";
 import { DetailTree } from "./detail-tree.tsx";
-import { Foreign } from "./foreign.tsx";
+import { Foreign, ForeignList, foreignLabel } from "./foreign.tsx";
 import { plural } from "./format.ts";
 import { Icon } from "./icon.tsx";
 import { Moment } from "./moment.tsx";
@@ -51,7 +51,7 @@ export function FindingTable({ findings }: { findings: readonly Finding[] }) {
                         class={isOpen ? "button plain icon-only turned" : "button plain icon-only"}
                         aria-expanded={isOpen}
                         aria-controls={id}
-                        aria-label={`Details of ${finding.title}`}
+                        aria-label={`Details of ${foreignLabel(finding.title)}`}
                         onClick={() => toggle(finding)}
                       >
                         <Icon name="chevron" />
@@ -63,7 +63,7 @@ export function FindingTable({ findings }: { findings: readonly Finding[] }) {
                     <th scope="row" class="title-cell">
                       <Foreign text={finding.title} />
                       <div class="quiet small">
-                        {finding.category}
+                        <Foreign text={finding.category} />
                         {finding.subject === null ? null : (
                           <>
                             {" · "}
@@ -127,8 +127,10 @@ function Provenance({ url }: { url: string | null }) {
   }
   return (
     <div class="small provenance">
-      <a href={parsed.href} target="_blank" rel="noreferrer noopener" title={parsed.href}>
-        <span>{parsed.hostname}</span>
+      <a href={parsed.href} target="_blank" rel="noreferrer noopener" title={foreignLabel(parsed.href)}>
+        <span>
+          <Foreign text={parsed.hostname} />
+        </span>
         <Icon name="external" />
         <span class="unseen">(opens a new tab)</span>
       </a>
@@ -142,7 +144,7 @@ function Corroboration({ finding: { corroboration_count: count, corroborated_by:
     <>
       <strong>{plural(count, "other")}</strong>
       <div class="quiet small">
-        <Foreign text={by.join(", ")} />
+        <ForeignList texts={by} />
         {count > by.length ? ` and ${count - by.length} more` : ""}
       </div>
     </>
@@ -159,7 +161,9 @@ function Details({ finding }: { finding: Finding }) {
           <Moment iso={finding.answered_at} as="time" /> UTC
         </dd>
         <dt>SHA-256 of the answer</dt>
-        <dd class="mono break">{finding.answer_sha256}</dd>
+        <dd class="mono break">
+          <Foreign text={finding.answer_sha256} />
+        </dd>
       </dl>
       <CopyButton text={JSON.stringify(finding, null, 2)} label="Copy finding as JSON" />
     </>

@@ -1,4 +1,4 @@
-import { Foreign } from "./foreign.tsx";
+import { Foreign, foreignLabel } from "./foreign.tsx";
 import { formatCount, plural } from "./format.ts";
 import { Meter } from "./meter.tsx";
 import { Moment } from "./moment.tsx";
@@ -37,7 +37,9 @@ export function KeyTable({ keys, all, budgets, canRotate, onRotate, onRevoke }: 
             <tr key={key.id} class={key.status === "active" ? "" : "past"}>
               <th scope="row">
                 <Foreign text={key.name} />
-                <div class="quiet small mono">{key.prefix}…</div>
+                <div class="quiet small mono">
+                  <Foreign text={key.prefix} />…
+                </div>
               </th>
               <td>
                 <span class={`status ${key.status}`}>{key.status}</span>
@@ -70,7 +72,7 @@ export function KeyTable({ keys, all, budgets, canRotate, onRotate, onRevoke }: 
                       type="button"
                       class="button small"
                       disabled={!canRotate}
-                      aria-label={`Rotate ${key.name}`}
+                      aria-label={`Rotate ${foreignLabel(key.name)}`}
                       onClick={() => onRotate(key)}
                     >
                       Rotate
@@ -78,7 +80,7 @@ export function KeyTable({ keys, all, budgets, canRotate, onRotate, onRevoke }: 
                     <button
                       type="button"
                       class="button small danger"
-                      aria-label={`Revoke ${key.name}`}
+                      aria-label={`Revoke ${foreignLabel(key.name)}`}
                       onClick={() => onRevoke(key)}
                     >
                       Revoke
@@ -137,7 +139,7 @@ function Lineage({ apiKey, all }: { apiKey: ApiKey; all: readonly ApiKey[] }) {
             class={key === apiKey ? "this mono" : "mono"}
             aria-current={key === apiKey ? "true" : undefined}
           >
-            {key.prefix.replace(/^xpz_live_/, "")}
+            <Foreign text={key.prefix.replace(/^xpz_live_/, "")} />
           </li>
         ))}
       </ol>

@@ -73,7 +73,7 @@ function WorkspaceFacts() {
           <Moment iso={operator.created_at} as="time" />
         </dd>
       </dl>
-      <h3>Operators and plans are changed on the command line</h3>
+      <h2>Operators and plans are changed on the command line</h2>
       <p class="quiet">
         The page can mint no credential that opens the page. On the machine of the appliance, for this workspace:
       </p>

@@ -142,7 +142,9 @@ function ApplianceCard({ overview }: { overview: Overview }) {
     <section class="card" aria-labelledby="appliance-title">
       <h2 id="appliance-title">Appliance</h2>
       <dl class="facts">
-        <Fact title="Version">{version}</Fact>
+        <Fact title="Version">
+          <Foreign text={version} />
+        </Fact>
         <Fact title="Up for">{formatDuration(Date.parse(at) - Date.parse(startedAt))}</Fact>
         <Fact title="Disk">
           {disk === null ? (

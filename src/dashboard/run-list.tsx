@@ -22,7 +22,9 @@ export function RunList({ runs, waiting }: RunListProps) {
           <strong>
             <Foreign text={run.source} />
           </strong>
-          <span class="quiet">{resultText(run)}</span>
+          <span class="quiet">
+            <Foreign text={resultText(run)} />
+          </span>
           {run.error === null ? null : (
             <span class="mono small">
               <Foreign text={run.error} />

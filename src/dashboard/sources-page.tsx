@@ -2,7 +2,7 @@ import { CommandLine } from "./command-line.tsx";
 import { useData } from "./data.ts";
 import { EmptyState } from "./empty-state.tsx";
 import { FaultNotice } from "./fault-notice.tsx";
-import { Foreign } from "./foreign.tsx";
+import { Foreign, ForeignList } from "./foreign.tsx";
 import { formatCount, formatMs, plural } from "./format.ts";
 import { Icon } from "./icon.tsx";
 import { Moment } from "./moment.tsx";
@@ -26,14 +26,15 @@ export function SourcesPage() {
         <div class="notice bad" role="status">
           <Icon name="alert" />
           <p>
-            {plural(failing.length, "source")} failed when last asked: {failing.map(({ name }) => name).join(", ")}.
-            What a failed source knows is missing from evidence, and is asked again with the next scan.
+            {plural(failing.length, "source")} failed when last asked:{" "}
+            <ForeignList texts={failing.map(({ name }) => name)} />. What a failed source knows is missing from
+            evidence, and is asked again with the next scan.
           </p>
         </div>
       )}
       {body === null ? null : body.sources.length === 0 ? <NoSources /> : <SourceTable sources={body.sources} />}
       <section class="card">
-        <h3>Ask every source once, and say what is wrong</h3>
+        <h2>Ask every source once, and say what is wrong</h2>
         <p class="quiet">On the machine of the appliance:</p>
         <CommandLine text="xpose sources check" />
       </section>
@@ -87,7 +88,9 @@ function SourceTable({ sources }: { sources: readonly SourceState[] }) {
                   )}
                   {source.state === "offline" ? <div class="quiet small">skipped while offline</div> : null}
                 </th>
-                <td>{source.kind}</td>
+                <td>
+                  <Foreign text={source.kind} />
+                </td>
                 <td>
                   <Reliability confidence={source.confidence} />
                 </td>
