@@ -17,7 +17,6 @@ const shapes = {
   chevron: "M7.5 5l5 5-5 5",
   external: "M8 4.5H4.5v11h11V12M11 4h5v5M16 4l-7 7",
   plus: "M10 4v12M4 10h12",
-  close: "M5 5l10 10M15 5L5 15",
 } as const;
 
 export type IconName = keyof typeof shapes;

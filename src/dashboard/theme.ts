@@ -31,7 +31,7 @@ export function useTheme(): { theme: Theme; toggle: () => void } {
 }
 
 /** Before anything is drawn, so that colours are right from the first frame. */
-export function applyTheme(theme: Theme): void {
+function applyTheme(theme: Theme): void {
   document.documentElement.dataset["theme"] = theme;
 }
 
