@@ -1,3 +1,4 @@
+import { useEffect } from "preact/hooks";
 import { CommandLine } from "./command-line.tsx";
 import { CopyButton } from "./copy-button.tsx";
 import { Dialog } from "./dialog.tsx";
@@ -14,6 +15,12 @@ type SecretDialogProps = {
 
 /** The plaintext of a key, this once. Only its button closes it: a slip on the Escape key would lose the key. */
 export function SecretDialog({ minted, old, onClose }: SecretDialogProps) {
+  useEffect(() => {
+    // Leaving or reloading the page would lose the key too: the browser asks first.
+    const ask = (event: Event) => event.preventDefault();
+    addEventListener("beforeunload", ask);
+    return () => removeEventListener("beforeunload", ask);
+  }, []);
   return (
     <Dialog title={old === null ? "The new key" : "The key after the rotation"} onDismiss={null}>
       <p>

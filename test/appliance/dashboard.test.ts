@@ -148,6 +148,13 @@ describe.skipIf(!hasChromium)("the dashboard in a browser", () => {
     // A slip on the Escape key must not lose the key.
     for (let count = 0; count < 3; count += 1) await page.keyboard.press("Escape");
     expect(await dialog.isVisible()).toBe(true);
+    const asked = page.waitForEvent("dialog").then(async (question) => {
+      await question.dismiss();
+      return question.type();
+    });
+    await page.evaluate("void location.reload()");
+    expect(await asked).toBe("beforeunload");
+    expect(await dialog.isVisible()).toBe(true);
     await dialog.getByRole("button", { name: "I have stored it, close" }).click();
     await dialog.waitFor({ state: "detached" });
     expect(await page.content()).not.toContain(first.slice(13));
