@@ -5,6 +5,12 @@ declare module "*.sql" {
   export default text;
 }
 
+/** Written by the build: the files of the dashboard, see http/page.ts. */
+declare module "*.bundle" {
+  const text: string;
+  export default text;
+}
+
 declare module "*.py" {
   const text: string;
   export default text;

@@ -1,3 +1,5 @@
+import { monitorEventLoopDelay } from "node:perf_hooks";
+
 /** What is read when the metrics are asked for, and not counted on the way. */
 export type Gauges = {
   readonly auditDroppedCount: () => number;
@@ -23,6 +25,8 @@ export function openMetrics(version: string, gauges: Gauges) {
   const requests = new Map<string, { count: number }>();
   const durations = new Map<string, Durations>();
   let failOpenCount = 0;
+  const loopDelay = monitorEventLoopDelay({ resolution: 50 });
+  loopDelay.enable();
 
   return {
     /** One answered request; `path` is the pattern of its route, null = no route. */
@@ -45,6 +49,18 @@ export function openMetrics(version: string, gauges: Gauges) {
 
     countFailOpen(count: number): void {
       failOpenCount += count;
+    },
+
+    eventLoopDelays: (): Quantiles => toQuantiles((quantile) => loopDelay.percentile(quantile * 100) / 1e6),
+
+    /** Times of answers on a route since the start; null before the first. Exact to the width of a bucket. */
+    durationsOf(path: string): Quantiles | null {
+      let total = 0;
+      const buckets = (durations.get(path)?.counts ?? []).map((count, index) => {
+        total += count;
+        return { belowMs: durationBoundsMs[index] ?? Number.POSITIVE_INFINITY, count: total };
+      });
+      return total === 0 ? null : toQuantiles((quantile) => withinBucket(buckets, quantile * total));
     },
 
     /** The text form of Prometheus, version 0.0.4. */
@@ -74,6 +90,12 @@ export function openMetrics(version: string, gauges: Gauges) {
           "Requests that passed uncounted because the rate limit could not be read or written",
           [[{}, failOpenCount]],
         ),
+        metric(
+          "xpose_event_loop_delay_seconds",
+          "gauge",
+          "How late the event loop was since the start, by quantile",
+          quantiles.map((quantile) => [{ quantile }, loopDelay.percentile(quantile * 100) / 1e9]),
+        ),
         metric("xpose_audit_waiting", "gauge", "Audit rows that wait for the database", [
           [{}, gauges.auditWaitingCount()],
         ]),
@@ -86,6 +108,25 @@ export function openMetrics(version: string, gauges: Gauges) {
       ].join("");
     },
   };
+}
+
+/** In milliseconds. */
+export type Quantiles = { readonly p50: number; readonly p95: number; readonly p99: number };
+
+const quantiles = [0.5, 0.95, 0.99] as const;
+
+function toQuantiles(at: (quantile: number) => number): Quantiles {
+  const round = (ms: number) => Math.round(ms * 100) / 100;
+  const [p50, p95, p99] = quantiles;
+  return { p50: round(at(p50)), p95: round(at(p95)), p99: round(at(p99)) };
+}
+
+/** Where the value of this rank lies, taking values to be spread evenly within a bucket. Counts are cumulative. */
+function withinBucket(buckets: readonly { belowMs: number; count: number }[], rank: number): number {
+  const index = buckets.findIndex(({ count }) => count >= rank);
+  const [bucket, before] = [buckets[index], buckets[index - 1] ?? { belowMs: 0, count: 0 }];
+  if (bucket === undefined || bucket.belowMs === Number.POSITIVE_INFINITY) return before.belowMs;
+  return before.belowMs + ((bucket.belowMs - before.belowMs) * (rank - before.count)) / (bucket.count - before.count);
 }
 
 const knownMethods = new Set(["GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"]);

@@ -24,7 +24,7 @@ try {
 
 async function main(): Promise<void> {
   say(`1. A data directory of its own, removed at the end: ${dataDir}`);
-  xpose("init");
+  const { operator_token: token } = xpose("init") as { operator_token: string };
 
   say("2. Two small corpora of invented people, one CSV and one JSON Lines");
   const folder = join(root, "scripts", "quickstart");
@@ -71,6 +71,8 @@ async function main(): Promise<void> {
   curl -s ${url}${accepted.poll_url} -H "X-API-Key: $XPOSE_API_KEY"
 
   ${executable} enrich max.sample@example.net --data-dir ${dataDir}
+
+The dashboard: ${url}, log in with ${token}
 `);
   say(`Serving on ${url} until Ctrl-C.`);
   process.exitCode = await service.exited;

@@ -21,6 +21,7 @@ import { type Notifier, openNotifier } from "../systemd.ts";
 import { version } from "../version.ts";
 import { type OpenSources, type OpenStore, openSources, openStore } from "../wiring.ts";
 import { becomeOwner, commandAuthor, entropy, readConfig } from "./context.ts";
+import { openDashboard } from "./dashboard.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { keepMerged } from "./merge-keeper.ts";
 import type { Output } from "./output.ts";
@@ -100,6 +101,7 @@ async function serve({ config, readAgain, open, logOutput, output, notifier }: S
     trail,
     trust: makeTrust(config.server.trustedProxies, config.server.hostnames),
     logIns: openThrottle(logInsPerMinute, 60_000, steadyNow),
+    dashboard: openDashboard({ config, live: sources.live, metrics, now, steadyNow }),
     metrics,
     whenSettled: (scanId, timeoutMs, signal) => runner.whenSettled(scanId, timeoutMs, signal),
     newScanId: () => newId() as ScanId,

@@ -46,6 +46,13 @@ export function chargeBudget(
   };
 }
 
+/** What is left of a budget, without taking from it; `limit` is at least 1. A window that is over is a full one. */
+export function readBudget(budget: Budget | null, limit: number, windowMs: number, now: Date): Charge {
+  const { windowStartedAt, count } = currentWindow(budget, windowMs, now);
+  const resetInMs = windowStartedAt.getTime() + windowMs - now.getTime();
+  return { limit, remaining: Math.max(0, limit - count), resetInMs };
+}
+
 function currentWindow(budget: Budget | null, windowMs: number, now: Date): Budget {
   if (budget === null) return { windowStartedAt: now, count: 0 };
   const ageMs = now.getTime() - budget.windowStartedAt.getTime();

@@ -8,6 +8,7 @@ import type { Calls } from "../scans/calls.ts";
 import type { CallOrigin, Store } from "../store/store.ts";
 import type { AccessLog } from "./access-log.ts";
 import { clientAddress, type Peer, type Trust } from "./client.ts";
+import type { Dashboard } from "./dashboard.ts";
 import type { Throttle } from "./throttle.ts";
 
 /** What the handlers use of the application. */
@@ -15,13 +16,25 @@ export type Application = {
   readonly keys: DerivedKeys;
   readonly store: Pick<
     Store,
-    "findOperator" | "startSession" | "endSession" | "insertKey" | "rotateKey" | "revokeKey" | "listKeys" | "listEvents"
+    | "findOperator"
+    | "startSession"
+    | "endSession"
+    | "insertKey"
+    | "rotateKey"
+    | "revokeKey"
+    | "listKeys"
+    | "listEvents"
+    | "findWorkspace"
+    | "listCorpora"
+    | "overview"
+    | "listBudgets"
   >;
   readonly calls: Calls;
   readonly trail: Pick<AuditTrail, "denied">;
   readonly trust: Trust;
   /** Log-ins per address (CONTRACT.md 9.9). */
   readonly logIns: Throttle;
+  readonly dashboard: Dashboard;
   readonly metrics: {
     readonly countRequest: (method: string, path: string | null, status: number, durationMs: number) => void;
     readonly render: () => string;

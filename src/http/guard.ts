@@ -8,14 +8,15 @@ import { type Exchange, originOf } from "./exchange.ts";
  * What a route asks of its caller:
  * - `anyone`: nothing
  * - `key`: an API key; it is checked in the transaction that serves the call (store.handleCalls)
- * - `log-in`: nothing but a host name of ours
+ * - `page`: nothing but a host name of ours
+ * - `log-in`: the same, and no page of another origin
  * - `viewer`: an operator, of either role
  * - `admin`: an operator of role admin
  * - `metrics`: a client on this machine, or an operator
  *
  * Where the path names a workspace, the operator must be one of that workspace.
  */
-export type Access = "anyone" | "key" | "log-in" | "metrics" | OperatorAccess;
+export type Access = "anyone" | "key" | "page" | "log-in" | "metrics" | OperatorAccess;
 export type OperatorAccess = "viewer" | "admin";
 
 /**
@@ -30,6 +31,7 @@ export async function guard(exchange: Exchange, access: Access): Promise<Operato
   const host = headers.get("Host");
   if (access !== "metrics" && !isOwnHost(host, app.trust))
     throw forbidden("This host name is not one that xpose answers to here");
+  if (access === "page") return null;
   if (access === "log-in") {
     const origin = headers.get("Origin");
     if (origin !== null && !isSameOrigin(origin, host)) throw foreignOrigin();

@@ -1,10 +1,14 @@
 import type { Route } from "./router.ts";
 import { listEvents } from "./routes/audit.ts";
+import { about, budgets, corpora, me, overview, sources as sourceStates } from "./routes/dashboard.ts";
+import { lookUp, lookUpEvidence, lookUpResult, lookUpSources } from "./routes/dashboard-enrich.ts";
 import { enrich, evidence, poll, sources } from "./routes/enrich.ts";
 import { healthz, metrics, readyz } from "./routes/health.ts";
 import { listKeys, mintKey, revoke, rotate } from "./routes/keys.ts";
+import { asset, index } from "./routes/page.ts";
 import { logIn, logOut } from "./routes/session.ts";
 
+const dashboard = "/api/v1/dashboard";
 const workspace = "/api/v1/workspaces/{workspace_id}";
 
 /** Every route. A path segment in braces is one non-empty segment of any text; its route checks the form. */
@@ -20,6 +24,18 @@ export const routes: readonly Route[] = [
   { method: "GET", path: `${workspace}/audit`, access: "viewer", handle: listEvents },
   { method: "POST", path: "/api/v1/session", access: "log-in", handle: logIn },
   { method: "DELETE", path: "/api/v1/session", access: "viewer", handle: logOut },
+  { method: "GET", path: "/", access: "page", handle: index },
+  { method: "GET", path: "/assets/{name}", access: "page", handle: asset },
+  { method: "GET", path: `${dashboard}/about`, access: "page", handle: about },
+  { method: "GET", path: `${dashboard}/me`, access: "viewer", handle: me },
+  { method: "GET", path: `${dashboard}/overview`, access: "viewer", handle: overview },
+  { method: "GET", path: `${dashboard}/sources`, access: "viewer", handle: sourceStates },
+  { method: "GET", path: `${dashboard}/corpora`, access: "viewer", handle: corpora },
+  { method: "GET", path: `${dashboard}/budgets`, access: "admin", handle: budgets },
+  { method: "POST", path: `${dashboard}/enrich`, access: "viewer", handle: lookUp },
+  { method: "GET", path: `${dashboard}/enrich/{request_id}`, access: "viewer", handle: lookUpResult },
+  { method: "GET", path: `${dashboard}/enrich/{request_id}/sources`, access: "viewer", handle: lookUpSources },
+  { method: "GET", path: `${dashboard}/enrich/{request_id}/evidence`, access: "viewer", handle: lookUpEvidence },
   { method: "GET", path: "/healthz", access: "anyone", handle: healthz, isAlwaysOn: true },
   { method: "GET", path: "/readyz", access: "anyone", handle: readyz, isAlwaysOn: true },
   { method: "GET", path: "/metrics", access: "metrics", handle: metrics },

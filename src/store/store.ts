@@ -1,6 +1,6 @@
 import type { ApiKey, KeyStatus } from "../domain/api-key.ts";
 import type { AuditEvent, AuditHead, AuditRow, Author } from "../domain/audit.ts";
-import type { Charge, Limits } from "../domain/budget.ts";
+import type { Budget, BudgetKind, Charge, Limits } from "../domain/budget.ts";
 import type { Corpus, CorpusImport, CorpusSegment } from "../domain/corpus.ts";
 import type { Projection, Sighting } from "../domain/envelope.ts";
 import type { AppError } from "../domain/error.ts";
@@ -123,6 +123,11 @@ export interface Store {
   /** The last run of each source that has one, by source. */
   lastSourceRuns(): Promise<SourceRunRecord[]>;
 
+  /** What the dashboard shows of a workspace: its totals by hour since `since`, and the scans that are not finished. */
+  overview(workspaceId: WorkspaceId, since: Date): Promise<Overview>;
+  /** What the keys of a workspace that are not revoked have used, as it was written last; a window may be over. */
+  listBudgets(workspaceId: WorkspaceId): Promise<KeyBudget[]>;
+
   close(): void;
 }
 
@@ -236,6 +241,34 @@ export type RetentionLimits = {
   readonly answersBefore: Date;
   readonly sightingsBefore: Date;
 };
+
+export type Overview = {
+  readonly queuedCount: number;
+  readonly runningCount: number;
+  /** One row per hour with calls, ascending; `hour` is its start. */
+  readonly usage: readonly {
+    readonly hour: Date;
+    readonly requests: number;
+    readonly hits: number;
+    readonly polls: number;
+  }[];
+  /** How each source that was asked fared, by source, hour and outcome, ascending. */
+  readonly sources: readonly SourceHour[];
+};
+
+export type SourceHour = {
+  readonly source: string;
+  readonly hour: Date;
+  readonly outcome: Outcome;
+  readonly runCount: number;
+  /** Of all these runs together. */
+  readonly durationMs: number;
+  readonly lastEndedAt: Date;
+  readonly lastError: string | null;
+  readonly lastQuotaLeft: number | null;
+};
+
+export type KeyBudget = { readonly keyId: string; readonly kind: BudgetKind; readonly budget: Budget };
 
 /** One row of `/sources`. */
 export type SourceRunRecord = {

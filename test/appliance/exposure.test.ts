@@ -112,6 +112,9 @@ describe("the life of a scan (3.5, 5.4, 6)", () => {
 });
 
 describe("isolation (5.2, 6.1)", () => {
+  // Each poll takes one from the budget of its key.
+  const perRequest = new Set(["date", "x-correlation-id", "x-ratelimit-remaining", "x-ratelimit-reset"]);
+
   test("another workspace's scan is a 404 with the same body and headers as a missing one", async () => {
     const own = client(service.url, key);
     const other = client(service.url, appliance.mintKey("isolation", "other"));
@@ -123,8 +126,7 @@ describe("isolation (5.2, 6.1)", () => {
     );
     const seen = await Promise.all(
       answers.map(async (answer) => {
-        const each = ["date", "x-correlation-id", "x-ratelimit-remaining", "x-ratelimit-reset"];
-        const headers = [...answer.headers].filter(([name]) => !each.includes(name));
+        const headers = [...answer.headers].filter(([name]) => !perRequest.has(name));
         return JSON.stringify([answer.status, await answer.text(), headers]);
       }),
     );

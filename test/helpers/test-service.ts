@@ -24,6 +24,7 @@ import type { EnrichCall, PollCall, Store } from "../../src/store/store.ts";
 import { found, inventedSource } from "./invented-source.ts";
 import { ManualClock } from "./manual-clock.ts";
 import { testAuditKey, testAuthor } from "./test-author.ts";
+import { testDashboard } from "./test-dashboard.ts";
 
 export type LogLine = { readonly level: "warn" | "error"; readonly fields: object; readonly message: string };
 
@@ -125,6 +126,7 @@ export async function openTestService(options: TestServiceOptions = {}) {
     trail,
     trust: makeTrust([], []),
     logIns: openThrottle(10, 60_000, clock.steadyNow),
+    dashboard: testDashboard(clock, live),
     metrics: { countRequest: () => undefined, render: () => "" },
     whenSettled: (scanId, timeoutMs, signal) => runner.whenSettled(scanId, timeoutMs, signal),
     newScanId,

@@ -7,8 +7,9 @@ import { openTestService } from "../helpers/test-service.ts";
 
 const id = "3f2a8c1e-0000-4000-8000-000000000000";
 const pathOf = (path: string) => path.replaceAll(/\{\w+\}/g, id);
-const guarded = routes.filter(({ access }) => ["log-in", "viewer", "admin"].includes(access));
-const open = routes.filter(({ access }) => !["log-in", "viewer", "admin"].includes(access));
+const guardedAccess = ["page", "log-in", "viewer", "admin"];
+const guarded = routes.filter(({ access }) => guardedAccess.includes(access));
+const open = routes.filter(({ access }) => !guardedAccess.includes(access));
 
 describe("2, 12.2 a host name that is not ours", () => {
   test.each(guarded)("is 403 on $method $path before anything else, with and without credentials", async (route) => {

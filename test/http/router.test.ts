@@ -10,7 +10,7 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 describe("0.5 and 2: routing needs no credentials", () => {
   test.each([
-    { method: "GET", path: "/", status: 404 },
+    { method: "GET", path: "/index.html", status: 404 },
     { method: "GET", path: "/api", status: 404 },
     { method: "POST", path: "/api/v1/soc/enrich/", status: 404 },
     { method: "POST", path: "/API/v1/soc/enrich", status: 404 },

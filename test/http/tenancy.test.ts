@@ -75,7 +75,11 @@ function refusedOperator(caller: Caller, ids: Ids, needs: "viewer" | "admin", is
 }
 
 const pollRow: Row = (caller, ids) => refusedKey(caller) ?? (isOwn(caller, ids["request_id"]) ? 200 : 404);
+const viewerRow: Row = (caller, ids) => refusedOperator(caller, ids, "viewer", false) ?? 200;
+const lookUpRow: Row = (caller, ids) =>
+  refusedOperator(caller, ids, "viewer", false) ?? (isOwn(caller, ids["request_id"]) ? 200 : 404);
 const workspace = "/api/v1/workspaces/{workspace_id}";
+const dashboard = "/api/v1/dashboard";
 const declared: Readonly<Record<string, Row>> = {
   "POST /api/v1/soc/enrich": (caller) => refusedKey(caller) ?? 202,
   "GET /api/v1/soc/enrich/{request_id}": pollRow,
@@ -93,6 +97,18 @@ const declared: Readonly<Record<string, Row>> = {
   // A token has no session to end.
   "DELETE /api/v1/session": (caller, ids) =>
     refusedOperator(caller, ids, "viewer", true) ?? (caller.startsWith("session") ? 204 : 401),
+  "GET /": () => 200,
+  "GET /assets/{name}": (_caller, ids) => (ids["name"] === "own" ? 200 : 404),
+  [`GET ${dashboard}/about`]: () => 200,
+  [`GET ${dashboard}/me`]: viewerRow,
+  [`GET ${dashboard}/overview`]: viewerRow,
+  [`GET ${dashboard}/sources`]: viewerRow,
+  [`GET ${dashboard}/corpora`]: viewerRow,
+  [`GET ${dashboard}/budgets`]: (caller, ids) => refusedOperator(caller, ids, "admin", false) ?? 200,
+  [`POST ${dashboard}/enrich`]: (caller, ids) => refusedOperator(caller, ids, "viewer", true) ?? 202,
+  [`GET ${dashboard}/enrich/{request_id}`]: lookUpRow,
+  [`GET ${dashboard}/enrich/{request_id}/sources`]: lookUpRow,
+  [`GET ${dashboard}/enrich/{request_id}/evidence`]: lookUpRow,
   "GET /healthz": () => 200,
   "GET /readyz": () => 200,
   // Asked from another machine.
@@ -179,6 +195,7 @@ async function open() {
   const ids: Readonly<Record<string, Record<"own" | "foreign", string>>> = {
     request_id: { own: scan, foreign: foreignScan },
     workspace_id: { own: tenant.id, foreign: other.id },
+    name: { own: "app-0a1b2c3d.js", foreign: "app-00000000.js" },
     key_id: { own: (await addKey(service, tenant)).id, foreign: (await addKey(service, other)).id },
   };
   const texts: Record<string, (name: string) => string> = {
@@ -194,6 +211,7 @@ async function open() {
       const filled = path.replaceAll(/\{(\w+)\}/g, (_match, name: string) => texts[kinds[name] ?? ""]?.(name) ?? "");
       const content: Record<string, unknown> = {
         "POST /api/v1/soc/enrich": { indicator: { type: "email", value: "new@example.com" } },
+        [`POST ${dashboard}/enrich`]: { indicator: { type: "email", value: "new@example.com" } },
         [`POST ${workspace}/keys`]: { name: "new" },
         "POST /api/v1/session": { token: "" },
       };

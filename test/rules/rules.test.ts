@@ -56,7 +56,7 @@ test("files and folders of src are named in kebab-case", () => {
 });
 
 test("no file of src is named after what it is instead of what is in it", () => {
-  const vague = /\/(?:utils?|helpers?|types|index|common|misc|shared)\.ts$/;
+  const vague = /\/(?:utils?|helpers?|types|index|common|misc|shared)\.tsx?$/;
   expect(sourceFiles.filter((path) => vague.test(path))).toEqual([]);
 });
 

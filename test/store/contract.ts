@@ -629,6 +629,72 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       });
     });
 
+    describe("overview", () => {
+      const hour = 60 * minute;
+
+      test("calls are counted by hour and workspace, hits and polls apart", async () => {
+        const { scanId } = await scanNow(acme);
+        await serve(enrichCall(acme));
+        await poll(acme, scanId);
+        now = later(hour);
+        await serve(enrichCall(acme, { who: john }));
+        await serve(enrichCall(other));
+        const { usage, queuedCount, runningCount } = await store.overview(acme, start);
+        expect(usage).toEqual([
+          { hour: start, requests: 2, hits: 1, polls: 1 },
+          { hour: now, requests: 1, hits: 0, polls: 0 },
+        ]);
+        expect([queuedCount, runningCount]).toEqual([1, 0]);
+        expect((await store.overview(acme, later(1))).usage).toEqual([]);
+      });
+
+      test("a source that was asked counts by hour and outcome, with its last run; a reused answer does not", async () => {
+        await queue(acme);
+        const reused = run("corpus", answer("corpus"), { isReused: true });
+        await settle(await claimed(), [run("hibp", null, { quotaLeft: 3 }), reused]);
+        await queue(acme, john);
+        const last = run("hibp", null, { error: "tls", endedAt: later(1), durationMs: 7 });
+        await settle(await claimed(), [last]);
+        await queue(other);
+        await settle(await claimed(), [run("hibp", answer("hibp"))]);
+        const counted = { source: "hibp", hour: start, outcome: "failed", runCount: 2, durationMs: 12 };
+        const ended = { lastEndedAt: later(1), lastError: "tls", lastQuotaLeft: null };
+        expect((await store.overview(acme, start)).sources).toEqual([{ ...counted, ...ended }]);
+      });
+
+      test("a scan that is claimed runs, in its own workspace only", async () => {
+        await queue(acme);
+        await claimed();
+        expect(await store.overview(acme, start)).toMatchObject({ queuedCount: 0, runningCount: 1 });
+        expect(await store.overview(other, start)).toMatchObject({ queuedCount: 0, runningCount: 0 });
+      });
+
+      test("totals of sources go with the scans that they tell of", async () => {
+        await scanNow(acme);
+        await store.removeExpired(
+          { scansFinishedBefore: later(hour), answersBefore: start, sightingsBefore: start },
+          10,
+        );
+        expect((await store.overview(acme, start)).sources).toEqual([]);
+      });
+
+      test("budgets of keys that are not revoked, of this workspace only", async () => {
+        const [key, revoked, foreign] = [newKey(), newKey(), newKey()];
+        for (const [workspaceId, one] of [
+          [acme, key],
+          [acme, revoked],
+          [other, foreign],
+        ] as const) {
+          await store.insertKey(workspaceId, one, testAuthor);
+          await serve(enrichCall(workspaceId, { caller: { keyHash: one.hash } }));
+        }
+        await store.revokeKey(acme, revoked.id, testAuthor);
+        expect(await store.listBudgets(acme)).toEqual([
+          { keyId: key.id, kind: "request", budget: { windowStartedAt: start, count: 1 } },
+        ]);
+      });
+    });
+
     describe("retention", () => {
       const never = new Date(0);
       const nothing = { scansFinishedBefore: never, answersBefore: never, sightingsBefore: never };

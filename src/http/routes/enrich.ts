@@ -84,7 +84,9 @@ export function outcomeOf(reply: ReplyBody): string {
 }
 
 /** A fault found here is kept: the key, the plan and the budget are checked first (CONTRACT.md 2). */
-async function readIndicator(request: Request): Promise<{ indicator: Indicator | null; fault: AppError | null }> {
+export async function readIndicator(
+  request: Request,
+): Promise<{ indicator: Indicator | null; fault: AppError | null }> {
   try {
     const parsed = enrichBody.safeParse(await readJson(request, maxBodyBytes, { isFramed: true }));
     if (!parsed.success) {
@@ -143,7 +145,8 @@ async function read(exchange: Exchange, view: PollCall["view"]): Promise<Respons
   return toResponse(reply, limitHeaders(reply.charge, app.now()));
 }
 
-function toResponse(reply: Reply, headers: Readonly<Record<string, string>>): Response {
+/** The answer that a reply is. `path` is where the caller polls. */
+export function toResponse(reply: Reply, headers: Readonly<Record<string, string>>, path = enrichPath): Response {
   switch (reply.kind) {
     case "refused": {
       const isLimit = reply.error.code === "rate_limited" && reply.charge !== undefined;
@@ -152,7 +155,7 @@ function toResponse(reply: Reply, headers: Readonly<Record<string, string>>): Re
     }
     case "accepted": {
       const { scanId, indicator } = reply;
-      const pollUrl = `${enrichPath}/${scanId}`;
+      const pollUrl = `${path}/${scanId}`;
       const body = { status: "scanning", request_id: scanId, poll_url: pollUrl, indicator };
       return jsonResponse(202, JSON.stringify(body), { ...headers, Location: pollUrl, "Retry-After": "1" });
     }
@@ -177,7 +180,7 @@ function toResponse(reply: Reply, headers: Readonly<Record<string, string>>): Re
   }
 }
 
-function envelopeResponse(
+export function envelopeResponse(
   { scanId, envelopeTail, digest, isPartial }: CompletedReply,
   cache: "hit" | "miss_scan_complete",
   headers: Readonly<Record<string, string>>,

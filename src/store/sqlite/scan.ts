@@ -25,6 +25,7 @@ import type {
   SourceRunRecord,
 } from "../store.ts";
 import type { Connection } from "./driver.ts";
+import type { overviewTable } from "./overview.ts";
 import type { readyResultTable } from "./ready-result.ts";
 import { toDate } from "./workspace.ts";
 
@@ -99,7 +100,11 @@ export type NewScan = {
  * Scans with all that hangs on them: source runs, answers, the ledger and the evidence. Newer and older go by
  * rank and rowid, never by a time: the clock may move back.
  */
-export function scanTable(connection: Connection, ready: Pick<ReturnType<typeof readyResultTable>, "save">) {
+export function scanTable(
+  connection: Connection,
+  ready: Pick<ReturnType<typeof readyResultTable>, "save">,
+  totals: Pick<ReturnType<typeof overviewTable>, "countRun">,
+) {
   const newestFinished = connection.prepare<[string, string], FactsRow>(
     `SELECT ${factsColumns} FROM scan WHERE indicator_hash = ? AND workspace_id = ? AND finished_rank IS NOT NULL
      ORDER BY finished_rank DESC LIMIT ${newestCount}`,
@@ -217,6 +222,7 @@ export function scanTable(connection: Connection, ready: Pick<ReturnType<typeof 
       const missing = JSON.stringify(run.answer?.missing ?? []);
       const { source, outcome, durationMs, endedAt, error, quotaLeft } = run;
       saveRun.run(row.id, source, outcome, findingCount, durationMs, endedAt.getTime(), error, missing, quotaLeft);
+      if (!run.isReused) totals.countRun(row.workspace_id, run);
       if (run.outcome === "failed") markFailed.run(row.indicator_hash, row.workspace_id, source);
       if (run.answer === null || run.isReused) continue;
       const { fingerprint, confidence, origin, answeredAt, sha256, findings } = run.answer;

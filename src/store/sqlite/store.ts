@@ -21,6 +21,7 @@ import {
 } from "./driver.ts";
 import { currentVersion, migrate, schemaVersion } from "./migrate.ts";
 import { operatorTable } from "./operator.ts";
+import { overviewTable } from "./overview.ts";
 import { paceTable } from "./pace.ts";
 import { readyResultTable } from "./ready-result.ts";
 import { scanTable } from "./scan.ts";
@@ -46,6 +47,7 @@ export class SqliteStore implements port.Store {
   readonly #sources: ReturnType<typeof sourceTable>;
   readonly #workspaces: ReturnType<typeof workspaceTable>;
   readonly #keys: ReturnType<typeof apiKeyTable>;
+  readonly #overview: ReturnType<typeof overviewTable>;
   readonly #scans: ReturnType<typeof scanTable>;
   readonly #corpora: ReturnType<typeof corpusTable>;
   readonly #pace: ReturnType<typeof paceTable>;
@@ -57,8 +59,9 @@ export class SqliteStore implements port.Store {
     this.#workspaces = workspaceTable(connection, this.#audit);
     this.#operators = operatorTable(connection, this.#audit);
     this.#keys = apiKeyTable(connection, this.#audit);
+    this.#overview = overviewTable(connection);
     const ready = readyResultTable(connection);
-    this.#scans = scanTable(connection, ready);
+    this.#scans = scanTable(connection, ready, this.#overview);
     this.#corpora = corpusTable(connection, this.#audit);
     this.#sources = sourceTable(connection, this.#audit);
     this.#pace = paceTable(connection);
@@ -156,7 +159,11 @@ export class SqliteStore implements port.Store {
   }
 
   removeExpired(limits: port.RetentionLimits, maxRows: number): Promise<number> {
-    return this.#write(() => this.#scans.removeExpired(limits, maxRows));
+    return this.#write(() => {
+      // Totals are not counted: they are few, and never the reason to come again at once.
+      this.#overview.removeBefore(limits.scansFinishedBefore, maxRows);
+      return this.#scans.removeExpired(limits, maxRows);
+    });
   }
 
   insertKey(workspaceId: WorkspaceId, key: port.NewApiKey, by: Author): Promise<ApiKey> {
@@ -285,6 +292,14 @@ export class SqliteStore implements port.Store {
 
   lastSourceRuns(): Promise<port.SourceRunRecord[]> {
     return this.#read(() => this.#scans.lastRuns());
+  }
+
+  overview(workspaceId: WorkspaceId, since: Date): Promise<port.Overview> {
+    return this.#read(() => this.#overview.of(workspaceId, since));
+  }
+
+  listBudgets(workspaceId: WorkspaceId): Promise<port.KeyBudget[]> {
+    return this.#read(() => this.#overview.budgetsOf(workspaceId));
   }
 
   close(): void {

@@ -1,0 +1,11 @@
+import { CopyButton } from "./copy-button.tsx";
+
+/** A line to type or paste, with a button that copies it. */
+export function CommandLine({ text, label = "Copy" }: { text: string; label?: string }) {
+  return (
+    <div class={text.includes("\n") ? "command-line tall" : "command-line"}>
+      <code>{text}</code>
+      <CopyButton text={text} label={label} />
+    </div>
+  );
+}

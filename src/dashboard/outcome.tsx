@@ -1,0 +1,44 @@
+import { Icon } from "./icon.tsx";
+import type { Outcome } from "./wire.ts";
+
+export const outcomeText: Readonly<Record<Outcome, string>> = {
+  ok: "findings",
+  no_data: "no data",
+  failed: "failed",
+  skipped: "skipped",
+};
+
+/** The same after a count of runs: "12 with findings". */
+export const runText: Readonly<Record<Outcome, string>> = { ...outcomeText, ok: "with findings" };
+
+/** What each reason means for who looks at it (CONTRACT.md 6.5). */
+const errorText: Readonly<Record<string, string>> = {
+  not_configured: "its API is not open to this installation",
+  auth: "it refused the configured key",
+  rate_limited: "its quota is used up for now",
+  timeout: "no answer in time",
+  unreachable: "no connection",
+  tls: "its certificate was refused",
+  http_4xx: "it refused the request",
+  http_5xx: "it has a fault of its own",
+  redirect: "it points elsewhere, which is never followed",
+  too_large: "its answer is too large",
+  bad_answer: "its answer is not what it should be",
+  not_installed: "its program is not installed",
+  unsupported: "it cannot be asked about such an address",
+  internal: "an error of xpose, see the log",
+};
+
+export function explainError(error: string): string {
+  return errorText[error] ?? "no reason was recorded";
+}
+
+/** How a source ended, as a word with a shape, never by colour alone. */
+export function OutcomeLabel({ outcome }: { outcome: Outcome }) {
+  return (
+    <span class={`outcome ${outcome}`}>
+      {outcome === "failed" ? <Icon name="alert" /> : <i />}
+      {outcomeText[outcome]}
+    </span>
+  );
+}

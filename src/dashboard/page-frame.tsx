@@ -1,0 +1,20 @@
+import type { ComponentChildren } from "preact";
+import { useErrorBoundary } from "preact/hooks";
+import { Icon } from "./icon.tsx";
+
+/** Holds one page: a fault in drawing it is told in its place and takes nothing else away. */
+export function PageFrame({ children }: { children: ComponentChildren }) {
+  const [error, reset] = useErrorBoundary((fault: unknown) => console.error(fault));
+  if (error === undefined) return <>{children}</>;
+  return (
+    <div class="notice bad" role="alert">
+      <Icon name="alert" />
+      <p>
+        This page could not be drawn: an error of xpose, or an answer of another version. The console has the details.
+      </p>
+      <button type="button" class="button" onClick={reset}>
+        Try again
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,21 @@
+type ReliabilityProps = { readonly confidence: number };
+
+/** How far a source is to be relied on: a tier, and the number that it comes from (CONTRACT.md 7.4). */
+export function Reliability({ confidence }: ReliabilityProps) {
+  const tier = tierOf(confidence);
+  return (
+    <span class="reliability" title="Reliability of the source. It says nothing about the address or the finding.">
+      <span class={`tier ${tier}`}>
+        <i />
+        <i />
+        <i />
+      </span>
+      {tier} <span class="quiet">{confidence.toFixed(2)}</span>
+    </span>
+  );
+}
+
+function tierOf(confidence: number): "high" | "medium" | "low" {
+  if (confidence >= 0.8) return "high";
+  return confidence >= 0.6 ? "medium" : "low";
+}

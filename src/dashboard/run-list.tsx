@@ -1,0 +1,56 @@
+import { Foreign } from "./foreign.tsx";
+import { formatMs, plural } from "./format.ts";
+import { explainError, OutcomeLabel } from "./outcome.tsx";
+import type { Outcome, SourceRun } from "./wire.ts";
+
+const order: readonly Outcome[] = ["failed", "skipped", "ok", "no_data"];
+
+type RunListProps = {
+  readonly runs: readonly SourceRun[];
+  /** Names of sources that have not ended yet. */
+  readonly waiting: readonly string[];
+};
+
+/** How each source fared in a scan; what failed stands first. */
+export function RunList({ runs, waiting }: RunListProps) {
+  const sorted = runs.toSorted((a, b) => order.indexOf(a.outcome) - order.indexOf(b.outcome));
+  return (
+    <ul class="runs">
+      {sorted.map((run) => (
+        <li key={run.source} class={`run ${run.outcome}`}>
+          <OutcomeLabel outcome={run.outcome} />
+          <strong>
+            <Foreign text={run.source} />
+          </strong>
+          <span class="quiet">
+            <Foreign text={resultText(run)} />
+          </span>
+          {run.error === null ? null : (
+            <span class="mono small">
+              <Foreign text={run.error} />
+            </span>
+          )}
+          <span class="quiet small end">{formatMs(run.duration_ms)}</span>
+        </li>
+      ))}
+      {waiting.map((name) => (
+        <li key={name} class="run waiting">
+          <span class="outcome">
+            <i class="spinner" />
+            asking
+          </span>
+          <strong>
+            <Foreign text={name} />
+          </strong>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function resultText({ outcome, findings, error, missing }: SourceRun): string {
+  const lacks = missing.length === 0 ? "" : `; its plan lacks ${missing.join(", ")}`;
+  if (outcome === "failed") return `${explainError(error ?? "")}; what it knows is missing here`;
+  if (outcome === "skipped") return "not asked: the appliance is offline";
+  return (outcome === "ok" ? plural(findings, "finding") : "knows nothing about this address") + lacks;
+}

@@ -1,0 +1,45 @@
+import { useEffect, useState } from "preact/hooks";
+
+export type Theme = "light" | "dark";
+
+const storageKey = "xpose-theme";
+const darkQuery = matchMedia("(prefers-color-scheme: dark)");
+
+/** The theme that was chosen on this device, else that of the system. */
+export function useTheme(): { theme: Theme; toggle: () => void } {
+  const [chosen, setChosen] = useState(readChoice);
+  const [system, setSystem] = useState<Theme>(darkQuery.matches ? "dark" : "light");
+  const theme = chosen ?? system;
+  useEffect(() => {
+    const follow = () => setSystem(darkQuery.matches ? "dark" : "light");
+    darkQuery.addEventListener("change", follow);
+    return () => darkQuery.removeEventListener("change", follow);
+  }, []);
+  applyTheme(theme);
+  return {
+    theme,
+    toggle() {
+      const next = theme === "dark" ? "light" : "dark";
+      setChosen(next);
+      try {
+        localStorage.setItem(storageKey, next);
+      } catch {
+        // Storage is switched off: the choice lasts as long as the page.
+      }
+    },
+  };
+}
+
+/** Before anything is drawn, so that colours are right from the first frame. */
+function applyTheme(theme: Theme): void {
+  document.documentElement.dataset["theme"] = theme;
+}
+
+function readChoice(): Theme | null {
+  try {
+    const stored = localStorage.getItem(storageKey);
+    return stored === "light" || stored === "dark" ? stored : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,31 @@
+import type { Live } from "../scans/live.ts";
+import type { Page } from "./page.ts";
+import type { Throttle } from "./throttle.ts";
+
+/** What the dashboard shows and the API does not need. */
+export type Dashboard = {
+  readonly page: Page;
+  readonly version: string;
+  /** `server.source_url`; null when it is not set. */
+  readonly sourceUrl: string | null;
+  readonly startedAt: Date;
+  /** Look-ups from the page, per operator. */
+  readonly lookUps: Throttle;
+  readonly live: () => Live;
+  /** Of this process since its start: times of answers on a route, and how late its event loop was. */
+  readonly measure: () => Measures;
+  /** Of the file system that holds the data directory; null when it cannot be read. */
+  readonly disk: () => DiskSpace | null;
+};
+
+/** Milliseconds below which this share of all values lies. */
+export type Quantiles = { readonly p50: number; readonly p95: number; readonly p99: number };
+
+export type Measures = {
+  /** Null before the first answer. */
+  readonly answers: Quantiles | null;
+  readonly eventLoop: Quantiles;
+  readonly memoryBytes: number;
+};
+
+export type DiskSpace = { readonly freeBytes: number; readonly totalBytes: number; readonly databaseBytes: number };

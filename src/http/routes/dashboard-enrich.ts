@@ -1,0 +1,65 @@
+import { AppError } from "../../domain/error.ts";
+import type { ScanId } from "../../domain/scan.ts";
+import { isId } from "../../domain/workspace.ts";
+import type { PollCall } from "../../store/store.ts";
+import { discardBody } from "../body.ts";
+import { errorResponse } from "../errors.ts";
+import { type OperatorExchange, originOf } from "../exchange.ts";
+import { envelopeResponse, readIndicator, toResponse } from "./enrich.ts";
+
+const path = "/api/v1/dashboard/enrich";
+
+/**
+ * POST /api/v1/dashboard/enrich: a look-up from the page, in the name of its operator. Bodies and answers are those of
+ * the exposure API; the limit is the operator's own instead of a key's.
+ */
+export async function lookUp(exchange: OperatorExchange): Promise<Response> {
+  const { request, operator, app } = exchange;
+  const waitSeconds = app.dashboard.lookUps.take(operator.id);
+  if (waitSeconds !== null) {
+    await discardBody(request);
+    const error = new AppError("rate_limited", "Too many look-ups by this operator in a minute");
+    return errorResponse(error, { "Retry-After": String(waitSeconds) });
+  }
+  const { indicator, fault } = await readIndicator(request);
+  const reply = await app.calls.serve({
+    kind: "enrich",
+    caller: callerOf(exchange),
+    from: originOf(exchange),
+    fault,
+    indicator,
+    indicatorHash: indicator === null ? "" : app.hashOf(indicator),
+    newScanId: app.newScanId(),
+    runner: null,
+  });
+  return reply.kind === "completed" ? envelopeResponse(reply, "hit", {}) : toResponse(reply, {}, path);
+}
+
+/** GET /api/v1/dashboard/enrich/{request_id} */
+export function lookUpResult(exchange: OperatorExchange): Promise<Response> {
+  return read(exchange, "envelope");
+}
+
+/** GET /api/v1/dashboard/enrich/{request_id}/sources */
+export function lookUpSources(exchange: OperatorExchange): Promise<Response> {
+  return read(exchange, "sources");
+}
+
+/** GET /api/v1/dashboard/enrich/{request_id}/evidence */
+export function lookUpEvidence(exchange: OperatorExchange): Promise<Response> {
+  return read(exchange, "evidence");
+}
+
+async function read(exchange: OperatorExchange, view: PollCall["view"]): Promise<Response> {
+  const { request, parameters, app } = exchange;
+  await discardBody(request);
+  const id = parameters["request_id"] ?? "";
+  const scanId = isId(id) ? (id as ScanId) : null;
+  const from = originOf(exchange);
+  const caller = callerOf(exchange);
+  return toResponse(await app.calls.serve({ kind: "poll", caller, from, scanId, view, isCharged: false }), {}, path);
+}
+
+function callerOf({ operator }: OperatorExchange) {
+  return { workspaceId: operator.workspaceId, actor: `operator:${operator.name}` };
+}

@@ -1,0 +1,199 @@
+import { findBySession } from "../../access/operator.ts";
+import { limitOf, readBudget } from "../../domain/budget.ts";
+import type { Corpus } from "../../domain/corpus.ts";
+import { timestamp } from "../../domain/envelope.ts";
+import { AppError } from "../../domain/error.ts";
+import type { Outcome } from "../../domain/scan.ts";
+import { hasApiAccess, type Workspace } from "../../domain/workspace.ts";
+import type { SourceHour } from "../../store/store.ts";
+import { sessionSecret } from "../credentials.ts";
+import { jsonResponse } from "../errors.ts";
+import type { Exchange, OperatorExchange } from "../exchange.ts";
+
+const hourMs = 3_600_000;
+/** The overview covers so many hours, the current one included. */
+const hours = 24;
+
+/**
+ * GET /api/v1/dashboard/about: what anybody who sees the page may know, the offer of the source above all (AGPL 13), and
+ * whether the browser has a session. It looks at no token, so nobody can try one here.
+ */
+export async function about({ request, app }: Exchange): Promise<Response> {
+  const secret = sessionSecret(request.headers);
+  const operator = secret === null ? null : await findBySession(secret, app.store, app.keys, app.now());
+  const { sourceUrl } = app.dashboard;
+  return json({ licence: "AGPL-3.0-only", source_url: sourceUrl, has_session: operator !== null });
+}
+
+/** GET /api/v1/dashboard/me */
+export async function me(exchange: OperatorExchange): Promise<Response> {
+  const { operator, app } = exchange;
+  const workspace = await ownWorkspace(exchange);
+  const { limits } = app.dashboard.live();
+  const isOpen = hasApiAccess(workspace.plan);
+  return json({
+    operator: { name: operator.name, role: operator.role, created_at: timestamp(operator.createdAt) },
+    workspace: {
+      id: workspace.id,
+      name: workspace.name,
+      plan: workspace.plan,
+      status: workspace.disabledAt === null ? "active" : "disabled",
+    },
+    api_access: isOpen,
+    rate_limit: isOpen
+      ? { limit: limitOf(limits, workspace.plan, "request"), window_seconds: limits.windowMs / 1000 }
+      : null,
+    version: app.dashboard.version,
+  });
+}
+
+/** GET /api/v1/dashboard/budgets: what each key has used of its limit. For admins, as everything about keys. */
+export async function budgets(exchange: OperatorExchange): Promise<Response> {
+  const { operator, app } = exchange;
+  const workspace = await ownWorkspace(exchange);
+  const { limits } = app.dashboard.live();
+  const limit = limitOf(limits, workspace.plan, "request");
+  const now = app.now();
+  const rows = (await app.store.listBudgets(operator.workspaceId)).filter(({ kind }) => kind === "request");
+  return json({
+    limit,
+    window_seconds: limits.windowMs / 1000,
+    budgets: rows.map(({ keyId, budget }) => {
+      const { remaining, resetInMs } = readBudget(budget, Math.max(1, limit), limits.windowMs, now);
+      return { key_id: keyId, used: Math.max(0, limit - remaining), resets_in_seconds: Math.ceil(resetInMs / 1000) };
+    }),
+  });
+}
+
+/** GET /api/v1/dashboard/overview */
+export async function overview({ operator, app }: OperatorExchange): Promise<Response> {
+  const now = app.now();
+  const firstHour = hourOf(now) - (hours - 1) * hourMs;
+  const { store, dashboard } = app;
+  const { queuedCount, runningCount, usage, sources } = await store.overview(operator.workspaceId, new Date(firstHour));
+  const byHour = new Map(usage.map((row) => [row.hour.getTime(), row]));
+  const { answers, eventLoop, memoryBytes } = dashboard.measure();
+  const disk = dashboard.disk();
+  const corpora = visibleTo(operator.workspaceId, await store.listCorpora());
+  return json({
+    at: timestamp(now),
+    started_at: timestamp(dashboard.startedAt),
+    version: dashboard.version,
+    hours: Array.from({ length: hours }, (_, index) => {
+      const hour = firstHour + index * hourMs;
+      const { requests = 0, hits = 0, polls = 0 } = byHour.get(hour) ?? {};
+      return { hour: timestamp(new Date(hour)), requests, hits, polls };
+    }),
+    scans: { queued: queuedCount, running: runningCount },
+    sources: sourceTotals(sources, firstHour),
+    corpora: corpora.map((corpus) => corpusBody(corpus)),
+    answers_ms: answers,
+    event_loop_ms: eventLoop,
+    memory_bytes: memoryBytes,
+    disk:
+      disk === null
+        ? null
+        : { free_bytes: disk.freeBytes, total_bytes: disk.totalBytes, database_bytes: disk.databaseBytes },
+  });
+}
+
+/** GET /api/v1/dashboard/sources: those that a scan of this workspace asks. Others are not shown, not even by name. */
+export async function sources(exchange: OperatorExchange): Promise<Response> {
+  const { operator, app } = exchange;
+  const workspace = await ownWorkspace(exchange);
+  const firstHour = hourOf(app.now()) - (hours - 1) * hourMs;
+  const fared = await app.store.overview(operator.workspaceId, new Date(firstHour));
+  const totals = new Map(sourceTotals(fared.sources, firstHour).map((total) => [total.source, total]));
+  const configured = app.dashboard.live().sourcesOf(workspace, await app.store.listCorpora());
+  return json({
+    sources: configured.map(({ name, kind, confidence, origin, timeoutMs, isAllowed }) => ({
+      name,
+      kind,
+      state: isAllowed ? "enabled" : "offline",
+      confidence,
+      origin,
+      timeout_ms: timeoutMs,
+      day: totals.get(name) ?? null,
+    })),
+  });
+}
+
+/** GET /api/v1/dashboard/corpora: those that this workspace sees. */
+export async function corpora({ operator, app }: OperatorExchange): Promise<Response> {
+  const visible = visibleTo(operator.workspaceId, await app.store.listCorpora());
+  return json({ corpora: visible.map((corpus) => corpusBody(corpus)) });
+}
+
+async function ownWorkspace({ operator, app }: OperatorExchange): Promise<Workspace> {
+  const workspace = await app.store.findWorkspace(operator.workspaceId);
+  if (workspace === null) throw new AppError("not_found", "There is no such workspace");
+  return workspace;
+}
+
+function visibleTo(workspaceId: Workspace["id"], all: readonly Corpus[]): Corpus[] {
+  return all.filter(({ scope }) => scope === null || scope === workspaceId);
+}
+
+function corpusBody({ name, scope, confidence, origin, imports, segments }: Corpus) {
+  const files = imports.map(({ fileName, format, importer, readCount, recordCount, importedAt, sha256 }) => ({
+    file_name: fileName,
+    format,
+    importer,
+    read: readCount,
+    records: recordCount,
+    imported_at: timestamp(importedAt),
+    sha256,
+  }));
+  return {
+    name,
+    scope: scope === null ? "all" : "workspace",
+    confidence,
+    origin,
+    records: files.reduce((sum, { records }) => sum + records, 0),
+    // Merged segments hold records of other corpora too: what is on the disk for this one is at most this.
+    bytes: segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    imports: files,
+  };
+}
+
+type Counts = Record<Outcome, number>;
+
+/** One entry per source: its runs by outcome, hour by hour and together, and how the last one ended. */
+function sourceTotals(rows: readonly SourceHour[], firstHour: number) {
+  return [...Map.groupBy(rows, ({ source }) => source)].map(([source, own]) => {
+    const byHour = Array.from({ length: hours }, noRuns);
+    const total = noRuns();
+    for (const { hour, outcome, runCount } of own) {
+      const counts = byHour[Math.floor((hour.getTime() - firstHour) / hourMs)];
+      if (counts !== undefined) counts[outcome] += runCount;
+      total[outcome] += runCount;
+    }
+    const last = own.reduce((latest, row) => (row.lastEndedAt >= latest.lastEndedAt ? row : latest));
+    const runCount = own.reduce((sum, row) => sum + row.runCount, 0);
+    const durationMs = own.reduce((sum, row) => sum + row.durationMs, 0);
+    return {
+      source,
+      outcomes: total,
+      by_hour: byHour,
+      mean_ms: Math.round(durationMs / Math.max(1, runCount)),
+      last: {
+        outcome: last.outcome,
+        error: last.lastError,
+        at: timestamp(last.lastEndedAt),
+        quota_left: last.lastQuotaLeft,
+      },
+    };
+  });
+}
+
+function noRuns(): Counts {
+  return { ok: 0, no_data: 0, failed: 0, skipped: 0 };
+}
+
+function hourOf(at: Date): number {
+  return at.getTime() - (at.getTime() % hourMs);
+}
+
+function json(body: object): Response {
+  return jsonResponse(200, JSON.stringify(body));
+}
