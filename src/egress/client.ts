@@ -1,6 +1,6 @@
 import { promisify } from "node:util";
 import { brotliDecompress, gunzip, inflate } from "node:zlib";
-import { Client, errors } from "undici/index.js";
+import type { Client } from "undici/index.js";
 import { SourceError } from "../domain/error.ts";
 import {
   type Connected,
@@ -55,6 +55,10 @@ export type HttpClientOptions = {
   readonly resolve?: Resolve;
 };
 
+/** Loaded with the first request: an appliance in an air gap never does, and saves a quarter of its memory. */
+const loadUndici = () => import("undici/index.js");
+type Undici = Awaited<ReturnType<typeof loadUndici>>;
+
 const defaultMaxBytes = 1024 * 1024;
 const defaultConnectTimeoutMs = 10_000;
 const maxConnections = 64;
@@ -70,7 +74,12 @@ const maxConnections = 64;
 export function openHttpClient(options: HttpClientOptions): HttpClient & { readonly close: () => Promise<void> } {
   const { resolve = resolveHost, connectTimeoutMs = defaultConnectTimeoutMs } = options;
   const proxy = options.proxy === null ? null : parseProxy(options.proxy);
-  const trusted = trust([options.systemCa ?? systemCa(), ...(options.extraCa === null ? [] : [options.extraCa])]);
+  // A certificate that cannot be used is told now; without one, the system's are read when they are needed.
+  let knownTrust = options.extraCa === null ? null : trust([options.systemCa ?? systemCa(), options.extraCa]);
+  const trusted = () => {
+    knownTrust ??= trust([options.systemCa ?? systemCa()]);
+    return knownTrust;
+  };
   const turnstile = openTurnstile(maxConnections);
   const closing = new AbortController();
   const running = new Set<Promise<unknown>>();
@@ -101,16 +110,16 @@ export function openHttpClient(options: HttpClientOptions): HttpClient & { reado
     try {
       if (usedProxy === null) {
         const socket = await connectTcp(url, resolve, signal);
-        return url.protocol === "https:" ? await startTls(socket, url, trusted, signal) : socket;
+        return url.protocol === "https:" ? await startTls(socket, url, trusted(), signal) : socket;
       }
       // Names are resolved by the proxy, so that only a written address can be refused here.
       if (isForbiddenAddress(url.hostname)) throw new SourceError("unreachable", `${url.host}: refused address`);
       const socket = await connectTcp(usedProxy.url, resolve, signal);
       const toProxy =
-        usedProxy.url.protocol === "https:" ? await startTls(socket, usedProxy.url, trusted, signal) : socket;
+        usedProxy.url.protocol === "https:" ? await startTls(socket, usedProxy.url, trusted(), signal) : socket;
       if (url.protocol === "http:") return toProxy;
       const tunnel = await openTunnel(toProxy, url, usedProxy, signal);
-      return await startTls(tunnel, url, trusted, signal);
+      return await startTls(tunnel, url, trusted(), signal);
     } catch (error) {
       if (limit.aborted) throw new SourceError("timeout", `${url.host}: no connection in time`);
       throw error;
@@ -125,7 +134,8 @@ export function openHttpClient(options: HttpClientOptions): HttpClient & { reado
     signal: AbortSignal,
   ): Promise<HttpResponse> {
     const isForwarded = usedProxy !== null && url.protocol === "http:";
-    const client = clientOn(connected, url.origin);
+    const undici = await loadUndici();
+    const client = clientOn(undici, connected, url.origin);
     try {
       const response = await client
         .request({
@@ -142,7 +152,7 @@ export function openHttpClient(options: HttpClientOptions): HttpClient & { reado
           signal,
         })
         .catch((error: unknown) => {
-          throw failureBeforeAnswer(error, url);
+          throw failureBeforeAnswer(undici, error, url);
         });
       const { statusCode: status } = response;
       if (status >= 300 && status < 400) throw new SourceError("redirect", `${url.host}: redirects are not followed`);
@@ -187,7 +197,7 @@ function parseProxy(text: string): Proxy {
 }
 
 /** undici on a socket that is already open. Asking for a second one fails: a request is never sent twice. */
-function clientOn(connected: Connected, origin: string): Client {
+function clientOn({ Client }: Undici, connected: Connected, origin: string): Client {
   let isTaken = false;
   return new Client(origin, {
     // Not called back at once: undici 8 waits for ever when its connector answers within the call.
@@ -204,11 +214,12 @@ function clientOn(connected: Connected, origin: string): Client {
 }
 
 async function openTunnel(socket: Connected, target: URL, proxy: Proxy, signal: AbortSignal): Promise<Connected> {
-  const client = clientOn(socket, proxy.url.origin);
+  const undici = await loadUndici();
+  const client = clientOn(undici, socket, proxy.url.origin);
   const path = `${target.hostname}:${target.port || "443"}`;
   const reply = await client.connect({ path, headers: proxy.headers, signal }).catch((error: unknown) => {
     socket.destroy();
-    throw failureBeforeAnswer(error, proxy.url);
+    throw failureBeforeAnswer(undici, error, proxy.url);
   });
   if (reply.statusCode === 200) return socket;
   socket.destroy();
@@ -220,7 +231,7 @@ function proxyRefusal(status: number): SourceError {
 }
 
 /** Nothing of a message of undici is repeated, only codes: a message might quote what was sent. */
-function failureBeforeAnswer(error: unknown, url: URL): SourceError {
+function failureBeforeAnswer({ errors }: Undici, error: unknown, url: URL): SourceError {
   if (error instanceof errors.InvalidArgumentError) {
     return new SourceError("internal", `${url.host}: the request cannot be sent`);
   }

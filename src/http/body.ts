@@ -11,8 +11,12 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
  * is read in one piece, at a third of the cost of a stream.
  */
 export async function readJson(request: Request, maxBytes: number, { isFramed = false } = {}): Promise<unknown> {
-  const bytes = await readWithin(request, maxBytes, isFramed);
-  if (!isJson(request.headers.get("Content-Type")) || !isPlain(request.headers.get("Content-Encoding"))) {
+  const bytes = readWithin(request, maxBytes, isFramed);
+  return parseJson(request.headers, await bytes);
+}
+
+function parseJson(headers: Headers, bytes: Uint8Array): unknown {
+  if (!isJson(headers.get("Content-Type")) || !isPlain(headers.get("Content-Encoding"))) {
     throw new AppError("unsupported_media_type", "The body must be application/json without a content encoding");
   }
   try {
@@ -31,14 +35,18 @@ function isPlain(contentEncoding: string | null): boolean {
   return contentEncoding === null || ["", "identity"].includes(contentEncoding.trim().toLowerCase());
 }
 
-async function readWithin(request: Request, maxBytes: number, isFramed: boolean): Promise<Uint8Array> {
-  const tooLarge = () => new AppError("payload_too_large", `The body is larger than ${maxBytes} bytes`);
+function readWithin(request: Request, maxBytes: number, isFramed: boolean): Promise<Uint8Array> {
   const declared = request.headers.get("Content-Length");
-  if (Number(declared ?? 0) > maxBytes) {
+  if (declared === null || !isFramed || Number(declared) > maxBytes) return readStream(request, maxBytes);
+  return request.bytes().catch(brokenOff);
+}
+
+async function readStream(request: Request, maxBytes: number): Promise<Uint8Array> {
+  const tooLarge = () => new AppError("payload_too_large", `The body is larger than ${maxBytes} bytes`);
+  if (Number(request.headers.get("Content-Length") ?? 0) > maxBytes) {
     await discardBody(request);
     throw tooLarge();
   }
-  if (isFramed && declared !== null) return await request.bytes().catch(brokenOff);
   const chunks: Uint8Array[] = [];
   let size = 0;
   try {

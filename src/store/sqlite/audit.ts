@@ -54,7 +54,8 @@ export function auditTable(connection: Connection, auditKey: Uint8Array) {
       const text = eventText(event);
       end = { row: end.row + 1, mac: chainedMac(auditKey, end, text) };
       lines += `${end.mac} ${text}\n`;
-      for (const holder of holdersIn(event)) holders.add(holder);
+      if (event.workspaceId !== null) holders.add(event.workspaceId);
+      if (event.keyId !== null) holders.add(event.keyId);
     }
     insert.run(firstEvent, end.row, end.mac, lines);
     for (const holder of holders) insertHolder.run(holder, firstEvent);
