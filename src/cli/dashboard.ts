@@ -3,7 +3,7 @@ import { join } from "node:path";
 import bundle from "../../dist/dashboard.bundle" with { type: "text" };
 import type { Config } from "../config.ts";
 import type { Dashboard } from "../http/dashboard.ts";
-import { parseBundle } from "../http/page.ts";
+import { type Page, parseBundle } from "../http/page.ts";
 import { openThrottle } from "../http/throttle.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Live } from "../scans/live.ts";
@@ -23,8 +23,13 @@ type DashboardTools = {
 
 /** What the dashboard needs of the process and its machine. */
 export function openDashboard({ config, live, metrics, now, steadyNow }: DashboardTools): Dashboard {
+  let page: Page | null = null;
   return {
-    page: parseBundle(bundle),
+    // Read with the first request for it: a start does not wait for a page that nobody opened.
+    page: () => {
+      page ??= parseBundle(bundle);
+      return page;
+    },
     version,
     sourceUrl: config.server.sourceUrl,
     startedAt: now(),

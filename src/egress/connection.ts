@@ -2,11 +2,10 @@ import { lookup } from "node:dns/promises";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { BlockList, connect, isIP, type Socket } from "node:net";
-import {
+import tls, {
   checkServerIdentity,
   connect as connectTls,
   createSecureContext,
-  rootCertificates,
   type SecureContext,
   type TLSSocket,
 } from "node:tls";
@@ -139,7 +138,7 @@ const systemBundles = [
 /** The system's trusted certificates as PEM, else those that the runtime brings. */
 export function systemCa(): string {
   const bundle = systemBundles.find((file) => existsSync(file));
-  return bundle === undefined ? rootCertificates.join("\n") : readFileSync(bundle, "utf8");
+  return bundle === undefined ? tls.rootCertificates.join("\n") : readFileSync(bundle, "utf8");
 }
 
 /** `[::1]` -> `::1`. */

@@ -4,7 +4,7 @@ import type { Throttle } from "./throttle.ts";
 
 /** What the dashboard shows and the API does not need. */
 export type Dashboard = {
-  readonly page: Page;
+  readonly page: () => Page;
   readonly version: string;
   /** `server.source_url`; null when it is not set. */
   readonly sourceUrl: string | null;

@@ -41,7 +41,7 @@ export function parseBundle(text: string): Page {
   const files = JSON.parse(text) as Record<string, { type: string; gzip: string }>;
   const read = ({ type, gzip }: { type: string; gzip: string }): PageFile => ({
     contentType: type,
-    gzip: Uint8Array.from(Buffer.from(gzip, "base64")),
+    gzip: new Uint8Array(Buffer.from(gzip, "base64")),
   });
   const { [indexName]: index, ...assets } = files;
   if (index === undefined) throw new Error("the dashboard was built without its page");

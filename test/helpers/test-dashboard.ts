@@ -9,13 +9,14 @@ const file = (type: string, text: string) => ({ type, gzip: gzipSync(text).toStr
 
 /** What `serve` gives the dashboard, with a page of three lines and figures that do not change. */
 export function testDashboard(clock: ManualClock, live: () => Live): Dashboard {
+  const page = parseBundle(
+    JSON.stringify({
+      "index.html": file("text/html; charset=utf-8", "<!doctype html><title>xpose</title>"),
+      "app-0a1b2c3d.js": file("text/javascript; charset=utf-8", "export {};"),
+    }),
+  );
   return {
-    page: parseBundle(
-      JSON.stringify({
-        "index.html": file("text/html; charset=utf-8", "<!doctype html><title>xpose</title>"),
-        "app-0a1b2c3d.js": file("text/javascript; charset=utf-8", "export {};"),
-      }),
-    ),
+    page: () => page,
     version: "0.0.0",
     sourceUrl: null,
     startedAt: clock.now(),
