@@ -1,0 +1,23 @@
+import { join } from "node:path";
+import type { Caller } from "./caller.ts";
+import type { PaceJob, PaceResult } from "./pace.ts";
+import { first } from "./pinning.ts";
+import type { StartedServer } from "./started-server.ts";
+
+const connectionCount = 64;
+const generator = join(import.meta.dir, "pace.ts");
+
+type Pace = { readonly perSecond: number | null; readonly seconds: number };
+
+/** Runs the generator of a held rate; with a rate of null one client asks, one question after the other. */
+export async function pace(server: StartedServer, caller: Caller, { perSecond, seconds }: Pace): Promise<PaceResult> {
+  const connections = perSecond === null ? 1 : connectionCount;
+  const job: PaceJob = { url: server.url, ...caller, connectionCount: connections, perSecond, seconds };
+  const child = Bun.spawn(first([process.execPath, generator, JSON.stringify(job)]), {
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+  if ((await child.exited) !== 0) throw new Error(`the generator failed: ${stderr}`);
+  return JSON.parse(stdout) as PaceResult;
+}
