@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { addressOf, ask, caller } from "./caller.ts";
 import type { DataDirectory } from "./data-directory.ts";
-import { pace } from "./pace-run.ts";
+import { pace, warmUpSeconds } from "./pace-run.ts";
 import { median } from "./percentile.ts";
 import { onServerCore } from "./pinning.ts";
 import { residentBytes } from "./process-figures.ts";
@@ -30,6 +30,7 @@ export async function hitRows({ data, floor, rounds, wanted, roundCount, seconds
 
   if (hasWrk) {
     const saturated: number[] = [];
+    for (const server of [bare, xpose]) await saturate(server, asked, { seconds: warmUpSeconds, folder });
     for (let round = 0; round < roundCount; round++) {
       const below = await saturate(bare, asked, { seconds, folder });
       const own = await saturate(xpose, asked, { seconds, folder });

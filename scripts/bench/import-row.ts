@@ -2,7 +2,7 @@ import { openSync } from "node:fs";
 import { join } from "node:path";
 import { caller } from "./caller.ts";
 import type { DataDirectory } from "./data-directory.ts";
-import { pace } from "./pace-run.ts";
+import { pace, warmUpSeconds } from "./pace-run.ts";
 import { onAnyCore } from "./pinning.ts";
 import type { Rounds } from "./rounds.ts";
 import { cleanEnvironment } from "./started-server.ts";
@@ -30,6 +30,7 @@ export async function importRow({ data, rounds, roundCount, seconds, perSecond, 
   if (!generated.success) throw new Error("the breach file could not be generated");
   const asked = caller(data.keys.default, "scanned", data.scannedCount);
   await using xpose = await data.serve();
+  await pace(xpose, asked, { perSecond, seconds: warmUpSeconds });
   for (let round = 0; round < roundCount; round++) {
     const without = await pace(xpose, asked, { perSecond, seconds });
     let isOver = false;

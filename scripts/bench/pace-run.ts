@@ -4,6 +4,9 @@ import type { PaceJob, PaceResult } from "./pace.ts";
 import { first } from "./pinning.ts";
 import type { StartedServer } from "./started-server.ts";
 
+/** What a server just started gets before anything counts: its first thousands of requests run uncompiled. */
+export const warmUpSeconds = 2;
+
 const connectionCount = 64;
 const generator = join(import.meta.dir, "pace.ts");
 

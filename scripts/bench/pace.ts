@@ -4,7 +4,6 @@
  * was free or this process came late: so a stall of the server shows in all requests that it held up (what wrk2
  * calls coordinated omission). With a rate of null the next request starts when the last answer is there.
  */
-import { connect } from "node:net";
 import type { Caller } from "./caller.ts";
 import { percentile } from "./percentile.ts";
 import { ResponseReader } from "./response-reader.ts";
@@ -124,28 +123,37 @@ function requestsOf({ url, path, headers, bodies }: PaceJob): Buffer[] {
 }
 
 /** A keep-alive connection, bare: an HTTP client would cost more than the server. */
-function open(job: PaceJob, requests: readonly Buffer[], onAnswer: (request: number) => void): Promise<Connection> {
+async function open(
+  job: PaceJob,
+  requests: readonly Buffer[],
+  onAnswer: (request: number) => void,
+): Promise<Connection> {
   const { hostname, port } = new URL(job.url);
-  const { promise, resolve, reject } = Promise.withResolvers<Connection>();
   const reader = new ResponseReader();
   let underWay = 0;
-  const socket = connect({ host: hostname, port: Number(port), noDelay: true }, () =>
-    resolve({
-      send: (index) => {
-        underWay = index;
-        socket.write(requests[Math.floor(Math.random() * requests.length)] ?? "");
+  const socket = await Bun.connect({
+    hostname,
+    port: Number(port),
+    socket: {
+      data(_socket, piece) {
+        const status = reader.push(piece);
+        if (status === 0) return;
+        if (status !== 200) fail(`an answer of status ${status}`);
+        onAnswer(underWay);
       },
-    }),
-  );
-  socket.on("data", (piece: Buffer) => {
-    const status = reader.push(piece);
-    if (status === 0) return;
-    if (status !== 200) fail(`an answer of status ${status}`);
-    onAnswer(underWay);
+      error: (_socket, error) => fail(error.message),
+      close: () => fail("the server closed a connection"),
+    },
   });
-  socket.on("error", reject);
-  socket.on("close", () => fail("the server closed a connection"));
-  return promise;
+  socket.setNoDelay(true);
+  return {
+    send: (index) => {
+      underWay = index;
+      const request = requests[Math.floor(Math.random() * requests.length)] ?? "";
+      // A request is far smaller than the buffer of a connection that carries one at a time.
+      if (socket.write(request) !== request.length) fail("a request was not taken whole");
+    },
+  };
 }
 
 function fail(text: string): never {
