@@ -30,7 +30,7 @@ export async function hitRows({ data, floor, rounds, wanted, roundCount, seconds
 
   if (hasWrk) {
     const saturated: number[] = [];
-    for (const server of [bare, xpose]) await saturate(server, asked, { seconds: warmUpSeconds, folder });
+    for (const server of [bare, xpose]) await saturate(server, asked, { seconds: warmUpSeconds(seconds), folder });
     for (let round = 0; round < roundCount; round++) {
       const below = await saturate(bare, asked, { seconds, folder });
       const own = await saturate(xpose, asked, { seconds, folder });

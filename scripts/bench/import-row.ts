@@ -30,7 +30,7 @@ export async function importRow({ data, rounds, roundCount, seconds, perSecond, 
   if (!generated.success) throw new Error("the breach file could not be generated");
   const asked = caller(data.keys.default, "scanned", data.scannedCount);
   await using xpose = await data.serve();
-  await pace(xpose, asked, { perSecond, seconds: warmUpSeconds });
+  await pace(xpose, asked, { perSecond, seconds: warmUpSeconds(seconds) });
   for (let round = 0; round < roundCount; round++) {
     const without = await pace(xpose, asked, { perSecond, seconds });
     let isOver = false;

@@ -1,12 +1,14 @@
 import { join } from "node:path";
 import type { Caller } from "./caller.ts";
-import { withDiskStall } from "./disk-stall.ts";
+import { type Disturbance, withDisturbance } from "./disturbance.ts";
 import type { PaceJob, PaceResult } from "./pace.ts";
 import { first } from "./pinning.ts";
 import type { StartedServer } from "./started-server.ts";
 
 /** What a server just started gets before anything counts: its first thousands of requests run uncompiled. */
-export const warmUpSeconds = 2;
+export function warmUpSeconds(seconds: number): number {
+  return Math.min(2, Math.ceil(seconds / 2));
+}
 
 const connectionCount = 64;
 const generator = join(import.meta.dir, "pace.ts");
@@ -18,10 +20,10 @@ export function pace(
   server: StartedServer,
   caller: Caller,
   { perSecond, seconds }: Pace,
-): Promise<PaceResult & { readonly diskStallMs: number }> {
+): Promise<PaceResult & Disturbance> {
   const connections = perSecond === null ? 1 : connectionCount;
   const job: PaceJob = { url: server.url, ...caller, connectionCount: connections, perSecond, seconds };
-  return withDiskStall(() => generate(job));
+  return withDisturbance(server.pid, () => generate(job));
 }
 
 async function generate(job: PaceJob): Promise<PaceResult> {

@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Bodies, Caller } from "./caller.ts";
+import { type Disturbance, withDisturbance } from "./disturbance.ts";
 import { cpuSeconds } from "./process-figures.ts";
 import type { StartedServer } from "./started-server.ts";
 
@@ -12,18 +13,29 @@ export type Saturated = {
   readonly p99Ms: number;
 };
 
+/** Whole seconds; the folder is for the script. */
+type Load = { readonly seconds: number; readonly folder: string };
+
 export const hasWrk = Bun.which("wrk") !== null;
 const connectionCount = 64;
 
 /** As many requests as the server takes, over keep-alive connections, each about one address at random, by wrk. */
-export async function saturate(
-  server: StartedServer,
-  caller: Caller,
-  { seconds, folder }: { readonly seconds: number; readonly folder: string },
-): Promise<Saturated> {
+export function saturate(server: StartedServer, caller: Caller, load: Load): Promise<Saturated & Disturbance> {
+  return withDisturbance(server.pid, () => runWrk(server, caller, load));
+}
+
+async function runWrk(server: StartedServer, caller: Caller, { seconds, folder }: Load): Promise<Saturated> {
   const script = join(folder, "saturate.lua");
   writeFileSync(script, lua(caller.headers, caller.bodies));
-  const command = ["wrk", "-t1", `-c${connectionCount}`, `-d${seconds}s`, "-s", script, `${server.url}${caller.path}`];
+  const command = [
+    "wrk",
+    "-t1",
+    `-c${connectionCount}`,
+    `-d${Math.ceil(seconds)}s`,
+    "-s",
+    script,
+    `${server.url}${caller.path}`,
+  ];
   const cpuBefore = cpuSeconds(server.pid);
   const child = Bun.spawn(command, { stdout: "pipe", stderr: "pipe" });
   const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);

@@ -48,7 +48,7 @@ async function besideScans(options: Options, xpose: StartedServer): Promise<void
   const { data, rounds, roundCount, seconds, perSecond, slowDelayMs } = options;
   const asked = caller(data.keys.default, "scanned", data.scannedCount);
   let nextAddress = 0;
-  await pace(xpose, asked, { perSecond, seconds: warmUpSeconds });
+  await pace(xpose, asked, { perSecond, seconds: warmUpSeconds(seconds) });
   for (let round = 0; round < roundCount; round++) {
     const without = await pace(xpose, asked, { perSecond, seconds });
     let isOver = false;
