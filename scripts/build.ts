@@ -5,12 +5,15 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { compile } from "./compile.ts";
 
 const root = join(import.meta.dir, "..");
 mkdirSync(join(root, "dist"), { recursive: true });
 
 await bundleDashboard();
-compile();
+// A worker is an entry point of its own; src/corpus/worker-lane.ts names it by this path below the common folder.
+compile(["src/main.ts", "src/corpus/corpus-worker.ts"], "dist/xpose");
+chmodSync(join(root, "dist/xpose"), 0o755);
 
 /**
  * The page and its assets, compressed, as one JSON text that `http/page.ts` reads. Not by the runtime's own import of
@@ -36,28 +39,4 @@ async function bundleDashboard(): Promise<void> {
   files.sort(([a], [b]) => (a < b ? -1 : 1));
   writeFileSync(join(root, "dist/dashboard.bundle"), JSON.stringify(Object.fromEntries(files)));
   console.log(`dashboard: ${files.length} files, script and style ${Math.ceil(bytes / 1024)} KB compressed`);
-}
-
-function compile(): void {
-  const build = Bun.spawnSync(
-    [
-      process.execPath,
-      "build",
-      "--compile",
-      "--minify",
-      "--bytecode",
-      "--target=bun-linux-x64",
-      // Otherwise the executable loads .env and runs bunfig.toml preloads of whatever directory it is started in.
-      "--no-compile-autoload-dotenv",
-      "--no-compile-autoload-bunfig",
-      "src/main.ts",
-      // A worker is an entry point of its own; src/corpus/worker-lane.ts names it by this path below the common folder.
-      "src/corpus/corpus-worker.ts",
-      "--outfile",
-      "dist/xpose",
-    ],
-    { cwd: root, stdout: "inherit", stderr: "inherit" },
-  );
-  if (!build.success) process.exit(1);
-  chmodSync(join(root, "dist/xpose"), 0o755);
 }

@@ -1,5 +1,6 @@
 /**
- * The whole gate: types, lint, unit tests, the build, the tests on the executable, and a tenth of the soak. Stops at the first fault; the
+ * The whole gate: types, lint, unit tests, the build, the tests on the executable, the benchmark in its short form (nothing
+ * is judged), and a tenth of the soak. Stops at the first fault; the
  * last line counts the tests of both suites: `N passed, N failed, N skipped`.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -17,6 +18,7 @@ run("lint", ["npm", "run", "--silent", "lint"]);
 test("unit tests", "test");
 run("build", ["npm", "run", "--silent", "build"]);
 test("tests on the executable", "test:appliance");
+run("benchmark, short", ["npm", "run", "--silent", "bench", "--", "--short"]);
 run("soak, a tenth of it", ["npm", "run", "--silent", "soak", "--", "--share", "10"]);
 finish(0);
 
