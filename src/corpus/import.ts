@@ -302,7 +302,9 @@ function throttled({ now, onProgress }: ImportContext): (progress: ImportProgres
 
 function refuseUnusable({ read, usable, skipped }: Tally, format: FormatName): void {
   if (read === 0) throw new CorpusError("refused", `the file holds no records (read as ${format})`);
-  if (usable >= read * minUsableShare && usable > 0) return;
+  // A record of a forgotten address was understood: it says nothing against the format.
+  const understood = usable + (skipped.forgotten ?? 0);
+  if (understood >= read * minUsableShare && understood > 0) return;
   const counts = Object.entries(skipped).sort(([, a], [, b]) => b - a);
   const shown = counts.map(([reason, count]) => `${count} ${reason}`).join(", ");
   const [mainReason] = counts[0] ?? ["malformed"];

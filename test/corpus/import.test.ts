@@ -726,6 +726,16 @@ describe("forgetting", () => {
     expect(report).toMatchObject({ read: 4, imported: 1, skipped: { forgotten: 2, no_email: 1 } });
     expect(await desk.lookup(jane)).toEqual([]);
   });
+
+  test("a file of forgotten addresses alone is no file of another format: it is imported, with nothing in it", async () => {
+    const desk = openDesk();
+    await desk.forget(jane);
+    const report = await desk.importText(`email\n${jane}\n`, {}, "a.csv");
+    expect(report).toMatchObject({ read: 1, imported: 0, skipped: { forgotten: 1 }, format: "csv" });
+    expect(await desk.lookup(jane)).toEqual([]);
+    expect(await desk.importText(`email\n${john}\n`, {}, "b.csv")).toMatchObject({ imported: 1, skipped: {} });
+    expect(await desk.lookup(john)).toHaveLength(1);
+  });
 });
 
 test("a sensitive site is not kept, the login is", async () => {
