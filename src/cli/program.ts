@@ -4,6 +4,7 @@ import { environment } from "../config.ts";
 import { version } from "../version.ts";
 import { LibraryError } from "../wiring.ts";
 import { auditCommand } from "./audit.ts";
+import { completionCommand } from "./completion.ts";
 import { corpusCommand } from "./corpus.ts";
 import { enrichCommand } from "./enrich.ts";
 import { type ExitCode, exitCodes, explain } from "./exit.ts";
@@ -37,6 +38,7 @@ export async function runProgram(args: readonly string[], output: Output): Promi
     sourcesCommand(output),
     auditCommand(output),
     versionCommand(output),
+    completionCommand(output),
   ]) {
     program.addCommand(command);
   }
