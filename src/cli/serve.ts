@@ -225,7 +225,7 @@ async function listen(
 }
 
 /** The TLS files, checked here: the runtime would say neither which of them is at fault nor that it is one of them. */
-function readTls({ server: { tlsCert, tlsKey, clientCa } }: Config): ServerSettings["tls"] {
+export function readTls({ server: { tlsCert, tlsKey, clientCa } }: Config): ServerSettings["tls"] {
   if (tlsCert === null || tlsKey === null) return null;
   const aCertificate = "a PEM file with a certificate";
   const cert = readPem("server.tls_cert", tlsCert, aCertificate, (pem) => new X509Certificate(pem));
