@@ -302,9 +302,7 @@ function throttled({ now, onProgress }: ImportContext): (progress: ImportProgres
 
 function refuseUnusable({ read, usable, skipped }: Tally, format: FormatName): void {
   if (read === 0) throw new CorpusError("refused", `the file holds no records (read as ${format})`);
-  // A record of a forgotten address was understood: it says nothing against the format.
-  const understood = usable + (skipped.forgotten ?? 0);
-  if (understood >= read * minUsableShare && understood > 0) return;
+  if (usable >= read * minUsableShare && usable > 0) return;
   const counts = Object.entries(skipped).sort(([, a], [, b]) => b - a);
   const shown = counts.map(([reason, count]) => `${count} ${reason}`).join(", ");
   const [mainReason] = counts[0] ?? ["malformed"];
@@ -315,6 +313,7 @@ function refuseUnusable({ read, usable, skipped }: Tally, format: FormatName): v
 }
 
 function likelyCause(reason: string, format: FormatName): string {
+  if (reason === "forgotten") return "the addresses are those that xpose corpus forget keeps out";
   if (reason === "invalid_email") return "what stands for the address is none";
   if (reason === "too_long") return "the lines are over 64 KiB: the file is binary or not one record per line";
   return `the file does not look like ${format}; give another --format`;
