@@ -120,11 +120,23 @@ export function openStore(config: Place, role: "service" | "command"): OpenStore
     if (secretCheck(keys) !== expected) {
       throw new DataDirError("refused", `the secret in ${config.secretFile} does not belong to ${dataDir}`);
     }
-    if (role === "service" && takeLock(join(dataDir, "service.lock"), "exclusive") === null) {
+    if (role === "service" && takeLock(join(dataDir, serviceLock), "exclusive") === null) {
       throw new DataDirError("inaccessible", `another xpose serve runs on ${dataDir}`);
     }
     return opened(config, SqliteStore.open(dataDir, keys.audit), keys);
   });
+}
+
+/**
+ * True while a service runs on the data directory. It takes its lock for a moment: a service that starts right then
+ * would find the directory in use.
+ */
+export function isServing(dataDir: string): boolean {
+  const path = join(dataDir, serviceLock);
+  if (!existsSync(path)) return false;
+  const lock = takeLock(path, "shared");
+  lock?.release();
+  return lock === null;
 }
 
 export type OpenSources = {
@@ -229,6 +241,7 @@ function openOutboundClient({ proxy, noProxy, caFile }: Config["outbound"]) {
 }
 
 const corporaFolder = "corpora";
+const serviceLock = "service.lock";
 /** Private homes of programs that sources run. */
 const temporaryFolder = "tmp";
 /** Where programs that sources run are looked for: the same whoever starts xpose. */

@@ -117,7 +117,9 @@ function parseTime(text: string): Date | null {
   const time = new Date(text.trim().toUpperCase().replace(" ", "T"));
   const midnight = new Date(`${day}T00:00:00Z`);
   const isRealDay = !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day);
-  return Number.isNaN(time.getTime()) || !isRealDay ? null : time;
+  if (Number.isNaN(time.getTime()) || !isRealDay) return null;
+  // An offset can carry the last day of 9999 into a year that no timestamp of ours can show (CONTRACT.md 0.3).
+  return time.getUTCFullYear() > 9999 ? null : time;
 }
 
 /** The KEY object of CONTRACT.md 9.2, in its literal order. */

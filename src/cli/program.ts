@@ -4,7 +4,9 @@ import { environment } from "../config.ts";
 import { version } from "../version.ts";
 import { LibraryError } from "../wiring.ts";
 import { auditCommand } from "./audit.ts";
+import { completionCommand } from "./completion.ts";
 import { corpusCommand } from "./corpus.ts";
+import { doctorCommand } from "./doctor.ts";
 import { enrichCommand } from "./enrich.ts";
 import { type ExitCode, exitCodes, explain } from "./exit.ts";
 import { initCommand } from "./init.ts";
@@ -36,7 +38,9 @@ export async function runProgram(args: readonly string[], output: Output): Promi
     enrichCommand(output),
     sourcesCommand(output),
     auditCommand(output),
+    doctorCommand(output),
     versionCommand(output),
+    completionCommand(output),
   ]) {
     program.addCommand(command);
   }

@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { openAuditTrail } from "../access/audit.ts";
@@ -9,7 +10,7 @@ import { makeTrust, type Peer } from "../http/client.ts";
 import { routes } from "../http/route-table.ts";
 import { createRouter } from "../http/router.ts";
 import { outcomeOf } from "../http/routes/enrich.ts";
-import { startServer } from "../http/serve.ts";
+import { type ServerSettings, startServer } from "../http/serve.ts";
 import { openThrottle } from "../http/throttle.ts";
 import { type Log, type LogOutput, openLog } from "../log.ts";
 import { openMetrics } from "../metrics.ts";
@@ -51,9 +52,10 @@ export function serveCommand(output: Output): Command {
       becomeOwner(config.dataDir);
       const logOutput = openLog(config.log);
       dieOnStrayErrors(logOutput.log);
+      const tls = readTls(config);
       const open = openStore(config, "service");
       try {
-        await serve({ config, readAgain, open, logOutput, output, notifier: openNotifier(env) });
+        await serve({ config, readAgain, tls, open, logOutput, output, notifier: openNotifier(env) });
       } finally {
         open.store.close();
       }
@@ -63,13 +65,14 @@ export function serveCommand(output: Output): Command {
 type Service = {
   readonly config: Config;
   readonly readAgain: () => Config;
+  readonly tls: ServerSettings["tls"];
   readonly open: OpenStore;
   readonly logOutput: LogOutput;
   readonly output: Output;
   readonly notifier: Notifier;
 };
 
-async function serve({ config, readAgain, open, logOutput, output, notifier }: Service): Promise<void> {
+async function serve({ config, readAgain, tls, open, logOutput, output, notifier }: Service): Promise<void> {
   const { store, keys, headFile } = open;
   const { log } = logOutput;
   const { now, newId, randomBytes } = entropy;
@@ -121,7 +124,11 @@ async function serve({ config, readAgain, open, logOutput, output, notifier }: S
     notifier.reloading();
     void sources.reload(readAgain).finally(() => notifier.ready());
   });
-  const server = await listen(config, respond);
+  const server = await listen(config, tls, respond).catch(async (error: unknown) => {
+    // Both are at work already, and the database closes when this function ends.
+    await Promise.allSettled([trail.stop(), sources.close()]);
+    throw error;
+  });
   await sources.announce();
   await runner.start();
   isReady = true;
@@ -204,16 +211,11 @@ function openReplaceable(first: Config, open: OpenStore, { log, reconfigure }: L
   };
 }
 
-async function listen(config: Config, respond: (request: Request, peer: Peer) => Promise<Response>) {
-  const { listen: address, socketMode, tlsCert, tlsKey, clientCa } = config.server;
-  const tls =
-    tlsCert === null || tlsKey === null
-      ? null
-      : {
-          cert: readPem("server.tls_cert", tlsCert),
-          key: readPem("server.tls_key", tlsKey),
-          clientCa: clientCa === null ? null : readPem("server.client_ca", clientCa),
-        };
+async function listen(
+  { server: { listen: address, socketMode } }: Config,
+  tls: ServerSettings["tls"],
+  respond: (request: Request, peer: Peer) => Promise<Response>,
+) {
   try {
     return await startServer({ listen: address, socketMode, tls }, respond);
   } catch (error) {
@@ -222,11 +224,31 @@ async function listen(config: Config, respond: (request: Request, peer: Peer) =>
   }
 }
 
-function readPem(key: string, path: string): string {
+/** The TLS files, checked here: the runtime would say neither which of them is at fault nor that it is one of them. */
+export function readTls({ server: { tlsCert, tlsKey, clientCa } }: Config): ServerSettings["tls"] {
+  if (tlsCert === null || tlsKey === null) return null;
+  const aCertificate = "a PEM file with a certificate";
+  const cert = readPem("server.tls_cert", tlsCert, aCertificate, (pem) => new X509Certificate(pem));
+  const key = readPem("server.tls_key", tlsKey, "a PEM file with a private key without a password", createPrivateKey);
+  if (!cert.parsed.checkPrivateKey(key.parsed)) {
+    throw new ConfigError("server.tls_key", tlsKey, "the private key of the certificate in server.tls_cert");
+  }
+  const ca =
+    clientCa === null ? null : readPem("server.client_ca", clientCa, aCertificate, (pem) => new X509Certificate(pem));
+  return { cert: cert.pem, key: key.pem, clientCa: ca?.pem ?? null };
+}
+
+function readPem<Parsed>(key: string, path: string, wanted: string, parse: (pem: string) => Parsed) {
+  let pem: string;
   try {
-    return readFileSync(path, "utf8");
+    pem = readFileSync(path, "utf8");
   } catch {
     throw new ConfigError(key, path, "a PEM file that can be read");
+  }
+  try {
+    return { pem, parsed: parse(pem) };
+  } catch {
+    throw new ConfigError(key, path, wanted);
   }
 }
 

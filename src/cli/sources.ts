@@ -5,7 +5,7 @@ import { SourceError, type SourceErrorReason } from "../domain/error.ts";
 import { parseIndicator } from "../domain/indicator.ts";
 import type { Source } from "../sources/source.ts";
 import type { SourceRunRecord } from "../store/store.ts";
-import { openSources, readCatalogueState } from "../wiring.ts";
+import { type OpenStore, openSources, readCatalogueState } from "../wiring.ts";
 import { entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { type Output, printResult, table } from "./output.ts";
@@ -84,26 +84,33 @@ export function sourcesCommand(output: Output): Command {
         if (name !== undefined && !known.some((source) => source.name === name)) {
           throw new CommandError(exitCodes.notFound, "there is no source of that name");
         }
-        const sources = openSources(config, open, entropy.now);
-        try {
-          const asked = sources.everySource(corpora).filter((source) => name === undefined || source.name === name);
-          const checks = await Promise.all(asked.map(check));
-          const ok = checks.every((result) => result.ok);
-          const text = checks.map((result) => `${result.ok ? "ok  " : "FAIL"}  ${result.name}: ${result.message}`);
-          printResult(
-            output,
-            command.optsWithGlobals<GlobalOptions>().json ?? false,
-            { ok, sources: checks },
-            text.join("\n") || "No source is enabled.",
-          );
-          if (!ok) throw new CommandError(exitCodes.failed, "a source failed");
-        } finally {
-          await sources.close();
-        }
+        const { checks } = await askSources(config, open, name);
+        const ok = checks.every((result) => result.ok);
+        const text = checks.map((result) => `${result.ok ? "ok  " : "FAIL"}  ${result.name}: ${result.message}`);
+        printResult(
+          output,
+          command.optsWithGlobals<GlobalOptions>().json ?? false,
+          { ok, sources: checks },
+          text.join("\n") || "No source is enabled.",
+        );
+        if (!ok) throw new CommandError(exitCodes.failed, "a source failed");
       });
     });
 
   return sources;
+}
+
+/** Asks every enabled source once, or the one of this name, and says which corpora a source of their name keeps out. */
+export async function askSources(config: Config, open: OpenStore, name?: string) {
+  const corpora = await open.store.listCorpora();
+  const sources = openSources(config, open, entropy.now);
+  try {
+    const asked = sources.everySource(corpora).filter((source) => name === undefined || source.name === name);
+    const leftOut = corpora.map((corpus) => corpus.name).filter((corpus) => sources.sourceNames.has(corpus));
+    return { checks: await Promise.all(asked.map(check)), leftOut };
+  } finally {
+    await sources.close();
+  }
 }
 
 /** Configured sources, then corpora. */

@@ -313,6 +313,7 @@ function refuseUnusable({ read, usable, skipped }: Tally, format: FormatName): v
 }
 
 function likelyCause(reason: string, format: FormatName): string {
+  if (reason === "forgotten") return "the addresses are those that xpose corpus forget keeps out";
   if (reason === "invalid_email") return "what stands for the address is none";
   if (reason === "too_long") return "the lines are over 64 KiB: the file is binary or not one record per line";
   return `the file does not look like ${format}; give another --format`;

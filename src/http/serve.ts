@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, unlinkSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
 import { AppError } from "../domain/error.ts";
 import type { Peer } from "./client.ts";
 import { errorResponse } from "./errors.ts";
@@ -82,9 +82,14 @@ function addressOf(host: string, port: number, isTls: boolean): string {
   return `${isTls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
-/** A socket file that a killed process left is removed, but only once it is sure that nobody listens on it. */
+/**
+ * A socket file that a killed process left is removed, but only once it is sure that nobody listens on it. Anything else
+ * at the path is somebody's file: it stays.
+ */
 async function removeStaleSocket(path: string): Promise<void> {
-  if (!existsSync(path)) return;
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (!found.isSocket()) throw new Error(`${path} exists and is no socket`);
   const isListening = await Bun.connect({ unix: path, socket: { data: () => undefined } }).then(
     (socket) => {
       socket.end();

@@ -74,6 +74,8 @@ describe("9.3 minting a key", () => {
     { expiresAt: " 2030-01-31T12:00:00.123456789-11:30 ", outcome: "created" },
     { expiresAt: "2028-02-29T00:00:00Z", outcome: "created" },
     { expiresAt: "2026-06-01T12:00:01Z", outcome: "created" },
+    { expiresAt: "9999-12-31T23:59:59Z", outcome: "created" },
+    { expiresAt: "9999-12-31T23:59:59-01:00", outcome: "invalid_request" },
     { expiresAt: "2026-06-01T12:00:00.750Z", outcome: "invalid_request" },
     { expiresAt: "2026-06-01T13:59:59+02:00", outcome: "invalid_request" },
     { expiresAt: "2020-01-31T12:00:00Z", outcome: "invalid_request" },

@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Appliance } from "../helpers/appliance.ts";
+import { createAuthority } from "../helpers/certificates.ts";
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
@@ -170,6 +171,37 @@ describe("configuration", () => {
     appliance.json("init");
     const { exitCode, stderr } = appliance.run(["serve", "--listen", "0.0.0.0:0"]);
     expect([exitCode, stderr]).toEqual([2, expect.stringContaining("insecure_http")]);
+  });
+
+  test.each([
+    { what: "a certificate that is a key", cert: "server.key", key: "server.key", ca: null, named: "tls_cert" },
+    { what: "a key that is a certificate", cert: "server.pem", key: "server.pem", ca: null, named: "tls_key" },
+    { what: "the key of another certificate", cert: "server.pem", key: "other.key", ca: null, named: "tls_key" },
+    { what: "a missing certificate", cert: "nowhere.pem", key: "server.key", ca: null, named: "tls_cert" },
+    { what: "an authority that is none", cert: "server.pem", key: "server.key", ca: "server.key", named: "client_ca" },
+  ])("$what is 2 and named in one line", async ({ cert, key, ca, named }) => {
+    await using appliance = new Appliance();
+    appliance.json("init");
+    const authority = createAuthority("test");
+    for (const name of ["server", "other"]) {
+      const issued = authority.issue(["IP:127.0.0.1"]);
+      csv(appliance, `${name}.pem`, issued.cert);
+      csv(appliance, `${name}.key`, issued.key);
+    }
+    const settings = Object.entries({ tls_cert: cert, tls_key: key, ...(ca === null ? {} : { client_ca: ca }) });
+    const lines = settings.map(([name, file]) => `${name} = "${join(appliance.folder, file)}"`);
+    const config = csv(appliance, "xpose.toml", `[server]\n${lines.join("\n")}\n`);
+    const { exitCode, stderr } = appliance.run(["serve", "--listen", "127.0.0.1:0", "--config", config]);
+    expect([exitCode, stderr]).toEqual([2, expect.stringMatching(new RegExp(`^error: server\\.${named}: .*\\n$`))]);
+  });
+
+  test("serve that cannot listen says why, and nothing of a trail that could not be kept", async () => {
+    await using appliance = new Appliance();
+    appliance.json("init");
+    const { exitCode, stderr } = appliance.run(["serve", "--listen", `unix:${csv(appliance, "notes.txt", "kept")}`]);
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining("exists and is no socket")]);
+    expect(stderr).not.toContain('"level":50');
+    expect(readFileSync(join(appliance.folder, "notes.txt"), "utf8")).toBe("kept");
   });
 });
 

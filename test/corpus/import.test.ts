@@ -726,6 +726,13 @@ describe("forgetting", () => {
     expect(report).toMatchObject({ read: 4, imported: 1, skipped: { forgotten: 2, no_email: 1 } });
     expect(await desk.lookup(jane)).toEqual([]);
   });
+
+  test("a file of forgotten addresses alone is refused for that, not for its format", async () => {
+    const desk = openDesk();
+    await desk.forget(jane);
+    const work = desk.importText(`email\n${jane}\n`, {}, "a.csv");
+    await expect(work).rejects.toThrow("0 of 1 records can be used (1 forgotten); the addresses are those that");
+  });
 });
 
 test("a sensitive site is not kept, the login is", async () => {

@@ -1,4 +1,13 @@
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -154,12 +163,26 @@ describe("a unix socket", () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  test("a file that a killed process left is replaced; a socket in use is not", async () => {
+  test("a socket that a killed process left is replaced; one in use is not", async () => {
     const path = join(folder, "xpose.sock");
-    writeFileSync(path, "");
+    const killed = await start(settingsFor(join(folder, "killed.sock")), async () => new Response());
+    renameSync(join(folder, "killed.sock"), path);
+    await killed.stop(1);
+    expect(statSync(path).isSocket()).toBe(true);
     const { respond } = await openTestService();
     await start(settingsFor(path), respond);
     await expect(startServer(settingsFor(path), respond)).rejects.toThrow("another process listens");
     expect((await fetch("http://localhost/healthz", { unix: path })).status).toBe(200);
+  });
+
+  test("a file or a link at the path of the socket is kept, and the start fails", async () => {
+    const path = join(folder, "notes.txt");
+    writeFileSync(path, "kept");
+    symlinkSync(path, join(folder, "link"));
+    for (const taken of [path, join(folder, "link")]) {
+      const starting = startServer(settingsFor(taken), async () => new Response());
+      await expect(starting).rejects.toThrow("exists and is no socket");
+    }
+    expect(readFileSync(path, "utf8")).toBe("kept");
   });
 });
