@@ -1,3 +1,6 @@
+-- Of the prefix only what tells keys apart: the whole of it, beside the hash, reads as a key.
+UPDATE api_key SET prefix = substr(prefix, 10);
+
 -- Sessions of the dashboard. The hash is keyed, as that of keys and operator tokens.
 CREATE TABLE session (
   hash TEXT PRIMARY KEY,

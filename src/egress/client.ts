@@ -61,7 +61,7 @@ type Undici = Awaited<ReturnType<typeof loadUndici>>;
 
 const defaultMaxBytes = 1024 * 1024;
 const defaultConnectTimeoutMs = 10_000;
-const maxConnections = 128;
+const maxConnections = 64;
 
 /**
  * Opens the client that all HTTP traffic leaves through. Opens no socket before the first request; throws when

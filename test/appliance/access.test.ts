@@ -411,6 +411,11 @@ describe("secrets", () => {
       if (["api_key", "operator", "session"].includes(table)) hashes.push(...(text.match(/[0-9a-f]{64}/g) ?? []));
     }
     expect(hashes.length).toBe(3);
+    // Nor is there anything in the files that reads as one: a search of the disk for keys finds none.
+    for (const name of readdirSync(appliance.dataDir).filter((one) => one.startsWith("xpose.db"))) {
+      const bytes = readFileSync(join(appliance.dataDir, name)).toString("latin1");
+      expect(bytes).not.toMatch(/xpz_(?:live|admin)_[0-9a-f]{8}/);
+    }
 
     // What is stored opens nothing, in any place and form.
     const again = await appliance.serve();

@@ -22,6 +22,12 @@ type KeyRow = {
   rotated_to: string | null;
 };
 
+/**
+ * What every key begins with is not stored: beside the hash, which follows it in the file, it would read as a key to
+ * whoever searches the disk for one.
+ */
+const sharedPrefix = "xpz_live_";
+
 /** Never the hash: what is not read cannot be shown. */
 const columns =
   "id, workspace_id, name, prefix, created_at, created_by, last_used_at, expires_at, revoked_at, rotated_from, rotated_to";
@@ -71,7 +77,18 @@ export function apiKeyTable(connection: Connection, audit: Pick<ReturnType<typeo
   function write(workspaceId: WorkspaceId, key: NewApiKey, rotatedFrom: string | null): void {
     const { id, name, prefix, hash, createdAt, createdBy, expiresAt } = key;
     const [at, expiry] = [createdAt.getTime(), expiresAt?.getTime() ?? null];
-    insert.run(id, workspaceId, name, foldName(name), prefix, hash, at, createdBy, expiry, rotatedFrom);
+    insert.run(
+      id,
+      workspaceId,
+      name,
+      foldName(name),
+      prefix.slice(sharedPrefix.length),
+      hash,
+      at,
+      createdBy,
+      expiry,
+      rotatedFrom,
+    );
   }
 
   function record(by: Author, action: AuditAction, key: ApiKey, detail: string | null = null): void {
@@ -146,7 +163,7 @@ function toApiKey(row: KeyRow): ApiKey {
     id: row.id,
     workspaceId: row.workspace_id,
     name: row.name,
-    prefix: row.prefix,
+    prefix: sharedPrefix + row.prefix,
     createdAt: toDate(row.created_at),
     createdBy: row.created_by,
     lastUsedAt: toDate(row.last_used_at),
