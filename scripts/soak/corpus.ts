@@ -1,9 +1,9 @@
 /**
  * Long checks of the breach corpus:
  *
- *   npm run build && npm run soak:corpus [-- --scale 0.1] [-- --only oracle,kill,flips,secrets,hostile] [-- --seed 1]
+ *   npm run build && npm run soak:corpus [-- --share 10] [-- --only oracle,kill,flips,secrets,hostile] [-- --seed 1]
  *
- * oracle   look-ups against SQLite over formats, merges, removals and forgotten addresses: 10 million at scale 1
+ * oracle   look-ups against SQLite over formats, merges, removals and forgotten addresses: 10 million
  * kill     kill -9 at 100 random moments of imports, merges and removals: the old or the new state, no stray file
  * flips    10,000 flipped bits in a segment: an error or the right answer, never another one
  * secrets  marked secrets in every column of every format, also when the import is killed: found nowhere
@@ -44,13 +44,14 @@ import { peakMemoryOf } from "../corpus/peak-memory.ts";
 
 const { values } = parseArgs({
   options: {
-    scale: { type: "string", default: "1" },
+    share: { type: "string", default: "1" },
     only: { type: "string", default: "oracle,kill,flips,secrets,hostile" },
     seed: { type: "string", default: "1" },
     dir: { type: "string", default: tmpdir() },
   },
 });
-const scale = Number(values.scale);
+/** 1 = all of the work, 0.1 = a tenth of it. */
+const scale = 1 / Number(values.share);
 const root = join(import.meta.dir, "..", "..");
 const xpose = join(root, "dist", "xpose");
 const folder = mkdtempSync(join(values.dir, "xpose-soak-"));
