@@ -37,6 +37,10 @@ test.skipIf(isMissing)("the exposure of the unit is at most 1.5 of 10", () => {
   expect(exitCode).toBe(0);
 });
 
+test("the unit lets the thread that merges corpora give way to look-ups", () => {
+  expect(valuesOf("SystemCallFilter").at(-1)).toBe("setpriority");
+});
+
 test("the unit clears every variable that makes the runtime load code, open a debugger or trust anybody", () => {
   const dangerous = ["BUN_OPTIONS", "BUN_BE_BUN", "BUN_INSPECT", "NODE_OPTIONS", "NODE_TLS_REJECT_UNAUTHORIZED"];
   expect(valuesOf("UnsetEnvironment")).toEqual(expect.arrayContaining(dangerous));

@@ -27,8 +27,7 @@ async function answer(request: WorkerRequest): Promise<void> {
     lane = new RecordLane(request.options);
     self.postMessage({ id, kind: "done", tally: lane.tally } satisfies WorkerReply);
   } else if (request.kind === "merge") {
-    // A thread has a priority of its own on Linux: look-ups go first.
-    setPriority(0, mergePriority);
+    stepBack();
     const written = await mergeSegments(request.job);
     self.postMessage({ id, kind: "merged", written } satisfies WorkerReply);
   } else {
@@ -38,6 +37,15 @@ async function answer(request: WorkerRequest): Promise<void> {
 
 /** Of -20 to 19; what is higher waits for what is lower. */
 const mergePriority = 15;
+
+/** Look-ups go first: a thread has a priority of its own on Linux. */
+function stepBack(): void {
+  try {
+    setPriority(0, mergePriority);
+  } catch {
+    // A filter of system calls may forbid it. Merging beside the look-ups is better than never merging.
+  }
+}
 
 function noLane(): never {
   throw new Error("the lane is not open");
