@@ -43,9 +43,19 @@ export function openCalls(tools: CallTools): Calls {
   // Windows go by the clock of the start and monotonic time from there: a clock that is set does not open or close one.
   const startedAt = now().getTime() - steadyNow();
 
-  async function serveTurn(): Promise<void> {
-    const turn = waiting.splice(0, maxCallsPerTurn);
-    if (waiting.length > 0) setImmediate(serveTurn);
+  let isServing = false;
+
+  /** One turn after the other: events that wait for the database must be written before those of later calls. */
+  async function serveTurns(): Promise<void> {
+    while (waiting.length > 0) {
+      await serveTurn(waiting.splice(0, maxCallsPerTurn));
+      // Other work gets its turn.
+      if (waiting.length > 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    isServing = false;
+  }
+
+  async function serveTurn(turn: readonly Waiting[]): Promise<void> {
     try {
       const { lifetimes, limits, maxQueue, fingerprintOf } = live();
       const rules = { now: now(), steadyNow: new Date(startedAt + steadyNow()), lifetimes, limits, maxQueue };
@@ -89,7 +99,10 @@ export function openCalls(tools: CallTools): Calls {
     serve(call) {
       const { promise, resolve, reject } = Promise.withResolvers<Reply>();
       waiting.push({ call, resolve, reject });
-      if (waiting.length === 1) setImmediate(serveTurn);
+      if (!isServing) {
+        isServing = true;
+        setImmediate(serveTurns);
+      }
       return promise;
     },
   };

@@ -102,6 +102,31 @@ describe("the calls of one turn are one transaction", () => {
   });
 });
 
+describe("turns follow one another", () => {
+  test("what a failed turn left waiting is handed to the next one, although that was asked for meanwhile", async () => {
+    const failure = Promise.withResolvers<never>();
+    const handedOver: number[] = [];
+    const service = await openTestService({
+      store: (real) => ({
+        handleCalls: (batch, rules, earlier) => {
+          handedOver.push(earlier.length);
+          return handedOver.length === 1 ? failure.promise : real.handleCalls(batch, rules, earlier);
+        },
+      }),
+    });
+    const { calls, tenant } = service;
+    const first = calls.serve(tenant.enrichCall("a@example.com"));
+    await turnOver();
+    const second = calls.serve(tenant.enrichCall("b@example.com"));
+    await turnOver();
+    expect(handedOver).toEqual([0]);
+    failure.reject(new AppError("unavailable", "The database cannot be written"));
+    expect(await first).toMatchObject({ kind: "refused", error: { code: "unavailable" } });
+    expect(await second).toMatchObject({ kind: "accepted" });
+    expect(handedOver).toEqual([0, 1]);
+  });
+});
+
 describe("when the commit fails", () => {
   /** A service with one completed and one waiting scan, whose next writes fail with `code`. */
   async function openBroken(code: "unavailable" | "storage_full") {
