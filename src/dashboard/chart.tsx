@@ -46,7 +46,7 @@ export function Chart({ title, times, series, kind, height, format, max, theme }
         height,
         legend: { show: false },
         cursor: { drag: { x: false, y: false }, y: false, points: { show: false } },
-        padding: [8, 4, 0, 0],
+        padding: [8, 16, 0, 0],
         scales: {
           x: { time: true, range: (_plot, from, to) => [from - 1800, to + 1800] },
           y: { range: [0, top * 1.05] },
