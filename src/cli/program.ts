@@ -11,6 +11,7 @@ import { enrichCommand } from "./enrich.ts";
 import { type ExitCode, exitCodes, explain } from "./exit.ts";
 import { initCommand } from "./init.ts";
 import { keysCommand } from "./keys.ts";
+import { openapiCommand } from "./openapi.ts";
 import { operatorsCommand } from "./operators.ts";
 import type { Output } from "./output.ts";
 import { serveCommand } from "./serve.ts";
@@ -39,6 +40,7 @@ export async function runProgram(args: readonly string[], output: Output): Promi
     sourcesCommand(output),
     auditCommand(output),
     doctorCommand(output),
+    openapiCommand(output),
     versionCommand(output),
     completionCommand(output),
   ]) {

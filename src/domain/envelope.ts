@@ -21,7 +21,7 @@ export type Projection = {
 };
 
 /** CONTRACT.md 7.1. */
-const disambiguation = {
+export const disambiguation = {
   required: true,
   reason:
     "person-resolution gated pending employer-domain disambiguation (R7); v1 returns indicator exposure only, no identity attribution",

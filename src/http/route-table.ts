@@ -3,7 +3,7 @@ import { listEvents } from "./routes/audit.ts";
 import { about, budgets, corpora, me, overview, sources as sourceStates } from "./routes/dashboard.ts";
 import { lookUp, lookUpEvidence, lookUpResult, lookUpSources } from "./routes/dashboard-enrich.ts";
 import { enrich, evidence, poll, sources } from "./routes/enrich.ts";
-import { healthz, metrics, readyz } from "./routes/health.ts";
+import { healthz, metrics, openapi, readyz } from "./routes/health.ts";
 import { listKeys, mintKey, revoke, rotate } from "./routes/keys.ts";
 import { asset, index } from "./routes/page.ts";
 import { logIn, logOut } from "./routes/session.ts";
@@ -38,5 +38,6 @@ export const routes: readonly Route[] = [
   { method: "GET", path: `${dashboard}/enrich/{request_id}/evidence`, access: "viewer", handle: lookUpEvidence },
   { method: "GET", path: "/healthz", access: "anyone", handle: healthz, isAlwaysOn: true },
   { method: "GET", path: "/readyz", access: "anyone", handle: readyz, isAlwaysOn: true },
+  { method: "GET", path: "/openapi.json", access: "anyone", handle: openapi, isAlwaysOn: true },
   { method: "GET", path: "/metrics", access: "metrics", handle: metrics },
 ];

@@ -1,6 +1,7 @@
 import { AppError } from "../../domain/error.ts";
 import { jsonResponse } from "../errors.ts";
 import type { Exchange } from "../exchange.ts";
+import { openapiDocument } from "../openapi.ts";
 
 const ok = '{"status":"ok"}';
 
@@ -13,6 +14,11 @@ export function healthz(): Response {
 export function readyz({ app }: Exchange): Response {
   if (!app.isReady()) throw new AppError("unavailable", "The service is starting or stopping");
   return jsonResponse(200, ok);
+}
+
+/** GET /openapi.json */
+export function openapi({ app }: Exchange): Response {
+  return jsonResponse(200, JSON.stringify(openapiDocument(app.dashboard.version)));
 }
 
 /** GET /metrics, in the text form of Prometheus. */

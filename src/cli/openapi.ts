@@ -1,0 +1,14 @@
+import { Command } from "commander";
+import { openapiDocument } from "../http/openapi.ts";
+import { version } from "../version.ts";
+import type { Output } from "./output.ts";
+
+export function openapiCommand(output: Output): Command {
+  return new Command("openapi")
+    .description("Prints the API as an OpenAPI 3.1 document, as GET /openapi.json does.")
+    .addHelpText("after", "\nExample:\n  xpose openapi > openapi.json")
+    .action((_options: object, command: Command) => {
+      const { json = false } = command.optsWithGlobals<{ json?: boolean }>();
+      output.out(`${JSON.stringify(openapiDocument(version), null, json ? 0 : 2)}\n`);
+    });
+}

@@ -1,0 +1,52 @@
+import { expect, test } from "vitest";
+import { openapiDocument } from "../../src/http/openapi.ts";
+import { routes } from "../../src/http/route-table.ts";
+import { openTestService } from "../helpers/test-service.ts";
+
+const openapi = openapiDocument("1.2.3");
+
+/** The page and what only it asks are not part of the published API. */
+const isPublished = (path: string) =>
+  path !== "/" && !path.startsWith("/assets/") && !path.startsWith("/api/v1/dashboard/");
+
+test("12.1 the OpenAPI document names every route of the API, and no other", () => {
+  const described = Object.entries(openapi.paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  const served = routes.filter(({ path }) => isPublished(path)).map(({ method, path }) => `${method} ${path}`);
+  expect(described.sort()).toEqual(served.sort());
+});
+
+test("every parameter in braces is described, and every reference leads somewhere", () => {
+  for (const [path, methods] of Object.entries(openapi.paths)) {
+    const named = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
+    for (const operation of Object.values(methods) as { parameters?: { name: string; in: string }[] }[]) {
+      const given = (operation.parameters ?? []).filter((one) => one.in === "path").map(({ name }) => name);
+      expect([path, given]).toEqual([path, named]);
+    }
+  }
+  const text = JSON.stringify(openapi);
+  const references = [...text.matchAll(/"#\/components\/schemas\/(\w+)"/g)].map((match) => match[1] ?? "");
+  expect(references.length).toBeGreaterThan(10);
+  for (const name of references) expect(Object.keys(openapi.components.schemas)).toContain(name);
+});
+
+test("the described envelope has the members of a real one, in their order", async () => {
+  const { respond, tenant, scanned } = await openTestService();
+  const id = await scanned("jane.doe@example.com");
+  const headers = { "X-API-Key": tenant.token };
+  const url = `http://127.0.0.1:8080/api/v1/soc/enrich/${id}`;
+  const envelope = (await (await respond(new Request(url, { headers }))).json()) as {
+    exposure: { findings: object[] };
+  };
+  const { Envelope, Atom } = openapi.components.schemas as Record<string, { properties: object }>;
+  expect(Object.keys(Envelope?.properties ?? {})).toEqual(Object.keys(envelope));
+  expect(Object.keys(Atom?.properties ?? {})).toEqual(Object.keys(envelope.exposure.findings[0] ?? {}));
+});
+
+test("12.1 GET /openapi.json serves it to anybody", async () => {
+  const { respond } = await openTestService();
+  const response = await respond(new Request("http://127.0.0.1:8080/openapi.json"));
+  expect([response.status, response.headers.get("Content-Type")]).toEqual([200, "application/json"]);
+  expect(await response.json()).toMatchObject({ openapi: "3.1.0", info: { title: "xpose" } });
+});
