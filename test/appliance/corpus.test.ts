@@ -111,6 +111,9 @@ test("a scan of a forgotten address is gone for whoever polls it, while the serv
   const { request_id } = (await (await api.enrich("jane.doe@example.com")).json()) as { request_id: string };
   await api.settle(request_id);
   expect(appliance.json("corpus", "forget", "JANE.DOE@example.com")).toEqual({ forgotten: true });
+  // Nor do the files hold it any more, free pages and the log of the database among them.
+  const found = Bun.spawnSync(["grep", "-rla", "jane.doe", appliance.dataDir]);
+  expect(found.stdout.toString()).toBe("");
   expect((await api.get(`/api/v1/soc/enrich/${request_id}`)).status).toBe(404);
   const again = await api.enrich("jane.doe@example.com", { Prefer: "wait=10" });
   expect(await again.json()).toMatchObject({ exposure: { total: 0 } });

@@ -17,7 +17,17 @@ export function openConnection(path: string, options: { mustExist: boolean }): C
   connection.pragma("synchronous = FULL");
   connection.pragma("foreign_keys = ON");
   connection.pragma("trusted_schema = OFF");
+  // What is deleted is overwritten: an address that was forgotten must not stay in free pages.
+  connection.pragma("secure_delete = ON");
   return connection;
+}
+
+/**
+ * Brings the write-ahead log into the database and empties it, so that nothing of before stays in it. While another
+ * process reads, it is left as it is, and a later checkpoint overwrites it.
+ */
+export function emptyLog(connection: Connection): void {
+  connection.pragma("wal_checkpoint(TRUNCATE)");
 }
 
 /** Ends the patience of opening: from now on a statement that finds the database locked comes back soon. */

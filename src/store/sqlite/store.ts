@@ -15,6 +15,7 @@ import {
   asUnavailable,
   becomeImpatient,
   type Connection,
+  emptyLog,
   openConnection,
   type Patience,
   transactPatiently,
@@ -266,12 +267,13 @@ export class SqliteStore implements port.Store {
     return this.#write(() => this.#corpora.replaceSegments(replacement));
   }
 
-  forget({ indicatorHash, corpusHash }: port.Forgetting, by: Author): Promise<void> {
-    return this.#write(() => {
+  async forget({ indicatorHash, corpusHash }: port.Forgetting, by: Author): Promise<void> {
+    await this.#write(() => {
       this.#corpora.forget(corpusHash, by.at);
       this.#scans.forget(indicatorHash);
       this.#audit.append([auditEvent(by, "corpus.forgotten", { indicatorHmac: indicatorHash })]);
     });
+    emptyLog(this.#connection);
   }
 
   isForgotten(corpusHash: string): Promise<boolean> {
