@@ -15,14 +15,32 @@ type Kind = "counter" | "gauge" | "histogram";
 const durationBoundsMs = [0.5, 1, 2.5, 5, 10, 25, 100, 500, 1000, 10_000, 60_000];
 
 type Durations = { readonly counts: number[]; sumMs: number };
+type Counter = { count: number };
+
+const newMethods = () => new Map<string, Map<number, Counter>>();
+const newStatuses = () => new Map<number, Counter>();
+const newCounter = (): Counter => ({ count: 0 });
+const newDurations = (): Durations => ({
+  counts: [...durationBoundsMs, Number.POSITIVE_INFINITY].map(() => 0),
+  sumMs: 0,
+});
+
+function entryOf<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = make();
+    map.set(key, value);
+  }
+  return value;
+}
 
 /**
  * Every metric of the service. None has an address, a key or a workspace in it. Counted by hand: a request is counted
  * in a tenth of the time that a metrics library takes, and a hit has no more to spare (docs/performance.md).
  */
 export function openMetrics(version: string, gauges: Gauges) {
-  /** By method, status and route, in this order, separated by blanks. */
-  const requests = new Map<string, { count: number }>();
+  /** By route, method and status. */
+  const requests: Map<string, Map<string, Map<number, Counter>>> = new Map();
   const durations = new Map<string, Durations>();
   let failOpenCount = 0;
   const loopDelay = monitorEventLoopDelay({ resolution: 50 });
@@ -32,15 +50,13 @@ export function openMetrics(version: string, gauges: Gauges) {
     /** One answered request; `path` is the pattern of its route, null = no route. */
     countRequest(method: string, path: string | null, status: number, durationMs: number): void {
       const route = path ?? "none";
-      const key = `${knownMethods.has(method) ? method : "other"} ${status} ${route}`;
-      const known = requests.get(key);
-      if (known === undefined) requests.set(key, { count: 1 });
-      else known.count += 1;
-      let histogram = durations.get(route);
-      if (histogram === undefined) {
-        histogram = { counts: [...durationBoundsMs, Number.POSITIVE_INFINITY].map(() => 0), sumMs: 0 };
-        durations.set(route, histogram);
-      }
+      const ofMethod = entryOf(
+        entryOf(requests, route, newMethods),
+        knownMethods.has(method) ? method : "other",
+        newStatuses,
+      );
+      entryOf(ofMethod, status, newCounter).count += 1;
+      const histogram = entryOf(durations, route, newDurations);
       let bucket = 0;
       while (durationMs > (durationBoundsMs[bucket] ?? Number.POSITIVE_INFINITY)) bucket += 1;
       histogram.counts[bucket] = (histogram.counts[bucket] ?? 0) + 1;
@@ -74,10 +90,11 @@ export function openMetrics(version: string, gauges: Gauges) {
           "xpose_http_requests_total",
           "counter",
           "Answered requests by method, route and status",
-          [...requests].map(([key, { count }]) => {
-            const [method = "", status = "", path = ""] = key.split(" ");
-            return [{ method, path, status }, count];
-          }),
+          [...requests].flatMap(([path, methods]) =>
+            [...methods].flatMap(([method, statuses]) =>
+              [...statuses].map(([status, { count }]): Sample => [{ method, path, status }, count]),
+            ),
+          ),
         ),
         histogram(
           "xpose_http_request_duration_seconds",

@@ -1,6 +1,5 @@
 import { Command } from "commander";
 import { getWorkspace } from "../access/workspace.ts";
-import { type CacheMember, envelopeText } from "../domain/envelope.ts";
 import { parseIndicator } from "../domain/indicator.ts";
 import { indicatorHash } from "../domain/keyed-hash.ts";
 import type { ScanId } from "../domain/scan.ts";
@@ -53,7 +52,7 @@ export function enrichCommand(output: Output): Command {
           };
           const rules = () => ({ ...live, now: now(), steadyNow: now(), outcomeOf });
           const [reply] = await store.handleCalls([call], rules(), []);
-          if (reply?.kind !== "claimed") return print(output, options, reply, "hit");
+          if (reply?.kind !== "claimed") return print(output, options, reply);
           const { scan } = reply;
           const allSources = live.sourcesOf(scan.workspace, await store.listCorpora());
           const { signal } = new AbortController();
@@ -62,7 +61,7 @@ export function enrichCommand(output: Output): Command {
           const { scanId } = scan.claim;
           const poll: PollCall = { kind: "poll", caller, from, scanId, view: "envelope", isCharged: false };
           const [result] = await store.handleCalls([poll], rules(), []);
-          print(output, options, result, "miss_scan_complete");
+          print(output, options, result);
         } finally {
           await sources.close();
         }
@@ -75,12 +74,11 @@ function outcomeOf(reply: ReplyBody): string {
   return reply.kind === "refused" ? "failed" : "ok";
 }
 
-function print(output: Output, options: EnrichOptions, reply: Reply | undefined, cache: CacheMember): void {
+function print(output: Output, options: EnrichOptions, reply: Reply | undefined): void {
   if (reply?.kind === "refused") throw reply.error;
   if (reply?.kind === "completed") {
-    const text = envelopeText(reply.scanId, cache, reply.envelopeTail);
     if (reply.isPartial) output.err("warning: some sources failed; this evidence is partial\n");
-    output.out(`${options.json === true ? text : JSON.stringify(JSON.parse(text), null, 2)}\n`);
+    output.out(`${options.json === true ? reply.envelope : JSON.stringify(JSON.parse(reply.envelope), null, 2)}\n`);
     return;
   }
   if (reply?.kind === "failed") output.out(`${JSON.stringify({ status: "failed", request_id: reply.scanId })}\n`);

@@ -11,8 +11,11 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
  * is read in one piece, at a third of the cost of a stream.
  */
 export async function readJson(request: Request, maxBytes: number, { isFramed = false } = {}): Promise<unknown> {
-  const bytes = readWithin(request, maxBytes, isFramed);
-  return parseJson(request.headers, await bytes);
+  const { headers } = request;
+  const length = headers.get("Content-Length");
+  const isWhole = isFramed && length !== null && Number(length) <= maxBytes;
+  const bytes = isWhole ? await request.bytes().catch(brokenOff) : await readStream(request, maxBytes);
+  return parseJson(headers, bytes);
 }
 
 function parseJson(headers: Headers, bytes: Uint8Array): unknown {
@@ -33,12 +36,6 @@ function isJson(contentType: string | null): boolean {
 
 function isPlain(contentEncoding: string | null): boolean {
   return contentEncoding === null || ["", "identity"].includes(contentEncoding.trim().toLowerCase());
-}
-
-function readWithin(request: Request, maxBytes: number, isFramed: boolean): Promise<Uint8Array> {
-  const declared = request.headers.get("Content-Length");
-  if (declared === null || !isFramed || Number(declared) > maxBytes) return readStream(request, maxBytes);
-  return request.bytes().catch(brokenOff);
 }
 
 async function readStream(request: Request, maxBytes: number): Promise<Uint8Array> {

@@ -35,6 +35,9 @@ export function makeTrust(trustedProxies: readonly string[], hostnames: readonly
  * `X-Forwarded-For` that is not such a proxy itself. Null for a unix socket whose peer does not say.
  */
 export function clientAddress(headers: Headers, peer: Peer, trust: Trust): string | null {
+  const { address } = peer;
+  // Of most peers no header is believed, so none is read.
+  if (address !== null && !trust.isTrustedProxy(plainAddress(address))) return plainAddress(address);
   return followBack(headers, peer, trust).address;
 }
 

@@ -1,4 +1,5 @@
 import type { AppError, ErrorCode } from "../domain/error.ts";
+import { jsonResponse, type PlainResponse } from "./response.ts";
 
 /** The status of each code (CONTRACT.md 10). The compiler asks for a new one. */
 export const statusOf = {
@@ -30,16 +31,8 @@ const headersOf: Partial<Record<ErrorCode, Readonly<Record<string, string>>>> = 
   storage_full: { "Retry-After": "30" },
 };
 
-/** A JSON answer. Nothing this API says may be kept by a cache on the way. */
-export function jsonResponse(status: number, body: string, headers: Readonly<Record<string, string>> = {}): Response {
-  return new Response(body, {
-    status,
-    headers: { "Content-Type": "application/json", "Cache-Control": "no-store", ...headers },
-  });
-}
-
 /** The one shape of every error (CONTRACT.md 0.2). */
-export function errorResponse(error: AppError, headers: Readonly<Record<string, string>> = {}): Response {
+export function errorResponse(error: AppError, headers: Readonly<Record<string, string>> = {}): PlainResponse {
   const body = JSON.stringify({ error: { code: error.code, message: error.message } });
   return jsonResponse(statusOf[error.code], body, { ...headersOf[error.code], ...headers });
 }

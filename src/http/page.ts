@@ -1,4 +1,5 @@
 import { gunzipSync } from "node:zlib";
+import type { PlainResponse } from "./response.ts";
 
 /** A file of the dashboard, as the build left it: compressed once, so that no request compresses anything. */
 export type PageFile = { readonly contentType: string; readonly gzip: Uint8Array<ArrayBuffer> };
@@ -49,9 +50,11 @@ export function parseBundle(text: string): Page {
 }
 
 /** The page itself is asked for anew each time, so that an upgrade shows at once; its assets never change. */
-export function fileResponse(file: PageFile, kind: "index" | "asset", acceptEncoding: string | null): Response {
+export function fileResponse(file: PageFile, kind: "index" | "asset", acceptEncoding: string | null): PlainResponse {
   const isCompressed = acceptsGzip(acceptEncoding);
-  return new Response(isCompressed ? file.gzip : gunzipSync(file.gzip), {
+  return {
+    status: 200,
+    body: isCompressed ? file.gzip : gunzipSync(file.gzip),
     headers: {
       "Content-Type": file.contentType,
       "Cache-Control": kind === "index" ? "no-store" : "public, max-age=31536000, immutable",
@@ -59,7 +62,7 @@ export function fileResponse(file: PageFile, kind: "index" | "asset", acceptEnco
       ...(isCompressed ? { "Content-Encoding": "gzip" } : {}),
       ...securityHeaders,
     },
-  });
+  };
 }
 
 function acceptsGzip(header: string | null): boolean {

@@ -4,6 +4,7 @@ import type { Peer } from "./client.ts";
 import { errorResponse } from "./errors.ts";
 import type { Application, Exchange, OperatorExchange } from "./exchange.ts";
 import { type Access, guard, type OperatorAccess } from "./guard.ts";
+import { makeResponse, type PlainResponse } from "./response.ts";
 
 export type Route = OpenRoute | OperatorRoute;
 
@@ -15,11 +16,11 @@ type RouteRow = {
 };
 type OpenRoute = RouteRow & {
   readonly access: Exclude<Access, OperatorAccess>;
-  readonly handle: (exchange: Exchange) => Response | Promise<Response>;
+  readonly handle: (exchange: Exchange) => PlainResponse | Promise<PlainResponse>;
 };
 type OperatorRoute = RouteRow & {
   readonly access: OperatorAccess;
-  readonly handle: (exchange: OperatorExchange) => Promise<Response>;
+  readonly handle: (exchange: OperatorExchange) => Promise<PlainResponse>;
 };
 
 type Match = { readonly rows: readonly Route[]; readonly parameters: Record<string, string> };
@@ -55,29 +56,23 @@ export function createRouter(
 
   return async function respond(request, peer) {
     const startedAt = app.steadyNow();
+    const { method } = request;
     const given = request.headers.get("X-Correlation-Id");
     const correlationId = given !== null && correlationForm.test(given) ? given : app.newId();
     const found = match(rawPath(request.url));
-    let response: Response;
+    let response: PlainResponse;
     try {
       response = await answer(request, peer, correlationId, found, app);
     } catch (error) {
       response = toErrorResponse(error, correlationId, app);
     }
-    response.headers.set("X-Correlation-Id", correlationId);
+    response.headers["X-Correlation-Id"] = correlationId;
     const path = found?.rows[0]?.path ?? null;
     const durationMs = app.steadyNow() - startedAt;
-    app.metrics.countRequest(request.method, path, response.status, durationMs);
-    app.accessLog.write({ method: request.method, path, status: response.status, durationMs, correlationId });
-    return request.method === "HEAD" ? await withoutBody(response) : response;
+    app.metrics.countRequest(method, path, response.status, durationMs);
+    app.accessLog.write({ method, path, status: response.status, durationMs, correlationId });
+    return makeResponse(response, method);
   };
-}
-
-/** The answer to HEAD: all of the headers, the length of the body that is left out among them. */
-async function withoutBody(response: Response): Promise<Response> {
-  const { byteLength } = await response.arrayBuffer();
-  response.headers.set("Content-Length", String(byteLength));
-  return new Response(null, { status: response.status, headers: response.headers });
 }
 
 /** Not a promise of its own where the route gives one: a hit is counted in microseconds. */
@@ -87,7 +82,7 @@ function answer(
   correlationId: string,
   found: Match | null,
   app: Application,
-): Response | Promise<Response> {
+): PlainResponse | Promise<PlainResponse> {
   if (found === null) return refuse(request, new AppError("not_found", "There is no such path"));
   const method = request.method === "HEAD" ? "GET" : request.method;
   const route = found.rows.find((row) => row.method === method);
@@ -108,7 +103,7 @@ async function refuse(request: Request, error: AppError, headers: Readonly<Recor
   return errorResponse(error, headers);
 }
 
-async function answerGuarded(exchange: Exchange, route: Route): Promise<Response> {
+async function answerGuarded(exchange: Exchange, route: Route): Promise<PlainResponse> {
   const operator = await guard(exchange, route.access).catch(async (error: unknown) => {
     await discardBody(exchange.request);
     throw error;
@@ -122,7 +117,7 @@ function isForOperators(route: Route): route is OperatorRoute {
   return route.access === "viewer" || route.access === "admin";
 }
 
-function toErrorResponse(error: unknown, correlationId: string, app: Application): Response {
+function toErrorResponse(error: unknown, correlationId: string, app: Application): PlainResponse {
   if (error instanceof AppError) {
     if (error.cause !== undefined && error.code !== "malformed_json") {
       app.log.error({ correlation_id: correlationId, code: error.code, err: error.cause }, "request failed");

@@ -2,6 +2,7 @@ import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
 import { AppError } from "../domain/error.ts";
 import type { Peer } from "./client.ts";
 import { errorResponse } from "./errors.ts";
+import { makeResponse } from "./response.ts";
 
 export type ServerSettings = {
   readonly listen:
@@ -39,7 +40,7 @@ export async function startServer(
     development: false,
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     // Reached only if the router itself fails.
-    error: () => errorResponse(new AppError("internal_error", "The request could not be served")),
+    error: () => makeResponse(errorResponse(new AppError("internal_error", "The request could not be served")), "GET"),
   };
   const server =
     listen.kind === "tcp"

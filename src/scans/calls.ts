@@ -19,6 +19,9 @@ type Trail = {
   readonly denied: (from: CallOrigin, outcome: string, who: KnownKey | "unknown") => void;
 };
 
+/** The calls of one transaction, and their replies in the same order. */
+type Turn = { readonly calls: Call[]; readonly replies: PromiseWithResolvers<readonly Reply[]> };
+
 export type CallTools = {
   readonly store: Pick<Store, "handleCalls" | "readCalls">;
   readonly live: () => Live;
@@ -38,8 +41,7 @@ export type CallTools = {
  */
 export function openCalls(tools: CallTools): Calls {
   const { store, live, now, steadyNow, outcomeOf, trail, onMiss, onFailOpen } = tools;
-  type Waiting = { call: Call; resolve: (reply: Reply) => void; reject: (error: unknown) => void };
-  const waiting: Waiting[] = [];
+  const turns: Turn[] = [];
   // Windows go by the clock of the start and monotonic time from there: a clock that is set does not open or close one.
   const startedAt = now().getTime() - steadyNow();
 
@@ -47,33 +49,31 @@ export function openCalls(tools: CallTools): Calls {
 
   /** One turn after the other: events that wait for the database must be written before those of later calls. */
   async function serveTurns(): Promise<void> {
-    while (waiting.length > 0) {
-      await serveTurn(waiting.splice(0, maxCallsPerTurn));
+    for (let turn = turns.shift(); turn !== undefined; turn = turns.shift()) {
+      await serveTurn(turn);
       // Other work gets its turn.
-      if (waiting.length > 0) await new Promise((resolve) => setImmediate(resolve));
+      if (turns.length > 0) await new Promise((resolve) => setImmediate(resolve));
     }
     isServing = false;
   }
 
-  async function serveTurn(turn: readonly Waiting[]): Promise<void> {
+  async function serveTurn({ calls, replies }: Turn): Promise<void> {
     try {
       const { lifetimes, limits, maxQueue, fingerprintOf } = live();
       const rules = { now: now(), steadyNow: new Date(startedAt + steadyNow()), lifetimes, limits, maxQueue };
-      const replies = await handle(
-        turn.map(({ call }) => call),
-        { ...rules, fingerprintOf, outcomeOf },
-      );
-      for (const [index, { call, resolve, reject }] of turn.entries()) {
-        const reply = replies[index];
-        if (reply === undefined) reject(new Error("a call was left without a reply"));
-        else resolve(reply);
-        if (reply?.kind === "refused" && reply.denied !== undefined) {
+      const served = await handle(calls, { ...rules, fingerprintOf, outcomeOf });
+      replies.resolve(served);
+      let isAccepted = false;
+      for (const [index, reply] of served.entries()) {
+        if (reply.kind === "accepted") isAccepted = true;
+        const call = calls[index];
+        if (call !== undefined && reply.kind === "refused" && reply.denied !== undefined) {
           trail.denied(call.from, outcomeOf(reply), reply.denied);
         }
       }
-      if (replies.some((reply) => reply.kind === "accepted")) onMiss();
+      if (isAccepted) onMiss();
     } catch (error) {
-      for (const { reject } of turn) reject(error);
+      replies.reject(error);
     }
   }
 
@@ -96,14 +96,20 @@ export function openCalls(tools: CallTools): Calls {
   }
 
   return {
-    serve(call) {
-      const { promise, resolve, reject } = Promise.withResolvers<Reply>();
-      waiting.push({ call, resolve, reject });
+    async serve(call) {
+      let turn = turns.at(-1);
+      if (turn === undefined || turn.calls.length === maxCallsPerTurn) {
+        turn = { calls: [], replies: Promise.withResolvers() };
+        turns.push(turn);
+      }
+      const index = turn.calls.push(call) - 1;
       if (!isServing) {
         isServing = true;
         setImmediate(serveTurns);
       }
-      return promise;
+      const reply = (await turn.replies.promise)[index];
+      if (reply === undefined) throw new Error("a call was left without a reply");
+      return reply;
     },
   };
 }

@@ -193,7 +193,8 @@ export type KnownKey = { readonly workspaceId: WorkspaceId; readonly keyId: stri
 export type CompletedReply = {
   readonly kind: "completed";
   readonly scanId: ScanId;
-  readonly envelopeTail: string;
+  /** The whole body: `cache` is `hit` for a call that found the result, `miss_scan_complete` for a poll. */
+  readonly envelope: string;
   readonly digest: string;
   readonly isPartial: boolean;
 };

@@ -287,7 +287,7 @@ class Sequence {
     }
     expect(reply).toMatchObject({ kind: "completed", isPartial: scan.isPartial });
     if (reply.kind !== "completed") return;
-    const { exposure } = envelopeTail.parse(JSON.parse(`{${reply.envelopeTail}`));
+    const { exposure } = envelopeTail.parse(JSON.parse(reply.envelope));
     const expected = scan.findings;
     const body = await product.poll(scan.workspace, scan.id, "evidence");
     if (body.kind === "evidence") expect(evidence.parse(JSON.parse(body.body)).findings).toEqual(expected);

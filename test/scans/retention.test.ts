@@ -23,11 +23,11 @@ test("5.11 the ledger outlives the answers: a finding that comes back has its ol
   await clock.advance(399 * dayMs);
   await removeExpired(store, live, clock.now, never);
   const again = await calls.serve(tenant.pollCall(await scanned("jane.doe@example.com")));
-  expect(again.kind === "completed" && again.envelopeTail).toContain('"first_seen":"2026-06-01T12:00:00+00:00"');
+  expect(again.kind === "completed" && again.envelope).toContain('"first_seen":"2026-06-01T12:00:00+00:00"');
   await clock.advance(401 * dayMs);
   await removeExpired(store, live, clock.now, never);
   const last = await calls.serve(tenant.pollCall(await scanned("jane.doe@example.com")));
-  expect(last.kind === "completed" && last.envelopeTail).toContain('"first_seen":"2028-');
+  expect(last.kind === "completed" && last.envelope).toContain('"first_seen":"2028-');
 });
 
 /** A store with `rowCount` expired rows. */

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { KeyStatus } from "../../src/domain/api-key.ts";
 import { type Author, auditEvent, emptyHead } from "../../src/domain/audit.ts";
-import { answerSha256, type Sighting } from "../../src/domain/envelope.ts";
+import { answerSha256, type CacheMember, envelopeText, type Sighting } from "../../src/domain/envelope.ts";
 import { AppError } from "../../src/domain/error.ts";
 import { findingHash, makeFinding } from "../../src/domain/finding.ts";
 import type { Operator } from "../../src/domain/operator.ts";
@@ -198,9 +198,12 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         expect(await poll(acme, scanId)).toEqual({ kind: "unfinished", scanId, state: "scanning" });
         await settle(scan, [run("hibp", answer("hibp"))]);
         const { envelopeTail, digest } = projection;
-        const completed = { kind: "completed", scanId, envelopeTail, digest, isPartial: false };
-        expect(await serve(enrichCall(acme))).toEqual(completed);
-        expect(await poll(acme, scanId)).toEqual(completed);
+        const completed = (cache: CacheMember) => {
+          const envelope = envelopeText(scanId, cache, envelopeTail);
+          return { kind: "completed", scanId, envelope, digest, isPartial: false };
+        };
+        expect(await serve(enrichCall(acme))).toEqual(completed("hit"));
+        expect(await poll(acme, scanId)).toEqual(completed("miss_scan_complete"));
         expect(await poll(acme, scanId, "evidence")).toEqual({ kind: "evidence", body: projection.evidence });
       });
 

@@ -5,7 +5,8 @@ import type { PollCall } from "../../store/store.ts";
 import { discardBody } from "../body.ts";
 import { errorResponse } from "../errors.ts";
 import { type OperatorExchange, originOf } from "../exchange.ts";
-import { envelopeResponse, readIndicator, toResponse } from "./enrich.ts";
+import type { PlainResponse } from "../response.ts";
+import { readIndicator, toResponse } from "./enrich.ts";
 
 const path = "/api/v1/dashboard/enrich";
 
@@ -13,7 +14,7 @@ const path = "/api/v1/dashboard/enrich";
  * POST /api/v1/dashboard/enrich: a look-up from the page, in the name of its operator. Bodies and answers are those of
  * the exposure API; the limit is the operator's own instead of a key's.
  */
-export async function lookUp(exchange: OperatorExchange): Promise<Response> {
+export async function lookUp(exchange: OperatorExchange): Promise<PlainResponse> {
   const { request, operator, app } = exchange;
   const waitSeconds = app.dashboard.lookUps.take(operator.id);
   if (waitSeconds !== null) {
@@ -32,32 +33,32 @@ export async function lookUp(exchange: OperatorExchange): Promise<Response> {
     newScanId: app.newScanId(),
     runner: null,
   });
-  return reply.kind === "completed" ? envelopeResponse(reply, "hit", {}) : toResponse(reply, {}, path);
+  return toResponse(reply, path);
 }
 
 /** GET /api/v1/dashboard/enrich/{request_id} */
-export function lookUpResult(exchange: OperatorExchange): Promise<Response> {
+export function lookUpResult(exchange: OperatorExchange): Promise<PlainResponse> {
   return read(exchange, "envelope");
 }
 
 /** GET /api/v1/dashboard/enrich/{request_id}/sources */
-export function lookUpSources(exchange: OperatorExchange): Promise<Response> {
+export function lookUpSources(exchange: OperatorExchange): Promise<PlainResponse> {
   return read(exchange, "sources");
 }
 
 /** GET /api/v1/dashboard/enrich/{request_id}/evidence */
-export function lookUpEvidence(exchange: OperatorExchange): Promise<Response> {
+export function lookUpEvidence(exchange: OperatorExchange): Promise<PlainResponse> {
   return read(exchange, "evidence");
 }
 
-async function read(exchange: OperatorExchange, view: PollCall["view"]): Promise<Response> {
+async function read(exchange: OperatorExchange, view: PollCall["view"]): Promise<PlainResponse> {
   const { request, parameters, app } = exchange;
   await discardBody(request);
   const id = parameters["request_id"] ?? "";
   const scanId = isId(id) ? (id as ScanId) : null;
   const from = originOf(exchange);
   const caller = callerOf(exchange);
-  return toResponse(await app.calls.serve({ kind: "poll", caller, from, scanId, view, isCharged: false }), {}, path);
+  return toResponse(await app.calls.serve({ kind: "poll", caller, from, scanId, view, isCharged: false }), path);
 }
 
 function callerOf({ operator }: OperatorExchange) {

@@ -7,8 +7,8 @@ import type { Outcome } from "../../domain/scan.ts";
 import { hasApiAccess, type Workspace } from "../../domain/workspace.ts";
 import type { SourceHour } from "../../store/store.ts";
 import { sessionSecret } from "../credentials.ts";
-import { jsonResponse } from "../errors.ts";
 import type { Exchange, OperatorExchange } from "../exchange.ts";
+import { jsonResponse, type PlainResponse } from "../response.ts";
 
 const hourMs = 3_600_000;
 /** The overview covers so many hours, the current one included. */
@@ -18,7 +18,7 @@ const hours = 24;
  * GET /api/v1/dashboard/about: what anybody who sees the page may know, the offer of the source above all (AGPL 13), and
  * whether the browser has a session. It looks at no token, so nobody can try one here.
  */
-export async function about({ request, app }: Exchange): Promise<Response> {
+export async function about({ request, app }: Exchange): Promise<PlainResponse> {
   const secret = sessionSecret(request.headers);
   const operator = secret === null ? null : await findBySession(secret, app.store, app.keys, app.now());
   const { sourceUrl } = app.dashboard;
@@ -26,7 +26,7 @@ export async function about({ request, app }: Exchange): Promise<Response> {
 }
 
 /** GET /api/v1/dashboard/me */
-export async function me(exchange: OperatorExchange): Promise<Response> {
+export async function me(exchange: OperatorExchange): Promise<PlainResponse> {
   const { operator, app } = exchange;
   const workspace = await ownWorkspace(exchange);
   const { limits } = app.dashboard.live();
@@ -48,7 +48,7 @@ export async function me(exchange: OperatorExchange): Promise<Response> {
 }
 
 /** GET /api/v1/dashboard/budgets: what each key has used of its limit. For admins, as everything about keys. */
-export async function budgets(exchange: OperatorExchange): Promise<Response> {
+export async function budgets(exchange: OperatorExchange): Promise<PlainResponse> {
   const { operator, app } = exchange;
   const workspace = await ownWorkspace(exchange);
   const { limits } = app.dashboard.live();
@@ -66,7 +66,7 @@ export async function budgets(exchange: OperatorExchange): Promise<Response> {
 }
 
 /** GET /api/v1/dashboard/overview */
-export async function overview({ operator, app }: OperatorExchange): Promise<Response> {
+export async function overview({ operator, app }: OperatorExchange): Promise<PlainResponse> {
   const now = app.now();
   const firstHour = hourOf(now) - (hours - 1) * hourMs;
   const { store, dashboard } = app;
@@ -98,7 +98,7 @@ export async function overview({ operator, app }: OperatorExchange): Promise<Res
 }
 
 /** GET /api/v1/dashboard/sources: those that a scan of this workspace asks. Others are not shown, not even by name. */
-export async function sources(exchange: OperatorExchange): Promise<Response> {
+export async function sources(exchange: OperatorExchange): Promise<PlainResponse> {
   const { operator, app } = exchange;
   const workspace = await ownWorkspace(exchange);
   const firstHour = hourOf(app.now()) - (hours - 1) * hourMs;
@@ -119,7 +119,7 @@ export async function sources(exchange: OperatorExchange): Promise<Response> {
 }
 
 /** GET /api/v1/dashboard/corpora: those that this workspace sees. */
-export async function corpora({ operator, app }: OperatorExchange): Promise<Response> {
+export async function corpora({ operator, app }: OperatorExchange): Promise<PlainResponse> {
   const visible = visibleTo(operator.workspaceId, await app.store.listCorpora());
   return json({ corpora: visible.map((corpus) => corpusBody(corpus)) });
 }
@@ -194,6 +194,6 @@ function hourOf(at: Date): number {
   return at.getTime() - (at.getTime() % hourMs);
 }
 
-function json(body: object): Response {
+function json(body: object): PlainResponse {
   return jsonResponse(200, JSON.stringify(body));
 }

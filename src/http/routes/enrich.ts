@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { invalidApiKey } from "../../domain/admission.ts";
 import type { Charge } from "../../domain/budget.ts";
-import { envelopeText } from "../../domain/envelope.ts";
 import { AppError } from "../../domain/error.ts";
 import { type Indicator, parseIndicator } from "../../domain/indicator.ts";
 import { isFinished, type ScanId } from "../../domain/scan.ts";
@@ -9,8 +8,9 @@ import { isId } from "../../domain/workspace.ts";
 import type { CompletedReply, PollCall, Reply, ReplyBody } from "../../store/store.ts";
 import { discardBody, readJson } from "../body.ts";
 import { apiKeyHash } from "../credentials.ts";
-import { errorResponse, jsonResponse, statusOf } from "../errors.ts";
+import { errorResponse, statusOf } from "../errors.ts";
 import { type Exchange, originOf } from "../exchange.ts";
+import { jsonResponse, type PlainResponse } from "../response.ts";
 
 /** CONTRACT.md 3.2. */
 const maxBodyBytes = 16_384;
@@ -30,7 +30,7 @@ function isDepth(text: string): boolean {
 }
 
 /** POST /api/v1/soc/enrich */
-export async function enrich(exchange: Exchange): Promise<Response> {
+export async function enrich(exchange: Exchange): Promise<PlainResponse> {
   const { request, app } = exchange;
   const keyHash = apiKeyHash(request.headers, app.keys);
   if (keyHash === null) return await refuseKey(exchange);
@@ -46,35 +46,37 @@ export async function enrich(exchange: Exchange): Promise<Response> {
     newScanId: app.newScanId(),
     runner: null,
   });
-  const limits = limitHeaders(reply.charge, app.now());
-  if (reply.kind === "completed") return envelopeResponse(reply, "hit", limits);
-  const waitSeconds = waitPreference(request.headers.get("Prefer"));
-  if (reply.kind !== "accepted" || waitSeconds === null) return toResponse(reply, limits);
+  const { charge } = reply;
+  const now = app.now();
+  const waitSeconds = reply.kind === "accepted" ? waitPreference(request.headers.get("Prefer")) : null;
+  if (reply.kind !== "accepted" || waitSeconds === null) return withLimits(toResponse(reply), charge, now);
   await app.whenSettled(reply.scanId, waitSeconds * 1000, request.signal);
   const rest = { scanId: reply.scanId, view: "envelope", isCharged: true } as const;
   const waited = await app.calls.serve({ kind: "poll", caller: { keyHash }, from, ...rest });
-  if (waited.kind === "unfinished") return toResponse(reply, limits);
+  if (waited.kind === "unfinished") return withLimits(toResponse(reply), charge, now);
+  const response = toResponse(waited);
   // The key was revoked meanwhile: told as any such key (CONTRACT.md 1.2).
-  if (waited.kind === "refused" && waited.denied !== undefined) return toResponse(waited, {});
-  return toResponse(waited, { ...limits, "Preference-Applied": "wait" });
+  if (waited.kind === "refused" && waited.denied !== undefined) return response;
+  response.headers["Preference-Applied"] = "wait";
+  return withLimits(response, charge, now);
 }
 
 /** A key that has not the form of one is not looked up, but is a denial all the same. */
-async function refuseKey(exchange: Exchange): Promise<Response> {
+async function refuseKey(exchange: Exchange): Promise<PlainResponse> {
   const { request, app } = exchange;
   await discardBody(request);
   app.trail.denied(originOf(exchange), "401", "unknown");
   return errorResponse(invalidApiKey());
 }
 
-/** Of the budget that was charged (CONTRACT.md 8.5). */
-function limitHeaders(charge: Charge | undefined, now: Date): Readonly<Record<string, string>> {
-  if (charge === undefined) return {};
-  return {
-    "X-RateLimit-Limit": String(charge.limit),
-    "X-RateLimit-Remaining": String(charge.remaining),
-    "X-RateLimit-Reset": String(Math.ceil((now.getTime() + charge.resetInMs) / 1000)),
-  };
+/** The same with what is left of the budget that was charged (CONTRACT.md 8.5). */
+function withLimits(response: PlainResponse, charge: Charge | undefined, now: Date): PlainResponse {
+  if (charge === undefined) return response;
+  const { headers } = response;
+  headers["X-RateLimit-Limit"] = String(charge.limit);
+  headers["X-RateLimit-Remaining"] = String(charge.remaining);
+  headers["X-RateLimit-Reset"] = String(Math.ceil((now.getTime() + charge.resetInMs) / 1000));
+  return response;
 }
 
 /** What the audit trail says of a reply: the status of its answer. */
@@ -118,21 +120,21 @@ export function waitPreference(header: string | null): number | null {
 }
 
 /** GET /api/v1/soc/enrich/{request_id} */
-export function poll(exchange: Exchange): Promise<Response> {
+export function poll(exchange: Exchange): Promise<PlainResponse> {
   return read(exchange, "envelope");
 }
 
 /** GET /api/v1/soc/enrich/{request_id}/sources */
-export function sources(exchange: Exchange): Promise<Response> {
+export function sources(exchange: Exchange): Promise<PlainResponse> {
   return read(exchange, "sources");
 }
 
 /** GET /api/v1/soc/enrich/{request_id}/evidence */
-export function evidence(exchange: Exchange): Promise<Response> {
+export function evidence(exchange: Exchange): Promise<PlainResponse> {
   return read(exchange, "evidence");
 }
 
-async function read(exchange: Exchange, view: PollCall["view"]): Promise<Response> {
+async function read(exchange: Exchange, view: PollCall["view"]): Promise<PlainResponse> {
   const { request, parameters, app } = exchange;
   const keyHash = apiKeyHash(request.headers, app.keys);
   if (keyHash === null) return await refuseKey(exchange);
@@ -142,54 +144,45 @@ async function read(exchange: Exchange, view: PollCall["view"]): Promise<Respons
   const scanId = isId(id) ? (id as ScanId) : null;
   const call = { kind: "poll", caller: { keyHash }, from: originOf(exchange), scanId, view, isCharged: false } as const;
   const reply = await app.calls.serve(call);
-  return toResponse(reply, limitHeaders(reply.charge, app.now()));
+  return withLimits(toResponse(reply), reply.charge, app.now());
 }
 
 /** The answer that a reply is. `path` is where the caller polls. */
-export function toResponse(reply: Reply, headers: Readonly<Record<string, string>>, path = enrichPath): Response {
+export function toResponse(reply: Reply, path = enrichPath): PlainResponse {
   switch (reply.kind) {
     case "refused": {
       const isLimit = reply.error.code === "rate_limited" && reply.charge !== undefined;
       const retry = isLimit ? { "Retry-After": String(Math.max(1, Math.ceil(reply.charge.resetInMs / 1000))) } : {};
-      return errorResponse(reply.error, { ...headers, ...retry });
+      return errorResponse(reply.error, retry);
     }
     case "accepted": {
       const { scanId, indicator } = reply;
       const pollUrl = `${path}/${scanId}`;
       const body = { status: "scanning", request_id: scanId, poll_url: pollUrl, indicator };
-      return jsonResponse(202, JSON.stringify(body), { ...headers, Location: pollUrl, "Retry-After": "1" });
+      return jsonResponse(202, JSON.stringify(body), { Location: pollUrl, "Retry-After": "1" });
     }
     case "unfinished":
       return jsonResponse(200, JSON.stringify({ status: reply.state, request_id: reply.scanId }), {
-        ...headers,
         "Retry-After": "1",
       });
     case "failed":
-      return jsonResponse(200, JSON.stringify({ status: "failed", request_id: reply.scanId }), headers);
+      return jsonResponse(200, JSON.stringify({ status: "failed", request_id: reply.scanId }));
     case "completed":
-      return envelopeResponse(reply, "miss_scan_complete", headers);
+      return envelopeResponse(reply);
     case "evidence":
-      return jsonResponse(200, reply.body, headers);
+      return jsonResponse(200, reply.body);
     case "sources":
-      return jsonResponse(200, sourcesText(reply), {
-        ...headers,
-        ...(isFinished(reply.state) ? {} : { "Retry-After": "1" }),
-      });
+      return jsonResponse(200, sourcesText(reply), isFinished(reply.state) ? {} : { "Retry-After": "1" });
     case "claimed":
       throw new Error("a scan was claimed for a caller over HTTP");
   }
 }
 
-export function envelopeResponse(
-  { scanId, envelopeTail, digest, isPartial }: CompletedReply,
-  cache: "hit" | "miss_scan_complete",
-  headers: Readonly<Record<string, string>>,
-): Response {
-  return jsonResponse(200, envelopeText(scanId, cache, envelopeTail), {
-    "X-Xpose-Exposure-Digest": digest,
-    ...(isPartial ? { "X-Xpose-Partial": "1" } : {}),
-    ...headers,
-  });
+function envelopeResponse({ envelope, digest, isPartial }: CompletedReply): PlainResponse {
+  const response = jsonResponse(200, envelope);
+  response.headers["X-Xpose-Exposure-Digest"] = digest;
+  if (isPartial) response.headers["X-Xpose-Partial"] = "1";
+  return response;
 }
 
 function sourcesText({ scanId, state, runs }: Extract<Reply, { kind: "sources" }>): string {

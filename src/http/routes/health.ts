@@ -1,28 +1,28 @@
 import { AppError } from "../../domain/error.ts";
-import { jsonResponse } from "../errors.ts";
 import type { Exchange } from "../exchange.ts";
 import { openapiDocument } from "../openapi.ts";
+import { jsonResponse, type PlainResponse } from "../response.ts";
 
 const ok = '{"status":"ok"}';
 
 /** The process answers (CONTRACT.md 12.1). */
-export function healthz(): Response {
+export function healthz(): PlainResponse {
   return jsonResponse(200, ok);
 }
 
 /** The service takes requests. */
-export function readyz({ app }: Exchange): Response {
+export function readyz({ app }: Exchange): PlainResponse {
   if (!app.isReady()) throw new AppError("unavailable", "The service is starting or stopping");
   return jsonResponse(200, ok);
 }
 
 /** GET /openapi.json */
-export function openapi({ app }: Exchange): Response {
+export function openapi({ app }: Exchange): PlainResponse {
   return jsonResponse(200, JSON.stringify(openapiDocument(app.dashboard.version)));
 }
 
 /** GET /metrics, in the text form of Prometheus. */
-export function metrics({ app }: Exchange): Response {
+export function metrics({ app }: Exchange): PlainResponse {
   const headers = { "Content-Type": "text/plain; version=0.0.4; charset=utf-8", "Cache-Control": "no-store" };
-  return new Response(app.metrics.render(), { headers });
+  return { status: 200, headers, body: app.metrics.render() };
 }

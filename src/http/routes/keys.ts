@@ -4,9 +4,9 @@ import type { ApiKey, Token } from "../../domain/api-key.ts";
 import { AppError } from "../../domain/error.ts";
 import { isId } from "../../domain/workspace.ts";
 import { discardBody, readJson } from "../body.ts";
-import { jsonResponse } from "../errors.ts";
 import { authorOf, type OperatorExchange } from "../exchange.ts";
 import { parsePage, queryOf } from "../query.ts";
+import { jsonResponse, type PlainResponse } from "../response.ts";
 
 /** Room for the longest name in any encoding, and more. */
 const maxBodyBytes = 16_384;
@@ -14,7 +14,7 @@ const maxBodyBytes = 16_384;
 const mintBody = z.object({ name: z.string(), expires_at: z.string().nullish() });
 
 /** POST /api/v1/workspaces/{workspace_id}/keys */
-export async function mintKey(exchange: OperatorExchange): Promise<Response> {
+export async function mintKey(exchange: OperatorExchange): Promise<PlainResponse> {
   const { request, operator, app } = exchange;
   const parsed = mintBody.safeParse(await readJson(request, maxBodyBytes));
   if (!parsed.success) {
@@ -27,7 +27,7 @@ export async function mintKey(exchange: OperatorExchange): Promise<Response> {
 }
 
 /** GET /api/v1/workspaces/{workspace_id}/keys */
-export async function listKeys({ request, operator, app }: OperatorExchange): Promise<Response> {
+export async function listKeys({ request, operator, app }: OperatorExchange): Promise<PlainResponse> {
   const query = queryOf(request);
   const status = query.get("status");
   const now = app.now();
@@ -38,7 +38,7 @@ export async function listKeys({ request, operator, app }: OperatorExchange): Pr
 }
 
 /** POST /api/v1/workspaces/{workspace_id}/keys/{key_id}/rotate */
-export async function rotate(exchange: OperatorExchange): Promise<Response> {
+export async function rotate(exchange: OperatorExchange): Promise<PlainResponse> {
   const { request, operator, app } = exchange;
   await discardBody(request);
   const { keys, store } = app;
@@ -47,7 +47,7 @@ export async function rotate(exchange: OperatorExchange): Promise<Response> {
 }
 
 /** DELETE /api/v1/workspaces/{workspace_id}/keys/{key_id} */
-export async function revoke(exchange: OperatorExchange): Promise<Response> {
+export async function revoke(exchange: OperatorExchange): Promise<PlainResponse> {
   const { request, operator, app } = exchange;
   await discardBody(request);
   const by = authorOf(exchange, 200);
@@ -56,7 +56,7 @@ export async function revoke(exchange: OperatorExchange): Promise<Response> {
 }
 
 /** The second and last answer that shows a plaintext (CONTRACT.md 1.4). */
-function minted({ key, token }: { key: ApiKey; token: Token }, now: Date): Response {
+function minted({ key, token }: { key: ApiKey; token: Token }, now: Date): PlainResponse {
   return jsonResponse(201, JSON.stringify({ ...keyBody(key, now), key: token }));
 }
 

@@ -7,13 +7,14 @@ import { sessionSecret } from "../credentials.ts";
 import { errorResponse } from "../errors.ts";
 import { authorOf, type Exchange, type OperatorExchange, originOf } from "../exchange.ts";
 import { unauthorized } from "../guard.ts";
+import type { PlainResponse } from "../response.ts";
 
 const maxBodyBytes = 4096;
 
 const logInBody = z.object({ token: z.unknown() });
 
 /** POST /api/v1/session. Unknown, wrong, empty and non-string tokens cost the same and say the same. */
-export async function logIn(exchange: Exchange): Promise<Response> {
+export async function logIn(exchange: Exchange): Promise<PlainResponse> {
   const { request, app } = exchange;
   const from = originOf(exchange);
   const waitSeconds = app.logIns.take(from.ip ?? "local");
@@ -36,7 +37,7 @@ export async function logIn(exchange: Exchange): Promise<Response> {
 }
 
 /** DELETE /api/v1/session */
-export async function logOut(exchange: OperatorExchange): Promise<Response> {
+export async function logOut(exchange: OperatorExchange): Promise<PlainResponse> {
   const { request, app } = exchange;
   await discardBody(request);
   const secret = sessionSecret(request.headers);
@@ -46,8 +47,8 @@ export async function logOut(exchange: OperatorExchange): Promise<Response> {
   return cookieResponse(exchange, "", 0);
 }
 
-function cookieResponse({ request, peer, app }: Exchange, secret: string, maxAgeSeconds: number): Response {
+function cookieResponse({ request, peer, app }: Exchange, secret: string, maxAgeSeconds: number): PlainResponse {
   const secure = isSecure(request.headers, peer, app.trust) ? "; Secure" : "";
   const cookie = `xpose_session=${secret}; Path=/; Max-Age=${maxAgeSeconds}; HttpOnly; SameSite=Strict${secure}`;
-  return new Response(null, { status: 204, headers: { "Set-Cookie": cookie, "Cache-Control": "no-store" } });
+  return { status: 204, headers: { "Set-Cookie": cookie, "Cache-Control": "no-store" }, body: null };
 }

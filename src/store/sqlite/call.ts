@@ -3,13 +3,13 @@ import { admit, invalidApiKey, planRequired, rateLimited } from "../../domain/ad
 import type { AuditAction, AuditEvent } from "../../domain/audit.ts";
 import { type Budget, type BudgetKind, type Charge, chargeBudget, limitOf } from "../../domain/budget.ts";
 import { AppError } from "../../domain/error.ts";
-import { type DataVersion, decide, isRetained } from "../../domain/freshness.ts";
+import { decide, isRetained } from "../../domain/freshness.ts";
 import { isFinished, type ScanId } from "../../domain/scan.ts";
 import { hasApiAccess, type Plan, type WorkspaceId } from "../../domain/workspace.ts";
 import type { Call, CallRules, EnrichCall, KnownKey, PollCall, Reply, ReplyBody } from "../store.ts";
 import type { auditTable } from "./audit.ts";
 import type { Connection } from "./driver.ts";
-import type { readyResultTable } from "./ready-result.ts";
+import { type readyResultTable, type View, viewOf } from "./ready-result.ts";
 import { type FinishedRow, type scanTable, toCompleted } from "./scan.ts";
 import { toDate } from "./workspace.ts";
 
@@ -42,7 +42,7 @@ type Holder = {
   /** What every call with this key is told, or null. */
   readonly refusal: AppError | null;
   /** The data that the workspace sees now. */
-  readonly current: DataVersion;
+  readonly view: View;
   readonly budgets: Map<BudgetKind, { budget: Budget | null; isChanged: boolean }>;
   isUsed: boolean;
 };
@@ -64,7 +64,7 @@ type Batch = {
 /** Who may go on with a call, and what it was charged. */
 type Admitted = {
   readonly workspace: WorkspaceRow;
-  readonly current: DataVersion;
+  readonly view: View;
   /** Null for an operator and the command line. */
   readonly key: KnownKey | null;
   readonly actor: string;
@@ -139,7 +139,7 @@ export function callHandler(
       known: { workspaceId: key.workspace_id, keyId: key.id, keyName: key.name },
       actor: `key:${key.id}`,
       refusal: admit(times, { plan: key.plan, disabledAt: toDate(key.disabled_at) }, rules.now),
-      current: currentOf(key, rules),
+      view: currentView(key, rules),
       budgets: new Map(),
       isUsed: false,
     };
@@ -149,15 +149,15 @@ export function callHandler(
   function admitted({ caller, from }: Call, kind: BudgetKind | null, batch: Batch): Admitted {
     if ("workspaceId" in caller) {
       const workspace = admittedWorkspace(caller.workspaceId);
-      return { workspace, current: currentOf(workspace, batch.rules), key: null, actor: caller.actor, charge: null };
+      return { workspace, view: currentView(workspace, batch.rules), key: null, actor: caller.actor, charge: null };
     }
     const holder = caller.keyHash === null ? null : findHolder(caller.keyHash, batch);
     if (holder === null) throw new Refusal({ kind: "refused", error: invalidApiKey(), denied: "unknown" });
-    const { key, known, actor, current, refusal } = holder;
+    const { key, known, actor, view, refusal } = holder;
     if (refusal !== null) throw new Refusal({ kind: "refused", error: refusal, denied: known });
     holder.isUsed = true;
     const charge = kind === null ? null : charged(holder, kind, batch);
-    const who = { workspace: key, current, key: known, actor, charge: charge?.charge ?? null };
+    const who = { workspace: key, view, key: known, actor, charge: charge?.charge ?? null };
     if (charge === null || charge.isAllowed) return who;
     const reply = { kind: "refused", error: rateLimited(), charge: charge.charge } as const;
     if (kind === "request") record("enrich.requested", who, { from, reply, scanId: null, hash: null }, batch);
@@ -231,18 +231,18 @@ export function callHandler(
     return who.charge === null ? reply : { ...reply, charge: who.charge };
   }
 
-  function enrich(call: EnrichCall, { workspace, current }: Admitted, batch: Batch): ReplyBody {
+  function enrich(call: EnrichCall, { workspace, view }: Admitted, batch: Batch): ReplyBody {
     if (call.fault !== null) throw call.fault;
     if (call.indicator === null) throw new AppError("invalid_request", "The request names no indicator");
     const workspaceId = workspace.workspace_id;
     const { lifetimes, now } = batch.rules;
     if (call.runner?.isRefresh !== true) {
       // The newest result decides, if it is of the current data. Only else all scans are looked at.
-      const newest = ready.find(call.indicatorHash, workspaceId, current);
-      if (newest !== null && decide([newest.facts], current, lifetimes, now).kind === "hit") return newest.reply;
+      const newest = ready.find(call.indicatorHash, view);
+      if (newest !== null && decide([newest.facts], view.data, lifetimes, now).kind === "hit") return newest.reply;
     }
     const facts = scans.factsOf(call.indicatorHash, workspaceId);
-    const decision = decide(facts, current, lifetimes, now);
+    const decision = decide(facts, view.data, lifetimes, now);
     if (decision.kind === "hit" && call.runner?.isRefresh !== true) return stored(decision.scanId, workspaceId);
     if (decision.kind === "join" && call.runner === null) {
       return { kind: "accepted", scanId: decision.scanId, indicator: call.indicator };
@@ -266,7 +266,7 @@ export function callHandler(
   function stored(scanId: ScanId, workspaceId: WorkspaceId): ReplyBody {
     const row = scans.find(scanId, workspaceId);
     if (row === undefined) throw notFound();
-    return toCompleted(scanId, row);
+    return toCompleted(scanId, row, "hit");
   }
 
   function servePoll(call: PollCall, batch: Batch): Reply {
@@ -295,7 +295,9 @@ export function callHandler(
     if (view === "sources") return { kind: "sources", scanId, state: row.state, runs: scans.runs(scanId) };
     if (row.state === "failed") return { kind: "failed", scanId };
     if (row.state !== "completed") return { kind: "unfinished", scanId, state: row.state };
-    return view === "evidence" ? { kind: "evidence", body: scans.evidence(scanId) } : toCompleted(scanId, row);
+    return view === "evidence"
+      ? { kind: "evidence", body: scans.evidence(scanId) }
+      : toCompleted(scanId, row, "miss_scan_complete");
   }
 
   function serve(call: Call, batch: Batch): Reply {
@@ -369,9 +371,9 @@ function refused(error: AppError): ReplyBody {
   return { kind: "refused", error };
 }
 
-function currentOf(workspace: WorkspaceRow, rules: CallRules): DataVersion {
+function currentView(workspace: WorkspaceRow, rules: CallRules): View {
   const { workspace_id: id, workspace_name: name, corpora_revision: corporaRevision } = workspace;
-  return { settingsFingerprint: rules.fingerprintOf({ id, name }), corporaRevision };
+  return viewOf(id, { settingsFingerprint: rules.fingerprintOf({ id, name }), corporaRevision });
 }
 
 function orRefusal(work: () => ReplyBody): ReplyBody {

@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { envelopeText } from "../../domain/envelope.ts";
 import type { DataVersion, ScanFacts } from "../../domain/freshness.ts";
 import type { ScanId } from "../../domain/scan.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
@@ -7,14 +9,34 @@ import type { Connection } from "./driver.ts";
 /** A completed scan with what decides whether it is a hit, and what a hit answers. */
 export type ReadyResult = { readonly facts: ScanFacts; readonly reply: CompletedReply };
 
-const idLength = 36;
+/** A workspace and the data that it sees, as the rows name them. Made once for all calls of a key in a batch. */
+export type View = { readonly data: DataVersion; readonly name: string; readonly seed: bigint };
+
+type NewResult = {
+  readonly scanId: ScanId;
+  readonly asOf: number;
+  readonly finishedAt: number;
+  readonly isPartial: boolean;
+  readonly digest: string;
+  readonly envelopeTail: string;
+};
+
+const nameLength = 32;
+const timeLength = 15;
+/** Where the fields of a body begin; each ends one before the next. */
+const hashAt = nameLength + 1;
+const idAt = hashAt + 64 + 1;
+const asOfAt = idAt + 36 + 1;
+const finishedAt = asOfAt + timeLength + 1;
+const partialAt = finishedAt + timeLength + 1;
+const digestAt = partialAt + 1 + 1;
 
 /**
  * The newest completed scan of each indicator and workspace as one text under an integer key. Reading one text costs a
  * tenth of reading ten columns of a scan by its index, and every hit does it (docs/performance.md).
  *
- * A body is one line, `<indicator hash> <workspace> <settings fingerprint> <corpora revision> <scan id> <as of>
- * <finished at> <0 or 1: partial> <digest>`, and the envelope behind it. No field holds a blank.
+ * A body is one line, `<view> <indicator hash> <scan id> <as of> <finished at> <0 or 1: partial> <digest>`, and the
+ * envelope as a hit answers it behind it. All fields but the last have fixed lengths.
  */
 export function readyResultTable(connection: Connection) {
   const find = connection.prepare<[number], string>("SELECT body FROM ready_result WHERE slot = ?").pluck();
@@ -22,42 +44,59 @@ export function readyResultTable(connection: Connection) {
 
   return {
     /**
-     * The result if it is of the current data. Null when it is of other data, when there is none, or when the slot is
-     * taken by another indicator: then the scans themselves decide.
+     * The result if it is of the data of the view. Null when it is of other data, when there is none, or when the slot
+     * is taken by another indicator: then the scans themselves decide.
      */
-    find(indicatorHash: string, workspaceId: WorkspaceId, current: DataVersion): ReadyResult | null {
-      const body = find.get(slotOf(indicatorHash, workspaceId));
-      const key = keyOf(indicatorHash, workspaceId, current);
-      if (body === undefined || !body.startsWith(key)) return null;
-      const end = body.indexOf("\n", key.length);
-      const idEnd = key.length + idLength;
-      const scanId = body.slice(key.length, idEnd) as ScanId;
-      const [asOf, finishedAt, partial, digest = ""] = body.slice(idEnd + 1, end).split(" ");
-      const isPartial = partial === "1";
-      const times = { asOf: new Date(Number(asOf)), finishedAt: new Date(Number(finishedAt)) };
+    find(indicatorHash: string, view: View): ReadyResult | null {
+      const body = find.get(slotOf(indicatorHash, view));
+      if (body === undefined || !body.startsWith(view.name) || !body.startsWith(indicatorHash, hashAt)) return null;
+      const scanId = body.slice(idAt, asOfAt - 1) as ScanId;
+      const isPartial = body[partialAt] === "1";
+      const end = body.indexOf("\n", digestAt);
       return {
-        facts: { id: scanId, state: "completed", data: current, isPartial, ...times },
-        reply: { kind: "completed", scanId, envelopeTail: body.slice(end + 1), digest, isPartial },
+        facts: {
+          id: scanId,
+          state: "completed",
+          data: view.data,
+          isPartial,
+          asOf: timeAt(body, asOfAt),
+          finishedAt: timeAt(body, finishedAt),
+        },
+        reply: {
+          kind: "completed",
+          scanId,
+          envelope: body.slice(end + 1),
+          digest: body.slice(digestAt, end),
+          isPartial,
+        },
       };
     },
 
-    save(
-      indicatorHash: string,
-      workspaceId: WorkspaceId,
-      { data, asOf, finishedAt }: { data: DataVersion; asOf: number; finishedAt: number },
-      { scanId, envelopeTail, digest, isPartial }: CompletedReply,
-    ): void {
-      const head = `${keyOf(indicatorHash, workspaceId, data)}${scanId} ${asOf} ${finishedAt} ${isPartial ? 1 : 0} ${digest}`;
-      save.run(slotOf(indicatorHash, workspaceId), scanId, `${head}\n${envelopeTail}`);
+    save(indicatorHash: string, view: View, result: NewResult): void {
+      const { scanId, isPartial, digest, envelopeTail } = result;
+      const [since, at] = [timeText(result.asOf), timeText(result.finishedAt)];
+      const head = [view.name, indicatorHash, scanId, since, at, isPartial ? "1" : "0", digest].join(" ");
+      save.run(slotOf(indicatorHash, view), scanId, `${head}\n${envelopeText(scanId, "hit", envelopeTail)}`);
     },
   };
 }
 
-function keyOf(indicatorHash: string, workspaceId: WorkspaceId, data: DataVersion): string {
-  return `${indicatorHash} ${workspaceId} ${data.settingsFingerprint} ${data.corporaRevision} `;
+/** The name is 128 bits of SHA-256 over all that must be equal for a result to count as current, in hexadecimal. */
+export function viewOf(workspaceId: WorkspaceId, data: DataVersion): View {
+  const text = `${workspaceId} ${data.settingsFingerprint} ${data.corporaRevision}`;
+  const name = createHash("sha256").update(text).digest("hex").slice(0, nameLength);
+  return { data, name, seed: Bun.hash.wyhash(workspaceId) };
 }
 
-/** 53 bits: what a number of the language holds exactly. */
-function slotOf(indicatorHash: string, workspaceId: WorkspaceId): number {
-  return Number(Bun.hash.wyhash(indicatorHash + workspaceId) >> 11n);
+/** 53 bits: what a number of the language holds exactly. The same for all data of a workspace. */
+function slotOf(indicatorHash: string, { seed }: View): number {
+  return Number(Bun.hash.wyhash(indicatorHash, seed) >> 11n);
+}
+
+function timeText(unixMs: number): string {
+  return String(unixMs).padStart(timeLength, "0");
+}
+
+function timeAt(body: string, start: number): Date {
+  return new Date(Number(body.slice(start, start + timeLength)));
 }

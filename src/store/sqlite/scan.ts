@@ -1,4 +1,4 @@
-import type { Projection, Sighting } from "../../domain/envelope.ts";
+import { type CacheMember, envelopeText, type Projection, type Sighting } from "../../domain/envelope.ts";
 import { findingHash } from "../../domain/finding.ts";
 import type { DataVersion, ScanFacts } from "../../domain/freshness.ts";
 import type { Indicator, IndicatorType } from "../../domain/indicator.ts";
@@ -26,7 +26,7 @@ import type {
 } from "../store.ts";
 import type { Connection } from "./driver.ts";
 import type { overviewTable } from "./overview.ts";
-import type { readyResultTable } from "./ready-result.ts";
+import { type readyResultTable, viewOf } from "./ready-result.ts";
 import { toDate } from "./workspace.ts";
 
 type FactsRow = {
@@ -350,12 +350,9 @@ export function scanTable(
       finish.run(state, at, since, partial ? 1 : 0, digest, envelopeTail, row.id);
       const { settings_fingerprint: settingsFingerprint, corpora_revision: corporaRevision } = row;
       if (projection !== null && settingsFingerprint !== null && corporaRevision !== null) {
-        ready.save(
-          row.indicator_hash,
-          row.workspace_id,
-          { data: { settingsFingerprint, corporaRevision }, asOf: since, finishedAt: at },
-          { ...projection, kind: "completed", scanId: row.id, isPartial: partial },
-        );
+        const view = viewOf(row.workspace_id, { settingsFingerprint, corporaRevision });
+        const facts = { scanId: row.id, asOf: since, finishedAt: at, isPartial: partial };
+        ready.save(row.indicator_hash, view, { ...facts, ...projection });
       }
       return true;
     },
@@ -430,11 +427,11 @@ function toRunRecord(row: RunRow): SourceRunRecord {
   };
 }
 
-export function toCompleted(id: ScanId, row: FinishedRow): CompletedReply {
+export function toCompleted(id: ScanId, row: FinishedRow, cache: CacheMember): CompletedReply {
   return {
     kind: "completed",
     scanId: id,
-    envelopeTail: row.envelope_tail ?? "",
+    envelope: envelopeText(id, cache, row.envelope_tail ?? ""),
     digest: row.digest ?? "",
     isPartial: row.is_partial === 1,
   };

@@ -1,0 +1,23 @@
+/** What a handler answers: the router adds the correlation id and makes the response of the runtime from it. */
+export type PlainResponse = {
+  readonly status: number;
+  /** Made for this answer alone: the router writes into it. */
+  readonly headers: Record<string, string>;
+  readonly body: string | Uint8Array<ArrayBuffer> | null;
+};
+
+/** A JSON answer. Nothing this API says may be kept by a cache on the way. */
+export function jsonResponse(
+  status: number,
+  body: string,
+  headers: Readonly<Record<string, string>> = {},
+): PlainResponse {
+  return { status, headers: { "Content-Type": "application/json", "Cache-Control": "no-store", ...headers }, body };
+}
+
+/** The response of the runtime; to HEAD without the body, but with its length. */
+export function makeResponse({ status, headers, body }: PlainResponse, method: string): Response {
+  if (method !== "HEAD") return new Response(body, { status, headers });
+  headers["Content-Length"] = String(body === null ? 0 : Buffer.byteLength(body));
+  return new Response(null, { status, headers });
+}
