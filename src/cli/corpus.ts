@@ -5,6 +5,7 @@ import { forgetIndicator } from "../corpus/forget.ts";
 import { type FormatName, formatNames } from "../corpus/formats/format.ts";
 import { type ImportReport, importCorpus } from "../corpus/import.ts";
 import { liveSegments, mergeCorpora } from "../corpus/merge-corpora.ts";
+import { stepBack } from "../corpus/step-back.ts";
 import { verifyCorpora } from "../corpus/verify.ts";
 import { mergeInWorker, openWorkerLane } from "../corpus/worker-lane.ts";
 import type { CorpusImport } from "../domain/corpus.ts";
@@ -55,6 +56,7 @@ export function corpusCommand(output: Output): Command {
     .action(async (file: string, _options: object, command: Command) => {
       const options = command.optsWithGlobals<ImportOptions>();
       const config = readConfig(command, output);
+      stepBack();
       await withStore(config, async (open) => {
         await sweepCorpora(open);
         await importFile(file, options, config, open, output);

@@ -2,14 +2,16 @@
  * A thread that reads records, writes segments and merges them: a second entry point of the executable. It answers one
  * request after the other, see worker-lane.ts.
  */
-import { setPriority } from "node:os";
 import { CorpusError } from "./error.ts";
 import { mergeSegments } from "./merge.ts";
 import { buffersOf, RecordLane } from "./record-lane.ts";
+import { stepBack } from "./step-back.ts";
 import type { WorkerFault, WorkerReply, WorkerRequest } from "./worker-messages.ts";
 import { writeImport } from "./write-import.ts";
 
 declare const self: Worker;
+
+stepBack();
 
 let lane: RecordLane | null = null;
 /** Chunks of the stream that is being read, and who waits for one. */
@@ -27,23 +29,10 @@ async function answer(request: WorkerRequest): Promise<void> {
     lane = new RecordLane(request.options);
     self.postMessage({ id, kind: "done", tally: lane.tally } satisfies WorkerReply);
   } else if (request.kind === "merge") {
-    stepBack();
     const written = await mergeSegments(request.job);
     self.postMessage({ id, kind: "merged", written } satisfies WorkerReply);
   } else {
     await answerLane(request, lane ?? noLane());
-  }
-}
-
-/** Of -20 to 19; what is higher waits for what is lower. */
-const mergePriority = 15;
-
-/** Look-ups go first: a thread has a priority of its own on Linux. */
-function stepBack(): void {
-  try {
-    setPriority(0, mergePriority);
-  } catch {
-    // A filter of system calls may forbid it. Merging beside the look-ups is better than never merging.
   }
 }
 
