@@ -188,7 +188,7 @@ export function openHttpClient(options: HttpClientOptions): HttpClient & { reado
           ...lowerCaseNames(request.headers ?? {}),
           ...(isForwarded ? usedProxy.headers : {}),
           "user-agent": options.userAgent,
-          "accept-encoding": Object.keys(decoders).join(", "),
+          "accept-encoding": offeredEncodings,
         },
         body: request.body ?? null,
         maxBytes,
@@ -266,6 +266,8 @@ const decoders = {
   deflate: promisify<Buffer, { maxOutputLength: number }, Buffer>(inflate),
   br: promisify<Buffer, { maxOutputLength: number }, Buffer>(brotliDecompress),
 } as const;
+
+const offeredEncodings = Object.keys(decoders).join(", ");
 
 /** The decoder stops at the cap, so a bomb costs no more memory than an honest answer. */
 async function decode(received: Buffer, encoding = "", maxBytes: number, url: URL): Promise<Uint8Array> {

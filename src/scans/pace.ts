@@ -174,6 +174,8 @@ class SourceQueue {
     const { pace } = this.#source;
     const now = this.#tools.now().getTime();
     const notBefore = Math.max(this.#pausedUntil, this.#headSlot);
+    // Without one nobody waits for those ahead.
+    if (pace === null) return nextTurn([], pace, notBefore, now);
     const ownCount = this.#waiting.get(workspaceId)?.length ?? 0;
     let aheadCount = 0;
     for (const waiters of this.#waiting.values()) aheadCount += Math.min(waiters.length, ownCount + 1);
