@@ -67,7 +67,11 @@ export type HttpClientOptions = {
 
 const defaultMaxBytes = 1024 * 1024;
 const defaultConnectTimeoutMs = 10_000;
-const defaultMaxConnections = 1024;
+/**
+ * With 512 a queue of scans goes a fifth faster, and of hits beside it one in a hundred takes 45 ms and not 30: so many
+ * answers come in one turn of the event loop.
+ */
+const defaultMaxConnections = 256;
 /**
  * Made at once to one place: a connection costs ten times a request, and a crowd of them holds up the hits (a thousand
  * for 50 ms with 64 at once, 15 ms with 16). By place, so that one that does not answer keeps nobody else waiting.

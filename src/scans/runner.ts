@@ -10,7 +10,7 @@ export const serviceOwner = "service";
 /** A claim that is not prolonged for this long is up for the next runner. */
 export const leaseMs = 30_000;
 /** Scans begun in one turn of the event loop: more of them would hold up the hits of that turn. */
-const maxBegunPerTurn = 32;
+const maxBegunPerTurn = 8;
 /** How often leases are prolonged, and those of dead commands looked for. */
 const heartbeatMs = 5_000;
 

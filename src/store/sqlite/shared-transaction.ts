@@ -1,7 +1,7 @@
 import { AppError } from "../../domain/error.ts";
 
 /** Bounds how long one transaction blocks the event loop: some milliseconds. */
-const maxWorks = 64;
+const maxWorks = 32;
 
 export type Write = <Result>(work: () => Result) => Promise<Result>;
 
