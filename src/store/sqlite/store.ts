@@ -26,6 +26,7 @@ import { overviewTable } from "./overview.ts";
 import { paceTable } from "./pace.ts";
 import { readyResultTable } from "./ready-result.ts";
 import { scanTable } from "./scan.ts";
+import { shareTransactions } from "./shared-transaction.ts";
 import { sourceTable } from "./source.ts";
 import { workspaceTable } from "./workspace.ts";
 
@@ -116,6 +117,9 @@ export class SqliteStore implements port.Store {
     return transactPatiently(this.#connection, "immediate", patient, work);
   }
 
+  /** For what many scans write at the same time. */
+  readonly #writeTogether = shareTransactions((work) => this.#write(work));
+
   #read<Result>(work: () => Result): Promise<Result> {
     return transactPatiently(this.#connection, "deferred", patient, work);
   }
@@ -136,8 +140,8 @@ export class SqliteStore implements port.Store {
     return asUnavailable(this.#read(() => this.#calls.handle(calls, rules, fault)));
   }
 
-  claimScan(request: port.ClaimRequest): Promise<ClaimedScan | null> {
-    return this.#write(() => this.#scans.claim(request));
+  claimScans(request: port.ClaimRequest): Promise<ClaimedScan[]> {
+    return this.#writeTogether(() => this.#scans.claim(request));
   }
 
   extendLeases(claims: readonly Claim[], until: Date): Promise<Claim[]> {
@@ -145,11 +149,11 @@ export class SqliteStore implements port.Store {
   }
 
   saveRuns(claim: Claim, runs: readonly SourceRun[], nextState: UnfinishedState): Promise<boolean> {
-    return this.#write(() => this.#scans.saveRuns(claim, runs, nextState));
+    return this.#writeTogether(() => this.#scans.saveRuns(claim, runs, nextState));
   }
 
   settleScan(settlement: port.Settlement): Promise<boolean> {
-    return this.#write(() => this.#scans.settle(settlement));
+    return this.#writeTogether(() => this.#scans.settle(settlement));
   }
 
   requeueScans(
@@ -285,7 +289,7 @@ export class SqliteStore implements port.Store {
   }
 
   takeSlot(source: string, pace: port.Pace | null, notAfter: Date, now: Date): Promise<Date | null> {
-    return this.#write(() => this.#pace.takeSlot(source, pace, notAfter, now));
+    return this.#writeTogether(() => this.#pace.takeSlot(source, pace, notAfter, now));
   }
 
   pauseSource(source: string, until: Date): Promise<void> {
