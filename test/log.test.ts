@@ -1,8 +1,6 @@
-import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-
-const logFile = fileURLToPath(new URL("../src/log.ts", import.meta.url));
-const errorFile = fileURLToPath(new URL("../src/domain/error.ts", import.meta.url));
+import { AppError, SourceError } from "../src/domain/error.ts";
+import { type LogOutput, type LogSettings, openLog } from "../src/log.ts";
 
 type Line = Record<string, unknown> & { readonly err?: Described };
 type Described = {
@@ -12,20 +10,22 @@ type Described = {
   readonly cause?: Described;
 };
 
-/** What `statements` write on the standard error of a process of their own: the log goes to the real descriptor. */
-function written(statements: string, settings = { level: "info", format: "json" }): string {
-  const code = `
-    import { openLog } from ${JSON.stringify(logFile)};
-    import { AppError, SourceError } from ${JSON.stringify(errorFile)};
-    const { log, reconfigure } = openLog(${JSON.stringify(settings)});
-    ${statements}`;
-  const { stderr, exitCode } = Bun.spawnSync([process.execPath, "-e", code], { stdout: "ignore", stderr: "pipe" });
-  if (exitCode !== 0) throw new Error(stderr.toString());
-  return stderr.toString();
+/** What `events` write. */
+function written(
+  events: (output: LogOutput) => void,
+  settings: LogSettings = { level: "info", format: "json" },
+): string {
+  let text = "";
+  events(
+    openLog(settings, (line) => {
+      text += line;
+    }),
+  );
+  return text;
 }
 
-function lines(statements: string): Line[] {
-  const text = written(statements).trimEnd();
+function lines(events: (output: LogOutput) => void): Line[] {
+  const text = written(events).trimEnd();
   return text === "" ? [] : text.split("\n").map((line) => JSON.parse(line) as Line);
 }
 
@@ -35,18 +35,22 @@ const secretFields = ["key", "apiKey", "api_key", "token", "secret", "password",
 describe("secrets in the log", () => {
   test.each(secretFields)("the field %s is hidden, alone and within an object", (field) => {
     const marker = "marker4711";
-    const text = written(`
-      log.info({ ${JSON.stringify(field)}: "${marker}", id: 1 }, "one");
-      log.info({ inner: { ${JSON.stringify(field)}: "${marker}" } }, "two");`);
+    const text = written(({ log }) => {
+      log.info({ [field]: marker, id: 1 }, "one");
+      log.info({ inner: { [field]: marker } }, "two");
+      log.info({ outer: [{ middle: { inner: { [field]: { text: marker } } } }] }, "three");
+    });
     expect(text).not.toContain(marker);
-    expect(text.match(/\(hidden\)/g)).toHaveLength(2);
+    expect(text.match(/\(hidden\)/g)).toHaveLength(3);
     expect(text).toContain('"id":1');
   });
 
   test("what a driver hangs on an error is not written, only its name, code and message", () => {
-    const [line] = lines(`
-      const cause = Object.assign(new RangeError("bad"), { code: "SQLITE_FULL", statement: "marker1", options: { key: "marker2" } });
-      log.error({ err: new AppError("unavailable", "The database is not available now", { cause }) }, "failed");`);
+    const hung = { code: "SQLITE_FULL", statement: "marker1", options: { key: "marker2" } };
+    const cause = Object.assign(new RangeError("bad"), hung);
+    const [line] = lines(({ log }) =>
+      log.error({ err: new AppError("unavailable", "The database is not available now", { cause }) }, "failed"),
+    );
     expect(JSON.stringify(line)).not.toMatch(/marker[12]/);
     expect(line?.err).toMatchObject({
       name: "AppError",
@@ -57,9 +61,10 @@ describe("secrets in the log", () => {
   });
 
   test("what is thrown and no error is not written out", () => {
-    const text = written(
-      `log.error({ err: "marker4711" }, "failed"); log.error({ err: { a: "marker4711" } }, "failed");`,
-    );
+    const text = written(({ log }) => {
+      log.error({ err: "marker4711" }, "failed");
+      log.error({ err: { a: "marker4711" } }, "failed");
+    });
     expect(text).not.toContain("marker4711");
     expect(text).toContain("not an error");
   });
@@ -67,9 +72,10 @@ describe("secrets in the log", () => {
 
 describe("errors in the log", () => {
   test("expected errors have no stack, all causes are shown", () => {
-    const [line] = lines(`
-      const cause = new SourceError("tls", "unknown authority", { cause: new AppError("conflict", "inner") });
-      log.warn({ err: new SourceError("unreachable", "no answer", { cause }) }, "source failed");`);
+    const cause = new SourceError("tls", "unknown authority", { cause: new AppError("conflict", "inner") });
+    const [line] = lines(({ log }) =>
+      log.warn({ err: new SourceError("unreachable", "no answer", { cause }) }, "source failed"),
+    );
     expect(line?.err).toMatchObject({
       message: "no answer",
       cause: { message: "unknown authority", cause: { message: "inner" } },
@@ -78,9 +84,10 @@ describe("errors in the log", () => {
   });
 
   test("an unexpected error has its stack, also as the cause of an expected one", () => {
-    const [line, nested] = lines(`
+    const [line, nested] = lines(({ log }) => {
       log.error({ err: new TypeError("undefined is not a function") }, "failed");
-      log.error({ err: new AppError("internal_error", "failed", { cause: new Error("inner") }) }, "failed");`);
+      log.error({ err: new AppError("internal_error", "failed", { cause: new Error("inner") }) }, "failed");
+    });
     expect(line?.err?.stack).toContain("TypeError: undefined is not a function");
     expect(nested?.err?.stack).toBeUndefined();
     expect(nested?.err?.cause?.stack).toContain("Error: inner");
@@ -89,19 +96,20 @@ describe("errors in the log", () => {
 
 describe("lines", () => {
   test("one event is one line of JSON with level, time and fields, nothing about the machine", () => {
-    const [line] = lines(`log.warn({ source: "alpha", reason: "tls" }, "two\\nlines");`);
+    const [line] = lines(({ log }) => log.warn({ source: "alpha", reason: "tls", err: undefined }, "two\nlines"));
     expect(Object.keys(line ?? {})).toEqual(["level", "time", "source", "reason", "msg"]);
     expect(line).toMatchObject({ level: 40, source: "alpha", reason: "tls", msg: "two\nlines" });
   });
 
   test("the level and the form change without a new logger, as on a reload", () => {
-    const text = written(`
+    const text = written(({ log, reconfigure }) => {
       log.debug("too low");
       reconfigure({ level: "debug", format: "pretty" });
-      log.debug({ id: 1 }, "now shown");
+      log.debug({ id: 1, none: undefined }, "now shown");
       reconfigure({ level: "error", format: "json" });
       log.warn("too low again");
-      log.error("last");`);
+      log.error("last");
+    });
     const [pretty, json, ...more] = text.trimEnd().split("\n");
     expect(pretty).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z DEBUG now shown id=1$/);
     expect(JSON.parse(json ?? "")).toMatchObject({ level: 50, msg: "last" });
@@ -109,7 +117,10 @@ describe("lines", () => {
   });
 
   test("lines for people hide secrets too", () => {
-    const text = written(`log.info({ api_key: "marker4711" }, "started");`, { level: "info", format: "pretty" });
+    const text = written(({ log }) => log.info({ api_key: "marker4711" }, "started"), {
+      level: "info",
+      format: "pretty",
+    });
     expect(text).toContain('started api_key="(hidden)"');
   });
 });

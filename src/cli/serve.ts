@@ -50,7 +50,7 @@ export function serveCommand(output: Output): Command {
       const env = environment();
       checkServeSettings(config, env);
       becomeOwner(config.dataDir);
-      const logOutput = openLog(config.log);
+      const logOutput = openLog(config.log, output.err);
       dieOnStrayErrors(logOutput.log);
       const tls = readTls(config);
       const open = openStore(config, "service");
