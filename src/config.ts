@@ -485,13 +485,14 @@ function scalarOf(schema: z.core.$ZodType): Scalar | null {
 
 /** Lets variables set keys, and returns a warning for each that names none. They never declare a source. */
 function overrideFromEnvironment(tables: DeclaredTables, env: Environment): string[] {
+  const given = Object.entries(env).filter(([name, text]) => isOverride(name) && text !== undefined && text !== "");
+  if (given.length === 0) return [];
   const { top, sections, corpus, sources } = tables;
   const all = [top, ...Object.values(sections), corpus, ...sources];
   const targets = all.flatMap((table) => [...table.scalars].map(([key, scalar]) => ({ table, key, scalar })));
   const byVariable = Map.groupBy(targets, ({ table, key }) => variableOf(table, key));
   const warnings: string[] = [];
-  for (const [name, text] of Object.entries(env).sort()) {
-    if (!name.startsWith("XPOSE_") || text === undefined || text === "" || otherVariables.includes(name)) continue;
+  for (const [name, text = ""] of given.sort()) {
     const [target, second] = byVariable.get(name) ?? [];
     if (target === undefined) {
       warnings.push(`${name} names no key that a variable could set and is ignored`);
@@ -508,6 +509,10 @@ function overrideFromEnvironment(tables: DeclaredTables, env: Environment): stri
 
 /** `XPOSE_CONFIG` names the file itself; `XPOSE_API_KEY` belongs to clients. */
 const otherVariables = ["XPOSE_CONFIG", "XPOSE_API_KEY"];
+
+function isOverride(name: string): boolean {
+  return name.startsWith("XPOSE_") && !otherVariables.includes(name);
+}
 
 function variableOf({ path }: DeclaredTable, key: string): string {
   return ["xpose", ...path.split("."), key]

@@ -1,7 +1,6 @@
 import { AppError } from "../../domain/error.ts";
 import { jsonResponse } from "../errors.ts";
 import type { Exchange } from "../exchange.ts";
-import { openapiDocument } from "../openapi.ts";
 
 const ok = '{"status":"ok"}';
 
@@ -16,8 +15,9 @@ export function readyz({ app }: Exchange): Response {
   return jsonResponse(200, ok);
 }
 
-/** GET /openapi.json */
-export function openapi({ app }: Exchange): Response {
+/** GET /openapi.json; the document is loaded when somebody asks for it. */
+export async function openapi({ app }: Exchange): Promise<Response> {
+  const { openapiDocument } = await import("../openapi.ts");
   return jsonResponse(200, JSON.stringify(openapiDocument(app.dashboard.version)));
 }
 
