@@ -9,28 +9,30 @@ import { parseJsonAnswer } from "../egress/answer.ts";
 import type { HttpClient } from "../egress/client.ts";
 
 /** One breach as Have I Been Pwned describes it (haveibeenpwned.com/API/v3, "The breach model"); text is not repaired yet. */
-export const breachEntry = z.object({
-  /** A stable key, without blanks. */
-  Name: z.string().min(1),
-  Title: z.string(),
-  /** Empty for a collection that no one service lost. */
-  Domain: z.string().nullish(),
-  /** `YYYY-MM-DD`, approximate. */
-  BreachDate: z.string(),
-  AddedDate: z.string().nullish(),
-  ModifiedDate: z.string().nullish(),
-  PwnCount: z.number().nullish(),
-  DataClasses: z.array(z.string()),
-  IsVerified: z.boolean(),
-  IsFabricated: z.boolean(),
-  IsSensitive: z.boolean(),
-  IsRetired: z.boolean(),
-  IsSpamList: z.boolean(),
-  // These came later: an older copy of the list, or a service that imitates the API, may not have them.
-  IsMalware: z.boolean().default(false),
-  IsStealerLog: z.boolean().default(false),
-  IsSubscriptionFree: z.boolean().default(false),
-});
+export const breachEntry = z.lazy(() =>
+  z.object({
+    /** A stable key, without blanks. */
+    Name: z.string().min(1),
+    Title: z.string(),
+    /** Empty for a collection that no one service lost. */
+    Domain: z.string().nullish(),
+    /** `YYYY-MM-DD`, approximate. */
+    BreachDate: z.string(),
+    AddedDate: z.string().nullish(),
+    ModifiedDate: z.string().nullish(),
+    PwnCount: z.number().nullish(),
+    DataClasses: z.array(z.string()),
+    IsVerified: z.boolean(),
+    IsFabricated: z.boolean(),
+    IsSensitive: z.boolean(),
+    IsRetired: z.boolean(),
+    IsSpamList: z.boolean(),
+    // These came later: an older copy of the list, or a service that imitates the API, may not have them.
+    IsMalware: z.boolean().default(false),
+    IsStealerLog: z.boolean().default(false),
+    IsSubscriptionFree: z.boolean().default(false),
+  }),
+);
 
 export type CatalogueEntry = z.infer<typeof breachEntry>;
 

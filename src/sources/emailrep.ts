@@ -59,16 +59,18 @@ function quotaLeftOf(headers: HttpResponse["headers"]): number | null {
   return left.length === 0 ? null : Math.min(...left);
 }
 
-const answer = z.object({
-  details: z.object({
-    data_breach: z.boolean(),
-    credentials_leaked: z.boolean(),
-    credentials_leaked_recent: z.boolean().nullish(),
-    profiles: z.array(z.string()),
-    first_seen: z.string().nullish(),
-    last_seen: z.string().nullish(),
+const answer = z.lazy(() =>
+  z.object({
+    details: z.object({
+      data_breach: z.boolean(),
+      credentials_leaked: z.boolean(),
+      credentials_leaked_recent: z.boolean().nullish(),
+      profiles: z.array(z.string()),
+      first_seen: z.string().nullish(),
+      last_seen: z.string().nullish(),
+    }),
   }),
-});
+);
 type Facts = z.infer<typeof answer>["details"];
 
 /** The service's front page: its answers have no page of their own that could be linked without the address. */

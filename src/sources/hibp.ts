@@ -129,16 +129,18 @@ async function ask(path: string, { baseUrl, apiKey, http, signal }: Context): Pr
 
 const breaches = z.array(breachEntry);
 // A suffix of another length could match no address, and that would read as clean.
-const range = z.array(
-  z.object({ hashSuffix: z.string().regex(/^[0-9A-F]{34}$/i), websites: z.array(z.string().min(1)) }),
+const range = z.lazy(() =>
+  z.array(z.object({ hashSuffix: z.string().regex(/^[0-9A-F]{34}$/i), websites: z.array(z.string().min(1)) })),
 );
-const pastes = z.array(
-  z.object({
-    Source: z.string().min(1),
-    Id: z.string().min(1),
-    Date: z.string().nullish(),
-    EmailCount: z.number().nullish(),
-  }),
+const pastes = z.lazy(() =>
+  z.array(
+    z.object({
+      Source: z.string().min(1),
+      Id: z.string().min(1),
+      Date: z.string().nullish(),
+      EmailCount: z.number().nullish(),
+    }),
+  ),
 );
 const stealerLogs = z.array(z.string().min(1));
 

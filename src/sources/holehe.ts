@@ -81,15 +81,17 @@ function nameOf(domain: string): string {
   return domain.split(".")[0] ?? domain;
 }
 
-const siteMessage = z.object({
-  domain: z.string().nullable(),
-  exists: z.boolean(),
-  rateLimit: z.boolean(),
-  error: z.boolean(),
-});
-const endMessage = z.object({ asked: z.int().min(0), unusable: z.int().min(0) });
-const missingMessage = z.object({ missing: z.string() });
-const message = z.union([siteMessage, endMessage, missingMessage]);
+const siteMessage = z.lazy(() =>
+  z.object({
+    domain: z.string().nullable(),
+    exists: z.boolean(),
+    rateLimit: z.boolean(),
+    error: z.boolean(),
+  }),
+);
+const endMessage = z.lazy(() => z.object({ asked: z.int().min(0), unusable: z.int().min(0) }));
+const missingMessage = z.lazy(() => z.object({ missing: z.string() }));
+const message = z.lazy(() => z.union([siteMessage, endMessage, missingMessage]));
 
 type Site = { readonly domain: string; readonly state: "exists" | "unused" | "rate_limited" };
 type Run = { readonly sites: readonly Site[]; readonly askedCount: number; readonly failedCount: number };

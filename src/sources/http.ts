@@ -77,14 +77,16 @@ function holdsPlaceholder(text: string): boolean {
 }
 
 const text = z.string().nullish();
-const record = z.object({
-  category: text,
-  severity: text,
-  title: text,
-  subject: text,
-  source_url: text,
-  date: text,
-});
+const record = z.lazy(() =>
+  z.object({
+    category: text,
+    severity: text,
+    title: text,
+    subject: text,
+    source_url: text,
+    date: text,
+  }),
+);
 const answer = z.object({ findings: z.array(record) });
 
 /** Absent, null and empty fields get the defaults of CONTRACT.md 11.4; only a null severity is low (7.4). */

@@ -136,30 +136,32 @@ function refusalOf(response: HttpResponse): SourceError {
 }
 
 const id = z.string().regex(/^\d+$/);
-const attribute = z.object({
-  event_id: id,
-  type: z.string(),
-  category: z.string(),
-  to_ids: z.boolean(),
-  value: z.string(),
-  first_seen: z.string().nullish(),
-  last_seen: z.string().nullish(),
-  Event: z.object({
-    uuid: z.guid(),
-    info: z.string(),
-    threat_level_id: id,
-    date: z.string(),
-    published: z.boolean(),
-    Orgc: z.object({ name: z.string() }),
+const attribute = z.lazy(() =>
+  z.object({
+    event_id: id,
+    type: z.string(),
+    category: z.string(),
+    to_ids: z.boolean(),
+    value: z.string(),
+    first_seen: z.string().nullish(),
+    last_seen: z.string().nullish(),
+    Event: z.object({
+      uuid: z.guid(),
+      info: z.string(),
+      threat_level_id: id,
+      date: z.string(),
+      published: z.boolean(),
+      Orgc: z.object({ name: z.string() }),
+    }),
+    Tag: z.array(z.object({ name: z.string() })).default([]),
+    warnings: z.array(z.object({ warninglist_name: z.string() })).default([]),
   }),
-  Tag: z.array(z.object({ name: z.string() })).default([]),
-  warnings: z.array(z.object({ warninglist_name: z.string() })).default([]),
-});
+);
 type Attribute = z.infer<typeof attribute>;
 
 /** Older versions say "nothing" with an empty list in place of the object. */
-const nothing = z.tuple([]).transform((): { Attribute: Attribute[] } => ({ Attribute: [] }));
-const answer = z.object({ response: z.union([nothing, z.object({ Attribute: z.array(attribute) })]) });
+const nothing = z.lazy(() => z.tuple([]).transform((): { Attribute: Attribute[] } => ({ Attribute: [] })));
+const answer = z.lazy(() => z.object({ response: z.union([nothing, z.object({ Attribute: z.array(attribute) })]) }));
 
 /** The mark of the strictest `tlp:` tag, those of the event included; null without one. */
 function strictestTlp({ Tag: tags }: Attribute): string | null {
