@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/mini";
 import type { EmailAddress } from "../domain/email.ts";
 import {
   categorySlug,
@@ -17,18 +17,18 @@ import {
  * more severe records of an address come first.
  */
 const fieldsSchema = z.object({
-  severity: z.enum(severities).optional(),
-  category: z.string().optional(),
-  subject: z.string().optional(),
-  title: z.string().optional(),
-  sourceUrl: z.string().optional(),
+  severity: z.optional(z.enum(severities)),
+  category: z.optional(z.string()),
+  subject: z.optional(z.string()),
+  title: z.optional(z.string()),
+  sourceUrl: z.optional(z.string()),
   /** `YYYY`, `YYYY-MM` or `YYYY-MM-DD`. */
-  date: z.string().optional(),
+  date: z.optional(z.string()),
 });
 export type RecordFields = z.infer<typeof fieldsSchema>;
 
 /** A template: fields, and the number of the entry of an archive or folder that they come from. */
-const templateSchema = fieldsSchema.extend({ entry: z.int().optional() });
+const templateSchema = z.extend(fieldsSchema, { entry: z.optional(z.int()) });
 
 /** What holds for the records of an import that do not say otherwise. */
 const defaultsSchema = z.object({
@@ -36,9 +36,9 @@ const defaultsSchema = z.object({
   category: z.string(),
   subject: z.string(),
   title: z.string(),
-  date: z.string().nullable(),
+  date: z.nullable(z.string()),
   /** Text before and after the subject in the title of a record that has a subject and no title; null = `title`. */
-  subjectTitle: z.object({ before: z.string(), after: z.string() }).nullable(),
+  subjectTitle: z.nullable(z.object({ before: z.string(), after: z.string() })),
 });
 export type RecordDefaults = z.infer<typeof defaultsSchema>;
 

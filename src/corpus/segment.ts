@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 import { crc32 } from "node:zlib";
-import { z } from "zod";
+import * as z from "zod/mini";
 import type { DerivedKeys } from "../domain/keyed-hash.ts";
 import { CorruptPage, checkPage, compareKeys, type Key, PageReader, pageSize } from "./page.ts";
 import { openReadable, type Readable } from "./read-at.ts";
@@ -32,7 +32,7 @@ export class CorruptSegment extends Error {
 }
 
 /** An import within a segment; its templates have the ids from `firstTemplate` on. */
-const segmentImportSchema = importInfoSchema.extend({
+const segmentImportSchema = z.extend(importInfoSchema, {
   id: z.string(),
   firstTemplate: z.int(),
   templateCount: z.int(),

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/mini";
 import { SourceError } from "../domain/error.ts";
 import { capFindings, type Finding, makeFinding, mergeFindings, oneLine, parseLeakYear } from "../domain/finding.ts";
 import { parseJsonAnswer } from "../egress/answer.ts";
@@ -64,10 +64,10 @@ const answer = z.lazy(() =>
     details: z.object({
       data_breach: z.boolean(),
       credentials_leaked: z.boolean(),
-      credentials_leaked_recent: z.boolean().nullish(),
+      credentials_leaked_recent: z.nullish(z.boolean()),
       profiles: z.array(z.string()),
-      first_seen: z.string().nullish(),
-      last_seen: z.string().nullish(),
+      first_seen: z.nullish(z.string()),
+      last_seen: z.nullish(z.string()),
     }),
   }),
 );

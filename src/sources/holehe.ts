@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { canonicalDomain } from "../domain/email.ts";
 import { SourceError } from "../domain/error.ts";
 import { capFindings, compareText, type Details, type Finding, makeFinding, mergeFindings } from "../domain/finding.ts";
@@ -10,12 +10,11 @@ import type { SourceKind } from "./source.ts";
 const wantedPython = "a program name or an absolute path of a Python interpreter";
 
 const settings = z.strictObject({
-  python: z
-    .string(wantedPython)
-    .regex(/^(?!-)(?:\/.+|[^/]+)$/, wantedPython)
-    .regex(/^\P{Cc}+$/u, wantedPython)
-    .default("python3"),
-  allow_sensitive: z.boolean("true or false").default(false),
+  python: z._default(
+    z.string(wantedPython).check(z.regex(/^(?!-)(?:\/.+|[^/]+)$/, wantedPython), z.regex(/^\P{Cc}+$/u, wantedPython)),
+    "python3",
+  ),
+  allow_sensitive: z._default(z.boolean("true or false"), false),
 });
 
 /** The library's own default for one site. */
@@ -83,13 +82,15 @@ function nameOf(domain: string): string {
 
 const siteMessage = z.lazy(() =>
   z.object({
-    domain: z.string().nullable(),
+    domain: z.nullable(z.string()),
     exists: z.boolean(),
     rateLimit: z.boolean(),
     error: z.boolean(),
   }),
 );
-const endMessage = z.lazy(() => z.object({ asked: z.int().min(0), unusable: z.int().min(0) }));
+const endMessage = z.lazy(() =>
+  z.object({ asked: z.int().check(z.minimum(0)), unusable: z.int().check(z.minimum(0)) }),
+);
 const missingMessage = z.lazy(() => z.object({ missing: z.string() }));
 const message = z.lazy(() => z.union([siteMessage, endMessage, missingMessage]));
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/mini";
 import { SourceError } from "../domain/error.ts";
 import {
   capFindings,
@@ -30,16 +30,17 @@ const ownHeaders = [
 ];
 
 const settings = z.strictObject({
-  url: z.string().refine(holdsPlaceholder, `must be an http(s) URL with ${placeholder} in its path or query`),
-  headers: z
-    .record(
-      z
-        .string()
-        .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "must be a header name")
-        .refine((name) => !ownHeaders.includes(name.toLowerCase()), "is set by xpose itself"),
-      z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, "must be a header value"),
-    )
-    .default({}),
+  url: z.string().check(z.refine(holdsPlaceholder, `must be an http(s) URL with ${placeholder} in its path or query`)),
+  headers: z._default(
+    z.record(
+      z.string().check(
+        z.regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "must be a header name"),
+        z.refine((name) => !ownHeaders.includes(name.toLowerCase()), "is set by xpose itself"),
+      ),
+      z.string().check(z.regex(/^[\t\x20-\x7e\x80-\xff]*$/, "must be a header value")),
+    ),
+    {},
+  ),
 });
 
 /**
@@ -76,7 +77,7 @@ function holdsPlaceholder(text: string): boolean {
   return !isElsewhere && url.username === "" && url.password === "" && (url.pathname + url.search).includes(marker);
 }
 
-const text = z.string().nullish();
+const text = z.nullish(z.string());
 const record = z.lazy(() =>
   z.object({
     category: text,

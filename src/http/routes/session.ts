@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/mini";
 import { endSession, findByToken, sessionLifetimeMs, startSession } from "../../access/operator.ts";
 import { AppError } from "../../domain/error.ts";
 import { discardBody, readJson } from "../body.ts";
