@@ -221,15 +221,12 @@ function wantedName(): string {
 
 /** A text that `parse` turns into a value; null means that it cannot. */
 function parsed<Value>(want: string, parse: (text: string) => Value | null) {
-  return z.pipe(
-    z.string(want),
-    z.transform((text, context) => {
-      const value = parse(text);
-      if (value !== null) return value;
-      context.issues.push({ code: "custom", message: want, input: text });
-      return z.NEVER;
-    }),
-  );
+  return z.transform((input, context): Value => {
+    const value = typeof input === "string" ? parse(input) : null;
+    if (value !== null) return value;
+    context.issues.push({ code: "custom", message: want, input });
+    return z.NEVER;
+  });
 }
 
 const topTable = z.strictObject({
@@ -475,6 +472,8 @@ function scalarOf(schema: z.core.$ZodType): Scalar | null {
   switch (def.type) {
     case "string":
     case "enum":
+    // All of ours take a text, see `parsed`.
+    case "transform":
       return "text";
     case "number":
       return "number";

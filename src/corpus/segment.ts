@@ -32,11 +32,9 @@ export class CorruptSegment extends Error {
 }
 
 /** An import within a segment; its templates have the ids from `firstTemplate` on. */
-const segmentImportSchema = z.extend(importInfoSchema, {
-  id: z.string(),
-  firstTemplate: z.int(),
-  templateCount: z.int(),
-});
+const segmentImportSchema = z.lazy(() =>
+  z.extend(importInfoSchema(), { id: z.string(), firstTemplate: z.int(), templateCount: z.int() }),
+);
 export type SegmentImport = z.infer<typeof segmentImportSchema>;
 
 export type SegmentSize = {

@@ -147,7 +147,7 @@ const pastes = z.lazy(() =>
     }),
   ),
 );
-const stealerLogs = z.array(z.string().check(z.minLength(1)));
+const stealerLogs = z.lazy(() => z.array(z.string().check(z.minLength(1))));
 
 function parse<Value>(schema: z.ZodMiniType<Value>, value: unknown): Value {
   const parsed = schema.safeParse(value);

@@ -11,7 +11,7 @@ import { parsePage, queryOf } from "../query.ts";
 /** Room for the longest name in any encoding, and more. */
 const maxBodyBytes = 16_384;
 
-const mintBody = z.object({ name: z.string(), expires_at: z.nullish(z.string()) });
+const mintBody = z.lazy(() => z.object({ name: z.string(), expires_at: z.nullish(z.string()) }));
 
 /** POST /api/v1/workspaces/{workspace_id}/keys */
 export async function mintKey(exchange: OperatorExchange): Promise<Response> {
