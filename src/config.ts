@@ -461,7 +461,8 @@ function scalarsOf(schema: z.ZodMiniType): Map<string, Scalar> {
 }
 
 /** Read from the schema itself: the JSON Schema of all tables would take a tenth of the time that the service needs to start. */
-function shapeOf(schema: z.ZodMiniType): Readonly<Record<string, z.core.$ZodType>> {
+function shapeOf(schema: z.core.$ZodType): Readonly<Record<string, z.core.$ZodType>> {
+  if (schema instanceof z.ZodMiniLazy) return shapeOf(schema.def.getter());
   if (!(schema instanceof z.ZodMiniObject)) throw new TypeError("the schema of a table is no object");
   return schema.shape;
 }

@@ -5,7 +5,7 @@ import { parseJsonAnswer } from "../egress/answer.ts";
 import type { HttpResponse } from "../egress/client.ts";
 import type { SourceKind } from "./source.ts";
 
-const settings = z.strictObject({});
+const settings = z.lazy(() => z.strictObject({}));
 const defaultBaseUrl = "https://emailrep.io";
 
 /**

@@ -18,12 +18,17 @@ import { failureOf, parseJsonAnswer } from "../egress/answer.ts";
 import { breachEntry, type Catalogue, type CatalogueEntry } from "./catalogue.ts";
 import type { LookupContext, SourceKind } from "./source.ts";
 
-const settings = z.strictObject({
-  mode: z._default(z.enum(["account", "range"], "account or range"), "account"),
-  pastes: z._default(z.boolean("true or false"), true),
-  stealer_logs: z._default(z.boolean("true or false"), false),
-  catalogue: z._default(z.nullable(z.string("an absolute path").check(z.refine(isAbsolute, "an absolute path"))), null),
-});
+const settings = z.lazy(() =>
+  z.strictObject({
+    mode: z._default(z.enum(["account", "range"], "account or range"), "account"),
+    pastes: z._default(z.boolean("true or false"), true),
+    stealer_logs: z._default(z.boolean("true or false"), false),
+    catalogue: z._default(
+      z.nullable(z.string("an absolute path").check(z.refine(isAbsolute, "an absolute path"))),
+      null,
+    ),
+  }),
+);
 
 type Settings = z.infer<typeof settings>;
 type Context = LookupContext<Settings>;

@@ -9,13 +9,15 @@ import type { SourceKind } from "./source.ts";
 
 const wantedPython = "a program name or an absolute path of a Python interpreter";
 
-const settings = z.strictObject({
-  python: z._default(
-    z.string(wantedPython).check(z.regex(/^(?!-)(?:\/.+|[^/]+)$/, wantedPython), z.regex(/^\P{Cc}+$/u, wantedPython)),
-    "python3",
-  ),
-  allow_sensitive: z._default(z.boolean("true or false"), false),
-});
+const settings = z.lazy(() =>
+  z.strictObject({
+    python: z._default(
+      z.string(wantedPython).check(z.regex(/^(?!-)(?:\/.+|[^/]+)$/, wantedPython), z.regex(/^\P{Cc}+$/u, wantedPython)),
+      "python3",
+    ),
+    allow_sensitive: z._default(z.boolean("true or false"), false),
+  }),
+);
 
 /** The library's own default for one site. */
 const secondsPerSite = 10;

@@ -29,19 +29,23 @@ const ownHeaders = [
   "user-agent",
 ];
 
-const settings = z.strictObject({
-  url: z.string().check(z.refine(holdsPlaceholder, `must be an http(s) URL with ${placeholder} in its path or query`)),
-  headers: z._default(
-    z.record(
-      z.string().check(
-        z.regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "must be a header name"),
-        z.refine((name) => !ownHeaders.includes(name.toLowerCase()), "is set by xpose itself"),
+const settings = z.lazy(() =>
+  z.strictObject({
+    url: z
+      .string()
+      .check(z.refine(holdsPlaceholder, `must be an http(s) URL with ${placeholder} in its path or query`)),
+    headers: z._default(
+      z.record(
+        z.string().check(
+          z.regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "must be a header name"),
+          z.refine((name) => !ownHeaders.includes(name.toLowerCase()), "is set by xpose itself"),
+        ),
+        z.string().check(z.regex(/^[\t\x20-\x7e\x80-\xff]*$/, "must be a header value")),
       ),
-      z.string().check(z.regex(/^[\t\x20-\x7e\x80-\xff]*$/, "must be a header value")),
+      {},
     ),
-    {},
-  ),
-});
+  }),
+);
 
 /**
  * Any service of the organisation that answers in the format of CONTRACT.md 11.6: 200 `{"findings":[...]}` with the

@@ -26,15 +26,17 @@ const tlpRank: ReadonlyMap<string, number> = new Map([
   ["red", 4],
 ]);
 
-const settings = z.strictObject({
-  max_tlp: z._default(
-    z.enum(
-      ["clear", "white", "green", "amber", "amber+strict", "red"],
-      "clear, white, green, amber, amber+strict or red",
+const settings = z.lazy(() =>
+  z.strictObject({
+    max_tlp: z._default(
+      z.enum(
+        ["clear", "white", "green", "amber", "amber+strict", "red"],
+        "clear, white, green, amber, amber+strict or red",
+      ),
+      "amber+strict",
     ),
-    "amber+strict",
-  ),
-});
+  }),
+);
 
 /**
  * A MISP inside the perimeter: the attributes of its events that hold the address, one finding per event and type.

@@ -19,8 +19,8 @@ export type SourceReply = {
  * An adapter: data and one function, no state, so that many scans use it at once.
  *
  * `lookup` throws `SourceError` for every fault (CONTRACT.md 11.3). A fault is never an empty list: silence must not
- * read as clean. It ends soon after `context.signal` aborts. The schemas of answers are made by `z.lazy`, with the first
- * answer: every process starts with all kinds, and asks few of them.
+ * read as clean. It ends soon after `context.signal` aborts. Its schemas are made by `z.lazy` when they are first needed:
+ * every process starts with all kinds, and few are configured.
  */
 export type SourceKind<Settings = unknown> = {
   readonly kind: string;

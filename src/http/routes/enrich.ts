@@ -18,10 +18,12 @@ const maxBodyBytes = 16_384;
 const longestWaitSeconds = 50;
 const enrichPath = "/api/v1/soc/enrich";
 
-const enrichBody = z.object({
-  indicator: z.object({ type: z.optional(z.unknown()), value: z.optional(z.unknown()) }),
-  options: z.nullish(z.object({ depth: z.nullish(z.string().check(z.refine(isDepth))) })),
-});
+const enrichBody = z.lazy(() =>
+  z.object({
+    indicator: z.object({ type: z.optional(z.unknown()), value: z.optional(z.unknown()) }),
+    options: z.nullish(z.object({ depth: z.nullish(z.string().check(z.refine(isDepth))) })),
+  }),
+);
 
 /** Any name of 1 to 64 characters is accepted for forward compatibility and changes nothing (CONTRACT.md 3.1). */
 function isDepth(text: string): boolean {

@@ -10,7 +10,7 @@ import { unauthorized } from "../guard.ts";
 
 const maxBodyBytes = 4096;
 
-const logInBody = z.object({ token: z.unknown() });
+const logInBody = z.lazy(() => z.object({ token: z.unknown() }));
 
 /** POST /api/v1/session. Unknown, wrong, empty and non-string tokens cost the same and say the same. */
 export async function logIn(exchange: Exchange): Promise<Response> {
