@@ -1,5 +1,3 @@
-import { crc32 } from "node:zlib";
-
 /**
  * A page of a segment: 4096 bytes with the records of some keys, sorted by key. All numbers are little-endian.
  *
@@ -168,7 +166,7 @@ export class PageBuilder {
       bit++;
     }
     if (!this.#isOneId) page.set(this.#lists.subarray(0, this.#listsSize), (bit + 7) >>> 3);
-    page.writeUInt32LE(crc32(page.subarray(4)), 0);
+    page.writeUInt32LE(Bun.hash.crc32(page.subarray(4)), 0);
     this.#count = 0;
   }
 }
@@ -194,7 +192,7 @@ const onesIn = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).re
 
 /** Throws `CorruptPage` unless the checksum fits. */
 export function checkPage(page: Buffer): void {
-  if (page.readUInt32LE(0) !== crc32(page.subarray(4))) throw new CorruptPage("bad checksum");
+  if (page.readUInt32LE(0) !== Bun.hash.crc32(page.subarray(4))) throw new CorruptPage("bad checksum");
 }
 
 /** Reads the entries of a checked page, one after the other. The same object serves many pages. */

@@ -1,5 +1,3 @@
-import { gunzipSync } from "node:zlib";
-
 /** A file of the dashboard, as the build left it: compressed once, so that no request compresses anything. */
 export type PageFile = { readonly contentType: string; readonly gzip: Uint8Array<ArrayBuffer> };
 
@@ -51,7 +49,7 @@ export function parseBundle(text: string): Page {
 /** The page itself is asked for anew each time, so that an upgrade shows at once; its assets never change. */
 export function fileResponse(file: PageFile, kind: "index" | "asset", acceptEncoding: string | null): Response {
   const isCompressed = acceptsGzip(acceptEncoding);
-  return new Response(isCompressed ? file.gzip : gunzipSync(file.gzip), {
+  return new Response(isCompressed ? file.gzip : Bun.gunzipSync(file.gzip), {
     headers: {
       "Content-Type": file.contentType,
       "Cache-Control": kind === "index" ? "no-store" : "public, max-age=31536000, immutable",
