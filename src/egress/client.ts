@@ -1,5 +1,4 @@
 import { promisify } from "node:util";
-import { brotliDecompress, gunzip, inflate } from "node:zlib";
 import type { Client } from "undici/index.js";
 import { SourceError } from "../domain/error.ts";
 import {
@@ -268,19 +267,21 @@ async function readBody(body: AsyncIterable<Uint8Array>, maxBytes: number, url: 
   return Buffer.concat(chunks);
 }
 
-/** Not zstd: the decoder of this runtime takes a cut frame for a whole one, and half an answer must not read as one. */
-const decoders = {
-  gzip: promisify<Buffer, { maxOutputLength: number }, Buffer>(gunzip),
-  deflate: promisify<Buffer, { maxOutputLength: number }, Buffer>(inflate),
-  br: promisify<Buffer, { maxOutputLength: number }, Buffer>(brotliDecompress),
-} as const;
+/**
+ * The encodings that are offered, and what node:zlib calls their decoders. Not zstd: the decoder of this runtime takes a
+ * cut frame for a whole one, and half an answer must not read as one.
+ */
+const decoders = { gzip: "gunzip", deflate: "inflate", br: "brotliDecompress" } as const;
 
 /** The decoder stops at the cap, so a bomb costs no more memory than an honest answer. */
 async function decode(received: Buffer, encoding = "", maxBytes: number, url: URL): Promise<Uint8Array> {
   const name = encoding.trim().toLowerCase();
   if (name === "" || name === "identity" || received.length === 0) return received;
-  const decoder = Object.entries(decoders).find(([offered]) => offered === name)?.[1];
-  if (decoder === undefined) throw new SourceError("bad_answer", `${url.host}: an encoding that was not offered`);
+  const decoderName = Object.entries(decoders).find(([offered]) => offered === name)?.[1];
+  if (decoderName === undefined) throw new SourceError("bad_answer", `${url.host}: an encoding that was not offered`);
+  // Loaded with the first compressed answer: it takes a millisecond, which no start of the program has to wait for.
+  const zlib = await import("node:zlib");
+  const decoder = promisify<Buffer, { maxOutputLength: number }, Buffer>(zlib[decoderName]);
   try {
     return await decoder(received, { maxOutputLength: maxBytes });
   } catch (error) {
