@@ -187,8 +187,9 @@ function bestLowSize(count: number, spanHigh: number): number {
   return best;
 }
 
-/** The number of ones in a byte. */
-const onesIn = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll("0", "").length);
+/** The number of ones in a byte: those of its upper seven bits, and its last one. */
+const onesIn = new Uint8Array(256);
+for (let byte = 1; byte < onesIn.length; byte++) onesIn[byte] = (onesIn[byte >> 1] ?? 0) + (byte & 1);
 
 /** Throws `CorruptPage` unless the checksum fits. */
 export function checkPage(page: Buffer): void {

@@ -81,18 +81,11 @@ function holdsPlaceholder(text: string): boolean {
   return !isElsewhere && url.username === "" && url.password === "" && (url.pathname + url.search).includes(marker);
 }
 
-const text = z.nullish(z.string());
-const record = z.lazy(() =>
-  z.object({
-    category: text,
-    severity: text,
-    title: text,
-    subject: text,
-    source_url: text,
-    date: text,
-  }),
-);
-const answer = z.object({ findings: z.array(record) });
+const record = z.lazy(() => {
+  const text = z.nullish(z.string());
+  return z.object({ category: text, severity: text, title: text, subject: text, source_url: text, date: text });
+});
+const answer = z.lazy(() => z.object({ findings: z.array(record) }));
 
 /** Absent, null and empty fields get the defaults of CONTRACT.md 11.4; only a null severity is low (7.4). */
 function findingOf(fields: z.infer<typeof record>, source: string, address: string): Finding {
