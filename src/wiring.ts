@@ -23,7 +23,7 @@ import { sourceKinds } from "./sources/registry.ts";
 import type { SourceKind } from "./sources/source.ts";
 import { openSourceSet, type SourceSet } from "./sources/source-set.ts";
 import { type Lock, takeLock } from "./store/sqlite/lock.ts";
-import { SqliteStore } from "./store/sqlite/store.ts";
+import { type FoundDatabase, SqliteStore } from "./store/sqlite/store.ts";
 import type { Store } from "./store/store.ts";
 import { version } from "./version.ts";
 
@@ -100,31 +100,44 @@ export function openStore(config: Place, role: "service" | "command"): OpenStore
   const { dataDir } = config;
   return reaching(dataDir, () => {
     if (existsSync(dataDir)) accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
-    const { state, secretCheck: expected } = SqliteStore.inspect(dataDir);
-    if (state === "absent" && !isBegun(dataDir)) {
-      throw new DataDirError("uninitialised", `${dataDir} is not initialised; run xpose init --data-dir ${dataDir}`);
-    }
-    if (state === "absent" || state === "unfinished") {
-      throw new DataDirError("refused", `${dataDir} is half initialised; empty it and run xpose init again`);
-    }
-    if (state === "newer") {
-      throw new DataDirError("refused", `${dataDir} was written by a newer version of xpose; run that version`);
-    }
-    if (state === "older" && role === "command") {
-      throw new DataDirError(
-        "refused",
-        `${dataDir} was written by an older version; start xpose serve once to upgrade it`,
-      );
-    }
-    const keys = deriveKeys(readSecret(config));
-    if (secretCheck(keys) !== expected) {
-      throw new DataDirError("refused", `the secret in ${config.secretFile} does not belong to ${dataDir}`);
-    }
-    if (role === "service" && takeLock(join(dataDir, serviceLock), "exclusive") === null) {
-      throw new DataDirError("inaccessible", `another xpose serve runs on ${dataDir}`);
-    }
-    return opened(config, SqliteStore.open(dataDir, keys.audit), keys);
+    const { store, keys } = SqliteStore.open(dataDir, (found) => admit(config, role, found));
+    return opened(config, store, keys);
   });
+}
+
+/**
+ * The keys of a data directory that may be opened for `role`; the service has its lock then. Throws `DataDirError`, with
+ * what is wrong and what to do.
+ */
+function admit(
+  config: Place,
+  role: "service" | "command",
+  { state, secretCheck: expected }: FoundDatabase,
+): DerivedKeys {
+  const { dataDir } = config;
+  if (state === "absent" && !isBegun(dataDir)) {
+    throw new DataDirError("uninitialised", `${dataDir} is not initialised; run xpose init --data-dir ${dataDir}`);
+  }
+  if (state === "absent" || state === "unfinished") {
+    throw new DataDirError("refused", `${dataDir} is half initialised; empty it and run xpose init again`);
+  }
+  if (state === "newer") {
+    throw new DataDirError("refused", `${dataDir} was written by a newer version of xpose; run that version`);
+  }
+  if (state === "older" && role === "command") {
+    throw new DataDirError(
+      "refused",
+      `${dataDir} was written by an older version; start xpose serve once to upgrade it`,
+    );
+  }
+  const keys = deriveKeys(readSecret(config));
+  if (secretCheck(keys) !== expected) {
+    throw new DataDirError("refused", `the secret in ${config.secretFile} does not belong to ${dataDir}`);
+  }
+  if (role === "service" && takeLock(join(dataDir, serviceLock), "exclusive") === null) {
+    throw new DataDirError("inaccessible", `another xpose serve runs on ${dataDir}`);
+  }
+  return keys;
 }
 
 /**

@@ -26,12 +26,13 @@ import { openDashboard } from "./dashboard.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { keepMerged } from "./merge-keeper.ts";
 import type { Output } from "./output.ts";
-import { sweepCorpora } from "./sweep.ts";
 
 /** Scans, then answers, get this long after SIGTERM, each at worst twice: together less than the promised 10 s. */
 const stopGraceMs = 2_000;
 /** CONTRACT.md 9.9. */
 const logInsPerMinute = 10;
+/** Whoever waited for the service is answered before the first sweep. */
+const firstRetentionMs = 1_000;
 const retentionEveryMs = 60 * 1000;
 /** A scan that still uses replaced settings may take this much longer than its time-out. */
 const closeMarginMs = 5_000;
@@ -77,7 +78,6 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
   const { log } = logOutput;
   const { now, newId, randomBytes } = entropy;
   const steadyNow = () => performance.now();
-  await sweepCorpora(open);
   const sources = openReplaceable(config, open, logOutput);
   const runner = new Runner(sources.live, { store, now, steadyNow, log });
   const trail = openAuditTrail({ store, now, steadyNow, headFile, log });
@@ -153,7 +153,7 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
     .stop()
     .catch((error: unknown) => log.error({ err: error }, "the audit trail could not be closed in order"));
   accessLog.flush();
-  log.info("stopped");
+  log.info({}, "stopped");
 }
 
 /** Keys of the configuration that a running service cannot take over (CONTRACT.md 12.2). */
@@ -199,7 +199,7 @@ function openReplaceable(first: Config, open: OpenStore, { log, reconfigure }: L
         reconfigure(config.log);
         const waiting = fixedSettings.filter((key) => !Bun.deepEquals(config[key], first[key]));
         if (waiting.length > 0) log.warn({ settings: waiting }, "changed settings wait for a restart");
-        log.info("configuration reloaded");
+        log.info({}, "configuration reloaded");
         await announce();
         const close = () => void old.sources.close();
         setTimeout(close, old.config.scan.timeoutMs + closeMarginMs).unref();
@@ -267,10 +267,11 @@ function keepRetention({ store }: OpenStore, live: () => Live, log: Log): { stop
       isSweeping = false;
     }
   };
-  void sweep();
+  const first = setTimeout(() => void sweep(), firstRetentionMs);
   const timer = setInterval(() => void sweep(), retentionEveryMs);
   return {
     stop() {
+      clearTimeout(first);
       clearInterval(timer);
       abort.abort();
     },

@@ -1,5 +1,4 @@
 import { promisify } from "node:util";
-import { brotliDecompress, gunzip, inflate } from "node:zlib";
 import { SourceError } from "../domain/error.ts";
 import {
   type Connected,
@@ -264,12 +263,11 @@ function lowerCaseNames(headers: Readonly<Record<string, string>>): Record<strin
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }
 
-/** Not zstd: the decoder of this runtime takes a cut frame for a whole one, and half an answer must not read as one. */
-const decoders = {
-  gzip: promisify<Buffer, { maxOutputLength: number }, Buffer>(gunzip),
-  deflate: promisify<Buffer, { maxOutputLength: number }, Buffer>(inflate),
-  br: promisify<Buffer, { maxOutputLength: number }, Buffer>(brotliDecompress),
-} as const;
+/**
+ * The encodings that are offered, and what node:zlib calls their decoders. Not zstd: the decoder of this runtime takes a
+ * cut frame for a whole one, and half an answer must not read as one.
+ */
+const decoders = { gzip: "gunzip", deflate: "inflate", br: "brotliDecompress" } as const;
 
 const offeredEncodings = Object.keys(decoders).join(", ");
 
@@ -277,8 +275,11 @@ const offeredEncodings = Object.keys(decoders).join(", ");
 async function decode(received: Buffer, encoding = "", maxBytes: number, url: URL): Promise<Uint8Array> {
   const name = encoding.trim().toLowerCase();
   if (name === "" || name === "identity" || received.length === 0) return received;
-  const decoder = Object.entries(decoders).find(([offered]) => offered === name)?.[1];
-  if (decoder === undefined) throw new SourceError("bad_answer", `${url.host}: an encoding that was not offered`);
+  const decoderName = Object.entries(decoders).find(([offered]) => offered === name)?.[1];
+  if (decoderName === undefined) throw new SourceError("bad_answer", `${url.host}: an encoding that was not offered`);
+  // Loaded with the first compressed answer: it takes a millisecond, which no start of the program has to wait for.
+  const zlib = await import("node:zlib");
+  const decoder = promisify<Buffer, { maxOutputLength: number }, Buffer>(zlib[decoderName]);
   try {
     return await decoder(received, { maxOutputLength: maxBytes });
   } catch (error) {

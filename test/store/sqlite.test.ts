@@ -57,7 +57,7 @@ describe("the database file", () => {
 
   test("what one process commits, another one reads at once", async () => {
     const one = SqliteStore.create(folder, "check", testAuditKey);
-    const other = SqliteStore.open(folder, testAuditKey);
+    const other = SqliteStore.open(folder, () => ({ audit: testAuditKey })).store;
     await one.insertWorkspace(workspace("Acme"), null, testAuthor);
     expect(await other.findWorkspace("acme")).toEqual(workspace("Acme"));
     other.close();
@@ -93,7 +93,7 @@ describe("the database file", () => {
       INSERT INTO corpus_import VALUES ('i', 'leak', 'a.csv', '01', 'csv', 3, 1, 'i.seg');
       PRAGMA user_version = 1`);
     expect(SqliteStore.inspect(folder)).toEqual({ state: "older", secretCheck: "check" });
-    const store = SqliteStore.open(folder, testAuditKey);
+    const store = SqliteStore.open(folder, () => ({ audit: testAuditKey })).store;
     expect(SqliteStore.inspect(folder).state).toBe("ready");
     expect(await store.listCorpora()).toEqual([]);
     expect(await store.findWorkspace("default")).toMatchObject({ id: "w" });
@@ -105,7 +105,7 @@ describe("the database file", () => {
   });
 
   test("a missing database is not made by opening it", () => {
-    expect(() => SqliteStore.open(folder, testAuditKey)).toThrow();
+    expect(() => SqliteStore.open(folder, () => ({ audit: testAuditKey })).store).toThrow();
     expect(SqliteStore.inspect(folder).state).toBe("absent");
   });
 
@@ -134,7 +134,7 @@ describe("the database file", () => {
     store.close();
     const bytes = readFileSync(databaseFile());
     writeFileSync(databaseFile(), bytes.fill(0xff, 4096 * (page - 1), 4096 * page));
-    const damaged = SqliteStore.open(folder, testAuditKey);
+    const damaged = SqliteStore.open(folder, () => ({ audit: testAuditKey })).store;
     await expect(damaged.listWorkspaces()).rejects.toMatchObject({ code: "unavailable" });
     damaged.close();
   });
@@ -356,7 +356,7 @@ test("a directory of the first version is brought up to date with everything in 
     INSERT INTO operator VALUES ('operator', '${workspaceId}', 'admin', 'admin', 'bb', 0, NULL)`);
   connection.close();
   expect(SqliteStore.inspect(folder).state).toBe("older");
-  const store = SqliteStore.open(folder, testAuditKey);
+  const store = SqliteStore.open(folder, () => ({ audit: testAuditKey })).store;
   expect(SqliteStore.inspect(folder).state).toBe("ready");
   expect(await store.findWorkspace("acme")).toEqual(workspace("Acme"));
   expect(await store.findOperator({ tokenHash: "bb" }, testAuthor.at)).toMatchObject({ name: "admin" });

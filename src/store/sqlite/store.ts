@@ -41,6 +41,11 @@ const once: Patience = { totalMs: 0, pauseMs: 0 };
 /** What a data directory holds: no database, an unfinished or a newer one, one to migrate first, or one to work with. */
 export type DatabaseState = "absent" | "unfinished" | "newer" | "older" | "ready";
 
+/** `secretCheck` as `create` was given it; null where none can be read. */
+export type FoundDatabase = { readonly state: DatabaseState; readonly secretCheck: string | null };
+
+const absent: FoundDatabase = { state: "absent", secretCheck: null };
+
 /** The port on better-sqlite3: one file in the data directory. */
 export class SqliteStore implements port.Store {
   readonly #connection: Connection;
@@ -87,30 +92,34 @@ export class SqliteStore implements port.Store {
   }
 
   /** Looks at a data directory without changing it. */
-  static inspect(dataDir: string): { state: DatabaseState; secretCheck: string | null } {
-    if (!existsSync(databasePath(dataDir))) return { state: "absent", secretCheck: null };
+  static inspect(dataDir: string): FoundDatabase {
+    if (!existsSync(databasePath(dataDir))) return absent;
     const connection = openConnection(databasePath(dataDir), { mustExist: true });
     try {
-      const version = schemaVersion(connection);
-      if (version > currentVersion) return { state: "newer", secretCheck: null };
-      if (version === 0) return { state: "unfinished", secretCheck: null };
-      const property = connection.prepare<[], { value: string }>(
-        "SELECT value FROM property WHERE name = 'secret_check'",
-      );
-      // The first workspace is the last thing that the set-up writes.
-      const workspace = connection.prepare<[], { id: string }>("SELECT id FROM workspace LIMIT 1").get();
-      const state = workspace === undefined ? "unfinished" : version < currentVersion ? "older" : "ready";
-      return { state, secretCheck: property.get()?.value ?? null };
+      return inspect(connection);
     } finally {
       connection.close();
     }
   }
 
-  /** Opens the database of an initialised data directory, bringing its schema up to date first if it is older. */
-  static open(dataDir: string, auditKey: Uint8Array): SqliteStore {
+  /**
+   * Opens the database of an initialised data directory, bringing its schema up to date first if it is older. `admit`
+   * is shown what is there before anything changes: it returns the keys to work with, or throws.
+   */
+  static open<Keys extends { readonly audit: Uint8Array }>(
+    dataDir: string,
+    admit: (found: FoundDatabase) => Keys,
+  ): { store: SqliteStore; keys: Keys } {
+    if (!existsSync(databasePath(dataDir))) admit(absent);
     const connection = openConnection(databasePath(dataDir), { mustExist: true });
-    migrate(connection);
-    return new SqliteStore(connection, auditKey);
+    try {
+      const keys = admit(inspect(connection));
+      migrate(connection);
+      return { store: new SqliteStore(connection, keys.audit), keys };
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
   }
 
   #write<Result>(work: () => Result): Promise<Result> {
@@ -315,4 +324,15 @@ export class SqliteStore implements port.Store {
 
 function databasePath(dataDir: string): string {
   return join(dataDir, fileName);
+}
+
+function inspect(connection: Connection): FoundDatabase {
+  const version = schemaVersion(connection);
+  if (version > currentVersion) return { state: "newer", secretCheck: null };
+  if (version === 0) return { state: "unfinished", secretCheck: null };
+  const property = connection.prepare<[], { value: string }>("SELECT value FROM property WHERE name = 'secret_check'");
+  // The first workspace is the last thing that the set-up writes.
+  const workspace = connection.prepare<[], { id: string }>("SELECT id FROM workspace LIMIT 1").get();
+  const state = workspace === undefined ? "unfinished" : version < currentVersion ? "older" : "ready";
+  return { state, secretCheck: property.get()?.value ?? null };
 }
