@@ -1,8 +1,8 @@
 import { readFileSync, statSync } from "node:fs";
-import { BlockList, isIP } from "node:net";
 import { isAbsolute, join, relative, resolve } from "node:path";
 import * as z from "zod/mini";
 import { canonicalJson } from "./domain/finding.ts";
+import { ipVersion, isLoopbackAddress } from "./domain/ip-address.ts";
 import type { Pace } from "./domain/pace.ts";
 import { sourceKinds } from "./sources/registry.ts";
 import type { SourceKind } from "./sources/source.ts";
@@ -711,7 +711,7 @@ function parseListen(text: string): ListenAddress | null {
   const match = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9][a-z0-9.-]*)):(\d{1,5})$/i.exec(text);
   const [, inBrackets, name] = match ?? [];
   const port = Number(match?.[3]);
-  if (!(port <= 65_535) || (inBrackets !== undefined && isIP(inBrackets) !== 6)) return null;
+  if (!(port <= 65_535) || (inBrackets !== undefined && ipVersion(inBrackets) !== 6)) return null;
   return { kind: "tcp", host: inBrackets ?? name ?? "", port };
 }
 
@@ -722,7 +722,7 @@ function isHttpUrl(text: string): boolean {
 
 function isNetwork(text: string): boolean {
   const [address = "", prefix, ...rest] = text.split("/");
-  const family = isIP(address);
+  const family = ipVersion(address);
   if (family === 0 || rest.length > 0) return false;
   return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128));
 }
@@ -734,14 +734,9 @@ function splitList(text: string): string[] {
     .filter((entry) => entry !== "");
 }
 
-const loopback = new BlockList();
-loopback.addSubnet("127.0.0.0", 8, "ipv4");
-loopback.addAddress("::1", "ipv6");
-
 function isLoopback(host: string): boolean {
   const bare = host.replace(/^\[|\]$/g, "");
-  const family = isIP(bare);
-  return family === 0 ? bare.toLowerCase() === "localhost" : loopback.check(bare, family === 4 ? "ipv4" : "ipv6");
+  return bare.toLowerCase() === "localhost" || isLoopbackAddress(bare);
 }
 
 function isInside(file: string, folder: string): boolean {

@@ -1,6 +1,5 @@
-import { createHmac } from "node:crypto";
 import * as z from "zod/mini";
-import type { DerivedKeys } from "../domain/keyed-hash.ts";
+import { type DerivedKeys, keyedBytes } from "../domain/keyed-hash.ts";
 import { CorruptPage, checkPage, compareKeys, type Key, PageReader, pageSize } from "./page.ts";
 import { openReadable, type Readable } from "./read-at.ts";
 import { importInfoSchema } from "./record.ts";
@@ -123,7 +122,7 @@ function parseHeader(page: Buffer, check: Uint8Array): Header {
 
 /** 16 bytes that tell one corpus key from another and nothing about it. */
 export function keyCheck(keys: Pick<DerivedKeys, "corpus">): Buffer {
-  return createHmac("sha256", keys.corpus).update("xpose segment key check").digest().subarray(0, 16);
+  return keyedBytes(keys.corpus, "xpose segment key check").subarray(0, 16);
 }
 
 export type Layout = Header & {

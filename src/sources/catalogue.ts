@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { rename, rm, utimes, writeFile } from "node:fs/promises";
 import * as z from "zod/mini";
@@ -195,7 +194,7 @@ function aliasesOf(entries: readonly CatalogueEntry[]): Map<string, string> {
 
 /** Puts the list in its place whole, so that a reader never sees half of it; its date is that of the file. */
 async function keep(path: string, body: Uint8Array, asOf: Date): Promise<void> {
-  const draft = `${path}.${randomUUID()}`;
+  const draft = `${path}.${crypto.randomUUID()}`;
   try {
     await writeFile(draft, body, { mode: 0o600, flag: "wx" });
     await utimes(draft, asOf, asOf);

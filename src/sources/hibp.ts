@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { isAbsolute } from "node:path";
 import * as z from "zod/mini";
 import { SourceError } from "../domain/error.ts";
@@ -99,7 +98,7 @@ function accountCalls(address: string, { pastes, stealer_logs }: Settings): SubC
 const prefixLength = 6;
 
 function rangeCall(address: string): SubCall {
-  const hash = createHash("sha1").update(address).digest("hex").toUpperCase();
+  const hash = new Bun.CryptoHasher("sha1").update(address).digest("hex").toUpperCase();
   return {
     name: "breachedaccount/range",
     path: `breachedaccount/range/${hash.slice(0, prefixLength)}`,

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import * as z from "zod/mini";
 import { canonicalDomain } from "../domain/email.ts";
 import { SourceError } from "../domain/error.ts";
@@ -51,7 +50,7 @@ export const holehe: SourceKind<z.infer<typeof settings>> = {
     if (!isSafelyAsked(email)) throw new SourceError("unsupported", "holehe cannot be asked about such an address");
     const skip = [...passwordRecovery, misleading, nameOf(misleading), ...(allow_sensitive ? [] : sensitiveNames())];
     // Not part of any evidence: it only tells the driver's lines from those of a module that forges some.
-    const nonce = randomUUID();
+    const nonce = crypto.randomUUID();
     const { output } = await child.run({
       command: [python, "-I", "-c", driver],
       stdin: JSON.stringify({ nonce, email, skip, seconds: secondsPerSite }),

@@ -50,28 +50,28 @@ const absent: FoundDatabase = { state: "absent", secretCheck: null };
 export class SqliteStore implements port.Store {
   readonly #connection: Connection;
   readonly #audit: ReturnType<typeof auditTable>;
-  readonly #operators: ReturnType<typeof operatorTable>;
-  readonly #sources: ReturnType<typeof sourceTable>;
-  readonly #workspaces: ReturnType<typeof workspaceTable>;
-  readonly #keys: ReturnType<typeof apiKeyTable>;
+  readonly #operators: () => ReturnType<typeof operatorTable>;
+  readonly #sources: () => ReturnType<typeof sourceTable>;
+  readonly #workspaces: () => ReturnType<typeof workspaceTable>;
+  readonly #keys: () => ReturnType<typeof apiKeyTable>;
   readonly #overview: ReturnType<typeof overviewTable>;
   readonly #scans: ReturnType<typeof scanTable>;
-  readonly #corpora: ReturnType<typeof corpusTable>;
-  readonly #pace: ReturnType<typeof paceTable>;
+  readonly #corpora: () => ReturnType<typeof corpusTable>;
+  readonly #pace: () => ReturnType<typeof paceTable>;
   readonly #calls: ReturnType<typeof callHandler>;
 
   private constructor(connection: Connection, auditKey: Uint8Array) {
     this.#connection = connection;
     this.#audit = auditTable(connection, auditKey);
-    this.#workspaces = workspaceTable(connection, this.#audit);
-    this.#operators = operatorTable(connection, this.#audit);
-    this.#keys = apiKeyTable(connection, this.#audit);
+    this.#workspaces = lazily(() => workspaceTable(connection, this.#audit));
+    this.#operators = lazily(() => operatorTable(connection, this.#audit));
+    this.#keys = lazily(() => apiKeyTable(connection, this.#audit));
     this.#overview = overviewTable(connection);
     const ready = readyResultTable(connection);
     this.#scans = scanTable(connection, ready, this.#overview);
-    this.#corpora = corpusTable(connection, this.#audit);
-    this.#sources = sourceTable(connection, this.#audit);
-    this.#pace = paceTable(connection);
+    this.#corpora = lazily(() => corpusTable(connection, this.#audit));
+    this.#sources = lazily(() => sourceTable(connection, this.#audit));
+    this.#pace = lazily(() => paceTable(connection));
     this.#calls = callHandler(connection, this.#scans, ready, this.#audit);
     becomeImpatient(connection);
   }
@@ -181,66 +181,66 @@ export class SqliteStore implements port.Store {
   }
 
   insertKey(workspaceId: WorkspaceId, key: port.NewApiKey, by: Author): Promise<ApiKey> {
-    return this.#write(() => this.#keys.insert(workspaceId, key, by));
+    return this.#write(() => this.#keys().insert(workspaceId, key, by));
   }
 
   rotateKey(workspaceId: WorkspaceId, keyId: string, next: port.NextApiKey, by: Author): Promise<ApiKey | null> {
-    return this.#write(() => this.#keys.rotate(workspaceId, keyId, next, by));
+    return this.#write(() => this.#keys().rotate(workspaceId, keyId, next, by));
   }
 
   revokeKey(workspaceId: WorkspaceId, keyId: string, by: Author): Promise<ApiKey | null> {
-    return this.#write(() => this.#keys.revoke(workspaceId, keyId, by));
+    return this.#write(() => this.#keys().revoke(workspaceId, keyId, by));
   }
 
   findKey(workspaceId: WorkspaceId, keyId: string): Promise<ApiKey | null> {
-    return this.#read(() => this.#keys.find(workspaceId, keyId));
+    return this.#read(() => this.#keys().find(workspaceId, keyId));
   }
 
   listKeys(workspaceId: WorkspaceId, page: port.KeyPage): Promise<port.Page<ApiKey>> {
-    return this.#read(() => this.#keys.list(workspaceId, page));
+    return this.#read(() => this.#keys().list(workspaceId, page));
   }
 
   insertWorkspace(workspace: Workspace, firstOperator: port.NewOperator | null, by: Author): Promise<void> {
     return this.#write(() => {
-      this.#workspaces.insert(workspace, by);
-      if (firstOperator !== null) this.#operators.insert(firstOperator, by);
+      this.#workspaces().insert(workspace, by);
+      if (firstOperator !== null) this.#operators().insert(firstOperator, by);
     });
   }
 
   changeWorkspace(id: WorkspaceId, change: port.WorkspaceChange, by: Author): Promise<Workspace> {
-    return this.#write(() => this.#workspaces.change(id, change, by));
+    return this.#write(() => this.#workspaces().change(id, change, by));
   }
 
   findWorkspace(idOrName: string): Promise<Workspace | null> {
-    return this.#read(() => this.#workspaces.find(idOrName));
+    return this.#read(() => this.#workspaces().find(idOrName));
   }
 
   listWorkspaces(): Promise<Workspace[]> {
-    return this.#read(() => this.#workspaces.list());
+    return this.#read(() => this.#workspaces().list());
   }
 
   insertOperator(operator: port.NewOperator, by: Author): Promise<Operator> {
-    return this.#write(() => this.#operators.insert(operator, by));
+    return this.#write(() => this.#operators().insert(operator, by));
   }
 
   revokeOperator(workspaceId: WorkspaceId, id: string, by: Author): Promise<Operator | null> {
-    return this.#write(() => this.#operators.revoke(workspaceId, id, by));
+    return this.#write(() => this.#operators().revoke(workspaceId, id, by));
   }
 
   listOperators(workspaceId: WorkspaceId): Promise<Operator[]> {
-    return this.#read(() => this.#operators.list(workspaceId));
+    return this.#read(() => this.#operators().list(workspaceId));
   }
 
   findOperator(credential: port.OperatorCredential, now: Date): Promise<Operator | null> {
-    return this.#read(() => this.#operators.findBy(credential, now));
+    return this.#read(() => this.#operators().findBy(credential, now));
   }
 
   startSession(session: port.NewSession, by: Author): Promise<void> {
-    return this.#write(() => this.#operators.startSession(session, by));
+    return this.#write(() => this.#operators().startSession(session, by));
   }
 
   endSession(sessionHash: string, by: Author): Promise<boolean> {
-    return this.#write(() => this.#operators.endSession(sessionHash, by));
+    return this.#write(() => this.#operators().endSession(sessionHash, by));
   }
 
   appendEvents(events: readonly AuditEvent[]): Promise<void> {
@@ -261,28 +261,28 @@ export class SqliteStore implements port.Store {
   }
 
   noteSources(fingerprints: ReadonlyMap<string, string>, by: Author): Promise<void> {
-    return this.#write(() => this.#sources.note(fingerprints, by));
+    return this.#write(() => this.#sources().note(fingerprints, by));
   }
 
   listCorpora(): Promise<port.Corpus[]> {
-    return this.#read(() => this.#corpora.list());
+    return this.#read(() => this.#corpora().list());
   }
 
   publishImport(publication: port.Publication, by: Author): Promise<"published" | "already_imported"> {
-    return this.#write(() => this.#corpora.publish(publication, by));
+    return this.#write(() => this.#corpora().publish(publication, by));
   }
 
   removeCorpus(name: string, revision: string, by: Author): Promise<boolean> {
-    return this.#write(() => this.#corpora.remove(name, revision, by));
+    return this.#write(() => this.#corpora().remove(name, revision, by));
   }
 
   replaceSegments(replacement: port.SegmentReplacement): Promise<boolean> {
-    return this.#write(() => this.#corpora.replaceSegments(replacement));
+    return this.#write(() => this.#corpora().replaceSegments(replacement));
   }
 
   async forget({ indicatorHash, corpusHash }: port.Forgetting, by: Author): Promise<void> {
     await this.#write(() => {
-      this.#corpora.forget(corpusHash, by.at);
+      this.#corpora().forget(corpusHash, by.at);
       this.#scans.forget(indicatorHash);
       this.#audit.append([auditEvent(by, "corpus.forgotten", { indicatorHmac: indicatorHash })]);
     });
@@ -290,19 +290,19 @@ export class SqliteStore implements port.Store {
   }
 
   isForgotten(corpusHash: string): Promise<boolean> {
-    return this.#read(() => this.#corpora.isForgotten(corpusHash));
+    return this.#read(() => this.#corpora().isForgotten(corpusHash));
   }
 
   listForgotten(): Promise<string[]> {
-    return this.#read(() => this.#corpora.listForgotten());
+    return this.#read(() => this.#corpora().listForgotten());
   }
 
   takeSlot(source: string, pace: port.Pace | null, notAfter: Date, now: Date): Promise<Date | null> {
-    return this.#writeTogether(() => this.#pace.takeSlot(source, pace, notAfter, now));
+    return this.#writeTogether(() => this.#pace().takeSlot(source, pace, notAfter, now));
   }
 
   pauseSource(source: string, until: Date): Promise<void> {
-    return this.#write(() => this.#pace.pause(source, until));
+    return this.#write(() => this.#pace().pause(source, until));
   }
 
   lastSourceRuns(): Promise<port.SourceRunRecord[]> {
@@ -335,4 +335,13 @@ function inspect(connection: Connection): FoundDatabase {
   const workspace = connection.prepare<[], { id: string }>("SELECT id FROM workspace LIMIT 1").get();
   const state = workspace === undefined ? "unfinished" : version < currentVersion ? "older" : "ready";
   return { state, secretCheck: property.get()?.value ?? null };
+}
+
+/** For tables that a start does not need: preparing all statements of all tables takes longer than opening the file. */
+function lazily<Table>(open: () => Table): () => Table {
+  let table: Table | null = null;
+  return () => {
+    table ??= open();
+    return table;
+  };
 }
