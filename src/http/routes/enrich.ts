@@ -1,4 +1,3 @@
-import * as z from "zod/mini";
 import { invalidApiKey } from "../../domain/admission.ts";
 import type { Charge } from "../../domain/budget.ts";
 import { AppError } from "../../domain/error.ts";
@@ -18,17 +17,19 @@ const maxBodyBytes = 16_384;
 const longestWaitSeconds = 50;
 const enrichPath = "/api/v1/soc/enrich";
 
-const enrichBody = z.lazy(() =>
-  z.object({
-    indicator: z.object({ type: z.optional(z.unknown()), value: z.optional(z.unknown()) }),
-    options: z.nullish(z.object({ depth: z.nullish(z.string().check(z.refine(isDepth))) })),
-  }),
-);
-
-/** Any name of 1 to 64 characters is accepted for forward compatibility and changes nothing (CONTRACT.md 3.1). */
-function isDepth(text: string): boolean {
-  const { length } = [...text];
+/** Any depth of 1 to 64 characters is accepted for forward compatibility and changes nothing (CONTRACT.md 3.1). */
+function areOptions(options: unknown): boolean {
+  if (options === null || options === undefined) return true;
+  if (!isObject(options)) return false;
+  const depth = options["depth"];
+  if (depth === null || depth === undefined) return true;
+  if (typeof depth !== "string") return false;
+  const { length } = [...depth];
   return length >= 1 && length <= 64;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** POST /api/v1/soc/enrich */
@@ -92,18 +93,16 @@ export async function readIndicator(
   request: Request,
 ): Promise<{ indicator: Indicator | null; fault: AppError | null }> {
   try {
-    const parsed = enrichBody.safeParse(await readJson(request, maxBodyBytes, { isFramed: true }));
-    if (!parsed.success) {
-      const isOptions = parsed.error.issues.every(({ path }) => path[0] === "options");
-      throw new AppError(
-        "invalid_request",
-        isOptions
-          ? "The options must be an object whose depth is text of 1 to 64 characters"
-          : "The body needs an indicator object with type and value",
-      );
+    const body = await readJson(request, maxBodyBytes, { isFramed: true });
+    // Three questions, asked by hand: a schema takes 2 us for them, of the 30 us that a hit takes.
+    const indicator = isObject(body) ? body["indicator"] : null;
+    if (!isObject(body) || !isObject(indicator)) {
+      throw new AppError("invalid_request", "The body needs an indicator object with type and value");
     }
-    const { type, value } = parsed.data.indicator;
-    return { indicator: parseIndicator(type, value), fault: null };
+    if (!areOptions(body["options"])) {
+      throw new AppError("invalid_request", "The options must be an object whose depth is text of 1 to 64 characters");
+    }
+    return { indicator: parseIndicator(indicator["type"], indicator["value"]), fault: null };
   } catch (error) {
     if (error instanceof AppError) return { indicator: null, fault: error };
     throw error;
