@@ -10,6 +10,7 @@ import type * as port from "../store.ts";
 import { apiKeyTable } from "./api-key.ts";
 import { auditTable } from "./audit.ts";
 import { callHandler } from "./call.ts";
+import { copyDatabase, faultOf } from "./copy.ts";
 import { corpusTable } from "./corpus.ts";
 import {
   asUnavailable,
@@ -36,6 +37,9 @@ const patient: Patience = { totalMs: 5_000, pauseMs: 20 };
 const impatient: Patience = { totalMs: 100, pauseMs: 10 };
 /** For events that wait: they are tried again a second later, and nothing may be written before them meanwhile. */
 const once: Patience = { totalMs: 0, pauseMs: 0 };
+
+/** The last moment that a Date can hold. */
+const endOfTime = new Date(8.64e15);
 
 /** What a data directory holds: no database, an unfinished or a newer one, one to migrate first, or one to work with. */
 export type DatabaseState = "absent" | "unfinished" | "newer" | "older" | "ready";
@@ -102,6 +106,23 @@ export class SqliteStore implements port.Store {
       return { state, secretCheck: property.get()?.value ?? null };
     } finally {
       connection.close();
+    }
+  }
+
+  /** Reads the database of a folder in full and says what is wrong with it; null when nothing is. */
+  static faultIn(folder: string): string | null {
+    const known = openConnection(":memory:", { mustExist: false });
+    let connection: Connection | null = null;
+    try {
+      migrate(known);
+      connection = openConnection(databasePath(folder), { mustExist: true });
+      return faultOf(connection, known);
+    } catch (error) {
+      if (error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_")) return error.message;
+      throw error;
+    } finally {
+      connection?.close();
+      known.close();
     }
   }
 
@@ -302,6 +323,20 @@ export class SqliteStore implements port.Store {
 
   listBudgets(workspaceId: WorkspaceId): Promise<port.KeyBudget[]> {
     return this.#read(() => this.#overview.budgetsOf(workspaceId));
+  }
+
+  backup(file: string, onProgress: (done: number, total: number) => void): Promise<void> {
+    return copyDatabase(this.#connection.name, file, onProgress);
+  }
+
+  settleRestored(detail: string, by: Author): Promise<void> {
+    return this.#write(() => {
+      // A session that was ended after the copy must not come back.
+      this.#operators.endAllSessions();
+      // Whoever ran these scans does so no more; it is no fault of theirs.
+      this.#scans.requeue({ leaseOverAt: endOfTime }, false, by.at);
+      this.#audit.append([auditEvent(by, "audit.restored", { detail })]);
+    });
   }
 
   close(): void {
