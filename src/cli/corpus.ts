@@ -12,7 +12,7 @@ import type { CorpusImport } from "../domain/corpus.ts";
 import { parseEmail } from "../domain/email.ts";
 import { severities } from "../domain/finding.ts";
 import type { OpenStore } from "../wiring.ts";
-import { commandAuthor, entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
+import { abortOnSignal, commandAuthor, entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { type Output, printResult, table } from "./output.ts";
 import { drawProgress } from "./progress.ts";
@@ -220,8 +220,7 @@ async function importFile(
   const lock = lockCorpora("shared");
   if (lock === null) throw new CommandError(exitCodes.failed, "the corpora are being cleaned up; try again");
   const progress = drawProgress(output);
-  const abort = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => abort.abort(new Error("interrupted")));
+  const signal = abortOnSignal();
   try {
     const scope = options.scope === undefined ? null : (await getWorkspace(options.scope, store)).id;
     const takenNames = new Set(config.sources.filter((source) => source.isEnabled).map((source) => source.name));
@@ -253,12 +252,12 @@ async function importFile(
         openLane: openWorkerLane,
         laneCount: importLanes,
         onProgress: progress.update,
-        signal: abort.signal,
+        signal,
       },
     );
     progress.end();
     const { newId } = entropy;
-    await mergeCorpora({ store, keys, corporaDir, newId, run: mergeInWorker, signal: abort.signal }, "crowded");
+    await mergeCorpora({ store, keys, corporaDir, newId, run: mergeInWorker, signal }, "crowded");
     printResult(
       output,
       options.json ?? false,

@@ -4,6 +4,7 @@ import { environment } from "../config.ts";
 import { version } from "../version.ts";
 import { LibraryError } from "../wiring.ts";
 import { auditCommand } from "./audit.ts";
+import { backupCommand } from "./backup.ts";
 import { completionCommand } from "./completion.ts";
 import { corpusCommand } from "./corpus.ts";
 import { doctorCommand } from "./doctor.ts";
@@ -14,6 +15,7 @@ import { keysCommand } from "./keys.ts";
 import { openapiCommand } from "./openapi.ts";
 import { operatorsCommand } from "./operators.ts";
 import type { Output } from "./output.ts";
+import { restoreCommand } from "./restore.ts";
 import { serveCommand } from "./serve.ts";
 import { sourcesCommand } from "./sources.ts";
 import { versionCommand } from "./version.ts";
@@ -39,6 +41,8 @@ export async function runProgram(args: readonly string[], output: Output): Promi
     enrichCommand(output),
     sourcesCommand(output),
     auditCommand(output),
+    backupCommand(output),
+    restoreCommand(output),
     doctorCommand(output),
     openapiCommand(output),
     versionCommand(output),

@@ -4,7 +4,7 @@ import type { Output } from "./output.ts";
 const barWidth = 30;
 const countEveryMs = 250;
 
-/** Shows how far an import is: a bar on a terminal, JSON lines otherwise, both on the standard error. */
+/** Shows how far a long command is: a bar on a terminal, JSON lines otherwise, both on the standard error. */
 export function drawProgress(output: Output) {
   const startedAt = performance.now();
   let isDrawn = false;
@@ -30,9 +30,7 @@ export function drawProgress(output: Output) {
       }
       isDrawn = true;
       const mebibytes = (bytesRead / 1024 / 1024).toFixed(1);
-      const done = Math.round((share ?? 0) * barWidth);
-      const bar =
-        share === null ? "" : `[${"#".repeat(done)}${" ".repeat(barWidth - done)}] ${Math.floor(share * 100)} % `;
+      const bar = share === null ? "" : barOf(share);
       const left = secondsLeft === null ? "" : `, ${secondsLeft} s left`;
       const state = written === null ? `${mebibytes} MiB, ${read} records` : `${written} records written`;
       output.err(`\r\x1b[K${bar}${state}, ${recordsPerSecond} records/s${left}`);
@@ -47,12 +45,26 @@ export function drawProgress(output: Output) {
         output.isTerminal ? `\r\x1b[K${recordCount} records` : `${JSON.stringify({ records: recordCount })}\n`,
       );
     },
+    /** For work in stages, each with a known end, at most 4 times per second. */
+    stage(name: string, done: number, total: number): void {
+      const now = performance.now();
+      if (now - countedAt < countEveryMs) return;
+      countedAt = now;
+      isDrawn = output.isTerminal;
+      const line = JSON.stringify({ stage: name, done, total });
+      output.err(output.isTerminal ? `\r\x1b[K${barOf(done / Math.max(1, total))}${name}` : `${line}\n`);
+    },
     /** Leaves the line of the bar. */
     end(): void {
       if (isDrawn) output.err("\n");
       isDrawn = false;
     },
   };
+}
+
+function barOf(share: number): string {
+  const done = Math.round(share * barWidth);
+  return `[${"#".repeat(done)}${" ".repeat(barWidth - done)}] ${Math.floor(share * 100)} % `;
 }
 
 /** Reading takes most of the time; writing what was read, the rest. */
