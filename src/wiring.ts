@@ -99,7 +99,7 @@ export function openStore(config: Place, role: "service" | "command"): OpenStore
     if (existsSync(dataDir)) accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
     const { state, secretCheck: expected } = SqliteStore.inspect(dataDir);
     if (state === "absent" && existsSync(join(dataDir, unfinishedRestore))) {
-      throw new DataDirError("refused", `${dataDir} is half restored; run xpose restore again`);
+      throw new DataDirError("refused", `${dataDir} is half restored; empty it and run xpose restore again`);
     }
     if (state === "absent" && !isBegun(dataDir)) {
       throw new DataDirError("uninitialised", `${dataDir} is not initialised; run xpose init --data-dir ${dataDir}`);
@@ -186,6 +186,9 @@ export function checkedUnused(dataDir: string, command: "init" | "restore"): str
   const names = found === undefined ? [] : readdirSync(dataDir);
   const ignored = ["lost+found", ...(command === "restore" ? [unfinishedRestore] : [])];
   if (names.every((name) => ignored.includes(name) || isUnpackedLibrary(dataDir, name))) return dataDir;
+  if (names.includes(unfinishedRestore) && SqliteStore.inspect(dataDir).state === "absent") {
+    throw new DataDirError("refused", `${dataDir} is half restored; empty it and run xpose restore again`);
+  }
   const want = `xpose ${command} wants an empty directory or a new one`;
   throw new DataDirError("refused", `${dataDir} is not empty; ${want}`);
 }

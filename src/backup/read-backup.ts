@@ -43,11 +43,11 @@ const chunkSize = 1024 * 1024;
  * Throws `BackupError`.
  */
 export async function openBackup(path: string, currentSchema: number): Promise<Backup> {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found === undefined) throw new BackupError("not_found", `there is no file ${path}`);
-  // Opening a pipe could wait for ever.
-  if (!found.isFile()) throw new BackupError("failed", `${path} is no regular file`);
   try {
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found === undefined) throw new BackupError("not_found", `there is no file ${path}`);
+    // Opening a pipe could wait for ever.
+    if (!found.isFile()) throw new BackupError("failed", `${path} is no regular file`);
     const input = openReadable(path);
     try {
       return await readFront(input, path, currentSchema);

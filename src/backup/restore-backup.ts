@@ -165,9 +165,9 @@ async function leftBehind(kept: AuditHead | null, store: Pick<Store, "readChain"
 
 /** Moves what was built to where it belongs, the database last. A failure before that takes all of it back. */
 async function publish(folder: string, { dataDir, secretFile, headFile }: RestoreTools): Promise<void> {
-  const targets = new Map([
-    [memberNames.secret as string, secretFile],
-    [memberNames.auditHead as string, headFile],
+  const targets = new Map<string, string>([
+    [memberNames.secret, secretFile],
+    [memberNames.auditHead, headFile],
   ]);
   const names = readdirSync(folder).filter((name) => !name.startsWith(lockName) && name !== memberNames.database);
   const placed: string[] = [];

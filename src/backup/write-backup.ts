@@ -4,6 +4,7 @@ import { type FileHandle, open, rename } from "node:fs/promises";
 import { basename, dirname, join, sep } from "node:path";
 import { readKeptHead } from "../access/audit.ts";
 import { syncFolder } from "../corpus/segment-writer.ts";
+import { takeSharedLock } from "../corpus/shared-lock.ts";
 import { verifyCorpora } from "../corpus/verify.ts";
 import { headText } from "../domain/audit.ts";
 import type { Corpus } from "../domain/corpus.ts";
@@ -53,8 +54,6 @@ type Source = { readonly name: string; readonly size: number; readonly bytes: Bu
 /** Until the hashes are known; as long as one. */
 const noHash = "0".repeat(64);
 const chunkSize = 1024 * 1024;
-/** Segments are deleted within milliseconds; then the lock is free. */
-const [lockTries, lockPauseMs] = [200, 50];
 
 /**
  * Writes a backup of a data directory in use to a new file: the database at one moment, the segments that it names, the
@@ -95,7 +94,8 @@ async function writeIn(folder: string, file: string, tools: BackupTools): Promis
   const { store, corporaDir, onProgress, signal } = tools;
   // Before the copy: a head that is kept later may be of a row that the copy does not have.
   const keptHead = readKeptHead(tools.headFile);
-  const lock = await lockSegments(tools);
+  // Those of the copy stay, whatever is merged or removed meanwhile.
+  const lock = await takeSharedLock(tools.lockCorpora, signal);
   try {
     const databaseFile = join(folder, memberNames.database);
     await store.backup(databaseFile, (done, total) => {
@@ -123,17 +123,6 @@ async function writeIn(folder: string, file: string, tools: BackupTools): Promis
   } finally {
     lock.release();
   }
-}
-
-/** While it is held no segment is deleted, so that those of the copy stay, whatever is merged or removed meanwhile. */
-async function lockSegments({ lockCorpora, signal }: BackupTools) {
-  for (let tries = 0; tries < lockTries; tries += 1) {
-    const lock = lockCorpora("shared");
-    if (lock !== null) return lock;
-    await Bun.sleep(lockPauseMs);
-    signal.throwIfAborted();
-  }
-  throw new BackupError("failed", "the corpora are being cleaned up; try again");
 }
 
 /** The files of all segments, ascending. A damaged one could not be restored: better to hear of it while the corpus can be imported anew. */

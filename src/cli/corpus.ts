@@ -5,6 +5,7 @@ import { forgetIndicator } from "../corpus/forget.ts";
 import { type FormatName, formatNames } from "../corpus/formats/format.ts";
 import { type ImportReport, importCorpus } from "../corpus/import.ts";
 import { liveSegments, mergeCorpora } from "../corpus/merge-corpora.ts";
+import { takeSharedLock } from "../corpus/shared-lock.ts";
 import { stepBack } from "../corpus/step-back.ts";
 import { verifyCorpora } from "../corpus/verify.ts";
 import { mergeInWorker, openWorkerLane } from "../corpus/worker-lane.ts";
@@ -217,10 +218,9 @@ async function importFile(
   output: Output,
 ): Promise<void> {
   const { store, keys, corporaDir, lockCorpora } = open;
-  const lock = lockCorpora("shared");
-  if (lock === null) throw new CommandError(exitCodes.failed, "the corpora are being cleaned up; try again");
-  const progress = drawProgress(output);
   const signal = abortOnSignal();
+  const lock = await takeSharedLock(lockCorpora, signal);
+  const progress = drawProgress(output);
   try {
     const scope = options.scope === undefined ? null : (await getWorkspace(options.scope, store)).id;
     const takenNames = new Set(config.sources.filter((source) => source.isEnabled).map((source) => source.name));

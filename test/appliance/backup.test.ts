@@ -300,6 +300,18 @@ describe("a file that is not, bit for bit, what xpose backup wrote", () => {
   });
 });
 
+test("a trail that was tampered with before the backup is restored as it was, and still found", async () => {
+  await using source = new Appliance();
+  await using target = new Appliance();
+  backedUp(source);
+  writeFileSync(join(source.dataDir, "audit.head"), `99:${"ab".repeat(32)}\n`);
+  const file = join(source.folder, "tampered.tar");
+  source.json("backup", file);
+  const run = target.run(["restore", file]);
+  expect([run.exitCode, run.stderr]).toEqual([0, expect.stringContaining("tampered")]);
+  expect(target.run(["audit", "verify"]).exitCode).toBe(1);
+});
+
 describe("where a backup and a restore may go", () => {
   test("a restore refuses a directory that holds anything, and touches nothing in it", async () => {
     await using source = new Appliance();
@@ -471,6 +483,19 @@ describe("an end in the middle", () => {
     }
     expect(halfCount).toBeGreaterThan(0);
   }, 120_000);
+
+  test("a restore that was killed while it moved things to their place is told of by every command", async () => {
+    await using source = new Appliance();
+    await using target = new Appliance();
+    const { file } = backedUp(source);
+    for (const name of ["restore.unfinished", "corpora"]) mkdirSync(join(target.dataDir, name), { recursive: true });
+    writeFileSync(join(target.dataDir, "secret.key"), "");
+    for (const args of [["keys", "list"], ["serve"], ["restore", file], ["init"]]) {
+      const run = target.run(args);
+      expect([run.exitCode, run.stderr]).toEqual([4, expect.stringContaining("half restored")]);
+    }
+    expect(readdirSync(target.dataDir).sort()).toEqual(["corpora", "restore.unfinished", "secret.key"]);
+  });
 
   test("told to stop, both leave nothing", async () => {
     await using source = new Appliance();
