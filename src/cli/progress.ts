@@ -45,14 +45,16 @@ export function drawProgress(output: Output) {
         output.isTerminal ? `\r\x1b[K${recordCount} records` : `${JSON.stringify({ records: recordCount })}\n`,
       );
     },
-    /** For work in stages, each with a known end, at most 4 times per second. */
+    /**
+     * For work in stages, each with a known end, at most 4 times per second; on a terminal only, so that a command that
+     * runs by the clock is silent when all is well.
+     */
     stage(name: string, done: number, total: number): void {
       const now = performance.now();
-      if (now - countedAt < countEveryMs) return;
+      if (!output.isTerminal || now - countedAt < countEveryMs) return;
       countedAt = now;
-      isDrawn = output.isTerminal;
-      const line = JSON.stringify({ stage: name, done, total });
-      output.err(output.isTerminal ? `\r\x1b[K${barOf(done / Math.max(1, total))}${name}` : `${line}\n`);
+      isDrawn = true;
+      output.err(`\r\x1b[K${barOf(done / Math.max(1, total))}${name}`);
     },
     /** Leaves the line of the bar. */
     end(): void {
