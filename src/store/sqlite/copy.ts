@@ -38,7 +38,8 @@ export async function copyDatabase(
 
 function copyFault(error: unknown): unknown {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  if (code === "SQLITE_FULL") return new AppError("storage_full", "The disk is full: the database cannot be copied", { cause: error });
+  if (code === "SQLITE_FULL")
+    return new AppError("storage_full", "The disk is full: the database cannot be copied", { cause: error });
   if (!code.startsWith("SQLITE_")) return error;
   return new AppError("unavailable", `The database cannot be copied (${code})`, { cause: error });
 }
