@@ -11,6 +11,9 @@ export function compile(entries: readonly string[], outfile: string): void {
       "--compile",
       "--minify",
       "--bytecode",
+      // Each command gets files of its own, so that one evaluates only what it uses, built-in modules included.
+      "--format=esm",
+      "--splitting",
       "--target=bun-linux-x64",
       // Otherwise the executable loads .env and runs bunfig.toml preloads of whatever directory it is started in.
       "--no-compile-autoload-dotenv",

@@ -1,8 +1,8 @@
 import { readFileSync, statSync } from "node:fs";
-import { BlockList, isIP } from "node:net";
 import { isAbsolute, join, relative, resolve } from "node:path";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { canonicalJson } from "./domain/finding.ts";
+import { ipVersion, isLoopbackAddress } from "./domain/ip-address.ts";
 import type { Pace } from "./domain/pace.ts";
 import { sourceKinds } from "./sources/registry.ts";
 import type { SourceKind } from "./sources/source.ts";
@@ -168,7 +168,7 @@ export function environment(): Environment {
 
 /** Every key that a configuration may hold, with its table in front: `server.listen`, `sources.http.url`. */
 export function settingKeys(): string[] {
-  const own = (path: string, schema: z.ZodType) => keysOf(schema).map((key) => joinPath(path, key));
+  const own = (path: string, schema: z.ZodMiniType) => keysOf(schema).map((key) => joinPath(path, key));
   return [
     ...own("", topTable),
     ...Object.entries(sectionTables).flatMap(([name, schema]) => own(name, schema)),
@@ -200,8 +200,10 @@ const upstreamUrl = parsed("an absolute http or https URL without name, password
   const isPlain = address !== null && `${address.username}${address.password}${address.search}${address.hash}` === "";
   return isPlain ? text.replace(/\/+$/, "") : null;
 });
-const sourceName = z.string(wantedName()).regex(/^[a-z0-9][a-z0-9_-]{0,49}$/, wantedName());
-const apiKey = z.string("an API key").regex(/^[\x21-\x7e]{1,4096}$/, "an API key: printable ASCII without blanks");
+const sourceName = z.string(wantedName()).check(z.regex(/^[a-z0-9][a-z0-9_-]{0,49}$/, wantedName()));
+const apiKey = z
+  .string("an API key")
+  .check(z.regex(/^[\x21-\x7e]{1,4096}$/, "an API key: printable ASCII without blanks"));
 const hostnames = parsed("a host name without a port", (text) =>
   /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/i.test(text) ? text.toLowerCase() : null,
 );
@@ -210,7 +212,7 @@ const proxyTargets = "host names or networks, separated by commas";
 
 function atLeast(minimum: number) {
   const want = `a whole number from ${minimum} to 1000000000`;
-  return z.int(want).min(minimum, want).max(1_000_000_000, want);
+  return z.int(want).check(z.minimum(minimum, want), z.maximum(1_000_000_000, want));
 }
 
 function wantedName(): string {
@@ -219,55 +221,61 @@ function wantedName(): string {
 
 /** A text that `parse` turns into a value; null means that it cannot. */
 function parsed<Value>(want: string, parse: (text: string) => Value | null) {
-  return z.string(want).transform((text, context) => {
-    const value = parse(text);
+  return z.transform((input, context): Value => {
+    const value = typeof input === "string" ? parse(input) : null;
     if (value !== null) return value;
-    context.issues.push({ code: "custom", message: want, input: text });
+    context.issues.push({ code: "custom", message: want, input });
     return z.NEVER;
   });
 }
 
 const topTable = z.strictObject({
-  data_dir: path.prefault("/var/lib/xpose"),
-  secret_file: path.optional(),
-  offline: flag.default(false),
+  data_dir: z.prefault(path, "/var/lib/xpose"),
+  secret_file: z.optional(path),
+  offline: z._default(flag, false),
 });
 
 const sectionTables = {
   server: z.strictObject({
-    listen: parsed("host:port, [ipv6]:port or unix:/path", parseListen).prefault("127.0.0.1:8080"),
-    socket_mode: parsed("a file mode such as 0660, as text", (text) =>
-      /^0[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : null,
-    ).prefault("0660"),
-    source_url: url.optional(),
-    tls_cert: path.optional(),
-    tls_key: path.optional(),
-    client_ca: path.optional(),
-    insecure_http: flag.default(false),
-    trusted_proxies: z.array(networks, "a list of addresses or networks").default([]),
-    hostnames: z.array(hostnames, "a list of host names").default([]),
+    listen: z.prefault(parsed("host:port, [ipv6]:port or unix:/path", parseListen), "127.0.0.1:8080"),
+    socket_mode: z.prefault(
+      parsed("a file mode such as 0660, as text", (text) =>
+        /^0[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : null,
+      ),
+      "0660",
+    ),
+    source_url: z.optional(url),
+    tls_cert: z.optional(path),
+    tls_key: z.optional(path),
+    client_ca: z.optional(path),
+    insecure_http: z._default(flag, false),
+    trusted_proxies: z._default(z.array(networks, "a list of addresses or networks"), []),
+    hostnames: z._default(z.array(hostnames, "a list of host names"), []),
   }),
-  cache: z.strictObject({ ttl: lifetime.prefault("24h"), partial_ttl: lifetime.prefault("15m") }),
+  cache: z.strictObject({ ttl: z.prefault(lifetime, "24h"), partial_ttl: z.prefault(lifetime, "15m") }),
   scan: z.strictObject({
-    concurrency: atLeast(1).default(16),
-    timeout: timeout.prefault("90s"),
-    max_queue: atLeast(1).default(10_000),
-    retention: duration.prefault("30d"),
-    ledger_retention: duration.prefault("400d"),
+    concurrency: z._default(atLeast(1), 16),
+    timeout: z.prefault(timeout, "90s"),
+    max_queue: z._default(atLeast(1), 10_000),
+    retention: z.prefault(duration, "30d"),
+    ledger_retention: z.prefault(duration, "400d"),
   }),
   rate_limit: z.strictObject({
-    team: atLeast(0).default(600),
-    enterprise: atLeast(0).default(6000),
-    window: duration.prefault("1h"),
+    team: z._default(atLeast(0), 600),
+    enterprise: z._default(atLeast(0), 6000),
+    window: z.prefault(duration, "1h"),
   }),
   outbound: z.strictObject({
-    proxy: url.optional(),
-    no_proxy: z.union([parsed(proxyTargets, splitList), z.array(z.string().trim().min(1))], proxyTargets).default([]),
-    ca_file: path.optional(),
+    proxy: z.optional(url),
+    no_proxy: z._default(
+      z.union([parsed(proxyTargets, splitList), z.array(z.string().check(z.trim(), z.minLength(1)))], proxyTargets),
+      [],
+    ),
+    ca_file: z.optional(path),
   }),
   log: z.strictObject({
-    level: z.enum(logLevels, `one of ${logLevels.join(", ")}`).default("info"),
-    format: z.enum(["json", "pretty"], "json or pretty").default("json"),
+    level: z._default(z.enum(logLevels, `one of ${logLevels.join(", ")}`), "info"),
+    format: z._default(z.enum(["json", "pretty"], "json or pretty"), "json"),
   }),
 };
 
@@ -275,17 +283,21 @@ type SectionName = keyof typeof sectionTables;
 
 /** What a source's table may hold beside the kind's own keys (CONTRACT.md 11.2). */
 const commonTable = z.strictObject({
-  name: sourceName.optional(),
-  enabled: flag.default(true),
-  timeout: timeout.optional(),
-  rate: parsed("calls per duration, such as 10/1m", parseRate).optional(),
-  confidence: z.number("a number from 0 to 1").min(0, "a number from 0 to 1").max(1, "a number from 0 to 1").optional(),
-  origin: sourceName.optional(),
-  workspaces: z.array(z.string(wantedWorkspaces()).min(1, wantedWorkspaces()), wantedWorkspaces()).optional(),
-  internal: flag.default(false),
-  base_url: upstreamUrl.optional(),
-  api_key: apiKey.optional(),
-  api_key_file: path.optional(),
+  name: z.optional(sourceName),
+  enabled: z._default(flag, true),
+  timeout: z.optional(timeout),
+  rate: z.optional(parsed("calls per duration, such as 10/1m", parseRate)),
+  confidence: z.optional(
+    z.number("a number from 0 to 1").check(z.minimum(0, "a number from 0 to 1"), z.maximum(1, "a number from 0 to 1")),
+  ),
+  origin: z.optional(sourceName),
+  workspaces: z.optional(
+    z.array(z.string(wantedWorkspaces()).check(z.minLength(1, wantedWorkspaces())), wantedWorkspaces()),
+  ),
+  internal: z._default(flag, false),
+  base_url: z.optional(upstreamUrl),
+  api_key: z.optional(apiKey),
+  api_key_file: z.optional(path),
 });
 
 function wantedWorkspaces(): string {
@@ -293,7 +305,7 @@ function wantedWorkspaces(): string {
 }
 
 /** Corpora need no table; theirs only switches them off or gives them more time. */
-const corpusTable = z.strictObject({ enabled: flag.default(true), timeout: timeout.prefault("10s") });
+const corpusTable = z.strictObject({ enabled: z._default(flag, true), timeout: z.prefault(timeout, "10s") });
 
 /** The one kind that is declared many times, as `[[sources.http]]` with a `name`. */
 const listedKind = "http";
@@ -434,45 +446,68 @@ function tableFrom(value: unknown, key: string): Table {
   return { ...value };
 }
 
-function keysOf(schema: z.ZodType): string[] {
-  return Object.keys(z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }).properties ?? {});
+function keysOf(schema: z.ZodMiniType): string[] {
+  return Object.keys(shapeOf(schema));
 }
 
 /** The keys of a schema that hold one value, with the type that the file wants. */
-function scalarsOf(schema: z.ZodType): Map<string, Scalar> {
-  const { properties = {} } = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
+function scalarsOf(schema: z.ZodMiniType): Map<string, Scalar> {
   const scalars = new Map<string, Scalar>();
-  for (const [key, property] of Object.entries(properties)) {
-    const scalar = typesOf(property)
-      .map((type) => scalarOfType[type])
-      .find((one) => one !== undefined);
-    if (scalar !== undefined) scalars.set(key, scalar);
+  for (const [key, inner] of Object.entries(shapeOf(schema))) {
+    const scalar = scalarOf(inner);
+    if (scalar !== null) scalars.set(key, scalar);
   }
   return scalars;
 }
 
-const scalarOfType: Readonly<Record<string, Scalar>> = {
-  string: "text",
-  number: "number",
-  integer: "number",
-  boolean: "boolean",
-};
+/** Read from the schema itself: the JSON Schema of all tables would take a tenth of the time that the service needs to start. */
+function shapeOf(schema: z.core.$ZodType): Readonly<Record<string, z.core.$ZodType>> {
+  if (schema instanceof z.ZodMiniLazy) return shapeOf(schema.def.getter());
+  if (!(schema instanceof z.ZodMiniObject)) throw new TypeError("the schema of a table is no object");
+  return schema.shape;
+}
 
-/** The types of JSON Schema that a key may have: one, a list of them, or one per alternative. */
-function typesOf(property: z.core.JSONSchema._JSONSchema): string[] {
-  if (typeof property === "boolean") return [];
-  return [...[property.type ?? []].flat(), ...(property.anyOf ?? []).flatMap(typesOf)];
+/** Null for a list and a table. Of alternatives the first that is one value counts. */
+function scalarOf(schema: z.core.$ZodType): Scalar | null {
+  const { def } = (schema as z.core.$ZodTypes)._zod;
+  switch (def.type) {
+    case "string":
+    case "enum":
+    // All of ours take a text, see `parsed`.
+    case "transform":
+      return "text";
+    case "number":
+      return "number";
+    case "boolean":
+      return "boolean";
+    case "optional":
+    case "nullable":
+    case "default":
+    case "prefault":
+      return scalarOf(def.innerType);
+    case "pipe":
+      return scalarOf(def.in);
+    case "union":
+      return def.options.map(scalarOf).find((scalar) => scalar !== null) ?? null;
+    case "array":
+    case "record":
+    case "object":
+      return null;
+    default:
+      throw new TypeError(`no table has a key of the type ${def.type}`);
+  }
 }
 
 /** Lets variables set keys, and returns a warning for each that names none. They never declare a source. */
 function overrideFromEnvironment(tables: DeclaredTables, env: Environment): string[] {
+  const given = Object.entries(env).filter(([name, text]) => isOverride(name) && text !== undefined && text !== "");
+  if (given.length === 0) return [];
   const { top, sections, corpus, sources } = tables;
   const all = [top, ...Object.values(sections), corpus, ...sources];
   const targets = all.flatMap((table) => [...table.scalars].map(([key, scalar]) => ({ table, key, scalar })));
   const byVariable = Map.groupBy(targets, ({ table, key }) => variableOf(table, key));
   const warnings: string[] = [];
-  for (const [name, text] of Object.entries(env).sort()) {
-    if (!name.startsWith("XPOSE_") || text === undefined || text === "" || otherVariables.includes(name)) continue;
+  for (const [name, text = ""] of given.sort()) {
     const [target, second] = byVariable.get(name) ?? [];
     if (target === undefined) {
       warnings.push(`${name} names no key that a variable could set and is ignored`);
@@ -489,6 +524,10 @@ function overrideFromEnvironment(tables: DeclaredTables, env: Environment): stri
 
 /** `XPOSE_CONFIG` names the file itself; `XPOSE_API_KEY` belongs to clients. */
 const otherVariables = ["XPOSE_CONFIG", "XPOSE_API_KEY"];
+
+function isOverride(name: string): boolean {
+  return name.startsWith("XPOSE_") && !otherVariables.includes(name);
+}
 
 function variableOf({ path }: DeclaredTable, key: string): string {
   return ["xpose", ...path.split("."), key]
@@ -522,13 +561,20 @@ function set({ values, setBy }: DeclaredTable, key: string, value: unknown, by: 
   if (rival !== undefined && !setBy.has(rival)) delete values[rival];
 }
 
-function parseTable<Schema extends z.ZodType>(schema: Schema, table: DeclaredTable): z.output<Schema> {
-  const result = schema.safeParse(table.values);
+const tableParsing = {
+  // Compiling a schema takes longer than interpreting it, and a table is parsed once.
+  jitless: true,
+  // Only for what the schema itself has no words for.
+  error: ({ code, expected }: z.core.$ZodRawIssue) => (code === "invalid_type" ? plainTypes[expected] : undefined),
+} as const;
+
+function parseTable<Schema extends z.ZodMiniType>(schema: Schema, table: DeclaredTable): z.output<Schema> {
+  const result = schema.safeParse(table.values, tableParsing);
   if (result.success) return result.data;
   throw errorOf(result.error, table);
 }
 
-function errorOf({ issues }: z.ZodError, { path, values, setBy }: DeclaredTable): ConfigError {
+function errorOf({ issues }: z.core.$ZodError, { path, values, setBy }: DeclaredTable): ConfigError {
   const [issue] = issues;
   if (issue === undefined) return new ConfigError(path, values, "other settings");
   const inner = joinPath(...issue.path.map(String));
@@ -544,11 +590,10 @@ function isIndexable(value: unknown): value is Record<PropertyKey, unknown> {
   return typeof value === "object" && value !== null;
 }
 
-/** Our schemas say what they want; what zod says by itself is cut down to that. */
+/** Our schemas say what they want. */
 function wantedBy(issue: z.core.$ZodIssue): string {
   if (issue.code === "invalid_key" && issue.issues[0] !== undefined) return wantedBy(issue.issues[0]);
-  const want = issue.message.replace(/^(?:Invalid \w+: expected|must be) /, "").replace(/, received .*$/, "");
-  return plainTypes[want] ?? want;
+  return issue.message.replace(/^must be /, "");
 }
 
 const plainTypes: Readonly<Record<string, string>> = {
@@ -666,7 +711,7 @@ function parseListen(text: string): ListenAddress | null {
   const match = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9][a-z0-9.-]*)):(\d{1,5})$/i.exec(text);
   const [, inBrackets, name] = match ?? [];
   const port = Number(match?.[3]);
-  if (!(port <= 65_535) || (inBrackets !== undefined && isIP(inBrackets) !== 6)) return null;
+  if (!(port <= 65_535) || (inBrackets !== undefined && ipVersion(inBrackets) !== 6)) return null;
   return { kind: "tcp", host: inBrackets ?? name ?? "", port };
 }
 
@@ -677,7 +722,7 @@ function isHttpUrl(text: string): boolean {
 
 function isNetwork(text: string): boolean {
   const [address = "", prefix, ...rest] = text.split("/");
-  const family = isIP(address);
+  const family = ipVersion(address);
   if (family === 0 || rest.length > 0) return false;
   return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128));
 }
@@ -689,14 +734,9 @@ function splitList(text: string): string[] {
     .filter((entry) => entry !== "");
 }
 
-const loopback = new BlockList();
-loopback.addSubnet("127.0.0.0", 8, "ipv4");
-loopback.addAddress("::1", "ipv6");
-
 function isLoopback(host: string): boolean {
   const bare = host.replace(/^\[|\]$/g, "");
-  const family = isIP(bare);
-  return family === 0 ? bare.toLowerCase() === "localhost" : loopback.check(bare, family === 4 ? "ipv4" : "ipv6");
+  return bare.toLowerCase() === "localhost" || isLoopbackAddress(bare);
 }
 
 function isInside(file: string, folder: string): boolean {

@@ -7,7 +7,10 @@ process.umask(0o077);
 void runProgram(process.argv.slice(2), {
   out: (text) => writeAll(1, text),
   err: (text) => writeAll(2, text),
-  isTerminal: process.stderr.isTTY === true,
+  // Asked for when something is drawn: the runtime builds a whole stream to answer it.
+  get isTerminal() {
+    return process.stderr.isTTY === true;
+  },
 }).then((exitCode) => process.exit(exitCode));
 
 /** A pipe takes large output in pieces, and may not be ready for the next one. */

@@ -26,7 +26,7 @@ import type { SourceKind } from "./sources/source.ts";
 import { openSourceSet, type SourceSet } from "./sources/source-set.ts";
 import { type Lock, takeLock } from "./store/sqlite/lock.ts";
 import { currentVersion } from "./store/sqlite/migrate.ts";
-import { SqliteStore } from "./store/sqlite/store.ts";
+import { type FoundDatabase, SqliteStore } from "./store/sqlite/store.ts";
 import type { Store } from "./store/store.ts";
 import { version } from "./version.ts";
 
@@ -97,35 +97,8 @@ export function openStore(config: Place, role: "service" | "command"): OpenStore
   const { dataDir } = config;
   return reaching(dataDir, () => {
     if (existsSync(dataDir)) accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
-    const { state, secretCheck: expected } = SqliteStore.inspect(dataDir);
-    if (state === "absent" && existsSync(join(dataDir, unfinishedRestore))) {
-      throw new DataDirError("refused", `${dataDir} is half restored; empty it and run xpose restore again`);
-    }
-    if (state === "absent" && !isBegun(dataDir)) {
-      throw new DataDirError("uninitialised", `${dataDir} is not initialised; run xpose init --data-dir ${dataDir}`);
-    }
-    if (state === "absent" || state === "unfinished") {
-      throw new DataDirError("refused", `${dataDir} is half initialised; empty it and run xpose init again`);
-    }
-    if (state === "newer") {
-      throw new DataDirError("refused", `${dataDir} was written by a newer version of xpose; run that version`);
-    }
-    if (state === "older" && role === "command") {
-      throw new DataDirError(
-        "refused",
-        `${dataDir} was written by an older version; start xpose serve once to upgrade it`,
-      );
-    }
-    const keys = deriveKeys(readSecret(config));
-    if (secretCheck(keys) !== expected) {
-      throw new DataDirError("refused", `the secret in ${config.secretFile} does not belong to ${dataDir}`);
-    }
-    if (role === "service" && takeLock(join(dataDir, serviceLock), "exclusive") === null) {
-      throw new DataDirError("inaccessible", `another xpose serve runs on ${dataDir}`);
-    }
-    // A restore that was killed at its very end, when all was in its place.
-    if (role === "service") rmSync(join(dataDir, unfinishedRestore), { recursive: true, force: true });
-    return opened(config, SqliteStore.open(dataDir, keys.audit), keys);
+    const { store, keys } = SqliteStore.open(dataDir, (found) => admit(config, role, found));
+    return opened(config, store, keys);
   });
 }
 
@@ -168,11 +141,11 @@ export function openCopiedDatabase(folder: string, keys: DerivedKeys): Store {
   return reaching(folder, () => {
     const fault = SqliteStore.faultIn(folder);
     if (fault !== null) throw new BackupError("failed", `the database is damaged: ${fault}`);
-    const { state, secretCheck: expected } = SqliteStore.inspect(folder);
-    if ((state !== "ready" && state !== "older") || expected !== secretCheck(keys)) {
+    const admitCopy = ({ state, secretCheck: expected }: FoundDatabase): DerivedKeys => {
+      if ((state === "ready" || state === "older") && expected === secretCheck(keys)) return keys;
       throw new BackupError("failed", "the database is not one of this secret and version");
-    }
-    return SqliteStore.open(folder, keys.audit);
+    };
+    return SqliteStore.open(folder, admitCopy, { isAlone: true }).store;
   });
 }
 
@@ -196,6 +169,46 @@ export function checkedUnused(dataDir: string, command: "init" | "restore"): str
 /** The library says only when it is first used that the system does not let it run. */
 function loadLibrary(): void {
   SqliteStore.inMemory(new Uint8Array(32)).close();
+}
+
+/**
+ * The keys of a data directory that may be opened for `role`; the service has its lock then. Throws `DataDirError`, with
+ * what is wrong and what to do.
+ */
+function admit(
+  config: Place,
+  role: "service" | "command",
+  { state, secretCheck: expected }: FoundDatabase,
+): DerivedKeys {
+  const { dataDir } = config;
+  if (state === "absent" && existsSync(join(dataDir, unfinishedRestore))) {
+    throw new DataDirError("refused", `${dataDir} is half restored; empty it and run xpose restore again`);
+  }
+  if (state === "absent" && !isBegun(dataDir)) {
+    throw new DataDirError("uninitialised", `${dataDir} is not initialised; run xpose init --data-dir ${dataDir}`);
+  }
+  if (state === "absent" || state === "unfinished") {
+    throw new DataDirError("refused", `${dataDir} is half initialised; empty it and run xpose init again`);
+  }
+  if (state === "newer") {
+    throw new DataDirError("refused", `${dataDir} was written by a newer version of xpose; run that version`);
+  }
+  if (state === "older" && role === "command") {
+    throw new DataDirError(
+      "refused",
+      `${dataDir} was written by an older version; start xpose serve once to upgrade it`,
+    );
+  }
+  const keys = deriveKeys(readSecret(config));
+  if (secretCheck(keys) !== expected) {
+    throw new DataDirError("refused", `the secret in ${config.secretFile} does not belong to ${dataDir}`);
+  }
+  if (role === "service" && takeLock(join(dataDir, serviceLock), "exclusive") === null) {
+    throw new DataDirError("inaccessible", `another xpose serve runs on ${dataDir}`);
+  }
+  // A restore that was killed at its very end, when all was in its place.
+  if (role === "service") rmSync(join(dataDir, unfinishedRestore), { recursive: true, force: true });
+  return keys;
 }
 
 /**

@@ -96,14 +96,15 @@ describe("lines", () => {
 
   test("the level and the form change without a new logger, as on a reload", () => {
     const text = written(`
-      log.debug("too low");
-      reconfigure({ level: "debug", format: "pretty" });
-      log.debug({ id: 1 }, "now shown");
+      reconfigure({ level: "warn", format: "json" });
+      log.info({}, "too low");
+      reconfigure({ level: "info", format: "pretty" });
+      log.info({ id: 1 }, "now shown");
       reconfigure({ level: "error", format: "json" });
-      log.warn("too low again");
-      log.error("last");`);
+      log.warn({}, "too low again");
+      log.error({}, "last");`);
     const [pretty, json, ...more] = text.trimEnd().split("\n");
-    expect(pretty).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z DEBUG now shown id=1$/);
+    expect(pretty).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z INFO {2}now shown id=1$/);
     expect(JSON.parse(json ?? "")).toMatchObject({ level: 50, msg: "last" });
     expect(more).toEqual([]);
   });

@@ -198,7 +198,7 @@ async function tamperedTrails(): Promise<string> {
   };
   checkpoint();
   copyFileSync(source, older);
-  const store = SqliteStore.open(appliance.dataDir, auditKey);
+  const store = SqliteStore.open(appliance.dataDir, () => ({ audit: auditKey })).store;
   const olderRow = (await store.auditHead()).row;
   await store.appendEvents(Array.from({ length: 60 }, (_, index) => event(index)));
   store.close();
@@ -245,7 +245,7 @@ async function tamperedTrails(): Promise<string> {
     connection.pragma("journal_mode = DELETE");
     rewriteTrail(connection, change);
     connection.close();
-    const tampered = SqliteStore.open(folder, auditKey);
+    const tampered = SqliteStore.open(folder, () => ({ audit: auditKey })).store;
     try {
       if (rowsAfter > 0) await tampered.appendEvents(Array.from({ length: rowsAfter }, (_, index) => event(index)));
       return await verifyAudit(tampered, auditKey, kept === null ? [] : [kept]);

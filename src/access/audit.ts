@@ -160,7 +160,7 @@ export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTo
     await copyHead(isLast).catch((error: unknown) => log.error({ err: error }, "the audit trail could not be read"));
   }
 
-  let turning: Promise<void> = turn(false);
+  let turning: Promise<void> = Promise.resolve();
   const timer = setInterval(() => {
     turning = turning.then(() => turn(false));
   }, flushEveryMs);

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/mini";
 import { parseHead } from "../domain/audit.ts";
 import { timestamp } from "../domain/envelope.ts";
 import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
@@ -49,25 +49,25 @@ export function manifestText({ xposeVersion, schemaVersion, createdAt, auditHead
 }
 
 const memberSchema = z.strictObject({
-  name: z.string().regex(/^(?:secret\.key|audit\.head|xpose\.db|corpora\/[0-9a-f-]{36}\.seg)$/),
-  size: z.int().min(0),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  name: z.string().check(z.regex(/^(?:secret\.key|audit\.head|xpose\.db|corpora\/[0-9a-f-]{36}\.seg)$/)),
+  size: z.int().check(z.minimum(0)),
+  sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
 });
 
-const schema = z
-  .strictObject({
-    format: z.literal(format),
-    format_version: z.literal(formatVersion),
-    xpose_version: z.string().max(64),
-    schema_version: z.int().min(1),
-    created_at: z.iso.datetime({ offset: true }),
-    audit_head: z.string().refine((text) => parseHead(text) !== null),
-    members: z.array(memberSchema),
-  })
-  .refine(({ members }) => new Set(members.map(({ name }) => name)).size === members.length)
-  .refine(({ members }) => members.some(({ name }) => name === memberNames.database));
+const schema = z.strictObject({
+  format: z.literal(format),
+  format_version: z.literal(formatVersion),
+  xpose_version: z.string().check(z.maxLength(64)),
+  schema_version: z.int().check(z.minimum(1)),
+  created_at: z.iso.datetime({ offset: true }),
+  audit_head: z.string().check(z.refine((text) => parseHead(text) !== null)),
+  members: z.array(memberSchema).check(
+    z.refine((members) => new Set(members.map(({ name }) => name)).size === members.length),
+    z.refine((members) => members.some(({ name }) => name === memberNames.database)),
+  ),
+});
 
-const headSchema = z.looseObject({ format: z.literal(format), format_version: z.int().min(1) });
+const headSchema = z.looseObject({ format: z.literal(format), format_version: z.int().check(z.minimum(1)) });
 
 /**
  * Reads the text of a manifest. Throws `BackupError`: `failed` when it is none, `refused` when it is of a newer version
@@ -99,7 +99,7 @@ function parseJson(text: string): unknown {
 }
 
 function newerVersion(file: string, document: unknown): BackupError {
-  const named = z.looseObject({ xpose_version: z.string().regex(/^[\w.+-]{1,64}$/) }).safeParse(document);
+  const named = z.looseObject({ xpose_version: z.string().check(z.regex(/^[\w.+-]{1,64}$/)) }).safeParse(document);
   const version = named.success ? `, ${named.data.xpose_version}` : "";
   return new BackupError(
     "refused",

@@ -63,21 +63,24 @@ export async function openBackup(path: string, currentSchema: number): Promise<B
 async function readFront(input: Readable, path: string, currentSchema: number): Promise<Backup> {
   const damaged = (what: string) => new BackupError("failed", `${path} is damaged: ${what}`);
 
+  const read = (at: number, size: number) =>
+    input.read(at, size).catch((error: unknown) => Promise.reject(fileFault(`${path} cannot be read`, error)));
+
   /** Bytes of a member that is small; all but the first have a known size. */
   async function readSmall(name: string, at: number, size: number): Promise<Buffer> {
     await checkHeader(name, at, size);
-    const bytes = await input.read(at + blockSize, size + paddingOf(size));
+    const bytes = await read(at + blockSize, size + paddingOf(size));
     if (bytes.length < size + paddingOf(size)) throw damaged("it is cut short");
     if (!isZero(bytes.subarray(size))) throw damaged(`bytes behind ${name} were changed`);
     return bytes.subarray(0, size);
   }
 
   async function checkHeader(name: string, at: number, size: number): Promise<void> {
-    const member = parseTarHeader(await input.read(at, blockSize));
+    const member = parseTarHeader(await read(at, blockSize));
     if (member?.name !== name || member.size !== size) throw damaged(`it has no ${name} where it should be`);
   }
 
-  const first = parseTarHeader(await input.read(0, blockSize));
+  const first = parseTarHeader(await read(0, blockSize));
   if (first?.name !== memberNames.manifest || first.size > maxManifestBytes) {
     throw new BackupError("failed", `${path} is no backup of xpose`);
   }
@@ -108,7 +111,7 @@ async function readFront(input: Readable, path: string, currentSchema: number): 
     try {
       const hash = createHash("sha256");
       for (let done = 0; done < size; ) {
-        const chunk = await input.read(at + blockSize + done, Math.min(chunkSize, size - done));
+        const chunk = await read(at + blockSize + done, Math.min(chunkSize, size - done));
         if (chunk.length === 0) throw damaged("it is cut short");
         hash.update(chunk);
         await output.writeFile(chunk);
@@ -120,7 +123,7 @@ async function readFront(input: Readable, path: string, currentSchema: number): 
     } finally {
       await output.close();
     }
-    const padding = await input.read(at + blockSize + size, paddingOf(size));
+    const padding = await read(at + blockSize + size, paddingOf(size));
     if (!isZero(padding)) throw damaged(`bytes behind ${name} were changed`);
   }
 
@@ -140,7 +143,7 @@ async function readFront(input: Readable, path: string, currentSchema: number): 
           onProgress(done, end);
         });
       }
-      if (!isZero(await input.read(placed.end, archiveEnd.length))) throw damaged("its end was changed");
+      if (!isZero(await read(placed.end, archiveEnd.length))) throw damaged("its end was changed");
       await syncFolder(corporaDir);
       await syncFolder(folder);
     },

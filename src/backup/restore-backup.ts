@@ -1,4 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { keepHead, readKeptHead } from "../access/audit.ts";
@@ -171,6 +181,7 @@ async function publish(folder: string, { dataDir, secretFile, headFile }: Restor
   ]);
   const names = readdirSync(folder).filter((name) => !name.startsWith(lockName) && name !== memberNames.database);
   const placed: string[] = [];
+  const headBefore = isInside(headFile, dataDir) || !existsSync(headFile) ? null : readFileSync(headFile, "utf8");
   let isPublished = false;
   try {
     for (const name of names) {
@@ -195,7 +206,10 @@ async function publish(folder: string, { dataDir, secretFile, headFile }: Restor
     isPublished = true;
     await syncFolder(dataDir);
   } finally {
-    if (!isPublished) for (const path of placed) rmSync(path, { recursive: true, force: true });
+    if (!isPublished) {
+      for (const path of placed) rmSync(path, { recursive: true, force: true });
+      if (headBefore !== null) writeFileSync(headFile, headBefore, { mode: 0o600 });
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { lstatSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { type FileHandle, open, rename } from "node:fs/promises";
-import { basename, dirname, join, sep } from "node:path";
+import { dirname, join, sep } from "node:path";
 import { readKeptHead } from "../access/audit.ts";
 import { syncFolder } from "../corpus/segment-writer.ts";
 import { takeSharedLock } from "../corpus/shared-lock.ts";
@@ -54,6 +54,8 @@ type Source = { readonly name: string; readonly size: number; readonly bytes: Bu
 /** Until the hashes are known; as long as one. */
 const noHash = "0".repeat(64);
 const chunkSize = 1024 * 1024;
+/** Until it is whole, beside the copy of the database. */
+const archiveName = "backup.tar";
 
 /**
  * Writes a backup of a data directory in use to a new file: the database at one moment, the segments that it names, the
@@ -113,7 +115,7 @@ async function writeIn(folder: string, file: string, tools: BackupTools): Promis
     ];
     const { version: xposeVersion, schemaVersion, now: createdAt } = tools;
     const about = { xposeVersion, schemaVersion, createdAt, auditHead: headText(head) };
-    const { path, sizeBytes, manifest } = await writeArchive(join(folder, basename(file)), sources, about, tools);
+    const { path, sizeBytes, manifest } = await writeArchive(join(folder, archiveName), sources, about, tools);
     refuseTarget(file, tools.dataDir);
     await rename(path, file);
     await syncFolder(dirname(file));
@@ -206,7 +208,9 @@ async function* chunksOf(path: string, size: number): AsyncGenerator<Buffer> {
   try {
     const buffer = Buffer.allocUnsafeSlow(Math.min(chunkSize, Math.max(1, size)));
     for (let at = 0; at < size; ) {
-      const { bytesRead } = await input.read(buffer, 0, Math.min(buffer.length, size - at), at);
+      const { bytesRead } = await input
+        .read(buffer, 0, Math.min(buffer.length, size - at), at)
+        .catch((error: unknown) => Promise.reject(fileFault(`${path} cannot be read`, error)));
       if (bytesRead === 0) throw new BackupError("failed", `${path} was cut short meanwhile`);
       yield buffer.subarray(0, bytesRead);
       at += bytesRead;

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { statSync, writeSync } from "node:fs";
 import { userInfo } from "node:os";
 import type { Command } from "commander";
@@ -16,7 +15,7 @@ export type GlobalOptions = { dataDir?: string; config?: string; json?: boolean 
 export const entropy: Entropy = {
   now: () => new Date(),
   newId: () => crypto.randomUUID(),
-  randomBytes,
+  randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
 };
 
 /** The command line as the author of what it changes now. */

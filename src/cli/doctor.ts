@@ -7,8 +7,8 @@ import { isServing, type OpenStore, openStore } from "../wiring.ts";
 import { becomeOwner, entropy, type GlobalOptions, readConfig } from "./context.ts";
 import { CommandError, exitCodes, explain } from "./exit.ts";
 import { type Output, printResult } from "./output.ts";
-import { readTls } from "./serve.ts";
 import { askSources } from "./sources.ts";
+import { readTls } from "./tls.ts";
 
 type Check = { readonly name: string; readonly ok: boolean; readonly message: string };
 

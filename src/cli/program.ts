@@ -1,25 +1,8 @@
 import { mkdirSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { environment } from "../config.ts";
 import { version } from "../version.ts";
-import { LibraryError } from "../wiring.ts";
-import { auditCommand } from "./audit.ts";
-import { backupCommand } from "./backup.ts";
-import { completionCommand } from "./completion.ts";
-import { corpusCommand } from "./corpus.ts";
-import { doctorCommand } from "./doctor.ts";
-import { enrichCommand } from "./enrich.ts";
-import { type ExitCode, exitCodes, explain } from "./exit.ts";
-import { initCommand } from "./init.ts";
-import { keysCommand } from "./keys.ts";
-import { openapiCommand } from "./openapi.ts";
-import { operatorsCommand } from "./operators.ts";
+import type { ExitCode } from "./exit.ts";
 import type { Output } from "./output.ts";
-import { restoreCommand } from "./restore.ts";
-import { serveCommand } from "./serve.ts";
-import { sourcesCommand } from "./sources.ts";
-import { versionCommand } from "./version.ts";
-import { workspacesCommand } from "./workspaces.ts";
 
 /** Runs the command line and returns its exit code. `args` are those after the program's name. */
 export async function runProgram(args: readonly string[], output: Output): Promise<ExitCode> {
@@ -31,40 +14,63 @@ export async function runProgram(args: readonly string[], output: Output): Promi
     .option("--json", "print one JSON document")
     .configureHelp({ showGlobalOptions: true })
     .addHelpText("after", "\nExample:\n  xpose init --data-dir ./data && xpose serve --data-dir ./data");
-  for (const command of [
-    initCommand(output),
-    serveCommand(output),
-    keysCommand(output),
-    workspacesCommand(output),
-    operatorsCommand(output),
-    corpusCommand(output),
-    enrichCommand(output),
-    sourcesCommand(output),
-    auditCommand(output),
-    backupCommand(output),
-    restoreCommand(output),
-    doctorCommand(output),
-    openapiCommand(output),
-    versionCommand(output),
-    completionCommand(output),
-  ]) {
-    program.addCommand(command);
-  }
+  for (const load of wantedCommands(args)) program.addCommand(await load(output));
   prepare(program, output);
   try {
     await program.parseAsync(args, { from: "user" });
-    return exitCodes.done;
+    return 0;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
-    if (error instanceof LibraryError) restartWith(error.temporaryDir, args);
-    const { exitCode, message } = explain(error);
-    output.err(`error: ${message}\n`);
-    return exitCode;
+    return await exitCodeOf(error, args, output);
   }
 }
 
+type LoadCommand = (output: Output) => Promise<Command>;
+
+/** Every command by its name, in the order of the help. What a command needs is loaded with it. */
+const commands: Readonly<Record<string, LoadCommand>> = {
+  init: async (output) => (await import("./init.ts")).initCommand(output),
+  serve: async (output) => (await import("./serve.ts")).serveCommand(output),
+  keys: async (output) => (await import("./keys.ts")).keysCommand(output),
+  workspaces: async (output) => (await import("./workspaces.ts")).workspacesCommand(output),
+  operators: async (output) => (await import("./operators.ts")).operatorsCommand(output),
+  corpus: async (output) => (await import("./corpus.ts")).corpusCommand(output),
+  enrich: async (output) => (await import("./enrich.ts")).enrichCommand(output),
+  sources: async (output) => (await import("./sources.ts")).sourcesCommand(output),
+  audit: async (output) => (await import("./audit.ts")).auditCommand(output),
+  backup: async (output) => (await import("./backup.ts")).backupCommand(output),
+  restore: async (output) => (await import("./restore.ts")).restoreCommand(output),
+  doctor: async (output) => (await import("./doctor.ts")).doctorCommand(output),
+  openapi: async (output) => (await import("./openapi.ts")).openapiCommand(output),
+  version: async (output) => (await import("./version.ts")).versionCommand(output),
+  completion: async (output) => (await import("./completion.ts")).completionCommand(output),
+};
+
+/** These speak of all the others. */
+const overviews = ["help", "completion"];
+
+/**
+ * Only the commands that stand among the arguments: loading the others takes longer than all that `serve` does before
+ * its first answer. All of them where none is named, for the help and for what is said about a mistyped one.
+ */
+function wantedCommands(args: readonly string[]): LoadCommand[] {
+  const named = Object.entries(commands).filter(([name]) => args.includes(name));
+  const wantsAll = named.length === 0 || args.some((arg) => overviews.includes(arg));
+  return wantsAll ? Object.values(commands) : named.map(([, load]) => load);
+}
+
+async function exitCodeOf(error: unknown, args: readonly string[], output: Output): Promise<ExitCode> {
+  const { exitCodes, explain } = await import("./exit.ts");
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+  const { LibraryError } = await import("../wiring.ts");
+  if (error instanceof LibraryError) await restartWith(error.temporaryDir, args);
+  const { exitCode, message } = explain(error);
+  output.err(`error: ${message}\n`);
+  return exitCode;
+}
+
 /** Starts the program anew in its place, with another folder to unpack to. Returns when that was tried before. */
-function restartWith(temporaryDir: string, args: readonly string[]): void {
+async function restartWith(temporaryDir: string, args: readonly string[]): Promise<void> {
+  const { environment } = await import("../config.ts");
   const env = environment();
   if ((env["BUN_TMPDIR"] ?? "") !== "") return;
   mkdirSync(temporaryDir, { recursive: true, mode: 0o700 });

@@ -1,8 +1,6 @@
-import { createPrivateKey, X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { openAuditTrail } from "../access/audit.ts";
-import { type Config, ConfigError, checkServeSettings, environment } from "../config.ts";
+import { type Config, checkServeSettings, environment } from "../config.ts";
 import { indicatorHash } from "../domain/keyed-hash.ts";
 import type { ScanId } from "../domain/scan.ts";
 import { openAccessLog } from "../http/access-log.ts";
@@ -26,12 +24,15 @@ import { openDashboard } from "./dashboard.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { keepMerged } from "./merge-keeper.ts";
 import type { Output } from "./output.ts";
-import { sweepCorpora } from "./sweep.ts";
 
 /** Scans, then answers, get this long after SIGTERM, each at worst twice: together less than the promised 10 s. */
 const stopGraceMs = 2_000;
 /** CONTRACT.md 9.9. */
 const logInsPerMinute = 10;
+/** Whoever waited for the service is answered before the first sweep. */
+const firstRetentionMs = 1_000;
+/** Whoever waits for the service to start is answered first. */
+const announceAfterMs = 50;
 const retentionEveryMs = 60 * 1000;
 /** A scan that still uses replaced settings may take this much longer than its time-out. */
 const closeMarginMs = 5_000;
@@ -52,7 +53,7 @@ export function serveCommand(output: Output): Command {
       becomeOwner(config.dataDir);
       const logOutput = openLog(config.log);
       dieOnStrayErrors(logOutput.log);
-      const tls = readTls(config);
+      const tls = config.server.tlsCert === null ? null : (await import("./tls.ts")).readTls(config);
       const open = openStore(config, "service");
       try {
         await serve({ config, readAgain, tls, open, logOutput, output, notifier: openNotifier(env) });
@@ -77,7 +78,6 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
   const { log } = logOutput;
   const { now, newId, randomBytes } = entropy;
   const steadyNow = () => performance.now();
-  await sweepCorpora(open);
   const sources = openReplaceable(config, open, logOutput);
   const runner = new Runner(sources.live, { store, now, steadyNow, log });
   const trail = openAuditTrail({ store, now, steadyNow, headFile, log });
@@ -129,12 +129,14 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
     await Promise.allSettled([trail.stop(), sources.close()]);
     throw error;
   });
-  await sources.announce();
   await runner.start();
   isReady = true;
   output.out(`${JSON.stringify({ listening: server.address })}\n`);
   log.info({ listening: server.address }, "serving");
   notifier.ready();
+  const announced = Bun.sleep(announceAfterMs)
+    .then(sources.announce)
+    .catch((error: unknown) => log.error({ err: error }, "changed sources could not be written down"));
   const retention = keepRetention(open, sources.live, log);
   const merging = keepMerged(open, log);
 
@@ -148,12 +150,13 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
   for (const stop of [() => runner.stop(stopGraceMs), () => server.stop(stopGraceMs)]) {
     await stop().catch((error: unknown) => log.error({ err: error }, "could not stop in order"));
   }
+  await announced;
   await sources.close();
   await trail
     .stop()
     .catch((error: unknown) => log.error({ err: error }, "the audit trail could not be closed in order"));
   accessLog.flush();
-  log.info("stopped");
+  log.info({}, "stopped");
 }
 
 /** Keys of the configuration that a running service cannot take over (CONTRACT.md 12.2). */
@@ -199,7 +202,7 @@ function openReplaceable(first: Config, open: OpenStore, { log, reconfigure }: L
         reconfigure(config.log);
         const waiting = fixedSettings.filter((key) => !Bun.deepEquals(config[key], first[key]));
         if (waiting.length > 0) log.warn({ settings: waiting }, "changed settings wait for a restart");
-        log.info("configuration reloaded");
+        log.info({}, "configuration reloaded");
         await announce();
         const close = () => void old.sources.close();
         setTimeout(close, old.config.scan.timeoutMs + closeMarginMs).unref();
@@ -224,34 +227,6 @@ async function listen(
   }
 }
 
-/** The TLS files, checked here: the runtime would say neither which of them is at fault nor that it is one of them. */
-export function readTls({ server: { tlsCert, tlsKey, clientCa } }: Config): ServerSettings["tls"] {
-  if (tlsCert === null || tlsKey === null) return null;
-  const aCertificate = "a PEM file with a certificate";
-  const cert = readPem("server.tls_cert", tlsCert, aCertificate, (pem) => new X509Certificate(pem));
-  const key = readPem("server.tls_key", tlsKey, "a PEM file with a private key without a password", createPrivateKey);
-  if (!cert.parsed.checkPrivateKey(key.parsed)) {
-    throw new ConfigError("server.tls_key", tlsKey, "the private key of the certificate in server.tls_cert");
-  }
-  const ca =
-    clientCa === null ? null : readPem("server.client_ca", clientCa, aCertificate, (pem) => new X509Certificate(pem));
-  return { cert: cert.pem, key: key.pem, clientCa: ca?.pem ?? null };
-}
-
-function readPem<Parsed>(key: string, path: string, wanted: string, parse: (pem: string) => Parsed) {
-  let pem: string;
-  try {
-    pem = readFileSync(path, "utf8");
-  } catch {
-    throw new ConfigError(key, path, "a PEM file that can be read");
-  }
-  try {
-    return { pem, parsed: parse(pem) };
-  } catch {
-    throw new ConfigError(key, path, wanted);
-  }
-}
-
 function keepRetention({ store }: OpenStore, live: () => Live, log: Log): { stop: () => void } {
   const abort = new AbortController();
   let isSweeping = false;
@@ -267,10 +242,11 @@ function keepRetention({ store }: OpenStore, live: () => Live, log: Log): { stop
       isSweeping = false;
     }
   };
-  void sweep();
+  const first = setTimeout(() => void sweep(), firstRetentionMs);
   const timer = setInterval(() => void sweep(), retentionEveryMs);
   return {
     stop() {
+      clearTimeout(first);
       clearInterval(timer);
       abort.abort();
     },

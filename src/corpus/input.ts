@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
@@ -129,7 +128,7 @@ async function zipInput(name: string, file: OpenFile, signal: AbortSignal): Prom
   const members = await readZip(file.handle, file.size);
   const files = members.filter(({ isFolder }) => !isFolder);
   if (files.length === 0) throw new CorpusError("refused", "the archive holds no files");
-  const digest = createHash("sha256");
+  const digest = new Bun.CryptoHasher("sha256");
   for await (const chunk of abortable(fileChunks(file), signal)) digest.update(chunk);
   const sha256 = digest.digest("hex");
   const meter = new Meter();
@@ -159,7 +158,7 @@ async function zipInput(name: string, file: OpenFile, signal: AbortSignal): Prom
 
 /** Counts and hashes what passes. */
 class Meter {
-  readonly hash = createHash("sha256");
+  readonly hash = new Bun.CryptoHasher("sha256");
   bytesRead = 0;
 
   async *count(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {

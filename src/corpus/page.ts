@@ -1,5 +1,3 @@
-import { crc32 } from "node:zlib";
-
 /**
  * A page of a segment: 4096 bytes with the records of some keys, sorted by key. All numbers are little-endian.
  *
@@ -168,7 +166,7 @@ export class PageBuilder {
       bit++;
     }
     if (!this.#isOneId) page.set(this.#lists.subarray(0, this.#listsSize), (bit + 7) >>> 3);
-    page.writeUInt32LE(crc32(page.subarray(4)), 0);
+    page.writeUInt32LE(Bun.hash.crc32(page.subarray(4)), 0);
     this.#count = 0;
   }
 }
@@ -189,12 +187,13 @@ function bestLowSize(count: number, spanHigh: number): number {
   return best;
 }
 
-/** The number of ones in a byte. */
-const onesIn = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll("0", "").length);
+/** The number of ones in a byte: those of its upper seven bits, and its last one. */
+const onesIn = new Uint8Array(256);
+for (let byte = 1; byte < onesIn.length; byte++) onesIn[byte] = (onesIn[byte >> 1] ?? 0) + (byte & 1);
 
 /** Throws `CorruptPage` unless the checksum fits. */
 export function checkPage(page: Buffer): void {
-  if (page.readUInt32LE(0) !== crc32(page.subarray(4))) throw new CorruptPage("bad checksum");
+  if (page.readUInt32LE(0) !== Bun.hash.crc32(page.subarray(4))) throw new CorruptPage("bad checksum");
 }
 
 /** Reads the entries of a checked page, one after the other. The same object serves many pages. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/mini";
 import type { EmailAddress } from "../domain/email.ts";
 import {
   categorySlug,
@@ -16,42 +16,45 @@ import {
  * What is kept of a record beside its address, already repaired and bounded. In this order it is stored, so that the
  * more severe records of an address come first.
  */
-const fieldsSchema = z.object({
-  severity: z.enum(severities).optional(),
-  category: z.string().optional(),
-  subject: z.string().optional(),
-  title: z.string().optional(),
-  sourceUrl: z.string().optional(),
-  /** `YYYY`, `YYYY-MM` or `YYYY-MM-DD`. */
-  date: z.string().optional(),
-});
-export type RecordFields = z.infer<typeof fieldsSchema>;
+const fieldsSchema = () =>
+  z.object({
+    severity: z.optional(z.enum(severities)),
+    category: z.optional(z.string()),
+    subject: z.optional(z.string()),
+    title: z.optional(z.string()),
+    sourceUrl: z.optional(z.string()),
+    /** `YYYY`, `YYYY-MM` or `YYYY-MM-DD`. */
+    date: z.optional(z.string()),
+  });
+export type RecordFields = z.infer<ReturnType<typeof fieldsSchema>>;
 
 /** A template: fields, and the number of the entry of an archive or folder that they come from. */
-const templateSchema = fieldsSchema.extend({ entry: z.int().optional() });
+const templateSchema = z.lazy(() => z.extend(fieldsSchema(), { entry: z.optional(z.int()) }));
 
 /** What holds for the records of an import that do not say otherwise. */
-const defaultsSchema = z.object({
-  severity: z.enum(severities),
-  category: z.string(),
-  subject: z.string(),
-  title: z.string(),
-  date: z.string().nullable(),
-  /** Text before and after the subject in the title of a record that has a subject and no title; null = `title`. */
-  subjectTitle: z.object({ before: z.string(), after: z.string() }).nullable(),
-});
-export type RecordDefaults = z.infer<typeof defaultsSchema>;
+const defaultsSchema = () =>
+  z.object({
+    severity: z.enum(severities),
+    category: z.string(),
+    subject: z.string(),
+    title: z.string(),
+    date: z.nullable(z.string()),
+    /** Text before and after the subject in the title of a record that has a subject and no title; null = `title`. */
+    subjectTitle: z.nullable(z.object({ before: z.string(), after: z.string() })),
+  });
+export type RecordDefaults = z.infer<ReturnType<typeof defaultsSchema>>;
 
 /** What a segment says about itself: enough to read its records without the database. */
-export const importInfoSchema = z.object({
-  corpus: z.string(),
-  file: z.string(),
-  format: z.string(),
-  defaults: defaultsSchema,
-  /** Names of the files in an archive or folder, in the order in which they were read; empty for a single file. */
-  entries: z.array(z.string()),
-});
-export type ImportInfo = z.infer<typeof importInfoSchema>;
+export const importInfoSchema = () =>
+  z.object({
+    corpus: z.string(),
+    file: z.string(),
+    format: z.string(),
+    defaults: defaultsSchema(),
+    /** Names of the files in an archive or folder, in the order in which they were read; empty for a single file. */
+    entries: z.array(z.string()),
+  });
+export type ImportInfo = z.infer<ReturnType<typeof importInfoSchema>>;
 
 /** A record that brings nothing of its own. */
 export const noFields: RecordFields = Object.freeze({});

@@ -1,6 +1,5 @@
 import { closeSync, fsyncSync, openSync, readSync } from "node:fs";
 import { open } from "node:fs/promises";
-import { crc32 } from "node:zlib";
 import { maxIdsPerEntry, PageBuilder, pageSize } from "./page.ts";
 import { dictionaryHeadSize, encodeHeader, type SegmentImport, type SegmentSize } from "./segment.ts";
 import { openUnlinked, writeAll } from "./spill-file.ts";
@@ -107,7 +106,7 @@ export class SegmentWriter {
     this.#dictionaryIndex.push(firstId);
     page.writeUInt32LE(firstId, 4);
     page.writeUInt16LE(this.#dictionaryCount, 8);
-    page.writeUInt32LE(crc32(page.subarray(4)), 0);
+    page.writeUInt32LE(Bun.hash.crc32(page.subarray(4)), 0);
     this.#dictionary.endPage();
     this.#dictionaryAt = dictionaryHeadSize;
     this.#dictionaryCount = 0;
@@ -177,7 +176,7 @@ class NumberList {
 
 function withChecksum(bytes: Buffer): Buffer {
   const checksum = Buffer.alloc(4);
-  checksum.writeUInt32LE(crc32(bytes));
+  checksum.writeUInt32LE(Bun.hash.crc32(bytes));
   return Buffer.concat([bytes, checksum]);
 }
 

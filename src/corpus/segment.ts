@@ -1,7 +1,5 @@
-import { createHmac } from "node:crypto";
-import { crc32 } from "node:zlib";
-import { z } from "zod";
-import type { DerivedKeys } from "../domain/keyed-hash.ts";
+import * as z from "zod/mini";
+import { type DerivedKeys, keyedBytes } from "../domain/keyed-hash.ts";
 import { CorruptPage, checkPage, compareKeys, type Key, PageReader, pageSize } from "./page.ts";
 import { openReadable, type Readable } from "./read-at.ts";
 import { importInfoSchema } from "./record.ts";
@@ -32,11 +30,9 @@ export class CorruptSegment extends Error {
 }
 
 /** An import within a segment; its templates have the ids from `firstTemplate` on. */
-const segmentImportSchema = importInfoSchema.extend({
-  id: z.string(),
-  firstTemplate: z.int(),
-  templateCount: z.int(),
-});
+const segmentImportSchema = z.lazy(() =>
+  z.extend(importInfoSchema(), { id: z.string(), firstTemplate: z.int(), templateCount: z.int() }),
+);
 export type SegmentImport = z.infer<typeof segmentImportSchema>;
 
 export type SegmentSize = {
@@ -102,14 +98,14 @@ export function encodeHeader(header: Header, check: Uint8Array): Buffer {
   page.writeUInt32LE(header.templateCount, 32);
   page.set(check, 36);
   page.writeUInt32LE(header.importsSize, 52);
-  page.writeUInt32LE(crc32(page.subarray(0, pageSize - 4)), pageSize - 4);
+  page.writeUInt32LE(Bun.hash.crc32(page.subarray(0, pageSize - 4)), pageSize - 4);
   return page;
 }
 
 function parseHeader(page: Buffer, check: Uint8Array): Header {
   if (page.toString("latin1", 0, 8) !== magic) throw new CorruptSegment("not a segment");
   if (page.readUInt32LE(8) !== version) throw new CorruptSegment("written by another version of xpose");
-  if (page.readUInt32LE(pageSize - 4) !== crc32(page.subarray(0, pageSize - 4))) {
+  if (page.readUInt32LE(pageSize - 4) !== Bun.hash.crc32(page.subarray(0, pageSize - 4))) {
     throw new CorruptSegment("bad checksum in the header");
   }
   // With another key every look-up would miss: silence that reads as clean.
@@ -126,7 +122,7 @@ function parseHeader(page: Buffer, check: Uint8Array): Header {
 
 /** 16 bytes that tell one corpus key from another and nothing about it. */
 export function keyCheck(keys: Pick<DerivedKeys, "corpus">): Buffer {
-  return createHmac("sha256", keys.corpus).update("xpose segment key check").digest().subarray(0, 16);
+  return keyedBytes(keys.corpus, "xpose segment key check").subarray(0, 16);
 }
 
 export type Layout = Header & {
@@ -158,7 +154,7 @@ export async function readLayout(file: Readable, check: Uint8Array): Promise<Lay
 
 async function readChecked(file: Readable, offset: number, length: number, what: string): Promise<Buffer> {
   const bytes = await readExactly(file, offset, length + 4);
-  if (bytes.readUInt32LE(length) !== crc32(bytes.subarray(0, length))) {
+  if (bytes.readUInt32LE(length) !== Bun.hash.crc32(bytes.subarray(0, length))) {
     throw new CorruptSegment(`bad checksum in the ${what}`);
   }
   return bytes.subarray(0, length);
@@ -320,7 +316,7 @@ function asSegmentFault(number: number, work: () => void): void {
 
 /** Templates of a page of the dictionary, as bytes within the page. Throws `CorruptSegment`. */
 export function parseDictionaryPage(page: Buffer, number: number, index: Uint32Array): Buffer[] {
-  if (page.readUInt32LE(0) !== crc32(page.subarray(4)) || page.readUInt32LE(4) !== index[number]) {
+  if (page.readUInt32LE(0) !== Bun.hash.crc32(page.subarray(4)) || page.readUInt32LE(4) !== index[number]) {
     throw new CorruptSegment(`bad checksum in page ${number} of the dictionary`);
   }
   const texts: Buffer[] = [];

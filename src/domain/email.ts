@@ -1,5 +1,3 @@
-import tr46 from "tr46";
-
 /** A canonical email address: local part NFC and lower-cased, domain in lower-cased A-labels (CONTRACT.md 4.4). */
 export type EmailAddress = string & { readonly __brand: "EmailAddress" };
 
@@ -73,9 +71,17 @@ const plainDomain = /^(?!.*xn--)[a-z0-9.-]+$/i;
 
 function asciiDomain(text: string): string | null {
   if (droppedByUts46.test(text)) return null;
-  const domain = tr46.toASCII(text, uts46Options);
+  const { toASCII, toUnicode } = loadUts46();
+  const domain = toASCII(text, uts46Options);
   // An A-label can hide what its Unicode form would be refused for.
-  const isHiding =
-    domain?.includes("xn--") === true && droppedByUts46.test(tr46.toUnicode(domain, uts46Options).domain);
+  const isHiding = domain?.includes("xn--") === true && droppedByUts46.test(toUnicode(domain, uts46Options).domain);
   return isHiding ? null : domain;
+}
+
+/**
+ * Loaded with the first domain that is not plain: the tables take milliseconds and megabytes, and many processes never
+ * need them. Not by `import()`, because parsing is synchronous.
+ */
+function loadUts46(): typeof import("tr46").default {
+  return require("tr46");
 }

@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import { corroborate } from "./corroboration.ts";
 import { canonicalJson, compareFindings, compareText, type Details, findingHash, severities } from "./finding.ts";
 import type { Indicator } from "./indicator.ts";
 import type { Answer, ScanId } from "./scan.ts";
+import { sha256Hex } from "./sha256.ts";
 
 /** When a workspace first and last saw a finding (CONTRACT.md 7.4). */
 export type Sighting = { readonly firstSeenAt: Date; readonly lastSeenAt: Date };
@@ -96,7 +96,7 @@ export function timestamp(at: Date): string {
 
 /** SHA-256, 64 hex digits, over the canonical JSON of what a source answered. */
 export function answerSha256(findings: Answer["findings"]): string {
-  return createHash("sha256").update(canonicalJson(findings)).digest("hex");
+  return sha256Hex(canonicalJson(findings));
 }
 
 function tierOf(confidence: number): "high" | "medium" | "low" {
@@ -119,6 +119,5 @@ function digestOf(exposure: { findings: readonly object[] }): string {
     const { first_seen, last_seen, ...stable } = atom as { first_seen: unknown; last_seen: unknown };
     return stable;
   });
-  const hash = createHash("sha256").update(canonicalJson({ ...exposure, findings }));
-  return `sha256:${hash.digest("hex")}`;
+  return `sha256:${sha256Hex(canonicalJson({ ...exposure, findings }))}`;
 }

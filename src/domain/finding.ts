@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import canonicalize from "canonicalize";
+import { sha256Hex } from "./sha256.ts";
 import { subjectOf } from "./subject.ts";
 
 /** In descending order, as atoms are sorted and counted (CONTRACT.md 7.3, 7.6). */
@@ -183,9 +183,7 @@ function identityOf(finding: Finding): string {
 
 /** The key of a finding in the ledger: SHA-256, 64 hex digits, of (source, category, title, source_url). */
 export function findingHash(source: string, finding: Finding): string {
-  return createHash("sha256")
-    .update(`${source}\0${identityOf(finding)}`)
-    .digest("hex");
+  return sha256Hex(`${source}\0${identityOf(finding)}`);
 }
 
 /** The order of CONTRACT.md 7.6 among findings of one source. */

@@ -24,8 +24,13 @@ export function isSensitiveSite(domain: string): boolean {
 const fnvOffset = 0x811c9dc5;
 const dot = 0x2e;
 
-/** Hashes of the listed domains, each from its last letter to its first. */
-const listedHashes = new Set(sensitiveDomains.map((domain) => hashBackwards(Buffer.from(domain), 0, domain.length)));
+/** Hashes of the listed domains, each from its last letter to its first; made when they are first needed. */
+let madeHashes: ReadonlySet<number> | undefined;
+
+function listedHashes(): ReadonlySet<number> {
+  madeHashes ??= new Set(sensitiveDomains.map((domain) => hashBackwards(Buffer.from(domain), 0, domain.length)));
+  return madeHashes;
+}
 
 function hashBackwards(bytes: Uint8Array, start: number, end: number): number {
   let hash = fnvOffset;
@@ -42,11 +47,12 @@ function nextHash(hash: number, byte: number): number {
  * `isSensitiveSite` decides.
  */
 export function isSensitiveHost(bytes: Uint8Array, start: number, end: number): boolean {
+  const listed = listedHashes();
   let hash = fnvOffset;
   for (let at = end - 1; at >= start; at--) {
     const byte = bytes[at] ?? 0;
-    if (byte === dot && listedHashes.has(hash)) return true;
+    if (byte === dot && listed.has(hash)) return true;
     hash = nextHash(hash, byte);
   }
-  return listedHashes.has(hash);
+  return listed.has(hash);
 }

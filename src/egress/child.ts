@@ -1,8 +1,7 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Readable } from "node:stream";
 import { SourceError } from "../domain/error.ts";
 import { openTurnstile } from "./turnstile.ts";
 
@@ -129,6 +128,7 @@ function tooLate(): SourceError {
 }
 
 async function start({ command: [program, ...args], environment, cwd }: ChildRun): Promise<ChildProcess> {
+  const { spawn } = await import("node:child_process");
   try {
     const child = spawn(program, args, {
       cwd,
@@ -156,7 +156,8 @@ function killGroup({ pid }: ChildProcess): void {
 /** Collects what comes on the result channel. Over the cap it kills the group and keeps nothing. */
 function readChannel(child: ChildProcess, maxBytes: number) {
   const stream = child.stdio[resultDescriptor];
-  if (!(stream instanceof Readable)) throw new SourceError("internal", "the result channel was not opened");
+  if (stream == null || !("readableEnded" in stream))
+    throw new SourceError("internal", "the result channel was not opened");
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
   const isTooLarge = () => sizeBytes > maxBytes;

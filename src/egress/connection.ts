@@ -1,15 +1,9 @@
-import { lookup } from "node:dns/promises";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
-import { BlockList, connect, isIP, type Socket } from "node:net";
-import tls, {
-  checkServerIdentity,
-  connect as connectTls,
-  createSecureContext,
-  type SecureContext,
-  type TLSSocket,
-} from "node:tls";
+import type { BlockList, Socket } from "node:net";
+import type { SecureContext, TLSSocket } from "node:tls";
 import { SourceError } from "../domain/error.ts";
+import { ipFamily, ipVersion, loadNet } from "../domain/ip-address.ts";
 import { aborted } from "./aborted.ts";
 
 /** An open connection; `error` events after it was given out are already listened to. */
@@ -18,8 +12,15 @@ export type Connected = Socket | TLSSocket;
 /** All addresses of a name. */
 export type Resolve = (hostname: string) => Promise<readonly string[]>;
 
-export const resolveHost: Resolve = async (hostname) =>
-  (await lookup(hostname, { all: true })).map(({ address }) => address);
+export const resolveHost: Resolve = async (hostname) => {
+  const { lookup } = await import("node:dns/promises");
+  return (await lookup(hostname, { all: true })).map(({ address }) => address);
+};
+
+/** Loaded by whoever speaks TLS: an appliance in an air gap starts sooner without. */
+function loadTls(): typeof import("node:tls") {
+  return require("node:tls");
+}
 
 const maxAddresses = 4;
 /** Time for one address while another one is left to try. */
@@ -36,7 +37,7 @@ export async function connectTcp(url: URL, resolve: Resolve, signal: AbortSignal
   const codes = [];
   for (const [index, address] of addresses.entries()) {
     const isLast = index === addresses.length - 1;
-    const socket = connect({ host: address, port, noDelay: true });
+    const socket = loadNet().connect({ host: address, port, noDelay: true });
     socket.on("error", ignore);
     try {
       await once(socket, "connect", {
@@ -54,7 +55,7 @@ export async function connectTcp(url: URL, resolve: Resolve, signal: AbortSignal
 
 async function addressesOf(url: URL, resolve: Resolve, signal: AbortSignal): Promise<readonly string[]> {
   const host = bare(url.hostname);
-  const addresses = isIP(host) === 0 ? await namesToAddresses(url, resolve, signal) : [host];
+  const addresses = ipVersion(host) === 0 ? await namesToAddresses(url, resolve, signal) : [host];
   if (addresses.some(isForbiddenAddress)) {
     throw new SourceError("unreachable", `${url.host}: link-local and metadata addresses are refused`);
   }
@@ -70,10 +71,15 @@ async function namesToAddresses(url: URL, resolve: Resolve, signal: AbortSignal)
   }
 }
 
-const forbiddenAddresses = new BlockList();
-forbiddenAddresses.addSubnet("169.254.0.0", 16, "ipv4");
-forbiddenAddresses.addSubnet("fe80::", 10, "ipv6");
-forbiddenAddresses.addAddress("fd00:ec2::254", "ipv6");
+let forbiddenAddresses: BlockList | null = null;
+
+function makeForbiddenAddresses(): BlockList {
+  const list = new (loadNet().BlockList)();
+  list.addSubnet("169.254.0.0", 16, "ipv4");
+  list.addSubnet("fe80::", 10, "ipv6");
+  list.addAddress("fd00:ec2::254", "ipv6");
+  return list;
+}
 
 /**
  * Is the host of a URL a link-local address or that of a cloud's metadata service? They hand out credentials of the
@@ -81,8 +87,9 @@ forbiddenAddresses.addAddress("fd00:ec2::254", "ipv6");
  */
 export function isForbiddenAddress(host: string): boolean {
   const address = bare(host);
-  const family = isIP(address);
-  return family !== 0 && forbiddenAddresses.check(address, family === 4 ? "ipv4" : "ipv6");
+  if (ipVersion(address) === 0) return false;
+  forbiddenAddresses ??= makeForbiddenAddresses();
+  return forbiddenAddresses.check(address, ipFamily(address));
 }
 
 /**
@@ -96,11 +103,12 @@ export async function startTls(
   signal: AbortSignal,
 ): Promise<TLSSocket> {
   const host = bare(url.hostname);
-  const secured = connectTls({
+  const { checkServerIdentity, connect: secure } = loadTls();
+  const secured = secure({
     socket,
     secureContext,
     // A server name is a name, never an address (RFC 6066, section 3).
-    ...(isIP(host) === 0 ? { servername: host } : {}),
+    ...(ipVersion(host) === 0 ? { servername: host } : {}),
     // Given, because it wins over NODE_TLS_REJECT_UNAUTHORIZED.
     rejectUnauthorized: true,
     // Given, because without a name the runtime would check the address of the socket's peer: the proxy's.
@@ -125,7 +133,7 @@ export async function startTls(
 
 /** What is trusted: exactly these PEM certificates. Throws when one of them cannot be read. */
 export function trust(pem: readonly string[]): SecureContext {
-  return createSecureContext({ ca: [...pem] });
+  return loadTls().createSecureContext({ ca: [...pem] });
 }
 
 /** Where Debian, Red Hat and SUSE keep the certificates that the system trusts, those of the organisation included. */
@@ -138,7 +146,7 @@ const systemBundles = [
 /** The system's trusted certificates as PEM, else those that the runtime brings. */
 export function systemCa(): string {
   const bundle = systemBundles.find((file) => existsSync(file));
-  return bundle === undefined ? tls.rootCertificates.join("\n") : readFileSync(bundle, "utf8");
+  return bundle === undefined ? loadTls().rootCertificates.join("\n") : readFileSync(bundle, "utf8");
 }
 
 /** `[::1]` -> `::1`. */

@@ -1,4 +1,4 @@
-import { BlockList, isIP } from "node:net";
+import { ipFamily, ipVersion, loadNet } from "../domain/ip-address.ts";
 
 /**
  * Does one of the `no_proxy` entries name the host of a URL? Entries: `*` (everything), `host` (exactly that one),
@@ -16,26 +16,26 @@ export function bypassesProxy(url: URL, entries: readonly string[]): boolean {
 }
 
 function splitPort(entry: string): { pattern: string; entryPort: string | null } {
-  if (isIP(entry) === 6) return { pattern: entry, entryPort: null };
+  if (ipVersion(entry) === 6) return { pattern: entry, entryPort: null };
   const match = /^(.+?)(?::(\d+))?$/.exec(entry);
   return { pattern: (match?.[1] ?? "").replace(/^\[([^\]]*)\]/, "$1"), entryPort: match?.[2] ?? null };
 }
 
 function matches(host: string, pattern: string): boolean {
   if (pattern === "*") return true;
-  if (isIP(host) !== 0) return isInNetwork(host, pattern);
+  if (ipVersion(host) !== 0) return isInNetwork(host, pattern);
   const suffix = pattern.replace(/^\*(?=\.)/, "");
   return suffix.startsWith(".") ? host.endsWith(suffix) && host !== suffix : host === pattern;
 }
 
 function isInNetwork(host: string, pattern: string): boolean {
   const [address = "", prefix] = pattern.split("/");
-  const family = isIP(address);
+  const family = ipVersion(address);
   if (family === 0 || (prefix !== undefined && !/^\d{1,3}$/.test(prefix))) return false;
   const widest = family === 4 ? 32 : 128;
   const length = Number(prefix ?? widest);
   if (length > widest) return false;
-  const network = new BlockList();
-  network.addSubnet(address, length, family === 4 ? "ipv4" : "ipv6");
-  return network.check(host, isIP(host) === 4 ? "ipv4" : "ipv6");
+  const network = new (loadNet().BlockList)();
+  network.addSubnet(address, length, ipFamily(address));
+  return network.check(host, ipFamily(host));
 }

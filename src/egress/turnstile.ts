@@ -4,6 +4,8 @@ export type Turnstile = {
   /** Waits for a free place, first come first served; rejects with the signal's reason when it aborts before. */
   readonly enter: (signal: AbortSignal) => Promise<void>;
   readonly leave: () => void;
+  /** How many are in. */
+  readonly enteredCount: () => number;
 };
 
 /** Lets at most `limit` holders in at once. */
@@ -36,5 +38,5 @@ export function openTurnstile(limit: number): Turnstile {
     }
   }
 
-  return { enter, leave };
+  return { enter, leave, enteredCount: () => limit - free };
 }

@@ -1,4 +1,5 @@
-import { BlockList, isIP } from "node:net";
+import type { BlockList } from "node:net";
+import { ipFamily, ipVersion, isLoopbackAddress, loadNet } from "../domain/ip-address.ts";
 
 /** Who is at the other end of the connection. */
 export type Peer = {
@@ -17,17 +18,21 @@ export type Trust = {
 
 /** Builds the rules of trust from `server.trusted_proxies` (addresses and networks) and `server.hostnames`. */
 export function makeTrust(trustedProxies: readonly string[], hostnames: readonly string[]): Trust {
-  const proxies = new BlockList();
-  for (const network of trustedProxies) {
-    const [address = "", prefix] = network.split("/");
-    const family = isIP(address) === 4 ? "ipv4" : "ipv6";
-    if (prefix === undefined) proxies.addAddress(address, family);
-    else proxies.addSubnet(address, Number(prefix), family);
-  }
+  const proxies = trustedProxies.length === 0 ? null : networksOf(trustedProxies);
   return {
-    isTrustedProxy: (address) => trustedProxies.length > 0 && proxies.check(address, familyOf(address)),
+    isTrustedProxy: (address) => proxies?.check(address, ipFamily(address)) ?? false,
     hostnames: new Set(hostnames),
   };
+}
+
+function networksOf(list: readonly string[]): BlockList {
+  const networks = new (loadNet().BlockList)();
+  for (const network of list) {
+    const [address = "", prefix] = network.split("/");
+    if (prefix === undefined) networks.addAddress(address, ipFamily(address));
+    else networks.addSubnet(address, Number(prefix), ipFamily(address));
+  }
+  return networks;
 }
 
 /**
@@ -85,9 +90,9 @@ export function isSecure(headers: Headers, peer: Peer, trust: Trust): boolean {
 export function isOwnHost(host: string | null, trust: Trust): boolean {
   const match = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::\d{1,5})?$/i.exec(host ?? "");
   const [, literal, name] = match ?? [];
-  if (literal !== undefined) return isIP(literal) === 6;
+  if (literal !== undefined) return ipVersion(literal) === 6;
   const folded = name?.toLowerCase() ?? "";
-  return isIP(folded) === 4 || isLoopbackName(folded) || trust.hostnames.has(folded);
+  return ipVersion(folded) === 4 || isLoopbackName(folded) || trust.hostnames.has(folded);
 }
 
 /** True when the `Origin` of a browser has the host and port of `Host` (CONTRACT.md 9.1). */
@@ -99,25 +104,13 @@ export function isSameOrigin(origin: string | null, host: string | null): boolea
 
 const forwardingHeaders = ["X-Forwarded-For", "Forwarded", "X-Real-IP"];
 
-const loopback = new BlockList();
-loopback.addSubnet("127.0.0.0", 8, "ipv4");
-loopback.addAddress("::1", "ipv6");
-
-function isLoopbackAddress(address: string): boolean {
-  return loopback.check(address, familyOf(address));
-}
-
 function isLoopbackName(name: string): boolean {
   return name === "localhost" || name.endsWith(".localhost");
 }
 
-function familyOf(address: string): "ipv4" | "ipv6" {
-  return isIP(address) === 6 ? "ipv6" : "ipv4";
-}
-
 /** IPv4 in its own form, also where the socket is an IPv6 one. */
 function plainAddress(address: string): string {
-  return address.startsWith("::ffff:") && isIP(address.slice(7)) === 4 ? address.slice(7) : address;
+  return address.startsWith("::ffff:") && ipVersion(address.slice(7)) === 4 ? address.slice(7) : address;
 }
 
 /** An entry of `X-Forwarded-For` without its port; null when it is no address. */
@@ -125,5 +118,5 @@ function bareAddress(entry: string): string | null {
   const text = entry.trim();
   const bare =
     /^\[(.*)\](?::\d+)?$/.exec(text)?.[1] ?? (/^[\d.]+:\d+$/.test(text) ? text.split(":", 1)[0] : text) ?? "";
-  return isIP(bare) === 0 ? null : plainAddress(bare.toLowerCase());
+  return ipVersion(bare) === 0 ? null : plainAddress(bare.toLowerCase());
 }

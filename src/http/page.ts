@@ -1,4 +1,3 @@
-import { gunzipSync } from "node:zlib";
 import type { PlainResponse } from "./response.ts";
 
 /** A file of the dashboard, as the build left it: compressed once, so that no request compresses anything. */
@@ -54,7 +53,7 @@ export function fileResponse(file: PageFile, kind: "index" | "asset", acceptEnco
   const isCompressed = acceptsGzip(acceptEncoding);
   return {
     status: 200,
-    body: isCompressed ? file.gzip : gunzipSync(file.gzip),
+    body: isCompressed ? file.gzip : Bun.gunzipSync(file.gzip),
     headers: {
       "Content-Type": file.contentType,
       "Cache-Control": kind === "index" ? "no-store" : "public, max-age=31536000, immutable",

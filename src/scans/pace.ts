@@ -139,16 +139,23 @@ class SourceQueue {
         // A pause that came meanwhile holds for this turn as well: it is taken again.
         if (this.#pausedUntil > now().getTime()) continue;
         this.#given = [...this.#given, slot.getTime()].slice(-(this.#source.pace?.count ?? 1));
-        // The workspace goes to the end of the line.
-        const rest = this.#waiting.get(waiter.workspaceId) ?? [];
-        this.#waiting.delete(waiter.workspaceId);
-        this.#waiting.set(waiter.workspaceId, rest);
-        waiter.grant();
+        this.#grant(waiter);
+        // Without a pace a turn does not count: all that wait share this one.
+        if (this.#source.pace !== null) continue;
+        for (let next = this.#next(); next !== undefined; next = this.#next()) this.#grant(next);
       } catch (cause) {
         waiter.refuse(new SourceError("internal", "the turn could not be stored", { cause }));
       }
     }
     this.#isServing = false;
+  }
+
+  #grant(waiter: Waiter): void {
+    // The workspace goes to the end of the line.
+    const rest = this.#waiting.get(waiter.workspaceId) ?? [];
+    this.#waiting.delete(waiter.workspaceId);
+    this.#waiting.set(waiter.workspaceId, rest);
+    waiter.grant();
   }
 
   #next(): Waiter | undefined {
@@ -167,6 +174,8 @@ class SourceQueue {
     const { pace } = this.#source;
     const now = this.#tools.now().getTime();
     const notBefore = Math.max(this.#pausedUntil, this.#headSlot);
+    // Without one nobody waits for those ahead.
+    if (pace === null) return nextTurn([], pace, notBefore, now);
     const ownCount = this.#waiting.get(workspaceId)?.length ?? 0;
     let aheadCount = 0;
     for (const waiters of this.#waiting.values()) aheadCount += Math.min(waiters.length, ownCount + 1);

@@ -6,6 +6,7 @@ import type { Answer, ClaimedScan, SourceRun } from "../domain/scan.ts";
 import type { LookupLimits, Source } from "../sources/source.ts";
 import type { Store } from "../store/store.ts";
 import type { Live } from "./live.ts";
+import { limitTime } from "./time-limit.ts";
 
 export type ScanTools = {
   readonly store: Pick<Store, "saveRuns" | "settleScan">;
@@ -31,12 +32,19 @@ export type ScanOptions = {
  * the scan, or it was erased. Throws the reason of `signal` when that aborts, and `AppError` for the store.
  */
 export async function runScan(options: ScanOptions, tools: ScanTools): Promise<boolean> {
+  const { scanTimeoutMs } = options.live;
+  const limit = limitTime(options.signal, scanTimeoutMs);
+  try {
+    const deadline = new Date(tools.now().getTime() + scanTimeoutMs);
+    return await runWithin({ signal: limit.signal, deadline }, options, tools);
+  } finally {
+    limit.release();
+  }
+}
+
+async function runWithin(limits: LookupLimits, options: ScanOptions, tools: ScanTools): Promise<boolean> {
   const { scan, sources, live, signal } = options;
   const { store, now } = tools;
-  const limits: LookupLimits = {
-    signal: AbortSignal.any([signal, AbortSignal.timeout(live.scanTimeoutMs)]),
-    deadline: new Date(now().getTime() + live.scanTimeoutMs),
-  };
   const runs: SourceRun[] = [];
   let unsaved: SourceRun[] = [];
   const open = new Set<Promise<void>>();
@@ -126,17 +134,16 @@ async function runSource(
 
 /** Asks a source and stops waiting at its deadline, whether it heeds the signal or not. */
 async function askWithin(source: Source, scan: ClaimedScan, limits: LookupLimits, startedAt: Date) {
-  const signal = AbortSignal.any([limits.signal, AbortSignal.timeout(source.timeoutMs)]);
+  const { signal, release } = limitTime(limits.signal, source.timeoutMs);
   const deadline = new Date(Math.min(limits.deadline.getTime(), startedAt.getTime() + source.timeoutMs));
   const tooLate = () => new SourceError("timeout", "the source did not answer in time");
-  if (signal.aborted) throw tooLate();
   const timedOut = Promise.withResolvers<never>();
-  const giveUp = () => timedOut.reject(tooLate());
-  signal.addEventListener("abort", giveUp, { once: true });
+  signal.addEventListener("abort", () => timedOut.reject(tooLate()), { once: true });
   try {
+    if (signal.aborted) throw tooLate();
     return await Promise.race([source.lookup(scan.indicator, { signal, deadline }), timedOut.promise]);
   } finally {
-    signal.removeEventListener("abort", giveUp);
+    release();
   }
 }
 

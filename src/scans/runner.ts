@@ -1,6 +1,6 @@
 import type { ClaimedScan, ScanId } from "../domain/scan.ts";
 import type { WorkspaceId } from "../domain/workspace.ts";
-import type { Store } from "../store/store.ts";
+import type { Corpus, Store } from "../store/store.ts";
 import type { Live } from "./live.ts";
 import { runScan, type ScanTools } from "./run-scan.ts";
 
@@ -9,13 +9,15 @@ export const serviceOwner = "service";
 
 /** A claim that is not prolonged for this long is up for the next runner. */
 export const leaseMs = 30_000;
+/** Scans begun in one turn of the event loop: more of them would hold up the hits of that turn. */
+const maxBegunPerTurn = 8;
 /** How often leases are prolonged, and those of dead commands looked for. */
 const heartbeatMs = 5_000;
 
 export type RunnerTools = Omit<ScanTools, "store"> & {
   readonly store: Pick<
     Store,
-    "claimScan" | "extendLeases" | "requeueScans" | "saveRuns" | "settleScan" | "listCorpora"
+    "claimScans" | "extendLeases" | "requeueScans" | "saveRuns" | "settleScan" | "listCorpora"
   >;
   readonly log: ScanTools["log"] & { readonly error: (fields: object, message: string) => void };
 };
@@ -87,39 +89,44 @@ export class Runner {
   async #fill(): Promise<void> {
     this.#isFilling = true;
     while (this.#mustLookAgain && !this.#isStopping) {
+      // Places that become free in one turn are filled together, and other work gets its turn in between.
+      await new Promise((resolve) => setImmediate(resolve));
       this.#mustLookAgain = false;
-      while (!this.#isStopping && this.#active.size < this.#live().concurrency) {
-        const scan = await this.#claim();
-        if (scan === null) break;
-        this.#begin(scan);
-      }
+      const maxCount = Math.min(maxBegunPerTurn, this.#live().concurrency - this.#active.size);
+      if (maxCount <= 0 || this.#isStopping) continue;
+      const scans = await this.#claim(maxCount);
+      if (scans.length === 0) continue;
+      const corpora = this.#tools.store.listCorpora();
+      for (const scan of scans) this.#begin(scan, corpora);
+      if (scans.length === maxCount) this.#mustLookAgain = true;
     }
     // In the same step as the last look, so that no call of wake is lost in between.
     this.#isFilling = false;
   }
 
-  async #claim(): Promise<ClaimedScan | null> {
+  async #claim(maxCount: number): Promise<ClaimedScan[]> {
     const { store, now, log } = this.#tools;
     try {
-      const scan = await store.claimScan({
+      const scans = await store.claimScans({
         owner: serviceOwner,
         leaseUntil: new Date(now().getTime() + leaseMs),
         afterWorkspaceId: this.#lastWorkspaceId,
+        maxCount,
         fingerprintOf: this.#live().fingerprintOf,
       });
-      if (scan !== null) this.#lastWorkspaceId = scan.workspace.id;
-      return scan;
+      this.#lastWorkspaceId = scans.at(-1)?.workspace.id ?? this.#lastWorkspaceId;
+      return scans;
     } catch (error) {
-      // The scan stays queued; the next heartbeat looks again.
+      // The scans stay queued; the next heartbeat looks again.
       log.error({ err: error }, "no scan could be claimed");
-      return null;
+      return [];
     }
   }
 
-  #begin(scan: ClaimedScan): void {
+  #begin(scan: ClaimedScan, corpora: Promise<Corpus[]>): void {
     const { scanId } = scan.claim;
     const abort = new AbortController();
-    const done = this.#run(scan, abort.signal).finally(() => {
+    const done = this.#run(scan, corpora, abort.signal).finally(() => {
       this.#active.delete(scanId);
       for (const resolve of this.#waiters.get(scanId) ?? []) resolve();
       this.wake();
@@ -127,11 +134,11 @@ export class Runner {
     this.#active.set(scanId, { scan, abort, done });
   }
 
-  async #run(scan: ClaimedScan, signal: AbortSignal): Promise<void> {
-    const { store, log } = this.#tools;
+  async #run(scan: ClaimedScan, corpora: Promise<Corpus[]>, signal: AbortSignal): Promise<void> {
+    const { log } = this.#tools;
     const live = this.#live();
     try {
-      const sources = live.sourcesOf(scan.workspace, await store.listCorpora());
+      const sources = live.sourcesOf(scan.workspace, await corpora);
       const isSettled = await runScan({ scan, sources, live, isRefresh: false, signal }, this.#tools);
       if (!isSettled) log.warn({ request_id: scan.claim.scanId }, "scan was taken away");
     } catch (error) {

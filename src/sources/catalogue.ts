@@ -1,7 +1,6 @@
-import { randomUUID } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { rename, rm, utimes, writeFile } from "node:fs/promises";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { SourceError } from "../domain/error.ts";
 import { slug, subjectOf } from "../domain/subject.ts";
 import { aborted } from "../egress/aborted.ts";
@@ -9,28 +8,30 @@ import { parseJsonAnswer } from "../egress/answer.ts";
 import type { HttpClient } from "../egress/client.ts";
 
 /** One breach as Have I Been Pwned describes it (haveibeenpwned.com/API/v3, "The breach model"); text is not repaired yet. */
-export const breachEntry = z.object({
-  /** A stable key, without blanks. */
-  Name: z.string().min(1),
-  Title: z.string(),
-  /** Empty for a collection that no one service lost. */
-  Domain: z.string().nullish(),
-  /** `YYYY-MM-DD`, approximate. */
-  BreachDate: z.string(),
-  AddedDate: z.string().nullish(),
-  ModifiedDate: z.string().nullish(),
-  PwnCount: z.number().nullish(),
-  DataClasses: z.array(z.string()),
-  IsVerified: z.boolean(),
-  IsFabricated: z.boolean(),
-  IsSensitive: z.boolean(),
-  IsRetired: z.boolean(),
-  IsSpamList: z.boolean(),
-  // These came later: an older copy of the list, or a service that imitates the API, may not have them.
-  IsMalware: z.boolean().default(false),
-  IsStealerLog: z.boolean().default(false),
-  IsSubscriptionFree: z.boolean().default(false),
-});
+export const breachEntry = z.lazy(() =>
+  z.object({
+    /** A stable key, without blanks. */
+    Name: z.string().check(z.minLength(1)),
+    Title: z.string(),
+    /** Empty for a collection that no one service lost. */
+    Domain: z.nullish(z.string()),
+    /** `YYYY-MM-DD`, approximate. */
+    BreachDate: z.string(),
+    AddedDate: z.nullish(z.string()),
+    ModifiedDate: z.nullish(z.string()),
+    PwnCount: z.nullish(z.number()),
+    DataClasses: z.array(z.string()),
+    IsVerified: z.boolean(),
+    IsFabricated: z.boolean(),
+    IsSensitive: z.boolean(),
+    IsRetired: z.boolean(),
+    IsSpamList: z.boolean(),
+    // These came later: an older copy of the list, or a service that imitates the API, may not have them.
+    IsMalware: z._default(z.boolean(), false),
+    IsStealerLog: z._default(z.boolean(), false),
+    IsSubscriptionFree: z._default(z.boolean(), false),
+  }),
+);
 
 export type CatalogueEntry = z.infer<typeof breachEntry>;
 
@@ -172,7 +173,7 @@ function listFromFile(path: string): BreachList {
 
 /** An empty list is refused: it is no list of breaches, and would wipe a good one. */
 function listOf(value: unknown, asOf: Date): BreachList {
-  const parsed = z.array(breachEntry).min(1).safeParse(value);
+  const parsed = z.array(breachEntry).check(z.minLength(1)).safeParse(value);
   if (!parsed.success) throw new SourceError("bad_answer", "not the list of breaches");
   const byName = new Map(parsed.data.map((entry) => [entry.Name, entry]));
   return { byName, aliases: aliasesOf([...byName.values()]), asOf };
@@ -193,7 +194,7 @@ function aliasesOf(entries: readonly CatalogueEntry[]): Map<string, string> {
 
 /** Puts the list in its place whole, so that a reader never sees half of it; its date is that of the file. */
 async function keep(path: string, body: Uint8Array, asOf: Date): Promise<void> {
-  const draft = `${path}.${randomUUID()}`;
+  const draft = `${path}.${crypto.randomUUID()}`;
   try {
     await writeFile(draft, body, { mode: 0o600, flag: "wx" });
     await utimes(draft, asOf, asOf);

@@ -1,11 +1,11 @@
-import { z } from "zod";
+import * as z from "zod/mini";
 import { SourceError } from "../domain/error.ts";
 import { capFindings, type Finding, makeFinding, mergeFindings, oneLine, parseLeakYear } from "../domain/finding.ts";
 import { parseJsonAnswer } from "../egress/answer.ts";
 import type { HttpResponse } from "../egress/client.ts";
 import type { SourceKind } from "./source.ts";
 
-const settings = z.strictObject({});
+const settings = z.lazy(() => z.strictObject({}));
 const defaultBaseUrl = "https://emailrep.io";
 
 /**
@@ -59,16 +59,18 @@ function quotaLeftOf(headers: HttpResponse["headers"]): number | null {
   return left.length === 0 ? null : Math.min(...left);
 }
 
-const answer = z.object({
-  details: z.object({
-    data_breach: z.boolean(),
-    credentials_leaked: z.boolean(),
-    credentials_leaked_recent: z.boolean().nullish(),
-    profiles: z.array(z.string()),
-    first_seen: z.string().nullish(),
-    last_seen: z.string().nullish(),
+const answer = z.lazy(() =>
+  z.object({
+    details: z.object({
+      data_breach: z.boolean(),
+      credentials_leaked: z.boolean(),
+      credentials_leaked_recent: z.nullish(z.boolean()),
+      profiles: z.array(z.string()),
+      first_seen: z.nullish(z.string()),
+      last_seen: z.nullish(z.string()),
+    }),
   }),
-});
+);
 type Facts = z.infer<typeof answer>["details"];
 
 /** The service's front page: its answers have no page of their own that could be linked without the address. */

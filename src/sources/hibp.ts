@@ -1,6 +1,5 @@
-import { createHash } from "node:crypto";
 import { isAbsolute } from "node:path";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { SourceError } from "../domain/error.ts";
 import {
   capFindings,
@@ -18,12 +17,17 @@ import { failureOf, parseJsonAnswer } from "../egress/answer.ts";
 import { breachEntry, type Catalogue, type CatalogueEntry } from "./catalogue.ts";
 import type { LookupContext, SourceKind } from "./source.ts";
 
-const settings = z.strictObject({
-  mode: z.enum(["account", "range"], "account or range").default("account"),
-  pastes: z.boolean("true or false").default(true),
-  stealer_logs: z.boolean("true or false").default(false),
-  catalogue: z.string("an absolute path").refine(isAbsolute, "an absolute path").nullable().default(null),
-});
+const settings = z.lazy(() =>
+  z.strictObject({
+    mode: z._default(z.enum(["account", "range"], "account or range"), "account"),
+    pastes: z._default(z.boolean("true or false"), true),
+    stealer_logs: z._default(z.boolean("true or false"), false),
+    catalogue: z._default(
+      z.nullable(z.string("an absolute path").check(z.refine(isAbsolute, "an absolute path"))),
+      null,
+    ),
+  }),
+);
 
 type Settings = z.infer<typeof settings>;
 type Context = LookupContext<Settings>;
@@ -94,7 +98,7 @@ function accountCalls(address: string, { pastes, stealer_logs }: Settings): SubC
 const prefixLength = 6;
 
 function rangeCall(address: string): SubCall {
-  const hash = createHash("sha1").update(address).digest("hex").toUpperCase();
+  const hash = new Bun.CryptoHasher("sha1").update(address).digest("hex").toUpperCase();
   return {
     name: "breachedaccount/range",
     path: `breachedaccount/range/${hash.slice(0, prefixLength)}`,
@@ -129,20 +133,27 @@ async function ask(path: string, { baseUrl, apiKey, http, signal }: Context): Pr
 
 const breaches = z.array(breachEntry);
 // A suffix of another length could match no address, and that would read as clean.
-const range = z.array(
-  z.object({ hashSuffix: z.string().regex(/^[0-9A-F]{34}$/i), websites: z.array(z.string().min(1)) }),
+const range = z.lazy(() =>
+  z.array(
+    z.object({
+      hashSuffix: z.string().check(z.regex(/^[0-9A-F]{34}$/i)),
+      websites: z.array(z.string().check(z.minLength(1))),
+    }),
+  ),
 );
-const pastes = z.array(
-  z.object({
-    Source: z.string().min(1),
-    Id: z.string().min(1),
-    Date: z.string().nullish(),
-    EmailCount: z.number().nullish(),
-  }),
+const pastes = z.lazy(() =>
+  z.array(
+    z.object({
+      Source: z.string().check(z.minLength(1)),
+      Id: z.string().check(z.minLength(1)),
+      Date: z.nullish(z.string()),
+      EmailCount: z.nullish(z.number()),
+    }),
+  ),
 );
-const stealerLogs = z.array(z.string().min(1));
+const stealerLogs = z.lazy(() => z.array(z.string().check(z.minLength(1))));
 
-function parse<Value>(schema: z.ZodType<Value>, value: unknown): Value {
+function parse<Value>(schema: z.ZodMiniType<Value>, value: unknown): Value {
   const parsed = schema.safeParse(value);
   if (!parsed.success) throw new SourceError("bad_answer", "not the shape of Have I Been Pwned, API v3");
   return parsed.data;

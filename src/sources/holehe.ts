@@ -1,5 +1,4 @@
-import { randomUUID } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { canonicalDomain } from "../domain/email.ts";
 import { SourceError } from "../domain/error.ts";
 import { capFindings, compareText, type Details, type Finding, makeFinding, mergeFindings } from "../domain/finding.ts";
@@ -9,14 +8,15 @@ import type { SourceKind } from "./source.ts";
 
 const wantedPython = "a program name or an absolute path of a Python interpreter";
 
-const settings = z.strictObject({
-  python: z
-    .string(wantedPython)
-    .regex(/^(?!-)(?:\/.+|[^/]+)$/, wantedPython)
-    .regex(/^\P{Cc}+$/u, wantedPython)
-    .default("python3"),
-  allow_sensitive: z.boolean("true or false").default(false),
-});
+const settings = z.lazy(() =>
+  z.strictObject({
+    python: z._default(
+      z.string(wantedPython).check(z.regex(/^(?!-)(?:\/.+|[^/]+)$/, wantedPython), z.regex(/^\P{Cc}+$/u, wantedPython)),
+      "python3",
+    ),
+    allow_sensitive: z._default(z.boolean("true or false"), false),
+  }),
+);
 
 /** The library's own default for one site. */
 const secondsPerSite = 10;
@@ -50,7 +50,7 @@ export const holehe: SourceKind<z.infer<typeof settings>> = {
     if (!isSafelyAsked(email)) throw new SourceError("unsupported", "holehe cannot be asked about such an address");
     const skip = [...passwordRecovery, misleading, nameOf(misleading), ...(allow_sensitive ? [] : sensitiveNames())];
     // Not part of any evidence: it only tells the driver's lines from those of a module that forges some.
-    const nonce = randomUUID();
+    const nonce = crypto.randomUUID();
     const { output } = await child.run({
       command: [python, "-I", "-c", driver],
       stdin: JSON.stringify({ nonce, email, skip, seconds: secondsPerSite }),
@@ -81,15 +81,19 @@ function nameOf(domain: string): string {
   return domain.split(".")[0] ?? domain;
 }
 
-const siteMessage = z.object({
-  domain: z.string().nullable(),
-  exists: z.boolean(),
-  rateLimit: z.boolean(),
-  error: z.boolean(),
-});
-const endMessage = z.object({ asked: z.int().min(0), unusable: z.int().min(0) });
-const missingMessage = z.object({ missing: z.string() });
-const message = z.union([siteMessage, endMessage, missingMessage]);
+const siteMessage = z.lazy(() =>
+  z.object({
+    domain: z.nullable(z.string()),
+    exists: z.boolean(),
+    rateLimit: z.boolean(),
+    error: z.boolean(),
+  }),
+);
+const endMessage = z.lazy(() =>
+  z.object({ asked: z.int().check(z.minimum(0)), unusable: z.int().check(z.minimum(0)) }),
+);
+const missingMessage = z.lazy(() => z.object({ missing: z.string() }));
+const message = z.lazy(() => z.union([siteMessage, endMessage, missingMessage]));
 
 type Site = { readonly domain: string; readonly state: "exists" | "unused" | "rate_limited" };
 type Run = { readonly sites: readonly Site[]; readonly askedCount: number; readonly failedCount: number };

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/mini";
 import { SourceError } from "../domain/error.ts";
 import {
   capFindings,
@@ -29,18 +29,23 @@ const ownHeaders = [
   "user-agent",
 ];
 
-const settings = z.strictObject({
-  url: z.string().refine(holdsPlaceholder, `must be an http(s) URL with ${placeholder} in its path or query`),
-  headers: z
-    .record(
-      z
-        .string()
-        .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "must be a header name")
-        .refine((name) => !ownHeaders.includes(name.toLowerCase()), "is set by xpose itself"),
-      z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, "must be a header value"),
-    )
-    .default({}),
-});
+const settings = z.lazy(() =>
+  z.strictObject({
+    url: z
+      .string()
+      .check(z.refine(holdsPlaceholder, `must be an http(s) URL with ${placeholder} in its path or query`)),
+    headers: z._default(
+      z.record(
+        z.string().check(
+          z.regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "must be a header name"),
+          z.refine((name) => !ownHeaders.includes(name.toLowerCase()), "is set by xpose itself"),
+        ),
+        z.string().check(z.regex(/^[\t\x20-\x7e\x80-\xff]*$/, "must be a header value")),
+      ),
+      {},
+    ),
+  }),
+);
 
 /**
  * Any service of the organisation that answers in the format of CONTRACT.md 11.6: 200 `{"findings":[...]}` with the
@@ -76,16 +81,11 @@ function holdsPlaceholder(text: string): boolean {
   return !isElsewhere && url.username === "" && url.password === "" && (url.pathname + url.search).includes(marker);
 }
 
-const text = z.string().nullish();
-const record = z.object({
-  category: text,
-  severity: text,
-  title: text,
-  subject: text,
-  source_url: text,
-  date: text,
+const record = z.lazy(() => {
+  const text = z.nullish(z.string());
+  return z.object({ category: text, severity: text, title: text, subject: text, source_url: text, date: text });
 });
-const answer = z.object({ findings: z.array(record) });
+const answer = z.lazy(() => z.object({ findings: z.array(record) }));
 
 /** Absent, null and empty fields get the defaults of CONTRACT.md 11.4; only a null severity is low (7.4). */
 function findingOf(fields: z.infer<typeof record>, source: string, address: string): Finding {

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/mini";
 import { parseEmail } from "../domain/email.ts";
 import { timestamp } from "../domain/envelope.ts";
 import { SourceError } from "../domain/error.ts";
@@ -26,14 +26,17 @@ const tlpRank: ReadonlyMap<string, number> = new Map([
   ["red", 4],
 ]);
 
-const settings = z.strictObject({
-  max_tlp: z
-    .enum(
-      ["clear", "white", "green", "amber", "amber+strict", "red"],
-      "clear, white, green, amber, amber+strict or red",
-    )
-    .default("amber+strict"),
-});
+const settings = z.lazy(() =>
+  z.strictObject({
+    max_tlp: z._default(
+      z.enum(
+        ["clear", "white", "green", "amber", "amber+strict", "red"],
+        "clear, white, green, amber, amber+strict or red",
+      ),
+      "amber+strict",
+    ),
+  }),
+);
 
 /**
  * A MISP inside the perimeter: the attributes of its events that hold the address, one finding per event and type.
@@ -135,31 +138,38 @@ function refusalOf(response: HttpResponse): SourceError {
   return failureOf(response);
 }
 
-const id = z.string().regex(/^\d+$/);
-const attribute = z.object({
-  event_id: id,
-  type: z.string(),
-  category: z.string(),
-  to_ids: z.boolean(),
-  value: z.string(),
-  first_seen: z.string().nullish(),
-  last_seen: z.string().nullish(),
-  Event: z.object({
-    uuid: z.guid(),
-    info: z.string(),
-    threat_level_id: id,
-    date: z.string(),
-    published: z.boolean(),
-    Orgc: z.object({ name: z.string() }),
+const id = z.string().check(z.regex(/^\d+$/));
+const attribute = z.lazy(() =>
+  z.object({
+    event_id: id,
+    type: z.string(),
+    category: z.string(),
+    to_ids: z.boolean(),
+    value: z.string(),
+    first_seen: z.nullish(z.string()),
+    last_seen: z.nullish(z.string()),
+    Event: z.object({
+      uuid: z.guid(),
+      info: z.string(),
+      threat_level_id: id,
+      date: z.string(),
+      published: z.boolean(),
+      Orgc: z.object({ name: z.string() }),
+    }),
+    Tag: z._default(z.array(z.object({ name: z.string() })), []),
+    warnings: z._default(z.array(z.object({ warninglist_name: z.string() })), []),
   }),
-  Tag: z.array(z.object({ name: z.string() })).default([]),
-  warnings: z.array(z.object({ warninglist_name: z.string() })).default([]),
-});
+);
 type Attribute = z.infer<typeof attribute>;
 
 /** Older versions say "nothing" with an empty list in place of the object. */
-const nothing = z.tuple([]).transform((): { Attribute: Attribute[] } => ({ Attribute: [] }));
-const answer = z.object({ response: z.union([nothing, z.object({ Attribute: z.array(attribute) })]) });
+const nothing = z.lazy(() =>
+  z.pipe(
+    z.tuple([]),
+    z.transform((): { Attribute: Attribute[] } => ({ Attribute: [] })),
+  ),
+);
+const answer = z.lazy(() => z.object({ response: z.union([nothing, z.object({ Attribute: z.array(attribute) })]) }));
 
 /** The mark of the strictest `tlp:` tag, those of the event included; null without one. */
 function strictestTlp({ Tag: tags }: Attribute): string | null {

@@ -68,13 +68,17 @@ export type SourceSet = {
 
 /** Binds the configured sources to their adapters. It opens nothing: the first look-up does. */
 export function openSourceSet({ sources, corpus, offline }: SourceSettings, tools: SourceTools): SourceSet {
-  const enabled = sources.filter((source) => source.isEnabled).sort((a, b) => compareText(a.name, b.name));
+  const enabled = sources
+    .filter((source) => source.isEnabled)
+    .sort((a, b) => compareText(a.name, b.name))
+    // Hashed once: every scan asks for it.
+    .map((source) => ({ ...source, fingerprint: keyedHash(tools.keys.settings, source.fingerprintText) }));
   const names: ReadonlySet<string> = new Set(enabled.map((source) => source.name));
   const visibleTo = (workspace: Who) => enabled.filter((source) => maySee(source, workspace));
   const isAllowed = (source: ConfiguredSource) => !offline || source.isInternal || !kindOf(source).isOnline;
 
-  function bind(source: ConfiguredSource, workspaceId: WorkspaceId): Source {
-    const { name, kind, baseUrl, apiKey, confidence, origin, timeoutMs, settings } = source;
+  function bind(source: (typeof enabled)[number], workspaceId: WorkspaceId): Source {
+    const { name, kind, baseUrl, apiKey, confidence, origin, fingerprint, timeoutMs, settings } = source;
     const adapter = kindOf(source);
     return {
       name,
@@ -82,7 +86,7 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
       confidence,
       origin,
       timeoutMs,
-      fingerprint: keyedHash(tools.keys.settings, source.fingerprintText),
+      fingerprint,
       isAllowed: isAllowed(source),
       lookup: (indicator, { signal, deadline }) => {
         const http = tools.httpFor(source, adapter, workspaceId, deadline);

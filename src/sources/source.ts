@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod/mini";
 import type { Finding } from "../domain/finding.ts";
 import type { Indicator } from "../domain/indicator.ts";
 import type { Pace } from "../domain/pace.ts";
@@ -19,7 +19,8 @@ export type SourceReply = {
  * An adapter: data and one function, no state, so that many scans use it at once.
  *
  * `lookup` throws `SourceError` for every fault (CONTRACT.md 11.3). A fault is never an empty list: silence must not
- * read as clean. It ends soon after `context.signal` aborts.
+ * read as clean. It ends soon after `context.signal` aborts. Its schemas are made by `z.lazy` when they are first needed:
+ * every process starts with all kinds, and few are configured.
  */
 export type SourceKind<Settings = unknown> = {
   readonly kind: string;
@@ -32,7 +33,7 @@ export type SourceKind<Settings = unknown> = {
   /** Where it is asked when the operator gives no `base_url`; without a slash at its end. */
   readonly defaultBaseUrl?: string;
   /** The keys of its table beside the common ones of `config.ts`, in snake_case, strict. */
-  readonly settings: z.ZodType<Settings>;
+  readonly settings: z.ZodMiniType<Settings>;
   /** Default pace, or null for none (CONTRACT.md 5.9). */
   readonly pace: Pace | null;
   /** Runs of its program at once, over all scans; absent for a kind that runs none. */

@@ -44,8 +44,11 @@ export interface Store {
     fault: AppError,
   ): Promise<{ readonly replies: Reply[]; readonly events: AuditEvent[] }>;
 
-  /** Takes the next queued scan, the oldest of the workspace that comes after `afterWorkspaceId`, round robin. */
-  claimScan(request: ClaimRequest): Promise<ClaimedScan | null>;
+  /**
+   * Takes the next queued scans, at most `maxCount`, round robin: the oldest of the workspace that comes after
+   * `afterWorkspaceId`, then that of the workspace after it.
+   */
+  claimScans(request: ClaimRequest): Promise<ClaimedScan[]>;
   /** Prolongs what is still held; returns the claims that are. */
   extendLeases(claims: readonly Claim[], until: Date): Promise<Claim[]>;
   /** Records sources that ended. False when the claim no longer holds: then nothing was written. */
@@ -231,6 +234,7 @@ export type ClaimRequest = {
   readonly leaseUntil: Date;
   /** Turns go round robin over workspaces: the one served last, or null. */
   readonly afterWorkspaceId: WorkspaceId | null;
+  readonly maxCount: number;
   readonly fingerprintOf: FingerprintOf;
 };
 

@@ -1,9 +1,18 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { keepHead, openAuditTrail, readKeptHead, verifyAudit } from "../../src/access/audit.ts";
-import { type AuditEvent, auditBody, auditEvent, headText } from "../../src/domain/audit.ts";
+import {
+  type AuditEvent,
+  auditBody,
+  auditEvent,
+  chainedMac,
+  emptyHead,
+  eventText,
+  headText,
+} from "../../src/domain/audit.ts";
 import { AppError } from "../../src/domain/error.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
 import type { Store } from "../../src/store/store.ts";
@@ -384,6 +393,39 @@ describe("9.8 a trail that was tampered with is found, and where", () => {
     expect(check).toMatchObject({ ok: true, rows: 2_500 });
     expect(progress).toEqual([1000, 2000, 2500]);
   });
+});
+
+test("events that were written together are read back as they were, whatever they have in common", async () => {
+  const names = fc.array(fc.constantFrom("\u{1f600}", "\u{1f601}", "\u{10ffff}", "a", "b", '"', "1 ", "\ud83d"), {
+    maxLength: 4,
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(names, { minLength: 1, maxLength: 6 }), async (texts) => {
+      const { store } = openWatchedStore();
+      const written = texts.map((parts) => ({ ...event("x"), keyName: parts.join("").toWellFormed() }));
+      await store.appendEvents(written);
+      expect((await auditEvents(store)).map(({ row, mac, ...one }) => one)).toEqual(written);
+      expect(await verifyAudit(store, testAuditKey, [])).toMatchObject({ ok: true, rows: texts.length });
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("rows whose lines hold whole events, as they were written before, are one chain with later ones", async () => {
+  const { store, connection } = openWatchedStore();
+  const texts = events(3).map(eventText);
+  let head = emptyHead;
+  const lines = texts.map((text) => {
+    head = { row: head.row + 1, mac: chainedMac(testAuditKey, head, text) };
+    return `${head.mac} ${text}\n`;
+  });
+  const insert = "INSERT INTO audit (first_event, last_event, last_mac, events) VALUES (1, 3, ?, ?)";
+  connection.prepare(insert).run(head.mac, lines.join(""));
+  await store.appendEvents(events(5));
+  expect(await verifyAudit(store, testAuditKey, [head])).toMatchObject({ ok: true, rows: 8 });
+  expect((await auditEvents(store)).map(({ detail }) => detail)).toEqual(
+    [...events(3), ...events(5)].map(({ detail }) => detail),
+  );
 });
 
 test("the schema refuses to change or delete an audit row", async () => {

@@ -346,6 +346,8 @@ describe("where a backup and a restore may go", () => {
     expect(source.run(["backup", "-"]).exitCode).toBe(2);
     expect(source.run(["backup"]).exitCode).toBe(2);
     expect(source.run(["backup", "/dev/null/x.tar"]).exitCode).toBe(1);
+    // Names that the parts of an unfinished one have.
+    for (const name of ["xpose.db", "lock", "backup.tar.unfinished"]) source.json("backup", join(source.folder, name));
     await using empty = new Appliance();
     expect(empty.run(["backup", join(empty.folder, "x.tar")]).exitCode).toBe(3);
     expect(readdirSync(empty.folder).filter((name) => name.startsWith("x.tar"))).toEqual([]);

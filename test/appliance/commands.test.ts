@@ -257,6 +257,31 @@ describe("usage", () => {
     }
   });
 
+  test.each([[["--help"]], [["help"]], [["completion", "bash"]]])("%j names every command", async (args) => {
+    await using appliance = new Appliance();
+    const names = [
+      "init",
+      "serve",
+      "keys",
+      "workspaces",
+      "operators",
+      "corpus",
+      "enrich",
+      "sources",
+      "audit",
+      "doctor",
+    ];
+    const { stdout } = appliance.run(args);
+    for (const name of [...names, "openapi", "version", "completion"]) expect(stdout).toContain(name);
+  });
+
+  test("a mistyped command is told the nearest, and the name of a command may be a value", async () => {
+    await using appliance = new Appliance();
+    expect(appliance.run(["keyz", "list"]).stderr).toContain("Did you mean keys?");
+    appliance.json("init");
+    expect(appliance.json("keys", "create", "--name", "serve")).toMatchObject({ name: "serve" });
+  });
+
   test("flags stand anywhere after the command", async () => {
     await using appliance = new Appliance();
     appliance.run(["init"]);

@@ -402,10 +402,14 @@ describe.skipIf(!hasChromium)("the dashboard in a browser", () => {
       "[...document.querySelectorAll('button')].find((one) => one.textContent.startsWith('Show more'))?.click()";
     const details = page.getByRole("button", { name: /^Details of/ });
     await expect
-      .poll(async () => {
-        await page.evaluate(more);
-        return await details.count();
-      })
+      .poll(
+        async () => {
+          await page.evaluate(more);
+          return await details.count();
+        },
+        // On a busy machine a browser takes seconds to lay out 200 rows.
+        { timeout: 10_000 },
+      )
       .toBe(200);
     await page.evaluate("document.querySelectorAll('[aria-expanded=false]').forEach((button) => button.click())");
     await expectUnharmed(page, "evidence");

@@ -352,32 +352,250 @@ describe("proxy", () => {
   });
 });
 
-describe("the client", () => {
-  test("has at most 64 connections open, and serves what waits", async () => {
-    const held: Socket[] = [];
-    const full = Promise.withResolvers<void>();
-    const server = createServer((socket) => {
-      held.push(socket);
-      socket.on("error", () => {});
-      if (held.length <= 64) {
-        if (held.length === 64) full.resolve();
-        return;
-      }
-      socket.end("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+/**
+ * An upstream that is told what to do with each request: it gets the number of the connection and of the request on
+ * it, both from 1 on.
+ */
+async function startScript(answer: (socket: Socket, connection: number, request: number) => void) {
+  const requests: string[] = [];
+  const closed: number[] = [];
+  let connectionCount = 0;
+  const server = createServer((socket) => {
+    connectionCount += 1;
+    const connection = connectionCount;
+    let requestCount = 0;
+    socket.on("error", () => {});
+    socket.on("close", () => closed.push(connection));
+    socket.on("data", (head) => {
+      requestCount += 1;
+      requests.push(head.toString().split("\r\n", 1)[0] ?? "");
+      answer(socket, connection, requestCount);
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
-    onTestFinished(() => void server.close());
-    const address = server.address();
-    const port = address !== null && typeof address === "object" ? address.port : 0;
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+  onTestFinished(() => void server.close());
+  const address = server.address();
+  const port = address !== null && typeof address === "object" ? address.port : 0;
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    port,
+    /** The first line of each. */
+    requests,
+    /** Numbers of the connections that are closed. */
+    closed,
+    get connectionCount(): number {
+      return connectionCount;
+    },
+  };
+}
+
+const ok = (body: string, headers = "") => `HTTP/1.1 200 OK\r\n${headers}Content-Length: ${body.length}\r\n\r\n${body}`;
+
+/** Lets the other side of a connection hear what was done to it. */
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe("a connection", () => {
+  test("is used again for the same origin, and for no other", async () => {
+    const upstream = await startScript((socket, connection) => void socket.write(ok(String(connection))));
     const client = openClient();
-    const request = () => client.request({ url: `http://127.0.0.1:${port}/`, signal: soon() });
-    const first = Array.from({ length: 64 }, request);
-    await full.promise;
-    const last = request();
+    const ask = async (host: string) =>
+      text((await client.request({ url: `http://${host}:${upstream.port}/`, signal: soon() })).body);
+    expect([await ask("127.0.0.1"), await ask("127.0.0.1"), await ask("localhost")]).toEqual(["1", "1", "2"]);
+    expect([await ask("localhost"), await ask("127.0.0.1")]).toEqual(["2", "1"]);
+  });
+
+  test("is that to the address which was checked; its name is resolved anew when it gets too old", async () => {
+    const upstream = await startScript((socket, connection) => void socket.write(ok(String(connection))));
+    const addresses = [["127.0.0.1"], ["169.254.169.254"]];
+    const resolve = async () => addresses.shift() ?? [];
+    const request = { url: `http://rebound.test:${upstream.port}/`, signal: soon() };
+    const client = openClient({ resolve });
+    await client.request(request);
+    expect((await client.request(request)).status).toBe(200);
+    expect(addresses).toEqual([["169.254.169.254"]]);
+
+    addresses.unshift(["127.0.0.1"]);
+    const forgetful = openClient({ resolve, maxAgeMs: 0 });
+    await forgetful.request(request);
+    expect(await reasonOf(forgetful.request(request))).toBe("unreachable");
+    expect(upstream.connectionCount).toBe(2);
+  });
+
+  test.each([
+    { method: "GET", line: "GET / HTTP/1.1" },
+    { method: "POST", line: "POST / HTTP/1.1" },
+  ] as const)("that is closed by the next request is replaced, and that $method is sent once more", async (row) => {
+    const upstream = await startScript((socket, connection, request) => {
+      if (connection === 1 && request === 2) socket.destroy();
+      else socket.write(ok(String(connection)));
+    });
+    const client = openClient();
+    const { method, line } = row;
+    const request = { method, url: upstream.url, signal: soon(), ...(method === "POST" ? { body: "{}" } : {}) };
+    await client.request(request);
+    expect(text((await client.request(request)).body)).toBe("2");
+    expect(upstream.requests).toEqual([line, line, line]);
+  });
+
+  test("that is closed while it waits is not used", async () => {
+    const upstream = await startScript((socket, connection) => void socket.end(ok(String(connection))));
+    const client = openClient();
+    for (const connection of ["1", "2", "3"]) {
+      expect(text((await client.request({ url: upstream.url, signal: soon() })).body)).toBe(connection);
+      await until(() => upstream.closed.length === Number(connection));
+    }
+    expect(upstream.requests.length).toBe(3);
+  });
+
+  test("that was new is not replaced: its upstream is unreachable", async () => {
+    const upstream = await startScript((socket, connection, request) => {
+      if (connection === 1 && request === 1) socket.write(ok("once"));
+      else socket.destroy();
+    });
+    const client = openClient();
+    await client.request({ url: upstream.url, signal: soon() });
+    expect(await reasonOf(client.request({ url: upstream.url, signal: soon() }))).toBe("unreachable");
+    expect(upstream.connectionCount).toBe(2);
+    expect(await reasonOf(client.request({ url: upstream.url, signal: soon() }))).toBe("unreachable");
+    expect(upstream.connectionCount).toBe(3);
+  });
+
+  test.each([
+    ["within the head of an answer", "HTTP/1.1 200 OK\r\nContent-Le", "unreachable"],
+    ["within the body of an answer", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", "bad_answer"],
+    ["after something that is not HTTP", "220 smtp.example ESMTP\r\n", "unreachable"],
+  ])("that is closed %s is not replaced", async (_when, part, reason) => {
+    const upstream = await startScript((socket, _connection, request) => {
+      if (request === 1) socket.write(ok("whole"));
+      else socket.end(part);
+    });
+    const client = openClient();
+    await client.request({ url: upstream.url, signal: soon() });
+    expect(await reasonOf(client.request({ url: upstream.url, signal: soon() }))).toBe(reason);
+    expect(upstream.requests.length).toBe(2);
+  });
+
+  test.each([
+    ["a redirect", "HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"],
+    ["an answer that is too large", ok("12345678")],
+    ["an answer that says so", ok("1", "Connection: close\r\n")],
+    ["an answer that keeps it for a second", ok("1", "Keep-Alive: timeout=1\r\n")],
+  ])("is closed after %s", async (_answer, first) => {
+    const upstream = await startScript((socket, connection) => {
+      socket.write(connection === 1 ? first : ok("next"));
+    });
+    const client = openClient();
+    const request = { url: upstream.url, signal: soon(), maxBytes: 4 };
+    await client.request(request).catch(() => {});
+    await until(() => upstream.closed.length === 1);
+    expect(text((await client.request(request)).body)).toBe("next");
+  });
+
+  test("on which more comes than was asked for is closed, and the rest is nobody's answer", async () => {
+    const upstream = await startScript((socket, connection) => {
+      socket.write(connection === 1 ? ok("mine") + ok("nobody's") : ok("also mine"));
+    });
+    const client = openClient();
+    expect(text((await client.request({ url: upstream.url, signal: soon() })).body)).toBe("mine");
+    expect(text((await client.request({ url: upstream.url, signal: soon() })).body)).toBe("also mine");
+    expect(upstream.closed).toEqual([1]);
+  });
+
+  test("whose request is aborted is closed at once", async () => {
+    const asked = Promise.withResolvers<void>();
+    const upstream = await startScript((socket, connection) => {
+      if (connection === 1) asked.resolve();
+      else socket.write(ok("next"));
+    });
+    const client = openClient();
+    const patience = new AbortController();
+    const reason = reasonOf(client.request({ url: upstream.url, signal: patience.signal }));
+    await asked.promise;
+    patience.abort();
+    expect(await reason).toBe("timeout");
+    await until(() => upstream.closed.length === 1);
+    expect(text((await client.request({ url: upstream.url, signal: soon() })).body)).toBe("next");
+  });
+
+  test("is closed when nobody asks for a while, and with the client", async () => {
+    const upstream = await startScript((socket) => void socket.write(ok("")));
+    await openClient({ idleMs: 20 }).request({ url: upstream.url, signal: soon() });
+    await until(() => upstream.closed.length === 1);
+    const client = openClient();
+    await client.request({ url: upstream.url, signal: soon() });
+    await client.close();
+    await until(() => upstream.closed.length === 2);
+  });
+
+  test("through a proxy is a tunnel that is used again", async () => {
+    const proxy = await startProxyServer();
+    onTestFinished(proxy.close);
+    const server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      tls: { ...ownAuthority.issue(["DNS:localhost"]) },
+      fetch: () => new Response("inside"),
+    });
+    onTestFinished(() => server.stop(true));
+    const client = openClient({ proxy: proxy.url, extraCa: ownAuthority.ca });
+    for (let count = 0; count < 3; count += 1) {
+      const answer = await client.request({ url: `https://localhost:${server.port}/`, signal: soon() });
+      expect(text(answer.body)).toBe("inside");
+    }
+    expect(proxy.seen.map(({ request }) => request)).toEqual([`CONNECT localhost:${server.port}`]);
+  });
+});
+
+describe("the client", () => {
+  test("has at most 256 connections open, and serves what waits", async () => {
+    const held: Socket[] = [];
+    const upstream = await startScript((socket) => void held.push(socket));
+    const client = openClient();
+    const request = () => client.request({ url: upstream.url, signal: soon() });
+    const answers = Array.from({ length: 262 }, request);
+    await until(() => held.length === 256);
     await new Promise((resolve) => setImmediate(resolve));
-    expect(held.length).toBe(64);
-    for (const socket of [...held]) socket.end("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    expect((await Promise.all([...first, last])).map(({ status }) => status)).toEqual(Array(65).fill(200));
+    expect(held.length).toBe(256);
+    for (const socket of held.splice(0)) socket.write(ok(""));
+    await until(() => held.length === 6);
+    for (const socket of held.splice(0)) socket.write(ok(""));
+    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(Array(262).fill(200));
+    expect(upstream.connectionCount).toBe(256);
+  });
+
+  test("closes the connection that has waited longest when it needs one to another place", async () => {
+    const [first, second] = [
+      await startScript((socket) => void socket.write(ok(""))),
+      await startScript((socket) => void socket.write(ok(""))),
+    ];
+    const client = openClient({ maxConnections: 2 });
+    const ask = (url: string) => client.request({ url, signal: soon() });
+    await Promise.all([ask(first.url), ask(first.url)]);
+    await ask(second.url);
+    await until(() => first.closed.length === 1);
+    await Promise.all([ask(first.url), ask(second.url)]);
+    expect([first.connectionCount, second.connectionCount]).toEqual([2, 1]);
+  });
+
+  test("makes at most 16 connections to one place at once, and others do not wait for them", async () => {
+    let asked = 0;
+    const known = Promise.withResolvers<string[]>();
+    const upstream = await startScript((socket) => void socket.write(ok("")));
+    const client = openClient({
+      resolve: (name) => {
+        if (name === "other.test") return Promise.resolve(["127.0.0.1"]);
+        asked += 1;
+        return known.promise;
+      },
+    });
+    const request = (host: string) => client.request({ url: `http://${host}:${upstream.port}/`, signal: soon() });
+    const answers = Array.from({ length: 100 }, () => request("slow.test"));
+    expect((await request("other.test")).status).toBe(200);
+    expect(asked).toBe(16);
+    known.resolve(["127.0.0.1"]);
+    expect((await Promise.all(answers)).length).toBe(100);
   });
 
   test("that is closed ends what runs and takes nothing new", async () => {

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/mini";
 import attributes from "../fixtures/sources/misp/attributes.json";
 import badKey from "../fixtures/sources/misp/bad-key.json";
 import noRoute from "../fixtures/sources/misp/no-route.json";

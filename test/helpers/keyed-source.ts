@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/mini";
 import type { SourceKind } from "../../src/sources/source.ts";
 
 /** An invented kind that needs a key, so that reading keys is tested whatever kinds exist. */
@@ -9,8 +9,8 @@ export const keyedSource: SourceKind<{ mode: string; catalogue: string | null }>
   auth: "key",
   defaultBaseUrl: "https://keyed.example/v1",
   settings: z.strictObject({
-    mode: z.enum(["account", "range"]).default("account"),
-    catalogue: z.string().nullable().default(null),
+    mode: z._default(z.enum(["account", "range"]), "account"),
+    catalogue: z._default(z.nullable(z.string()), null),
   }),
   pace: { count: 10, windowMs: 60_000 },
   timeoutMs: 10_000,

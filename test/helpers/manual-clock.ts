@@ -1,6 +1,6 @@
 /** Lets all that is ready run: promises and what was put off to the end of this turn of the event loop. */
 export async function turnOver(): Promise<void> {
-  for (let round = 0; round < 5; round += 1) await new Promise((resolve) => setImmediate(resolve));
+  for (let round = 0; round < 10; round += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Time that moves only when told to. What sleeps on it wakes in order. */

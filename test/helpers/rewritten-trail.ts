@@ -1,4 +1,5 @@
 import type Database from "better-sqlite3/linux-x64";
+import { readLines } from "../../src/store/sqlite/audit.ts";
 
 /** An event as the database holds it: its number, its mac and its fields by name. */
 export type StoredEvent = {
@@ -33,14 +34,11 @@ export function rewriteTrail(connection: Database, change: (events: StoredEvent[
     "SELECT first_event, events FROM audit ORDER BY first_event",
   );
   const before = stored.all().flatMap(({ first_event, events }) =>
-    events
-      .split("\n")
-      .slice(0, -1)
-      .map((line, index) => {
-        const values = JSON.parse(line.slice(65)) as (string | number | null)[];
-        const fields = Object.fromEntries(names.map((name, place) => [name, values[place] ?? null]));
-        return { row: first_event + index, mac: line.slice(0, 64), fields };
-      }),
+    readLines(events).map(({ mac, text }, index) => {
+      const values = JSON.parse(text) as (string | number | null)[];
+      const fields = Object.fromEntries(names.map((name, place) => [name, values[place] ?? null]));
+      return { row: first_event + index, mac, fields };
+    }),
   );
   connection.exec("BEGIN; DELETE FROM audit_holder; DELETE FROM audit");
   const insert = connection.prepare(

@@ -82,7 +82,7 @@ export async function openTestService(options: TestServiceOptions = {}) {
     error: (fields: object, message: string) => void lines.push({ level: "error", fields, message }),
   };
   const runnerStore: RunnerTools["store"] = {
-    claimScan: (request) => real.claimScan(request),
+    claimScans: (request) => real.claimScans(request),
     extendLeases: (claims, until) => real.extendLeases(claims, until),
     requeueScans: (which, how) => real.requeueScans(which, how),
     saveRuns: (claim, runs, state) => real.saveRuns(claim, runs, state),

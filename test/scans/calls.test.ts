@@ -81,9 +81,9 @@ describe("the calls of one turn are one transaction", () => {
     let claimCount = 0;
     const { calls, tenant, scanned } = await openTestService({
       store: (real) => ({
-        claimScan: (request) => {
+        claimScans: (request) => {
           claimCount += 1;
-          return real.claimScan(request);
+          return real.claimScans(request);
         },
       }),
     });
@@ -98,6 +98,7 @@ describe("the calls of one turn are one transaction", () => {
     await turnOver();
     expect(claimCount).toBe(0);
     await calls.serve(tenant.enrichCall("john.doe@example.com"));
+    await turnOver();
     expect(claimCount).toBeGreaterThan(0);
   });
 });

@@ -100,10 +100,11 @@ class Product {
     return this.serve({ kind: "poll", ...callerOf(workspace), isCharged: false, scanId: scanId(id), view });
   }
 
-  claim(): Promise<ClaimedScan | null> {
+  async claim(): Promise<ClaimedScan | null> {
     const [leaseUntil, afterWorkspaceId] = [this.#leaseUntil(), this.#servedLast];
     const { fingerprintOf } = this.live;
-    return this.store.claimScan({ owner: "service", leaseUntil, afterWorkspaceId, fingerprintOf });
+    const request = { owner: "service", leaseUntil, afterWorkspaceId, maxCount: 1, fingerprintOf };
+    return (await this.store.claimScans(request))[0] ?? null;
   }
 
   #leaseUntil = () => new Date(this.#world.now + leaseMs);
@@ -112,7 +113,8 @@ class Product {
   async begin(scan: ClaimedScan, slow: readonly string[]): Promise<void> {
     this.#servedLast = scan.workspace.id;
     this.#active = await this.#run(scan, slow, false);
-    // One turn of the event loop for the sources, one for what they said to be saved.
+    // One turn of the event loop for the sources, one to save what they said, one for its transaction.
+    await nextTurn();
     await nextTurn();
     await nextTurn();
   }

@@ -77,6 +77,21 @@ describe("5.9 the rate of a source", () => {
     expect(atMs(asked).slice(10)).toEqual([minuteMs, minuteMs]);
   });
 
+  test("calls to a source without a rate that come together share a turn, workspace by workspace", async () => {
+    let slotCount = 0;
+    const real = SqliteStore.inMemory(testAuditKey);
+    const { ask, asked } = openBench(unpaced, {
+      takeSlot: (name, pace, notAfter, now) => {
+        slotCount += 1;
+        return real.takeSlot(name, pace, notAfter, now);
+      },
+    });
+    for (const workspace of ["w1", "w2"]) for (const name of ["a", "b", "c"]) ask(`${workspace}${name}`, { workspace });
+    await turnOver();
+    expect(who(asked)).toEqual(["w1a", "w2a", "w1b", "w2b", "w1c", "w2c"]);
+    expect(slotCount).toBe(1);
+  });
+
   test("no window of the pace holds more than its count, however calls fall", async () => {
     const { clock, ask, asked } = openBench({ ...tenPerMinute, pace: { count: 3, windowMs: minuteMs } });
     for (let index = 0; index < 40; index += 1) {

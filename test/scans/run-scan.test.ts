@@ -17,7 +17,7 @@ type RunOptions = { isRefresh?: boolean; signal?: AbortSignal; scanTimeoutMs?: n
 
 /** A service whose scans are run by the test: `run` starts one, asks `sources` and returns what is stored of it. */
 async function openBench() {
-  const service = await openTestService({ store: () => ({ claimScan: async () => null }) });
+  const service = await openTestService({ store: () => ({ claimScans: async () => [] }) });
   const { store, tenant, rules, runnerTools, live } = service;
 
   /** A new scan of the address, whatever is stored, held by the test. */

@@ -102,6 +102,31 @@ describe("which scans run", () => {
     expect(order).toEqual(["1a", "2a", "3a", "1b", "2b", "1c", "1d"]);
   });
 
+  test("scans are claimed and begun together, 8 at most per turn", async () => {
+    const counts: number[] = [];
+    const service = await openTestService({
+      live: { concurrency: 20 },
+      store: (real) => ({
+        async claimScans(request) {
+          const scans = await real.claimScans(request);
+          counts.push(scans.length);
+          return scans;
+        },
+      }),
+    });
+    const gate = gated();
+    service.sources.splice(0, 1, gate.source);
+    const addresses = Array.from({ length: 30 }, (_, index) => `a${index}@example.com`);
+    await enqueue(service, service.tenant, addresses);
+    service.runner.wake();
+    while (gate.openCount < 20) await turnOver();
+    expect(counts).toEqual([8, 8, 4]);
+    await gate.release();
+    while (gate.openCount < 10) await turnOver();
+    expect(counts.slice(3).reduce((sum, count) => sum + count)).toBe(10);
+    expect(gate.asked).toEqual(addresses);
+  });
+
   test("a scan that another process claimed is left alone", async () => {
     const service = await openTestService();
     const gate = gated();
@@ -117,12 +142,15 @@ describe("which scans run", () => {
     for (let delay = 0; delay < 12; delay += 1) {
       let claimCount = 0;
       const { runnerTools, live } = await openTestService();
-      const claimScan = async () => {
+      const looking = Promise.withResolvers<void>();
+      const claimScans = async () => {
         claimCount += 1;
-        return null;
+        looking.resolve();
+        return [];
       };
-      const runner = new Runner(live, { ...runnerTools, store: { ...runnerTools.store, claimScan } });
+      const runner = new Runner(live, { ...runnerTools, store: { ...runnerTools.store, claimScans } });
       runner.wake();
+      await looking.promise;
       for (let step = 0; step < delay; step += 1) await null;
       const before = claimCount;
       runner.wake();
@@ -135,8 +163,8 @@ describe("which scans run", () => {
     let isBroken = true;
     const service = await openTestService({
       store: (real) => ({
-        claimScan: (request) =>
-          isBroken ? Promise.reject(new AppError("unavailable", "no claim")) : real.claimScan(request),
+        claimScans: (request) =>
+          isBroken ? Promise.reject(new AppError("unavailable", "no claim")) : real.claimScans(request),
       }),
     });
     const [id = service.newScanId()] = await enqueue(service, service.tenant, ["a@example.com"]);
@@ -153,10 +181,11 @@ describe("which scans run", () => {
 describe("5.10 crashes and lost leases", () => {
   /** Claims the next scan as a service that then dies. */
   function claimAndDie({ store, clock, live }: TestService) {
-    return store.claimScan({
+    return store.claimScans({
       owner: "service",
       leaseUntil: clock.after(30_000),
       afterWorkspaceId: null,
+      maxCount: 1,
       fingerprintOf: live().fingerprintOf,
     });
   }
@@ -165,7 +194,7 @@ describe("5.10 crashes and lost leases", () => {
     holdHeartbeat();
     const service = await openTestService();
     const [id = service.newScanId()] = await enqueue(service, service.tenant, ["a@example.com"]);
-    const lost = await claimAndDie(service);
+    const [lost] = await claimAndDie(service);
     expect(lost?.claim.scanId).toBe(id);
     expect(await stateOf(service, service.tenant, id)).toBe("scanning");
     await service.runner.start();
@@ -219,10 +248,11 @@ describe("5.10 crashes and lost leases", () => {
     await service.runner.start();
     await turnOver();
     await store.requeueScans({ owner: "service" }, { isCounted: true, now: clock.now() });
-    const other = await store.claimScan({
+    const [other] = await store.claimScans({
       owner: "other",
       leaseUntil: clock.after(30_000),
       afterWorkspaceId: null,
+      maxCount: 1,
       fingerprintOf: live().fingerprintOf,
     });
     expect(other?.claim.scanId).toBe(id);

@@ -128,10 +128,11 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       });
     }
 
-    function claim(fields: { owner?: string; afterWorkspaceId?: WorkspaceId; settings?: string } = {}) {
+    async function claim(fields: { owner?: string; afterWorkspaceId?: WorkspaceId; settings?: string } = {}) {
       const { owner = "service", afterWorkspaceId = null, settings = "settings" } = fields;
       const leaseUntil = later(30 * second);
-      return store.claimScan({ owner, leaseUntil, afterWorkspaceId, fingerprintOf: () => settings });
+      const request = { owner, leaseUntil, afterWorkspaceId, maxCount: 1, fingerprintOf: () => settings };
+      return (await store.claimScans(request))[0] ?? null;
     }
 
     async function claimed(fields: Parameters<typeof claim>[0] = {}): Promise<ClaimedScan> {
@@ -409,6 +410,43 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         const three = await claimed({ afterWorkspaceId: two.workspace.id });
         const four = await claimed({ afterWorkspaceId: three.workspace.id });
         expect([one, two, three, four].map(({ claim }) => claim.scanId)).toEqual([ids[0], ids[1], ids[3], ids[2]]);
+      });
+
+      test("as many as are asked for are claimed at once, in the same order as one by one", async () => {
+        const [first, last] = [acme, other].sort();
+        if (first === undefined || last === undefined) return expect.unreachable();
+        const ids = [await queue(first), await queue(first, john), await queue(last), await queue(last, john)];
+        const request = { owner: "service", leaseUntil: later(30 * second), fingerprintOf: () => "settings" };
+        const some = await store.claimScans({ ...request, afterWorkspaceId: first, maxCount: 3 });
+        expect(some.map(({ claim }) => claim.scanId)).toEqual([ids[2], ids[0], ids[3]]);
+        const rest = await store.claimScans({ ...request, afterWorkspaceId: last, maxCount: 3 });
+        expect(rest.map(({ claim }) => claim.scanId)).toEqual([ids[1]]);
+      });
+
+      test("of scans that end at the same time one that was lost or cannot be settled holds up no other", async () => {
+        const ids = [await queue(acme), await queue(acme, john), await queue(other)];
+        const scans = [await claimed(), await claimed({ afterWorkspaceId: acme }), await claimed()];
+        const settled = scans.map((scan, index) =>
+          store.settleScan({
+            claim: index === 1 ? { ...scan.claim, claimCount: 9 } : scan.claim,
+            runs: [run("hibp", answer("hibp"))],
+            answers: [],
+            finishedAt: now,
+            ledgerBefore: later(-day),
+            project: () => {
+              if (index === 2) throw new Error("no envelope");
+              return { envelopeTail: "{}", digest: "d", evidence: "{}" };
+            },
+          }),
+        );
+        expect(await Promise.allSettled(settled)).toMatchObject([
+          { value: true },
+          { value: false },
+          { reason: new Error("no envelope") },
+        ]);
+        const states = await Promise.all(scans.map(({ claim, workspace }) => poll(workspace.id, claim.scanId)));
+        expect(states.map(({ kind }) => kind)).toEqual(["completed", "unfinished", "unfinished"]);
+        expect(new Set(scans.map(({ claim }) => claim.scanId))).toEqual(new Set(ids));
       });
 
       test("saved runs show before the scan ends, and its state moves on", async () => {
@@ -1494,13 +1532,14 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         }
         expect(await store.saveRuns(running.scan.claim, [run("hibp", answer("hibp"))], "scanning")).toBe(false);
         expect(
-          await store.claimScan({
+          await store.claimScans({
             owner: "x",
             leaseUntil: later(minute),
             afterWorkspaceId: null,
+            maxCount: 1,
             fingerprintOf: () => "",
           }),
-        ).toBeNull();
+        ).toEqual([]);
         const again = await serve(enrichCall(acme, { runner }));
         expect(again).toMatchObject({ kind: "claimed", scan: { answers: [] } });
       });

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/mini";
 import { peek } from "../peek.ts";
 import { type RowCells, readCsv } from "./csv.ts";
 import { commonDefaults, type ReadRecord, recordOf, type StreamFormat } from "./format.ts";
@@ -26,8 +26,8 @@ function readRow(cell: RowCells): ReadRecord[] {
 }
 
 const entrySchema = z.object({
-  email: z.union([z.string(), z.array(z.string())]).nullish(),
-  database_name: z.string().nullish(),
+  email: z.nullish(z.union([z.string(), z.array(z.string())])),
+  database_name: z.nullish(z.string()),
 });
 
 function readPiece({ key, text, isElement }: JsonPiece): ReadRecord[] {

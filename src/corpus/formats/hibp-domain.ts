@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/mini";
 import { canonicalDomain } from "../../domain/email.ts";
 import { leakTitle, parseLeakYear } from "../../domain/finding.ts";
 import { CorpusError } from "../error.ts";
@@ -39,16 +39,16 @@ function readPiece({ key, text, isElement }: JsonPiece, fileDomain: string | nul
   return [typeof value === "string" ? recordOf(addressIn(key, fileDomain), leakFields(value)) : "malformed"];
 }
 
-const text = z.string().nullish();
+const text = z.nullish(z.string());
 const resultSchema = z.object({
   Alias: z.string(),
   DomainName: text,
-  Breaches: z
-    .array(
-      z.object({ Name: z.string(), Title: text, Domain: text, BreachDate: text, IsSpamList: z.boolean().nullish() }),
-    )
-    .nullish(),
-  Pastes: z.array(z.object({ Source: z.string(), Id: text, Date: text })).nullish(),
+  Breaches: z.nullish(
+    z.array(
+      z.object({ Name: z.string(), Title: text, Domain: text, BreachDate: text, IsSpamList: z.nullish(z.boolean()) }),
+    ),
+  ),
+  Pastes: z.nullish(z.array(z.object({ Source: z.string(), Id: text, Date: text }))),
 });
 
 function readResult(value: unknown, fileDomain: string | null): ReadRecord[] {

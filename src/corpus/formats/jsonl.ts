@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/mini";
 import { columnName } from "./csv.ts";
 import { commonDefaults, type LineFormat, type ReadRecord, recordOf } from "./format.ts";
 
@@ -12,7 +12,7 @@ export const jsonl: LineFormat = {
   scanLine: null,
 };
 
-const text = z.string().nullish();
+const text = z.nullish(z.string());
 const recordSchema = z.object({
   email: text,
   category: text,
@@ -21,7 +21,7 @@ const recordSchema = z.object({
   subject: text,
   sourceurl: text,
   // A year is easily written as a number.
-  date: z.union([z.string(), z.int().transform(String)]).nullish(),
+  date: z.nullish(z.union([z.string(), z.pipe(z.int(), z.transform(String))])),
 });
 
 function readObject(line: string): ReadRecord {

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/mini";
 import { invalidApiKey } from "../../domain/admission.ts";
 import type { Charge } from "../../domain/budget.ts";
 import { AppError } from "../../domain/error.ts";
@@ -18,10 +18,12 @@ const maxBodyBytes = 16_384;
 const longestWaitSeconds = 50;
 const enrichPath = "/api/v1/soc/enrich";
 
-const enrichBody = z.object({
-  indicator: z.object({ type: z.unknown().optional(), value: z.unknown().optional() }),
-  options: z.object({ depth: z.string().refine(isDepth).nullish() }).nullish(),
-});
+const enrichBody = z.lazy(() =>
+  z.object({
+    indicator: z.object({ type: z.optional(z.unknown()), value: z.optional(z.unknown()) }),
+    options: z.nullish(z.object({ depth: z.nullish(z.string().check(z.refine(isDepth))) })),
+  }),
+);
 
 /** Any name of 1 to 64 characters is accepted for forward compatibility and changes nothing (CONTRACT.md 3.1). */
 function isDepth(text: string): boolean {

@@ -1,6 +1,5 @@
 import { AppError } from "../../domain/error.ts";
 import type { Exchange } from "../exchange.ts";
-import { openapiDocument } from "../openapi.ts";
 import { jsonResponse, type PlainResponse } from "../response.ts";
 
 const ok = '{"status":"ok"}';
@@ -16,8 +15,9 @@ export function readyz({ app }: Exchange): PlainResponse {
   return jsonResponse(200, ok);
 }
 
-/** GET /openapi.json */
-export function openapi({ app }: Exchange): PlainResponse {
+/** GET /openapi.json; the document is loaded when somebody asks for it. */
+export async function openapi({ app }: Exchange): Promise<PlainResponse> {
+  const { openapiDocument } = await import("../openapi.ts");
   return jsonResponse(200, JSON.stringify(openapiDocument(app.dashboard.version)));
 }
 

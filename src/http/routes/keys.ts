@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/mini";
 import { createKey, keyBody, parseKeyStatus, revokeKey, rotateKey } from "../../access/api-key.ts";
 import type { ApiKey, Token } from "../../domain/api-key.ts";
 import { AppError } from "../../domain/error.ts";
@@ -11,7 +11,7 @@ import { jsonResponse, type PlainResponse } from "../response.ts";
 /** Room for the longest name in any encoding, and more. */
 const maxBodyBytes = 16_384;
 
-const mintBody = z.object({ name: z.string(), expires_at: z.string().nullish() });
+const mintBody = z.lazy(() => z.object({ name: z.string(), expires_at: z.nullish(z.string()) }));
 
 /** POST /api/v1/workspaces/{workspace_id}/keys */
 export async function mintKey(exchange: OperatorExchange): Promise<PlainResponse> {

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/mini";
 import { endSession, findByToken, sessionLifetimeMs, startSession } from "../../access/operator.ts";
 import { AppError } from "../../domain/error.ts";
 import { discardBody, readJson } from "../body.ts";
@@ -11,7 +11,7 @@ import type { PlainResponse } from "../response.ts";
 
 const maxBodyBytes = 4096;
 
-const logInBody = z.object({ token: z.unknown() });
+const logInBody = z.lazy(() => z.object({ token: z.unknown() }));
 
 /** POST /api/v1/session. Unknown, wrong, empty and non-string tokens cost the same and say the same. */
 export async function logIn(exchange: Exchange): Promise<PlainResponse> {

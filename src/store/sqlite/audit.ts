@@ -50,10 +50,15 @@ export function auditTable(connection: Connection, auditKey: Uint8Array) {
     const firstEvent = before.row + 1;
     let end = before;
     let lines = "";
+    let [previous, shared] = ["", ""];
     for (const event of events) {
       const text = eventText(event);
       end = { row: end.row + 1, mac: chainedMac(auditKey, end, text) };
-      lines += `${end.mac} ${text}\n`;
+      // Mostly what the event before had in common with the one before it: then nothing is looked for.
+      const isAll = text.startsWith(shared) && previous[shared.length] !== text[shared.length];
+      if (!isAll) shared = sharedStart(previous, text);
+      lines += `${end.mac} ${shared.length} ${text.slice(shared.length)}\n`;
+      previous = text;
       if (event.workspaceId !== null) holders.add(event.workspaceId);
       if (event.keyId !== null) holders.add(event.keyId);
     }
@@ -64,13 +69,9 @@ export function auditTable(connection: Connection, auditKey: Uint8Array) {
 
   /** A row of the table as its events; one that contradicts itself or the index of holders shows as broken. */
   function rowsOf({ first_event, last_event, last_mac, events }: EventsRow): AuditRow[] {
-    const rows = events
-      .split("\n")
-      .slice(0, -1)
-      .map((line, index) => {
-        const text = line.slice(macLength + 1);
-        return { row: first_event + index, mac: line.slice(0, macLength), text, event: parseEvent(text) };
-      });
+    const rows = readLines(events).map(({ mac, text }, index) => {
+      return { row: first_event + index, mac, text, event: parseEvent(text) };
+    });
     const end = rows.at(-1);
     const holders = new Set(rows.flatMap(({ event }) => (event === null ? [] : holdersIn(event))));
     const isWhole = end?.row === last_event && end.mac === last_mac;
@@ -118,6 +119,31 @@ export function auditTable(connection: Connection, auditKey: Uint8Array) {
       return found.slice(0, limit);
     },
   };
+}
+
+/** What both texts begin with. It does not end within a character: half of one is no text, and would be stored as another. */
+function sharedStart(one: string, other: string): string {
+  let length = 0;
+  while (length < one.length && one.charCodeAt(length) === other.charCodeAt(length)) length += 1;
+  const isWithin = length > 0 && /[\ud800-\udbff]/.test(one.charAt(length - 1));
+  return one.slice(0, isWithin ? length - 1 : length);
+}
+
+/**
+ * The events of a row of the table. Each has a line, `<mac> <count> <rest>`: so many characters of the text before it,
+ * and the rest. What the hits of a turn have in common (time, workspace, key) is half of their bytes, and the trail is
+ * kept for ever. In rows of before this was so, a line is `<mac> <text>`, and a text begins with a bracket.
+ */
+export function readLines(events: string): { readonly mac: string; readonly text: string }[] {
+  let text = "";
+  return events
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => {
+      const [, count = "0", rest = ""] = /^(?:(\d{1,9}) )?(.*)$/s.exec(line.slice(macLength + 1)) ?? [];
+      text = text.slice(0, Number(count)) + rest;
+      return { mac: line.slice(0, macLength), text };
+    });
 }
 
 /** Under which an event is found: its workspace and its key. */

@@ -1,4 +1,3 @@
-import { timingSafeEqual } from "node:crypto";
 import { admit, invalidApiKey, planRequired, rateLimited } from "../../domain/admission.ts";
 import type { AuditAction, AuditEvent } from "../../domain/audit.ts";
 import { type Budget, type BudgetKind, type Charge, chargeBudget, limitOf } from "../../domain/budget.ts";
@@ -364,7 +363,7 @@ export function callHandler(
 /** Takes the same time wherever the two differ. */
 function isEqual(one: string, other: string): boolean {
   const [a, b] = [Buffer.from(one), Buffer.from(other)];
-  return a.length === b.length && timingSafeEqual(a, b);
+  return a.length === b.length && crypto.timingSafeEqual(a, b);
 }
 
 function refused(error: AppError): ReplyBody {

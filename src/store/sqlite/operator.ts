@@ -1,4 +1,3 @@
-import { timingSafeEqual } from "node:crypto";
 import { type AuditAction, type Author, auditEvent } from "../../domain/audit.ts";
 import { AppError } from "../../domain/error.ts";
 import type { Operator, OperatorRole } from "../../domain/operator.ts";
@@ -52,7 +51,7 @@ export function operatorTable(connection: Connection, audit: Pick<ReturnType<typ
   function findBy(credential: OperatorCredential, now: Date): Operator | null {
     const hash = "tokenHash" in credential ? credential.tokenHash : credential.sessionHash;
     const row = "tokenHash" in credential ? byToken.get(hash) : bySession.get(hash, now.getTime());
-    if (row === undefined || !timingSafeEqual(Buffer.from(row.hash), Buffer.from(hash))) return null;
+    if (row === undefined || !crypto.timingSafeEqual(Buffer.from(row.hash), Buffer.from(hash))) return null;
     return toOperator(row);
   }
 

@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
 import { envelopeText } from "../../domain/envelope.ts";
 import type { DataVersion, ScanFacts } from "../../domain/freshness.ts";
 import type { ScanId } from "../../domain/scan.ts";
+import { sha256Hex } from "../../domain/sha256.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
 import type { CompletedReply } from "../store.ts";
 import type { Connection } from "./driver.ts";
@@ -84,7 +84,7 @@ export function readyResultTable(connection: Connection) {
 /** The name is 128 bits of SHA-256 over all that must be equal for a result to count as current, in hexadecimal. */
 export function viewOf(workspaceId: WorkspaceId, data: DataVersion): View {
   const text = `${workspaceId} ${data.settingsFingerprint} ${data.corporaRevision}`;
-  const name = createHash("sha256").update(text).digest("hex").slice(0, nameLength);
+  const name = sha256Hex(text).slice(0, nameLength);
   return { data, name, seed: Bun.hash.wyhash(workspaceId) };
 }
 

@@ -46,9 +46,8 @@ type QueuedRow = {
   indicator_hash: string;
   claim_count: number;
 };
-type ClaimedRow = QueuedRow & {
+type ClaimedRow = Pick<QueuedRow, "id" | "workspace_id" | "indicator_hash" | "claim_count"> & {
   state: ScanState;
-  owner: string;
   settings_fingerprint: string | null;
   corpora_revision: string | null;
 };
@@ -82,6 +81,7 @@ export type FinishedRow = {
   is_partial: number;
 };
 
+const claimedColumns = "id, workspace_id, indicator_hash, claim_count, state, settings_fingerprint, corpora_revision";
 const factsColumns = "id, state, settings_fingerprint, corpora_revision, as_of, finished_at, is_partial";
 const runColumns = "source, outcome, finding_count, duration_ms, ended_at, error, missing, quota_left";
 
@@ -141,16 +141,18 @@ export function scanTable(
        settings_fingerprint = ?, corpora_revision = ? WHERE id = ?`,
   );
   const held = connection.prepare<[string, string, number], ClaimedRow>(
-    `SELECT * FROM scan WHERE id = ? AND owner = ? AND claim_count = ? AND lease_until IS NOT NULL`,
+    `SELECT ${claimedColumns} FROM scan WHERE id = ? AND owner = ? AND claim_count = ? AND lease_until IS NOT NULL`,
   );
   const extend = connection.prepare(
     "UPDATE scan SET lease_until = ? WHERE id = ? AND owner = ? AND claim_count = ? AND lease_until IS NOT NULL",
   );
   const setState = connection.prepare("UPDATE scan SET state = ? WHERE id = ?");
   const claimedBy = connection.prepare<[string], ClaimedRow>(
-    "SELECT * FROM scan WHERE lease_until IS NOT NULL AND owner = ?",
+    `SELECT ${claimedColumns} FROM scan WHERE lease_until IS NOT NULL AND owner = ?`,
   );
-  const claimedUntil = connection.prepare<[number], ClaimedRow>("SELECT * FROM scan WHERE lease_until <= ?");
+  const claimedUntil = connection.prepare<[number], ClaimedRow>(
+    `SELECT ${claimedColumns} FROM scan WHERE lease_until <= ?`,
+  );
   const requeue = connection.prepare(
     "UPDATE scan SET state = 'queued', owner = NULL, lease_until = NULL, claim_count = ? WHERE id = ?",
   );
@@ -165,6 +167,7 @@ export function scanTable(
   const saveRun = connection.prepare(
     `INSERT OR REPLACE INTO source_run (scan_id, ${runColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
+  const savedSources = connection.prepare<[string], string>("SELECT source FROM source_run WHERE scan_id = ?").pluck();
   const runsOf = connection.prepare<[string], RunRow>(
     `SELECT ${runColumns} FROM source_run WHERE scan_id = ? ORDER BY source`,
   );
@@ -310,11 +313,16 @@ export function scanTable(
       return takeOver(row, owner, leaseUntil, fingerprintOf);
     },
 
-    claim(request: ClaimRequest): ClaimedScan | null {
-      const workspace = nextWorkspace.get(request.afterWorkspaceId ?? "") ?? nextWorkspace.get("");
-      const row = workspace === undefined ? undefined : oldestQueued.get(workspace.workspace_id);
-      if (row === undefined) return null;
-      return takeOver(row, request.owner, request.leaseUntil, request.fingerprintOf);
+    claim({ owner, leaseUntil, afterWorkspaceId, maxCount, fingerprintOf }: ClaimRequest): ClaimedScan[] {
+      const claimed: ClaimedScan[] = [];
+      while (claimed.length < maxCount) {
+        const after = claimed.at(-1)?.workspace.id ?? afterWorkspaceId ?? "";
+        const workspace = nextWorkspace.get(after) ?? nextWorkspace.get("");
+        const row = workspace === undefined ? undefined : oldestQueued.get(workspace.workspace_id);
+        if (row === undefined) break;
+        claimed.push(takeOver(row, owner, leaseUntil, fingerprintOf));
+      }
+      return claimed;
     },
 
     extendLeases(claims: readonly Claim[], until: Date): Claim[] {
@@ -334,7 +342,7 @@ export function scanTable(
       const row = held.get(claimOf.scanId, claimOf.owner, claimOf.claimCount);
       if (row === undefined) return false;
       // Saved once only: another scan of this address may have heard a newer answer meanwhile.
-      const saved = new Set(runsOf.all(row.id).map(({ source }) => source));
+      const saved = new Set(savedSources.all(row.id));
       saveRuns(
         row,
         runs.filter(({ source }) => !saved.has(source)),

@@ -27,6 +27,7 @@ import { overviewTable } from "./overview.ts";
 import { paceTable } from "./pace.ts";
 import { readyResultTable } from "./ready-result.ts";
 import { scanTable } from "./scan.ts";
+import { shareTransactions } from "./shared-transaction.ts";
 import { sourceTable } from "./source.ts";
 import { workspaceTable } from "./workspace.ts";
 
@@ -44,32 +45,37 @@ const endOfTime = new Date(8.64e15);
 /** What a data directory holds: no database, an unfinished or a newer one, one to migrate first, or one to work with. */
 export type DatabaseState = "absent" | "unfinished" | "newer" | "older" | "ready";
 
+/** `secretCheck` as `create` was given it; null where none can be read. */
+export type FoundDatabase = { readonly state: DatabaseState; readonly secretCheck: string | null };
+
+const absent: FoundDatabase = { state: "absent", secretCheck: null };
+
 /** The port on better-sqlite3: one file in the data directory. */
 export class SqliteStore implements port.Store {
   readonly #connection: Connection;
   readonly #audit: ReturnType<typeof auditTable>;
-  readonly #operators: ReturnType<typeof operatorTable>;
-  readonly #sources: ReturnType<typeof sourceTable>;
-  readonly #workspaces: ReturnType<typeof workspaceTable>;
-  readonly #keys: ReturnType<typeof apiKeyTable>;
+  readonly #operators: () => ReturnType<typeof operatorTable>;
+  readonly #sources: () => ReturnType<typeof sourceTable>;
+  readonly #workspaces: () => ReturnType<typeof workspaceTable>;
+  readonly #keys: () => ReturnType<typeof apiKeyTable>;
   readonly #overview: ReturnType<typeof overviewTable>;
   readonly #scans: ReturnType<typeof scanTable>;
-  readonly #corpora: ReturnType<typeof corpusTable>;
-  readonly #pace: ReturnType<typeof paceTable>;
+  readonly #corpora: () => ReturnType<typeof corpusTable>;
+  readonly #pace: () => ReturnType<typeof paceTable>;
   readonly #calls: ReturnType<typeof callHandler>;
 
   private constructor(connection: Connection, auditKey: Uint8Array) {
     this.#connection = connection;
     this.#audit = auditTable(connection, auditKey);
-    this.#workspaces = workspaceTable(connection, this.#audit);
-    this.#operators = operatorTable(connection, this.#audit);
-    this.#keys = apiKeyTable(connection, this.#audit);
+    this.#workspaces = lazily(() => workspaceTable(connection, this.#audit));
+    this.#operators = lazily(() => operatorTable(connection, this.#audit));
+    this.#keys = lazily(() => apiKeyTable(connection, this.#audit));
     this.#overview = overviewTable(connection);
     const ready = readyResultTable(connection);
     this.#scans = scanTable(connection, ready, this.#overview);
-    this.#corpora = corpusTable(connection, this.#audit);
-    this.#sources = sourceTable(connection, this.#audit);
-    this.#pace = paceTable(connection);
+    this.#corpora = lazily(() => corpusTable(connection, this.#audit));
+    this.#sources = lazily(() => sourceTable(connection, this.#audit));
+    this.#pace = lazily(() => paceTable(connection));
     this.#calls = callHandler(connection, this.#scans, ready, this.#audit);
     becomeImpatient(connection);
   }
@@ -90,20 +96,11 @@ export class SqliteStore implements port.Store {
   }
 
   /** Looks at a data directory without changing it. */
-  static inspect(dataDir: string): { state: DatabaseState; secretCheck: string | null } {
-    if (!existsSync(databasePath(dataDir))) return { state: "absent", secretCheck: null };
+  static inspect(dataDir: string): FoundDatabase {
+    if (!existsSync(databasePath(dataDir))) return absent;
     const connection = openConnection(databasePath(dataDir), { mustExist: true });
     try {
-      const version = schemaVersion(connection);
-      if (version > currentVersion) return { state: "newer", secretCheck: null };
-      if (version === 0) return { state: "unfinished", secretCheck: null };
-      const property = connection.prepare<[], { value: string }>(
-        "SELECT value FROM property WHERE name = 'secret_check'",
-      );
-      // The first workspace is the last thing that the set-up writes.
-      const workspace = connection.prepare<[], { id: string }>("SELECT id FROM workspace LIMIT 1").get();
-      const state = workspace === undefined ? "unfinished" : version < currentVersion ? "older" : "ready";
-      return { state, secretCheck: property.get()?.value ?? null };
+      return inspect(connection);
     } finally {
       connection.close();
     }
@@ -115,7 +112,7 @@ export class SqliteStore implements port.Store {
     let connection: Connection | null = null;
     try {
       migrate(known);
-      connection = openConnection(databasePath(folder), { mustExist: true });
+      connection = openConnection(databasePath(folder), { mustExist: true, isAlone: true });
       return faultOf(connection, known);
     } catch (error) {
       if (error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_")) return error.message;
@@ -126,16 +123,34 @@ export class SqliteStore implements port.Store {
     }
   }
 
-  /** Opens the database of an initialised data directory, bringing its schema up to date first if it is older. */
-  static open(dataDir: string, auditKey: Uint8Array): SqliteStore {
-    const connection = openConnection(databasePath(dataDir), { mustExist: true });
-    migrate(connection);
-    return new SqliteStore(connection, auditKey);
+  /**
+   * Opens the database of an initialised data directory, bringing its schema up to date first if it is older. `admit`
+   * is shown what is there before anything changes: it returns the keys to work with, or throws. With `isAlone` nobody
+   * else may open it meanwhile.
+   */
+  static open<Keys extends { readonly audit: Uint8Array }>(
+    dataDir: string,
+    admit: (found: FoundDatabase) => Keys,
+    { isAlone = false } = {},
+  ): { store: SqliteStore; keys: Keys } {
+    if (!existsSync(databasePath(dataDir))) admit(absent);
+    const connection = openConnection(databasePath(dataDir), { mustExist: true, isAlone });
+    try {
+      const keys = admit(inspect(connection));
+      migrate(connection);
+      return { store: new SqliteStore(connection, keys.audit), keys };
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
   }
 
   #write<Result>(work: () => Result): Promise<Result> {
     return transactPatiently(this.#connection, "immediate", patient, work);
   }
+
+  /** For what many scans write at the same time. */
+  readonly #writeTogether = shareTransactions((work) => this.#write(work));
 
   #read<Result>(work: () => Result): Promise<Result> {
     return transactPatiently(this.#connection, "deferred", patient, work);
@@ -157,8 +172,8 @@ export class SqliteStore implements port.Store {
     return asUnavailable(this.#read(() => this.#calls.handle(calls, rules, fault)));
   }
 
-  claimScan(request: port.ClaimRequest): Promise<ClaimedScan | null> {
-    return this.#write(() => this.#scans.claim(request));
+  claimScans(request: port.ClaimRequest): Promise<ClaimedScan[]> {
+    return this.#writeTogether(() => this.#scans.claim(request));
   }
 
   extendLeases(claims: readonly Claim[], until: Date): Promise<Claim[]> {
@@ -166,11 +181,11 @@ export class SqliteStore implements port.Store {
   }
 
   saveRuns(claim: Claim, runs: readonly SourceRun[], nextState: UnfinishedState): Promise<boolean> {
-    return this.#write(() => this.#scans.saveRuns(claim, runs, nextState));
+    return this.#writeTogether(() => this.#scans.saveRuns(claim, runs, nextState));
   }
 
   settleScan(settlement: port.Settlement): Promise<boolean> {
-    return this.#write(() => this.#scans.settle(settlement));
+    return this.#writeTogether(() => this.#scans.settle(settlement));
   }
 
   requeueScans(
@@ -189,66 +204,66 @@ export class SqliteStore implements port.Store {
   }
 
   insertKey(workspaceId: WorkspaceId, key: port.NewApiKey, by: Author): Promise<ApiKey> {
-    return this.#write(() => this.#keys.insert(workspaceId, key, by));
+    return this.#write(() => this.#keys().insert(workspaceId, key, by));
   }
 
   rotateKey(workspaceId: WorkspaceId, keyId: string, next: port.NextApiKey, by: Author): Promise<ApiKey | null> {
-    return this.#write(() => this.#keys.rotate(workspaceId, keyId, next, by));
+    return this.#write(() => this.#keys().rotate(workspaceId, keyId, next, by));
   }
 
   revokeKey(workspaceId: WorkspaceId, keyId: string, by: Author): Promise<ApiKey | null> {
-    return this.#write(() => this.#keys.revoke(workspaceId, keyId, by));
+    return this.#write(() => this.#keys().revoke(workspaceId, keyId, by));
   }
 
   findKey(workspaceId: WorkspaceId, keyId: string): Promise<ApiKey | null> {
-    return this.#read(() => this.#keys.find(workspaceId, keyId));
+    return this.#read(() => this.#keys().find(workspaceId, keyId));
   }
 
   listKeys(workspaceId: WorkspaceId, page: port.KeyPage): Promise<port.Page<ApiKey>> {
-    return this.#read(() => this.#keys.list(workspaceId, page));
+    return this.#read(() => this.#keys().list(workspaceId, page));
   }
 
   insertWorkspace(workspace: Workspace, firstOperator: port.NewOperator | null, by: Author): Promise<void> {
     return this.#write(() => {
-      this.#workspaces.insert(workspace, by);
-      if (firstOperator !== null) this.#operators.insert(firstOperator, by);
+      this.#workspaces().insert(workspace, by);
+      if (firstOperator !== null) this.#operators().insert(firstOperator, by);
     });
   }
 
   changeWorkspace(id: WorkspaceId, change: port.WorkspaceChange, by: Author): Promise<Workspace> {
-    return this.#write(() => this.#workspaces.change(id, change, by));
+    return this.#write(() => this.#workspaces().change(id, change, by));
   }
 
   findWorkspace(idOrName: string): Promise<Workspace | null> {
-    return this.#read(() => this.#workspaces.find(idOrName));
+    return this.#read(() => this.#workspaces().find(idOrName));
   }
 
   listWorkspaces(): Promise<Workspace[]> {
-    return this.#read(() => this.#workspaces.list());
+    return this.#read(() => this.#workspaces().list());
   }
 
   insertOperator(operator: port.NewOperator, by: Author): Promise<Operator> {
-    return this.#write(() => this.#operators.insert(operator, by));
+    return this.#write(() => this.#operators().insert(operator, by));
   }
 
   revokeOperator(workspaceId: WorkspaceId, id: string, by: Author): Promise<Operator | null> {
-    return this.#write(() => this.#operators.revoke(workspaceId, id, by));
+    return this.#write(() => this.#operators().revoke(workspaceId, id, by));
   }
 
   listOperators(workspaceId: WorkspaceId): Promise<Operator[]> {
-    return this.#read(() => this.#operators.list(workspaceId));
+    return this.#read(() => this.#operators().list(workspaceId));
   }
 
   findOperator(credential: port.OperatorCredential, now: Date): Promise<Operator | null> {
-    return this.#read(() => this.#operators.findBy(credential, now));
+    return this.#read(() => this.#operators().findBy(credential, now));
   }
 
   startSession(session: port.NewSession, by: Author): Promise<void> {
-    return this.#write(() => this.#operators.startSession(session, by));
+    return this.#write(() => this.#operators().startSession(session, by));
   }
 
   endSession(sessionHash: string, by: Author): Promise<boolean> {
-    return this.#write(() => this.#operators.endSession(sessionHash, by));
+    return this.#write(() => this.#operators().endSession(sessionHash, by));
   }
 
   appendEvents(events: readonly AuditEvent[]): Promise<void> {
@@ -269,28 +284,28 @@ export class SqliteStore implements port.Store {
   }
 
   noteSources(fingerprints: ReadonlyMap<string, string>, by: Author): Promise<void> {
-    return this.#write(() => this.#sources.note(fingerprints, by));
+    return this.#write(() => this.#sources().note(fingerprints, by));
   }
 
   listCorpora(): Promise<port.Corpus[]> {
-    return this.#read(() => this.#corpora.list());
+    return this.#read(() => this.#corpora().list());
   }
 
   publishImport(publication: port.Publication, by: Author): Promise<"published" | "already_imported"> {
-    return this.#write(() => this.#corpora.publish(publication, by));
+    return this.#write(() => this.#corpora().publish(publication, by));
   }
 
   removeCorpus(name: string, revision: string, by: Author): Promise<boolean> {
-    return this.#write(() => this.#corpora.remove(name, revision, by));
+    return this.#write(() => this.#corpora().remove(name, revision, by));
   }
 
   replaceSegments(replacement: port.SegmentReplacement): Promise<boolean> {
-    return this.#write(() => this.#corpora.replaceSegments(replacement));
+    return this.#write(() => this.#corpora().replaceSegments(replacement));
   }
 
   async forget({ indicatorHash, corpusHash }: port.Forgetting, by: Author): Promise<void> {
     await this.#write(() => {
-      this.#corpora.forget(corpusHash, by.at);
+      this.#corpora().forget(corpusHash, by.at);
       this.#scans.forget(indicatorHash);
       this.#audit.append([auditEvent(by, "corpus.forgotten", { indicatorHmac: indicatorHash })]);
     });
@@ -298,19 +313,19 @@ export class SqliteStore implements port.Store {
   }
 
   isForgotten(corpusHash: string): Promise<boolean> {
-    return this.#read(() => this.#corpora.isForgotten(corpusHash));
+    return this.#read(() => this.#corpora().isForgotten(corpusHash));
   }
 
   listForgotten(): Promise<string[]> {
-    return this.#read(() => this.#corpora.listForgotten());
+    return this.#read(() => this.#corpora().listForgotten());
   }
 
   takeSlot(source: string, pace: port.Pace | null, notAfter: Date, now: Date): Promise<Date | null> {
-    return this.#write(() => this.#pace.takeSlot(source, pace, notAfter, now));
+    return this.#writeTogether(() => this.#pace().takeSlot(source, pace, notAfter, now));
   }
 
   pauseSource(source: string, until: Date): Promise<void> {
-    return this.#write(() => this.#pace.pause(source, until));
+    return this.#write(() => this.#pace().pause(source, until));
   }
 
   lastSourceRuns(): Promise<port.SourceRunRecord[]> {
@@ -332,7 +347,7 @@ export class SqliteStore implements port.Store {
   settleRestored(detail: string, by: Author): Promise<void> {
     return this.#write(() => {
       // A session that was ended after the copy must not come back.
-      this.#operators.endAllSessions();
+      this.#operators().endAllSessions();
       // Whoever ran these scans does so no more; it is no fault of theirs.
       this.#scans.requeue({ leaseOverAt: endOfTime }, false, by.at);
       this.#audit.append([auditEvent(by, "audit.restored", { detail })]);
@@ -346,4 +361,24 @@ export class SqliteStore implements port.Store {
 
 function databasePath(dataDir: string): string {
   return join(dataDir, fileName);
+}
+
+function inspect(connection: Connection): FoundDatabase {
+  const version = schemaVersion(connection);
+  if (version > currentVersion) return { state: "newer", secretCheck: null };
+  if (version === 0) return { state: "unfinished", secretCheck: null };
+  const property = connection.prepare<[], { value: string }>("SELECT value FROM property WHERE name = 'secret_check'");
+  // The first workspace is the last thing that the set-up writes.
+  const workspace = connection.prepare<[], { id: string }>("SELECT id FROM workspace LIMIT 1").get();
+  const state = workspace === undefined ? "unfinished" : version < currentVersion ? "older" : "ready";
+  return { state, secretCheck: property.get()?.value ?? null };
+}
+
+/** For tables that a start does not need: preparing all statements of all tables takes longer than opening the file. */
+function lazily<Table>(open: () => Table): () => Table {
+  let table: Table | null = null;
+  return () => {
+    table ??= open();
+    return table;
+  };
 }

@@ -18,14 +18,17 @@ const id = "8f14e45f-ceea-467d-9a3f-2b4c1d0e7a12" as ScanId;
 test("a miss, a running and a failed scan answer with the published bodies", async () => {
   const service = await openTestService({ app: { newScanId: () => id } });
   const { enrich, get } = socClient(service.respond, service.tenant.token);
-  const ended = Promise.withResolvers<never>();
-  const source = inventedSource("alpha", () => ended.promise);
+  const ended = Promise.withResolvers<void>();
+  const source = inventedSource("alpha", async () => {
+    await ended.promise;
+    throw new SourceError("timeout", "no answer");
+  });
   service.sources.splice(0, service.sources.length, source);
 
   expect(await (await enrich("jane.doe@acme.com")).text()).toBe(published("accepted"));
   const unfinished = await (await get(`/${id}`)).text();
   expect(unfinished.replace(/"(?:queued|scanning)"/, '"running"')).toBe(published("running"));
-  ended.reject(new SourceError("timeout", "no answer"));
+  ended.resolve();
   await service.runner.whenSettled(id, 10_000, new AbortController().signal);
   expect(await (await get(`/${id}`)).text()).toBe(published("failed"));
 });

@@ -1,0 +1,180 @@
+import type { Client } from "undici/index.js";
+import { SourceError } from "../domain/error.ts";
+import type { Connected } from "./connection.ts";
+
+/** HTTP/1.1 on one open connection, one request after the other. */
+export type HttpConnection = {
+  /**
+   * Throws `SourceError`: `Unanswered` when the connection is closed before the first byte of the answer, `unreachable`
+   * when within its head, `bad_answer` for a broken head or body, `too_large`, `internal` when the request cannot be
+   * sent; or what `checkHead` throws, or the reason of `signal`. After any of them the connection is of no more use.
+   */
+  readonly ask: (question: Question) => Promise<RawAnswer>;
+  /** True while it may be asked again: no side has closed it or said that it will, and it is not too old. */
+  readonly isReusable: () => boolean;
+  /** Calls `listener` when it is closed, by whichever side. */
+  readonly onClose: (listener: () => void) => void;
+  readonly close: () => Promise<void>;
+};
+
+export type Question = {
+  readonly method: "GET" | "POST";
+  /** As it stands in the request line. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | null;
+  /** Cap on the body as it is received, in bytes. */
+  readonly maxBytes: number;
+  readonly signal: AbortSignal;
+  /** Gets the status before the body is read. */
+  readonly checkHead: (status: number) => void;
+};
+
+export type RawAnswer = {
+  readonly status: number;
+  /** Lower-case names; the last value of a repeated one. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The body as it was received, compressed or not. */
+  readonly body: Buffer;
+};
+
+/** Nothing of an answer was received, so the request may be sent once more where that does no harm. */
+export class Unanswered extends SourceError {
+  constructor(host: string) {
+    super("unreachable", `${host}: closed before it answered`);
+  }
+}
+
+/** Loaded with the first connection: an appliance in an air gap never does, and saves a quarter of its memory. */
+const loadUndici = () => import("undici/index.js");
+type Undici = Awaited<ReturnType<typeof loadUndici>>;
+
+/** How long a connection is of use, in milliseconds. */
+export type ConnectionLife = {
+  /** Without a request it is closed after this, or earlier where the upstream says in `Keep-Alive` that it will do so. */
+  readonly idleMs: number;
+  /** After this it takes no more requests, so that a name is resolved and checked anew, and a certificate too. */
+  readonly maxAgeMs: number;
+};
+
+/** Speaks HTTP on a socket that is open already, and on no other. */
+export async function speakHttp(connected: Connected, url: URL, life: ConnectionLife): Promise<HttpConnection> {
+  const undici = await loadUndici();
+  const client = clientOn(undici, connected, url.origin, life.idleMs);
+  const reusableUntil = performance.now() + life.maxAgeMs;
+
+  async function close(): Promise<void> {
+    connected.destroy();
+    await client.destroy();
+  }
+
+  return {
+    ask({ method, path, headers, body, maxBytes, signal, checkHead }) {
+      if (signal.aborted) return Promise.reject(signal.reason);
+      const { promise, resolve, reject } = Promise.withResolvers<RawAnswer>();
+      const chunks: Buffer[] = [];
+      let sizeBytes = 0;
+      let hasBegun = false;
+      let head: Omit<RawAnswer, "body"> | null = null;
+      const giveUp = () => {
+        reject(signal.reason);
+        void close();
+      };
+      signal.addEventListener("abort", giveUp, { once: true });
+      client.dispatch(
+        { method, path, headers, body },
+        {
+          onRequestStart() {},
+          onResponseStarted() {
+            hasBegun = true;
+          },
+          onResponseStart(_controller, status, received) {
+            if (status < 200) return;
+            checkHead(status);
+            head = { status, headers: lastValues(received) };
+          },
+          onResponseData(_controller, chunk) {
+            sizeBytes += chunk.length;
+            if (sizeBytes > maxBytes) throw tooLarge(url, maxBytes);
+            chunks.push(chunk);
+          },
+          onResponseEnd() {
+            signal.removeEventListener("abort", giveUp);
+            if (head === null) reject(new SourceError("internal", `${url.host}: an answer without a head`));
+            else resolve({ ...head, body: Buffer.concat(chunks) });
+          },
+          onResponseError(_controller, error) {
+            signal.removeEventListener("abort", giveUp);
+            if (error instanceof SourceError) reject(error);
+            else if (head !== null) reject(new SourceError("bad_answer", `${url.host}: the answer broke off`));
+            else reject(failureBeforeHead(undici, error, url, hasBegun));
+          },
+        },
+      );
+      return promise;
+    },
+    onClose: (listener) => void connected.once("close", listener),
+    isReusable: () => !connected.destroyed && performance.now() < reusableUntil,
+    close,
+  };
+}
+
+export function tooLarge(url: URL, maxBytes: number): SourceError {
+  return new SourceError("too_large", `${url.host}: more than ${maxBytes} bytes`);
+}
+
+/** Asks a proxy for a tunnel to `host:port`. Returns its status: after a 200 the socket is the tunnel. */
+export async function askForTunnel(
+  socket: Connected,
+  proxy: { readonly url: URL; readonly headers: Readonly<Record<string, string>> },
+  target: string,
+  signal: AbortSignal,
+): Promise<number> {
+  const undici = await loadUndici();
+  const client = clientOn(undici, socket, proxy.url.origin, 1);
+  try {
+    return (await client.connect({ path: target, headers: proxy.headers, signal })).statusCode;
+  } catch (error) {
+    throw failureBeforeHead(undici, error, proxy.url, true);
+  }
+}
+
+/** undici on a socket that is open already. Asking for a second one fails: what is sent is sent on this one. */
+function clientOn({ Client }: Undici, connected: Connected, origin: string, idleMs: number): Client {
+  let isTaken = false;
+  return new Client(origin, {
+    // Not called back at once: undici 8 waits for ever when its connector answers within the call.
+    connect: (_options, callback) =>
+      queueMicrotask(() => {
+        if (isTaken) return callback(new Error("the connection was closed"), null);
+        isTaken = true;
+        callback(null, connected);
+      }),
+    keepAliveTimeout: idleMs,
+    keepAliveMaxTimeout: idleMs,
+    // The caller's signal is the only clock.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  });
+}
+
+/** Nothing of a message of undici is repeated, only codes: a message might quote what was sent. */
+function failureBeforeHead({ errors }: Undici, error: unknown, url: URL, hasBegun: boolean): SourceError {
+  if (error instanceof errors.InvalidArgumentError) {
+    return new SourceError("internal", `${url.host}: the request cannot be sent`);
+  }
+  if (error instanceof errors.HTTPParserError && error.message.includes("(Expected HTTP/")) {
+    return new SourceError("unreachable", `${url.host}: does not speak HTTP`);
+  }
+  const isBrokenHead =
+    error instanceof errors.HeadersOverflowError ||
+    error instanceof errors.ResponseContentLengthMismatchError ||
+    error instanceof errors.HTTPParserError;
+  if (isBrokenHead) return new SourceError("bad_answer", `${url.host}: broken response head`);
+  if (hasBegun) return new SourceError("unreachable", `${url.host}: closed before it answered`);
+  return new Unanswered(url.host);
+}
+
+function lastValues(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value].flat().at(-1) ?? ""]));
+}
