@@ -91,7 +91,7 @@ async function restoreInto(
   const firstMade = mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   let isDone = false;
   try {
-    const workplace = openWorkplace(join(dataDir, tools.unfinished), tools.takeLock);
+    const workplace = await openWorkplace(join(dataDir, tools.unfinished), tools.takeLock);
     try {
       // Another restore may have finished meanwhile.
       tools.checkUnused();

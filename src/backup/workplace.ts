@@ -15,11 +15,8 @@ export const lockName = "lock";
  * Makes a folder and locks it. What a killed process left in one of that name is removed. Throws `BackupError` when
  * another process works there (`failed`) or the folder is none of ours (`refused`), and errors of the system.
  */
-export function openWorkplace(path: string, takeLock: TakeLock): Workplace {
-  if (!isMade(path) && !isOurs(path)) {
-    throw new BackupError("refused", `${path} is in the way; it is not what a backup or restore left behind`);
-  }
-  const lock = takeLock(join(path, lockName));
+export async function openWorkplace(path: string, takeLock: TakeLock): Promise<Workplace> {
+  const lock = await lockFolder(path, takeLock);
   if (lock === null) throw new BackupError("failed", `another backup or restore works in ${path}`);
   for (const name of readdirSync(path)) {
     if (!name.startsWith(lockName)) rmSync(join(path, name), { recursive: true, force: true });
@@ -31,6 +28,21 @@ export function openWorkplace(path: string, takeLock: TakeLock): Workplace {
       lock.release();
     },
   };
+}
+
+/** Of two that ask at the same moment none may get the lock, so each asks again after a time of its own. */
+const [tries, leastPauseMs, pauses] = [8, 5, 31];
+
+async function lockFolder(path: string, takeLock: TakeLock): Promise<ReturnType<TakeLock>> {
+  for (let left = tries; left > 0; left -= 1) {
+    if (!isMade(path) && !isOurs(path)) {
+      throw new BackupError("refused", `${path} is in the way; it is not what a backup or restore left behind`);
+    }
+    const lock = takeLock(join(path, lockName));
+    if (lock !== null) return lock;
+    await Bun.sleep(leastPauseMs + (process.pid % pauses));
+  }
+  return null;
 }
 
 function isMade(path: string): boolean {

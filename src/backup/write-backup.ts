@@ -69,7 +69,7 @@ const archiveName = "backup.tar";
 export async function writeBackup(file: string, tools: BackupTools): Promise<BackupReport> {
   try {
     refuseTarget(file, tools.dataDir);
-    const workplace = openWorkplace(`${file}.unfinished`, tools.takeLock);
+    const workplace = await openWorkplace(`${file}.unfinished`, tools.takeLock);
     try {
       return await writeIn(workplace.path, file, tools);
     } finally {

@@ -15,43 +15,53 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true }));
 
-test("it is its owner's alone, and gone with all that is in it when it is removed", () => {
-  const workplace = openOne();
+test("it is its owner's alone, and gone with all that is in it when it is removed", async () => {
+  const workplace = await openOne();
   expect(statSync(path()).mode & 0o777).toBe(0o700);
   writeFileSync(join(workplace.path, "half"), "x");
   workplace.remove();
   expect(readdirSync(folder)).toEqual([]);
 });
 
-test("what a killed process left is removed", () => {
+test("what a killed process left is removed", async () => {
   mkdirSync(join(path(), "corpora"), { recursive: true });
   for (const name of ["lock", "xpose.db", "corpora/one.seg"]) writeFileSync(join(path(), name), "");
-  const workplace = openOne();
+  const workplace = await openOne();
   expect(readdirSync(path()).filter((name) => !name.startsWith("lock"))).toEqual([]);
   workplace.remove();
 });
 
-test("nobody else works there meanwhile", () => {
-  const workplace = openOne();
+test("nobody else works there meanwhile", async () => {
+  const workplace = await openOne();
   writeFileSync(join(path(), "half"), "x");
-  expect(openOne).toThrow(expect.objectContaining({ kind: "failed" }));
+  await expect(openOne()).rejects.toThrow(expect.objectContaining({ kind: "failed" }));
   expect(existsSync(join(path(), "half"))).toBe(true);
   workplace.remove();
 });
 
-test("a folder with something else in it, a link and a file are left alone", () => {
+test("when both of two are turned away at the same moment, one gets it with its next try", async () => {
+  let tryCount = 0;
+  const workplace = await openWorkplace(path(), (file) => {
+    tryCount += 1;
+    return tryCount === 1 ? null : takeLock(file, "exclusive");
+  });
+  expect(tryCount).toBe(2);
+  workplace.remove();
+});
+
+test("a folder with something else in it, a link and a file are left alone", async () => {
   const other = join(folder, "other");
   mkdirSync(other);
   writeFileSync(join(other, "lock"), "");
   writeFileSync(join(other, "mine"), "x");
   symlinkSync(other, path());
-  expect(openOne).toThrow(expect.objectContaining({ kind: "refused" }));
+  await expect(openOne()).rejects.toThrow(expect.objectContaining({ kind: "refused" }));
   rmSync(path());
   writeFileSync(path(), "x");
-  expect(openOne).toThrow(expect.objectContaining({ kind: "refused" }));
+  await expect(openOne()).rejects.toThrow(expect.objectContaining({ kind: "refused" }));
   rmSync(path());
   mkdirSync(path());
   writeFileSync(join(path(), "mine"), "x");
-  expect(openOne).toThrow(expect.objectContaining({ kind: "refused" }));
+  await expect(openOne()).rejects.toThrow(expect.objectContaining({ kind: "refused" }));
   expect([readdirSync(path()), readdirSync(other).sort()]).toEqual([["mine"], ["lock", "mine"]]);
 });
