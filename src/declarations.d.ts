@@ -46,11 +46,18 @@ declare module "better-sqlite3/linux-x64" {
   }
   export default class Database {
     constructor(path: string, options?: { readonly?: boolean; fileMustExist?: boolean; timeout?: number });
+    /** The path that it was opened with. */
+    readonly name: string;
     readonly open: boolean;
     readonly inTransaction: boolean;
     prepare<Parameters extends Values = Value[], Row = unknown>(sql: string): Statement<Parameters, Row>;
     exec(sql: string): this;
     pragma(sql: string, options?: { simple?: boolean }): unknown;
+    /** Copies into a file; `progress` returns how many pages the next step copies. */
+    backup(
+      path: string,
+      options: { progress: (state: { totalPages: number; remainingPages: number }) => number },
+    ): Promise<unknown>;
     close(): this;
   }
   export class SqliteError extends Error {

@@ -6,10 +6,12 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { BackupError } from "./backup/error.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { openLibrary } from "./corpus/library.ts";
 import { type DerivedKeys, deriveKeys, keyedHash } from "./domain/keyed-hash.ts";
@@ -23,6 +25,7 @@ import { sourceKinds } from "./sources/registry.ts";
 import type { SourceKind } from "./sources/source.ts";
 import { openSourceSet, type SourceSet } from "./sources/source-set.ts";
 import { type Lock, takeLock } from "./store/sqlite/lock.ts";
+import { currentVersion } from "./store/sqlite/migrate.ts";
 import { type FoundDatabase, SqliteStore } from "./store/sqlite/store.ts";
 import type { Store } from "./store/store.ts";
 import { version } from "./version.ts";
@@ -74,14 +77,8 @@ type Place = Pick<Config, "dataDir" | "secretFile" | "isSecretInDataDir" | "isSe
 export function createDataDir(config: Place, randomBytes: (count: number) => Uint8Array): OpenStore {
   const { dataDir, secretFile } = config;
   return reaching(dataDir, () => {
-    SqliteStore.inMemory(new Uint8Array(32)).close();
-    if (statSync(dataDir, { throwIfNoEntry: false })?.isDirectory() === false) {
-      throw new DataDirError("refused", `${dataDir} exists and is no directory`);
-    }
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    if (readdirSync(dataDir).some((name) => name !== "lost+found" && !isUnpackedLibrary(dataDir, name))) {
-      throw new DataDirError("refused", `${dataDir} is not empty; xpose init wants an empty directory or a new one`);
-    }
+    loadLibrary();
+    mkdirSync(checkedUnused(dataDir, "init"), { recursive: true, mode: 0o700 });
     chmodSync(dataDir, 0o700);
     if (!existsSync(secretFile)) {
       writeFileSync(secretFile, `${Buffer.from(randomBytes(32)).toString("hex")}\n`, { mode: 0o600, flag: "wx" });
@@ -105,6 +102,75 @@ export function openStore(config: Place, role: "service" | "command"): OpenStore
   });
 }
 
+/** The schema of databases that this program writes; it reads older ones too. */
+export const schemaVersion = currentVersion;
+
+/** Excludes other processes as long as this one lives, or until it is released; null when one is ahead. */
+export function takeExclusiveLock(path: string): Lock | null {
+  return takeLock(path, "exclusive");
+}
+
+/**
+ * The keys of a data directory that is to be restored. `secret` is the text that the backup holds; without one the secret
+ * must lie where the configuration says. Throws `DataDirError` `refused` when it cannot be had, or is another one than
+ * that of the configuration.
+ */
+export function restoredKeys(config: Place, secret: string | null): DerivedKeys {
+  const { dataDir, secretFile, isSecretInDataDir } = config;
+  return reaching(dataDir, () => {
+    loadLibrary();
+    if (secret === null && isSecretInDataDir) {
+      const message = "the backup holds no secret, because it lay outside the data directory; set secret_file to it";
+      throw new DataDirError("refused", message);
+    }
+    const given = isSecretInDataDir || (secret !== null && !existsSync(secretFile)) ? null : readSecret(config);
+    const held = secret === null ? given : secretFrom(secret);
+    if (held === null) throw new DataDirError("refused", "the backup does not hold a secret of 64 hex digits");
+    if (given !== null && !given.equals(held)) {
+      throw new DataDirError("refused", `the secret in ${secretFile} is another one than that of the backup`);
+    }
+    return deriveKeys(held);
+  });
+}
+
+/**
+ * Checks in full a database that was copied to a folder, and opens it, brought up to date. Throws `BackupError` `failed`
+ * when it is damaged or belongs to another secret.
+ */
+export function openCopiedDatabase(folder: string, keys: DerivedKeys): Store {
+  return reaching(folder, () => {
+    const fault = SqliteStore.faultIn(folder);
+    if (fault !== null) throw new BackupError("failed", `the database is damaged: ${fault}`);
+    const admitCopy = ({ state, secretCheck: expected }: FoundDatabase): DerivedKeys => {
+      if ((state === "ready" || state === "older") && expected === secretCheck(keys)) return keys;
+      throw new BackupError("failed", "the database is not one of this secret and version");
+    };
+    return SqliteStore.open(folder, admitCopy, { isAlone: true }).store;
+  });
+}
+
+/**
+ * Returns a data directory that is not there or empty; `lost+found` and what is left of a killed restore do not count.
+ * Throws `DataDirError` `refused` for another one.
+ */
+export function checkedUnused(dataDir: string, command: "init" | "restore"): string {
+  const found = statSync(dataDir, { throwIfNoEntry: false });
+  if (found?.isDirectory() === false) throw new DataDirError("refused", `${dataDir} exists and is no directory`);
+  const names = found === undefined ? [] : readdirSync(dataDir);
+  const ignored = ["lost+found", ...(command === "restore" ? [unfinishedRestore] : [])];
+  if (names.every((name) => ignored.includes(name) || isUnpackedLibrary(dataDir, name))) return dataDir;
+  if (names.includes(unfinishedRestore) && SqliteStore.inspect(dataDir).state === "absent") {
+    throw new DataDirError("refused", `${dataDir} is half restored; empty it and run xpose restore again`);
+  }
+  const want = `xpose ${command} wants an empty directory or a new one`;
+  throw new DataDirError("refused", `${dataDir} is not empty; ${want}`);
+}
+
+/** The library says only when it is first used that the system does not let it run. */
+function loadLibrary(): void {
+  SqliteStore.inMemory(new Uint8Array(32)).close();
+}
+
 /**
  * The keys of a data directory that may be opened for `role`; the service has its lock then. Throws `DataDirError`, with
  * what is wrong and what to do.
@@ -115,6 +181,9 @@ function admit(
   { state, secretCheck: expected }: FoundDatabase,
 ): DerivedKeys {
   const { dataDir } = config;
+  if (state === "absent" && existsSync(join(dataDir, unfinishedRestore))) {
+    throw new DataDirError("refused", `${dataDir} is half restored; empty it and run xpose restore again`);
+  }
   if (state === "absent" && !isBegun(dataDir)) {
     throw new DataDirError("uninitialised", `${dataDir} is not initialised; run xpose init --data-dir ${dataDir}`);
   }
@@ -137,6 +206,8 @@ function admit(
   if (role === "service" && takeLock(join(dataDir, serviceLock), "exclusive") === null) {
     throw new DataDirError("inaccessible", `another xpose serve runs on ${dataDir}`);
   }
+  // A restore that was killed at its very end, when all was in its place.
+  if (role === "service") rmSync(join(dataDir, unfinishedRestore), { recursive: true, force: true });
   return keys;
 }
 
@@ -255,17 +326,25 @@ function openOutboundClient({ proxy, noProxy, caFile }: Config["outbound"]) {
 
 const corporaFolder = "corpora";
 const serviceLock = "service.lock";
+/** Holds what a restore has not finished. */
+export const unfinishedRestore = "restore.unfinished";
 /** Private homes of programs that sources run. */
 const temporaryFolder = "tmp";
 /** Where programs that sources run are looked for: the same whoever starts xpose. */
 const programPath = "/usr/local/bin:/usr/bin:/bin";
 
-function opened({ dataDir, secretFile, isSecretCredential }: Place, store: Store, keys: DerivedKeys): OpenStore {
+/** See `OpenStore`. */
+export function headFileOf({ dataDir, secretFile, isSecretCredential }: Place): string {
+  return join(isSecretCredential ? dataDir : dirname(secretFile), "audit.head");
+}
+
+function opened(place: Place, store: Store, keys: DerivedKeys): OpenStore {
+  const { dataDir } = place;
   return {
     store,
     keys,
     corporaDir: join(dataDir, corporaFolder),
-    headFile: join(isSecretCredential ? dataDir : dirname(secretFile), "audit.head"),
+    headFile: headFileOf(place),
     lockCorpora: (mode) => takeLock(join(dataDir, "corpora.lock"), mode),
   };
 }
@@ -281,15 +360,20 @@ function isBegun(dataDir: string): boolean {
 }
 
 /** 32 bytes, written as 64 hex digits. */
-function readSecret({ secretFile, dataDir, isSecretInDataDir }: Place): Uint8Array {
+function readSecret({ secretFile, dataDir, isSecretInDataDir }: Place): Buffer {
   if (isSecretInDataDir && !existsSync(secretFile)) {
     throw new DataDirError("refused", `${secretFile} is missing; ${dataDir} cannot be read without its secret`);
   }
   const text = isSecretInDataDir ? readFileSync(secretFile, "utf8") : readGivenSecret(secretFile);
-  if (/^[0-9a-f]{64}$/i.test(text.trim())) return Buffer.from(text.trim(), "hex");
+  const secret = secretFrom(text);
+  if (secret !== null) return secret;
   if (!isSecretInDataDir)
     throw new ConfigError("secret_file", "got (hidden), want a file with a secret of 64 hex digits");
   throw new DataDirError("refused", `${secretFile} does not hold a secret of 64 hex digits`);
+}
+
+function secretFrom(text: string): Buffer | null {
+  return /^[0-9a-f]{64}$/i.test(text.trim()) ? Buffer.from(text.trim(), "hex") : null;
 }
 
 function readGivenSecret(secretFile: string): string {
@@ -310,7 +394,8 @@ function reaching<Result>(dataDir: string, work: () => Result): Result {
   try {
     return work();
   } catch (error) {
-    if (error instanceof DataDirError || error instanceof ConfigError || !(error instanceof Error)) throw error;
+    const isOurs = error instanceof DataDirError || error instanceof ConfigError || error instanceof BackupError;
+    if (isOurs || !(error instanceof Error)) throw error;
     const code = "code" in error && typeof error.code === "string" ? error.code : null;
     if (code === null) throw error;
     if (code === "ERR_DLOPEN_FAILED") throw new LibraryError(dataDir, { cause: error });

@@ -68,6 +68,13 @@ export async function keepAuditHead({ store, headFile }: Pick<OpenStore, "store"
   if (problem !== null) writeSync(2, `warning: the head of the audit trail is not kept in ${headFile}: ${problem}\n`);
 }
 
+/** Aborts when the command is told to stop, so that it can clean up first. */
+export function abortOnSignal(): AbortSignal {
+  const abort = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => abort.abort(new Error("interrupted")));
+  return abort.signal;
+}
+
 /**
  * Root becomes the owner of the data directory before anything in it is opened: a file that root creates there is one
  * that the service can no longer write.

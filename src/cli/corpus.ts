@@ -5,6 +5,7 @@ import { forgetIndicator } from "../corpus/forget.ts";
 import { type FormatName, formatNames } from "../corpus/formats/format.ts";
 import { type ImportReport, importCorpus } from "../corpus/import.ts";
 import { liveSegments, mergeCorpora } from "../corpus/merge-corpora.ts";
+import { takeSharedLock } from "../corpus/shared-lock.ts";
 import { stepBack } from "../corpus/step-back.ts";
 import { verifyCorpora } from "../corpus/verify.ts";
 import { mergeInWorker, openWorkerLane } from "../corpus/worker-lane.ts";
@@ -12,7 +13,7 @@ import type { CorpusImport } from "../domain/corpus.ts";
 import { parseEmail } from "../domain/email.ts";
 import { severities } from "../domain/finding.ts";
 import type { OpenStore } from "../wiring.ts";
-import { commandAuthor, entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
+import { abortOnSignal, commandAuthor, entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { type Output, printResult, table } from "./output.ts";
 import { drawProgress } from "./progress.ts";
@@ -217,11 +218,9 @@ async function importFile(
   output: Output,
 ): Promise<void> {
   const { store, keys, corporaDir, lockCorpora } = open;
-  const lock = lockCorpora("shared");
-  if (lock === null) throw new CommandError(exitCodes.failed, "the corpora are being cleaned up; try again");
+  const signal = abortOnSignal();
+  const lock = await takeSharedLock(lockCorpora, signal);
   const progress = drawProgress(output);
-  const abort = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => abort.abort(new Error("interrupted")));
   try {
     const scope = options.scope === undefined ? null : (await getWorkspace(options.scope, store)).id;
     const takenNames = new Set(config.sources.filter((source) => source.isEnabled).map((source) => source.name));
@@ -253,12 +252,12 @@ async function importFile(
         openLane: openWorkerLane,
         laneCount: importLanes,
         onProgress: progress.update,
-        signal: abort.signal,
+        signal,
       },
     );
     progress.end();
     const { newId } = entropy;
-    await mergeCorpora({ store, keys, corporaDir, newId, run: mergeInWorker, signal: abort.signal }, "crowded");
+    await mergeCorpora({ store, keys, corporaDir, newId, run: mergeInWorker, signal }, "crowded");
     printResult(
       output,
       options.json ?? false,

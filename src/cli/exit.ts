@@ -1,3 +1,4 @@
+import { BackupError } from "../backup/error.ts";
 import { ConfigError } from "../config.ts";
 import { CorpusError } from "../corpus/error.ts";
 import { AppError, type ErrorCode } from "../domain/error.ts";
@@ -29,6 +30,11 @@ const byCorpusError = {
   conflict: exitCodes.refused,
   invalid: exitCodes.refused,
 };
+const byBackupError = {
+  not_found: exitCodes.notFound,
+  refused: exitCodes.refused,
+  failed: exitCodes.failed,
+};
 const byCode: Partial<Record<ErrorCode, ExitCode>> = {
   not_found: exitCodes.notFound,
   invalid_email: exitCodes.refused,
@@ -43,6 +49,7 @@ export function explain(error: unknown): { exitCode: ExitCode; message: string }
   if (error instanceof CommandError) return { exitCode: error.exitCode, message: error.message };
   if (error instanceof ConfigError) return { exitCode: exitCodes.usage, message: error.message };
   if (error instanceof DataDirError) return { exitCode: byDataDirProblem[error.problem], message: error.message };
+  if (error instanceof BackupError) return { exitCode: byBackupError[error.kind], message: error.message };
   if (error instanceof CorpusError) return { exitCode: byCorpusError[error.kind], message: error.message };
   if (error instanceof AppError) return { exitCode: byCode[error.code] ?? exitCodes.failed, message: error.message };
   return { exitCode: exitCodes.failed, message: error instanceof Error ? error.message : "unexpected error" };

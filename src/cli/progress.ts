@@ -4,7 +4,7 @@ import type { Output } from "./output.ts";
 const barWidth = 30;
 const countEveryMs = 250;
 
-/** Shows how far an import is: a bar on a terminal, JSON lines otherwise, both on the standard error. */
+/** Shows how far a long command is: a bar on a terminal, JSON lines otherwise, both on the standard error. */
 export function drawProgress(output: Output) {
   const startedAt = performance.now();
   let isDrawn = false;
@@ -30,9 +30,7 @@ export function drawProgress(output: Output) {
       }
       isDrawn = true;
       const mebibytes = (bytesRead / 1024 / 1024).toFixed(1);
-      const done = Math.round((share ?? 0) * barWidth);
-      const bar =
-        share === null ? "" : `[${"#".repeat(done)}${" ".repeat(barWidth - done)}] ${Math.floor(share * 100)} % `;
+      const bar = share === null ? "" : barOf(share);
       const left = secondsLeft === null ? "" : `, ${secondsLeft} s left`;
       const state = written === null ? `${mebibytes} MiB, ${read} records` : `${written} records written`;
       output.err(`\r\x1b[K${bar}${state}, ${recordsPerSecond} records/s${left}`);
@@ -47,12 +45,28 @@ export function drawProgress(output: Output) {
         output.isTerminal ? `\r\x1b[K${recordCount} records` : `${JSON.stringify({ records: recordCount })}\n`,
       );
     },
+    /**
+     * For work in stages, each with a known end, at most 4 times per second; on a terminal only, so that a command that
+     * runs by the clock is silent when all is well.
+     */
+    stage(name: string, done: number, total: number): void {
+      const now = performance.now();
+      if (!output.isTerminal || now - countedAt < countEveryMs) return;
+      countedAt = now;
+      isDrawn = true;
+      output.err(`\r\x1b[K${barOf(done / Math.max(1, total))}${name}`);
+    },
     /** Leaves the line of the bar. */
     end(): void {
       if (isDrawn) output.err("\n");
       isDrawn = false;
     },
   };
+}
+
+function barOf(share: number): string {
+  const done = Math.round(share * barWidth);
+  return `[${"#".repeat(done)}${" ".repeat(barWidth - done)}] ${Math.floor(share * 100)} % `;
 }
 
 /** Reading takes most of the time; writing what was read, the rest. */

@@ -24,7 +24,8 @@ export type AuditAction =
   | "source.added"
   | "source.changed"
   | "source.removed"
-  | "audit.gap";
+  | "audit.gap"
+  | "audit.restored";
 
 /** Who acts, from where, and how it ends: what an event has from its caller. */
 export type Author = {

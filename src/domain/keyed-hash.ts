@@ -1,7 +1,7 @@
 import type { Indicator } from "./indicator.ts";
 
 /** Each use of the server secret has a key of its own, so a hash made for one purpose means nothing for another. */
-const purposes = ["token", "indicator", "corpus", "settings", "audit", "check"] as const;
+const purposes = ["token", "indicator", "corpus", "settings", "audit", "check", "backup"] as const;
 
 export type KeyPurpose = (typeof purposes)[number];
 /** 32-byte keys derived from the server secret. */

@@ -131,6 +131,17 @@ export interface Store {
   /** What the keys of a workspace that are not revoked have used, as it was written last; a window may be over. */
   listBudgets(workspaceId: WorkspaceId): Promise<KeyBudget[]>;
 
+  /**
+   * Copies the database as it is at one moment to a new file, which a data directory can hold in its place; others go on
+   * writing meanwhile. `onProgress` is told bytes; what it throws ends the copy.
+   */
+  backup(file: string, onProgress: (done: number, total: number) => void): Promise<void>;
+  /**
+   * Of a database that was restored: all sessions end, scans that were running are queued again, uncounted, and the audit
+   * trail says so with `detail`.
+   */
+  settleRestored(detail: string, by: Author): Promise<void>;
+
   close(): void;
 }
 

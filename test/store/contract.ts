@@ -1084,6 +1084,33 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       });
     });
 
+    describe("a restored database", () => {
+      test("its sessions end, what ran waits again and no claim is lost, and the audit trail says so", async () => {
+        const token = "ef".repeat(32);
+        const operator = await store.insertOperator(
+          { id: newId(), workspaceId: acme, name: "alice", role: "admin", tokenHash: token, createdAt: now },
+          testAuthor,
+        );
+        const sessionHash = "fe".repeat(32);
+        await store.startSession({ hash: sessionHash, operator, expiresAt: later(day) }, testAuthor);
+        const [ofService, ofCommand] = [await queue(acme), await queue(acme, john)];
+        const one = await claimed();
+        const two = await claimed({ owner: "command" });
+        await store.settleRestored("backup of yesterday", testAuthor);
+        expect(await store.findOperator({ sessionHash }, now)).toBeNull();
+        expect(await store.findOperator({ tokenHash: token }, now)).not.toBeNull();
+        expect(await store.extendLeases([one.claim, two.claim], later(minute))).toEqual([]);
+        for (const scanId of [ofService, ofCommand]) {
+          expect(await poll(acme, scanId)).toMatchObject({ kind: "unfinished", state: "queued" });
+          expect((await claimed()).claim).toEqual({ scanId, owner: "service", claimCount: 1 });
+        }
+        const { row } = await store.auditHead();
+        const events = await store.readChain(0, row);
+        expect(events.filter(({ event }) => event?.action === "audit.restored")).toHaveLength(1);
+        expect(events.at(-1)?.event).toMatchObject({ ...testAuthor, detail: "backup of yesterday", workspaceId: null });
+      });
+    });
+
     describe("the audit trail", () => {
       const by: Author = {
         at: start,

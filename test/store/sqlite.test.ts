@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3/linux-x64";
@@ -137,6 +137,86 @@ describe("the database file", () => {
     const damaged = SqliteStore.open(folder, () => ({ audit: testAuditKey })).store;
     await expect(damaged.listWorkspaces()).rejects.toMatchObject({ code: "unavailable" });
     damaged.close();
+  });
+});
+
+describe("a copy of the database", () => {
+  const copyFolder = () => join(folder, "copy");
+  const copyFile = () => join(copyFolder(), "xpose.db");
+
+  function reopen(where: string, options = {}): SqliteStore {
+    return SqliteStore.open(where, () => ({ audit: testAuditKey }), options).store;
+  }
+
+  /** A store with some 4 MB in it, and a second connection that writes as another process does. */
+  async function openBusy() {
+    const store = SqliteStore.create(folder, "check", testAuditKey);
+    const events = Array.from({ length: 4000 }, (_, index) =>
+      auditEvent(testAuthor, "corpus.imported", { detail: `${index} `.repeat(250) }),
+    );
+    await store.appendEvents(events);
+    mkdirSync(copyFolder());
+    return { store, writer: reopen(folder) };
+  }
+
+  test("is of one moment and ends, though another connection writes between any two of its steps", async () => {
+    const { store, writer } = await openBusy();
+    const before = await store.auditHead();
+    let writes: Promise<unknown> = Promise.resolve();
+    let stepCount = 0;
+    await store.backup(copyFile(), (done, total) => {
+      expect(done).toBeLessThan(total);
+      stepCount += 1;
+      writes = writes.then(() => writer.insertWorkspace(workspace(`during ${stepCount}`), null, testAuthor));
+    });
+    await writes;
+    expect(stepCount).toBeGreaterThan(1);
+    expect((await store.listWorkspaces()).length).toBe(stepCount);
+    expect(SqliteStore.faultIn(copyFolder())).toBeNull();
+    const copy = reopen(copyFolder(), { isAlone: true });
+    // Shared memory: the copy may lie where there is none.
+    expect(readdirSync(copyFolder())).not.toContain("xpose.db-shm");
+    expect([await copy.auditHead(), await copy.listWorkspaces()]).toEqual([before, []]);
+    for (const one of [copy, writer, store]) one.close();
+  });
+
+  test("ends when its progress is not wanted any more", async () => {
+    const { store, writer } = await openBusy();
+    const stop = () => {
+      throw new Error("interrupted");
+    };
+    await expect(store.backup(copyFile(), stop)).rejects.toThrow("interrupted");
+    writer.close();
+    store.close();
+  });
+
+  test("a file that cannot be written is an error that says so", async () => {
+    const { store, writer } = await openBusy();
+    mkdirSync(copyFile());
+    await expect(store.backup(copyFile(), () => undefined)).rejects.toMatchObject({ code: "unavailable" });
+    writer.close();
+    store.close();
+  });
+
+  test.each([
+    ["no database", (bytes: Buffer) => bytes.fill(0x20)],
+    ["one that is cut short", (bytes: Buffer) => bytes.subarray(0, bytes.length - 8192)],
+    ["one with a damaged page", (bytes: Buffer) => bytes.fill(0xff, bytes.length - 4096)],
+  ])("%s has a fault", (_, damage) => {
+    SqliteStore.create(folder, "check", testAuditKey).close();
+    expect(SqliteStore.faultIn(folder)).toBeNull();
+    writeFileSync(databaseFile(), damage(readFileSync(databaseFile())));
+    expect(SqliteStore.faultIn(folder)).toEqual(expect.any(String));
+  });
+
+  test.each([
+    ["a trigger", "CREATE TRIGGER mine AFTER INSERT ON session BEGIN DELETE FROM operator; END"],
+    ["a view", "CREATE VIEW mine AS SELECT * FROM operator"],
+    ["a row that refers to nothing", "PRAGMA foreign_keys = OFF; INSERT INTO session VALUES ('a', 'nobody', 1)"],
+  ])("%s that xpose never makes is a fault", (_, sql) => {
+    SqliteStore.create(folder, "check", testAuditKey).close();
+    alter(sql);
+    expect(SqliteStore.faultIn(folder)).toEqual(expect.any(String));
   });
 });
 

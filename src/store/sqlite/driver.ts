@@ -12,9 +12,13 @@ const busyTimeoutMs = 20;
 /** Pages of the file that the library keeps in memory of its own. */
 const cacheKiB = 4096;
 
-/** Opens a database file with the settings that durability and safety need, whatever the library's defaults are. */
-export function openConnection(path: string, options: { mustExist: boolean }): Connection {
+/**
+ * Opens a database file with the settings that durability and safety need, whatever the library's defaults are. With
+ * `isAlone` nobody else can open it meanwhile, and it may lie on a file system that has no shared memory.
+ */
+export function openConnection(path: string, options: { mustExist: boolean; isAlone?: boolean }): Connection {
   const connection = new Database(path, { fileMustExist: options.mustExist, timeout: openTimeoutMs });
+  if (options.isAlone === true) connection.pragma("locking_mode = EXCLUSIVE");
   connection.pragma("journal_mode = WAL");
   // The library's default in WAL mode is NORMAL: what was answered could vanish in a power cut.
   connection.pragma("synchronous = FULL");

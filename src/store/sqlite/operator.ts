@@ -40,6 +40,7 @@ export function operatorTable(connection: Connection, audit: Pick<ReturnType<typ
   const insertSession = connection.prepare("INSERT INTO session (hash, operator_id, expires_at) VALUES (?, ?, ?)");
   const dropSession = connection.prepare("DELETE FROM session WHERE hash = ?");
   const dropSessionsOf = connection.prepare("DELETE FROM session WHERE operator_id = ?");
+  const dropAllSessions = connection.prepare("DELETE FROM session");
   const dropExpired = connection.prepare("DELETE FROM session WHERE expires_at <= ?");
 
   function find(workspaceId: WorkspaceId, id: string): Operator | null {
@@ -88,6 +89,10 @@ export function operatorTable(connection: Connection, audit: Pick<ReturnType<typ
       dropExpired.run(by.at.getTime());
       insertSession.run(hash, operator.id, expiresAt.getTime());
       record(by, "workspace.session_started", operator);
+    },
+
+    endAllSessions(): void {
+      dropAllSessions.run();
     },
 
     endSession(hash: string, by: Author): boolean {

@@ -10,6 +10,7 @@ import type * as port from "../store.ts";
 import { apiKeyTable } from "./api-key.ts";
 import { auditTable } from "./audit.ts";
 import { callHandler } from "./call.ts";
+import { copyDatabase, faultOf } from "./copy.ts";
 import { corpusTable } from "./corpus.ts";
 import {
   asUnavailable,
@@ -37,6 +38,9 @@ const patient: Patience = { totalMs: 5_000, pauseMs: 20 };
 const impatient: Patience = { totalMs: 100, pauseMs: 10 };
 /** For events that wait: they are tried again a second later, and nothing may be written before them meanwhile. */
 const once: Patience = { totalMs: 0, pauseMs: 0 };
+
+/** The last moment that a Date can hold. */
+const endOfTime = new Date(8.64e15);
 
 /** What a data directory holds: no database, an unfinished or a newer one, one to migrate first, or one to work with. */
 export type DatabaseState = "absent" | "unfinished" | "newer" | "older" | "ready";
@@ -102,16 +106,35 @@ export class SqliteStore implements port.Store {
     }
   }
 
+  /** Reads the database of a folder in full and says what is wrong with it; null when nothing is. */
+  static faultIn(folder: string): string | null {
+    const known = openConnection(":memory:", { mustExist: false });
+    let connection: Connection | null = null;
+    try {
+      migrate(known);
+      connection = openConnection(databasePath(folder), { mustExist: true, isAlone: true });
+      return faultOf(connection, known);
+    } catch (error) {
+      if (error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_")) return error.message;
+      throw error;
+    } finally {
+      connection?.close();
+      known.close();
+    }
+  }
+
   /**
    * Opens the database of an initialised data directory, bringing its schema up to date first if it is older. `admit`
-   * is shown what is there before anything changes: it returns the keys to work with, or throws.
+   * is shown what is there before anything changes: it returns the keys to work with, or throws. With `isAlone` nobody
+   * else may open it meanwhile.
    */
   static open<Keys extends { readonly audit: Uint8Array }>(
     dataDir: string,
     admit: (found: FoundDatabase) => Keys,
+    { isAlone = false } = {},
   ): { store: SqliteStore; keys: Keys } {
     if (!existsSync(databasePath(dataDir))) admit(absent);
-    const connection = openConnection(databasePath(dataDir), { mustExist: true });
+    const connection = openConnection(databasePath(dataDir), { mustExist: true, isAlone });
     try {
       const keys = admit(inspect(connection));
       migrate(connection);
@@ -315,6 +338,20 @@ export class SqliteStore implements port.Store {
 
   listBudgets(workspaceId: WorkspaceId): Promise<port.KeyBudget[]> {
     return this.#read(() => this.#overview.budgetsOf(workspaceId));
+  }
+
+  backup(file: string, onProgress: (done: number, total: number) => void): Promise<void> {
+    return copyDatabase(this.#connection.name, file, onProgress);
+  }
+
+  settleRestored(detail: string, by: Author): Promise<void> {
+    return this.#write(() => {
+      // A session that was ended after the copy must not come back.
+      this.#operators().endAllSessions();
+      // Whoever ran these scans does so no more; it is no fault of theirs.
+      this.#scans.requeue({ leaseOverAt: endOfTime }, false, by.at);
+      this.#audit.append([auditEvent(by, "audit.restored", { detail })]);
+    });
   }
 
   close(): void {

@@ -1,0 +1,228 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { open } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { keepHead, readKeptHead } from "../access/audit.ts";
+import { syncFolder } from "../corpus/segment-writer.ts";
+import { verifyCorpora } from "../corpus/verify.ts";
+import { type AuditHead, type Author, headText } from "../domain/audit.ts";
+import type { Corpus } from "../domain/corpus.ts";
+import { timestamp } from "../domain/envelope.ts";
+import type { DerivedKeys } from "../domain/keyed-hash.ts";
+import type { Store } from "../store/store.ts";
+import { BackupError, fileFault } from "./error.ts";
+import { type Manifest, memberNames } from "./manifest.ts";
+import { type Backup, openBackup } from "./read-backup.ts";
+import { lockName, openWorkplace, type TakeLock } from "./workplace.ts";
+
+export type RestoreTools = {
+  readonly dataDir: string;
+  readonly secretFile: string;
+  readonly headFile: string;
+  /** Name of the folder in the data directory that holds what is not finished. */
+  readonly unfinished: string;
+  readonly schemaVersion: number;
+  /** Throws when the data directory cannot take a restore. */
+  readonly checkUnused: () => void;
+  /** The keys under the secret of the backup, or of the configuration. Throws when they do not fit together. */
+  readonly keysOf: (secret: string | null) => DerivedKeys;
+  readonly takeLock: TakeLock;
+  /** Checks the database in a folder and opens it, brought up to date. Throws `BackupError`. */
+  readonly openCopy: (folder: string, keys: DerivedKeys) => RestoredStore;
+  readonly by: () => Author;
+  readonly onProgress: (stage: RestoreStage, done: number, total: number) => void;
+  readonly signal: AbortSignal;
+};
+
+type RestoredStore = Pick<Store, "auditHead" | "close" | "listCorpora" | "readChain" | "settleRestored">;
+
+/** What takes long: reading the file in bytes, checking the segments in records. */
+export type RestoreStage = "reading" | "checking";
+
+export type RestoreReport = {
+  readonly manifest: Manifest;
+  readonly segmentCount: number;
+  readonly recordCount: number;
+  readonly head: AuditHead;
+  readonly hasSecret: boolean;
+  /** False when the head kept in the backup is not one of its audit trail: then the trail was tampered with before. */
+  readonly isHeadContinued: boolean;
+  /** A head that was kept where the secret lies, of a trail that went on after the backup; null when there was none. */
+  readonly replacedHead: AuditHead | null;
+};
+
+/**
+ * Restores a data directory from a backup. All of it is checked in a folder of its own before anything appears; the
+ * database appears last, and without it a data directory does not count. A failure leaves nothing, a kill leaves what the
+ * next restore removes. Throws `BackupError` and what the tools throw.
+ */
+export async function restoreBackup(file: string, tools: RestoreTools): Promise<RestoreReport> {
+  const backup = await openBackup(file, tools.schemaVersion);
+  try {
+    tools.checkUnused();
+    const keys = tools.keysOf(backup.secret);
+    if (!backup.isMadeUnder(keys)) {
+      const whose = backup.secret === null ? `the secret in ${tools.secretFile}` : "the secret that it holds";
+      throw new BackupError("refused", `${file} does not belong to ${whose}, or was changed`);
+    }
+    return await restoreInto(tools.dataDir, backup, keys, tools);
+  } catch (error) {
+    throw fileFault(`${tools.dataDir} cannot be written`, error);
+  } finally {
+    backup.close();
+  }
+}
+
+async function restoreInto(
+  dataDir: string,
+  backup: Backup,
+  keys: DerivedKeys,
+  tools: RestoreTools,
+): Promise<RestoreReport> {
+  const firstMade = mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  let isDone = false;
+  try {
+    const workplace = await openWorkplace(join(dataDir, tools.unfinished), tools.takeLock);
+    try {
+      // Another restore may have finished meanwhile.
+      tools.checkUnused();
+      const report = await restoreIn(workplace.path, backup, keys, tools);
+      isDone = true;
+      return report;
+    } finally {
+      workplace.remove();
+    }
+  } finally {
+    if (!isDone && firstMade !== undefined) removeEmpty(dataDir, firstMade);
+  }
+}
+
+/** Removes a folder and those above it, up to the first that was made for it, unless somebody put something there. */
+function removeEmpty(folder: string, first: string): void {
+  if (readdirSync(folder).length > 0) return;
+  rmdirSync(folder);
+  if (folder !== first) removeEmpty(dirname(folder), first);
+}
+
+async function restoreIn(
+  folder: string,
+  backup: Backup,
+  keys: DerivedKeys,
+  tools: RestoreTools,
+): Promise<RestoreReport> {
+  const { dataDir, headFile, signal } = tools;
+  const { manifest } = backup;
+  await backup.extract(folder, (done, total) => tools.onProgress("reading", done, total), signal);
+  const store = tools.openCopy(folder, keys);
+  try {
+    const corpora = await store.listCorpora();
+    const counts = await checkSegments(folder, corpora, keys, manifest, tools);
+    const replacedHead = await leftBehind(readKeptHead(headFile), store);
+    const origin = `backup of ${timestamp(manifest.createdAt)}, head ${manifest.auditHead}`;
+    const instead = replacedHead === null ? "" : `, in place of head ${headText(replacedHead)}`;
+    await store.settleRestored(`${origin}${instead}`, tools.by());
+    const isHeadContinued = await keepHead(store, join(folder, memberNames.auditHead));
+    const head = await store.auditHead();
+    store.close();
+    if (backup.secret !== null) await writeNew(join(folder, memberNames.secret), backup.secret);
+    signal.throwIfAborted();
+    chmodSync(dataDir, 0o700);
+    await publish(folder, tools);
+    return { manifest, ...counts, head, hasSecret: backup.secret !== null, isHeadContinued, replacedHead };
+  } finally {
+    // Closed before, unless something failed; closing twice does nothing.
+    store.close();
+  }
+}
+
+async function checkSegments(
+  folder: string,
+  corpora: readonly Corpus[],
+  keys: DerivedKeys,
+  { members }: Manifest,
+  { onProgress, signal }: RestoreTools,
+): Promise<{ segmentCount: number; recordCount: number }> {
+  const segments = new Map(corpora.flatMap(({ segments: own }) => own.map((one) => [one.file, one] as const)));
+  const held = members.filter(({ name }) => name.startsWith(memberNames.corpora));
+  if (held.some(({ name }) => !segments.has(name.slice(memberNames.corpora.length)))) {
+    throw new BackupError("failed", "the backup holds a segment that its database does not name");
+  }
+  const recordCount = [...segments.values()].reduce((sum, one) => sum + one.recordCount, 0);
+  const checks = await verifyCorpora(corpora, join(folder, memberNames.corpora), keys, (done) => {
+    signal.throwIfAborted();
+    onProgress("checking", done, recordCount);
+  });
+  const damaged = checks.find(({ fault }) => fault !== null);
+  if (damaged === undefined) return { segmentCount: segments.size, recordCount };
+  throw new BackupError("failed", `a segment of ${damaged.corpora.join(", ")} is damaged: ${damaged.fault}`);
+}
+
+/** A head that lies beside a secret outside the data directory, if the restored trail does not hold it; else null. */
+async function leftBehind(kept: AuditHead | null, store: Pick<Store, "readChain">): Promise<AuditHead | null> {
+  if (kept === null || kept.row === 0) return null;
+  const [there] = await store.readChain(kept.row - 1, 1);
+  return there?.row === kept.row && there.mac === kept.mac ? null : kept;
+}
+
+/** Moves what was built to where it belongs, the database last. A failure before that takes all of it back. */
+async function publish(folder: string, { dataDir, secretFile, headFile }: RestoreTools): Promise<void> {
+  const targets = new Map<string, string>([
+    [memberNames.secret, secretFile],
+    [memberNames.auditHead, headFile],
+  ]);
+  const names = readdirSync(folder).filter((name) => !name.startsWith(lockName) && name !== memberNames.database);
+  const placed: string[] = [];
+  const headBefore = isInside(headFile, dataDir) || !existsSync(headFile) ? null : readFileSync(headFile, "utf8");
+  let isPublished = false;
+  try {
+    for (const name of names) {
+      const source = join(folder, name);
+      const target = targets.get(name) ?? join(dataDir, name);
+      if (name === memberNames.secret && existsSync(target)) continue;
+      if (isInside(target, dataDir)) {
+        mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
+        renameSync(source, target);
+      } else {
+        // Perhaps on another disk.
+        const temporary = `${target}.${process.pid}.tmp`;
+        placed.push(temporary);
+        await writeNew(temporary, readFileSync(source, "utf8"));
+        renameSync(temporary, target);
+        await syncFolder(dirname(target));
+      }
+      placed.push(target);
+    }
+    await syncFolder(dataDir);
+    renameSync(join(folder, memberNames.database), join(dataDir, memberNames.database));
+    isPublished = true;
+    await syncFolder(dataDir);
+  } finally {
+    if (!isPublished) {
+      for (const path of placed) rmSync(path, { recursive: true, force: true });
+      if (headBefore !== null) writeFileSync(headFile, headBefore, { mode: 0o600 });
+    }
+  }
+}
+
+function isInside(path: string, folder: string): boolean {
+  return !relative(folder, path).startsWith("..");
+}
+
+async function writeNew(path: string, text: string): Promise<void> {
+  const output = await open(path, "wx", 0o600);
+  try {
+    await output.writeFile(text);
+    await output.sync();
+  } finally {
+    await output.close();
+  }
+}

@@ -1,0 +1,70 @@
+import { resolve } from "node:path";
+import { Command } from "commander";
+import { writeBackup } from "../backup/write-backup.ts";
+import { stepBack } from "../corpus/step-back.ts";
+import { timestamp } from "../domain/envelope.ts";
+import { version } from "../version.ts";
+import { openCopiedDatabase, schemaVersion, takeExclusiveLock } from "../wiring.ts";
+import { abortOnSignal, entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
+import { CommandError, exitCodes } from "./exit.ts";
+import { type Output, printResult } from "./output.ts";
+import { drawProgress } from "./progress.ts";
+import { sweepCorpora } from "./sweep.ts";
+
+export function backupCommand(output: Output): Command {
+  return new Command("backup")
+    .summary("write all of the data directory to one file")
+    .description(
+      "Writes a consistent copy of the data directory to a new file, also while xpose serves: the database, the corpora and, if it lies there, the server secret.",
+    )
+    .argument("<file>", "the file to write, a tar archive; one that exists is refused")
+    .addHelpText(
+      "after",
+      '\nExample:\n  xpose backup "/mnt/backup/xpose-$(date +%F).tar"\n  tar -xOf /mnt/backup/xpose-2026-11-26.tar manifest.json',
+    )
+    .action(async (file: string, _options: object, command: Command) => {
+      if (file === "-")
+        throw new CommandError(exitCodes.usage, "backup wants a file: what stands first is written last");
+      const { json = false } = command.optsWithGlobals<GlobalOptions>();
+      const config = readConfig(command, output);
+      const path = resolve(file);
+      const startedAt = performance.now();
+      stepBack();
+      await withStore(config, async (open) => {
+        const progress = drawProgress(output);
+        const report = await writeBackup(path, {
+          ...open,
+          dataDir: config.dataDir,
+          secretFile: config.isSecretInDataDir ? config.secretFile : null,
+          takeLock: takeExclusiveLock,
+          openCopy: (folder) => openCopiedDatabase(folder, open.keys),
+          version,
+          schemaVersion,
+          now: entropy.now(),
+          onProgress: progress.stage,
+          signal: abortOnSignal(),
+        }).finally(progress.end);
+        // Whoever removed or merged meanwhile could not delete what is left of it.
+        await sweepCorpora(open);
+        const { manifest, sizeBytes, segmentCount, recordCount, hasSecret, isExposed } = report;
+        if (isExposed) output.err(`warning: ${path} can be read by other users; its file system keeps no modes\n`);
+        const body = {
+          file: path,
+          bytes: sizeBytes,
+          created_at: timestamp(manifest.createdAt),
+          segments: segmentCount,
+          records: recordCount,
+          audit_head: manifest.auditHead,
+          secret: hasSecret,
+          duration_ms: Math.round(performance.now() - startedAt),
+        };
+        const text = [
+          `Wrote ${path}: ${(sizeBytes / 1024 / 1024).toFixed(1)} MiB; records in corpora: ${recordCount}, head of the audit trail: ${manifest.auditHead}.`,
+          hasSecret
+            ? "It holds the server secret: keep it as you keep the data directory."
+            : `It does not hold the server secret: without ${config.secretFile} it cannot be restored, so keep a copy of that too.`,
+        ];
+        printResult(output, json, body, text.join("\n"));
+      });
+    });
+}

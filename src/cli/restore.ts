@@ -1,0 +1,72 @@
+import { resolve } from "node:path";
+import { Command } from "commander";
+import { restoreBackup } from "../backup/restore-backup.ts";
+import { headText } from "../domain/audit.ts";
+import { timestamp } from "../domain/envelope.ts";
+import {
+  checkedUnused,
+  headFileOf,
+  openCopiedDatabase,
+  restoredKeys,
+  schemaVersion,
+  takeExclusiveLock,
+  unfinishedRestore,
+} from "../wiring.ts";
+import { abortOnSignal, becomeOwner, commandAuthor, type GlobalOptions, readConfig } from "./context.ts";
+import { type Output, printResult } from "./output.ts";
+import { drawProgress } from "./progress.ts";
+
+export function restoreCommand(output: Output): Command {
+  return new Command("restore")
+    .summary("make a data directory from a backup")
+    .description(
+      "Makes a data directory from a file of xpose backup, in an empty directory or a new one. All is checked before anything appears.",
+    )
+    .argument("<file>", "the file that xpose backup wrote")
+    .addHelpText("after", "\nExample:\n  xpose restore /mnt/backup/xpose-2026-11-26.tar --data-dir /var/lib/xpose")
+    .action(async (file: string, _options: object, command: Command) => {
+      const { json = false } = command.optsWithGlobals<GlobalOptions>();
+      const config = readConfig(command, output);
+      const { dataDir, secretFile } = config;
+      const startedAt = performance.now();
+      becomeOwner(dataDir);
+      const progress = drawProgress(output);
+      const headFile = headFileOf(config);
+      const report = await restoreBackup(resolve(file), {
+        dataDir,
+        secretFile,
+        headFile,
+        unfinished: unfinishedRestore,
+        schemaVersion,
+        checkUnused: () => void checkedUnused(dataDir, "restore"),
+        keysOf: (secret) => restoredKeys(config, secret),
+        takeLock: takeExclusiveLock,
+        openCopy: openCopiedDatabase,
+        by: commandAuthor,
+        onProgress: progress.stage,
+        signal: abortOnSignal(),
+      }).finally(progress.end);
+      const { manifest, segmentCount, recordCount, head, hasSecret, isHeadContinued, replacedHead } = report;
+      if (!isHeadContinued)
+        output.err("warning: the audit trail was tampered with before the backup; run xpose audit verify\n");
+      if (replacedHead !== null)
+        output.err(`warning: ${headFile} held a head that the backup does not have: ${headText(replacedHead)}\n`);
+      const body = {
+        data_dir: dataDir,
+        created_at: timestamp(manifest.createdAt),
+        xpose_version: manifest.xposeVersion,
+        segments: segmentCount,
+        records: recordCount,
+        audit_head: headText(head),
+        secret: hasSecret,
+        duration_ms: Math.round(performance.now() - startedAt),
+      };
+      const text = [
+        `Restored ${dataDir} as of ${body.created_at}: records in corpora: ${recordCount}, head of the audit trail: ${body.audit_head}.`,
+        "What was done after the backup is undone: revoke again what was revoked, and forget again who was forgotten.",
+        "All sessions of the dashboard have ended.",
+        `Next: xpose serve --data-dir ${dataDir}`,
+      ];
+      printResult(output, json, body, text.join("\n"));
+    });
+}
