@@ -33,10 +33,15 @@ function streamOf(bytes: string | Uint8Array, isEnding: boolean): ReadableStream
   });
 }
 
-/** The nice value of the main thread (proc_pid_stat(5), field 19). */
-function niceOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ");
-  return Number(fields?.[16]);
+/** Of sched(7). */
+const [schedOther, schedIdle] = [0, 5];
+
+/** The nice value and the scheduling policy of each thread (proc_pid_stat(5), fields 19 and 41). */
+function schedulingOf(pid: number): { nice: number; policy: number }[] {
+  return readdirSync(`/proc/${pid}/task`).map((id) => {
+    const fields = readFileSync(`/proc/${pid}/task/${id}/stat`, "utf8").split(") ").at(-1)?.split(" ");
+    return { nice: Number(fields?.[16]), policy: Number(fields?.[38]) };
+  });
 }
 
 /** What is in the folder of the corpora is what is live. */
@@ -77,7 +82,9 @@ test.each(["SIGINT", "SIGTERM"] as const)("%s in the middle of an import leaves 
   const child = spawn(appliance, ["corpus", "import", "-", "--name", "leak"], streamOf(text, false));
   await Bun.sleep(500);
   // Hits of a service on the same machine go first.
-  expect(niceOf(child.pid)).toBeGreaterThan(0);
+  const [main, ...threads] = schedulingOf(child.pid);
+  expect(main).toEqual({ nice: 15, policy: schedOther });
+  expect(threads).toContainEqual({ nice: 15, policy: schedIdle });
   child.kill(signal);
   expect(await child.exited).toBe(1);
   expect(readdirSync(join(appliance.dataDir, "corpora"))).toEqual([]);
