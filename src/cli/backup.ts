@@ -23,8 +23,9 @@ export function backupCommand(output: Output): Command {
       '\nExample:\n  xpose backup "/mnt/backup/xpose-$(date +%F).tar"\n  tar -xOf /mnt/backup/xpose-2026-11-26.tar manifest.json',
     )
     .action(async (file: string, _options: object, command: Command) => {
-      if (file === "-")
-        throw new CommandError(exitCodes.usage, "backup wants a file: what stands first is written last");
+      if (file === "-") {
+        throw new CommandError(exitCodes.usage, "backup wants a file and no stream: its first part is written last");
+      }
       const { json = false } = command.optsWithGlobals<GlobalOptions>();
       const config = readConfig(command, output);
       const path = resolve(file);
