@@ -11,7 +11,7 @@ const firstLookMs = 1_000;
 const lookEveryMs = 30_000;
 
 /**
- * Removes what killed imports left behind, then merges corpus segments in the background, in a thread that takes idle time only,
+ * Removes what killed imports left behind, then merges corpus segments in the background, in a thread of low priority,
  * until it is stopped.
  */
 export function keepMerged(open: OpenStore, log: Log): { stop: () => void } {

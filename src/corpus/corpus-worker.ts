@@ -5,13 +5,13 @@
 import { CorpusError } from "./error.ts";
 import { mergeSegments } from "./merge.ts";
 import { buffersOf, RecordLane } from "./record-lane.ts";
-import { takeIdleTime } from "./step-back.ts";
+import { stepBack } from "./step-back.ts";
 import type { WorkerFault, WorkerReply, WorkerRequest } from "./worker-messages.ts";
 import { writeImport } from "./write-import.ts";
 
 declare const self: Worker;
 
-takeIdleTime();
+stepBack();
 
 let lane: RecordLane | null = null;
 /** Chunks of the stream that is being read, and who waits for one. */

@@ -51,7 +51,7 @@ export const openWorkerLane: OpenLane = (options) => {
   };
 };
 
-/** Merges segments in a thread that takes idle time only; ends it when `signal` aborts. */
+/** Merges segments in a thread of low priority; ends it when `signal` aborts. */
 export async function mergeInWorker(job: MergeJob, signal: AbortSignal): Promise<WrittenSegment> {
   const thread = startThread();
   const onAbort = () => thread.fail(signal.reason);
