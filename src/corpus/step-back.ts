@@ -1,4 +1,5 @@
 import { dlopen, FFIType, ptr } from "bun:ffi";
+import { readdirSync } from "node:fs";
 import { setPriority } from "node:os";
 
 /** Of -20 to 19; what is higher waits for what is lower. */
@@ -10,22 +11,25 @@ const { i32, i64, ptr: pointer } = FFIType;
 const setAttributesCalls: Readonly<Record<string, number>> = { x64: 314, arm64: 274 };
 
 /**
- * Look-ups go first: this thread, and all that it starts, wait for the service. A thread has a priority of its own on
- * Linux. The priority alone lets it end a slice of 3 ms before a look-up gets the processor, so its slices are made
- * short. It keeps a share of a processor that all want: an import that got idle time only would never end on a busy
- * machine, and could not be interrupted.
+ * Look-ups go first: whoever calls this waits for the service. From a command it counts for all threads of its process,
+ * those of the runtime too, and from a worker for that thread; Linux gives each a priority of its own, and what they start inherits it.
+ *
+ * The priority alone lets a thread end a slice of 3 ms before a look-up gets the processor, so slices are made short. It
+ * keeps a share of a processor that all want: an import that got idle time only would never end on a busy machine, and
+ * could not be interrupted.
  */
 export function stepBack(): void {
   try {
-    setPriority(0, backgroundPriority);
-    shortenSlices();
+    const threads = Bun.isMainThread ? readdirSync("/proc/self/task").map(Number) : [0];
+    for (const thread of threads) setPriority(thread, backgroundPriority);
+    shortenSlices(threads);
   } catch {
     // A filter of system calls may forbid it. Work beside the look-ups is better than none.
   }
 }
 
 /** Needs Linux 6.12; what is older takes the call and goes on as before. */
-function shortenSlices(): void {
+function shortenSlices(threads: readonly number[]): void {
   const call = setAttributesCalls[process.arch];
   if (call === undefined) return;
   // struct sched_attr: size, policy (0 = normal), flags, nice value, priority, runtime, and two more that are not used.
@@ -36,6 +40,6 @@ function shortenSlices(): void {
   const { symbols, close } = dlopen("libc.so.6", {
     syscall: { args: [i64, i32, pointer, i32], returns: i64 },
   });
-  symbols.syscall(call, 0, ptr(attributes), 0);
+  for (const thread of threads) symbols.syscall(call, thread, ptr(attributes), 0);
   close();
 }
