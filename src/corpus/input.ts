@@ -11,6 +11,9 @@ import { memberChunks, readZip, unpackMember } from "./zip.ts";
 /** A file by its path, or bytes from standard input. */
 export type ImportSource = { readonly path: string } | { readonly stdin: AsyncIterable<Uint8Array> };
 
+/** A file that was not read, and why. */
+export type LeftOut = { readonly file: string; readonly reason: string };
+
 /** One file of text: unpacked, in UTF-8, without a byte order mark. */
 export type InputEntry = {
   /** Its path within the archive or folder; null for a single file. */
@@ -21,6 +24,8 @@ export type InputEntry = {
   readonly head: Buffer;
   /** All of the text, `head` included, once. Throws `CorpusError` `refused` when a compressed file is damaged or cut. */
   readonly chunks: AsyncIterable<Buffer>;
+  /** Whether `head` is all of the text. */
+  readonly isWhole: boolean;
 };
 
 /** What is imported at once: a file, the files of an archive or those below a folder. */
@@ -31,13 +36,14 @@ export type Input = {
   readonly hasEntries: boolean;
   /** Once, in order; each must be read before the next is asked for. */
   readonly entries: AsyncIterable<InputEntry>;
-  /** Files of an archive or folder that hold no text, such as pictures, so far. */
-  readonly leftOutCount: () => number;
+  /** Files of an archive or folder that were not read, with a reason each, so far. */
+  readonly leftOut: () => readonly LeftOut[];
   /** Bytes of the files themselves, not of the text. */
   readonly bytesTotal: number | null;
   readonly bytesRead: () => number;
   /** SHA-256 of the bytes of the file, when all of them have been read; of a folder, of all names and files in order. */
   readonly sha256: () => string;
+  readonly contentSha256: () => string;
   readonly close: () => Promise<void>;
 };
 
@@ -75,10 +81,11 @@ async function singleInput(
     fileName: name === null ? "-" : oneLine(name, 255) || "-",
     hasEntries: false,
     entries: toIterable([entry]),
-    leftOutCount: () => 0,
+    leftOut: () => [],
     bytesTotal: file?.size ?? null,
     bytesRead: () => meter.bytesRead,
     sha256: () => meter.hash.copy().digest("hex"),
+    contentSha256: () => meter.hash.copy().digest("hex"),
     close: async () => file?.handle.close(),
   };
 }
@@ -97,7 +104,7 @@ async function folderInput(path: string, signal: AbortSignal): Promise<Input> {
         if (await isZip(file)) {
           const zip = await zipInput(name, file, signal);
           for await (const entry of zip.entries) yield { ...entry, name: entryName(`${name}/${entry.name}`) };
-          leftOutCount += zip.leftOutCount();
+          leftOutCount += zip.leftOut().length;
           meter.bytesRead += size;
           meter.hash.update(zip.sha256());
           continue;
@@ -116,10 +123,11 @@ async function folderInput(path: string, signal: AbortSignal): Promise<Input> {
     fileName: oneLine(basename(resolve(path)), 255) || "-",
     hasEntries: true,
     entries: entries(),
-    leftOutCount: () => leftOutCount,
+    leftOut: () => Array.from({ length: leftOutCount }, () => ({ file: "-", reason: "no text" })),
     bytesTotal: folder.files.reduce((sum, { size }) => sum + size, 0),
     bytesRead: () => meter.bytesRead,
     sha256: () => meter.hash.copy().digest("hex"),
+    contentSha256: () => meter.hash.copy().digest("hex"),
     close: async () => undefined,
   };
 }
@@ -148,10 +156,11 @@ async function zipInput(name: string, file: OpenFile, signal: AbortSignal): Prom
     fileName: oneLine(name, 255) || "-",
     hasEntries: true,
     entries: entries(),
-    leftOutCount: () => leftOutCount,
+    leftOut: () => Array.from({ length: leftOutCount }, () => ({ file: "-", reason: "no text" })),
     bytesTotal: files.reduce((sum, { packedSize }) => sum + packedSize, 0),
     bytesRead: () => meter.bytesRead,
     sha256: () => sha256,
+    contentSha256: () => sha256,
     close: () => file.handle.close(),
   };
 }
@@ -206,6 +215,7 @@ async function openEntry(
     innerName: fileName?.replace(/\.(?:gz|zst)$/i, "") ?? null,
     head: text.head,
     chunks: text.chunks,
+    isWhole: text.head.length < headSize,
   };
 }
 

@@ -520,7 +520,7 @@ describe("all or nothing", () => {
       }
       await importCorpus(
         { source: { stdin: stdin() }, importer: "test", name: "shop", scope: null, takenNames: new Set() },
-        { store: { listCorpora: async () => [], listForgotten: async () => [], publishImport: async () => "published" },
+        { store: { listCorpora: async () => [], listForgotten: async () => [], publishImport: async () => ({ outcome: "published", sameAs: null }) },
           openLane: openInlineLane, laneCount: 2,
           keys: deriveKeys(Buffer.alloc(32)), corporaDir: ${JSON.stringify(desk.corporaDir)},
           now: () => new Date(), newId: () => crypto.randomUUID(), by: () => null, signal: new AbortController().signal },
@@ -614,8 +614,9 @@ describe("a folder", () => {
     symlinkSync(root, join(root, "loop"));
     execFileSync("mkfifo", [join(root, "fifo")]);
     const report = await desk.importFile(root);
-    expect(report).toMatchObject({ read: 5, imported: 4, skipped: { duplicate: 1 }, format: "combo" });
-    expect(report.entries).toEqual({ readCount: 5, leftOutCount: 4 });
+    expect(report).toMatchObject({ read: 5, imported: 4, skipped: { duplicate: 1 }, formats: { combo: 5 } });
+    expect(report.entryCount).toBe(5);
+    expect(report.leftOut).toHaveLength(4);
     expect(await desk.lookup(jane)).toMatchObject([
       { details: [{ file: "leak", entry: "data/a/j", format: "combo" }] },
     ]);
