@@ -45,8 +45,8 @@ export function stealerRecords({ isLog }: RecordRules, sink: RecordSink): EntryS
       noteText(bytes, otherLogin.start, otherLogin.end);
       return;
     }
-    const taken = [login, otherLogin].find((range) => readLogin(bytes, range));
-    if (taken === undefined) {
+    const taken = readLogin(bytes, login) ? login : readLogin(bytes, otherLogin) ? otherLogin : null;
+    if (taken === null) {
       const furtherCount = countAddresses(bytes, login) + countAddresses(bytes, otherLogin);
       sink.noteFurtherAddresses(furtherCount);
       const hasSign = holdsSign(bytes, login) || holdsSign(bytes, otherLogin);
