@@ -10,7 +10,7 @@ import type { Sample } from "./formats/sample.ts";
  * `path` is relative to the folder; `format` is the one that the content speaks for, null for none.
  */
 export function reasonToLeaveOut(path: string, sample: Sample, format: FormatName | null): string | null {
-  const lines = sample.lines.slice(0, maxLines);
+  const lines = sample.lines.slice(0, maxLines).map((line) => line.slice(0, maxLineLength));
   const text = lines.join("\n");
   if (isCookies(lines, text)) return "cookies";
   if (isForm(lines)) return "autofill data";
@@ -24,6 +24,7 @@ export function reasonToLeaveOut(path: string, sample: Sample, format: FormatNam
 }
 
 const maxLines = 100;
+const maxLineLength = 1000;
 
 /** Lines of these formats hold a secret or the name of a leak. */
 const loginFormats: ReadonlySet<FormatName> = new Set(["combo", "ulp", "stealer", "dehashed", "hibp-domain"]);
@@ -36,7 +37,7 @@ const cookieMember = /"(?:httpOnly|hostOnly|sameSite|expirationDate|isHttpOnly)"
 
 function isCookies(lines: readonly string[], text: string): boolean {
   if (isMost(lines, (line) => cookieLine.test(line))) return true;
-  return /^\s*[[{]/.test(text) && cookieMember.test(text);
+  return /^\s*[[{]/.test(text) && cookieMember.test(text) && /"domain"\s*:/.test(text) && !/"e-?mail"\s*:/i.test(text);
 }
 
 const formName = /^\W{0,4}(?:name|form|field)\s*[:=]/i;

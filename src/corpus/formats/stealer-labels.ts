@@ -158,13 +158,14 @@ export class LabelReader {
   /** A label with letters that are not ASCII. */
   #readOther(bytes: Buffer, start: number, hasSigns: boolean, isLine: boolean): Label | null {
     let at = start;
-    while (wordEnds[bytes[at] ?? lineFeed] === 0 && !isWideColon(bytes, at))
+    while (wordEnds[bytes[at] ?? lineFeed] === 0 && !isWideColon(bytes, at) && !isWideBracket(bytes, at)) {
       if (++at - start > maxWordSize) return null;
+    }
     if (isLineEnd(bytes[at] ?? lineFeed)) return null;
     const key = bytes.toString("latin1", start, at);
     let label = this.#known.get(key);
     if (label === undefined) {
-      label = labelsByWord.get(foldWord(bytes.toString("utf8", start, at).replace(/[\s"'`*_»」』】]+$/u, ""))) ?? null;
+      label = labelsByWord.get(foldWord(bytes.toString("utf8", start, at).replace(/[\s"'`*_»]+$/u, ""))) ?? null;
       if (this.#known.size >= maxKnownWords) this.#known.clear();
       this.#known.set(key, label);
     }
@@ -178,8 +179,10 @@ export class LabelReader {
     for (; at - wordEnd < maxClosers; at++) {
       const byte = bytes[at] ?? lineFeed;
       if (closers[byte] === 1) isClosed ||= hasSigns && (byte === closeBracket || byte === greaterThan);
-      else if (byte >= 0x80 && spaceSize(bytes, at) > 0) at += spaceSize(bytes, at) - 1;
-      else break;
+      else if (byte >= 0x80 && spaceSize(bytes, at) > 0) {
+        isClosed ||= hasSigns && isWideBracket(bytes, at);
+        at += spaceSize(bytes, at) - 1;
+      } else break;
     }
     const isTabbed = isLine && bytes[at] === tab;
     while (isTabbed && (bytes[at] === tab || bytes[at] === blank)) at++;
@@ -278,6 +281,12 @@ function isDash(bytes: Buffer, at: number): boolean {
 function isWideColon(bytes: Buffer, at: number): boolean {
   // U+FF1A and U+FF1D
   return bytes[at] === 0xef && bytes[at + 1] === 0xbc && (bytes[at + 2] === 0x9a || bytes[at + 2] === 0x9d);
+}
+
+/** The brackets of Chinese: U+3008 to U+301B. */
+function isWideBracket(bytes: Buffer, at: number): boolean {
+  const third = bytes[at + 2] ?? 0;
+  return bytes[at] === 0xe3 && bytes[at + 1] === 0x80 && third >= 0x88 && third <= 0x9b;
 }
 
 function isSpaceOrColon(bytes: Buffer, at: number): boolean {
