@@ -147,7 +147,7 @@ const maxEndingBlanks = 4;
 
 function rulesOf(lines: readonly SampleLine[]): BlockRules {
   const candidates = Array.from({ length: maxEndingBlanks }, (_, index) => index + 1);
-  // Blank lines may stand within blocks too: then most of what is between them is a single label.
+  // Blank lines may stand within blocks too: then nearly all of what is between them is a single label.
   const endingBlanks = candidates.find((count) => hasWholeBlocks(segmentsOf(lines, count))) ?? 0;
   const segments = segmentsOf(lines, endingBlanks);
   const logins = countsOf(segments.flat().filter(({ kind }) => kind === "login"));
@@ -157,9 +157,11 @@ function rulesOf(lines: readonly SampleLine[]): BlockRules {
   return { endingBlanks, order: orderOf(segments, loginCount, hasSeparators), hasSeparators };
 }
 
+const minWholeShare = 0.1;
+
 function hasWholeBlocks(segments: readonly Segment[]): boolean {
   const whole = segments.filter((segment) => new Set(segment.map(({ kind }) => kind).filter(isCore)).size > 1).length;
-  return whole > 0 && whole * 2 >= segments.length;
+  return whole > 0 && whole >= segments.length * minWholeShare;
 }
 
 function countsOf(labels: readonly Label[]): Map<string, number> {

@@ -81,6 +81,54 @@ describe("labels", () => {
   });
 });
 
+test("a mixture of families, orders, separators and none", async () => {
+  const text = `
+  ___ Logs by nobody ___
+*****************
+Free Logs: nowhere.example
+
+URL: https://portal.example/login
+Username: ${jane}
+Password: one
+Application: Google_[Chrome]_Default
+===============
+SOFT:\tEdge
+Host:\thttps://www.shop.example:443/a
+USER LOGIN:\t${john}
+USER PASSWORD:\ttwo
+more of the secret: ${jane}
+
+UR1: https://mail.example
+PASS: three
+Login: JANE.DOE@example.com
+---
+U53RN4M3: nobody
+P455W0RD: four
+URL:
+USER: nick
+PASS:
+URL: https://portal.example/a
+Username: ${jane}
+Password: five
+URL: https://portal.example/b
+Username: ${john}
+Password: six
+`;
+  for (const end of ["\n", "\r\n"]) {
+    expect(await told(text.replaceAll("\n", end))).toEqual({
+      records: [
+        `${jane} portal.example`,
+        `${john} shop.example`,
+        `${jane} mail.example`,
+        "no_email",
+        `${jane} portal.example`,
+        `${john} portal.example`,
+      ],
+      furtherAddresses: 1,
+    });
+  }
+});
+
 describe("lines", () => {
   test.each(["\n", "\r\n", "\r\r\n", "\r"])("end with %j", async (end) => {
     expect((await told(blocks("URL: ", "Login: ", "Password: ", end, end))).records).toEqual(both);
@@ -185,7 +233,10 @@ describe("no login gets the site of another", () => {
     const read = async (text: string) => (await told(`${regular}${text}=====\n`)).records.slice(records.length);
     expect(await read(`${only(john)}${whole(jane, "b.example")}`)).toEqual([john, jane]);
     expect(await read(`${whole(john, "b.example")}${only(jane)}`)).toEqual([`${john} b.example`, jane]);
-    expect(await read(`${reversed(john, "b.example")}${whole(jane, "c.example")}`)).toEqual([john, `${jane} c.example`]);
+    expect(await read(`${reversed(john, "b.example")}${whole(jane, "c.example")}`)).toEqual([
+      john,
+      `${jane} c.example`,
+    ]);
     expect(await read(`URL: https://b.example/\nPassword: x\n${only(john)}`)).toEqual([john]);
   });
 
@@ -314,11 +365,14 @@ describe("what kind of record", () => {
     expect((await told(`${text}${street}`)).records.at(-1)).toBe(`${john} (combo)`);
   });
 
-  test.each(["", "null", "(null)", "N/A", "[NOT_SAVED]", "xxxx"])("without a secret, an address: %j", async (secret) => {
-    const last = `URL: https://b.example/\nLogin: ${john}\nPassword: ${secret}\n`;
-    const { records } = await told(`${blocks("URL: ", "Login: ", "Password: ")}\n${last}`);
-    expect(records.at(-1)).toBe(`${john} (any)`);
-  });
+  test.each(["", "null", "(null)", "N/A", "[NOT_SAVED]", "xxxx"])(
+    "without a secret, an address: %j",
+    async (secret) => {
+      const last = `URL: https://b.example/\nLogin: ${john}\nPassword: ${secret}\n`;
+      const { records } = await told(`${blocks("URL: ", "Login: ", "Password: ")}\n${last}`);
+      expect(records.at(-1)).toBe(`${john} (any)`);
+    },
+  );
 
   test("a login without site and secret, as a seller writes it, is none", async () => {
     const text = `Telegram: @seller\nMail: seller@example.net\n\n${blocks("URL: ", "Login: ", "Password: ")}`;
@@ -340,7 +394,9 @@ describe("what kind of record", () => {
         details: [{ file: "dump.txt", format: "stealer" }],
       },
     ]);
-    expect(await desk.lookup(john)).toMatchObject([{ category: "breach", title: "Present in shop", subjects: ["shop"] }]);
+    expect(await desk.lookup(john)).toMatchObject([
+      { category: "breach", title: "Present in shop", subjects: ["shop"] },
+    ]);
     expect(desk.corpora.get("shop")).toMatchObject({ confidence: 0.7, origin: "stealer" });
   });
 });
