@@ -5,11 +5,12 @@ import { forgetIndicator } from "../corpus/forget.ts";
 import { type FormatName, formatNames, type OptionalField, optionalFields } from "../corpus/formats/format.ts";
 import { type ImportReport, importCorpus } from "../corpus/import.ts";
 import { liveSegments, mergeCorpora } from "../corpus/merge-corpora.ts";
+import { importRules } from "../corpus/publish-import.ts";
 import { takeSharedLock } from "../corpus/shared-lock.ts";
 import { stepBack } from "../corpus/step-back.ts";
 import { verifyCorpora } from "../corpus/verify.ts";
 import { mergeInWorker, openWorkerLane } from "../corpus/worker-lane.ts";
-import type { CorpusImport } from "../domain/corpus.ts";
+import type { Corpus, CorpusImport } from "../domain/corpus.ts";
 import { parseEmail } from "../domain/email.ts";
 import { severities } from "../domain/finding.ts";
 import type { OpenStore } from "../wiring.ts";
@@ -213,7 +214,9 @@ export function corpusCommand(output: Output): Command {
           fault ?? "ok",
         ]);
         const { json = false } = command.optsWithGlobals<GlobalOptions>();
-        printResult(output, json, { ok, segments: bodies }, table(["SEGMENT", "CORPORA", "RECORDS", "STATE"], rows));
+        const outdated = corpora.flatMap(outdatedImports);
+        const text = [table(["SEGMENT", "CORPORA", "RECORDS", "STATE"], rows), ...outdatedText(outdated)].join("\n");
+        printResult(output, json, { ok, segments: bodies, outdated }, text);
         if (!ok) throw new CommandError(exitCodes.failed, "a corpus is damaged; remove it and import its files again");
       });
     });
@@ -315,6 +318,44 @@ function dryRunBody({ files, findings }: NonNullable<ImportReport["dryRun"]>) {
       details: details[0] ?? {},
     })),
   };
+}
+
+type OutdatedImport = { readonly name: string; readonly file: string; readonly redo: string };
+
+/** Imports that were read by older rules, which may have kept text of foreign files, and the lines that redo them. */
+function outdatedImports({ name, scope, origin, confidence, imports }: Corpus): OutdatedImport[] {
+  const own = [
+    ...(scope === null ? [] : ["--scope", scope]),
+    ...(origin === name ? [] : ["--origin", origin]),
+    "--confidence",
+    String(confidence),
+  ];
+  return imports
+    .filter(({ rules }) => rules < importRules)
+    .map(({ fileName, options }) => {
+      const given = Object.entries(options).flatMap(([option, value]) => [`--${option}`, value]);
+      const words = ["xpose", "corpus", "import", fileName, "--name", name, ...own, ...given];
+      return { name, file: fileName, redo: words.map(shellWord).join(" ") };
+    });
+}
+
+function outdatedText(outdated: readonly OutdatedImport[]): string[] {
+  if (outdated.length === 0) return [];
+  const names = [...new Set(outdated.map(({ name }) => name))];
+  return [
+    "",
+    "These imports were made by the rules of an older version. They may hold text of foreign files: names, titles, sites",
+    "that are none, addresses in file names. To redo them, remove the corpus and import its files again:",
+    ...names.flatMap((name) => [
+      `  xpose corpus remove ${name}`,
+      ...outdated.filter((one) => one.name === name).map(({ redo }) => `  ${redo}`),
+    ]),
+  ];
+}
+
+/** A word as a shell reads it back. */
+function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 function importBody(one: CorpusImport) {
