@@ -119,7 +119,7 @@ export async function importCorpus(options: ImportOptions, context: ImportContex
       sameAs: published.sameAs,
       addressCount: published.addressCount,
       sizeBytes: published.sizeBytes,
-      entryCount: input.hasEntries ? reading.info.entries.length : null,
+      entryCount: input.hasEntries ? reading.fileCount : null,
       dryRun: options.isDryRun === true ? { files: reading.files, findings: firstFindings(reading) } : null,
     };
   } catch (error) {

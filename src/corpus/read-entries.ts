@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { corpusPrefix } from "../domain/keyed-hash.ts";
 import { BlockFeeder } from "./block-feeder.ts";
 import { detectPlan, unrecognised } from "./detect.ts";
+import { EntryTable } from "./entry-table.ts";
 import { CorpusError } from "./error.ts";
 import type { FormatName, Plan, Wishes } from "./formats/format.ts";
 import { formats } from "./formats/registry.ts";
@@ -28,6 +29,8 @@ export type Reading = {
   /** The format that most records were read by. */
   readonly mainFormat: FormatName;
   readonly info: ImportInfo;
+  /** Files that were read. */
+  readonly fileCount: number;
   readonly lanes: readonly Lane[];
   readonly runs: readonly LaneRuns[];
   readonly tally: Tally;
@@ -51,8 +54,7 @@ export async function readEntries({ options, context, input, id }: Job): Promise
       hasEntries: input.hasEntries,
     }),
   );
-  const entries: string[] = [];
-  const entryFormats: FormatName[] = [];
+  const entries = new EntryTable();
   const leftOut: LeftOut[] = [];
   const files: FileReport[] = [];
   const feeder = new BlockFeeder(lanes);
@@ -69,20 +71,18 @@ export async function readEntries({ options, context, input, id }: Job): Promise
       if (options.isDryRun === true) {
         files.push({ file: entry.name ?? input.fileName, format: plan.format, columns: plan.columns });
       }
-      const number = entryFormats.length;
-      entryFormats.push(plan.format);
-      if (entry.name !== null) entries.push(entry.name);
+      const number = entries.add(entry.name ?? "", plan.format);
       const chunks = watched(entry.chunks, context.signal, () => report(progressOf(input, tally(), null)));
       await feeder.feed({ chunks, entry: number, plan, cut: formats[plan.format].cut });
     }
-    if (entryFormats.length === 0) throw nothingToRead([...input.leftOut(), ...leftOut]);
+    if (entries.count === 0) throw nothingToRead([...input.leftOut(), ...leftOut]);
     await feeder.settle();
     const runs = await Promise.all(lanes.map((lane) => lane.finish()));
     context.signal.throwIfAborted();
     context.onProgress?.(progressOf(input, tally(), null));
-    const mainFormat = mainFormatOf(tally(), entryFormats);
-    const info = infoOf({ options, input, mainFormat, entries, entryFormats });
-    return { mainFormat, info, lanes, runs, tally: tally(), leftOut, files };
+    const mainFormat = mainFormatOf(tally(), entries.formats);
+    const info = infoOf({ options, input, mainFormat, entries });
+    return { mainFormat, info, fileCount: entries.count, lanes, runs, tally: tally(), leftOut, files };
   } catch (error) {
     await Promise.all(lanes.map((lane) => lane.close()));
     throw error;
@@ -121,24 +121,23 @@ function mainFormatOf({ formats: counts }: Tally, entryFormats: readonly FormatN
 
 type InfoParts = Pick<Job, "options" | "input"> & {
   readonly mainFormat: FormatName;
-  readonly entries: readonly string[];
-  readonly entryFormats: readonly FormatName[];
+  readonly entries: EntryTable;
 };
 
-function infoOf({ options, input, mainFormat, entries, entryFormats }: InfoParts): ImportInfo {
-  const others = [...new Set(entryFormats)].filter((format) => format !== mainFormat);
+function infoOf({ options, input, mainFormat, entries }: InfoParts): ImportInfo {
+  const others = [...new Set(entries.formats)].filter((format) => format !== mainFormat);
   const info = {
     corpus: options.name,
     file: input.fileName,
     format: mainFormat,
     defaults: defaultsOf(mainFormat, options),
-    entries: [...entries],
+    entries: input.hasEntries ? entries.names : [],
   };
   if (others.length === 0) return info;
   return {
     ...info,
     formats: others.map((format) => ({ format, defaults: defaultsOf(format, options) })),
-    entryFormats: entryFormats.map((format) => others.indexOf(format)),
+    entryFormats: entries.formats.map((format) => others.indexOf(format)),
   };
 }
 
