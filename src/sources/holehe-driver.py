@@ -77,8 +77,8 @@ def main():
         write(answer._asdict())
 
     async def ask_all():
-        # Names are looked up in threads: names that hang must not keep the others waiting for one.
-        trio.to_thread.current_default_thread_limiter().total_tokens = len(sites) + 1
+        # Names are looked up in threads, 40 at once by default: names that hang must not keep the others waiting.
+        trio.to_thread.current_default_thread_limiter().total_tokens = 1_000
         async with trio.open_nursery() as nursery:
             for site in sites:
                 nursery.start_soon(ask, site)
@@ -250,7 +250,7 @@ def client_class(httpx, trio):
                 return Met(False, "redirect")
             if isinstance(error, httpx.ProxyError):
                 status = re.match(r"[0-9]{3}\b", str(error))
-                return Met(False, "unreachable", f"the proxy refused{f' ({status[0]})' if status else ''}")
+                return Met(False, "unreachable", f"refused by the proxy{f' with {status[0]}' if status else ''}")
             if isinstance(error, (httpx.NetworkError, httpx.RemoteProtocolError)) and not self.has_head:
                 return Met(False, "unreachable", next(filter(None, map(network_fault_of, causes)), None))
             # Half an answer, or one that led the module to a request that cannot be sent.

@@ -190,19 +190,19 @@ function domainsOf(sites: readonly Site[]): string[] {
 function failure(askedCount: number, unusable: readonly UnusableSite[]): SourceError {
   const reason = mostFrequent(unusable.map(({ outcome }) => outcome)) ?? "internal";
   const alike = unusable.filter(({ outcome }) => outcome === reason);
-  const detail = mostFrequent(alike.flatMap((site) => site.detail ?? []));
+  const detail = mostFrequent(alike.map((site) => site.detail));
   if (reason === "not_installed") return missingPackage(detail);
-  const told = detail === null ? "" : ` (${detail})`;
+  const told = detail === null ? "" : `: ${detail}`;
   return new SourceError(
     reason,
     `${unusable.length} of ${askedCount} sites gave no usable answer, ${alike.length} of them for this reason${told}`,
   );
 }
 
-/** Null of nothing; the first in the order of the alphabet when several are as frequent. */
-function mostFrequent<Text extends string>(texts: readonly Text[]): Text | null {
+/** Null of nothing; the first by the alphabet when several are as frequent. */
+function mostFrequent<Text extends string | null>(texts: readonly Text[]): Text | null {
   const counts = new Map<Text, number>();
   for (const text of texts) counts.set(text, (counts.get(text) ?? 0) + 1);
-  const [first] = [...counts].sort(([a, one], [b, other]) => other - one || compareText(a, b));
+  const [first] = [...counts].sort(([a, one], [b, other]) => other - one || compareText(a ?? "", b ?? ""));
   return first?.[0] ?? null;
 }

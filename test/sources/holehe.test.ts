@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { type ChildRequest, type ChildRunner, openChildRunner } from "../../src/egress/child.ts";
+import { type ChildRunner, openChildRunner } from "../../src/egress/child.ts";
 import { holehe } from "../../src/sources/holehe.ts";
 import { askHolehe, installPython } from "../helpers/ask-holehe.ts";
 import { isGone } from "../helpers/is-gone.ts";
@@ -221,11 +221,25 @@ with open(os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__)
 
   test("a site that does not answer in its time fails alone", async () => {
     const { python } = installDouble({ odd: moduleOf("odd", "await trio.sleep_forever()") });
-    const { findings } = await askHolehe({ python, child: hurrying() });
+    const { findings } = await askHolehe({ python, secondsPerQuestion: 0.3 });
     const unusable = ["odd.example", "slow.example"];
     expect(findings).toEqual([
       { ...shopFinding, details: [{ ...details, ...detailsWithOdd, unusable_sites: unusable }] },
     ]);
+  });
+
+  test("names that hang keep no other site waiting for theirs", async () => {
+    // As trio looks up a name: in a thread that it leaves alone when the time is over.
+    const hanging = `from functools import partial
+from time import sleep
+async with trio.open_nursery() as nursery:
+    for _ in range(50): nursery.start_soon(partial(trio.to_thread.run_sync, sleep, 3, cancellable=True))`;
+    const looking = 'await trio.sleep(0.2); await trio.socket.getaddrinfo("localhost", 80)';
+    const modules = { hanging: moduleOf("hanging", hanging), looking: moduleOf("looking", looking) };
+    const { python } = installDouble(modules);
+    const { findings } = await askHolehe({ python, secondsPerQuestion: 1 });
+    const unusable = ["hanging.example", "slow.example"];
+    expect(findings).toMatchObject([{ details: [{ sites_asked: 9, sites_failed: 4, unusable_sites: unusable }] }]);
   });
 
   test("an interpreter without the package is not installed, and the package is named", async () => {
@@ -262,31 +276,19 @@ beforeAll(() => {
   if (whyNot !== null) console.warn(`holehe: tests skipped, ${systemPython} lacks packages: ${whyNot}`);
 });
 
-/** Runs the child as usual, after `change`, and notes what went in and came out. */
-function watching(
-  outputs: string[],
-  inputs: string[] = [],
-  change: (request: ChildRequest) => ChildRequest = (request) => request,
-): ChildRunner {
+/** Runs the child as usual, and notes what went in and came out. */
+function watching(outputs: string[], inputs: string[] = []): ChildRunner {
   const now = () => new Date("2026-01-01T00:00:00Z");
   const common = { path: "/usr/bin:/bin", proxy: null, noProxy: [], extraCa: null, maxConcurrent: 1 };
   const runner = openChildRunner({ ...common, homesIn: tmpdir(), now });
   return {
     async run(request) {
       inputs.push(request.stdin);
-      const report = await runner.run(change(request));
+      const report = await runner.run(request);
       outputs.push(Buffer.from(report.output).toString());
       return report;
     },
   };
-}
-
-/** Gives each site 0.3 s instead of the usual time. */
-function hurrying(): ChildRunner {
-  return watching([], [], (request) => ({
-    ...request,
-    stdin: JSON.stringify({ ...JSON.parse(request.stdin), seconds: 0.3 }),
-  }));
 }
 
 /** A child that writes these messages; `end` is the end mark that counts them. */
@@ -379,11 +381,10 @@ describe("the quorum", () => {
     [3, 1, ["1 of 4 sites"]],
     [2, 2, ["2 of 4 sites"]],
   ])("%i usable answers beside %i without are an answer, and the rest is told", async (usable, unusable, missing) => {
-    const outcomes = [...many(usable, "unused"), ...many(unusable, "timeout")];
-    expect(await hear(sites(...outcomes))).toEqual({ findings: [], missing });
-    const [first, ...rest] = outcomes;
-    const reply = await hear(sites("exists", ...rest));
-    expect([first, reply.findings.length, reply.missing]).toEqual(["unused", 1, missing]);
+    const unanswered = many(unusable, "timeout");
+    const unused = await hear(sites(...many(usable, "unused"), ...unanswered));
+    const exists = await hear(sites(...many(usable, "exists"), ...unanswered));
+    expect([unused, exists.findings.length, exists.missing]).toEqual([{ findings: [], missing }, usable, missing]);
   });
 
   test.each<[string, string[], string]>([
@@ -400,13 +401,14 @@ describe("the quorum", () => {
   });
 
   test("a failure says how many sites had its reason, and what most of these told of it", async () => {
-    const refused = many(2, "unreachable").map((outcome, index) =>
-      site(`r${index}.example`, outcome, "connection refused"),
-    );
-    const message = "5 of 6 sites gave no usable answer, 4 of them for this reason (connection refused)";
-    await expect(hear([...refused, ...sites("unreachable", "unreachable", "timeout", "exists")])).rejects.toMatchObject(
-      { reason: "unreachable", message },
-    );
+    const refused = ["r0.example", "r1.example"].map((domain) => site(domain, "unreachable", "connection refused"));
+    await expect(hear([...refused, ...sites("unreachable", "timeout", "exists")])).rejects.toMatchObject({
+      reason: "unreachable",
+      message: "4 of 5 sites gave no usable answer, 3 of them for this reason: connection refused",
+    });
+    await expect(hear([...refused, ...sites(...many(3, "unreachable"))])).rejects.toMatchObject({
+      message: "5 of 5 sites gave no usable answer, 5 of them for this reason",
+    });
   });
 
   test("modules that lack a package make the source not installed, and the package is named", async () => {
