@@ -5,10 +5,10 @@ import { Appliance, client, type Service } from "../helpers/appliance.ts";
 import { badWeathers, type Weather } from "../helpers/bad-weather.ts";
 import { emailrepTestKey, startFakeEmailrep } from "../helpers/fake-emailrep.ts";
 import { hibpPaidKey, hibpTestKey, startFakeHibp } from "../helpers/fake-hibp.ts";
-import { type FakeInternet, startFakeInternet } from "../helpers/fake-internet.ts";
+import { type FakeInternet, type SiteAnswer, startFakeInternet } from "../helpers/fake-internet.ts";
 import { mispTestKey, startFakeMisp } from "../helpers/fake-misp.ts";
 import { type Fault, type FaultServer, faults, startFaultServer } from "../helpers/fault-server.ts";
-import { answerAbout, installManySites, siteNames } from "../helpers/many-sites.ts";
+import { addressOf, answerAbout, installManySites, siteNames } from "../helpers/many-sites.ts";
 import {
   installHoleheDouble,
   jane,
@@ -150,22 +150,29 @@ describe("the four named sources on the executable", () => {
     expect(sent).not.toMatch(/jane|example\.com|[0-9A-F]{7}/i);
   });
 
-  test.skipIf(whyNoHolehe !== null)("holehe finds accounts, and a missing one is not_installed", async () => {
-    await using appliance = new Appliance();
-    appliance.initialise();
-    const file = join(appliance.folder, "holehe.toml");
-    const folder = join(appliance.folder, "environment");
-    mkdirSync(folder);
-    const { python, packages } = makePythonEnvironment(folder);
-    writeFileSync(file, `[sources.holehe]\npython = "${python}"\n`);
-    const missing = await appliance.runBeside(["sources", "check", "--config", file]);
-    expect([missing.exitCode, missing.stdout]).toEqual([1, expect.stringContaining("not_installed")]);
-    installHoleheDouble(packages);
-    const run = await appliance.runBeside(["enrich", "jane.doe+x@example.com", "--json", "--config", file]);
-    expect(JSON.parse(run.stdout)).toMatchObject({
-      exposure: { findings: [{ source: "holehe", category: "account" }] },
-    });
-  });
+  test.skipIf(whyNoHolehe !== null)(
+    "holehe finds accounts, those of sensitive sites only if it may, and a missing one is not_installed",
+    async () => {
+      await using appliance = new Appliance();
+      appliance.initialise();
+      const file = join(appliance.folder, "holehe.toml");
+      const folder = join(appliance.folder, "environment");
+      mkdirSync(folder);
+      const { python, packages } = makePythonEnvironment(folder);
+      writeFileSync(file, `[sources.holehe]\npython = "${python}"\n`);
+      const missing = await appliance.runBeside(["sources", "check", "--config", file]);
+      expect([missing.exitCode, missing.stdout]).toEqual([1, expect.stringContaining("not_installed")]);
+      installHoleheDouble(packages);
+      const titles = async () => {
+        const run = await appliance.runBeside(["enrich", jane, "--json", "--config", file]);
+        const { exposure } = JSON.parse(run.stdout) as { exposure: { findings: { title: string }[] } };
+        return exposure.findings.map(({ title }) => title.replace("Account registered on ", ""));
+      };
+      expect(await titles()).toEqual(["shop.example"]);
+      writeFileSync(file, `[sources.holehe]\npython = "${python}"\nallow_sensitive = true\n`);
+      expect(await titles()).toEqual(["meet.example", "pornhub.com", "shop.example"]);
+    },
+  );
 });
 
 describe.skipIf(whyNoHolehe !== null)("holehe on the executable, its sites behind a proxy", () => {
@@ -194,10 +201,10 @@ describe.skipIf(whyNoHolehe !== null)("holehe on the executable, its sites behin
     return ["--config", file];
   }
 
-  /** Asks a service about jane and reads how its only source fared. */
-  async function look(service: Service, key: string) {
+  /** Asks a service about an address and reads how its only source fared. */
+  async function look(service: Service, key: string, email = jane) {
     const api = client(service.url, key);
-    const { request_id } = (await (await api.enrich(jane)).json()) as { request_id: string };
+    const { request_id } = (await (await api.enrich(email)).json()) as { request_id: string };
     const envelope = (await api.settle(request_id)) as { status: string; exposure?: { findings: { title: string }[] } };
     const { sources } = (await (await api.get(`/api/v1/soc/enrich/${request_id}/sources`)).json()) as {
       sources: SourceRow[];
@@ -253,6 +260,30 @@ describe.skipIf(whyNoHolehe !== null)("holehe on the executable, its sites behin
       1,
       { sources: [{ outcome: "failed", error: "unreachable" }] },
     ]);
+  });
+
+  test("a site that knows everybody is no evidence, and one that cannot tell about a stranger is none either", async () => {
+    const odd: Record<string, SiteAnswer> = {
+      "careless7.sites.example": { status: 200, body: '{"registered":true}' },
+      "careful9.sites.example": { status: 429 },
+    };
+    weather = {
+      answer: (request) => (addressOf(request) === jane ? null : odd[request.host]) ?? answerAbout(jane)(request),
+    };
+    await using appliance = new Appliance();
+    const key = appliance.initialise();
+    const { envelope, source } = await look(await appliance.serve({ args: configureHolehe(appliance) }), key);
+    expect(source).toMatchObject({ outcome: "ok", findings: 121, missing: ["2 of 124 sites"] });
+    expect(JSON.stringify(envelope)).not.toMatch(/careless7\.|careful9\./);
+  });
+
+  test("every site is asked about an odd address as it is, however its module sends it", async () => {
+    const odd = "o'brien&co+x%41#/?@example.com";
+    weather = { answer: answerAbout(odd) };
+    await using appliance = new Appliance();
+    const key = appliance.initialise();
+    const { source } = await look(await appliance.serve({ args: configureHolehe(appliance) }), key, odd);
+    expect(source).toMatchObject({ outcome: "ok", findings: 123, missing: [] });
   });
 
   test("when no site knows the address, the missing ones are told all the same", async () => {
