@@ -241,15 +241,16 @@ export type OpenSources = {
 export function openSources(config: Config, { store, keys, corporaDir }: OpenStore, now: () => Date): OpenSources {
   const { cache, scan, outbound } = config;
   const library = openLibrary(corporaDir, { keys, store });
-  const http = openOutboundClient(outbound);
+  const extraCa = readExtraCa(outbound);
+  const http = openOutboundClient(outbound, extraCa);
   const turns = openTurns(store, now);
   const homesIn = join(config.dataDir, temporaryFolder);
   mkdirSync(homesIn, { recursive: true, mode: 0o700 });
   const runners = new Map(
     sourceKinds.map((kind) => {
       const { proxy, noProxy } = outbound;
-      const options = { path: programPath, proxy, noProxy, homesIn, maxConcurrent: kind.maxConcurrent ?? 1, now };
-      return [kind, openChildRunner(options)];
+      const maxConcurrent = kind.maxConcurrent ?? 1;
+      return [kind, openChildRunner({ path: programPath, proxy, noProxy, extraCa, homesIn, maxConcurrent, now })];
     }),
   );
   const catalogue = openBreachCatalogue(config, http, now);
@@ -307,13 +308,15 @@ function openBreachCatalogue(config: Config, http: HttpClient | null, now: () =>
   });
 }
 
-function openOutboundClient({ proxy, noProxy, caFile }: Config["outbound"]) {
-  let extraCa: string | null = null;
+function readExtraCa({ caFile }: Config["outbound"]): string | null {
   try {
-    extraCa = caFile === null ? null : readFileSync(caFile, "utf8");
+    return caFile === null ? null : readFileSync(caFile, "utf8");
   } catch {
     throw new ConfigError("outbound.ca_file", caFile, "a PEM file that can be read");
   }
+}
+
+function openOutboundClient({ proxy, noProxy, caFile }: Config["outbound"], extraCa: string | null) {
   try {
     return openHttpClient({ userAgent: `xpose/${version}`, proxy, noProxy, extraCa });
   } catch (error) {

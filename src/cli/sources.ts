@@ -31,6 +31,22 @@ const advice: Record<SourceErrorReason, string> = {
   internal: "an error of xpose; see the log",
 };
 
+/** The same for kinds that ask otherwise than one service with a base URL. */
+const adviceOfKind: Readonly<Record<string, Partial<typeof advice>>> = {
+  holehe: {
+    rate_limited: "the sites ask this machine to slow down; wait",
+    timeout: "no answer in time; check DNS, the firewall and outbound.proxy",
+    unreachable: "no connection; check DNS, the firewall and outbound.proxy",
+    tls: "the certificates were refused; put the CA of a proxy that inspects TLS into outbound.ca_file",
+    http_4xx: "the requests were refused on their way; check the rules of the proxy or filter",
+    http_5xx: "the proxy or the sites have a fault of their own; try again later",
+    redirect: "a login page or a filter answers for the sites; let this machine pass it",
+    bad_answer:
+      "a block page or a login page answers for the sites, or holehe is too old for them; open one, update holehe",
+    not_installed: "install holehe with all that it needs, or set python to the interpreter of its environment",
+  },
+};
+
 type SourceState = "enabled" | "disabled" | "offline";
 
 export function sourcesCommand(output: Output): Command {
@@ -51,7 +67,7 @@ export function sourcesCommand(output: Output): Command {
           ...lastOutcome(lastRuns.get(source.name)),
           ...(source.kind === "hibp" ? { catalogue } : {}),
         }));
-        const header = ["NAME", "KIND", "STATE", "LAST OUTCOME", "ERROR", "AT", "NOT IN PLAN", "QUOTA LEFT"];
+        const header = ["NAME", "KIND", "STATE", "LAST OUTCOME", "ERROR", "AT", "MISSING", "QUOTA LEFT"];
         const rows = bodies.map((body) => [
           body.name,
           body.kind,
@@ -159,11 +175,12 @@ async function check(source: Source) {
   const limits = { signal: AbortSignal.timeout(timeoutMs), deadline: new Date(Date.now() + timeoutMs) };
   try {
     const { findings, missing = [] } = await source.lookup(probe, limits);
-    const lacks = missing.length === 0 ? "" : `; the plan lacks ${missing.join(", ")}`;
+    const lacks = missing.length === 0 ? "" : `; missing: ${missing.join(", ")}`;
     return result(true, findings.length > 0 ? "ok" : "no_data", null, `answers${lacks}`);
   } catch (error) {
     const reason = error instanceof SourceError ? error.reason : "internal";
     const detail = error instanceof Error ? error.message : "unknown error";
-    return result(false, "failed", reason, `${reason}: ${detail}; ${advice[reason]}`);
+    const hint = adviceOfKind[kind]?.[reason] ?? advice[reason];
+    return result(false, "failed", reason, `${reason}: ${detail}; ${hint}`);
   }
 }

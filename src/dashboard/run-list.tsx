@@ -49,7 +49,7 @@ export function RunList({ runs, waiting }: RunListProps) {
 }
 
 function resultText({ outcome, findings, error, missing }: SourceRun): string {
-  const lacks = missing.length === 0 ? "" : `; its plan lacks ${missing.join(", ")}`;
+  const lacks = missing.length === 0 ? "" : `; missing: ${missing.join(", ")}`;
   if (outcome === "failed") return `${explainError(error ?? "")}; what it knows is missing here`;
   if (outcome === "skipped") return "not asked: the appliance is offline";
   return (outcome === "ok" ? plural(findings, "finding") : "knows nothing about this address") + lacks;

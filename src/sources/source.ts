@@ -9,7 +9,7 @@ import type { Catalogue } from "./catalogue.ts";
 /** What a source said, before the scan dates and stores it. An empty list of findings means that it knows nothing. */
 export type SourceReply = {
   readonly findings: readonly Finding[];
-  /** Sub-calls that the plan at the source does not allow (CONTRACT.md 6.5). */
+  /** Parts without an answer: sub-calls that the plan at the source does not allow, `3 of 7 sites` (CONTRACT.md 6.5). */
   readonly missing?: readonly string[];
   /** Calls left at the upstream in its current period; null or absent when it did not tell. */
   readonly quotaLeft?: number | null;
