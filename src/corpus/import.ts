@@ -10,7 +10,7 @@ import { detectFormat } from "./detect.ts";
 import { CorpusError } from "./error.ts";
 import type { Format, FormatName } from "./formats/format.ts";
 import { formats } from "./formats/registry.ts";
-import { type ImportSource, type Input, type InputEntry, openInput } from "./input.ts";
+import { type ImportSource, type Input, type InputEntry, openInput } from "./input/open-input.ts";
 import type { Lane, OpenLane } from "./lane.ts";
 import { LineFeeder } from "./line-feeder.ts";
 import type { ImportInfo, RecordDefaults } from "./record.ts";
@@ -113,7 +113,9 @@ export async function importCorpus(options: ImportOptions, context: ImportContex
       format: format.name,
       addressCount: published.addressCount,
       sizeBytes: published.sizeBytes,
-      entries: input.hasEntries ? { readCount: reading.info.entries.length, leftOutCount: input.leftOutCount() } : null,
+      entries: input.hasEntries
+        ? { readCount: reading.info.entries.length, leftOutCount: input.leftOut().length }
+        : null,
     };
   } catch (error) {
     throw isDiskFull(error)

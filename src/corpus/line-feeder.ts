@@ -1,4 +1,4 @@
-import type { InputEntry } from "./input.ts";
+import type { InputEntry } from "./input/open-input.ts";
 import type { Lane } from "./lane.ts";
 import { isLineEnd } from "./line-scanner.ts";
 

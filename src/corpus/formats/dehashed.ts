@@ -1,5 +1,5 @@
 import * as z from "zod/mini";
-import { peek } from "../peek.ts";
+import { peek } from "../input/peek.ts";
 import { type RowCells, readCsv } from "./csv.ts";
 import { commonDefaults, type ReadRecord, recordOf, type StreamFormat } from "./format.ts";
 import { type JsonPiece, parseJson, readJsonArrays } from "./json-arrays.ts";

@@ -2,7 +2,7 @@ import * as z from "zod/mini";
 import { canonicalDomain } from "../../domain/email.ts";
 import { leakTitle, parseLeakYear } from "../../domain/finding.ts";
 import { CorpusError } from "../error.ts";
-import { peek } from "../peek.ts";
+import { peek } from "../input/peek.ts";
 import type { RawFields } from "../record.ts";
 import { type RowCells, readCsv } from "./csv.ts";
 import { commonDefaults, type ReadRecord, recordOf, type StreamFormat } from "./format.ts";
