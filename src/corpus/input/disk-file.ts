@@ -23,7 +23,7 @@ export type DiskFile = RandomBytes & {
 /** Up to this size a file is read in one call that does not wait in another thread: 7 us instead of 100. */
 const smallSize = 256 << 10;
 const startSize = 64 << 10;
-const pieceSize = 512 << 10;
+const pieceSize = 1 << 20;
 
 /**
  * Opens a regular file; with `isLinkFollowed` also through links. It never waits on a FIFO or a device. Throws
@@ -93,12 +93,13 @@ function diskFile(file: number, size: number): DiskFile {
 
 /** While one piece is used the next one is read, in another thread. */
 function readAhead(file: number, offset: number, end: number, onReading: (reading: Promise<unknown>) => void): Pull {
-  const buffers = [Buffer.allocUnsafeSlow(pieceSize), Buffer.allocUnsafeSlow(pieceSize)] as const;
+  let buffers: readonly [Buffer, Buffer] | null = null;
   let position = offset;
   let turn: 0 | 1 = 0;
   let next: Promise<Buffer> | null = null;
   const start = (): Promise<Buffer> | null => {
     if (position >= end) return null;
+    buffers ??= [takeBuffer(), takeBuffer()];
     const buffer = buffers[turn];
     turn = turn === 0 ? 1 : 0;
     const reading = readSome(file, buffer, Math.min(pieceSize, end - position), position).then((count) => {
@@ -112,8 +113,20 @@ function readAhead(file: number, offset: number, end: number, onReading: (readin
   return async () => {
     const piece = await (next ?? start());
     next = start();
+    if (piece === null && buffers !== null) {
+      spare.push(...buffers.slice(0, maxSpare - spare.length));
+      buffers = null;
+    }
     return piece;
   };
+}
+
+/** Of files that have been read to their end: the next ones do not need new ones. */
+const spare: Buffer[] = [];
+const maxSpare = 4;
+
+function takeBuffer(): Buffer {
+  return spare.pop() ?? Buffer.allocUnsafeSlow(pieceSize);
 }
 
 const shrunk = "cut short while it was read";

@@ -99,8 +99,9 @@ async function unpack(layer: Layer, reader: ByteReader, packing: Packing): Promi
 async function unfoldZip({ member, meter }: Layer): Promise<Unfolded> {
   const { reader, random, close } = member;
   if (random !== null) {
+    const bytesBefore = meter.bytesRead;
     const container = await openArchive(readZip(meter.countedRandom(random)), meter);
-    return { container: hashedAtEnd(container, random, meter, meter.bytesRead), close };
+    return { container: hashedAtEnd(container, random, meter, bytesBefore), close };
   }
   await reader.hold(maxHeldArchive + 1);
   if (reader.isEnded) return { container: await openArchive(readZip(bytesInMemory(reader.held)), meter), close };
