@@ -67,68 +67,70 @@ const minHole = 8;
 function cleaning(head: Buffer): TextDecoding {
   // Records that NUL separates, as of `find -print0` or `sort -z`.
   const isSeparator = head.includes(0) && !head.includes(lineFeed) && !head.includes(carriageReturn);
-  /** At the end of the last piece, when only the next one decides: a run of NUL, however long, or a part of a mark. */
+  /** At the end of the last piece, where only the next one decides: marks and zeros, however many, and a part of a mark. */
+  let hasMark = false;
   let nulCount = 0;
-  let heldBack: Buffer = nothing;
+  let partOfMark: Buffer = nothing;
   let previous = lineFeed;
 
-  /** All but a run of NUL at the end, unless these are the last bytes. */
   function clean(bytes: Buffer, isLast: boolean): Buffer {
-    const out = Buffer.allocUnsafe(bytes.length + minHole);
+    const out = Buffer.allocUnsafe(bytes.length + minHole + mark.length);
     let size = 0;
     const put = (byte: number) => {
       out[size++] = byte;
       previous = byte;
     };
-    const putRun = () => {
+    const putZeros = () => {
       if (isSeparator || nulCount >= minHole) put(lineFeed);
       else for (; nulCount > 0; nulCount--) put(0);
       nulCount = 0;
     };
+    const putMark = (following: number) => {
+      hasMark = false;
+      if (previous === lineFeed || previous === carriageReturn || previous === 0) return;
+      if (isWord(previous) && isWord(following)) put(lineFeed);
+      else for (const byte of mark) put(byte);
+    };
     let nextMark = next(bytes, mark, 0);
     for (let at = 0; at < bytes.length; ) {
-      if (bytes[at] === 0) {
+      if (nextMark < at) nextMark = next(bytes, mark, at);
+      const isMark = nextMark === at;
+      const isZero = bytes[at] === 0;
+      if (nulCount > 0 && !isZero) putZeros();
+      if (hasMark && !isMark) putMark(bytes[at] ?? lineFeed);
+      if (isMark) {
+        hasMark = true;
+        at += mark.length;
+      } else if (isZero) {
         nulCount++;
         at++;
-        continue;
+      } else {
+        const end = Math.min(next(bytes, 0, at), nextMark);
+        size += bytes.copy(out, size, at, end);
+        previous = bytes[end - 1] ?? previous;
+        at = end;
       }
-      if (nulCount > 0) putRun();
-      if (nextMark < at) nextMark = next(bytes, mark, at);
-      if (nextMark === at) {
-        putMark(bytes[at + mark.length] ?? lineFeed, put);
-        at += mark.length;
-        continue;
-      }
-      const end = Math.min(next(bytes, 0, at), nextMark);
-      size += bytes.copy(out, size, at, end);
-      previous = bytes[end - 1] ?? previous;
-      at = end;
     }
-    if (isLast && nulCount > 0) putRun();
+    if (isLast && nulCount > 0) putZeros();
+    if (isLast && hasMark) putMark(lineFeed);
     return out.subarray(0, size);
-  }
-
-  function putMark(next: number, put: (byte: number) => void): void {
-    if (previous === lineFeed || previous === carriageReturn || previous === 0) return;
-    if (isWord(previous) && isWord(next)) put(lineFeed);
-    else for (const byte of mark) put(byte);
   }
 
   return {
     push(piece) {
-      if (nulCount === 0 && heldBack.length === 0 && !isDirty(piece)) {
+      if (!hasMark && nulCount === 0 && partOfMark.length === 0 && !isDirty(piece)) {
         previous = piece[piece.length - 1] ?? previous;
         return piece;
       }
-      const bytes = heldBack.length === 0 ? piece : Buffer.concat([heldBack, piece]);
-      const end = bytes.length - partOfMark(bytes);
-      heldBack = Buffer.from(bytes.subarray(end));
+      const bytes = partOfMark.length === 0 ? piece : Buffer.concat([partOfMark, piece]);
+      const end = bytes.length - sizeOfPart(bytes);
+      partOfMark = Buffer.from(bytes.subarray(end));
       return clean(bytes.subarray(0, end), false);
     },
     end() {
-      const last = heldBack;
-      heldBack = nothing;
-      return nulCount === 0 && last.length === 0 ? nothing : clean(last, true);
+      const last = partOfMark;
+      partOfMark = nothing;
+      return hasMark || nulCount > 0 || last.length > 0 ? clean(last, true) : nothing;
     },
   };
 }
@@ -148,12 +150,12 @@ function next(bytes: Buffer, wanted: Buffer | number, from: number): number {
 
 function isDirty(piece: Buffer): boolean {
   // One byte is found faster than three: it is rare in most texts.
-  return piece.includes(0) || (piece.includes(0xef) && (piece.includes(mark) || partOfMark(piece) > 0));
+  return piece.includes(0) || (piece.includes(0xef) && (piece.includes(mark) || sizeOfPart(piece) > 0));
 }
 
-/** How many bytes at the end may be the beginning of a mark, or are one and lack what stands behind it. */
-function partOfMark(bytes: Buffer): number {
-  for (let size = Math.min(mark.length, bytes.length); size > 0; size--) {
+/** How many bytes at the end may be the beginning of a mark. */
+function sizeOfPart(bytes: Buffer): number {
+  for (let size = Math.min(mark.length - 1, bytes.length); size > 0; size--) {
     if (bytes.subarray(bytes.length - size).equals(mark.subarray(0, size))) return size;
   }
   return 0;
