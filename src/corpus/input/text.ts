@@ -26,7 +26,8 @@ const blankSize = 4096;
  * a file that is empty or no text.
  */
 export function openText(reader: ByteReader, name: string | null, content: ContentSink): Text | Promise<Text> {
-  const held = reader.hold(headSize);
+  // One byte more tells whether the head is all.
+  const held = reader.hold(headSize + 1);
   return held === undefined ? afterHold(reader, name, content) : held.then(() => afterHold(reader, name, content));
 }
 
@@ -79,7 +80,7 @@ async function longText(
     return piece instanceof Promise ? piece.then(decode) : decode(piece);
   };
   const text = new ByteReader(pull);
-  await text.hold(headSize);
+  await text.hold(headSize + 1);
   const head = Buffer.from(text.held.subarray(0, headSize));
   const isWhole = text.isEnded && text.held.length <= headSize;
   if (isWhole && head.length <= blankSize) refuseBlank(head, true);
