@@ -123,7 +123,9 @@ function throughZlib(
           fedSize = stream.bytesWritten;
           return null;
         }
-        if (!isWriting && !stream.writableEnded) await feed();
+        // What is left of the input stands behind the end of the data, of which the stream tells only later.
+        const isOver = stream.bytesWritten < fedSize;
+        if (!isWriting && !isOver && !stream.writableEnded) await feed();
         await change();
       }
     },

@@ -54,6 +54,8 @@ const packed: readonly (readonly [Kind, Mark])[] = [
   ["zip", mark("504b0506")],
   // A mark that archives have which were meant to be split and fitted into one part.
   ["zip", mark("504b3030504b0304")],
+  // The parts of a split archive behind each other.
+  ["zip", mark("504b0708504b0304")],
 ];
 const ustarMark = mark("7573746172", 257);
 const tarLine = pipe("tar -xOf FILE");
@@ -76,7 +78,6 @@ function isSkippableFrame(head: Buffer): boolean {
 const foreign: readonly { readonly marks: readonly Mark[]; readonly reason: string }[] = [
   { marks: [mark("377abcaf271c")], reason: `a .7z archive: ${pipe("7z x -so FILE")}` },
   { marks: [mark("526172211a07")], reason: `a .rar archive: ${pipe("unrar p -inul FILE")}` },
-  { marks: [mark("504b0708")], reason: splitZip() },
   { marks: [mark("314159265359", 4)], reason: `bzip2 data: ${pipe("bzip2 -dc FILE")}` },
   { marks: [mark("5d00000004"), mark("5d00008000")], reason: `lzma data: ${pipe("xz --format=lzma -dc FILE")}` },
   { marks: [mark("04224d18")], reason: `lz4 data: ${pipe("lz4 -dc FILE")}` },
@@ -124,7 +125,7 @@ const binaries: readonly Mark[] = [
 ];
 
 export function splitZip(): string {
-  return "a part of a split .zip archive: zip -s 0 FILE.zip --out WHOLE.zip && xpose corpus import WHOLE.zip --name NAME";
+  return `a part of a split .zip archive: ${pipe("cat FILE.z?? FILE.zip")}`;
 }
 
 const parts: readonly (readonly [RegExp, string])[] = [

@@ -96,8 +96,19 @@ async function unpack(layer: Layer, reader: ByteReader, packing: Packing): Promi
   }
 }
 
-async function unfoldZip({ member, meter }: Layer): Promise<Unfolded> {
+/** Stands before the parts of a split archive that have been put together. */
+const splitMark = Buffer.from("504b0708", "hex");
+
+async function unfoldZip(layer: Layer): Promise<Unfolded> {
+  const { member, meter } = layer;
   const { reader, random, close } = member;
+  if (reader.held.subarray(0, splitMark.length).equals(splitMark)) {
+    // Its directory names places in the parts.
+    const joined = countedReader(layer);
+    await joined.hold(splitMark.length);
+    joined.take(splitMark.length);
+    return { container: limitedContainer(openZipStream(joined), meter), close };
+  }
   if (random !== null) {
     const bytesBefore = meter.bytesRead;
     const container = await openArchive(readZip(meter.countedRandom(random)), meter);
