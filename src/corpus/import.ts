@@ -7,7 +7,8 @@ import type { Store } from "../store/store.ts";
 import { CorpusError } from "./error.ts";
 import type { FormatName, Wishes } from "./formats/format.ts";
 import type { ImportDefaults } from "./import-defaults.ts";
-import { type ImportSource, type LeftOut, openInput } from "./input.ts";
+import type { LeftOut } from "./input/left-out.ts";
+import { type ImportSource, openInput } from "./input/open-input.ts";
 import type { OpenLane } from "./lane.ts";
 import { publishImport } from "./publish-import.ts";
 import { type FileReport, type Reading, readEntries } from "./read-entries.ts";
@@ -115,7 +116,7 @@ export async function importCorpus(options: ImportOptions, context: ImportContex
       formats: tally.formats,
       furtherAddresses: tally.furtherAddresses,
       fieldsDropped: tally.droppedFields,
-      leftOut: [...input.leftOut(), ...reading.leftOut],
+      leftOut: [...input.leftOut(), ...reading.leftOut.list()],
       sameAs: published.sameAs,
       addressCount: published.addressCount,
       sizeBytes: published.sizeBytes,

@@ -9,7 +9,8 @@ import { formats } from "./formats/registry.ts";
 import { sampleOf } from "./formats/sample.ts";
 import type { ImportContext, ImportOptions, ImportProgress } from "./import.ts";
 import { defaultsOf } from "./import-defaults.ts";
-import type { Input, InputEntry, LeftOut } from "./input.ts";
+import { describeLeftOut, LeftOutList } from "./input/left-out.ts";
+import type { Input, InputEntry } from "./input/open-input.ts";
 import type { Lane } from "./lane.ts";
 import type { ImportInfo } from "./record.ts";
 import { addTallies, emptyTally, type LaneRuns, type Tally } from "./record-lane.ts";
@@ -35,7 +36,7 @@ export type Reading = {
   readonly runs: readonly LaneRuns[];
   readonly tally: Tally;
   /** Files that no format recognised. */
-  readonly leftOut: readonly LeftOut[];
+  readonly leftOut: LeftOutList;
   /** Only for a dry run. */
   readonly files: readonly FileReport[];
 };
@@ -55,7 +56,7 @@ export async function readEntries({ options, context, input, id }: Job): Promise
     }),
   );
   const entries = new EntryTable();
-  const leftOut: LeftOut[] = [];
+  const leftOut = new LeftOutList();
   const files: FileReport[] = [];
   const feeder = new BlockFeeder(lanes);
   const tally = () => lanes.map((lane) => lane.tally()).reduce(addTallies, emptyTally());
@@ -65,7 +66,7 @@ export async function readEntries({ options, context, input, id }: Job): Promise
       const plan = planOf(entry, options);
       if ("reason" in plan) {
         if (entry.name === null) throw unrecognised();
-        leftOut.push({ file: entry.name, reason: plan.reason });
+        leftOut.add(entry.name, plan.reason);
         continue;
       }
       if (options.isDryRun === true) {
@@ -75,7 +76,7 @@ export async function readEntries({ options, context, input, id }: Job): Promise
       const chunks = watched(entry.chunks, context.signal, () => report(progressOf(input, tally(), null)));
       await feeder.feed({ chunks, entry: number, plan, cut: formats[plan.format].cut });
     }
-    if (entries.count === 0) throw nothingToRead([...input.leftOut(), ...leftOut]);
+    if (entries.count === 0) throw nothingToRead(input, leftOut);
     await feeder.settle();
     const runs = await Promise.all(lanes.map((lane) => lane.finish()));
     context.signal.throwIfAborted();
@@ -97,20 +98,18 @@ function planOf(entry: InputEntry, { format, wishes = noWishes }: ImportOptions)
       return formats[format].plan(sample, wishes);
     } catch (error) {
       if (!(error instanceof CorpusError)) throw error;
-      if (entry.name !== null) return { reason: error.message };
+      if (entry.name !== null) return { reason: `not ${format}: ${error.message}` };
       throw error;
     }
   }
   const plan = detectPlan(sample, wishes);
   if (plan !== null) return plan;
-  return { reason: entry.isWhole && !entry.head.includes("@") ? "no addresses" : "no known format" };
+  return { reason: entry.isWhole && !entry.head.includes("@") ? "without addresses" : "of no known format" };
 }
 
-function nothingToRead(leftOut: readonly LeftOut[]): CorpusError {
-  const [first] = leftOut;
-  if (first === undefined) return new CorpusError("refused", "it holds no file with text");
-  const others = leftOut.length > 1 ? `, and ${leftOut.length - 1} more` : "";
-  return new CorpusError("refused", `it holds no file that can be read: ${first.file} (${first.reason})${others}`);
+function nothingToRead(input: Input, leftOut: LeftOutList): CorpusError {
+  const all = [...input.leftOut(), ...leftOut.list()];
+  return new CorpusError("refused", `it holds no file with records: ${describeLeftOut(all)}`);
 }
 
 /** The format of most records; of most files when there are no records; the first of two that have the same number. */
