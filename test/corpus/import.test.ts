@@ -332,7 +332,6 @@ describe("a file is refused, with the reason, and the old state stays", () => {
       says: "does not hold such data",
     },
     { what: "a damaged .gz", name: "a.gz", bytes: damaged(gzipSync(`email\n${jane}\n`)), says: "damaged or cut short" },
-    { what: "a JSON array", name: "a.json", bytes: Buffer.from(`[{"email":"${jane}"}]`), says: "jq -c '.[]' FILE" },
     { what: "a text of no format", name: "a.txt", bytes: Buffer.from("once upon a time\n"), says: "give --format" },
   ])("$what", async ({ name, bytes, says }) => {
     const desk = openDesk();
