@@ -15,8 +15,9 @@ import { BackupError } from "./backup/error.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { openLibrary } from "./corpus/library.ts";
 import { type DerivedKeys, deriveKeys, keyedHash } from "./domain/keyed-hash.ts";
+import { asksToWait } from "./egress/answer.ts";
 import { openChildRunner } from "./egress/child.ts";
-import { type HttpClient, type HttpResponse, openHttpClient } from "./egress/client.ts";
+import { type HttpClient, openHttpClient } from "./egress/client.ts";
 import type { Live } from "./scans/live.ts";
 import { openTurns } from "./scans/pace.ts";
 import { type CatalogueState, openCatalogue } from "./sources/catalogue.ts";
@@ -260,7 +261,7 @@ export function openSources(config: Config, { store, keys, corporaDir }: OpenSto
     childFor: (kind) => runners.get(kind) ?? unreachableKind(kind),
     httpFor(source, kind, workspaceId, deadline) {
       const { name, pace } = source;
-      const isThrottled = kind.isThrottled ?? ((response: HttpResponse) => response.status === 429);
+      const { isThrottled = asksToWait } = kind;
       return turns.clientFor(http, { name, pace, isThrottled }, workspaceId, deadline);
     },
   });

@@ -39,7 +39,7 @@ export type SourceKind<Settings = unknown> = {
   /** Runs of its program at once, over all scans; absent for a kind that runs none. */
   readonly maxConcurrent?: number;
   readonly timeoutMs: number;
-  /** Tells an answer that asks to slow down from others; default: every 429. */
+  /** Tells an answer that asks to come back later from others; default: `asksToWait`. */
   readonly isThrottled?: (response: HttpResponse) => boolean;
   readonly lookup: (indicator: Indicator, context: LookupContext<Settings>) => Promise<SourceReply>;
 };
