@@ -61,15 +61,15 @@ export type ConnectionLife = {
 
 /** Speaks HTTP on a socket that is open already, and on no other. */
 export async function speakHttp(connected: Connected, url: URL, life: ConnectionLife): Promise<HttpConnection> {
-  const undici = await loadUndici();
-  const client = clientOn(undici, connected, url.origin, life.idleMs);
-  const reusableUntil = performance.now() + life.maxAgeMs;
   // With TLS 1.3 a server says only after the handshake that it wants another certificate of us, or none of ours; what
-  // undici hears of it is that the other side hung up.
+  // undici hears of it is that the other side hung up. It may say so while undici is being loaded.
   let tlsCode: string | null = null;
   connected.on("error", (error) => {
     if (tlsFaultOf(codeOf(error)) !== null) tlsCode = codeOf(error);
   });
+  const undici = await loadUndici();
+  const client = clientOn(undici, connected, url.origin, life.idleMs);
+  const reusableUntil = performance.now() + life.maxAgeMs;
 
   async function close(): Promise<void> {
     connected.destroy();
