@@ -1,7 +1,7 @@
 import { parseEmail } from "./email.ts";
 
 /** What stands in the place of text that must not be shown (PIPELINE.md 21.18). */
-const mark = "…";
+export const redacted = "…";
 
 /**
  * Prose with every address but `asked` (canonical, or null for none at all) and everything that looks like a secret
@@ -45,7 +45,7 @@ export function redactUrl(url: string, asked: string | null): string {
   if (parts === null) return redactText(url, asked);
   const [, scheme = "", authority = "", path = "", query = "", fragment = ""] = parts;
   // The host stays: where something was published is the evidence.
-  const host = authority.includes("@") ? `${mark}@${authority.slice(authority.lastIndexOf("@") + 1)}` : authority;
+  const host = authority.includes("@") ? `${redacted}@${authority.slice(authority.lastIndexOf("@") + 1)}` : authority;
   const segments = path.split("/").map((segment) => (hexFile.test(segment) ? segment : redactPart(segment, asked)));
   const parameters = (text: string) => text.replace(parameter, (part) => redactParameter(part, asked));
   return scheme + host + segments.join("/") + parameters(query) + parameters(fragment);
@@ -77,19 +77,19 @@ function redactParameter(part: string, asked: string | null): string {
   // A blank is a plus here, and only here.
   const spaced = part.replaceAll("+", "%20");
   const at = spaced.indexOf("=");
-  if (at === -1) return redactPart(spaced, asked) === spaced ? part : mark;
+  if (at === -1) return redactPart(spaced, asked) === spaced ? part : redacted;
   const [name, value] = [spaced.slice(0, at), spaced.slice(at + 1)];
   const isSecret = value !== "" && secretName.test(decoded(name));
   const isId = idName.test(name) && hexFile.test(value);
   const shownName = redactPart(name, asked);
-  const shownValue = isSecret ? mark : isId ? value : redactPart(value, asked);
+  const shownValue = isSecret ? redacted : isId ? value : redactPart(value, asked);
   return shownName === name && shownValue === value ? part : `${shownName}=${shownValue}`;
 }
 
 /** A part of a URL: `…` when anything in it has to go, whatever its encoding. */
 function redactPart(part: string, asked: string | null): string {
   const plain = decoded(part);
-  return redactText(plain, asked) === plain ? part : mark;
+  return redactText(plain, asked) === plain ? part : redacted;
 }
 
 /** Addresses are hidden from simple filters by being encoded more than once. */
@@ -162,14 +162,14 @@ const hashes =
 
 function redactPlain(text: string, asked: string | null): string {
   return text
-    .replace(tokens, mark)
-    .replace(hashes, mark)
-    .replace(labelled, (_match, label: string) => label + mark)
+    .replace(tokens, redacted)
+    .replace(hashes, redacted)
+    .replace(labelled, (_match, label: string) => label + redacted)
     .replace(addresses, (_match, found: string, separator: string | undefined, value: string | undefined) => {
-      const shown = isAsked(found, asked) ? found : mark;
+      const shown = isAsked(found, asked) ? found : redacted;
       if (separator === undefined || value === undefined) return shown;
       // One more address of a list is no secret.
-      return shown + separator + (startsWithAddress.test(value) ? redactText(value, asked) : mark);
+      return shown + separator + (startsWithAddress.test(value) ? redactText(value, asked) : redacted);
     });
 }
 

@@ -44,7 +44,7 @@ export function failureOf(response: HttpResponse): SourceError {
     return new SourceError("tls", text, { tlsFault: "client_certificate" });
   }
   // HTML with 401 or 403 comes from a proxy or a filter before the service, and says nothing about the key.
-  if ((status === 401 || status === 403) && hasJsonBody(response)) return new SourceError("auth", message);
+  if ((status === 401 || status === 403) && isJsonAnswer(response)) return new SourceError("auth", message);
   if (status >= 500) return new SourceError("http_5xx", message);
   if (status >= 400) return new SourceError("http_4xx", message);
   if (status >= 300) return new SourceError("redirect", message);
@@ -96,7 +96,8 @@ function wantsClientCertificate({ status, body }: HttpResponse): boolean {
   return words.test(new TextDecoder().decode(body.subarray(0, 4096)));
 }
 
-function hasJsonBody(response: HttpResponse): boolean {
+/** True when the body is JSON, by its type and its form: what a service says itself mostly is, what a proxy says is not. */
+export function isJsonAnswer(response: HttpResponse): boolean {
   try {
     parseJsonBody(response);
     return true;

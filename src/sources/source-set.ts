@@ -26,6 +26,11 @@ export type ConfiguredSource = {
   /** Ids or names of the workspaces that may ask it; null = all. */
   readonly workspaces: readonly string[] | null;
   readonly isInternal: boolean;
+  /** Files of the certificate that it is shown and of its key; both or none. */
+  readonly clientCert: string | null;
+  readonly clientKey: string | null;
+  /** Sent with every request, beside and before those of the kind. */
+  readonly headers: Readonly<Record<string, string>>;
   /** What the kind's own schema made of the table. */
   readonly settings: unknown;
   /** Canonical JSON of all settings but `timeout` and `rate`, secrets included; only ever hashed. */
