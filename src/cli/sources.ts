@@ -1,9 +1,9 @@
 import { Command } from "commander";
 import type { Config } from "../config.ts";
 import { timestamp } from "../domain/envelope.ts";
-import { SourceError, type SourceErrorReason } from "../domain/error.ts";
-import { parseIndicator } from "../domain/indicator.ts";
-import type { Source } from "../sources/source.ts";
+import { SourceError, type SourceErrorReason, type TlsFault } from "../domain/error.ts";
+import { type Indicator, parseIndicator } from "../domain/indicator.ts";
+import type { Source, SourceReply } from "../sources/source.ts";
 import type { SourceRunRecord } from "../store/store.ts";
 import { type OpenStore, openSources, readCatalogueState } from "../wiring.ts";
 import { entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
@@ -13,14 +13,28 @@ import { type Output, printResult, table } from "./output.ts";
 /** What `check` asks about: an address that belongs to nobody (RFC 2606). */
 const probe = parseIndicator("email", "xpose-check@example.com");
 
-/** What an operator can do about each reason. */
-const advice: Record<SourceErrorReason, string> = {
+/** One more, of which surely no service has ever heard. */
+function stranger(): Indicator {
+  return parseIndicator("email", `xpose-check-${entropy.newId()}@example.com`);
+}
+
+/** What an operator can do about each kind of failure of TLS. */
+const tlsAdvice: Record<TlsFault, string> = {
+  unknown_authority: "put the CA of the service, or of the proxy that opens TLS, into outbound.ca_file",
+  expired: "renew the certificate of the service, and check the clock of this machine",
+  wrong_name: "ask the service by a name that its certificate holds, or give it a certificate for this one",
+  no_tls: "check the port of the URL; plain http is for services inside the perimeter, with internal = true",
+  client_certificate: "set client_cert and client_key of the source to a certificate that the service accepts",
+  other: "check which versions and ciphers of TLS the service speaks",
+};
+
+/** What an operator can do about each other reason. */
+const advice: Record<Exclude<SourceErrorReason, "tls">, string> = {
   not_configured: "the service says that its API is not open to this installation; see the service's own page",
   auth: "the key was refused; put a valid one into api_key or api_key_file",
   rate_limited: "the quota is used up; wait, or lower the rate",
   timeout: "no answer in time; check the network, or raise timeout",
   unreachable: "no connection; check base_url, DNS, the firewall and outbound.proxy",
-  tls: "the certificate was refused; put the CA of the service or proxy into outbound.ca_file",
   http_4xx: "the request was refused on its way; check base_url and the proxy's rules",
   http_5xx: "the service has a fault of its own; try again later",
   redirect: "the service points elsewhere, which is never followed; put its final address into base_url",
@@ -32,7 +46,7 @@ const advice: Record<SourceErrorReason, string> = {
 };
 
 /** The same for kinds that ask otherwise than one service with a base URL. */
-const adviceOfKind: Readonly<Record<string, Partial<typeof advice>>> = {
+const adviceOfKind: Readonly<Record<string, Partial<Record<SourceErrorReason, string>>>> = {
   holehe: {
     rate_limited: "the sites ask this machine to slow down; wait",
     timeout: "no answer in time; check DNS, the firewall and outbound.proxy",
@@ -86,7 +100,7 @@ export function sourcesCommand(output: Output): Command {
 
   sources
     .command("check")
-    .description("Asks each enabled source once about an address that belongs to nobody, and says what is wrong.")
+    .description("Asks each enabled source about an address that belongs to nobody, and says what is wrong.")
     .argument("[name]", "only this source")
     .addHelpText("after", "\nExample:\n  xpose sources check hibp")
     .action(async (name: string | undefined, _options: object, command: Command) => {
@@ -162,7 +176,7 @@ function describeCatalogue({ breaches, as_of, error }: ReturnType<typeof catalog
 }
 
 async function check(source: Source) {
-  const { name, kind, timeoutMs } = source;
+  const { name, kind } = source;
   const result = (ok: boolean, outcome: string, error: SourceErrorReason | null, message: string) => ({
     name,
     kind,
@@ -172,15 +186,40 @@ async function check(source: Source) {
     message,
   });
   if (!source.isAllowed) return result(true, "skipped", null, "skipped while offline");
-  const limits = { signal: AbortSignal.timeout(timeoutMs), deadline: new Date(Date.now() + timeoutMs) };
   try {
-    const { findings, missing = [] } = await source.lookup(probe, limits);
-    const lacks = missing.length === 0 ? "" : `; missing: ${missing.join(", ")}`;
-    return result(true, findings.length > 0 ? "ok" : "no_data", null, `answers${lacks}`);
+    const reply = await ask(source, probe);
+    const { findings, missing = [] } = reply;
+    const gaps = missing.length === 0 ? "" : `; missing: ${missing.join(", ")}`;
+    const doubt = reply.isNotFound === true ? await doubtOf(source) : "";
+    return result(true, findings.length > 0 ? "ok" : "no_data", null, `answers${gaps}${doubt}`);
   } catch (error) {
     const reason = error instanceof SourceError ? error.reason : "internal";
     const detail = error instanceof Error ? error.message : "unknown error";
-    const hint = adviceOfKind[kind]?.[reason] ?? advice[reason];
-    return result(false, "failed", reason, `${reason}: ${detail}; ${hint}`);
+    return result(false, "failed", reason, `${reason}: ${detail}; ${adviceOn(error, kind)}`);
   }
+}
+
+function ask(source: Source, indicator: Indicator): Promise<SourceReply> {
+  const { timeoutMs } = source;
+  const limits = { signal: AbortSignal.timeout(timeoutMs), deadline: new Date(Date.now() + timeoutMs) };
+  return source.lookup(indicator, limits);
+}
+
+/**
+ * A 404 for the one address that was asked about may mean that it is not known, or that the service is not there. Where
+ * a second one gets it too, the operator is told: nobody but the operator can tell the two apart.
+ */
+async function doubtOf(source: Source): Promise<string> {
+  if ((await ask(source, stranger())).isNotFound !== true) return "";
+  return (
+    "; every address that was asked about gets a 404, as from a service that is not there: check its URL; " +
+    'a service that answers 200 {"findings":[]} where it knows nothing leaves no doubt'
+  );
+}
+
+function adviceOn(error: unknown, kind: string): string {
+  if (!(error instanceof SourceError)) return advice.internal;
+  const own = adviceOfKind[kind]?.[error.reason];
+  if (own !== undefined) return own;
+  return error.reason === "tls" ? tlsAdvice[error.tlsFault ?? "other"] : advice[error.reason];
 }

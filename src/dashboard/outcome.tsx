@@ -18,7 +18,7 @@ const errorText: Readonly<Record<string, string>> = {
   rate_limited: "its quota is used up for now",
   timeout: "no answer in time",
   unreachable: "no connection",
-  tls: "its certificate was refused",
+  tls: "no TLS with it that can be trusted",
   http_4xx: "it refused the request",
   http_5xx: "it has a fault of its own",
   redirect: "it points elsewhere, which is never followed",

@@ -49,8 +49,10 @@ export function RunList({ runs, waiting }: RunListProps) {
 }
 
 function resultText({ outcome, findings, error, missing }: SourceRun): string {
-  const lacks = missing.length === 0 ? "" : `; missing: ${missing.join(", ")}`;
+  const gaps = missing.length === 0 ? "" : `; missing: ${missing.join(", ")}`;
   if (outcome === "failed") return `${explainError(error ?? "")}; what it knows is missing here`;
   if (outcome === "skipped") return "not asked: the appliance is offline";
-  return (outcome === "ok" ? plural(findings, "finding") : "knows nothing about this address") + lacks;
+  // What was left out may have been about this address.
+  const nothing = missing.length === 0 ? "knows nothing about this address" : "says nothing about this address";
+  return (outcome === "ok" ? plural(findings, "finding") : nothing) + gaps;
 }
