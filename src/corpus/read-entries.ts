@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { corpusPrefix } from "../domain/keyed-hash.ts";
 import { BlockFeeder } from "./block-feeder.ts";
-import { detectPlan, unrecognised } from "./detect.ts";
+import { addressless, detectPlan, unrecognised } from "./detect.ts";
 import { EntryTable } from "./entry-table.ts";
 import { CorpusError } from "./error.ts";
-import type { FormatName, Plan, Wishes } from "./formats/format.ts";
+import { type FormatName, formatNames, type Plan, type Wishes } from "./formats/format.ts";
 import { formats } from "./formats/registry.ts";
 import { sampleOf } from "./formats/sample.ts";
 import type { ImportContext, ImportOptions, ImportProgress } from "./import.ts";
@@ -27,7 +27,7 @@ export type FileReport = { readonly file: string; readonly format: FormatName; r
 
 /** The records of the input, hashed and sorted in lanes that are still open. */
 export type Reading = {
-  /** The format that most records were read by. */
+  /** The format of the file; of an archive or folder the one that most records were read by. */
   readonly mainFormat: FormatName;
   readonly info: ImportInfo;
   /** Files that were read. */
@@ -41,6 +41,7 @@ export type Reading = {
   readonly files: readonly FileReport[];
 };
 
+const noAddresses = "without addresses";
 const noWishes: Wishes = { column: null, fields: [], leakNames: null };
 
 /** Reads all entries of the input; when it throws, its lanes are closed. */
@@ -65,7 +66,7 @@ export async function readEntries({ options, context, input, id }: Job): Promise
     for await (const entry of input.entries) {
       const plan = planOf(entry, options);
       if ("reason" in plan) {
-        if (entry.name === null) throw unrecognised();
+        if (entry.name === null) throw plan.reason === noAddresses ? addressless() : unrecognised();
         leftOut.add(entry.name, plan.reason);
         continue;
       }
@@ -81,8 +82,9 @@ export async function readEntries({ options, context, input, id }: Job): Promise
     const runs = await Promise.all(lanes.map((lane) => lane.finish()));
     context.signal.throwIfAborted();
     context.onProgress?.(progressOf(input, tally(), null));
-    const mainFormat = mainFormatOf(tally(), entries.formats);
-    const info = infoOf({ options, input, mainFormat, entries });
+    const [onlyFormat] = entries.formats;
+    const mainFormat = input.hasEntries ? mainFormatOf(tally(), entries.formats) : (onlyFormat ?? "any");
+    const info = infoOf({ options, input, mainFormat, entries, tally: tally() });
     return { mainFormat, info, fileCount: entries.count, lanes, runs, tally: tally(), leftOut, files };
   } catch (error) {
     await Promise.all(lanes.map((lane) => lane.close()));
@@ -104,7 +106,7 @@ function planOf(entry: InputEntry, { format, wishes = noWishes }: ImportOptions)
   }
   const plan = detectPlan(sample, wishes);
   if (plan !== null) return plan;
-  return { reason: entry.isWhole && !entry.head.includes("@") ? "without addresses" : "of no known format" };
+  return { reason: entry.isWhole && !entry.head.includes("@") ? noAddresses : "of no known format" };
 }
 
 function nothingToRead(input: Input, leftOut: LeftOutList): CorpusError {
@@ -121,10 +123,12 @@ function mainFormatOf({ formats: counts }: Tally, entryFormats: readonly FormatN
 type InfoParts = Pick<Job, "options" | "input"> & {
   readonly mainFormat: FormatName;
   readonly entries: EntryTable;
+  readonly tally: Tally;
 };
 
-function infoOf({ options, input, mainFormat, entries }: InfoParts): ImportInfo {
-  const others = [...new Set(entries.formats)].filter((format) => format !== mainFormat);
+function infoOf({ options, input, mainFormat, entries, tally }: InfoParts): ImportInfo {
+  const recordFormats = formatNames.filter((format) => (tally.formats[format] ?? 0) > 0);
+  const others = [...new Set([...entries.formats, ...recordFormats])].filter((format) => format !== mainFormat);
   const info = {
     corpus: options.name,
     file: input.fileName,

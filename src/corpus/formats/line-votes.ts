@@ -1,8 +1,7 @@
 import type { FormatName } from "./format.ts";
 import { siteOf } from "./site.ts";
 import { parseLabel } from "./stealer.ts";
-import { tokensOf } from "./tokens.ts";
-import { isInUrl } from "./ulp.ts";
+import { type Token, tokensOf } from "./tokens.ts";
 
 /** So much of the lines that speak for a format must speak for the same one. */
 const clearShare = 0.8;
@@ -27,8 +26,9 @@ function formatOfLine(raw: string): FormatName | null {
   const left = line.slice(0, login.start);
   const right = line.slice(login.end);
   if (left === "") return formatOfRest(right);
-  if (/^[:;|,\s]*$/.test(right)) return siteOf(left.slice(0, -1)) === null ? "combo" : null;
-  return left.includes("://") || siteOf(left.slice(0, -1)) !== null ? "ulp" : null;
+  if (/^[:;|,\s]*$/.test(right))
+    return siteOf(left.slice(0, -1), { isBareHostAllowed: true }) === null ? "combo" : null;
+  return left.includes("://") || siteOf(left.slice(0, -1), { isBareHostAllowed: true }) !== null ? "ulp" : null;
 }
 
 /** What follows an address at the start of a line: nothing, a secret, a secret and a URL, or more columns than that. */
@@ -36,4 +36,9 @@ function formatOfRest(right: string): FormatName | null {
   if (/^[,;]?\s*$/.test(right)) return "list";
   if (/[:;|,\s]https?:\/\//i.test(right)) return "ulp";
   return (right.match(/[,\t]/g) ?? []).length > 1 ? null : "combo";
+}
+
+/** Part of a URL is the user in `https://user@site.example`, and an address in a query; neither is the login. */
+function isInUrl(line: string, { start, end }: Token): boolean {
+  return line.slice(start, end).includes("/");
 }
