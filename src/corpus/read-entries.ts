@@ -8,7 +8,7 @@ import { type FormatName, formatNames, type Plan, type Wishes } from "./formats/
 import { formats } from "./formats/registry.ts";
 import { sampleOf } from "./formats/sample.ts";
 import type { ImportContext, ImportOptions, ImportProgress } from "./import.ts";
-import { defaultsOf } from "./import-defaults.ts";
+import { defaultsOf, importDefaults } from "./import-defaults.ts";
 import { describeLeftOut, LeftOutList } from "./input/left-out.ts";
 import type { Input, InputEntry } from "./input/open-input.ts";
 import type { Lane } from "./lane.ts";
@@ -49,7 +49,7 @@ export async function readEntries({ options, context, input, id }: Job): Promise
   const forgotten = await context.store.listForgotten();
   const lanes = Array.from({ length: context.laneCount }, (_, at) =>
     context.openLane({
-      defaults: options,
+      defaults: importDefaults(options),
       prefix: corpusPrefix(context.keys, "email"),
       forgotten,
       spillPath: join(context.corporaDir, `${id}.${at}`),

@@ -190,6 +190,17 @@ test("the flags hold for the records that do not say otherwise", async () => {
   ]);
 });
 
+test("an address or a secret in a flag is not stored", async () => {
+  const desk = openDesk();
+  const title = "Leak of john@example.org:Zq7secret";
+  await desk.importText(`email\n${jane}\n`, { title, subject: "john@example.org" });
+  expect(await desk.lookup(jane)).toMatchObject([{ title: "Leak of …" }]);
+  expect(JSON.stringify(desk.publications)).not.toMatch(/john|Zq7/);
+  for (const file of readdirSync(desk.corporaDir)) {
+    expect(readFileSync(join(desk.corporaDir, file), "latin1")).not.toMatch(/john|Zq7/);
+  }
+});
+
 test("one address in several records gives one finding per different record, merged where they are the same statement", async () => {
   const desk = openDesk();
   await desk.importText(`email,title,severity\n${jane},A,low\n${jane},B,low\n${jane},A,high\n`);
