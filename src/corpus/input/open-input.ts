@@ -1,8 +1,9 @@
 import { statSync } from "node:fs";
 import { basename, resolve } from "node:path";
+import { CorpusError } from "../error.ts";
 import { ByteReader } from "./bytes.ts";
 import type { OpenMember } from "./container.ts";
-import { openDiskFile } from "./disk-file.ts";
+import { type DiskFile, openDiskFile } from "./disk-file.ts";
 import { Entries, OpenEntry } from "./entries.ts";
 import { safeName } from "./entry-name.ts";
 import { folderSize, openFolder } from "./folder.ts";
@@ -63,7 +64,7 @@ export async function openInput(source: ImportSource, signal: AbortSignal): Prom
   if ("stdin" in source) return stdinInput(source.stdin, signal);
   if (isFolder(source.path)) return folderInput(source.path, signal);
   const meter = new Meter();
-  const file = openDiskFile(source.path, true);
+  const file = openNamed(source.path);
   return await fileInput({
     member: { reader: file.reader, random: file, close: file.close },
     name: basename(source.path),
@@ -71,6 +72,22 @@ export async function openInput(source: ImportSource, signal: AbortSignal): Prom
     bytesTotal: file.size,
     signal,
   });
+}
+
+/** What an argument that is not UTF-8 has become when it gets here. */
+const replacement = "\ufffd";
+
+function openNamed(path: string): DiskFile {
+  try {
+    return openDiskFile(path, true);
+  } catch (error) {
+    if (!path.includes(replacement) || !(error instanceof CorpusError) || error.kind !== "not_found") throw error;
+    throw new CorpusError(
+      "not_found",
+      "there is no such file; one whose name is not UTF-8 goes through standard input: xpose corpus import - --name NAME < FILE",
+      { cause: error },
+    );
+  }
 }
 
 function isFolder(path: string): boolean {
