@@ -420,9 +420,6 @@ describe("corpus import", () => {
     const dashed = appliance.run(["corpus", "import", "-combo.txt", "--name", "leak"]);
     expect(dashed.exitCode).toBe(2);
     expect(dashed.stderr).toContain("is given as ./-NAME, or behind --");
-    writeFileSync(join(appliance.folder, "-combo.txt"), good);
-    const path = `${appliance.folder}/./-combo.txt`;
-    expect(appliance.run(["corpus", "import", "--name", "leak", "--", path])).toMatchObject({ exitCode: 0 });
   });
 
   test("a process substitution is answered with the way in", async () => {
