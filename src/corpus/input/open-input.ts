@@ -7,7 +7,7 @@ import { type DiskFile, openDiskFile } from "./disk-file.ts";
 import { Entries, OpenEntry } from "./entries.ts";
 import { safeName } from "./entry-name.ts";
 import { folderSize, openFolder } from "./folder.ts";
-import { type LeftOut, LeftOutList } from "./left-out.ts";
+import { LeftOutList } from "./left-out.ts";
 import { Meter } from "./meter.ts";
 import { standardInput } from "./standard-input.ts";
 import { type Unfolded, unfold } from "./unfold.ts";
@@ -31,6 +31,9 @@ export type InputEntry = {
   /** Whether `head` is all of the text. */
   readonly isWhole: boolean;
 };
+
+/** A file that was not read, and why, in plain words that continue "the file is". Its name is safe to store. */
+export type LeftOut = { readonly file: string; readonly reason: string };
 
 /** What is imported at once: a file, the files of an archive or those below a folder. */
 export type Input = {
