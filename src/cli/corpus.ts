@@ -44,7 +44,8 @@ export function corpusCommand(output: Output): Command {
   corpus
     .command("import")
     .description("Imports a breach file. All or nothing: until it is done, look-ups see the old state.")
-    .argument("<file>", "a file, plain, .gz, .zst or .zip, or a folder; - reads the standard input")
+    .argument("<file>", "a file, plain or packed, an archive, a workbook or a folder; - reads the standard input")
+    .configureOutput({ outputError: (text, write) => write(withWayIn(text)) })
     .requiredOption("--name <name>", "the source its findings will have")
     .addOption(new Option("--format <format>", "default: detected from name and content").choices(formatNames))
     .option("--title <text>", "title of records that have none")
@@ -222,6 +223,15 @@ export function corpusCommand(output: Output): Command {
     });
 
   return corpus;
+}
+
+/** An error of usage as it helps here. The names of the files are not repeated: they may hold addresses. */
+function withWayIn(text: string): string {
+  if (text.includes("unknown option")) {
+    return `${text.trimEnd()}; a file whose name begins with - is given as ./-NAME, or behind --\n`;
+  }
+  if (!text.includes("too many arguments")) return text;
+  return "error: one file or folder is imported at a time; for several files give the folder that holds them\n";
 }
 
 async function importFile(

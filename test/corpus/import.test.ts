@@ -194,7 +194,7 @@ test("an address or a secret in a flag is not stored", async () => {
   const desk = openDesk();
   const title = "Leak of john@example.org:Zq7secret";
   await desk.importText(`email\n${jane}\n`, { title, subject: "john@example.org" });
-  expect(await desk.lookup(jane)).toMatchObject([{ title: "Leak of …" }]);
+  expect(await desk.lookup(jane)).toMatchObject([{ title: "Leak of …:…" }]);
   expect(JSON.stringify(desk.publications)).not.toMatch(/john|Zq7/);
   for (const file of readdirSync(desk.corporaDir)) {
     expect(readFileSync(join(desk.corporaDir, file), "latin1")).not.toMatch(/john|Zq7/);
@@ -343,7 +343,12 @@ describe("a file is refused, with the reason, and the old state stays", () => {
       says: "does not hold such data",
     },
     { what: "a damaged .gz", name: "a.gz", bytes: damaged(gzipSync(`email\n${jane}\n`)), says: "damaged or cut short" },
-    { what: "a text of no format", name: "a.txt", bytes: Buffer.from("once upon a time\n"), says: "give --format" },
+    {
+      what: "a text without addresses",
+      name: "a.txt",
+      bytes: Buffer.from("once upon a time\n"),
+      says: "no email addr",
+    },
   ])("$what", async ({ name, bytes, says }) => {
     const desk = openDesk();
     await desk.importText(`email\n${jane}\n`, {}, "old.csv");

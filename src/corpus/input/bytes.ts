@@ -43,15 +43,19 @@ export class ByteReader {
     while (this.#held.length < size && !this.#isEnded) {
       this.#own();
       const next = this.#pull();
-      if (next instanceof Promise) {
-        return next.then((chunk) => {
-          this.#add(chunk);
-          return this.hold(size);
-        });
-      }
+      if (next instanceof Promise) return this.#holdLater(size, next);
       this.#add(next);
     }
     return undefined;
+  }
+
+  async #holdLater(size: number, first: Promise<Buffer | null>): Promise<undefined> {
+    this.#add(await first);
+    while (this.#held.length < size && !this.#isEnded) {
+      this.#own();
+      const next = this.#pull();
+      this.#add(next instanceof Promise ? await next : next);
+    }
   }
 
   /** So many of the held bytes, which are held no longer. */

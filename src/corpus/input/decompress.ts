@@ -24,7 +24,7 @@ export function decompress(source: ByteReader, packing: Packing): Unpacking {
   return throughStream(
     source,
     (stream) => stream.pipeThrough(new DecompressionStream("zstd")),
-    (cause) => new Damaged("damaged or cut short (zstd data)", { cause }),
+    (cause) => new Damaged(`damaged or cut short (zstd data); if zstd can read it: ${longLine}`, { cause }),
   );
 }
 
@@ -185,6 +185,8 @@ function xzFailure(cause: unknown): CorpusError {
 /** The runtime unpacks windows of up to 128 MiB, as the zstd command does unless it is told otherwise. */
 const maxWindow = 1 << 27;
 
+const longLine = pipe("zstd -d --long=31 -c FILE");
+
 /** Looks at the header of the first frame (RFC 8878, 3.1.1.1), behind frames to be skipped. */
 function refuseWindow(head: Buffer): void {
   let at = 0;
@@ -200,7 +202,7 @@ function refuseWindow(head: Buffer): void {
     : 2 ** (10 + exponent) * (1 + mantissa / 8);
   if (window <= maxWindow) return;
   throw new Unread(
-    `zstd data with a window of ${Math.ceil(window / 2 ** 20)} MiB, which takes that much memory: ${pipe("zstd -d --long=31 -c FILE")}`,
+    `zstd data with a window of ${Math.ceil(window / 2 ** 20)} MiB, which takes that much memory: ${longLine}`,
   );
 }
 

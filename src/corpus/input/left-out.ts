@@ -1,7 +1,5 @@
 import { safeName } from "./entry-name.ts";
-
-/** A file that was not read, and why, in plain words. */
-export type LeftOut = { readonly file: string; readonly reason: string };
+import type { LeftOut } from "./open-input.ts";
 
 const maxNamed = 1000;
 /** Different reasons that are counted beyond the files that are named. */

@@ -1,12 +1,13 @@
 import { statSync } from "node:fs";
 import { basename, resolve } from "node:path";
+import { CorpusError } from "../error.ts";
 import { ByteReader } from "./bytes.ts";
 import type { OpenMember } from "./container.ts";
-import { openDiskFile } from "./disk-file.ts";
+import { type DiskFile, openDiskFile } from "./disk-file.ts";
 import { Entries, OpenEntry } from "./entries.ts";
 import { safeName } from "./entry-name.ts";
 import { folderSize, openFolder } from "./folder.ts";
-import { type LeftOut, LeftOutList } from "./left-out.ts";
+import { LeftOutList } from "./left-out.ts";
 import { Meter } from "./meter.ts";
 import { standardInput } from "./standard-input.ts";
 import { type Unfolded, unfold } from "./unfold.ts";
@@ -30,6 +31,9 @@ export type InputEntry = {
   /** Whether `head` is all of the text. */
   readonly isWhole: boolean;
 };
+
+/** A file that was not read, and why, in plain words that continue "the file is". Its name is safe to store. */
+export type LeftOut = { readonly file: string; readonly reason: string };
 
 /** What is imported at once: a file, the files of an archive or those below a folder. */
 export type Input = {
@@ -63,7 +67,7 @@ export async function openInput(source: ImportSource, signal: AbortSignal): Prom
   if ("stdin" in source) return stdinInput(source.stdin, signal);
   if (isFolder(source.path)) return folderInput(source.path, signal);
   const meter = new Meter();
-  const file = openDiskFile(source.path, true);
+  const file = openNamed(source.path);
   return await fileInput({
     member: { reader: file.reader, random: file, close: file.close },
     name: basename(source.path),
@@ -71,6 +75,22 @@ export async function openInput(source: ImportSource, signal: AbortSignal): Prom
     bytesTotal: file.size,
     signal,
   });
+}
+
+/** What an argument that is not UTF-8 has become when it gets here. */
+const replacement = "\ufffd";
+
+function openNamed(path: string): DiskFile {
+  try {
+    return openDiskFile(path, true);
+  } catch (error) {
+    if (!path.includes(replacement) || !(error instanceof CorpusError) || error.kind !== "not_found") throw error;
+    throw new CorpusError(
+      "not_found",
+      "there is no such file; one whose name is not UTF-8 goes through standard input: xpose corpus import - --name NAME < FILE",
+      { cause: error },
+    );
+  }
 }
 
 function isFolder(path: string): boolean {

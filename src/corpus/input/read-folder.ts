@@ -12,8 +12,8 @@ export function bytesOf(name: string): Buffer {
   return Buffer.from(name, "latin1");
 }
 
-/** So many names of a folder are held at once, about 50 MB. A folder with more of them is read several times. */
-const maxHeld = 400_000;
+/** Names of a folder that are held at once, twice as many for a moment. A folder with more of them is read several times. */
+const maxHeld = 100_000;
 
 /**
  * The entries of a folder in the order of their bytes, however many there are: memory is bounded. Throws what
@@ -37,16 +37,33 @@ export function* readFolder(path: Buffer, heldCount = maxHeld): Generator<Folder
 /** The smallest names behind one, and whether they are all. */
 function smallestNames(path: Buffer, after: string | null, heldCount: number): { names: string[]; isAll: boolean } {
   let names: string[] = [];
-  let limit: string | null = null;
-  for (const name of namesIn(path)) {
-    if (after !== null && nameOf(name) <= after) continue;
-    if (limit !== null && name > limit) continue;
+  const bounds: Bounds = { after: after === null ? null : bytesOf(after), limit: null };
+  for (const name of namesIn(path, bounds)) {
     names.push(name);
     if (names.length < 2 * heldCount) continue;
     names = names.sort().slice(0, heldCount);
-    limit = names.at(-1) ?? null;
+    bounds.limit = bytesOf(nameOf(names.at(-1) ?? ""));
   }
-  return { names: names.sort(), isAll: limit === null };
+  return { names: names.sort(), isAll: bounds.limit === null };
+}
+
+/** Names behind one and up to another; no string is made of those that are not wanted. */
+type Bounds = { readonly after: Buffer | null; limit: Buffer | null };
+
+function isWanted(records: Buffer, start: number, end: number, { after, limit }: Bounds): boolean {
+  return (
+    (after === null || order(records, start, end, after) > 0) &&
+    (limit === null || order(records, start, end, limit) <= 0)
+  );
+}
+
+function order(records: Buffer, start: number, end: number, name: Buffer): number {
+  const size = Math.min(end - start, name.length);
+  for (let at = 0; at < size; at++) {
+    const difference = (records[start + at] ?? 0) - (name[at] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return end - start - name.length;
 }
 
 /** A name is held with a zero and its kind behind it: no name holds a zero, so that the order is that of the names. */
@@ -96,9 +113,12 @@ function load() {
 }
 
 /** The names of a folder in no order, as they are held; the kind is 0 where it is not known. */
-function* namesIn(path: Buffer): Generator<string> {
+function* namesIn(path: Buffer, bounds: Bounds): Generator<string> {
   if (call === null) {
-    for (const name of readdirSync(path, { encoding: "buffer" })) yield `${Buffer.from(name).toString("latin1")}\0\0`;
+    for (const found of readdirSync(path, { encoding: "buffer" })) {
+      const name = Buffer.from(found);
+      if (isWanted(name, 0, name.length, bounds)) yield `${name.toString("latin1")}\0\0`;
+    }
     return;
   }
   let folder: number;
@@ -108,23 +128,31 @@ function* namesIn(path: Buffer): Generator<string> {
     throw unreadable(error);
   }
   try {
-    const buffer = Buffer.allocUnsafeSlow(bufferSize);
+    const buffer = Buffer.allocUnsafeSlow(bufferSize + 1);
     const at = ptr(buffer);
     for (;;) {
       const size = Number(call(getdents64, folder, at, bufferSize));
       if (size < 0) throw new Unread("not readable");
       if (size === 0) return;
-      yield* namesOf(buffer.subarray(0, size));
+      yield* namesOf(buffer, size, bounds);
     }
   } finally {
     closeSync(folder);
   }
 }
 
-/** Of `struct linux_dirent64`: 8 bytes inode, 8 offset, 2 length of the record, 1 kind, the name with a zero behind. */
-function* namesOf(records: Buffer): Generator<string> {
-  for (let at = 0; at < records.length; at += records.readUInt16LE(at + 16)) {
-    const name = records.toString("latin1", at + 19, records.indexOf(0, at + 19));
-    if (name !== "." && name !== "..") yield `${name}\0${String.fromCharCode(records[at + 18] ?? 0)}`;
+/**
+ * Of `struct linux_dirent64`: 8 bytes inode, 8 offset, 2 length of the record, 1 kind, the name with a zero behind. The
+ * kind is put behind that zero, on padding or the next inode, so that one string of eight bits per character is made.
+ */
+function* namesOf(records: Buffer, size: number, bounds: Bounds): Generator<string> {
+  for (let at = 0; at < size; at += records.readUInt16LE(at + 16)) {
+    const start = at + 19;
+    const end = records.indexOf(0, start);
+    const isDots = records[start] === dot && (end === start + 1 || (end === start + 2 && records[start + 1] === dot));
+    records[end + 1] = records[at + 18] ?? 0;
+    if (!isDots && isWanted(records, start, end, bounds)) yield records.toString("latin1", start, end + 2);
   }
 }
+
+const dot = 0x2e;

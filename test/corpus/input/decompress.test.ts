@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
+import { join } from "node:path";
 import { constants, gzipSync, zstdCompressSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { openInput } from "../../../src/corpus/input/open-input.ts";
-import { fileOf, hasProgram, piped, readInput, sha256Of } from "../../helpers/input-reader.ts";
+import { fileOf, folderOf, hasProgram, piped, readInput, sha256Of } from "../../helpers/input-reader.ts";
 
 const [first, second] = ["jane.doe@example.com:pw1\n", "john.roe@example.org:pw2\n"];
 const long = Array.from({ length: 60_000 }, (_, index) => `user${index}@example.com:pw${index * 7919}\n`).join("");
@@ -119,6 +120,25 @@ describe("xz data", () => {
     await expect(readInput(fileOf("a.xz", bytes))).rejects.toThrow("of a kind that is not read here: xz -dc FILE |");
   });
 });
+
+test.runIf(hasProgram("xz"))(
+  "several .xz files are read one after the other, also where one of them is not",
+  async () => {
+    const packed = execFileSync("xz", ["-c", "-0"], { input: long, maxBuffer: 1 << 30 });
+    const root = folderOf({ "a.xz": packed, "b.xz": packed, "c.xz": packed.subarray(0, 5000), "d.xz": packed });
+    const input = await openInput({ path: root }, new AbortController().signal);
+    const names: (string | null)[] = [];
+    for await (const { name, chunks } of input.entries) {
+      names.push(name);
+      if (name !== "b.xz") for await (const _ of chunks);
+      if (name === "b.xz") for await (const _ of chunks) break;
+    }
+    await input.close();
+    expect(names).toEqual(["a.xz", "b.xz", "d.xz"]);
+    await (await openInput({ path: join(root, "a.xz") }, new AbortController().signal)).close();
+    expect((await readInput(join(root, "d.xz"))).contentSha256).toBe(sha256Of(long));
+  },
+);
 
 describe("zstd data", () => {
   test.runIf(hasProgram("zstd"))(

@@ -64,7 +64,7 @@ describe("a name that is stored or shown", () => {
     const startedAt = performance.now();
     safeName(`${"@a".repeat(1_000_000)}`);
     safeName(`${"a".repeat(1_000_000)}`);
-    expect(performance.now() - startedAt).toBeLessThan(200);
+    expect(performance.now() - startedAt).toBeLessThan(1000);
   });
 });
 
