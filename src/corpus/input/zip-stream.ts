@@ -113,7 +113,7 @@ export function openZipStream(reader: ByteReader): Container {
       return takeDescriptor(size, crc, packedSize);
     });
     return handOut(
-      record,
+      record.path,
       limitExpansion(pull, () => packedSize),
       close,
     );
@@ -149,7 +149,7 @@ export function openZipStream(reader: ByteReader): Container {
         if (last.length > 0) return last;
       }
     };
-    return handOut(record, pull, () => undefined);
+    return handOut(record.path, pull, () => undefined);
   }
 
   function streaming(
@@ -164,11 +164,11 @@ export function openZipStream(reader: ByteReader): Container {
       await end();
       return record;
     });
-    return handOut(record, limitExpansion(pull, packedSize), close);
+    return handOut(record.path, limitExpansion(pull, packedSize), close);
   }
 
   /** A file of which the rest is read when the next one is asked for. */
-  function handOut(record: ZipRecord, pull: Pull, close: () => void): Member {
+  function handOut(path: string, pull: Pull, close: () => void): Member {
     let isEnded = false;
     const watched: Pull = async () => {
       const chunk = isEnded ? null : await pull();
@@ -179,7 +179,7 @@ export function openZipStream(reader: ByteReader): Container {
       while ((await watched()) !== null);
       close();
     };
-    return streamedMember(record.path, new ByteReader(watched), () => undefined);
+    return streamedMember(path, new ByteReader(watched));
   }
 
   /** Takes the descriptor behind a file and returns what it says. */
