@@ -2,19 +2,21 @@ import { Command, Option } from "commander";
 import { getWorkspace } from "../access/workspace.ts";
 import type { Config } from "../config.ts";
 import { forgetIndicator } from "../corpus/forget.ts";
-import { type FormatName, formatNames } from "../corpus/formats/format.ts";
+import { type FormatName, formatNames, type OptionalField, optionalFields } from "../corpus/formats/format.ts";
 import { type ImportReport, importCorpus } from "../corpus/import.ts";
 import { liveSegments, mergeCorpora } from "../corpus/merge-corpora.ts";
+import { importRules } from "../corpus/publish-import.ts";
 import { takeSharedLock } from "../corpus/shared-lock.ts";
 import { stepBack } from "../corpus/step-back.ts";
 import { verifyCorpora } from "../corpus/verify.ts";
 import { mergeInWorker, openWorkerLane } from "../corpus/worker-lane.ts";
-import type { CorpusImport } from "../domain/corpus.ts";
+import type { Corpus, CorpusImport } from "../domain/corpus.ts";
 import { parseEmail } from "../domain/email.ts";
 import { severities } from "../domain/finding.ts";
 import type { OpenStore } from "../wiring.ts";
 import { abortOnSignal, commandAuthor, entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
 import { CommandError, exitCodes } from "./exit.ts";
+import { importText } from "./import-text.ts";
 import { type Output, printResult, table } from "./output.ts";
 import { drawProgress } from "./progress.ts";
 import { standardInput } from "./standard-input.ts";
@@ -31,6 +33,9 @@ type ImportOptions = GlobalOptions & {
   confidence?: string;
   origin?: string;
   scope?: string;
+  column?: string;
+  fields?: OptionalField[];
+  dryRun?: boolean;
 };
 
 export function corpusCommand(output: Output): Command {
@@ -50,6 +55,13 @@ export function corpusCommand(output: Output): Command {
     .option("--confidence <number>", "reliability of this corpus, 0 to 1")
     .option("--origin <name>", "the dataset it draws on: sources of one origin do not corroborate each other")
     .option("--scope <workspace>", "the one workspace that sees it; default: all")
+    .option("--column <name>", "the column that holds the address: its name, or its number from 1 on")
+    .option(
+      "--fields <names>",
+      `fields to take from a file that is no evidence: ${optionalFields.join(", ")}`,
+      parseFieldNames,
+    )
+    .option("--dry-run", "reads the file, tells how it would be imported, and stores nothing")
     .addHelpText(
       "after",
       "\nExample:\n  xpose corpus import breach.csv --name example-shop --subject shop.example.com --date 2021",
@@ -202,7 +214,9 @@ export function corpusCommand(output: Output): Command {
           fault ?? "ok",
         ]);
         const { json = false } = command.optsWithGlobals<GlobalOptions>();
-        printResult(output, json, { ok, segments: bodies }, table(["SEGMENT", "CORPORA", "RECORDS", "STATE"], rows));
+        const outdated = corpora.flatMap(outdatedImports);
+        const text = [table(["SEGMENT", "CORPORA", "RECORDS", "STATE"], rows), ...outdatedText(outdated)].join("\n");
+        printResult(output, json, { ok, segments: bodies, outdated }, text);
         if (!ok) throw new CommandError(exitCodes.failed, "a corpus is damaged; remove it and import its files again");
       });
     });
@@ -225,7 +239,8 @@ async function importFile(
     const scope = options.scope === undefined ? null : (await getWorkspace(options.scope, store)).id;
     const takenNames = new Set(config.sources.filter((source) => source.isEnabled).map((source) => source.name));
     const source = file === "-" ? { stdin: standardInput() } : { path: file };
-    const { name, format, title, category, severity, subject, date, origin } = options;
+    const { name, format, title, category, severity, subject, date, origin, dryRun: isDryRun = false } = options;
+    const wishes = { column: options.column ?? null, fields: options.fields ?? [], leakNames: null };
     const confidence = options.confidence === undefined ? undefined : parseConfidence(options.confidence);
     const report = await importCorpus(
       {
@@ -242,6 +257,8 @@ async function importFile(
         confidence,
         origin,
         takenNames,
+        wishes,
+        isDryRun,
       },
       {
         store,
@@ -257,7 +274,7 @@ async function importFile(
     );
     progress.end();
     const { newId } = entropy;
-    await mergeCorpora({ store, keys, corporaDir, newId, run: mergeInWorker, signal }, "crowded");
+    if (!isDryRun) await mergeCorpora({ store, keys, corporaDir, newId, run: mergeInWorker, signal }, "crowded");
     printResult(
       output,
       options.json ?? false,
@@ -267,8 +284,14 @@ async function importFile(
         imported: report.imported,
         skipped: report.skipped,
         duration_ms: report.durationMs,
+        formats: report.formats,
+        further_addresses: report.furtherAddresses,
+        fields_dropped: report.fieldsDropped,
+        left_out: report.leftOut,
+        same_as: report.sameAs,
+        ...(report.dryRun === null ? {} : dryRunBody(report.dryRun)),
       },
-      textOf(report, format !== undefined),
+      importText(report),
     );
   } finally {
     progress.end();
@@ -282,18 +305,57 @@ const importer = "cli";
 /** Threads that read and hash records. */
 const importLanes = 2;
 
-function textOf(report: ImportReport, isFormatGiven: boolean): string {
-  const skipped = Object.entries(report.skipped).map(([reason, count]) => `${count} ${reason}`);
-  const seconds = report.durationMs / 1000;
-  const rate = Math.round(report.read / Math.max(seconds, 0.001));
-  const files = report.entries === null ? "" : `, ${report.entries.readCount} files`;
-  const leftOut = report.entries?.leftOutCount ?? 0;
+function dryRunBody({ files, findings }: NonNullable<ImportReport["dryRun"]>) {
+  return {
+    dry_run: true,
+    files,
+    findings: findings.map(({ category, severity, title, sourceUrl, subjects, details }) => ({
+      category,
+      severity,
+      title,
+      source_url: sourceUrl,
+      subject: subjects[0] ?? null,
+      details: details[0] ?? {},
+    })),
+  };
+}
+
+type OutdatedImport = { readonly name: string; readonly file: string; readonly redo: string };
+
+/** Imports that were read by older rules, which may have kept text of foreign files, and the lines that redo them. */
+function outdatedImports({ name, scope, origin, confidence, imports }: Corpus): OutdatedImport[] {
+  const own = [
+    ...(scope === null ? [] : ["--scope", scope]),
+    ...(origin === name ? [] : ["--origin", origin]),
+    "--confidence",
+    String(confidence),
+  ];
+  return imports
+    .filter(({ rules }) => rules < importRules)
+    .map(({ fileName, options }) => {
+      const given = Object.entries(options).flatMap(([option, value]) => [`--${option}`, value]);
+      const words = ["xpose", "corpus", "import", fileName, "--name", name, ...own, ...given];
+      return { name, file: fileName, redo: words.map(shellWord).join(" ") };
+    });
+}
+
+function outdatedText(outdated: readonly OutdatedImport[]): string[] {
+  if (outdated.length === 0) return [];
+  const names = [...new Set(outdated.map(({ name }) => name))];
   return [
-    `Imported ${report.imported} of ${report.read} records into ${report.name}; skipped: ${skipped.join(", ") || "none"}.`,
-    `Read as ${report.format}${isFormatGiven ? "" : " (detected)"}${files}${leftOut > 0 ? `, ${leftOut} files without text left out` : ""}.`,
-    `Kept ${report.addressCount} addresses as keyed hashes in ${(report.sizeBytes / 1024 / 1024).toFixed(1)} MiB; every other column was dropped.`,
-    `It took ${seconds.toFixed(1)} s, ${rate} records per second.`,
-  ].join("\n");
+    "",
+    "These imports were made by the rules of an older version. They may hold text of foreign files: names, titles, sites",
+    "that are none, addresses in file names. To redo them, remove the corpus and import its files again:",
+    ...names.flatMap((name) => [
+      `  xpose corpus remove ${name}`,
+      ...outdated.filter((one) => one.name === name).map(({ redo }) => `  ${redo}`),
+    ]),
+  ];
+}
+
+/** A word as a shell reads it back. */
+function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 function importBody(one: CorpusImport) {
@@ -309,6 +371,16 @@ function importBody(one: CorpusImport) {
     imported_at: one.importedAt.toISOString().replace(/\.\d+Z$/, "+00:00"),
     duration_ms: one.durationMs,
   };
+}
+
+function parseFieldNames(text: string): OptionalField[] {
+  return text.split(",").map((word) => {
+    const field = optionalFields.find((name) => name === word.trim().toLowerCase());
+    if (field === undefined) {
+      throw new CommandError(exitCodes.usage, `--fields wants names from ${optionalFields.join(", ")}`);
+    }
+    return field;
+  });
 }
 
 function parseConfidence(text: string): number {

@@ -45,6 +45,22 @@ const advice: Record<Exclude<SourceErrorReason, "tls">, string> = {
   internal: "an error of xpose; see the log",
 };
 
+/** The same for kinds that ask otherwise than one service with a base URL. */
+const adviceOfKind: Readonly<Record<string, Partial<Record<SourceErrorReason, string>>>> = {
+  holehe: {
+    rate_limited: "the sites ask this machine to slow down; wait",
+    timeout: "no answer in time; check DNS, the firewall and outbound.proxy",
+    unreachable: "no connection; check DNS, the firewall and outbound.proxy",
+    tls: "the certificates were refused; put the CA of a proxy that inspects TLS into outbound.ca_file",
+    http_4xx: "the requests were refused on their way; check the rules of the proxy or filter",
+    http_5xx: "the proxy or the sites have a fault of their own; try again later",
+    redirect: "a login page or a filter answers for the sites; let this machine pass it",
+    bad_answer:
+      "a block page or a login page answers for the sites, or holehe is too old for them; open one, update holehe",
+    not_installed: "install holehe with all that it needs, or set python to the interpreter of its environment",
+  },
+};
+
 type SourceState = "enabled" | "disabled" | "offline";
 
 export function sourcesCommand(output: Output): Command {
@@ -65,7 +81,7 @@ export function sourcesCommand(output: Output): Command {
           ...lastOutcome(lastRuns.get(source.name)),
           ...(source.kind === "hibp" ? { catalogue } : {}),
         }));
-        const header = ["NAME", "KIND", "STATE", "LAST OUTCOME", "ERROR", "AT", "LEFT OUT", "QUOTA LEFT"];
+        const header = ["NAME", "KIND", "STATE", "LAST OUTCOME", "ERROR", "AT", "MISSING", "QUOTA LEFT"];
         const rows = bodies.map((body) => [
           body.name,
           body.kind,
@@ -173,13 +189,13 @@ async function check(source: Source) {
   try {
     const reply = await ask(source, probe);
     const { findings, missing = [] } = reply;
-    const gaps = missing.length === 0 ? "" : `; left out: ${missing.join(", ")}`;
+    const gaps = missing.length === 0 ? "" : `; missing: ${missing.join(", ")}`;
     const doubt = reply.isNotFound === true ? await doubtOf(source) : "";
     return result(true, findings.length > 0 ? "ok" : "no_data", null, `answers${gaps}${doubt}`);
   } catch (error) {
     const reason = error instanceof SourceError ? error.reason : "internal";
     const detail = error instanceof Error ? error.message : "unknown error";
-    return result(false, "failed", reason, `${reason}: ${detail}; ${adviceOn(error)}`);
+    return result(false, "failed", reason, `${reason}: ${detail}; ${adviceOn(kind, error)}`);
   }
 }
 
@@ -201,7 +217,8 @@ async function doubtOf(source: Source): Promise<string> {
   );
 }
 
-function adviceOn(error: unknown): string {
+function adviceOn(kind: string, error: unknown): string {
   if (!(error instanceof SourceError)) return advice.internal;
-  return error.reason === "tls" ? tlsAdvice[error.tlsFault ?? "other"] : advice[error.reason];
+  const { reason, tlsFault } = error;
+  return adviceOfKind[kind]?.[reason] ?? (reason === "tls" ? tlsAdvice[tlsFault ?? "other"] : advice[reason]);
 }

@@ -14,9 +14,6 @@ declare const self: Worker;
 stepBack();
 
 let lane: RecordLane | null = null;
-/** Chunks of the stream that is being read, and who waits for one. */
-let stream: { push: (chunk: Buffer | null) => void; readonly ended: Promise<void> } | null = null;
-
 self.onmessage = ({ data }: MessageEvent<WorkerRequest>) => {
   void answer(data).catch((error: unknown) => {
     self.postMessage({ id: data.id, kind: "failed", fault: faultOf(error) } satisfies WorkerReply);
@@ -46,31 +43,12 @@ async function answerLane(request: LaneRequest, open: RecordLane): Promise<void>
   const { id } = request;
   const done = (): WorkerReply => ({ id, kind: "done", tally: open.tally });
   switch (request.kind) {
-    case "lines": {
-      const { buffer, size, entry } = request;
-      open.addLines(Buffer.from(buffer, 0, size), entry);
-      self.postMessage({ id, kind: "lines", tally: open.tally, buffer } satisfies WorkerReply, [buffer]);
+    case "block": {
+      const { buffer, block } = request;
+      open.addBlock(Buffer.from(buffer), block);
+      self.postMessage({ id, kind: "block", tally: open.tally, buffer } satisfies WorkerReply, [buffer]);
       return;
     }
-    case "too long":
-      open.addTooLong();
-      self.postMessage(done());
-      return;
-    case "stream":
-      stream = startStream(open, request.fileName, request.entry);
-      self.postMessage(done());
-      return;
-    case "chunk":
-      stream?.push(Buffer.from(request.buffer));
-      // The reader has run as far as it can when this comes back.
-      await Promise.race([Bun.sleep(0), stream?.ended]);
-      self.postMessage(done());
-      return;
-    case "stream end":
-      stream?.push(null);
-      await stream?.ended;
-      self.postMessage(done());
-      return;
     case "finish": {
       const runs = open.finish();
       const reply = { id, kind: "finished", tally: open.tally, runs } satisfies WorkerReply;
@@ -88,30 +66,6 @@ async function answerLane(request: LaneRequest, open: RecordLane): Promise<void>
       open.close();
       self.postMessage(done());
   }
-}
-
-function startStream(open: RecordLane, fileName: string | null, entry: number) {
-  const waiting: (Buffer | null)[] = [];
-  let wake: () => void = () => undefined;
-  async function* chunks(): AsyncGenerator<Buffer> {
-    for (;;) {
-      while (waiting.length === 0) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-      const chunk = waiting.shift();
-      if (chunk == null) return;
-      yield chunk;
-    }
-  }
-  return {
-    push(chunk: Buffer | null) {
-      waiting.push(chunk);
-      wake();
-    },
-    ended: open.addStream(chunks(), fileName, entry),
-  };
 }
 
 function faultOf(error: unknown): WorkerFault {

@@ -1,15 +1,14 @@
+import type { Block } from "./block.ts";
 import { type LaneOptions, type LaneRuns, RecordLane, type Tally } from "./record-lane.ts";
 import { type ImportSegment, type OnWritten, type WrittenSegment, writeImport } from "./write-import.ts";
 
 /** A place where the records of an import are read and its segment is written: this thread, or a worker. */
 export type Lane = {
   /**
-   * Reads the first `size` of `bytes`, whole lines. Resolves with a buffer of the same length to use next, when they
-   * have been read; rejects with what is wrong with the file.
+   * Reads the pieces of a block. Resolves with a buffer of the same length to use next, when they have been read;
+   * rejects with what is wrong with the file. Blocks are read in the order in which they are handed over.
    */
-  readonly addLines: (bytes: Buffer<ArrayBuffer>, size: number, entry: number) => Promise<Buffer<ArrayBuffer>>;
-  readonly addTooLong: () => Promise<void>;
-  readonly addStream: (chunks: AsyncIterable<Buffer>, fileName: string | null, entry: number) => Promise<void>;
+  readonly addBlock: (bytes: Buffer<ArrayBuffer>, block: Block) => Promise<Buffer<ArrayBuffer>>;
   readonly finish: () => Promise<LaneRuns>;
   readonly write: (segment: ImportSegment, onWritten: OnWritten) => Promise<WrittenSegment>;
   /** As of what was read last. */
@@ -24,20 +23,13 @@ export type OpenLane = (options: LaneOptions) => Lane;
 export function openInlineLane(options: LaneOptions): Lane {
   const lane = new RecordLane(options);
   return {
-    async addLines(bytes, size, entry) {
-      lane.addLines(bytes.subarray(0, size), entry);
+    async addBlock(bytes, block) {
+      lane.addBlock(bytes, block);
       return bytes;
     },
-    addTooLong: async () => lane.addTooLong(),
-    addStream: (chunks, fileName, entry) => lane.addStream(copied(chunks), fileName, entry),
     finish: async () => lane.finish(),
     write: async (segment, onWritten) => writeImport(segment, onWritten),
     tally: () => lane.tally,
     close: async () => lane.close(),
   };
-}
-
-/** Chunks may share one buffer; formats hold on to what they have not read yet. */
-async function* copied(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  for await (const chunk of chunks) yield Buffer.from(chunk);
 }

@@ -69,6 +69,11 @@ export class LineScanner {
     this.fields.set(subjectHead);
   }
 
+  /** The address that was read or hashed last. */
+  address(): string {
+    return Buffer.from(this.#input.buffer).toString("utf8", corpusPrefixSize, this.#size);
+  }
+
   /** Hashes a canonical address. */
   hash(address: string): void {
     this.#size = corpusPrefixSize + Buffer.from(this.#input.buffer).write(address, corpusPrefixSize);

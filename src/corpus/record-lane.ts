@@ -1,8 +1,10 @@
-import type { Format, FormatName, LineFormat, ReadRecord, StreamFormat } from "./formats/format.ts";
-import { isBlank, maxLineSize } from "./formats/lines.ts";
+import type { Block, Piece } from "./block.ts";
+import { type FormatName, formatNames, type ReadRecord, type RecordReader, type RecordSink } from "./formats/format.ts";
 import { formats } from "./formats/registry.ts";
+import type { ImportDefaults } from "./import-defaults.ts";
+import { defaultsOf } from "./import-defaults.ts";
 import { type KeyRun, KeySorter } from "./key-sorter.ts";
-import { isLineEnd, LineScanner, lineEnd } from "./line-scanner.ts";
+import { isLineEnd, LineScanner } from "./line-scanner.ts";
 import { keyFrom } from "./page.ts";
 import { encodeFields, noFields, type RecordDefaults } from "./record.ts";
 import { maxFieldsSize, type RecordRun, RecordSorter } from "./record-sorter.ts";
@@ -19,12 +21,67 @@ export const skipReasons = [
 ] as const;
 export type SkipReason = (typeof skipReasons)[number];
 
-/** What came out of a file so far. */
-export type Tally = { read: number; usable: number; readonly skipped: Partial<Record<SkipReason, number>> };
+/** Counts of a file so far. */
+export type Tally = {
+  read: number;
+  usable: number;
+  readonly skipped: Partial<Record<SkipReason, number>>;
+  /** Records read by each format. */
+  readonly formats: Partial<Record<FormatName, number>>;
+  /** See `RecordSink` and `ReadRecord`. */
+  furtherAddresses: number;
+  droppedFields: number;
+};
+
+export const emptyTally = (): Tally => ({
+  read: 0,
+  usable: 0,
+  skipped: {},
+  formats: {},
+  furtherAddresses: 0,
+  droppedFields: 0,
+});
+
+export function addTallies(a: Tally, b: Tally): Tally {
+  return {
+    read: a.read + b.read,
+    usable: a.usable + b.usable,
+    skipped: addCounts(skipReasons, a.skipped, b.skipped),
+    formats: addCounts(formatNames, a.formats, b.formats),
+    furtherAddresses: a.furtherAddresses + b.furtherAddresses,
+    droppedFields: a.droppedFields + b.droppedFields,
+  };
+}
+
+type Counts<Name extends string> = Partial<Record<Name, number>>;
+
+function addCounts<Name extends string>(names: readonly Name[], a: Counts<Name>, b: Counts<Name>): Counts<Name> {
+  const sum: Counts<Name> = {};
+  for (const name of names) {
+    const count = (a[name] ?? 0) + (b[name] ?? 0);
+    if (count > 0) sum[name] = count;
+  }
+  return sum;
+}
+
+/** All skipped records: those of a tally, and what is not in the segment because it was there already. */
+export function skippedOf({ usable, skipped }: Tally, recordCount: number): Partial<Record<SkipReason, number>> {
+  const duplicateCount = usable - recordCount;
+  return { ...skipped, ...(duplicateCount > 0 ? { duplicate: duplicateCount } : {}) };
+}
+
+/** A record as it would be stored, for a dry run: `at` orders the records of an import. */
+export type SampleRecord = {
+  readonly at: readonly [block: number, record: number];
+  readonly format: FormatName;
+  readonly entry: number;
+  /** See `encodeFields`. */
+  readonly fields: string;
+};
+export const sampleSize = 10;
 
 export type LaneOptions = {
-  readonly format: FormatName;
-  readonly defaults: RecordDefaults;
+  readonly defaults: ImportDefaults;
   /** See `corpusPrefix`. */
   readonly prefix: Uint8Array;
   /** Keys that must not be imported, 16 hex digits each. */
@@ -36,7 +93,12 @@ export type LaneOptions = {
 };
 
 /** Sorted records on disk, readable until the lane is closed. */
-export type LaneRuns = { readonly keys: readonly KeyRun[]; readonly records: readonly RecordRun[] };
+export type LaneRuns = {
+  readonly keys: readonly KeyRun[];
+  readonly records: readonly RecordRun[];
+  /** The first records of the lane. */
+  readonly samples: readonly SampleRecord[];
+};
 
 /** What of the runs can change hands between threads instead of being copied: 4 KiB per million keys. */
 export function buffersOf({ keys }: LaneRuns): ArrayBuffer[] {
@@ -48,68 +110,53 @@ export function buffersOf({ keys }: LaneRuns): ArrayBuffer[] {
  * import, each in a thread of its own. Memory is bounded whatever comes.
  */
 export class RecordLane {
-  readonly #format: Format;
-  readonly #defaults: RecordDefaults;
-  readonly #hasEntries: boolean;
+  readonly #options: LaneOptions;
   readonly #scanner: LineScanner;
   readonly #forgotten: ReadonlySet<string>;
   readonly #keys: KeySorter;
   readonly #records: RecordSorter;
   readonly #fields = Buffer.alloc(maxFieldsSize);
-  readonly tally: Tally = { read: 0, usable: 0, skipped: {} };
+  readonly #sink: RecordSink;
+  readonly #defaults = new Map<FormatName, RecordDefaults>();
+  readonly #samples: SampleRecord[] = [];
+  /** Readers of texts that cannot be cut, by entry. */
+  readonly #open = new Map<number, RecordReader>();
+  readonly tally: Tally = emptyTally();
+  /** What is being read now. */
+  #format: FormatName = "list";
+  #entry = 0;
+  #block = 0;
 
-  constructor({ format, defaults, prefix, forgotten, spillPath, hasEntries }: LaneOptions) {
-    this.#format = formats[format];
-    this.#defaults = defaults;
-    this.#hasEntries = hasEntries;
-    this.#scanner = new LineScanner(prefix);
+  constructor(options: LaneOptions) {
+    this.#options = options;
+    this.#scanner = new LineScanner(options.prefix);
     this.#forgotten = new Set(
-      forgotten.map((hash) => {
+      options.forgotten.map((hash) => {
         const { high, low } = keyFrom(Buffer.from(hash, "hex"));
         return `${high}:${low}`;
       }),
     );
-    this.#keys = new KeySorter(`${spillPath}.keys.tmp`);
-    this.#records = new RecordSorter(`${spillPath}.records.tmp`);
+    this.#keys = new KeySorter(`${options.spillPath}.keys.tmp`);
+    this.#records = new RecordSorter(`${options.spillPath}.records.tmp`);
+    this.#sink = {
+      scanner: this.#scanner,
+      add: (record) => this.#add(record),
+      addScanned: () => this.#addHashed(this.#scanner.fields, this.#scanner.fieldsSize),
+      noteFurtherAddresses: (count) => {
+        this.tally.furtherAddresses += count;
+      },
+    };
   }
 
-  /** Reads whole lines of a line format: the last of `bytes` is a line end. `entry` is the number of the file. */
-  addLines(bytes: Buffer, entry: number): void {
-    const format = this.#format as LineFormat;
-    const { scanLine, readLine } = format;
-    for (let start = 0; start < bytes.length; ) {
-      if (isLineEnd(bytes[start] ?? 0)) {
-        start++;
-        continue;
-      }
-      let end = scanLine === null ? -1 : scanLine(this.#scanner, bytes, start);
-      const isScanned = end >= 0;
-      if (!isScanned) end = lineEnd(bytes, start);
-      if (end - start > maxLineSize) this.#add("too_long", entry);
-      else if (isScanned) this.#addScanned(entry);
-      else {
-        const line = bytes.toString("utf8", start, end);
-        if (!isBlank(line)) this.#add(readLine(line), entry);
-      }
-      start = end + 1;
-    }
-  }
-
-  /** Counts a line that is too long to be held. */
-  addTooLong(): void {
-    this.#add("too_long", 0);
-  }
-
-  /** Reads a whole file of a stream format. Throws what the format throws. */
-  async addStream(chunks: AsyncIterable<Buffer>, fileName: string | null, entry: number): Promise<void> {
-    for await (const records of (this.#format as StreamFormat).read(chunks, fileName)) {
-      for (const record of records) this.#add(record, entry);
-    }
+  /** Reads the pieces of a block. Throws what a format throws. */
+  addBlock(bytes: Buffer, { number, pieces }: Block): void {
+    this.#block = number;
+    for (const piece of pieces) this.#read(bytes, piece);
   }
 
   /** Writes what is still in memory. */
   finish(): LaneRuns {
-    return { keys: this.#keys.finish(), records: this.#records.finish() };
+    return { keys: this.#keys.finish(), records: this.#records.finish(), samples: this.#samples };
   }
 
   /** Frees the disk space. */
@@ -118,39 +165,86 @@ export class RecordLane {
     this.#records.close();
   }
 
-  #add(record: ReadRecord, entry: number): void {
+  #read(bytes: Buffer, { start, end, entry, plan, isFirst, isLast, isRest }: Piece): void {
+    const format = formats[plan.format];
+    this.#format = plan.format;
+    this.#entry = entry;
+    if (format.cut !== null) {
+      const from = isRest ? this.#passRest(bytes, start, end) : start;
+      const reader = format.open(plan, this.#sink, isFirst);
+      reader.read(bytes, from, end);
+      reader.end();
+      return;
+    }
+    const reader = this.#open.get(entry) ?? format.open(plan, this.#sink, isFirst);
+    reader.read(bytes, start, end);
+    if (isLast) reader.end();
+    if (isLast) this.#open.delete(entry);
+    else this.#open.set(entry, reader);
+  }
+
+  /** The rest of a record that is longer than a block is not read; that addresses stand there is told. */
+  #passRest(bytes: Buffer, start: number, end: number): number {
+    let count = 0;
+    let at = start;
+    for (; at < end && !isLineEnd(bytes[at] ?? 0); at++) if (bytes[at] === atSign) count++;
+    this.tally.furtherAddresses += count;
+    return at;
+  }
+
+  #add(record: ReadRecord): void {
     if (typeof record === "string") {
-      this.tally.read++;
+      this.#count();
       this.#skip(record);
       return;
     }
-    const fields = record.fields === noFields ? "" : encodeFields(record.fields, this.#defaults);
+    this.tally.droppedFields += record.droppedCount;
+    const fields = record.fields === noFields ? "" : encodeFields(record.fields, this.#defaultsOf(this.#format));
     if (Buffer.byteLength(fields) > maxFieldsSize) {
-      this.tally.read++;
+      this.#count();
       this.#skip("too_long");
       return;
     }
     this.#scanner.hash(record.address);
-    this.#addHashed(entry, this.#fields, this.#fields.write(fields));
+    this.#addHashed(this.#fields, this.#fields.write(fields));
   }
 
-  #addScanned(entry: number): void {
-    this.#addHashed(entry, this.#scanner.fields, this.#scanner.fieldsSize);
-  }
-
-  #addHashed(entry: number, fields: Uint8Array, fieldsSize: number): void {
+  #addHashed(fields: Uint8Array, fieldsSize: number): void {
     const { high, low } = this.#scanner;
-    this.tally.read++;
+    this.#count();
     if (this.#forgotten.size > 0 && this.#forgotten.has(`${high}:${low}`)) {
       this.#skip("forgotten");
       return;
     }
+    if (this.#samples.length < sampleSize) this.#keepSample(fields, fieldsSize);
     this.tally.usable++;
-    if (fieldsSize === 0 && !this.#hasEntries) this.#keys.add(high, low);
-    else this.#records.add(high, low, entry, fields, fieldsSize);
+    if (fieldsSize === 0 && !this.#options.hasEntries) this.#keys.add(high, low);
+    else this.#records.add(high, low, this.#entry, fields, fieldsSize);
+  }
+
+  #keepSample(fields: Uint8Array, fieldsSize: number): void {
+    this.#samples.push({
+      at: [this.#block, this.#samples.length],
+      format: this.#format,
+      entry: this.#entry,
+      fields: Buffer.from(fields.subarray(0, fieldsSize)).toString("utf8"),
+    });
+  }
+
+  #defaultsOf(format: FormatName): RecordDefaults {
+    const known = this.#defaults.get(format) ?? defaultsOf(format, this.#options.defaults);
+    this.#defaults.set(format, known);
+    return known;
+  }
+
+  #count(): void {
+    this.tally.read++;
+    this.tally.formats[this.#format] = (this.tally.formats[this.#format] ?? 0) + 1;
   }
 
   #skip(reason: SkipReason): void {
     this.tally.skipped[reason] = (this.tally.skipped[reason] ?? 0) + 1;
   }
 }
+
+const atSign = 0x40;

@@ -44,15 +44,24 @@ const defaultsSchema = () =>
   });
 export type RecordDefaults = z.infer<ReturnType<typeof defaultsSchema>>;
 
-/** What a segment says about itself: enough to read its records without the database. */
+/** A format that files of an import were read by, and its defaults. */
+const importFormatSchema = () => z.object({ format: z.string(), defaults: defaultsSchema() });
+export type ImportFormat = z.infer<ReturnType<typeof importFormatSchema>>;
+
+/**
+ * What a segment says about itself: enough to read its records without the database. Segments of before version 0.2
+ * have one format for all of their files and no `formats`.
+ */
 export const importInfoSchema = () =>
-  z.object({
+  z.extend(importFormatSchema(), {
     corpus: z.string(),
     file: z.string(),
-    format: z.string(),
-    defaults: defaultsSchema(),
     /** Names of the files in an archive or folder, in the order in which they were read; empty for a single file. */
     entries: z.array(z.string()),
+    /** Further formats, where the files of an archive or folder have several. */
+    formats: z.optional(z.array(importFormatSchema())),
+    /** For each entry the position of its format in `formats`, or -1 for the format of the import itself. */
+    entryFormats: z.optional(z.array(z.int())),
   });
 export type ImportInfo = z.infer<ReturnType<typeof importInfoSchema>>;
 
@@ -71,26 +80,35 @@ export type RawFields = {
 };
 
 /**
- * Repairs and bounds what is kept; empty text counts as absent, a severity of null is `low` (CONTRACT.md 7.4). Returns
- * null when the date is not a date. Text that holds the address is dropped: addresses are stored as hashes only.
+ * Repairs and bounds what is kept; empty text counts as absent, a severity of null is `low` (CONTRACT.md 7.4). A field
+ * that cannot be used, such as a date that is none, is dropped and counted. Text that holds the address is dropped:
+ * addresses are stored as hashes only.
  */
-export function parseFields(raw: RawFields, address: EmailAddress): RecordFields | null {
-  const date = raw.date?.trim() || undefined;
-  if (date !== undefined && parseLeakYear(date) === null) return null;
+export function parseFields(
+  raw: RawFields,
+  address: EmailAddress,
+): { readonly fields: RecordFields; readonly droppedCount: number } {
+  let droppedCount = 0;
+  const kept = <Value>(given: string | null | undefined, value: Value | undefined): Value | undefined => {
+    if (value === undefined && (given ?? "").trim() !== "") droppedCount++;
+    return value;
+  };
   const textOf = (text: string | null | undefined, maxLength: number): string | undefined => {
     if (text === undefined || text === null || text === "") return undefined;
     const line = oneLine(text, maxLength);
     return line === "" || holdsAddress(line, address) ? undefined : line;
   };
-  const category = textOf(raw.category, 50);
-  return {
+  const category = kept(raw.category, textOf(raw.category, 50));
+  const date = raw.date?.trim() ?? "";
+  const fields: RecordFields = {
     severity: raw.severity === null ? "low" : severityOf(raw.severity),
     category: category === undefined ? undefined : categorySlug(category),
-    subject: textOf(raw.subject, 253),
-    title: textOf(raw.title, 255),
-    sourceUrl: usableUrl(textOf(raw.source_url, 1025) ?? null) ?? undefined,
-    date,
+    subject: kept(raw.subject, textOf(raw.subject, 253)),
+    title: kept(raw.title, textOf(raw.title, 255)),
+    sourceUrl: kept(raw.source_url, usableUrl(textOf(raw.source_url, 1025) ?? null) ?? undefined),
+    date: kept(raw.date, parseLeakYear(date) === null ? undefined : date),
   };
+  return { fields, droppedCount };
 }
 
 function severityOf(word: string | undefined): Severity | undefined {
@@ -136,7 +154,7 @@ export function encodeTemplate(fields: string, entry: number | null): string {
 /** The finding that a template stands for. Throws when `template` is not what `encodeTemplate` made. */
 export function toFinding(template: string, info: ImportInfo): Finding {
   const fields = template === "" ? noTemplate : templateSchema.parse(JSON.parse(template));
-  const { defaults } = info;
+  const { format, defaults } = info.formats?.[info.entryFormats?.[fields.entry ?? -1] ?? -1] ?? info;
   const entry = fields.entry === undefined ? undefined : info.entries[fields.entry];
   const date = fields.date ?? defaults.date;
   return makeFinding({
@@ -149,7 +167,7 @@ export function toFinding(template: string, info: ImportInfo): Finding {
     details: {
       file: info.file,
       ...(entry === undefined ? {} : { entry }),
-      format: info.format,
+      format,
       ...(date === null ? {} : { date }),
     },
   });

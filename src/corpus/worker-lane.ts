@@ -1,7 +1,7 @@
 import { CorpusError } from "./error.ts";
 import type { OpenLane } from "./lane.ts";
 import type { MergeJob } from "./merge.ts";
-import { buffersOf, type Tally } from "./record-lane.ts";
+import { buffersOf, emptyTally, type Tally } from "./record-lane.ts";
 import type { WorkerFault, WorkerReply, WorkerRequest } from "./worker-messages.ts";
 import type { OnWritten, WrittenSegment } from "./write-import.ts";
 
@@ -17,21 +17,10 @@ export const openWorkerLane: OpenLane = (options) => {
   const opened = thread.ask({ kind: "open", options });
   opened.catch(() => undefined);
   return {
-    async addLines(bytes, size, entry) {
-      const reply = await thread.ask({ kind: "lines", buffer: bytes.buffer, size, entry }, [bytes.buffer]);
-      if (reply.kind !== "lines") throw new Error("a worker answered out of turn");
+    async addBlock(bytes, block) {
+      const reply = await thread.ask({ kind: "block", buffer: bytes.buffer, block }, [bytes.buffer]);
+      if (reply.kind !== "block") throw new Error("a worker answered out of turn");
       return Buffer.from(reply.buffer);
-    },
-    async addTooLong() {
-      await thread.ask({ kind: "too long" });
-    },
-    async addStream(chunks, fileName, entry) {
-      await thread.ask({ kind: "stream", fileName, entry });
-      for await (const chunk of chunks) {
-        const { buffer } = new Uint8Array(chunk);
-        await thread.ask({ kind: "chunk", buffer }, [buffer]);
-      }
-      await thread.ask({ kind: "stream end" });
     },
     async finish() {
       const reply = await thread.ask({ kind: "finish" });
@@ -82,7 +71,7 @@ function startThread() {
   const worker = new Worker(workerPath, { smol: true });
   const asked = new Map<number, Asked>();
   let lastId = 0;
-  let tally: Tally = { read: 0, usable: 0, skipped: {} };
+  let tally: Tally = emptyTally();
   let failure: { readonly error: unknown } | null = null;
   const ended = new Promise<void>((resolve) => {
     worker.addEventListener("close", () => resolve(), { once: true });

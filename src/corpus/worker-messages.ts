@@ -1,3 +1,4 @@
+import type { Block } from "./block.ts";
 import type { CorpusErrorKind } from "./error.ts";
 import type { MergeJob } from "./merge.ts";
 import type { LaneOptions, LaneRuns, Tally } from "./record-lane.ts";
@@ -6,11 +7,7 @@ import type { ImportSegment, WrittenSegment } from "./write-import.ts";
 /** What a corpus worker is asked; each request is answered once, in order, and buffers change hands. */
 export type WorkerRequest = { readonly id: number } & (
   | { readonly kind: "open"; readonly options: LaneOptions }
-  | { readonly kind: "lines"; readonly buffer: ArrayBuffer; readonly size: number; readonly entry: number }
-  | { readonly kind: "too long" }
-  | { readonly kind: "stream"; readonly fileName: string | null; readonly entry: number }
-  | { readonly kind: "chunk"; readonly buffer: ArrayBuffer }
-  | { readonly kind: "stream end" }
+  | { readonly kind: "block"; readonly buffer: ArrayBuffer; readonly block: Block }
   | { readonly kind: "finish" }
   | { readonly kind: "write"; readonly segment: ImportSegment }
   | { readonly kind: "merge"; readonly job: MergeJob }
@@ -20,7 +17,7 @@ export type WorkerRequest = { readonly id: number } & (
 /** `progress` comes any number of times before the answer. */
 export type WorkerReply = { readonly id: number } & (
   | { readonly kind: "done"; readonly tally: Tally }
-  | { readonly kind: "lines"; readonly tally: Tally; readonly buffer: ArrayBuffer }
+  | { readonly kind: "block"; readonly tally: Tally; readonly buffer: ArrayBuffer }
   | { readonly kind: "finished"; readonly tally: Tally; readonly runs: LaneRuns }
   | { readonly kind: "progress"; readonly recordCount: number }
   | { readonly kind: "written"; readonly written: WrittenSegment }

@@ -49,7 +49,7 @@ export function RunList({ runs, waiting }: RunListProps) {
 }
 
 function resultText({ outcome, findings, error, missing }: SourceRun): string {
-  const gaps = missing.length === 0 ? "" : `; left out: ${missing.join(", ")}`;
+  const gaps = missing.length === 0 ? "" : `; missing: ${missing.join(", ")}`;
   if (outcome === "failed") return `${explainError(error ?? "")}; what it knows is missing here`;
   if (outcome === "skipped") return "not asked: the appliance is offline";
   // What was left out may have been about this address.

@@ -19,7 +19,13 @@ export type CorpusImport = {
   readonly id: string;
   /** Name of the file as the operator gave it, without its folder. */
   readonly fileName: string;
+  /** Of the bytes as they were given, packed or not. */
   readonly sha256: string;
+  /** Of the unpacked bytes; null for an import of before version 0.2. */
+  readonly contentSha256: string | null;
+  /** See `importRules`. */
+  readonly rules: number;
+  /** Names of formats, with a comma between them. */
   readonly format: string;
   /** Who imported it. */
   readonly importer: string;

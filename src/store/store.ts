@@ -104,7 +104,7 @@ export interface Store {
   /** All corpora, by name, ascending. */
   listCorpora(): Promise<Corpus[]>;
   /** Makes an import visible, or says that the same bytes are there already. The commit is the publication. */
-  publishImport(publication: Publication, by: Author): Promise<"published" | "already_imported">;
+  publishImport(publication: Publication, by: Author): Promise<PublishOutcome>;
   /** False when there is no corpus of that name. Segments that hold nothing else are gone too. */
   removeCorpus(name: string, revision: string, by: Author): Promise<boolean>;
   /** Puts one segment in the place of several. False when one of them is gone: then nothing was changed. */
@@ -349,6 +349,12 @@ export type Publication = {
   readonly revision: string;
   readonly import: CorpusImport;
   readonly segment: CorpusSegment;
+};
+
+/** `sameAs`: another corpus that holds the same content. */
+export type PublishOutcome = {
+  readonly outcome: "published" | "already_imported";
+  readonly sameAs: string | null;
 };
 
 export type SegmentReplacement = {

@@ -3,18 +3,12 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { detectFormat } from "../../src/corpus/detect.ts";
+import { detectPlan } from "../../src/corpus/detect.ts";
 import { CorpusError } from "../../src/corpus/error.ts";
-import { type FormatName, formatNames, type LineFormat, type ReadRecord } from "../../src/corpus/formats/format.ts";
-import { isBlank, maxLineSize } from "../../src/corpus/formats/lines.ts";
-import { formats } from "../../src/corpus/formats/registry.ts";
-import type { Lane } from "../../src/corpus/lane.ts";
-import { LineFeeder } from "../../src/corpus/line-feeder.ts";
-import { LineScanner, lineEnd } from "../../src/corpus/line-scanner.ts";
-import { keyFrom } from "../../src/corpus/page.ts";
-import { encodeFields } from "../../src/corpus/record.ts";
-import { corpusHash, corpusPrefix } from "../../src/domain/keyed-hash.ts";
-import { keys, openDesk } from "../helpers/corpus-desk.ts";
+import { type FormatName, formatNames } from "../../src/corpus/formats/format.ts";
+import { sampleOf } from "../../src/corpus/formats/sample.ts";
+import { openDesk } from "../helpers/corpus-desk.ts";
+import { noWishes, readFormat } from "../helpers/read-format.ts";
 
 const jane = "jane.doe@example.com";
 const john = "john@example.org";
@@ -34,14 +28,7 @@ async function read(format: FormatName, text: string | Buffer, fileName: string 
 }
 
 async function readPieces(format: FormatName, pieces: Buffer[], fileName: string | null): Promise<string[]> {
-  async function* chunks() {
-    yield* pieces;
-  }
-  const reader = formats[format];
-  const records =
-    "read" in reader
-      ? (await Array.fromAsync(reader.read(chunks(), fileName))).flat()
-      : await readLines(reader, chunks());
+  const { records } = await readFormat(format, pieces, { fileName });
   return records.map((record) =>
     typeof record === "string"
       ? record
@@ -49,46 +36,9 @@ async function readPieces(format: FormatName, pieces: Buffer[], fileName: string
   );
 }
 
-/** What a lane does with lines; where a format has a fast way it must come to the same. */
-async function readLines(format: LineFormat, chunks: AsyncIterable<Buffer>): Promise<ReadRecord[]> {
-  const records: ReadRecord[] = [];
-  const lane = {
-    async addLines(bytes: Buffer<ArrayBuffer>, size: number) {
-      for (let start = 0; start < size; ) {
-        const end = lineEnd(bytes, start);
-        const line = bytes.toString("utf8", start, end);
-        if (end - start > maxLineSize) records.push("too_long");
-        else if (!isBlank(line)) {
-          const record = format.readLine(line);
-          records.push(record);
-          expectSameScan(format, record, bytes, start, end);
-        }
-        start = end + 1;
-      }
-      return bytes;
-    },
-    async addTooLong() {
-      records.push("too_long");
-    },
-  };
-  const feeder = new LineFeeder([lane as unknown as Lane]);
-  await feeder.feed(chunks, 0);
-  await feeder.settle();
-  return records;
-}
-
-const prefix = corpusPrefix(keys, "email");
-
-function expectSameScan(format: LineFormat, record: ReadRecord, bytes: Buffer, start: number, end: number): void {
-  const scanner = new LineScanner(prefix);
-  const scannedEnd = format.scanLine?.(scanner, bytes, start) ?? -1;
-  if (scannedEnd < 0) return;
-  expect(scannedEnd).toBe(end);
-  if (typeof record === "string") throw new Error(`the fast way reads what counts as ${record}`);
-  const key = keyFrom(corpusHash(keys, { type: "email", value: record.address }));
-  expect({ high: scanner.high, low: scanner.low }).toEqual(key);
-  const fields = Buffer.from(scanner.fields).toString("utf8", 0, scanner.fieldsSize);
-  expect(fields).toBe(encodeFields(record.fields, format.defaultsFor("shop")));
+/** The format that is detected from the beginning of a file, or null. */
+function detectFormat(fileName: string | null, head: Buffer): FormatName | null {
+  return detectPlan(sampleOf(fileName, head, true), noWishes)?.format ?? null;
 }
 
 describe("combo: the first token that is an address", () => {

@@ -406,7 +406,7 @@ const importFile = fc
     command(`import(${name}, ${statement.title}, ${scope})`, async ({ model, product, newId }) => {
       const [revision, sha256] = [newId(), statement.title];
       const file = { id: revision, fileName: "leak.csv", format: "csv", recordCount: 1, readCount: 1 };
-      const how = { importer: "test", options: {}, skipped: {}, durationMs: 1 };
+      const how = { contentSha256: null, rules: 1, importer: "test", options: {}, skipped: {}, durationMs: 1 };
       const segment = { file: revision, addressCount: 1, recordCount: 1, templateCount: 1, sizeBytes: 1 };
       const known = model.corpora.get(name);
       const publication = product.store.publishImport(
@@ -423,7 +423,7 @@ const importFile = fc
       );
       if (known !== undefined && known.scope !== scope) return expect(publication).rejects.toThrow("scope");
       const isKnown = known?.says.includes(statement) ?? false;
-      expect(await publication).toBe(isKnown ? "already_imported" : "published");
+      expect((await publication).outcome).toBe(isKnown ? "already_imported" : "published");
       if (isKnown) return;
       model.change(name, { scope, revision, says: [...(known?.says ?? []), statement] }, revision);
     }),

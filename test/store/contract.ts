@@ -1355,6 +1355,8 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         const id = newId();
         const file = { id, fileName: "leak.csv", format: "csv", recordCount: 3, importedAt: now, sha256 };
         const how = {
+          contentSha256: null,
+          rules: 1,
           importer: "cli",
           options: { date: "2021" },
           readCount: 5,
@@ -1386,7 +1388,8 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         now = later(minute);
         const second = publication("lists", { sha256: "02" });
         const leaks = publication("leaks", { scope: acme, origin: { value: "dehashed", isGiven: true } });
-        for (const one of [first, second, leaks]) expect(await store.publishImport(one, testAuthor)).toBe("published");
+        for (const one of [first, second, leaks])
+          expect(await store.publishImport(one, testAuthor)).toMatchObject({ outcome: "published" });
         expect(await store.listCorpora()).toEqual([
           {
             name: "leaks",
@@ -1413,10 +1416,12 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         const first = publication("lists");
         await store.publishImport(first, testAuthor);
         const before = await store.listCorpora();
-        expect(await store.publishImport(publication("lists"), testAuthor)).toBe("already_imported");
+        expect(await store.publishImport(publication("lists"), testAuthor)).toMatchObject({
+          outcome: "already_imported",
+        });
         expect(await store.listCorpora()).toEqual(before);
         expect(await revisionOf(acme)).toBe(first.revision);
-        expect(await store.publishImport(publication("leaks"), testAuthor)).toBe("published");
+        expect(await store.publishImport(publication("leaks"), testAuthor)).toMatchObject({ outcome: "published" });
       });
 
       test("another scope is refused and changes nothing", async () => {
@@ -1435,7 +1440,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         await store.publishImport(publication("lists", { ...defaults, sha256: "02" }), testAuthor);
         expect(await store.listCorpora()).toMatchObject([{ confidence: 0.75, origin: "lists" }]);
         const given = publication("lists", { ...defaults, confidence: { value: 0.9, isGiven: true } });
-        expect(await store.publishImport(given, testAuthor)).toBe("already_imported");
+        expect(await store.publishImport(given, testAuthor)).toMatchObject({ outcome: "already_imported" });
         expect(await store.listCorpora()).toMatchObject([
           { confidence: 0.9, origin: "lists", revision: given.revision },
         ]);
@@ -1509,7 +1514,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         await store.publishImport(publication("lists", { scope: acme }), testAuthor);
         await store.removeCorpus("lists", "gone", testAuthor);
         const again = publication("lists", { confidence: { value: 0.5, isGiven: false } });
-        expect(await store.publishImport(again, testAuthor)).toBe("published");
+        expect(await store.publishImport(again, testAuthor)).toMatchObject({ outcome: "published" });
         expect(await store.listCorpora()).toMatchObject([
           { scope: null, confidence: 0.5, imports: [{ id: again.import.id }] },
         ]);

@@ -293,6 +293,8 @@ describe("9.8 a change and its audit row are one transaction", () => {
       fileName: "leak.csv",
       sha256: "ab",
       format: "csv",
+      contentSha256: null,
+      rules: 1,
       importer: "cli",
       options: {},
       readCount: 1,

@@ -15,40 +15,49 @@ const comma = 0x2c;
 const semicolon = 0x3b;
 
 /**
- * Cuts CSV into rows of cells, some at a time, the header first. Blank lines are left out. `chooseSeparator` is given
- * the text of the header.
+ * Cuts CSV into rows of cells, the header first. Blank lines are left out. `chooseSeparator` is given the text of the
+ * header.
  *
  * A quote that never closes would swallow the rest of the file. So a record over 64 KiB, and one that is still quoted
  * at the end of the file, counts as one bad row, and reading goes on at the line after its first.
  */
-export async function* readCsvRows(
-  chunks: AsyncIterable<Buffer>,
-  chooseSeparator: (header: string) => CsvSeparator,
-): AsyncGenerator<CsvRow[]> {
-  const cutter = new RecordCutter();
-  let separator: CsvSeparator | null = null;
-  const readRows = (isLast: boolean): CsvRow[] => {
+export class CsvRowReader {
+  readonly #cutter = new RecordCutter();
+  readonly #chooseSeparator: (header: string) => CsvSeparator;
+  #separator: CsvSeparator | null = null;
+
+  constructor(chooseSeparator: (header: string) => CsvSeparator) {
+    this.#chooseSeparator = chooseSeparator;
+  }
+
+  /** The rows that end in further bytes, which may change afterwards. */
+  push(chunk: Buffer): CsvRow[] {
+    this.#cutter.push(Buffer.from(chunk));
+    return this.#rows(false);
+  }
+
+  /** The rest of the rows. */
+  end(): CsvRow[] {
+    return this.#rows(true);
+  }
+
+  #rows(isLast: boolean): CsvRow[] {
     const rows: CsvRow[] = [];
-    for (let record = cutter.next(isLast); record !== null; record = cutter.next(isLast)) {
+    for (let record = this.#cutter.next(isLast); record !== null; record = this.#cutter.next(isLast)) {
       if (typeof record === "string") {
         rows.push(record);
         continue;
       }
       const text = record.toString("utf8");
       if (text.trim() === "") continue;
-      if (separator === null) {
-        separator = chooseSeparator(text);
-        cutter.separators = [separator.charCodeAt(0)];
+      if (this.#separator === null) {
+        this.#separator = this.#chooseSeparator(text);
+        this.#cutter.separators = [this.#separator.charCodeAt(0)];
       }
-      rows.push(cellsOf(text, separator));
+      rows.push(cellsOf(text, this.#separator));
     }
     return rows;
-  };
-  for await (const chunk of chunks) {
-    cutter.push(chunk);
-    yield readRows(false);
   }
-  yield readRows(true);
 }
 
 type CellState = "start" | "plain" | "quoted" | "quote in quoted";

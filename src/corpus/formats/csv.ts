@@ -1,15 +1,35 @@
 import { CorpusError } from "../error.ts";
-import { type CsvSeparator, cellsOf, csvSeparators, readCsvRows } from "./csv-rows.ts";
-import { commonDefaults, type ReadRecord, recordOf, type StreamFormat } from "./format.ts";
+import { type CsvRow, CsvRowReader, type CsvSeparator, cellsOf, csvSeparators } from "./csv-rows.ts";
+import {
+  commonDefaults,
+  type Format,
+  type Plan,
+  type ReadRecord,
+  type RecordReader,
+  type RecordSink,
+  recordOf,
+} from "./format.ts";
 
 /** CSV with a header; the columns are those of CONTRACT.md 11.4. */
-export const csv: StreamFormat = {
+export const csv: Format = {
   name: "csv",
   confidence: 0.75,
   origin: null,
   defaultsFor: commonDefaults,
-  read: (chunks) => readCsv(chunks, readRow),
+  recognises: ({ ending, lines }) =>
+    hasHeader(lines[0] ?? "", ["email"]) || ending === "csv" || ending === "tsv" ? plan : null,
+  plan: () => plan,
+  cut: null,
+  open: (_plan, sink) => csvReader(sink, readRow),
 };
+
+const plan: Plan = { format: "csv", columns: [] };
+
+/** Whether a line names one of the columns. */
+export function hasHeader(line: string, wanted: readonly string[]): boolean {
+  const names = cellsOf(line, separatorOf(line, wanted)).map(columnName);
+  return wanted.some((name) => names.includes(name));
+}
 
 /** The cells of a row by the name of their column; an absent column or cell is undefined. */
 export type RowCells = (column: string) => string | undefined;
@@ -30,21 +50,21 @@ function readRow(cell: RowCells): ReadRecord[] {
  * Reads the rows of a CSV file. Throws `CorpusError` when the header has none of the `wanted` columns (`email` if not
  * given).
  */
-export async function* readCsv(
-  chunks: AsyncIterable<Buffer>,
+export function csvReader(
+  sink: RecordSink,
   readRow: (cell: RowCells) => ReadRecord[],
   wanted: readonly string[] = ["email"],
-): AsyncGenerator<ReadRecord[]> {
+): RecordReader {
   let columns: Map<string, number> | null = null;
-  for await (const rows of readCsvRows(chunks, (header) => separatorOf(header, wanted))) {
-    const records: ReadRecord[] = [];
+  const reader = new CsvRowReader((header) => separatorOf(header, wanted));
+  const add = (rows: readonly CsvRow[]) => {
     for (const row of rows) {
-      if (typeof row === "string") records.push(row);
+      if (typeof row === "string") sink.add(row);
       else if (columns === null) columns = columnsOf(row, wanted);
-      else records.push(...readRow(cellsByName(row, columns)));
+      else for (const record of readRow(cellsByName(row, columns))) sink.add(record);
     }
-    yield records;
-  }
+  };
+  return { read: (bytes, start, end) => add(reader.push(bytes.subarray(start, end))), end: () => add(reader.end()) };
 }
 
 function cellsByName(row: readonly string[], columns: ReadonlyMap<string, number>): RowCells {

@@ -1,24 +1,30 @@
 import * as z from "zod/mini";
-import { peek } from "../peek.ts";
-import { type RowCells, readCsv } from "./csv.ts";
-import { commonDefaults, type ReadRecord, recordOf, type StreamFormat } from "./format.ts";
-import { type JsonPiece, parseJson, readJsonArrays } from "./json-arrays.ts";
+import { columnName, type RowCells, separatorOf } from "./csv.ts";
+import { cellsOf } from "./csv-rows.ts";
+import { commonDefaults, type Format, type Plan, type ReadRecord, recordOf } from "./format.ts";
+import { type JsonPiece, parseJson } from "./json-arrays.ts";
+import { jsonOrCsv } from "./json-or-csv.ts";
+import type { Sample } from "./sample.ts";
 
 /** Exports of DeHashed: CSV, or the JSON of its API (local-corpus-formats.md, 6). A record is one address of an entry. */
-export const dehashed: StreamFormat = {
+export const dehashed: Format = {
   name: "dehashed",
   confidence: 0.75,
   origin: "dehashed",
   defaultsFor: (corpus) => ({ ...commonDefaults(corpus), subjectTitle: { before: "Present in ", after: "" } }),
-  async *read(chunks) {
-    const { head, chunks: all } = await peek(chunks, 1024);
-    if (!head.toString("latin1").trimStart().startsWith("{")) {
-      yield* readCsv(all, readRow);
-      return;
-    }
-    for await (const pieces of readJsonArrays(all)) yield pieces.flatMap(readPiece);
-  },
+  recognises: (sample) => (isDehashed(sample) ? plan : null),
+  plan: () => plan,
+  cut: null,
+  open: (_plan, sink) => jsonOrCsv(sink, readPiece, (cell) => readRow(cell)),
 };
+
+const plan: Plan = { format: "dehashed", columns: [] };
+
+function isDehashed({ text, lines }: Sample): boolean {
+  if (text.trimStart().startsWith("{")) return /"entries"\s*:\s*\[/.test(text);
+  const names = cellsOf(lines[0] ?? "", separatorOf(lines[0] ?? "")).map(columnName);
+  return names.includes("email") && names.includes("databasename") && names.includes("hashedpassword");
+}
 
 /** Tools flatten several addresses into one cell. */
 function readRow(cell: RowCells): ReadRecord[] {

@@ -2,17 +2,19 @@ import * as z from "zod/mini";
 import { canonicalDomain } from "../../domain/email.ts";
 import { leakTitle, parseLeakYear } from "../../domain/finding.ts";
 import { CorpusError } from "../error.ts";
-import { peek } from "../peek.ts";
 import type { RawFields } from "../record.ts";
-import { type RowCells, readCsv } from "./csv.ts";
-import { commonDefaults, type ReadRecord, recordOf, type StreamFormat } from "./format.ts";
-import { type JsonPiece, parseJson, readJsonArrays } from "./json-arrays.ts";
+import { columnName, type RowCells, separatorOf } from "./csv.ts";
+import { cellsOf } from "./csv-rows.ts";
+import { commonDefaults, type Format, type Plan, type ReadRecord, recordOf } from "./format.ts";
+import { type JsonPiece, parseJson } from "./json-arrays.ts";
+import { jsonOrCsv } from "./json-or-csv.ts";
+import type { Sample } from "./sample.ts";
 
 /**
  * What HIBP says about the addresses of a domain: answers of `/breacheddomain` and `/stealerlogsbyemaildomain`, the
  * JSON of its dashboard, or a CSV saved from it (local-corpus-formats.md, 1). A record is one address in one leak.
  */
-export const hibpDomain: StreamFormat = {
+export const hibpDomain: Format<DomainPlan> = {
   name: "hibp-domain",
   confidence: 0.95,
   origin: "hibp",
@@ -20,16 +22,30 @@ export const hibpDomain: StreamFormat = {
     ...commonDefaults(corpus),
     subjectTitle: { before: "Present in the ", after: " breach" },
   }),
-  async *read(chunks, fileName) {
-    const domain = canonicalDomain(fileName?.replace(/\.(?:json|csv)$/i, "") ?? "");
-    const { head, chunks: all } = await peek(chunks, 1024);
-    if (!head.toString("latin1").trimStart().startsWith("{")) {
-      yield* readCsv(all, (cell) => readRow(cell, domain), ["email", "alias"]);
-      return;
-    }
-    for await (const pieces of readJsonArrays(all)) yield pieces.flatMap((piece) => readPiece(piece, domain));
-  },
+  recognises: (sample) => (isHibpDomain(sample) ? planOf(sample) : null),
+  plan: planOf,
+  cut: null,
+  open: ({ domain }, sink) =>
+    jsonOrCsv(
+      sink,
+      (piece) => readPiece(piece, domain),
+      (cell) => readRow(cell, domain),
+      ["email", "alias"],
+    ),
 };
+
+type DomainPlan = Plan & { readonly domain: string | null };
+
+function planOf({ fileName }: Sample): DomainPlan {
+  const domain = canonicalDomain(fileName?.replace(/\.(?:json|csv)$/i, "") ?? "");
+  return { format: "hibp-domain", columns: [], domain };
+}
+
+function isHibpDomain({ text, lines }: Sample): boolean {
+  if (text.trimStart().startsWith("{")) return /^\s*\{\s*"[^"]*"\s*:\s*\[/.test(text);
+  const names = cellsOf(lines[0] ?? "", separatorOf(lines[0] ?? "", ["email", "alias"])).map(columnName);
+  return names.includes("alias") && names.includes("breach");
+}
 
 function readPiece({ key, text, isElement }: JsonPiece, fileDomain: string | null): ReadRecord[] {
   if (text === null) return ["too_long"];

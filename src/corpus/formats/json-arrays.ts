@@ -9,16 +9,6 @@ export type JsonPiece = { readonly key: string; readonly text: string | null; re
 /** Longer values are not held in memory. Real ones, all breaches of one address with their texts, stay far below. */
 const maxPieceSize = 1 << 20;
 
-/**
- * Reads a file that is one JSON object of arrays, `{"key":[...],...}`, without holding it in memory; yields its pieces
- * in order, some at a time. Throws `CorpusError` `refused` when the file is not such an object or is cut short.
- */
-export async function* readJsonArrays(chunks: AsyncIterable<Buffer>): AsyncGenerator<JsonPiece[]> {
-  const cutter = new JsonCutter();
-  for await (const chunk of chunks) yield cutter.push(chunk);
-  if (!cutter.isComplete) throw notAnObject("it is cut short");
-}
-
 /** Where in the object the cutter is; text is collected from one delimiter of this place to the next. */
 type Place = "outside" | "key" | "value" | "element" | "after array" | "end";
 
@@ -32,7 +22,11 @@ const delimiters: Readonly<Record<Place, string>> = {
   end: "",
 };
 
-class JsonCutter {
+/**
+ * Reads a text that is one JSON object of arrays, `{"key":[...],...}`, without holding it in memory. Throws
+ * `CorpusError` `refused` when the text is not such an object or is cut short.
+ */
+export class JsonCutter {
   #place: Place = "outside";
   #key = "";
   #isInString = false;
@@ -42,10 +36,12 @@ class JsonCutter {
   /** Text of the present place from earlier chunks, at most a little over `maxPieceSize`. */
   #carried: Buffer = Buffer.alloc(0);
 
-  get isComplete(): boolean {
-    return this.#place === "end";
+  /** Throws `CorpusError` when the object has not ended. */
+  end(): void {
+    if (this.#place !== "end") throw notAnObject("it is cut short");
   }
 
+  /** The pieces that end in further bytes. */
   push(chunk: Buffer): JsonPiece[] {
     const pieces: JsonPiece[] = [];
     let start = 0;
@@ -101,7 +97,7 @@ class JsonCutter {
   #carry(bytes: Buffer): void {
     if (this.#place === "end" && bytes.toString("latin1").trim() !== "") throw notAnObject("something follows its end");
     if (bytes.length === 0 || this.#carried.length > maxPieceSize) return;
-    this.#carried = this.#carried.length === 0 ? bytes : Buffer.concat([this.#carried, bytes]);
+    this.#carried = this.#carried.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.#carried, bytes]);
   }
 }
 

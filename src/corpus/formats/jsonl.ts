@@ -1,16 +1,30 @@
 import * as z from "zod/mini";
 import { columnName } from "./csv.ts";
-import { commonDefaults, type LineFormat, type ReadRecord, recordOf } from "./format.ts";
+import { commonDefaults, type Format, type Plan, type ReadRecord, recordOf } from "./format.ts";
+import { cutAtLineEnd, lineReader } from "./line-format.ts";
+import type { Sample } from "./sample.ts";
 
 /** One JSON object per line; the members are those of CONTRACT.md 11.4. */
-export const jsonl: LineFormat = {
+export const jsonl: Format = {
   name: "jsonl",
   confidence: 0.75,
   origin: null,
   defaultsFor: commonDefaults,
-  readLine: readObject,
-  scanLine: null,
+  recognises: (sample) => (isJsonLines(sample) ? plan : null),
+  plan: () => plan,
+  cut: cutAtLineEnd,
+  open: (_plan, sink) => lineReader({ readLine: readObject, scanLine: null }, sink),
 };
+
+const plan: Plan = { format: "jsonl", columns: [] };
+
+function isJsonLines({ ending, lines, text }: Sample): boolean {
+  return (
+    ending === "jsonl" ||
+    ending === "ndjson" ||
+    (text.trimStart().startsWith("{") && parseObject(lines[0] ?? "") !== null)
+  );
+}
 
 const text = z.nullish(z.string());
 const recordSchema = z.object({

@@ -8,37 +8,43 @@ const carriageReturn = 0x0d;
 export type Line = string | null;
 
 /**
- * Cuts bytes into lines, some at a time; a line ends at LF, CR LF, CR or the end of the file. A line over 64 KiB is
- * never held in memory.
+ * Cuts bytes into lines; a line ends at LF, CR LF, CR or the end of the text. A line over 64 KiB is never held in
+ * memory.
  */
-export async function* readLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<Line[]> {
-  let rest: Buffer = Buffer.alloc(0);
-  let isSkipping = false;
-  let previous = 0;
-  for await (const chunk of chunks) {
-    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+export class LineCutter {
+  #rest: Buffer = Buffer.alloc(0);
+  #isSkipping = false;
+  #previous = 0;
+
+  /** The lines that end in further bytes, which may change afterwards. */
+  push(chunk: Buffer): Line[] {
+    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
     const lines: Line[] = [];
     let start = 0;
-    for (let at = rest.length; at < bytes.length; at++) {
+    for (let at = this.#rest.length; at < bytes.length; at++) {
       const byte = bytes[at] ?? 0;
-      if (byte === lineFeed && previous === carriageReturn) {
+      if (byte === lineFeed && this.#previous === carriageReturn) {
         start = at + 1;
       } else if (byte === lineFeed || byte === carriageReturn) {
-        if (!isSkipping) lines.push(at - start > maxLineSize ? null : bytes.toString("utf8", start, at));
-        isSkipping = false;
+        if (!this.#isSkipping) lines.push(at - start > maxLineSize ? null : bytes.toString("utf8", start, at));
+        this.#isSkipping = false;
         start = at + 1;
       }
-      previous = byte;
+      this.#previous = byte;
     }
-    rest = bytes.subarray(start);
-    if (rest.length > maxLineSize && !isSkipping) {
+    const rest = bytes.subarray(start);
+    if (rest.length > maxLineSize && !this.#isSkipping) {
       lines.push(null);
-      isSkipping = true;
+      this.#isSkipping = true;
     }
-    if (isSkipping) rest = Buffer.alloc(0);
-    yield lines;
+    this.#rest = this.#isSkipping ? Buffer.alloc(0) : Buffer.from(rest);
+    return lines;
   }
-  if (rest.length > 0) yield [rest.toString("utf8")];
+
+  /** The last line, when it has no end. */
+  end(): Line[] {
+    return this.#rest.length > 0 ? [this.#rest.toString("utf8")] : [];
+  }
 }
 
 /** True when there is nothing but blanks and control characters. */

@@ -1,7 +1,8 @@
+import { any } from "./any.ts";
 import { combo } from "./combo.ts";
 import { csv } from "./csv.ts";
 import { dehashed } from "./dehashed.ts";
-import type { Format, FormatName } from "./format.ts";
+import { anyFormat, type Format, type FormatName } from "./format.ts";
 import { hibpDomain } from "./hibp-domain.ts";
 import { jsonl } from "./jsonl.ts";
 import { list } from "./list.ts";
@@ -16,6 +17,7 @@ export const formats: Readonly<Record<FormatName, Format>> = {
   ulp,
   stealer,
   list,
-  "hibp-domain": hibpDomain,
+  "hibp-domain": anyFormat(hibpDomain),
   dehashed,
+  any,
 };

@@ -1,17 +1,23 @@
 import { addressOf } from "../address.ts";
-import type { ReadRecord, StreamFormat } from "./format.ts";
-import { isBlank, type Line, readLines } from "./lines.ts";
+import type { Format, Plan, ReadRecord, RecordReader, RecordSink } from "./format.ts";
+import { lineFormatOf } from "./line-votes.ts";
+import { isBlank, type Line, LineCutter } from "./lines.ts";
 import { siteOf } from "./site.ts";
 import { infostealerDefaults, loginRecord } from "./ulp.ts";
 
 /** Credential files of stealer logs: blocks of labelled lines (local-corpus-formats.md, 4). */
-export const stealer: StreamFormat = {
+export const stealer: Format = {
   name: "stealer",
   confidence: 0.7,
   origin: "stealer",
   defaultsFor: infostealerDefaults,
-  read: readBlocks,
+  recognises: (sample) => (lineFormatOf(sample.lines) === "stealer" ? plan : null),
+  plan: () => plan,
+  cut: null,
+  open: (_plan, sink) => blockReader(sink),
 };
+
+const plan: Plan = { format: "stealer", columns: [] };
 
 export type StealerLabel = "site" | "login" | "secret" | "other";
 
@@ -35,10 +41,19 @@ const separatorRow = /^\s*[=\-_*#~]{3,}\s*$/;
 
 type Block = { readonly site: string | null; readonly login: string | null; readonly hasSecret: boolean };
 
-async function* readBlocks(chunks: AsyncIterable<Buffer>): AsyncGenerator<ReadRecord[]> {
-  const reader = new BlockReader();
-  for await (const lines of readLines(chunks)) yield lines.flatMap((line) => reader.read(line));
-  yield reader.end();
+function blockReader(sink: RecordSink): RecordReader {
+  const cutter = new LineCutter();
+  const blocks = new BlockReader();
+  const add = (lines: readonly Line[]) => {
+    for (const record of lines.flatMap((line) => blocks.read(line))) sink.add(record);
+  };
+  return {
+    read: (bytes, start, end) => add(cutter.push(bytes.subarray(start, end))),
+    end() {
+      add(cutter.end());
+      for (const record of blocks.end()) sink.add(record);
+    },
+  };
 }
 
 /** Collects labelled lines into blocks; each method returns the records of the blocks that it ends. */

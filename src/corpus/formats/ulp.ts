@@ -1,19 +1,26 @@
 import type { EmailAddress } from "../../domain/email.ts";
 import { isSensitiveSite } from "../../domain/sensitive-site.ts";
 import { noFields, type RecordDefaults } from "../record.ts";
-import { commonDefaults, type LineFormat, type ReadRecord } from "./format.ts";
+import { commonDefaults, type Format, type Plan, type ReadRecord } from "./format.ts";
+import { cutAtLineEnd, type LineRules, lineReader } from "./line-format.ts";
+import { lineFormatOf } from "./line-votes.ts";
 import { siteOf } from "./site.ts";
 import { type Token, tokensOf, trimDelimiters } from "./tokens.ts";
 
 /** `url:login:password` lines (local-corpus-formats.md, 5). */
-export const ulp: LineFormat = {
+export const ulp: Format = {
   name: "ulp",
   confidence: 0.7,
   origin: "ulp",
   defaultsFor: infostealerDefaults,
-  readLine,
-  scanLine: (line, bytes, start) => line.scanUlp(bytes, start),
+  recognises: (sample) => (lineFormatOf(sample.lines) === "ulp" ? plan : null),
+  plan: () => plan,
+  cut: cutAtLineEnd,
+  open: (_plan, sink) => lineReader(rules, sink),
 };
+
+const plan: Plan = { format: "ulp", columns: [] };
+const rules: LineRules = { readLine, scanLine: (line, bytes, start) => line.scanUlp(bytes, start) };
 
 /** What holds for records of stealer logs; one that names no site is about any site. */
 export function infostealerDefaults(corpus: string): RecordDefaults {
@@ -33,7 +40,7 @@ export function infostealerDefaults(corpus: string): RecordDefaults {
  */
 export function loginRecord(address: EmailAddress | null, site: string | null): ReadRecord {
   if (address === null) return "invalid_email";
-  return { address, fields: site === null || isSensitiveSite(site) ? noFields : { subject: site } };
+  return { address, fields: site === null || isSensitiveSite(site) ? noFields : { subject: site }, droppedCount: 0 };
 }
 
 function readLine(raw: string): ReadRecord {

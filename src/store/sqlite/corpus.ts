@@ -1,7 +1,7 @@
 import { type Author, auditEvent } from "../../domain/audit.ts";
 import { AppError } from "../../domain/error.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
-import type { Corpus, CorpusImport, CorpusSegment, Publication, SegmentReplacement } from "../store.ts";
+import type { Corpus, CorpusImport, CorpusSegment, Publication, PublishOutcome, SegmentReplacement } from "../store.ts";
 import type { auditTable } from "./audit.ts";
 import type { Connection } from "./driver.ts";
 import { toDate } from "./workspace.ts";
@@ -12,6 +12,8 @@ type ImportRow = {
   corpus: string;
   file_name: string;
   sha256: string;
+  content_sha256: string | null;
+  rules: number;
   format: string;
   importer: string;
   options: string;
@@ -50,9 +52,13 @@ export function corpusTable(connection: Connection, audit: Pick<ReturnType<typeo
   const sameBytes = connection.prepare<[string, string], { id: string }>(
     "SELECT id FROM corpus_import WHERE corpus = ? AND sha256 = ?",
   );
+  const sameContent = connection.prepare<[string, string], { name: string; origin: string }>(
+    `SELECT corpus.name, corpus.origin FROM corpus_import JOIN corpus ON corpus.name = corpus_import.corpus
+     WHERE content_sha256 = ? AND corpus.name <> ? ORDER BY corpus_import.rowid LIMIT 1`,
+  );
   const insertImport = connection.prepare(
-    `INSERT INTO corpus_import (id, corpus, file_name, sha256, format, importer, options, skipped, read_count,
-       record_count, imported_at, duration_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO corpus_import (id, corpus, file_name, sha256, content_sha256, rules, format, importer, options, skipped,
+       read_count, record_count, imported_at, duration_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const insertSegment = connection.prepare(
     "INSERT INTO segment (file, address_count, record_count, template_count, size_bytes) VALUES (?, ?, ?, ?, ?)",
@@ -98,20 +104,22 @@ export function corpusTable(connection: Connection, audit: Pick<ReturnType<typeo
       }));
     },
 
-    publish(publication: Publication, by: Author): "published" | "already_imported" {
+    publish(publication: Publication, by: Author): PublishOutcome {
       const { name, scope, confidence, origin, revision } = publication;
       const existing = find.get(name);
       if (existing !== undefined && existing.scope !== scope) {
         throw new AppError("conflict", "The corpus of that name has another scope");
       }
       const newConfidence = existing === undefined || confidence.isGiven ? confidence.value : existing.confidence;
-      const newOrigin = existing === undefined || origin.isGiven ? origin.value : existing.origin;
+      const twin = sameContent.get(publication.import.contentSha256 ?? "", name);
+      const newOrigin = originOf(name, origin, existing?.origin ?? null, twin?.origin ?? null);
       const isKnown = sameBytes.get(name, publication.import.sha256) !== undefined;
       const hasChanged = !isKnown || newConfidence !== existing?.confidence || newOrigin !== existing.origin;
       if (existing === undefined) insert.run(name, scope, newConfidence, newOrigin, revision);
       else if (hasChanged) update.run(newConfidence, newOrigin, revision, name);
       if (!isKnown) {
-        const { id, fileName, sha256, format, importer, options, skipped, ...rest } = publication.import;
+        const { id, fileName, sha256, contentSha256, rules, format, importer, options, skipped, ...rest } =
+          publication.import;
         const texts = [JSON.stringify(options), JSON.stringify(skipped)] as const;
         const { readCount, recordCount, importedAt, durationMs } = rest;
         insertImport.run(
@@ -119,6 +127,8 @@ export function corpusTable(connection: Connection, audit: Pick<ReturnType<typeo
           name,
           fileName,
           sha256,
+          contentSha256,
+          rules,
           format,
           importer,
           ...texts,
@@ -131,7 +141,7 @@ export function corpusTable(connection: Connection, audit: Pick<ReturnType<typeo
       }
       if (hasChanged) touch(scope, revision);
       audit.append([auditEvent(by, "corpus.imported", { workspaceId: scope, detail: name })]);
-      return isKnown ? "already_imported" : "published";
+      return { outcome: isKnown ? "already_imported" : "published", sameAs: twin?.name ?? null };
     },
 
     remove(name: string, revision: string, by: Author): boolean {
@@ -169,11 +179,23 @@ export function corpusTable(connection: Connection, audit: Pick<ReturnType<typeo
   };
 }
 
+/**
+ * What the operator says counts. Else equal content is one witness, whatever its names (PIPELINE.md 21.1): a corpus whose
+ * origin is only its own name takes the origin of its twin.
+ */
+function originOf(name: string, given: Publication["origin"], existing: string | null, twin: string | null): string {
+  if (given.isGiven) return given.value;
+  const isFree = existing === null || existing === name;
+  return twin !== null && isFree ? twin : (existing ?? given.value);
+}
+
 function toImport(row: ImportRow): CorpusImport {
   return {
     id: row.id,
     fileName: row.file_name,
     sha256: row.sha256,
+    contentSha256: row.content_sha256,
+    rules: row.rules,
     format: row.format,
     importer: row.importer,
     options: JSON.parse(row.options) as Record<string, string>,

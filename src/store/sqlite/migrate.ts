@@ -2,10 +2,11 @@ import first from "../../../migrations/0001_first.sql" with { type: "text" };
 import access from "../../../migrations/0002_access.sql" with { type: "text" };
 import corpus from "../../../migrations/0003_corpus.sql" with { type: "text" };
 import dashboard from "../../../migrations/0004_dashboard.sql" with { type: "text" };
+import importRules from "../../../migrations/0005_import_rules.sql" with { type: "text" };
 import type { Connection } from "./driver.ts";
 
 /** In order; the number of a migration is its place in this list, counted from 1. */
-const migrations: readonly string[] = [first, access, corpus, dashboard];
+const migrations: readonly string[] = [first, access, corpus, dashboard, importRules];
 
 /** The schema version that this program works with. */
 export const currentVersion = migrations.length;

@@ -291,7 +291,7 @@ export class SqliteStore implements port.Store {
     return this.#read(() => this.#corpora().list());
   }
 
-  publishImport(publication: port.Publication, by: Author): Promise<"published" | "already_imported"> {
+  publishImport(publication: port.Publication, by: Author): Promise<port.PublishOutcome> {
     return this.#write(() => this.#corpora().publish(publication, by));
   }
 

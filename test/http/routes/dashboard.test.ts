@@ -197,7 +197,15 @@ test("corpora of another workspace are not shown", async () => {
     ["theirs", other.id],
   ] as const) {
     const file = { fileName: "a.csv", sha256: name, format: "csv", recordCount: 7, importedAt: new Date(0) };
-    const how = { importer: "cli", options: {}, readCount: 8, skipped: {}, durationMs: 1 };
+    const how = {
+      contentSha256: null,
+      rules: 1,
+      importer: "cli",
+      options: {},
+      readCount: 8,
+      skipped: {},
+      durationMs: 1,
+    };
     const segment = { file: `${name}.seg`, addressCount: 7, recordCount: 7, templateCount: 1, sizeBytes: 4096 };
     const publication = {
       name,

@@ -1,0 +1,130 @@
+import { dlopen, FFIType, ptr } from "bun:ffi";
+import { closeSync, constants, lstatSync, openSync, readdirSync } from "node:fs";
+import { unreadable } from "./disk-file.ts";
+import { Unread } from "./unread.ts";
+
+export type EntryKind = "file" | "folder" | "symbolic link" | "FIFO" | "socket" | "device";
+
+/** A name as its bytes, each one a character, which sorts as the bytes do; `bytesOf` gives them back. */
+export type FolderEntry = { readonly name: string; readonly kind: EntryKind };
+
+export function bytesOf(name: string): Buffer {
+  return Buffer.from(name, "latin1");
+}
+
+/** So many names of a folder are held at once, about 50 MB. A folder with more of them is read several times. */
+const maxHeld = 400_000;
+
+/**
+ * The entries of a folder in the order of their bytes, however many there are: memory is bounded. Throws what
+ * `unreadable` makes of a folder that cannot be read.
+ */
+export function* readFolder(path: Buffer, heldCount = maxHeld): Generator<FolderEntry> {
+  let after: string | null = null;
+  for (;;) {
+    const { names, isAll } = smallestNames(path, after, heldCount);
+    for (const held of names) {
+      const name = nameOf(held);
+      after = name;
+      const kind = kinds[held.charCodeAt(held.length - 1)] ?? kindByAsking(path, name);
+      // The entry may be gone since.
+      if (kind !== null) yield { name, kind };
+    }
+    if (isAll) return;
+  }
+}
+
+/** The smallest names behind one, and whether they are all. */
+function smallestNames(path: Buffer, after: string | null, heldCount: number): { names: string[]; isAll: boolean } {
+  let names: string[] = [];
+  let limit: string | null = null;
+  for (const name of namesIn(path)) {
+    if (after !== null && nameOf(name) <= after) continue;
+    if (limit !== null && name > limit) continue;
+    names.push(name);
+    if (names.length < 2 * heldCount) continue;
+    names = names.sort().slice(0, heldCount);
+    limit = names.at(-1) ?? null;
+  }
+  return { names: names.sort(), isAll: limit === null };
+}
+
+/** A name is held with a zero and its kind behind it: no name holds a zero, so that the order is that of the names. */
+function nameOf(held: string): string {
+  return held.slice(0, -2);
+}
+
+/** Of `d_type` in a directory entry (readdir(3)). */
+const kinds: Readonly<Record<number, EntryKind>> = {
+  1: "FIFO",
+  2: "device",
+  4: "folder",
+  6: "device",
+  8: "file",
+  10: "symbolic link",
+  12: "socket",
+};
+
+/** For file systems that do not say it. */
+function kindByAsking(folder: Buffer, name: string): EntryKind | null {
+  try {
+    const found = lstatSync(Buffer.concat([folder, Buffer.from("/"), bytesOf(name)]));
+    if (found.isFile()) return "file";
+    if (found.isDirectory()) return "folder";
+    if (found.isSymbolicLink()) return "symbolic link";
+    if (found.isFIFO()) return "FIFO";
+    return found.isSocket() ? "socket" : "device";
+  } catch {
+    return null;
+  }
+}
+
+const getdents64 = process.arch === "arm64" ? 61 : 217;
+const bufferSize = 64 << 10;
+
+const call = load();
+
+/** The system call itself: `readdir` of the runtime holds all names at once, 300 bytes each, and tells no kinds. */
+function load() {
+  try {
+    const { i64, i32, ptr: pointer, u64, i64_fast } = FFIType;
+    const { symbols } = dlopen("libc.so.6", { syscall: { args: [i64, i32, pointer, u64], returns: i64_fast } });
+    return symbols.syscall;
+  } catch {
+    return null;
+  }
+}
+
+/** The names of a folder in no order, as they are held; the kind is 0 where it is not known. */
+function* namesIn(path: Buffer): Generator<string> {
+  if (call === null) {
+    for (const name of readdirSync(path, { encoding: "buffer" })) yield `${Buffer.from(name).toString("latin1")}\0\0`;
+    return;
+  }
+  let folder: number;
+  try {
+    folder = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch (error) {
+    throw unreadable(error);
+  }
+  try {
+    const buffer = Buffer.allocUnsafeSlow(bufferSize);
+    const at = ptr(buffer);
+    for (;;) {
+      const size = Number(call(getdents64, folder, at, bufferSize));
+      if (size < 0) throw new Unread("not readable");
+      if (size === 0) return;
+      yield* namesOf(buffer.subarray(0, size));
+    }
+  } finally {
+    closeSync(folder);
+  }
+}
+
+/** Of `struct linux_dirent64`: 8 bytes inode, 8 offset, 2 length of the record, 1 kind, the name with a zero behind. */
+function* namesOf(records: Buffer): Generator<string> {
+  for (let at = 0; at < records.length; at += records.readUInt16LE(at + 16)) {
+    const name = records.toString("latin1", at + 19, records.indexOf(0, at + 19));
+    if (name !== "." && name !== "..") yield `${name}\0${String.fromCharCode(records[at + 18] ?? 0)}`;
+  }
+}

@@ -1,0 +1,170 @@
+import { join } from "node:path";
+import { corpusPrefix } from "../domain/keyed-hash.ts";
+import { BlockFeeder } from "./block-feeder.ts";
+import { detectPlan, unrecognised } from "./detect.ts";
+import { EntryTable } from "./entry-table.ts";
+import { CorpusError } from "./error.ts";
+import type { FormatName, Plan, Wishes } from "./formats/format.ts";
+import { formats } from "./formats/registry.ts";
+import { sampleOf } from "./formats/sample.ts";
+import type { ImportContext, ImportOptions, ImportProgress } from "./import.ts";
+import { defaultsOf } from "./import-defaults.ts";
+import { describeLeftOut, LeftOutList } from "./input/left-out.ts";
+import type { Input, InputEntry } from "./input/open-input.ts";
+import type { Lane } from "./lane.ts";
+import type { ImportInfo } from "./record.ts";
+import { addTallies, emptyTally, type LaneRuns, type Tally } from "./record-lane.ts";
+
+export type Job = {
+  readonly options: ImportOptions;
+  readonly context: ImportContext;
+  readonly input: Input;
+  readonly id: string;
+};
+
+/** How a file was read. */
+export type FileReport = { readonly file: string; readonly format: FormatName; readonly columns: readonly string[] };
+
+/** The records of the input, hashed and sorted in lanes that are still open. */
+export type Reading = {
+  /** The format that most records were read by. */
+  readonly mainFormat: FormatName;
+  readonly info: ImportInfo;
+  /** Files that were read. */
+  readonly fileCount: number;
+  readonly lanes: readonly Lane[];
+  readonly runs: readonly LaneRuns[];
+  readonly tally: Tally;
+  /** Files that no format recognised. */
+  readonly leftOut: LeftOutList;
+  /** Only for a dry run. */
+  readonly files: readonly FileReport[];
+};
+
+const noWishes: Wishes = { column: null, fields: [], leakNames: null };
+
+/** Reads all entries of the input; when it throws, its lanes are closed. */
+export async function readEntries({ options, context, input, id }: Job): Promise<Reading> {
+  const forgotten = await context.store.listForgotten();
+  const lanes = Array.from({ length: context.laneCount }, (_, at) =>
+    context.openLane({
+      defaults: options,
+      prefix: corpusPrefix(context.keys, "email"),
+      forgotten,
+      spillPath: join(context.corporaDir, `${id}.${at}`),
+      hasEntries: input.hasEntries,
+    }),
+  );
+  const entries = new EntryTable();
+  const leftOut = new LeftOutList();
+  const files: FileReport[] = [];
+  const feeder = new BlockFeeder(lanes);
+  const tally = () => lanes.map((lane) => lane.tally()).reduce(addTallies, emptyTally());
+  const report = throttled(context);
+  try {
+    for await (const entry of input.entries) {
+      const plan = planOf(entry, options);
+      if ("reason" in plan) {
+        if (entry.name === null) throw unrecognised();
+        leftOut.add(entry.name, plan.reason);
+        continue;
+      }
+      if (options.isDryRun === true) {
+        files.push({ file: entry.name ?? input.fileName, format: plan.format, columns: plan.columns });
+      }
+      const number = entries.add(entry.name ?? "", plan.format);
+      const chunks = watched(entry.chunks, context.signal, () => report(progressOf(input, tally(), null)));
+      await feeder.feed({ chunks, entry: number, plan, cut: formats[plan.format].cut });
+    }
+    if (entries.count === 0) throw nothingToRead(input, leftOut);
+    await feeder.settle();
+    const runs = await Promise.all(lanes.map((lane) => lane.finish()));
+    context.signal.throwIfAborted();
+    context.onProgress?.(progressOf(input, tally(), null));
+    const mainFormat = mainFormatOf(tally(), entries.formats);
+    const info = infoOf({ options, input, mainFormat, entries });
+    return { mainFormat, info, fileCount: entries.count, lanes, runs, tally: tally(), leftOut, files };
+  } catch (error) {
+    await Promise.all(lanes.map((lane) => lane.close()));
+    throw error;
+  }
+}
+
+/** How an entry is read, or why it is not. Throws `CorpusError` when it cannot be read by the format that was given. */
+function planOf(entry: InputEntry, { format, wishes = noWishes }: ImportOptions): Plan | { readonly reason: string } {
+  const sample = sampleOf(entry.innerName, entry.head, entry.isWhole);
+  if (format !== undefined) {
+    try {
+      return formats[format].plan(sample, wishes);
+    } catch (error) {
+      if (!(error instanceof CorpusError)) throw error;
+      if (entry.name !== null) return { reason: `not ${format}: ${error.message}` };
+      throw error;
+    }
+  }
+  const plan = detectPlan(sample, wishes);
+  if (plan !== null) return plan;
+  return { reason: entry.isWhole && !entry.head.includes("@") ? "without addresses" : "of no known format" };
+}
+
+function nothingToRead(input: Input, leftOut: LeftOutList): CorpusError {
+  const all = [...input.leftOut(), ...leftOut.list()];
+  return new CorpusError("refused", `it holds no file with records: ${describeLeftOut(all)}`);
+}
+
+/** The format of most records; of most files when there are no records; the first of two that have the same number. */
+function mainFormatOf({ formats: counts }: Tally, entryFormats: readonly FormatName[]): FormatName {
+  const [first] = Object.entries(counts).sort(([, a], [, b]) => b - a);
+  return (first?.[0] as FormatName | undefined) ?? entryFormats[0] ?? "any";
+}
+
+type InfoParts = Pick<Job, "options" | "input"> & {
+  readonly mainFormat: FormatName;
+  readonly entries: EntryTable;
+};
+
+function infoOf({ options, input, mainFormat, entries }: InfoParts): ImportInfo {
+  const others = [...new Set(entries.formats)].filter((format) => format !== mainFormat);
+  const info = {
+    corpus: options.name,
+    file: input.fileName,
+    format: mainFormat,
+    defaults: defaultsOf(mainFormat, options),
+    entries: input.hasEntries ? entries.names : [],
+  };
+  if (others.length === 0) return info;
+  return {
+    ...info,
+    formats: others.map((format) => ({ format, defaults: defaultsOf(format, options) })),
+    entryFormats: entries.formats.map((format) => others.indexOf(format)),
+  };
+}
+
+async function* watched(
+  chunks: AsyncIterable<Buffer>,
+  signal: AbortSignal,
+  onChunk: () => void,
+): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) {
+    signal.throwIfAborted();
+    yield chunk;
+    onChunk();
+  }
+}
+
+export function progressOf(input: Input, { read, usable }: Tally, written: number | null): ImportProgress {
+  return { bytesRead: input.bytesRead(), bytesTotal: input.bytesTotal, read, usable, written };
+}
+
+const progressIntervalMs = 250;
+
+function throttled({ now, onProgress }: ImportContext): (progress: ImportProgress) => void {
+  let lastAt = now().getTime();
+  return (progress) => {
+    const at = now().getTime();
+    // The clock may be moved back.
+    if (Math.abs(at - lastAt) < progressIntervalMs) return;
+    lastAt = at;
+    onProgress?.(progress);
+  };
+}

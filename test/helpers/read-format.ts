@@ -1,0 +1,63 @@
+import { BlockFeeder } from "../../src/corpus/block-feeder.ts";
+import type { FormatName, ReadRecord, RecordReader, RecordSink, Wishes } from "../../src/corpus/formats/format.ts";
+import { formats } from "../../src/corpus/formats/registry.ts";
+import { sampleOf } from "../../src/corpus/formats/sample.ts";
+import type { Lane } from "../../src/corpus/lane.ts";
+import { LineScanner } from "../../src/corpus/line-scanner.ts";
+import { noFields, type RecordFields } from "../../src/corpus/record.ts";
+import type { EmailAddress } from "../../src/domain/email.ts";
+import { corpusPrefix } from "../../src/domain/keyed-hash.ts";
+import { keys } from "./corpus-desk.ts";
+
+export const noWishes: Wishes = { column: null, fields: [], leakNames: null };
+
+/** The records of a text in their order, as a format reads them from pieces of these bytes, and what was not taken. */
+export async function readFormat(
+  format: FormatName,
+  pieces: readonly Buffer[],
+  { fileName = null, wishes = noWishes }: { fileName?: string | null; wishes?: Wishes } = {},
+): Promise<{ records: ReadRecord[]; furtherAddresses: number }> {
+  const records: ReadRecord[] = [];
+  let furtherAddresses = 0;
+  const scanner = new LineScanner(corpusPrefix(keys, "email"));
+  const sink: RecordSink = {
+    scanner,
+    add: (record) => records.push(record),
+    addScanned() {
+      const fields = Buffer.from(scanner.fields).toString("utf8", 0, scanner.fieldsSize);
+      records.push({
+        address: scanner.address() as EmailAddress,
+        fields: fields === "" ? noFields : (JSON.parse(fields) as RecordFields),
+        droppedCount: 0,
+      });
+    },
+    noteFurtherAddresses: (count) => {
+      furtherAddresses += count;
+    },
+  };
+  const reader = formats[format];
+  const whole = Buffer.concat(pieces);
+  const head = whole.subarray(0, 64 << 10);
+  const plan = reader.plan(sampleOf(fileName, head, head.length === whole.length), wishes);
+  let open: RecordReader | null = null;
+  const lane: Pick<Lane, "addBlock"> = {
+    async addBlock(bytes, block) {
+      for (const { start, end, isFirst, isLast } of block.pieces) {
+        open ??= reader.open(plan, sink, isFirst);
+        open.read(bytes, start, end);
+        if (isLast || reader.cut !== null) {
+          open.end();
+          open = null;
+        }
+      }
+      return bytes;
+    },
+  };
+  const feeder = new BlockFeeder([lane as Lane]);
+  async function* chunks() {
+    yield* pieces;
+  }
+  await feeder.feed({ chunks: chunks(), entry: 0, plan, cut: reader.cut });
+  await feeder.settle();
+  return { records, furtherAddresses };
+}
