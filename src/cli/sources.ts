@@ -195,7 +195,7 @@ async function check(source: Source) {
   } catch (error) {
     const reason = error instanceof SourceError ? error.reason : "internal";
     const detail = error instanceof Error ? error.message : "unknown error";
-    return result(false, "failed", reason, `${reason}: ${detail}; ${adviceOn(error, kind)}`);
+    return result(false, "failed", reason, `${reason}: ${detail}; ${adviceOn(kind, error)}`);
   }
 }
 
@@ -217,9 +217,8 @@ async function doubtOf(source: Source): Promise<string> {
   );
 }
 
-function adviceOn(error: unknown, kind: string): string {
+function adviceOn(kind: string, error: unknown): string {
   if (!(error instanceof SourceError)) return advice.internal;
-  const own = adviceOfKind[kind]?.[error.reason];
-  if (own !== undefined) return own;
-  return error.reason === "tls" ? tlsAdvice[error.tlsFault ?? "other"] : advice[error.reason];
+  const { reason, tlsFault } = error;
+  return adviceOfKind[kind]?.[reason] ?? (reason === "tls" ? tlsAdvice[tlsFault ?? "other"] : advice[reason]);
 }
