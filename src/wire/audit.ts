@@ -54,12 +54,13 @@ export type AuditList = Shape<typeof auditList>;
 
 const row = count.check(z.describe("its number in the trail, from 1 on"));
 
-/** A line of `audit export`. A row that xpose did not write is shown as it is stored. */
-export const auditLine = z.union([
-  z.strictObject({ row, ...auditEvent.shape, mac: sha256 }),
-  z.strictObject({ row, unreadable: text, mac: text }),
-]);
+/** A line of `audit export`. */
+export const auditLine = z.strictObject({ row, ...auditEvent.shape, mac: sha256 });
 export type AuditLine = Shape<typeof auditLine>;
+
+/** The line of a row that xpose did not write, as it is stored. */
+export const unreadableAuditLine = z.strictObject({ row: z.int(), unreadable: text, mac: text });
+export type UnreadableAuditLine = Shape<typeof unreadableAuditLine>;
 
 /** `audit verify`. */
 export const auditCheck = z.strictObject({
