@@ -3,8 +3,10 @@ import type { Config } from "../config.ts";
 import { timestamp } from "../domain/envelope.ts";
 import { SourceError, type SourceErrorReason, type TlsFault } from "../domain/error.ts";
 import { type Indicator, parseIndicator } from "../domain/indicator.ts";
+import type { Outcome } from "../domain/scan.ts";
 import type { Source, SourceReply } from "../sources/source.ts";
 import type { SourceRunRecord } from "../store/store.ts";
+import type { CatalogueBody, ListedSource, SourceCheck, SourceChecks, SourceListing } from "../wire/source.ts";
 import { type OpenStore, openSources, readCatalogueState } from "../wiring.ts";
 import { entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
 import { CommandError, exitCodes } from "./exit.ts";
@@ -61,8 +63,6 @@ const adviceOfKind: Readonly<Record<string, Partial<Record<SourceErrorReason, st
   },
 };
 
-type SourceState = "enabled" | "disabled" | "offline";
-
 export function sourcesCommand(output: Output): Command {
   const sources = new Command("sources").description("what can be asked, and how it fares");
 
@@ -76,11 +76,10 @@ export function sourcesCommand(output: Output): Command {
         const lastRuns = new Map((await store.lastSourceRuns()).map((run) => [run.source, run]));
         const corpora = (await store.listCorpora()).map(({ name }) => name);
         const catalogue = catalogueOf(config);
-        const bodies = listed(config, corpora).map((source) => ({
-          ...source,
-          ...lastOutcome(lastRuns.get(source.name)),
-          ...(source.kind === "hibp" ? { catalogue } : {}),
-        }));
+        const bodies = listed(config, corpora).map((source): ListedSource => {
+          const more: Pick<ListedSource, "catalogue"> = source.kind === "hibp" ? { catalogue } : {};
+          return { ...source, ...lastOutcome(lastRuns.get(source.name)), ...more };
+        });
         const header = ["NAME", "KIND", "STATE", "LAST OUTCOME", "ERROR", "AT", "MISSING", "QUOTA LEFT"];
         const rows = bodies.map((body) => [
           body.name,
@@ -94,7 +93,7 @@ export function sourcesCommand(output: Output): Command {
         ]);
         const notes = bodies.some(({ kind }) => kind === "hibp") ? `\n${describeCatalogue(catalogue)}` : "";
         const { json = false } = command.optsWithGlobals<GlobalOptions>();
-        printResult(output, json, bodies, table(header, rows) + notes);
+        printResult<SourceListing>(output, json, bodies, table(header, rows) + notes);
       });
     });
 
@@ -117,7 +116,7 @@ export function sourcesCommand(output: Output): Command {
         const { checks } = await askSources(config, open, name);
         const ok = checks.every((result) => result.ok);
         const text = checks.map((result) => `${result.ok ? "ok  " : "FAIL"}  ${result.name}: ${result.message}`);
-        printResult(
+        printResult<SourceChecks>(
           output,
           command.optsWithGlobals<GlobalOptions>().json ?? false,
           { ok, sources: checks },
@@ -143,18 +142,21 @@ export async function askSources(config: Config, open: OpenStore, name?: string)
   }
 }
 
+type KnownSource = Pick<ListedSource, "name" | "kind" | "state">;
+
 /** Configured sources, then corpora. */
-function listed(config: Config, corpora: readonly string[]): { name: string; kind: string; state: SourceState }[] {
-  const configured = config.sources.map(({ name, kind, isEnabled, isInternal }) => {
-    const state: SourceState = !isEnabled ? "disabled" : config.offline && !isInternal ? "offline" : "enabled";
+function listed(config: Config, corpora: readonly string[]): KnownSource[] {
+  const configured = config.sources.map(({ name, kind, isEnabled, isInternal }): KnownSource => {
+    const state = !isEnabled ? "disabled" : config.offline && !isInternal ? "offline" : "enabled";
     return { name, kind, state };
   });
   const taken = new Set(config.sources.filter(({ isEnabled }) => isEnabled).map(({ name }) => name));
-  const state = (name: string): SourceState => (config.corpus.isEnabled && !taken.has(name) ? "enabled" : "disabled");
+  const state = (name: string): KnownSource["state"] =>
+    config.corpus.isEnabled && !taken.has(name) ? "enabled" : "disabled";
   return [...configured, ...corpora.map((name) => ({ name, kind: "corpus", state: state(name) }))];
 }
 
-function lastOutcome(run: SourceRunRecord | undefined) {
+function lastOutcome(run: SourceRunRecord | undefined): Omit<ListedSource, keyof KnownSource | "catalogue"> {
   return {
     last_outcome: run?.outcome ?? null,
     last_error: run?.error ?? null,
@@ -165,26 +167,21 @@ function lastOutcome(run: SourceRunRecord | undefined) {
 }
 
 /** What is known of the public breach list that `hibp` and all names of leaks go by. */
-function catalogueOf(config: Config) {
+function catalogueOf(config: Config): CatalogueBody {
   const { breachCount, asOf, error } = readCatalogueState(config, entropy.now);
   return { breaches: breachCount, as_of: asOf === null ? null : timestamp(asOf), error };
 }
 
-function describeCatalogue({ breaches, as_of, error }: ReturnType<typeof catalogueOf>): string {
+function describeCatalogue({ breaches, as_of, error }: CatalogueBody): string {
   const known = as_of === null ? "none yet" : `${breaches} breaches as of ${as_of}`;
   return `Breach catalogue: ${known}${error === null ? "" : `; ${error}`}`;
 }
 
-async function check(source: Source) {
+async function check(source: Source): Promise<SourceCheck> {
   const { name, kind } = source;
-  const result = (ok: boolean, outcome: string, error: SourceErrorReason | null, message: string) => ({
-    name,
-    kind,
-    ok,
-    outcome,
-    error,
-    message,
-  });
+  const result = (ok: boolean, outcome: Outcome, error: SourceErrorReason | null, message: string): SourceCheck => {
+    return { name, kind, ok, outcome, error, message };
+  };
   if (!source.isAllowed) return result(true, "skipped", null, "skipped while offline");
   try {
     const reply = await ask(source, probe);
