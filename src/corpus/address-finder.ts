@@ -75,7 +75,14 @@ export class AddressFinder {
   /** Looks at the sign at an offset, and at no byte before `floor` nor from `limit` on. */
   find(bytes: Buffer, sign: number, floor: number, limit: number): Found {
     let start = sign;
-    while (start > floor && plainLocal[bytes[start - 1] ?? 0] === 1) start--;
+    let hyphens = 0;
+    while (start > floor) {
+      const byte = bytes[start - 1] ?? 0;
+      if (plainLocal[byte] === 0) break;
+      hyphens = byte === hyphen ? hyphens + 1 : 0;
+      if (hyphens === separatorHyphens) break;
+      start--;
+    }
     if (isPlainStart(bytes, start, floor)) {
       const end = this.#scanner.scanAddress(bytes, start);
       if (end >= 0 && end < limit && plainAfter[bytes[end] ?? 0] === 1 && isTopLevel(bytes, end)) {

@@ -17,7 +17,12 @@ export const sensitiveDomains: readonly string[] = [
 
 /** True for a domain of the list and for what lies below one. */
 export function isSensitiveSite(domain: string): boolean {
-  return sensitiveDomains.some((one) => domain === one || domain.endsWith(`.${one}`));
+  for (let start = 0; ; ) {
+    if (listed.has(domain.slice(start))) return true;
+    const dotAt = domain.indexOf(".", start);
+    if (dotAt === -1) return false;
+    start = dotAt + 1;
+  }
 }
 
 /** Names of listed sites that are words of every day: in a sentence they mean something else. */
@@ -60,6 +65,8 @@ export function namesSensitiveSite(text: string): boolean {
 function domainsIn(text: string): string[] {
   return text.match(/[a-z0-9-]+(?:\.[a-z0-9-]+)+/g) ?? [];
 }
+
+const listed: ReadonlySet<string> = new Set(sensitiveDomains);
 
 /** FNV-1a, 32 bits. */
 const fnvOffset = 0x811c9dc5;

@@ -1,6 +1,6 @@
 import { trimBlanks } from "../address.ts";
 import { type AddressIn, addressesIn } from "../addresses-in.ts";
-import { isClosedHost, isUrl } from "./site.ts";
+import { isClosedHost, readUrl } from "./site.ts";
 
 /**
  * What the fields of a line are:
@@ -68,7 +68,13 @@ function withoutLead(line: string): string {
 
 /** Where the first scheme of a line begins, or -1. */
 export function schemeStart(line: string): number {
-  for (let at = line.indexOf("://"); at >= 0; at = line.indexOf("://", at + 1)) {
+  const start = schemeBefore(line, "://");
+  // As JSON may write it.
+  return start === -1 ? schemeBefore(line, ":\\/\\/") : start;
+}
+
+function schemeBefore(line: string, mark: string): number {
+  for (let at = line.indexOf(mark); at >= 0; at = line.indexOf(mark, at + 1)) {
     let start = at;
     while (start > 0 && at - start < maxSchemeLength && /[a-z0-9+.-]/i.test(line.charAt(start - 1))) start--;
     while (start < at && !/[a-z]/i.test(line.charAt(start))) start++;
@@ -145,7 +151,7 @@ function shapeBesideHost(line: string): LineShape | null {
 function hostShape(text: string): LineShape | null {
   if (!text.includes(".") || text.includes("@")) return null;
   if (isClosedHost(text)) return "closedHost";
-  return isUrl(text, { isBareHostAllowed: true }) ? "hostUlp" : null;
+  return readUrl(text, { isBareHostAllowed: true }).isUrl ? "hostUlp" : null;
 }
 
 /** The name of a field that holds an address, and what stands behind it. */
@@ -167,7 +173,8 @@ function shapeAround(line: string, first: AddressIn, addresses: readonly Address
   if (addressLabel.test(left)) return secretLabel.test(right) || secretLabel.test(left) ? "combo" : "label";
   if (/[=?&]["'<]?$/.test(left)) return "label";
   const count = (text: string, pattern: RegExp) => (text.match(pattern) ?? []).length;
-  const inner = rest.replace(/[,;|\t\s]+$/, "");
+  // One leak has bars between hyphens where others have colons.
+  const inner = rest.replace(/[,;|\t\s]+$/, "").replace(/-+\|-*|\|-+/g, ":");
   if (count(inner, /[,\t]/g) > 1 || count(inner, /[;|]/g) > 4) return "columns";
   if (count(left.trim(), /\s+/g) > 2) return "text";
   const isBehind = separatorBehind.test(right);

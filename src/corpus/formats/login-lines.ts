@@ -2,7 +2,7 @@ import { AddressFinder, isTopLevel } from "../address-finder.ts";
 import { isLineEnd, lineEnd } from "../line-scanner.ts";
 import type { FormatName, Plan, RecordReader, RecordSink } from "./format.ts";
 import { isHeader, isLead, isOneSecret, isSecret, schemeStart, withoutSeparators } from "./line-shape.ts";
-import { isUrl, siteOf } from "./site.ts";
+import { isPublicTopLevel, readUrl, type UrlRead } from "./site.ts";
 
 /** How lines with a login and its secret are read, with or without a URL beside them. */
 export type LoginPlan = Plan & {
@@ -54,9 +54,6 @@ function tableOf(letters: string): Uint8Array {
 }
 
 const maxUrlSize = 2048;
-/** Sites by their URLs; when it is full it is emptied. */
-const maxKnownSites = 8192;
-const maxKeySize = 300;
 
 /** An address in a line; offsets count from the beginning of the line. */
 type Token = { readonly start: number; readonly end: number; readonly isDoubled: boolean };
@@ -68,7 +65,6 @@ type Line = {
   readonly text: string;
   readonly tokens: readonly Token[];
 };
-type KnownUrl = { readonly isUrl: boolean; readonly site: string | null };
 /** `plain`: the line is a combo. `none`: no address of it is a login. */
 type Login =
   | { readonly token: Token; readonly format: FormatName | undefined; readonly site: string | null }
@@ -84,7 +80,6 @@ class LoginLines {
   /** Of an address without a secret. */
   readonly #bareFormat: FormatName | undefined;
   readonly #restEnds: Uint8Array;
-  readonly #urls = new Map<string, KnownUrl>();
   /** No line has been read that is more than a header. */
   #isFirst: boolean;
 
@@ -107,17 +102,11 @@ class LoginLines {
         continue;
       }
       let end = this.#scanUrlFirst(bytes, start);
-      if (end >= 0) {
-        this.#addScanned(this.#ulpFormat);
-      } else {
-        end = this.#scanAddressFirst(bytes, start);
-        if (end >= 0) {
-          this.#sink.scanner.setSite(null);
-          this.#addScanned(this.#comboFormat);
-        } else {
-          end = lineEnd(bytes, start);
-          this.#readLine(bytes, start, end);
-        }
+      if (end < 0) end = this.#scanAddressFirst(bytes, start);
+      if (end < 0) end = this.#scanCombo(bytes, start);
+      if (end < 0) {
+        end = lineEnd(bytes, start);
+        this.#readLine(bytes, start, end);
       }
       start = end + 1;
     }
@@ -129,42 +118,103 @@ class LoginLines {
     this.#sink.addScanned(format);
   }
 
-  /** `https://site:address:secret` with one sign. Returns the end of the line, or -1. */
+  /**
+   * `https://site:address:secret`, or the same without a scheme, with one sign. Returns the end of the line, or -1 when
+   * it is not of this form.
+   */
   #scanUrlFirst(bytes: Buffer, start: number): number {
-    if (bytes[start] !== 0x68 || bytes[start + 1] !== 0x74 || bytes[start + 2] !== 0x74) return -1;
-    if (this.#isComboForced()) return -1;
+    const isHttp = bytes[start] === 0x68 && bytes[start + 1] === 0x74 && bytes[start + 2] === 0x74;
+    if (this.#isComboForced() || !(isHttp || this.#plan.isBareHostAllowed)) return -1;
     const { scanner } = this.#sink;
     let sign = start;
     while (signEnds[bytes[sign] ?? 0] === 0) sign++;
     if (bytes[sign] !== at) return -1;
     let token = sign;
     while (token > start && delimiters[bytes[token - 1] ?? 0] === 0) token--;
+    let left = token;
+    while (left > start && delimiters[bytes[left - 1] ?? 0] === 1) left--;
+    if (left === start || left - start > maxUrlSize) return -1;
     const tokenEnd = scanner.scanAddress(bytes, token);
     if (tokenEnd < 0 || delimiters[bytes[tokenEnd] ?? 0] === 0 || !isTopLevel(bytes, tokenEnd)) return -1;
     if (oddSecretStarts[bytes[tokenEnd + 1] ?? 0] === 1) return -1;
     let end = tokenEnd;
     while (signEnds[bytes[end] ?? 0] === 0) end++;
     if (bytes[end] === at) return -1;
-    let left = token;
-    while (left > start && delimiters[bytes[left - 1] ?? 0] === 1) left--;
-    return left - start <= maxUrlSize && scanner.scanSite(bytes, start, left) ? end : -1;
+    const isKnown = this.#plan.isBareHostAllowed ? isPublicTopLevel : null;
+    if (!scanner.scanSite(bytes, start, left, isKnown) && !this.#setSiteOf(bytes, start, left)) return -1;
+    this.#addScanned(this.#ulpFormat);
+    return end;
   }
 
-  /** `address`, a separator and a secret that holds neither a sign nor a URL. Returns the end of the line, or -1. */
+  /** False when a range does not begin with a URL. */
+  #setSiteOf(bytes: Buffer, start: number, end: number): boolean {
+    const { isUrl, site } = this.#urlOf(bytes.toString("latin1", start, end));
+    this.#sink.scanner.setSite(site);
+    return isUrl;
+  }
+
+  /**
+   * `address:secret`, where the secret holds no sign, and `address:secret:https://site`. Returns the end of the line, or
+   * -1 when it is not of this form.
+   */
   #scanAddressFirst(bytes: Buffer, start: number): number {
     const end = this.#sink.scanner.scanAddress(bytes, start);
     if (end < 0 || separators[bytes[end] ?? 0] === 0 || !isTopLevel(bytes, end)) return -1;
+    const rest = this.#restEnd(bytes, end);
+    if (bytes[rest] === slash && bytes[end] === colon) return this.#scanUrlLast(bytes, end, rest - 1);
+    // Without a secret it is of another format, but not in combos.
+    const isDoubtful = this.#comboFormat !== this.#bareFormat && rest - end < minSecretSize;
+    if (!isLineEnd(bytes[rest] ?? 0) || isDoubtful) return -1;
+    this.#sink.scanner.setSite(null);
+    this.#addScanned(this.#comboFormat);
+    return rest;
+  }
+
+  /** `address:secret:https://site`, from behind the address and with the colon of the scheme. */
+  #scanUrlLast(bytes: Buffer, start: number, schemeEnd: number): number {
+    if (this.#isComboForced()) return -1;
+    let url = schemeEnd;
+    while (url > start && isLetter(bytes[url - 1] ?? 0)) url--;
+    // Of several separators `readLine` finds out which belong to the secret.
+    if (url - 1 <= start + 1 || bytes[url - 1] !== colon || oddSecretStarts[bytes[start + 1] ?? 0] === 1) return -1;
+    for (let from = start + 1; from < url - 1; from++) if ((bytes[from] ?? 0) <= 0x22) return -1;
+    let end = schemeEnd;
+    while (signEnds[bytes[end] ?? 0] === 0) end++;
+    if (bytes[end] === at) return -1;
+    if (!this.#sink.scanner.scanSite(bytes, url, end) && !this.#setSiteOf(bytes, url, end)) return -1;
+    this.#addScanned(this.#ulpFormat);
+    return end;
+  }
+
+  /** A combo with its address anywhere, and a line without a sign. Returns the end of the line, or -1. */
+  #scanCombo(bytes: Buffer, start: number): number {
+    if (this.#plan.format !== "combo") return -1;
+    const sign = this.#restEnd(bytes, start);
+    const byte = bytes[sign] ?? 0;
+    if (isLineEnd(byte)) {
+      // What is no ASCII may be a blank.
+      if (this.#isFirst || (bytes[start] ?? 0) >= 0x80) return -1;
+      this.#sink.add("no_email");
+      return sign;
+    }
+    if (byte !== at) return -1;
+    const rest = this.#restEnd(bytes, sign + 1);
+    if (!isLineEnd(bytes[rest] ?? 0)) return -1;
+    if (this.#finder.find(bytes, sign, start, rest) !== "address" || this.#finder.isDoubled) return -1;
+    this.#sink.scanner.setSite(null);
+    this.#addScanned(this.#comboFormat);
+    return rest;
+  }
+
+  /** Where a line ends, or holds a sign or a URL. */
+  #restEnd(bytes: Buffer, start: number): number {
     const ends = this.#restEnds;
-    let rest = end;
+    let rest = start;
     for (;;) {
       while (ends[bytes[rest] ?? 0] === 0) rest++;
-      const byte = bytes[rest] ?? 0;
-      if (byte === slash && (bytes[rest - 1] !== colon || bytes[rest + 1] !== slash)) rest++;
-      else if (isLineEnd(byte)) break;
-      else return -1;
+      if (bytes[rest] !== slash || (bytes[rest - 1] === colon && bytes[rest + 1] === slash)) return rest;
+      rest++;
     }
-    // Without a secret it is of another format, but not in combos.
-    return this.#comboFormat !== this.#bareFormat && rest - end < minSecretSize ? -1 : rest;
   }
 
   #isComboForced(): boolean {
@@ -191,7 +241,7 @@ class LoginLines {
     this.#isFirst = false;
     const takenCount =
       tokens.length === 0 ? 0 : this.#take({ bytes, start, end, text: bytes.toString("latin1", start, end), tokens });
-    const furtherCount = doubtfulCount + tokens.length - takenCount;
+    const furtherCount = doubtfulCount + tokens.filter(({ isDoubled }) => !isDoubled).length - takenCount;
     this.#sink.noteFurtherAddresses(furtherCount);
     if (takenCount === 0) this.#sink.add(hasSign && furtherCount === 0 ? "invalid_email" : "no_email");
   }
@@ -244,7 +294,8 @@ class LoginLines {
     if (first.end <= urlAt) {
       const middle = text.slice(first.end, urlAt);
       if (withoutSeparators(middle) !== "") {
-        return isOneSecret(middle) ? this.#ulp(first, text.slice(urlAt)) : "plain";
+        if (!isOneSecret(middle)) return "plain";
+        return isSecret(middle) ? this.#ulp(first, text.slice(urlAt)) : { token: first, format: "any", site: null };
       }
       const [url = "", secret = ""] = text.slice(urlAt).split(/[\s|]+/, 2);
       return this.#plan.isUrlInMiddle && isSecret(secret) ? this.#ulp(first, url) : "plain";
@@ -288,22 +339,22 @@ class LoginLines {
     return { token, format: this.#ulpFormat, site: this.#urlOf(url).site };
   }
 
-  #urlOf(bytes: string): KnownUrl {
-    const url = Buffer.from(withoutSeparators(bytes.slice(0, maxUrlSize)), "latin1").toString("utf8");
-    const authorityAt = /^(?:[a-z0-9+.-]+:\/+)*/i.exec(url)?.[0].length ?? 0;
-    const pathAt = url.indexOf("/", authorityAt);
-    const key = pathAt === -1 || url.includes("@") ? url : url.slice(0, pathAt + 1);
-    const known = this.#urls.get(key);
-    if (known !== undefined) return known;
-    const rules = { isBareHostAllowed: this.#plan.isBareHostAllowed };
-    const found = { isUrl: isUrl(url, rules), site: siteOf(url, rules) };
-    if (this.#urls.size >= maxKnownSites) this.#urls.clear();
-    if (key.length <= maxKeySize) this.#urls.set(key, found);
-    return found;
+  #urlOf(bytes: string): UrlRead {
+    const url = withoutSeparators(bytes.slice(0, maxUrlSize));
+    return readUrl(isAscii(url) ? url : Buffer.from(url, "latin1").toString("utf8"), this.#plan);
   }
 }
 
 const isOneField = /^[^:;|,\s]+(?::\d{1,5})?(?:\/\S*)?["'\s]*$/;
+
+function isAscii(text: string): boolean {
+  return !/[\x80-\xff]/.test(text);
+}
+
+function isLetter(byte: number): boolean {
+  const lower = byte | 0x20;
+  return lower >= 0x61 && lower <= 0x7a;
+}
 
 /** What stands between addresses, before the first and behind the last. */
 function gapsOf(text: string, tokens: readonly Token[]): string[] {

@@ -16,6 +16,9 @@ export function forcedLoginPlan(sample: Sample, format: LoginPlan["format"]): Lo
   return { ...planOf(format, votesOf(sample)), isForced: true };
 }
 
+/** Bounded, so that a line of signs costs no more than its length. */
+const backslashBehind = /@[^\s\\@]{1,253}\\/;
+
 type Votes = {
   readonly count: (...shapes: readonly LineShape[]) => number;
   readonly total: number;
@@ -48,7 +51,7 @@ function countShapes(lines: readonly string[]): Votes {
     count: (...shapes) => shapes.reduce((sum, shape) => sum + (counts.get(shape) ?? 0), 0),
     total: lines.length,
     hasAddress: lines.some((line) => line.includes("@")),
-    backslashCount: lines.filter((line) => /@[^\s\\]+\\/.test(line)).length,
+    backslashCount: lines.filter((line) => backslashBehind.test(line)).length,
   };
 }
 
