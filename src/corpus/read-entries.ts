@@ -6,12 +6,13 @@ import { EntryTable } from "./entry-table.ts";
 import { CorpusError } from "./error.ts";
 import { type FormatName, formatNames, type Plan, type Wishes } from "./formats/format.ts";
 import { formats } from "./formats/registry.ts";
-import { sampleOf } from "./formats/sample.ts";
+import { type Sample, sampleOf } from "./formats/sample.ts";
 import type { ImportContext, ImportOptions, ImportProgress } from "./import.ts";
 import { defaultsOf, importDefaults } from "./import-defaults.ts";
 import { describeLeftOut, LeftOutList } from "./input/left-out.ts";
 import type { Input, InputEntry } from "./input/open-input.ts";
 import type { Lane } from "./lane.ts";
+import { reasonToLeaveOut } from "./log-folder.ts";
 import type { ImportInfo } from "./record.ts";
 import { addTallies, emptyTally, type LaneRuns, type Tally } from "./record-lane.ts";
 
@@ -92,9 +93,32 @@ export async function readEntries({ options, context, input, id }: Job): Promise
   }
 }
 
+type PlanOrReason = Plan | { readonly reason: string };
+
 /** How an entry is read, or why it is not. Throws `CorpusError` when it cannot be read by the format that was given. */
-function planOf(entry: InputEntry, { format, wishes = noWishes }: ImportOptions): Plan | { readonly reason: string } {
+function planOf(entry: InputEntry, options: ImportOptions): PlanOrReason {
   const sample = sampleOf(entry.innerName, entry.head, entry.isWhole);
+  const plan = planFor(entry, sample, options);
+  if (entry.name === null || ("reason" in plan && plan.reason === noAddresses)) return plan;
+  if ("format" in plan && lineFormats.has(plan.format) && isWithoutAddresses(entry)) return { reason: noAddresses };
+  const reason = reasonToLeaveOut(entry.name, sample, formatOf(plan, sample, options));
+  return reason === null ? plan : { reason };
+}
+
+/** The format that the content of an entry speaks for. */
+function formatOf(plan: PlanOrReason, sample: Sample, { format, wishes = noWishes }: ImportOptions): FormatName | null {
+  const detected = format === undefined ? plan : detectPlan(sample, wishes);
+  return detected !== null && "format" in detected ? detected.format : null;
+}
+
+function isWithoutAddresses({ isWhole, head }: InputEntry): boolean {
+  return isWhole && !head.includes("@");
+}
+
+/** Addresses stand in them as they are. */
+const lineFormats: ReadonlySet<FormatName> = new Set(["combo", "ulp", "stealer", "list"]);
+
+function planFor(entry: InputEntry, sample: Sample, { format, wishes = noWishes }: ImportOptions): PlanOrReason {
   if (format !== undefined) {
     try {
       return formats[format].plan(sample, wishes);
@@ -106,7 +130,7 @@ function planOf(entry: InputEntry, { format, wishes = noWishes }: ImportOptions)
   }
   const plan = detectPlan(sample, wishes);
   if (plan !== null) return plan;
-  return { reason: entry.isWhole && !entry.head.includes("@") ? noAddresses : "of no known format" };
+  return { reason: isWithoutAddresses(entry) ? noAddresses : "of no known format" };
 }
 
 function nothingToRead(input: Input, leftOut: LeftOutList): CorpusError {

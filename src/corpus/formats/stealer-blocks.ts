@@ -1,7 +1,7 @@
 import { maxLineSize } from "./lines.ts";
 import { LabelReader } from "./stealer-labels.ts";
 import type { Label, LabelKind } from "./stealer-words.ts";
-import { isBlankRange, isRow, nextLine } from "./text-lines.ts";
+import { isBlankRange, isRow, nextLine, plainRowEnd } from "./text-lines.ts";
 
 /** Where the blocks of a text begin and end; found out from its beginning. */
 export type BlockRules = {
@@ -105,6 +105,13 @@ export class BlockReader {
     const { endingBlanks } = this.#rules;
     let blankCount = 0;
     for (let start = from; start < to; ) {
+      const rowEnd = plainRowEnd(bytes, start);
+      if (rowEnd >= 0) {
+        blankCount = 0;
+        this.#endBlock(bytes, true);
+        start = nextLine(bytes, rowEnd);
+        continue;
+      }
       const label = this.#labels.read(bytes, start);
       const textStart = label === null ? start : this.#labels.valueStart;
       let end = textStart;
@@ -267,9 +274,13 @@ export class BlockReader {
     this.#siteWord = this.#loginWord = this.#secretWord = this.#otherLoginWord = this.#waiting = null;
     this.#isSiteLate = this.#isLoginLate = false;
     entry.hasSite = entry.hasLogin = entry.hasSecret = entry.hasSoftware = false;
-    for (const range of [entry.site, entry.otherSite, entry.port, entry.login, entry.otherLogin, entry.secret]) {
-      setRange(range, 0, 0);
-    }
+    // One by one: a loop over a list costs a tenth of all reading.
+    setRange(entry.site, 0, 0);
+    setRange(entry.otherSite, 0, 0);
+    setRange(entry.port, 0, 0);
+    setRange(entry.login, 0, 0);
+    setRange(entry.otherLogin, 0, 0);
+    setRange(entry.secret, 0, 0);
   }
 }
 
