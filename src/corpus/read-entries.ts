@@ -3,7 +3,7 @@ import { corpusPrefix } from "../domain/keyed-hash.ts";
 import { BlockFeeder } from "./block-feeder.ts";
 import { detectPlan, unrecognised } from "./detect.ts";
 import { CorpusError } from "./error.ts";
-import type { FormatName, Plan, Wishes } from "./formats/format.ts";
+import { type FormatName, formatNames, type Plan, type Wishes } from "./formats/format.ts";
 import { formats } from "./formats/registry.ts";
 import { sampleOf } from "./formats/sample.ts";
 import type { ImportContext, ImportOptions, ImportProgress } from "./import.ts";
@@ -25,7 +25,7 @@ export type FileReport = { readonly file: string; readonly format: FormatName; r
 
 /** The records of the input, hashed and sorted in lanes that are still open. */
 export type Reading = {
-  /** The format that most records were read by. */
+  /** The format of the file; of an archive or folder the one that most records were read by. */
   readonly mainFormat: FormatName;
   readonly info: ImportInfo;
   readonly lanes: readonly Lane[];
@@ -80,8 +80,9 @@ export async function readEntries({ options, context, input, id }: Job): Promise
     const runs = await Promise.all(lanes.map((lane) => lane.finish()));
     context.signal.throwIfAborted();
     context.onProgress?.(progressOf(input, tally(), null));
-    const mainFormat = mainFormatOf(tally(), entryFormats);
-    const info = infoOf({ options, input, mainFormat, entries, entryFormats });
+    const [onlyFormat] = entryFormats;
+    const mainFormat = input.hasEntries ? mainFormatOf(tally(), entryFormats) : (onlyFormat ?? "any");
+    const info = infoOf({ options, input, mainFormat, entries, entryFormats, tally: tally() });
     return { mainFormat, info, lanes, runs, tally: tally(), leftOut, files };
   } catch (error) {
     await Promise.all(lanes.map((lane) => lane.close()));
@@ -123,10 +124,12 @@ type InfoParts = Pick<Job, "options" | "input"> & {
   readonly mainFormat: FormatName;
   readonly entries: readonly string[];
   readonly entryFormats: readonly FormatName[];
+  readonly tally: Tally;
 };
 
-function infoOf({ options, input, mainFormat, entries, entryFormats }: InfoParts): ImportInfo {
-  const others = [...new Set(entryFormats)].filter((format) => format !== mainFormat);
+function infoOf({ options, input, mainFormat, entries, entryFormats, tally }: InfoParts): ImportInfo {
+  const recordFormats = formatNames.filter((format) => (tally.formats[format] ?? 0) > 0);
+  const others = [...new Set([...entryFormats, ...recordFormats])].filter((format) => format !== mainFormat);
   const info = {
     corpus: options.name,
     file: input.fileName,

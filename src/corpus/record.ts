@@ -28,8 +28,13 @@ const fieldsSchema = () =>
   });
 export type RecordFields = z.infer<ReturnType<typeof fieldsSchema>>;
 
-/** A template: fields, and the number of the entry of an archive or folder that they come from. */
-const templateSchema = z.lazy(() => z.extend(fieldsSchema(), { entry: z.optional(z.int()) }));
+/**
+ * A template: fields, the format of the record where it is not that of its file, and the number of the entry of an
+ * archive or folder that the record comes from.
+ */
+const templateSchema = z.lazy(() =>
+  z.extend(fieldsSchema(), { format: z.optional(z.string()), entry: z.optional(z.int()) }),
+);
 
 /** What holds for the records of an import that do not say otherwise. */
 const defaultsSchema = () =>
@@ -58,7 +63,7 @@ export const importInfoSchema = () =>
     file: z.string(),
     /** Names of the files in an archive or folder, in the order in which they were read; empty for a single file. */
     entries: z.array(z.string()),
-    /** Further formats, where the files of an archive or folder have several. */
+    /** Further formats, where the files of an archive or folder, or the records of a file, have several. */
     formats: z.optional(z.array(importFormatSchema())),
     /** For each entry the position of its format in `formats`, or -1 for the format of the import itself. */
     entryFormats: z.optional(z.array(z.int())),
@@ -145,7 +150,12 @@ export function encodeFields(fields: RecordFields, defaults: RecordDefaults): st
   return text === "{}" ? "" : text;
 }
 
-/** The text of a template: what `encodeFields` made, with the number of the entry unless the import is a single file. */
+/** What `encodeFields` made, with the format of a record that is not of the format of its file. */
+export function encodeFormat(fields: string, format: string): string {
+  return fields === "" ? `{"format":"${format}"}` : `${fields.slice(0, -1)},"format":"${format}"}`;
+}
+
+/** The text of a template: what `encodeFields` or `encodeFormat` made, with the number of the entry unless the import is a single file. */
 export function encodeTemplate(fields: string, entry: number | null): string {
   if (entry === null) return fields;
   return fields === "" ? `{"entry":${entry}}` : `${fields.slice(0, -1)},"entry":${entry}}`;
@@ -154,7 +164,12 @@ export function encodeTemplate(fields: string, entry: number | null): string {
 /** The finding that a template stands for. Throws when `template` is not what `encodeTemplate` made. */
 export function toFinding(template: string, info: ImportInfo): Finding {
   const fields = template === "" ? noTemplate : templateSchema.parse(JSON.parse(template));
-  const { format, defaults } = info.formats?.[info.entryFormats?.[fields.entry ?? -1] ?? -1] ?? info;
+  const { format, defaults } =
+    (fields.format === undefined
+      ? undefined
+      : [info, ...(info.formats ?? [])].find((one) => one.format === fields.format)) ??
+    info.formats?.[info.entryFormats?.[fields.entry ?? -1] ?? -1] ??
+    info;
   const entry = fields.entry === undefined ? undefined : info.entries[fields.entry];
   const date = fields.date ?? defaults.date;
   return makeFinding({

@@ -23,12 +23,13 @@ export async function readFormat(
   const sink: RecordSink = {
     scanner,
     add: (record) => records.push(record),
-    addScanned() {
+    addScanned(format) {
       const fields = Buffer.from(scanner.fields).toString("utf8", 0, scanner.fieldsSize);
       records.push({
         address: scanner.address() as EmailAddress,
         fields: fields === "" ? noFields : (JSON.parse(fields) as RecordFields),
         droppedCount: 0,
+        ...(format === undefined ? {} : { format }),
       });
     },
     noteFurtherAddresses: (count) => {

@@ -81,18 +81,24 @@ export type RecordSink = {
   /** Reads addresses and sites from bytes and hashes them. */
   readonly scanner: LineScanner;
   readonly add: (record: ReadRecord) => void;
-  /** The record whose address and fields are in `scanner`. */
-  readonly addScanned: () => void;
+  /** The record whose address and fields are in `scanner`; `format` as in `ReadRecord`. */
+  readonly addScanned: (format?: FormatName) => void;
   /** Addresses that stand in records and are not taken, such as one that may be a secret. */
   readonly noteFurtherAddresses: (count: number) => void;
 };
 
 /**
  * A record as a format reads it, or why it cannot be used. `droppedCount`: optional fields that had a value which could
- * not be used or must not be kept.
+ * not be used or must not be kept. `format`: the one whose defaults hold for the record where it is not that of its
+ * file, such as combos among url:login:password lines.
  */
 export type ReadRecord =
-  | { readonly address: EmailAddress; readonly fields: RecordFields; readonly droppedCount: number }
+  | {
+      readonly address: EmailAddress;
+      readonly fields: RecordFields;
+      readonly droppedCount: number;
+      readonly format?: FormatName;
+    }
   | UnusableReason;
 export type UnusableReason = "no_email" | "invalid_email" | "malformed" | "too_long";
 

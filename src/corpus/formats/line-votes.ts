@@ -27,8 +27,9 @@ function formatOfLine(raw: string): FormatName | null {
   const left = line.slice(0, login.start);
   const right = line.slice(login.end);
   if (left === "") return formatOfRest(right);
-  if (/^[:;|,\s]*$/.test(right)) return siteOf(left.slice(0, -1)) === null ? "combo" : null;
-  return left.includes("://") || siteOf(left.slice(0, -1)) !== null ? "ulp" : null;
+  if (/^[:;|,\s]*$/.test(right))
+    return siteOf(left.slice(0, -1), { isBareHostAllowed: true }) === null ? "combo" : null;
+  return left.includes("://") || siteOf(left.slice(0, -1), { isBareHostAllowed: true }) !== null ? "ulp" : null;
 }
 
 /** What follows an address at the start of a line: nothing, a secret, a secret and a URL, or more columns than that. */

@@ -1,19 +1,130 @@
-import { domainOf } from "../address.ts";
+import { isSensitiveSite } from "../../domain/sensitive-site.ts";
+import { domainOf, trimBlanks } from "../address.ts";
+
+export type SiteRules = {
+  /**
+   * Whether a host without scheme, path and port may be a site at all: only in a file most of whose lines hold URLs or
+   * hosts in the same place.
+   */
+  readonly isBareHostAllowed: boolean;
+};
 
 /**
- * The site that a URL or host of a stealer log names: its domain without `www.`, the package of an Android app, or null
- * when there is none (an address literal, a host of one label, no URL at all). Scheme, user, port and path are dropped.
+ * The site that a URL or host names: its domain in A-labels without `www.`, the package of an Android app, or null.
+ * Scheme, user, port and path are dropped. There is no site where the host is an address of any kind, could be the name
+ * of a user or a file, looks like a secret, or is of a sensitive kind (PIPELINE.md 21.4 and 21.17): when in doubt,
+ * none. Without a scheme the host must stand under a public suffix.
  */
-export function siteOf(text: string): string | null {
+export function siteOf(text: string, { isBareHostAllowed }: SiteRules): string | null {
   // The host stands at the beginning; the patterns are given no more than that.
-  const url = text.slice(0, maxUrlLength).trim();
-  const host = androidPackage.exec(url)?.[1] ?? urlHost.exec(url)?.[1];
-  if (host === undefined || host.length > maxHostLength) return null;
-  return domainOf(host.replace(/^www\./i, ""));
+  const url = trimBlanks(text.slice(0, maxUrlLength))
+    .replace(/^["'<]+/, "")
+    .replaceAll("\\/", "/");
+  const app = androidApp.exec(url)?.[1]?.toLowerCase();
+  if (app !== undefined) return packageName.test(app) ? allowed(app) : null;
+  const { scheme, rest } = withoutScheme(url);
+  const [authority = ""] = rest.split(/[/?#\\\s"'<>|]/, 1);
+  const hostAt = authority.lastIndexOf("@") + 1;
+  const [, named = "", port] = hostAndPort.exec(authority.slice(hostAt)) ?? [];
+  const written = named.replace(/\.$/, "");
+  const host = written.replace(/^www\./i, "");
+  if (scheme !== null) {
+    if (unnamedSchemes.test(scheme)) return null;
+    if (host.includes(".")) return domainIn(host);
+    // `https://user:pa/ss@shop.example/` would name the user.
+    return singleLabelSchemes.test(scheme) && !rest.includes("@") ? singleLabel(host) : null;
+  }
+  if (hostAt > 0) return null;
+  const isWww = host !== written;
+  const hasPathOrPort = (port !== undefined && port !== "") || rest.charAt(authority.length) === "/";
+  if (!hasPathOrPort && !isBareHostAllowed) return null;
+  const domain = domainIn(host);
+  if (domain === null) return null;
+  const labels = domain.split(".");
+  const topLevel = labels.at(-1) ?? "";
+  if (fileEndings.has(topLevel)) return null;
+  if (!isUnderPublicSuffix(domain)) {
+    return isBareHostAllowed && reservedTopLevels.has(topLevel) && (hasPathOrPort || isWww) ? domain : null;
+  }
+  const isSurelyHost = hasPathOrPort || isWww || labels.length > 2 || plainTopLevels.has(topLevel);
+  return isSurelyHost ? domain : null;
 }
 
-/** `android://<base64>@com.example.app/`, where base64 may hold slashes. */
-const androidPackage = /^android:\/\/[^@]*@([^/@\s]+)/i;
-const urlHost = /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:[^/?#@]*@)?([^/:?#\\\s]+)(?::\d*)?(?:[/?#\\].*)?$/i;
 const maxUrlLength = 2048;
 const maxHostLength = 253;
+
+/** `android://<base64>@com.example.app/`, where base64 may hold slashes. */
+const androidApp = /^android:\/\/(?:[^@\s]*@)?([^/@:\s]+)/i;
+const packageName = /^[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)+$/;
+const hostAndPort = /^([^:[\]]+)(?::(\d{0,5}))?$/;
+const anyScheme = /^([a-z][a-z0-9+.-]{0,30}):\/\/+/i;
+
+/** Schemes of pages that are no site. */
+const unnamedSchemes = /^(?:file|data|blob|about|javascript|.*-extension)$/i;
+/** Where a host of one label is one: `http://intranet/`, but not `chrome://FirefoxAccounts`. */
+const singleLabelSchemes = /^(?:https?|s?ftps?|wss?|rdp|ssh|smb|ldaps?)$/i;
+
+/** Some tools put a scheme before each URL, also before one that has its own. */
+const maxSchemes = 4;
+
+function withoutScheme(url: string): { readonly scheme: string | null; readonly rest: string } {
+  let scheme: string | null = null;
+  let rest = url;
+  for (let round = 0; round < maxSchemes; round++) {
+    const match = anyScheme.exec(rest);
+    if (match === null) break;
+    scheme = match[1] ?? null;
+    rest = rest.slice(match[0].length);
+  }
+  return { scheme, rest };
+}
+
+/** Endings of files that are also top-level domains: `leak.zip:jane.doe@example.com:x` is what grep prints. */
+const fileEndings: ReadonlySet<string> = new Set(
+  "zip mov sh py md pl rs ps cc app cab bz so pm tf ai in do as mk ml ac la ms st vi pub ink fm am pn".split(" "),
+);
+
+/** Domains of tests and of closed networks: RFC 2606 and 6762, and what ICANN keeps out of the root. */
+const reservedTopLevels: ReadonlySet<string> = new Set(
+  "example test invalid local localdomain lan corp home internal intranet private".split(" "),
+);
+
+/**
+ * Where a domain right below is not the name of a person in the form `first.last`: no surnames (`wang`, `li`, `hu`), no
+ * words.
+ */
+const plainTopLevels: ReadonlySet<string> = new Set(
+  "com net org edu gov mil int ar at au br ca ch cl cz de dk ee es eu fi fr gr hr ie il jp kr kz lt lv mx nl nz pe pk pt ro ru se sg sk th tr tw ua uk us vn za".split(
+    " ",
+  ),
+);
+
+/** Loaded with the first host that has no scheme: the list of suffixes takes milliseconds and megabytes. */
+function isUnderPublicSuffix(domain: string): boolean {
+  const { parse } = require("tldts") as typeof import("tldts");
+  const { isIcann, domain: registered } = parse(domain, { extractHostname: false });
+  return isIcann === true && registered !== null;
+}
+
+function domainIn(host: string): string | null {
+  if (host.length > maxHostLength) return null;
+  const domain = domainOf(host);
+  return domain === null ? null : allowed(domain);
+}
+
+function singleLabel(host: string): string | null {
+  const label = host.toLowerCase();
+  return /^(?=[a-z0-9-]*[a-z])[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(label) ? allowed(label) : null;
+}
+
+function allowed(site: string): string | null {
+  return site.length > maxHostLength || looksLikeSecret(site) || isSensitiveSite(site) ? null : site;
+}
+
+/** Keys and hashes: hex digits as a whole, or long labels in which digits and letters alternate. */
+function looksLikeSecret(site: string): boolean {
+  return site.split(".").some((label) => {
+    if (/[0-9a-f]{24}/.test(label) || label.length > 40) return true;
+    return label.length >= 20 && !label.startsWith("xn--") && (label.match(/[0-9](?=[a-z])/g) ?? []).length >= 3;
+  });
+}

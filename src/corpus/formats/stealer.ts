@@ -1,9 +1,9 @@
 import { addressOf } from "../address.ts";
 import type { Format, Plan, ReadRecord, RecordReader, RecordSink } from "./format.ts";
+import { infostealerDefaults, loginRecord } from "./infostealer.ts";
 import { lineFormatOf } from "./line-votes.ts";
 import { isBlank, type Line, LineCutter } from "./lines.ts";
 import { siteOf } from "./site.ts";
-import { infostealerDefaults, loginRecord } from "./ulp.ts";
 
 /** Credential files of stealer logs: blocks of labelled lines (local-corpus-formats.md, 4). */
 export const stealer: Format = {
@@ -98,5 +98,5 @@ function withLine(block: Block, { label, value }: { label: StealerLabel; value: 
 
 function recordOf({ site, login }: Block): ReadRecord {
   if (login === null || !login.includes("@")) return "no_email";
-  return loginRecord(addressOf(login), siteOf(site ?? ""));
+  return loginRecord(addressOf(login), siteOf(site ?? "", { isBareHostAllowed: true }));
 }

@@ -1,7 +1,5 @@
-import type { EmailAddress } from "../../domain/email.ts";
-import { isSensitiveSite } from "../../domain/sensitive-site.ts";
-import { noFields, type RecordDefaults } from "../record.ts";
-import { commonDefaults, type Format, type Plan, type ReadRecord } from "./format.ts";
+import type { Format, Plan, ReadRecord } from "./format.ts";
+import { infostealerDefaults, loginRecord } from "./infostealer.ts";
 import { cutAtLineEnd, type LineRules, lineReader } from "./line-format.ts";
 import { lineFormatOf } from "./line-votes.ts";
 import { siteOf } from "./site.ts";
@@ -21,27 +19,6 @@ export const ulp: Format = {
 
 const plan: Plan = { format: "ulp", columns: [] };
 const rules: LineRules = { readLine, scanLine: (line, bytes, start) => line.scanUlp(bytes, start) };
-
-/** What holds for records of stealer logs; one that names no site is about any site. */
-export function infostealerDefaults(corpus: string): RecordDefaults {
-  return {
-    ...commonDefaults(corpus),
-    severity: "high",
-    category: "infostealer",
-    subject: "any-infostealer",
-    title: `Credentials in ${corpus}`,
-    subjectTitle: { before: "Credentials for ", after: ` in ${corpus}` },
-  };
-}
-
-/**
- * The record of a login at a site, which may be unknown. A site of a sensitive kind is dropped before anything is
- * stored (CONTRACT.md 11.6b); that the address stands in stealer logs stays.
- */
-export function loginRecord(address: EmailAddress | null, site: string | null): ReadRecord {
-  if (address === null) return "invalid_email";
-  return { address, fields: site === null || isSensitiveSite(site) ? noFields : { subject: site }, droppedCount: 0 };
-}
 
 function readLine(raw: string): ReadRecord {
   // Some tools put a stray quote before each line.
@@ -69,12 +46,12 @@ function chooseLogin(line: string, tokens: readonly Token[]): Token | undefined 
  */
 function siteBeside(line: string, { start, end }: Token): string | null {
   const left = trimDelimiters(line.slice(0, start));
-  if (left !== "") return siteOf(left);
+  if (left !== "") return siteOf(left, { isBareHostAllowed: true });
   const lastField =
     line
       .slice(end)
       .split(/[;|,\s]/)
       .at(-1) ?? "";
   const scheme = lastField.search(/https?:\/\//i);
-  return scheme === -1 ? null : siteOf(lastField.slice(scheme));
+  return scheme === -1 ? null : siteOf(lastField.slice(scheme), { isBareHostAllowed: true });
 }
