@@ -104,6 +104,7 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
     trail,
     trust: makeTrust(config.server.trustedProxies, config.server.hostnames),
     logIns: openThrottle(logInsPerMinute, 60_000, steadyNow),
+    publicUrl: config.server.publicUrl,
     dashboard: openDashboard({ config, live: sources.live, metrics, now, steadyNow }),
     metrics,
     whenSettled: (scanId, timeoutMs, signal) => runner.whenSettled(scanId, timeoutMs, signal),

@@ -266,6 +266,11 @@ const paths: Readonly<Record<string, Json>> = {
       security: [],
       responses: { 200: answer("ok", object({ status: { const: "ok" } })) },
     },
+    options: {
+      summary: "The same, for load balancers that ask so",
+      security: [],
+      responses: { 200: answer("ok", object({ status: { const: "ok" } })) },
+    },
   },
   "/readyz": {
     get: {

@@ -48,6 +48,7 @@ export const misp: SourceKind<z.infer<typeof settings>> = {
   confidence: 0.8,
   isOnline: true,
   auth: "key",
+  ownHeaders: ["authorization", "content-type"],
   settings,
   pace: null,
   timeoutMs: 10_000,

@@ -53,12 +53,15 @@ export async function enrich(exchange: Exchange): Promise<PlainResponse> {
   });
   const { charge } = reply;
   const now = app.now();
+  const answerNow = () => withLimits(toResponse(reply, { publicUrl: app.publicUrl }), charge, now);
   const waitSeconds = reply.kind === "accepted" ? waitPreference(request.headers.get("Prefer")) : null;
-  if (reply.kind !== "accepted" || waitSeconds === null) return withLimits(toResponse(reply), charge, now);
+  if (reply.kind !== "accepted" || waitSeconds === null) return answerNow();
   await app.whenSettled(reply.scanId, waitSeconds * 1000, request.signal);
   const rest = { scanId: reply.scanId, view: "envelope", isCharged: true } as const;
   const waited = await app.calls.serve({ kind: "poll", caller: { keyHash }, from, ...rest });
-  if (waited.kind === "unfinished") return withLimits(toResponse(reply), charge, now);
+  // Forgotten meanwhile: the scan was accepted, and only a poll may say that there is none (PIPELINE.md 21.16).
+  const isForgotten = waited.kind === "refused" && waited.error.code === "not_found";
+  if (waited.kind === "unfinished" || isForgotten) return answerNow();
   const response = toResponse(waited);
   // The key was revoked meanwhile: told as any such key (CONTRACT.md 1.2).
   if (waited.kind === "refused" && waited.denied !== undefined) return response;
@@ -150,8 +153,14 @@ async function read(exchange: Exchange, view: PollCall["view"]): Promise<PlainRe
   return withLimits(toResponse(reply), reply.charge, app.now());
 }
 
-/** The answer that a reply is. `path` is where the caller polls. */
-export function toResponse(reply: Reply, path = enrichPath): PlainResponse {
+/** Where a caller polls: the path here, and the URL that its clients know the service by. */
+type PollPlace = { readonly path?: string; readonly publicUrl?: string | null };
+
+/**
+ * The answer that a reply is. The body names the path as it is published; `Location` is absolute where `publicUrl` is
+ * set, for clients behind a proxy that puts a path before ours (PIPELINE.md 21.20).
+ */
+export function toResponse(reply: Reply, { path = enrichPath, publicUrl = null }: PollPlace = {}): PlainResponse {
   switch (reply.kind) {
     case "refused": {
       const isLimit = reply.error.code === "rate_limited" && reply.charge !== undefined;
@@ -162,7 +171,10 @@ export function toResponse(reply: Reply, path = enrichPath): PlainResponse {
       const { scanId, indicator } = reply;
       const pollUrl = `${path}/${scanId}`;
       const body = { status: "scanning", request_id: scanId, poll_url: pollUrl, indicator };
-      return jsonResponse(202, JSON.stringify(body), { Location: pollUrl, "Retry-After": "1" });
+      return jsonResponse(202, JSON.stringify(body), {
+        Location: `${publicUrl ?? ""}${pollUrl}`,
+        "Retry-After": "1",
+      });
     }
     case "unfinished":
       return jsonResponse(200, JSON.stringify({ status: reply.state, request_id: reply.scanId }), {
