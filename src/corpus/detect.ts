@@ -25,6 +25,11 @@ export function detectPlan(sample: Sample, wishes: Wishes): Plan | null {
   return null;
 }
 
+/** The refusal of a text without a single sign of an address. */
+export function addressless(): CorpusError {
+  return new CorpusError("refused", "the file holds no email addresses");
+}
+
 /** The refusal of a text that no format recognises. */
 export function unrecognised(): CorpusError {
   return new CorpusError(

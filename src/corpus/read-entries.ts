@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { corpusPrefix } from "../domain/keyed-hash.ts";
 import { BlockFeeder } from "./block-feeder.ts";
-import { detectPlan, unrecognised } from "./detect.ts";
+import { addressless, detectPlan, unrecognised } from "./detect.ts";
 import { CorpusError } from "./error.ts";
 import { type FormatName, formatNames, type Plan, type Wishes } from "./formats/format.ts";
 import { formats } from "./formats/registry.ts";
@@ -37,6 +37,7 @@ export type Reading = {
   readonly files: readonly FileReport[];
 };
 
+const noAddresses = "no addresses";
 const noWishes: Wishes = { column: null, fields: [], leakNames: null };
 
 /** Reads all entries of the input; when it throws, its lanes are closed. */
@@ -62,7 +63,7 @@ export async function readEntries({ options, context, input, id }: Job): Promise
     for await (const entry of input.entries) {
       const plan = planOf(entry, options);
       if ("reason" in plan) {
-        if (entry.name === null) throw unrecognised();
+        if (entry.name === null) throw plan.reason === noAddresses ? addressless() : unrecognised();
         leftOut.push({ file: entry.name, reason: plan.reason });
         continue;
       }
@@ -104,7 +105,7 @@ function planOf(entry: InputEntry, { format, wishes = noWishes }: ImportOptions)
   }
   const plan = detectPlan(sample, wishes);
   if (plan !== null) return plan;
-  return { reason: entry.isWhole && !entry.head.includes("@") ? "no addresses" : "no known format" };
+  return { reason: entry.isWhole && !entry.head.includes("@") ? noAddresses : "no known format" };
 }
 
 function nothingToRead(leftOut: readonly LeftOut[]): CorpusError {

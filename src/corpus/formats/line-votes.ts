@@ -1,8 +1,7 @@
 import type { FormatName } from "./format.ts";
 import { siteOf } from "./site.ts";
 import { parseLabel } from "./stealer.ts";
-import { tokensOf } from "./tokens.ts";
-import { isInUrl } from "./ulp.ts";
+import { type Token, tokensOf } from "./tokens.ts";
 
 /** So much of the lines that speak for a format must speak for the same one. */
 const clearShare = 0.8;
@@ -37,4 +36,9 @@ function formatOfRest(right: string): FormatName | null {
   if (/^[,;]?\s*$/.test(right)) return "list";
   if (/[:;|,\s]https?:\/\//i.test(right)) return "ulp";
   return (right.match(/[,\t]/g) ?? []).length > 1 ? null : "combo";
+}
+
+/** Part of a URL is the user in `https://user@site.example`, and an address in a query; neither is the login. */
+function isInUrl(line: string, { start, end }: Token): boolean {
+  return line.slice(start, end).includes("/");
 }

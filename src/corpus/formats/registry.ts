@@ -13,10 +13,10 @@ import { ulp } from "./ulp.ts";
 export const formats: Readonly<Record<FormatName, Format>> = {
   csv,
   jsonl,
-  combo,
-  ulp,
+  combo: anyFormat(combo),
+  ulp: anyFormat(ulp),
   stealer,
-  list,
+  list: anyFormat(list),
   "hibp-domain": anyFormat(hibpDomain),
   dehashed,
   any,

@@ -15,30 +15,49 @@ export type SiteRules = {
  * of a user or a file, looks like a secret, or is of a sensitive kind (PIPELINE.md 21.4 and 21.17): when in doubt,
  * none. Without a scheme the host must stand under a public suffix.
  */
-export function siteOf(text: string, { isBareHostAllowed }: SiteRules): string | null {
+export function siteOf(text: string, rules: SiteRules): string | null {
+  const named = nameIn(text, rules);
+  return named === null || isSensitiveSite(named) || looksLikeSecret(named) ? null : named;
+}
+
+/** Whether a text is a URL, or may be taken for one by the rules of sites, whatever its site. */
+export function isUrl(text: string, rules: SiteRules): boolean {
+  if (anyScheme.test(text) || addressWithPort.test(text) || nameIn(text, rules) !== null) return true;
+  return rules.isBareHostAllowed && isClosedHost(text);
+}
+
+/** A bare host of a closed network: no site, but nothing else either. */
+export function isClosedHost(text: string): boolean {
+  return closedHost.test(text) && reservedTopLevels.has(text.slice(text.lastIndexOf(".") + 1).toLowerCase());
+}
+
+const closedHost = /^(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{3,12}$/i;
+
+function nameIn(text: string, { isBareHostAllowed }: SiteRules): string | null {
   // The host stands at the beginning; the patterns are given no more than that.
   const url = trimBlanks(text.slice(0, maxUrlLength))
     .replace(/^["'<]+/, "")
     .replaceAll("\\/", "/");
   const app = androidApp.exec(url)?.[1]?.toLowerCase();
-  if (app !== undefined) return packageName.test(app) ? allowed(app) : null;
+  if (app !== undefined) return packageName.test(app) ? app : null;
   const { scheme, rest } = withoutScheme(url);
-  const [authority = ""] = rest.split(/[/?#\\\s"'<>|]/, 1);
+  const [authority = ""] = rest.split(/[/?#\\\s"'<>|;,]/, 1);
   const hostAt = authority.lastIndexOf("@") + 1;
   const [, named = "", port] = hostAndPort.exec(authority.slice(hostAt)) ?? [];
   const written = named.replace(/\.$/, "");
-  const host = written.replace(/^www\./i, "");
+  const host = written.replace(/^www\.(?=[^.]+\.)/i, "");
   if (scheme !== null) {
     if (unnamedSchemes.test(scheme)) return null;
-    if (host.includes(".")) return domainIn(host);
-    // `https://user:pa/ss@shop.example/` would name the user.
-    return singleLabelSchemes.test(scheme) && !rest.includes("@") ? singleLabel(host) : null;
+    // `https://user:12/34@shop.example/` would name the user.
+    const isDoubtful = hostAt === 0 && rest.includes("@");
+    if (host.includes(".")) return isDoubtful && port !== undefined ? null : domainOf(host);
+    return !isDoubtful && singleLabelSchemes.test(scheme) ? singleLabel(host) : null;
   }
   if (hostAt > 0) return null;
   const isWww = host !== written;
   const hasPathOrPort = (port !== undefined && port !== "") || rest.charAt(authority.length) === "/";
   if (!hasPathOrPort && !isBareHostAllowed) return null;
-  const domain = domainIn(host);
+  const domain = domainOf(host);
   if (domain === null) return null;
   const labels = domain.split(".");
   const topLevel = labels.at(-1) ?? "";
@@ -51,12 +70,13 @@ export function siteOf(text: string, { isBareHostAllowed }: SiteRules): string |
 }
 
 const maxUrlLength = 2048;
-const maxHostLength = 253;
 
 /** `android://<base64>@com.example.app/`, where base64 may hold slashes. */
 const androidApp = /^android:\/\/(?:[^@\s]*@)?([^/@:\s]+)/i;
 const packageName = /^[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)+$/;
 const hostAndPort = /^([^:[\]]+)(?::(\d{0,5}))?$/;
+/** `192.0.2.1:8080/login`: a URL, and no site. */
+const addressWithPort = /^\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5}|\/)/;
 const anyScheme = /^([a-z][a-z0-9+.-]{0,30}):\/\/+/i;
 
 /** Schemes of pages that are no site. */
@@ -106,19 +126,9 @@ function isUnderPublicSuffix(domain: string): boolean {
   return isIcann === true && registered !== null;
 }
 
-function domainIn(host: string): string | null {
-  if (host.length > maxHostLength) return null;
-  const domain = domainOf(host);
-  return domain === null ? null : allowed(domain);
-}
-
 function singleLabel(host: string): string | null {
   const label = host.toLowerCase();
-  return /^(?=[a-z0-9-]*[a-z])[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(label) ? allowed(label) : null;
-}
-
-function allowed(site: string): string | null {
-  return site.length > maxHostLength || looksLikeSecret(site) || isSensitiveSite(site) ? null : site;
+  return /^(?=[a-z0-9-]*[a-z])[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(label) ? label : null;
 }
 
 /** Keys and hashes: hex digits as a whole, or long labels in which digits and letters alternate. */
