@@ -74,7 +74,8 @@ export async function readEntries({ options, context, input, id }: Job): Promise
       entryFormats.push(plan.format);
       if (entry.name !== null) entries.push(entry.name);
       const chunks = watched(entry.chunks, context.signal, () => report(progressOf(input, tally(), null)));
-      await feeder.feed({ chunks, entry: number, plan, cut: formats[plan.format].cut });
+      const cut = plan.isOrdered === true ? null : formats[plan.format].cut;
+      await feeder.feed({ chunks, entry: number, plan, cut });
     }
     if (entryFormats.length === 0) throw nothingToRead([...input.leftOut(), ...leftOut]);
     await feeder.settle();
@@ -91,21 +92,16 @@ export async function readEntries({ options, context, input, id }: Job): Promise
   }
 }
 
-/** How an entry is read, or why it is not. Throws `CorpusError` when it cannot be read by the format that was given. */
+/** How an entry is read, or why it is not. Throws `CorpusError` when a text that is alone cannot be read. */
 function planOf(entry: InputEntry, { format, wishes = noWishes }: ImportOptions): Plan | { readonly reason: string } {
   const sample = sampleOf(entry.innerName, entry.head, entry.isWhole);
-  if (format !== undefined) {
-    try {
-      return formats[format].plan(sample, wishes);
-    } catch (error) {
-      if (!(error instanceof CorpusError)) throw error;
-      if (entry.name !== null) return { reason: error.message };
-      throw error;
-    }
+  try {
+    const plan = format === undefined ? detectPlan(sample, wishes) : formats[format].plan(sample, wishes);
+    return plan ?? { reason: entry.isWhole && !entry.head.includes("@") ? noAddresses : "no known format" };
+  } catch (error) {
+    if (!(error instanceof CorpusError) || entry.name === null) throw error;
+    return { reason: error.message };
   }
-  const plan = detectPlan(sample, wishes);
-  if (plan !== null) return plan;
-  return { reason: entry.isWhole && !entry.head.includes("@") ? noAddresses : "no known format" };
 }
 
 function nothingToRead(leftOut: readonly LeftOut[]): CorpusError {

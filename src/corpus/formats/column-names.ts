@@ -1,9 +1,25 @@
 /**
  * What the name of a column or member says about its values. `email`: one of the names of CONTRACT.md 11.4. `mail`: an
- * address by any other name. `login`: a user name, which may be an address. `secret`: never an address, whatever it
- * looks like. `site`: where a login is for, in any table; `login_site`: the same, in tables of logins only.
+ * address by any other name. `login`: a user name, which may be an address. `password`, `hash` and `secret`: never an
+ * address, whatever it looks like. `site`: where a login is for, or a homepage; `login_site`: where a login is for.
+ * `person`: what only tables of people have.
  */
-export type NameKind = "email" | "mail" | "login" | "secret" | "site" | "login_site" | "person" | "other";
+export type NameKind =
+  | "email"
+  | "mail"
+  | "login"
+  | "password"
+  | "hash"
+  | "secret"
+  | "site"
+  | "login_site"
+  | "person"
+  | "other";
+
+/** Whether a column or member of this kind holds secrets: its values are no addresses, whatever they look like. */
+export function isSecretKind(kind: NameKind): boolean {
+  return kind === "password" || kind === "hash" || kind === "secret";
+}
 
 /** The kind of a name, in any spelling and in some thirty languages. */
 export function kindOfName(name: string): NameKind {
@@ -30,6 +46,12 @@ export function columnName(name: string): string {
   return emailNames.has(joined) ? "email" : joined;
 }
 
+/** Whether a name, as `columnName` gives it, is one of those that a record of CONTRACT.md 11.4 has. */
+export function isFieldName(name: string): boolean {
+  return fieldNames.has(name);
+}
+
+const fieldNames: ReadonlySet<string> = new Set("email category severity title subject sourceurl date".split(" "));
 const emailNames: ReadonlySet<string> = new Set(["email", "mail", "emailaddress"]);
 
 /** Whether a column of this name holds the address of somebody else, or a further address, beside one that does not. */
@@ -42,7 +64,8 @@ function findKind(name: string): NameKind {
   if (columnName(name) === "email") return "email";
   const words = wordsOf(name);
   const joined = words.join("");
-  if (isSecretName(words, joined)) return "secret";
+  const secret = secretKind(words, joined);
+  if (secret !== null) return secret;
   if (isMailName(words, joined)) return "mail";
   if (loginNames.has(joined) || isAny(loginWords, words, joined)) return "login";
   if (loginSiteNames.has(joined)) return "login_site";
@@ -76,13 +99,12 @@ function setOf(words: string): ReadonlySet<string> {
   return new Set(words.split(/\s+/).filter((word) => word !== ""));
 }
 
-function isSecretName(words: readonly string[], joined: string): boolean {
-  return (
-    words.some((word) => secretWords.has(word) || secretWords.has(word.replace(/(?:s|\d+)$/, ""))) ||
-    secretWords.has(joined) ||
-    secretNames.has(joined) ||
-    secretParts.some((part) => joined.includes(part))
-  );
+function secretKind(words: readonly string[], joined: string): NameKind | null {
+  const isIn = (set: ReadonlySet<string>) =>
+    set.has(joined) || words.some((word) => set.has(word) || set.has(word.replace(/(?:s|\d+)$/, "")));
+  if (isIn(hashWords)) return "hash";
+  if (isIn(secretWords) || secretNames.has(joined)) return "secret";
+  return isIn(passwordWords) || passwordParts.some((part) => joined.includes(part)) ? "password" : null;
 }
 
 function isMailName(words: readonly string[], joined: string): boolean {
@@ -140,29 +162,31 @@ const loginNames = setOf(`
   用户名 用户 用戶名 账号 帐号 帳號 账户 ユーザー ユーザー名 ユーサー名 アカウント 아이디 사용자 계정
 `);
 
-/** A column that one of these words names is never the address; its addresses count as further ones at most. */
-const secretWords = setOf(`
-  pass password passwd passwort passphrase passcode passw passwrd pwd pswd psw pw passwordhash userpass userpassword
+const passwordWords = setOf(`
+  pass password passwd passwort passphrase passcode passw passwrd pwd pswd psw pw userpass userpassword
   kennwort losung contrasena contrasenia clave claves senha mdp motdepasse parola haslo heslo jelszo losenord passord
   adgangskode kodeord wachtwoord salasana sifre parool parole slaptazodis lozinka geslo zaporka wagwoord sandi
-  пароль пароли паролі парола лозинка κωδικος סיסמה סיסמא רמز گذرواژه पासवर्ड รหัสผาน
-  hash hashed hashes md5 sha sha1 sha256 sha512 ntlm bcrypt argon2 scrypt pbkdf2 crypt digest checksum salt
-  token secret secrets hint hinweis pista pin otp totp otpauth cookie cookies session sessionid jwt bearer
-  question questions answer answers frage antwort pregunta respuesta vopros otvet вопрос ответ
-  cvv cvc mnemonic seed signature plaintext cleartext decrypted cracked dehashed
-  apikey accesskey privatekey secretkey sshkey authkey
+  plaintext cleartext passwordplaintext palabraclave
+  пароль пароли паролі парола лозинка κωδικος סיסמה סיסמא رمز گذرواژه पासवर्ड รหัสผาน
 `);
-const secretNames = setOf(`
-  accesstoken refreshtoken recoverycode recoverycodes securityanswer securityquestion motdepasse palabraclave
-  auth authorization credential passwordplaintext passwordhash
-`);
-const secretParts = [
-  ..."passwor passwort passwd passphrase kennwort contrasen motdepasse wachtwoord losenord adgangskode".split(" "),
-  ..."privatekey secretkey apikey парол 密码 密碼 口令 パスワード 暗証 비밀번호 암호 패스워드 كلمةالمرور كلمةالسر المرور السر".split(
+const passwordParts = [
+  ..."passwor passwort passwd passphrase kennwort contrasen motdepasse wachtwoord losenord adgangskode парол".split(
     " ",
   ),
-  ..."סיסמ matkhau รหัสผ่าน".split(" "),
+  ..."密码 密碼 口令 パスワード 暗証 비밀번호 암호 패스워드 كلمةالمرور كلمةالسر المرور السر סיסמ matkhau รหัสผ่าน".split(
+    " ",
+  ),
 ].map((part) => part.normalize("NFKD").replace(/\p{M}/gu, ""));
+const hashWords = setOf(`
+  hash hashed md5 sha sha1 sha256 sha512 ntlm bcrypt argon2 scrypt pbkdf2 crypt digest checksum salt passwordhash
+`);
+const secretWords = setOf(`
+  token secret hint hinweis pista pin otp totp otpauth cookie session sessionid jwt bearer
+  question answer frage antwort pregunta respuesta vopros otvet вопрос ответ
+  cvv cvc mnemonic seed signature decrypted cracked dehashed
+  apikey accesskey privatekey secretkey sshkey authkey
+`);
+const secretNames = setOf("accesstoken refreshtoken recoverycode recoverycodes auth authorization credential");
 
 /** Exports of browsers, password managers and stealers. */
 const loginSiteNames = setOf(`
@@ -178,7 +202,7 @@ const personWords = setOf(`
   firstname lastname surname forename fullname givenname familyname middlename nachname vorname nombre apellido apellidos
   nom prenom cognome imie nazwisko имя фамилия отчество phone telephone mobile telefon telefono cell tel fax street
   strasse city ciudad ville stadt zip zipcode postcode postal plz birth birthday birthdate dob born gender sex company
-  employer job jobtitle position profession salt avatar bio biography followers following nickname displayname
+  employer job jobtitle position profession avatar bio biography followers following nickname displayname
   registered regdate joined lastlogin lastip regip membership marital nationality ssn passport
 `);
 const personNames = setOf("first last middle address state region country useragent userregistered userurl");
