@@ -242,15 +242,16 @@ export type OpenSources = {
 export function openSources(config: Config, { store, keys, corporaDir }: OpenStore, now: () => Date): OpenSources {
   const { cache, scan, outbound } = config;
   const library = openLibrary(corporaDir, { keys, store });
-  const clients = openClients(config);
+  const extraCa = readPem("outbound.ca_file", outbound.caFile);
+  const clients = openClients(config, extraCa);
   const turns = openTurns(store, now);
   const homesIn = join(config.dataDir, temporaryFolder);
   mkdirSync(homesIn, { recursive: true, mode: 0o700 });
   const runners = new Map(
     sourceKinds.map((kind) => {
       const { proxy, noProxy } = outbound;
-      const options = { path: programPath, proxy, noProxy, homesIn, maxConcurrent: kind.maxConcurrent ?? 1, now };
-      return [kind, openChildRunner(options)];
+      const maxConcurrent = kind.maxConcurrent ?? 1;
+      return [kind, openChildRunner({ path: programPath, proxy, noProxy, extraCa, homesIn, maxConcurrent, now })];
     }),
   );
   const catalogue = openBreachCatalogue(config, clients.of, now);
@@ -316,8 +317,7 @@ function openBreachCatalogue(
  * The clients that sources are asked with: one for all, and one more for each client certificate, since a connection
  * that was opened with one is that of its owner alone. `of` adds the headers of the source.
  */
-function openClients({ outbound, sources }: Config) {
-  const extraCa = readPem("outbound.ca_file", outbound.caFile);
+function openClients({ outbound, sources }: Config, extraCa: string | null) {
   const byCertificate = new Map<string, ReturnType<typeof openOutboundClient>>();
   const certificateOf = ({ clientCert, clientKey }: ConfiguredSource) => `${clientCert}\n${clientKey}`;
   const shared = openOutboundClient(outbound, extraCa, null);

@@ -12,7 +12,23 @@ import { verifyCorpora } from "../corpus/verify.ts";
 import { mergeInWorker, openWorkerLane } from "../corpus/worker-lane.ts";
 import type { Corpus, CorpusImport } from "../domain/corpus.ts";
 import { parseEmail } from "../domain/email.ts";
+import { timestamp } from "../domain/envelope.ts";
 import { severities } from "../domain/finding.ts";
+import type {
+  CorpusCheck,
+  CorpusListing,
+  CorpusStats,
+  DryRun,
+  DryRunReport,
+  Forgotten,
+  ImportReportBody,
+  ListedCorpus,
+  ListedImport,
+  OutdatedImport,
+  RemovedCorpus,
+  SegmentCheckBody,
+  SegmentStats,
+} from "../wire/corpus.ts";
 import type { OpenStore } from "../wiring.ts";
 import { abortOnSignal, commandAuthor, entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
 import { CommandError, exitCodes } from "./exit.ts";
@@ -44,7 +60,8 @@ export function corpusCommand(output: Output): Command {
   corpus
     .command("import")
     .description("Imports a breach file. All or nothing: until it is done, look-ups see the old state.")
-    .argument("<file>", "a file, plain, .gz, .zst or .zip, or a folder; - reads the standard input")
+    .argument("<file>", "a file, plain or packed, an archive, a workbook or a folder; - reads the standard input")
+    .configureOutput({ outputError: (text, write) => write(withWayIn(text)) })
     .requiredOption("--name <name>", "the source its findings will have")
     .addOption(new Option("--format <format>", "default: detected from name and content").choices(formatNames))
     .option("--title <text>", "title of records that have none")
@@ -82,14 +99,7 @@ export function corpusCommand(output: Output): Command {
     .addHelpText("after", "\nExample:\n  xpose corpus list --json")
     .action(async (_options: object, command: Command) => {
       await withStore(readConfig(command, output), async ({ store }) => {
-        const bodies = (await store.listCorpora()).map(({ name, scope, confidence, origin, imports }) => ({
-          name,
-          scope,
-          confidence,
-          origin,
-          records: imports.reduce((sum, { recordCount }) => sum + recordCount, 0),
-          imports: imports.map(importBody),
-        }));
+        const bodies = (await store.listCorpora()).map(corpusBody);
         const rows = bodies.map((body) => [
           body.name,
           body.scope ?? "all workspaces",
@@ -103,7 +113,7 @@ export function corpusCommand(output: Output): Command {
         );
         const text = table(["NAME", "SCOPE", "CONFIDENCE", "ORIGIN", "FILES", "RECORDS"], rows);
         const provenance = table(["NAME", "FILE", "FORMAT", "RECORDS", "IMPORTED", "BY", "SHA-256"], files);
-        printResult(
+        printResult<CorpusListing>(
           output,
           command.optsWithGlobals<GlobalOptions>().json ?? false,
           bodies,
@@ -119,19 +129,21 @@ export function corpusCommand(output: Output): Command {
     .action(async (_options: object, command: Command) => {
       await withStore(readConfig(command, output), async ({ store }) => {
         const corpora = await store.listCorpora();
-        const segments = (await liveSegments(store)).map((segment) => ({
-          file: segment.file,
-          corpora: corpora.flatMap(({ name, segments: own }) =>
-            own.some(({ file }) => file === segment.file) ? [name] : [],
-          ),
-          addresses: segment.addressCount,
-          records: segment.recordCount,
-          templates: segment.templateCount,
-          bytes: segment.sizeBytes,
-        }));
-        const sum = (of: (segment: (typeof segments)[number]) => number) =>
+        const segments = (await liveSegments(store)).map(
+          (segment): SegmentStats => ({
+            file: segment.file,
+            corpora: corpora.flatMap(({ name, segments: own }) =>
+              own.some(({ file }) => file === segment.file) ? [name] : [],
+            ),
+            addresses: segment.addressCount,
+            records: segment.recordCount,
+            templates: segment.templateCount,
+            bytes: segment.sizeBytes,
+          }),
+        );
+        const sum = (of: (segment: SegmentStats) => number) =>
           segments.reduce((total, segment) => total + of(segment), 0);
-        const body = {
+        const body: CorpusStats = {
           addresses: sum(({ addresses }) => addresses),
           records: sum(({ records }) => records),
           templates: sum(({ templates }) => templates),
@@ -152,7 +164,7 @@ export function corpusCommand(output: Output): Command {
         ];
         const text = table(["SEGMENT", "ADDRESSES", "RECORDS", "TEMPLATES", "BYTES", "CORPORA"], rows);
         const { json = false } = command.optsWithGlobals<GlobalOptions>();
-        printResult(output, json, body, `${text}\n\nForgotten addresses: ${body.forgotten}`);
+        printResult<CorpusStats>(output, json, body, `${text}\n\nForgotten addresses: ${body.forgotten}`);
       });
     });
 
@@ -169,7 +181,7 @@ export function corpusCommand(output: Output): Command {
         if (value === null) throw new CommandError(exitCodes.refused, "the email address is not valid");
         await forgetIndicator({ type: "email", value }, { store, keys, by: commandAuthor() });
         const { json = false } = command.optsWithGlobals<GlobalOptions>();
-        printResult(output, json, { forgotten: true }, "Forgotten.");
+        printResult<Forgotten>(output, json, { forgotten: true }, "Forgotten.");
       });
     });
 
@@ -185,7 +197,7 @@ export function corpusCommand(output: Output): Command {
         }
         await sweepCorpora(open);
         const { json = false } = command.optsWithGlobals<GlobalOptions>();
-        printResult(output, json, { name, removed: true }, `Removed the corpus ${name}.`);
+        printResult<RemovedCorpus>(output, json, { name, removed: true }, `Removed the corpus ${name}.`);
       });
     });
 
@@ -200,13 +212,15 @@ export function corpusCommand(output: Output): Command {
         const checks = await verifyCorpora(corpora, corporaDir, keys, progress.count);
         progress.end();
         const ok = checks.every(({ fault }) => fault === null);
-        const bodies = checks.map(({ file, corpora: names, recordCount, fault }) => ({
-          file,
-          corpora: names,
-          records: recordCount,
-          ok: fault === null,
-          fault,
-        }));
+        const bodies = checks.map(
+          ({ file, corpora: names, recordCount, fault }): SegmentCheckBody => ({
+            file,
+            corpora: names,
+            records: recordCount,
+            ok: fault === null,
+            fault,
+          }),
+        );
         const rows = bodies.map(({ file, corpora: names, records, fault }) => [
           file,
           names.join(", "),
@@ -216,12 +230,21 @@ export function corpusCommand(output: Output): Command {
         const { json = false } = command.optsWithGlobals<GlobalOptions>();
         const outdated = corpora.flatMap(outdatedImports);
         const text = [table(["SEGMENT", "CORPORA", "RECORDS", "STATE"], rows), ...outdatedText(outdated)].join("\n");
-        printResult(output, json, { ok, segments: bodies, outdated }, text);
+        printResult<CorpusCheck>(output, json, { ok, segments: bodies, outdated }, text);
         if (!ok) throw new CommandError(exitCodes.failed, "a corpus is damaged; remove it and import its files again");
       });
     });
 
   return corpus;
+}
+
+/** An error of usage as it helps here. The names of the files are not repeated: they may hold addresses. */
+function withWayIn(text: string): string {
+  if (text.includes("unknown option")) {
+    return `${text.trimEnd()}; a file whose name begins with - is given as ./-NAME, or behind --\n`;
+  }
+  if (!text.includes("too many arguments")) return text;
+  return "error: one file or folder is imported at a time; for several files give the folder that holds them\n";
 }
 
 async function importFile(
@@ -275,24 +298,11 @@ async function importFile(
     progress.end();
     const { newId } = entropy;
     if (!isDryRun) await mergeCorpora({ store, keys, corporaDir, newId, run: mergeInWorker, signal }, "crowded");
-    printResult(
-      output,
-      options.json ?? false,
-      {
-        name: report.name,
-        read: report.read,
-        imported: report.imported,
-        skipped: report.skipped,
-        duration_ms: report.durationMs,
-        formats: report.formats,
-        further_addresses: report.furtherAddresses,
-        fields_dropped: report.fieldsDropped,
-        left_out: report.leftOut,
-        same_as: report.sameAs,
-        ...(report.dryRun === null ? {} : dryRunBody(report.dryRun)),
-      },
-      importText(report),
-    );
+    const isJson = options.json ?? false;
+    const body = reportBody(report);
+    const text = importText(report);
+    if (report.dryRun === null) printResult<ImportReportBody>(output, isJson, body, text);
+    else printResult<DryRunReport>(output, isJson, { ...body, ...dryRunBody(report.dryRun) }, text);
   } finally {
     progress.end();
     lock.release();
@@ -305,7 +315,22 @@ const importer = "cli";
 /** Threads that read and hash records. */
 const importLanes = 2;
 
-function dryRunBody({ files, findings }: NonNullable<ImportReport["dryRun"]>) {
+function reportBody(report: ImportReport): ImportReportBody {
+  return {
+    name: report.name,
+    read: report.read,
+    imported: report.imported,
+    skipped: report.skipped,
+    duration_ms: report.durationMs,
+    formats: report.formats,
+    further_addresses: report.furtherAddresses,
+    fields_dropped: report.fieldsDropped,
+    left_out: report.leftOut,
+    same_as: report.sameAs,
+  };
+}
+
+function dryRunBody({ files, findings }: NonNullable<ImportReport["dryRun"]>): DryRun {
   return {
     dry_run: true,
     files,
@@ -319,8 +344,6 @@ function dryRunBody({ files, findings }: NonNullable<ImportReport["dryRun"]>) {
     })),
   };
 }
-
-type OutdatedImport = { readonly name: string; readonly file: string; readonly redo: string };
 
 /** Imports that were read by older rules, which may have kept text of foreign files, and the lines that redo them. */
 function outdatedImports({ name, scope, origin, confidence, imports }: Corpus): OutdatedImport[] {
@@ -358,7 +381,12 @@ function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-function importBody(one: CorpusImport) {
+function corpusBody({ name, scope, confidence, origin, imports }: Corpus): ListedCorpus {
+  const records = imports.reduce((sum, { recordCount }) => sum + recordCount, 0);
+  return { name, scope, confidence, origin, records, imports: imports.map(importBody) };
+}
+
+function importBody(one: CorpusImport): ListedImport {
   return {
     file: one.fileName,
     sha256: one.sha256,
@@ -368,7 +396,7 @@ function importBody(one: CorpusImport) {
     read: one.readCount,
     records: one.recordCount,
     skipped: one.skipped,
-    imported_at: one.importedAt.toISOString().replace(/\.\d+Z$/, "+00:00"),
+    imported_at: timestamp(one.importedAt),
     duration_ms: one.durationMs,
   };
 }

@@ -111,7 +111,9 @@ function decoded(part: string): string {
 }
 
 /** The characters of a local part, and those that cannot be seen, between which an address could hide. */
-const localPart = String.raw`[\p{L}\p{M}\p{N}\p{Cf}!#$%&'*+/=?^_${"`"}{|}~.-]{1,256}`;
+const localCharacters = String.raw`[\p{L}\p{M}\p{N}\p{Cf}!#$%&'*+/=?^_${"`"}{|}~.-]`;
+/** Tried from the start of a word only: a long word without an address must not be tried from each of its letters. */
+const localPart = `(?<!${localCharacters})${localCharacters}+`;
 const atSign = String.raw`(?:\p{Cf}*[@＠﹫]\p{Cf}*|%(?:25)*40)`;
 /** At least two labels: `C@sh` is a spelling, and no address (CONTRACT.md 4.3). */
 const domain = String.raw`(?:(?:[\p{L}\p{M}\p{N}\p{Cf}_-]+[.。．｡])+[\p{L}\p{M}\p{N}\p{Cf}-]{2,}|\[[0-9a-f:.]{3,}\])`;
@@ -119,7 +121,7 @@ const domain = String.raw`(?:(?:[\p{L}\p{M}\p{N}\p{Cf}_-]+[.。．｡])+[\p{L}\p
 const secretValue = String.raw`(?:…[^\s"'<>«»“”]*|[^\s"'<>«»“”]+)`;
 
 /** With what is glued to it: nothing of it is shown. */
-const address = `${localPart}(?:${atSign}${domain})+`;
+const address = `${localPart}(?:${atSign}${domain}(?:${localCharacters}+(?=${atSign}))?)+`;
 
 /** An address, and the secret that follows it in lists of log-ins. */
 const addresses = new RegExp(`(${address})(?:([:;|,](?!\\s)|\\s+:\\s*(?=\\S+$))(${secretValue}))?`, "giu");

@@ -85,9 +85,9 @@ function replyOf(parts: readonly Part[]): SourceReply {
 
 async function askForBreaches(address: string, context: Context): Promise<Part> {
   const name = "breachedaccount";
-  const value = await ask(`${name}/${encodeURIComponent(address)}?truncateResponse=false`, context);
-  if (value === null) return nothing;
-  const { rows, unreadableCount } = readRows(breachEntry, listFrom(value));
+  const answer = await ask(`${name}/${encodeURIComponent(address)}?truncateResponse=false`, context);
+  if (answer === null) return nothing;
+  const { rows, unreadableCount } = readRows(breachEntry, listFrom(answer.value));
   return {
     findings: breachFindings(rows, address, context.catalogue),
     missing: tellUnreadable(unreadableCount, name),
@@ -119,9 +119,9 @@ function optionalParts(address: string, { pastes, stealer_logs }: Settings): Opt
 /** A part that the plan lacks, that is told to slow down or that fails never takes the breaches with it. */
 async function askForPart({ name, path, read }: OptionalPart, context: Context): Promise<Part> {
   try {
-    const value = await ask(path, { ...context, signal: partSignal(context) }, name);
-    if (value === null) return nothing;
-    const { findings, unreadableCount } = read(value);
+    const answer = await ask(path, { ...context, signal: partSignal(context) }, name);
+    if (answer === null) return nothing;
+    const { findings, unreadableCount } = read(answer.value);
     return { findings, missing: tellUnreadable(unreadableCount, name) };
   } catch (error) {
     if (error instanceof SourceError) return { findings: [], missing: [name] };
@@ -135,9 +135,9 @@ const prefixLength = 6;
 async function askByRange(address: string, context: Context, listed: Promise<void>): Promise<Part> {
   const name = "breachedaccount/range";
   const hash = new Bun.CryptoHasher("sha1").update(address).digest("hex").toUpperCase();
-  const value = await ask(`${name}/${hash.slice(0, prefixLength)}`, context);
-  if (value === null) return nothing;
-  const values = listFrom(value);
+  const answer = await ask(`${name}/${hash.slice(0, prefixLength)}`, context);
+  if (answer === null) return nothing;
+  const values = listFrom(answer.value);
   const { unreadableCount } = readRows(rangeRow, values);
   // The row of this address is its whole answer: without it nothing is known.
   const own = readRows(
@@ -181,8 +181,8 @@ async function describeBreaches(names: readonly string[], context: Context): Pro
 
 async function describeBreach(name: string, context: Context): Promise<CatalogueEntry | null> {
   try {
-    const value = await ask(`breach/${encodeURIComponent(name.toWellFormed())}`, context, "breach");
-    const parsed = breachEntry.safeParse(value);
+    const answer = await ask(`breach/${encodeURIComponent(name.toWellFormed())}`, context, "breach");
+    const parsed = breachEntry.safeParse(answer?.value);
     // A cache that mixes answers up must not give a breach the flags of another one.
     return parsed.success && parsed.data.Name.toLowerCase() === name.toLowerCase() ? parsed.data : null;
   } catch (error) {
@@ -191,8 +191,12 @@ async function describeBreach(name: string, context: Context): Promise<Catalogue
   }
 }
 
-/** The JSON of a 200, or null for an empty 404, which means "not known". Throws `SourceError` for all else. */
-async function ask(path: string, { baseUrl, apiKey, http, signal }: Context, part?: string): Promise<unknown> {
+/** The JSON of a 200 in an object, or null for an empty 404, which means "not known". Throws `SourceError` for all else. */
+async function ask(
+  path: string,
+  { baseUrl, apiKey, http, signal }: Context,
+  part?: string,
+): Promise<{ readonly value: unknown } | null> {
   if (apiKey === null) throw new SourceError("not_configured", "no API key");
   const response = await http.request({
     url: `${(baseUrl ?? defaultBaseUrl).replace(/\/+$/, "")}/${path}`,
@@ -203,7 +207,7 @@ async function ask(path: string, { baseUrl, apiKey, http, signal }: Context, par
   });
   // A 404 with a text is that of a wrong base_url or of a filter in between, and says nothing about the address.
   if (response.status === 404 && response.body.length === 0) return null;
-  if (response.status === 200) return parseJsonAnswer(response);
+  if (response.status === 200) return { value: parseJsonAnswer(response) };
   throw refusalOf(response, path);
 }
 

@@ -33,7 +33,9 @@ export function optionalList<Item>(item: z.ZodMiniType<Item>) {
 
 /** A list. PHP writes one with a gap as an object of its positions: `{"0":...,"2":...}`. */
 export function list<Item>(item: z.ZodMiniType<Item>) {
-  const positions = z.record(z.string().check(z.regex(/^\d+$/)), item);
+  const positions = z
+    .record(z.string().check(z.regex(/^\d+$/)), item)
+    .check(z.refine((items) => Object.keys(items).length > 0));
   return z.pipe(
     z.union([z.array(item), positions]),
     z.transform((items): Item[] => Object.values(items)),

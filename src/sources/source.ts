@@ -10,8 +10,8 @@ import type { Catalogue } from "./catalogue.ts";
 export type SourceReply = {
   readonly findings: readonly Finding[];
   /**
-   * What it could not say: optional sub-calls by name, and in words what else of it was left out (CONTRACT.md 6.5,
-   * PIPELINE.md 21.11 to 21.17). Each is for people; none holds an address or text of the source.
+   * Parts without an answer: optional sub-calls by name, `3 of 7 sites`, and in words what else was left out (CONTRACT.md
+   * 6.5, PIPELINE.md 21.11 to 21.17). Each is for people; none holds an address or text of the source.
    */
   readonly missing?: readonly string[];
   /** True when it said by a 404 that it knows nothing: a wrong address of the service says the same. */

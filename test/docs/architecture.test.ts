@@ -43,6 +43,32 @@ test("every import of src is one that docs/architecture.md allows", () => {
   expect(wrong).toEqual([]);
 });
 
+/** Static imports of values from `wire`, `<file> imports <file>`. */
+function valueImportsOfWire(path: string, code: string): string[] {
+  return [...code.matchAll(/^(?:import|export)\s+(?!type\s)[^;]*?from\s+"(\.[^"]+)"/gm)]
+    .map((match) => posix.join(posix.dirname(path), match[1] ?? ""))
+    .filter((target) => target.startsWith("wire/") || target === "http/openapi.ts")
+    .map((target) => `${path} imports ${target}`);
+}
+
+test("schemas of wire are loaded on demand: every other import of wire is one of types", () => {
+  const others = sourceFiles.filter((path) => !path.startsWith("wire/") && path !== "http/openapi.ts");
+  const wrong = others.flatMap((path) => valueImportsOfWire(path, readFileSync(`${root}src/${path}`, "utf8")));
+  expect(wrong).toEqual([]);
+});
+
+test("an import of a schema is found, one of a type and one on demand are none", () => {
+  const code = [
+    'import { key } from "../../wire/key.ts";',
+    'import {\n  type KeyList,\n  keyList,\n} from "../../wire/key.ts";',
+    'import type { KeyBody } from "../../wire/key.ts";',
+    'const { mintRequest } = await import("../../wire/key.ts");',
+    'import { openapiDocument } from "../openapi.ts";',
+  ].join("\n");
+  const found = ["wire/key.ts", "wire/key.ts", "http/openapi.ts"].map((file) => `http/routes/keys.ts imports ${file}`);
+  expect(valueImportsOfWire("http/routes/keys.ts", code)).toEqual(found);
+});
+
 test("an import against the arrows is found, and one of an unknown folder too", () => {
   const code = 'import { a } from "../access/audit.ts";\nconst b = await import("../new/b.ts");';
   expect(forbiddenImports("domain/workspace.ts", code)).toEqual([

@@ -232,6 +232,8 @@ describe("for any text", () => {
       "a".repeat(20_000),
       "a.".repeat(10_000),
       "a@".repeat(10_000),
+      `${"a".repeat(20_000)}@`,
+      "a%40".repeat(5_000),
       "a@b.".repeat(5_000),
       ":".repeat(20_000),
       "%40".repeat(6_000),

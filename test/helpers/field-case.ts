@@ -59,7 +59,9 @@ export async function faultsOf(one: FieldCase, appliance: Appliance): Promise<st
     ...(one.outcome === "refuse" ? [`accepted: ${JSON.stringify(report)}`] : []),
     ...countFaults(one, report),
     ...(await findingFaults(one, report, secrets, appliance)),
+    // Before more is asked: the database holds each address that was asked about.
     ...leaksOf(one, secrets, appliance.dataDir),
+    ...(await wronglyFound(one, appliance)),
   ];
 }
 
@@ -121,24 +123,30 @@ async function findingFaults(
   appliance: Appliance,
 ): Promise<string[]> {
   const faults: string[] = [];
-  const findingsOf = async (email: string): Promise<Finding[]> => {
-    const { stdout } = await appliance.runBeside(["enrich", email, "--json"]);
-    return (JSON.parse(stdout) as { exposure: { findings: Finding[] } }).exposure.findings;
-  };
   const isExcused = one.soft !== undefined && report[one.soft] > 0;
   for (const expected of one.found ?? []) {
-    const findings = await findingsOf(expected.email);
+    const findings = await findingsOf(expected.email, appliance);
     if (findings.length === 0 && !isExcused) faults.push(`not found: ${expected.email}`);
     if (findings.length > 0) faults.push(...wrongFindings(expected, findings, one.corpusName ?? "c"));
     const shown = JSON.stringify(findings);
     faults.push(...secrets.filter((secret) => shown.includes(secret)).map((secret) => `shows ${secret}`));
   }
-  for (const email of one.absent ?? []) {
-    // What is no address at all cannot be asked about.
-    if (!/^[^@\s]+@[^@\s]+\.[^@\s]+$/.test(email)) continue;
-    if ((await findingsOf(email)).length > 0) faults.push(`wrongly found: ${email}`);
+  return faults;
+}
+
+async function wronglyFound(one: FieldCase, appliance: Appliance): Promise<string[]> {
+  const faults: string[] = [];
+  // What is no address at all cannot be asked about.
+  const askable = (one.absent ?? []).filter((email) => /^[^@\s]+@[^@\s]+\.[^@\s]+$/.test(email));
+  for (const email of askable) {
+    if ((await findingsOf(email, appliance)).length > 0) faults.push(`wrongly found: ${email}`);
   }
   return faults;
+}
+
+async function findingsOf(email: string, appliance: Appliance): Promise<Finding[]> {
+  const { stdout } = await appliance.runBeside(["enrich", email, "--json"]);
+  return (JSON.parse(stdout) as { exposure: { findings: Finding[] } }).exposure.findings;
 }
 
 function wrongFindings(expected: Expected, findings: readonly Finding[], corpus: string): string[] {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { AppError } from "../../src/domain/error.ts";
-import { jsonResponse } from "../../src/http/response.ts";
+import { storedResponse } from "../../src/http/response.ts";
 import { createRouter, type Route } from "../../src/http/router.ts";
 import { enrichUrl, errorCode, socClient } from "../helpers/soc-client.ts";
 import { localPeer, openTestService } from "../helpers/test-service.ts";
@@ -65,7 +65,7 @@ describe("0.5 and 2: routing needs no credentials", () => {
 
   test("Allow lists all methods of a path in alphabetical order", async () => {
     const { app } = await openTestService();
-    const handle = () => jsonResponse(200, "{}");
+    const handle = () => storedResponse(200, "{}");
     const path = "/things";
     const table: Route[] = [
       { method: "POST", path, access: "anyone", handle },
@@ -80,7 +80,7 @@ describe("0.5 and 2: routing needs no credentials", () => {
     const { app } = await openTestService();
     const paths: string[] = [];
     const table: Route[] = [
-      { method: "GET", path: "/healthz", access: "anyone", handle: () => jsonResponse(200, "{}") },
+      { method: "GET", path: "/healthz", access: "anyone", handle: () => storedResponse(200, "{}") },
     ];
     const respond = createRouter(table, {
       ...app,

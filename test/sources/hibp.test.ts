@@ -158,6 +158,20 @@ describe("a reply of status", () => {
     await expect(lookup(testAddress("truncated"))).rejects.toMatchObject({ reason: "bad_answer" });
   });
 
+  test.each([null, false, 0, "", {}, "text"])(
+    "200 with %j is a bad answer, and never reads as unknown",
+    async (body) => {
+      await expect(told({ breachedaccount: body })).rejects.toMatchObject({ reason: "bad_answer" });
+      await expect(told({ breachedaccount: body }, { settings: range })).rejects.toMatchObject({
+        reason: "bad_answer",
+      });
+      expect(await told({ pasteaccount: body, stealerlogsbyemail: body })).toMatchObject({
+        findings: [],
+        missing: ["pasteaccount", "stealerlogsbyemail"],
+      });
+    },
+  );
+
   test("401 for a key that the service does not know fails as auth, before any further call", async () => {
     const before = fake.requests.length;
     const wrong = lookup(testAddress("account-exists"), { apiKey: "1".repeat(32) });

@@ -198,7 +198,7 @@ export function withoutSeparators(text: string): string {
 }
 
 /** What stands where nothing is known (local-corpus-formats.md, 2). */
-const noSecret = /^(?:null|\(?null\)?|n\/a|x{3,}|\[?not_saved\]?)$/i;
+export const noSecret = /^(?:null|\(?null\)?|n\/a|x{3,}|\[?not_saved\]?)$/i;
 
 /** Whether a text behind a login holds a secret. */
 export function isSecret(text: string): boolean {

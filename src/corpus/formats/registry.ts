@@ -15,7 +15,7 @@ export const formats: Readonly<Record<FormatName, Format>> = {
   jsonl: anyFormat(jsonl),
   combo: anyFormat(combo),
   ulp: anyFormat(ulp),
-  stealer,
+  stealer: anyFormat(stealer),
   list: anyFormat(list),
   "hibp-domain": anyFormat(hibpDomain),
   dehashed: anyFormat(dehashed),
