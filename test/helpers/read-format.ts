@@ -32,6 +32,14 @@ export async function readFormat(
         ...(format === undefined ? {} : { format }),
       });
     },
+    encode: (fields) => Buffer.from(JSON.stringify(fields)),
+    addRead(fields) {
+      records.push({
+        address: scanner.address() as EmailAddress,
+        fields: fields.length === 0 ? noFields : (JSON.parse(Buffer.from(fields).toString()) as RecordFields),
+        droppedCount: 0,
+      });
+    },
     noteFurtherAddresses: (count) => {
       furtherAddresses += count;
     },
@@ -40,13 +48,14 @@ export async function readFormat(
   const whole = Buffer.concat(pieces);
   const head = whole.subarray(0, 64 << 10);
   const plan = reader.plan(sampleOf(fileName, head, head.length === whole.length), wishes);
+  const cut = plan.isOrdered === true ? null : reader.cut;
   let open: RecordReader | null = null;
   const lane: Pick<Lane, "addBlock"> = {
     async addBlock(bytes, block) {
       for (const { start, end, isFirst, isLast } of block.pieces) {
         open ??= reader.open(plan, sink, isFirst);
         open.read(bytes, start, end);
-        if (isLast || reader.cut !== null) {
+        if (isLast || cut !== null) {
           open.end();
           open = null;
         }
@@ -58,7 +67,7 @@ export async function readFormat(
   async function* chunks() {
     yield* pieces;
   }
-  await feeder.feed({ chunks: chunks(), entry: 0, plan, cut: reader.cut });
+  await feeder.feed({ chunks: chunks(), entry: 0, plan, cut });
   await feeder.settle();
   return { records, furtherAddresses };
 }

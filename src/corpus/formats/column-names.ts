@@ -60,7 +60,7 @@ export function isSecondName(name: string): boolean {
 }
 
 function findKind(name: string): NameKind {
-  if (name.length > maxNameLength) return "other";
+  if (name.length > maxNameLength || noName.test(name)) return "other";
   if (columnName(name) === "email") return "email";
   const words = wordsOf(name);
   const joined = words.join("");
@@ -78,6 +78,9 @@ function findKind(name: string): NameKind {
 function isAny(set: ReadonlySet<string>, words: readonly string[], joined: string): boolean {
   return set.has(joined) || words.some((word) => set.has(word));
 }
+
+/** An address, a URL or a combo: data that stands where a header could be. */
+const noName = /@|:\/\/|^[^:]*:[^:]*:/;
 
 /** `primaryEmail`, `primary_email` and `E-mail 1 - Value` in words of lower case without accents. */
 function wordsOf(name: string): string[] {
