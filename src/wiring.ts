@@ -20,7 +20,7 @@ import { openChildRunner } from "./egress/child.ts";
 import { type HttpClient, openHttpClient } from "./egress/client.ts";
 import type { Live } from "./scans/live.ts";
 import { openTurns } from "./scans/pace.ts";
-import { type CatalogueState, openCatalogue } from "./sources/catalogue.ts";
+import { type CatalogueState, openCatalogue, readBreachNames } from "./sources/catalogue.ts";
 import { hibp } from "./sources/hibp.ts";
 import { sourceKinds } from "./sources/registry.ts";
 import type { SourceKind } from "./sources/source.ts";
@@ -296,6 +296,18 @@ export function readCatalogueState(config: Config, now: () => Date): CatalogueSt
   return openBreachCatalogue(config, null, now).state();
 }
 
+/** The names of the public breach list, as far as this machine has it; see `readBreachNames`. */
+export function readLeakNames(config: Config) {
+  const source = config.sources.find(({ kind }) => kind === hibp.kind);
+  return readBreachNames({ file: catalogueFile(source), cacheFile: join(config.dataDir, cacheFileName) });
+}
+
+const cacheFileName = "hibp-breaches.json";
+
+function catalogueFile(source: ConfiguredSource | undefined): string | null {
+  return ((source?.settings ?? {}) as { catalogue?: string | null }).catalogue ?? null;
+}
+
 /** The public breach list comes with `hibp`: its file, or its service unless xpose is offline. */
 function openBreachCatalogue(
   config: Config,
@@ -303,10 +315,9 @@ function openBreachCatalogue(
   now: () => Date,
 ) {
   const source = config.sources.find(({ kind, isEnabled }) => kind === hibp.kind && isEnabled);
-  const { catalogue = null } = (source?.settings ?? {}) as { catalogue?: string | null };
   return openCatalogue({
-    file: catalogue,
-    cacheFile: join(config.dataDir, "hibp-breaches.json"),
+    file: catalogueFile(source),
+    cacheFile: join(config.dataDir, cacheFileName),
     baseUrl: source?.baseUrl ?? hibp.defaultBaseUrl ?? "",
     http: source === undefined || clientOf === null || config.offline ? null : clientOf(source),
     now,

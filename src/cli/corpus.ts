@@ -29,7 +29,7 @@ import type {
   SegmentCheckBody,
   SegmentStats,
 } from "../wire/corpus.ts";
-import type { OpenStore } from "../wiring.ts";
+import { type OpenStore, readLeakNames } from "../wiring.ts";
 import { abortOnSignal, commandAuthor, entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { importText } from "./import-text.ts";
@@ -263,7 +263,9 @@ async function importFile(
     const takenNames = new Set(config.sources.filter((source) => source.isEnabled).map((source) => source.name));
     const source = file === "-" ? { stdin: standardInput() } : { path: file };
     const { name, format, title, category, severity, subject, date, origin, dryRun: isDryRun = false } = options;
-    const wishes = { column: options.column ?? null, fields: options.fields ?? [], leakNames: null };
+    const { names: leakNames, error: catalogueError } = readLeakNames(config);
+    if (catalogueError !== null) output.err(`warning: the breach catalogue cannot be used: ${catalogueError}\n`);
+    const wishes = { column: options.column ?? null, fields: options.fields ?? [], leakNames };
     const confidence = options.confidence === undefined ? undefined : parseConfidence(options.confidence);
     const report = await importCorpus(
       {

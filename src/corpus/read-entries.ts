@@ -76,7 +76,8 @@ export async function readEntries({ options, context, input, id }: Job): Promise
       }
       const number = entries.add(entry.name ?? "", plan.format);
       const chunks = watched(entry.chunks, context.signal, () => report(progressOf(input, tally(), null)));
-      await feeder.feed({ chunks, entry: number, plan, cut: formats[plan.format].cut });
+      const cut = plan.isOrdered === true ? null : formats[plan.format].cut;
+      await feeder.feed({ chunks, entry: number, plan, cut });
     }
     if (entries.count === 0) throw nothingToRead(input, leftOut);
     await feeder.settle();
@@ -105,10 +106,15 @@ function planOf(entry: InputEntry, options: ImportOptions): PlanOrReason {
   return reason === null ? plan : { reason };
 }
 
-/** The format that the content of an entry speaks for. */
+/** The format that the content of an entry speaks for, whatever the operator calls it. */
 function formatOf(plan: PlanOrReason, sample: Sample, { format, wishes = noWishes }: ImportOptions): FormatName | null {
-  const detected = format === undefined ? plan : detectPlan(sample, wishes);
-  return detected !== null && "format" in detected ? detected.format : null;
+  if (format === undefined) return "format" in plan ? plan.format : null;
+  try {
+    return detectPlan(sample, wishes)?.format ?? null;
+  } catch (error) {
+    if (error instanceof CorpusError) return null;
+    throw error;
+  }
 }
 
 function isWithoutAddresses({ isWhole, head }: InputEntry): boolean {
@@ -119,18 +125,13 @@ function isWithoutAddresses({ isWhole, head }: InputEntry): boolean {
 const lineFormats: ReadonlySet<FormatName> = new Set(["combo", "ulp", "stealer", "list"]);
 
 function planFor(entry: InputEntry, sample: Sample, { format, wishes = noWishes }: ImportOptions): PlanOrReason {
-  if (format !== undefined) {
-    try {
-      return formats[format].plan(sample, wishes);
-    } catch (error) {
-      if (!(error instanceof CorpusError)) throw error;
-      if (entry.name !== null) return { reason: `not ${format}: ${error.message}` };
-      throw error;
-    }
+  try {
+    const plan = format === undefined ? detectPlan(sample, wishes) : formats[format].plan(sample, wishes);
+    return plan ?? { reason: isWithoutAddresses(entry) ? noAddresses : "of no known format" };
+  } catch (error) {
+    if (!(error instanceof CorpusError) || entry.name === null) throw error;
+    return { reason: format === undefined ? error.message : `not ${format}: ${error.message}` };
   }
-  const plan = detectPlan(sample, wishes);
-  if (plan !== null) return plan;
-  return { reason: isWithoutAddresses(entry) ? noAddresses : "of no known format" };
 }
 
 function nothingToRead(input: Input, leftOut: LeftOutList): CorpusError {

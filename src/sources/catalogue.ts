@@ -158,6 +158,21 @@ export function openCatalogue({ file, cacheFile, baseUrl, http, now }: Catalogue
   };
 }
 
+/**
+ * Names of the breaches in the list of this machine, without asking anybody; null when there is none. `error` says why a
+ * file that the operator keeps cannot be used.
+ */
+export function readBreachNames({ file, cacheFile }: Pick<CatalogueOptions, "file" | "cacheFile">): {
+  readonly names: ReadonlySet<string> | null;
+  readonly error: string | null;
+} {
+  try {
+    return { names: new Set(listFromFile(file ?? cacheFile).byName.keys()), error: null };
+  } catch (cause) {
+    return { names: null, error: file === null ? null : `${file}: ${reasonOf(cause)}` };
+  }
+}
+
 type BreachList = {
   readonly byName: ReadonlyMap<string, CatalogueEntry>;
   readonly aliases: ReadonlyMap<string, string>;

@@ -175,8 +175,5 @@ function isAppUrl(bytes: Buffer, start: number): boolean {
 
 /** `bytes`: each character is a byte of the URL. */
 function urlIn(bytes: string): UrlRead {
-  const text = isAscii.test(bytes) ? bytes : Buffer.from(bytes, "latin1").toString("utf8");
-  return readUrl(text, { isBareHostAllowed: true });
+  return readUrl(Buffer.from(bytes, "latin1").toString("utf8"), { isBareHostAllowed: true });
 }
-
-const isAscii = /^[\x00-\x7f]*$/;
