@@ -4,6 +4,7 @@ import { writeBackup } from "../backup/write-backup.ts";
 import { stepBack } from "../corpus/step-back.ts";
 import { timestamp } from "../domain/envelope.ts";
 import { version } from "../version.ts";
+import type { BackupReportBody } from "../wire/backup.ts";
 import { openCopiedDatabase, schemaVersion, takeExclusiveLock } from "../wiring.ts";
 import { abortOnSignal, entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
 import { CommandError, exitCodes } from "./exit.ts";
@@ -49,7 +50,7 @@ export function backupCommand(output: Output): Command {
         await sweepCorpora(open);
         const { manifest, sizeBytes, segmentCount, recordCount, hasSecret, isExposed } = report;
         if (isExposed) output.err(`warning: ${path} can be read by other users; its file system keeps no modes\n`);
-        const body = {
+        const body: BackupReportBody = {
           file: path,
           bytes: sizeBytes,
           created_at: timestamp(manifest.createdAt),
@@ -65,7 +66,7 @@ export function backupCommand(output: Output): Command {
             ? "It holds the server secret: keep it as you keep the data directory."
             : `It does not hold the server secret: without ${config.secretFile} it cannot be restored, so keep a copy of that too.`,
         ];
-        printResult(output, json, body, text.join("\n"));
+        printResult<BackupReportBody>(output, json, body, text.join("\n"));
       });
     });
 }

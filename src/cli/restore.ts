@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { restoreBackup } from "../backup/restore-backup.ts";
 import { headText } from "../domain/audit.ts";
 import { timestamp } from "../domain/envelope.ts";
+import type { RestoreReportBody } from "../wire/backup.ts";
 import {
   checkedUnused,
   headFileOf,
@@ -51,7 +52,7 @@ export function restoreCommand(output: Output): Command {
         output.err("warning: the audit trail was tampered with before the backup; run xpose audit verify\n");
       if (replacedHead !== null)
         output.err(`warning: ${headFile} held a head that the backup does not have: ${headText(replacedHead)}\n`);
-      const body = {
+      const body: RestoreReportBody = {
         data_dir: dataDir,
         created_at: timestamp(manifest.createdAt),
         xpose_version: manifest.xposeVersion,
@@ -67,6 +68,6 @@ export function restoreCommand(output: Output): Command {
         "All sessions of the dashboard have ended.",
         `Next: xpose serve --data-dir ${dataDir}`,
       ];
-      printResult(output, json, body, text.join("\n"));
+      printResult<RestoreReportBody>(output, json, body, text.join("\n"));
     });
 }

@@ -6,8 +6,8 @@ import type { Sample } from "./formats/sample.ts";
 /** The order in which formats are asked: those with clear marks first, the last resort at the end. */
 const order: readonly FormatName[] = [
   "dehashed",
-  "jsonl",
   "hibp-domain",
+  "jsonl",
   "csv",
   "stealer",
   "ulp",

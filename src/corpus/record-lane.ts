@@ -142,6 +142,8 @@ export class RecordLane {
       scanner: this.#scanner,
       add: (record) => this.#add(record),
       addScanned: (format) => this.#addScanned(format ?? this.#format),
+      encode: (fields) => Buffer.from(encodeFields(fields, this.#defaultsOf(this.#format))),
+      addRead: (fields) => this.#addHashed(fields, fields.length, this.#format),
       noteFurtherAddresses: (count) => {
         this.tally.furtherAddresses += count;
       },
@@ -169,7 +171,7 @@ export class RecordLane {
     const format = formats[plan.format];
     this.#format = plan.format;
     this.#entry = entry;
-    if (format.cut !== null) {
+    if (format.cut !== null && plan.isOrdered !== true) {
       const from = isRest ? this.#passRest(bytes, start, end) : start;
       const reader = format.open(plan, this.#sink, isFirst);
       reader.read(bytes, from, end);

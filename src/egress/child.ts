@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SourceError } from "../domain/error.ts";
 import { openTurnstile } from "./turnstile.ts";
@@ -40,6 +40,8 @@ export type ChildRunnerOptions = {
   /** URL of the outbound proxy, or null to go direct. Handed over as variables: it is for the program to obey them. */
   readonly proxy: string | null;
   readonly noProxy: readonly string[];
+  /** PEM certificates that the operator trusts beside those of the system, or null: `ca.pem` in the private home. */
+  readonly extraCa: string | null;
   /** An existing folder in which the private homes are made. */
   readonly homesIn: string;
   /** Runs at once; the others wait, first come first served. */
@@ -67,6 +69,7 @@ export function openChildRunner(options: ChildRunnerOptions): ChildRunner {
       try {
         const home = await mkdtemp(join(options.homesIn, "xpose-child-"));
         try {
+          if (options.extraCa !== null) await writeFile(join(home, "ca.pem"), options.extraCa);
           const environment = { ...proxyVariables(options), PATH: options.path, LANG: "C.UTF-8", HOME: home };
           return await runChild({ ...request, environment, cwd: home });
         } finally {

@@ -39,6 +39,14 @@ export async function readFormat(
         ...(format === undefined ? {} : { format }),
       });
     },
+    encode: (fields) => Buffer.from(JSON.stringify(fields)),
+    addRead(fields) {
+      records.push({
+        address: scanner.address() as EmailAddress,
+        fields: fields.length === 0 ? noFields : (JSON.parse(Buffer.from(fields).toString()) as RecordFields),
+        droppedCount: 0,
+      });
+    },
     noteFurtherAddresses: (count) => {
       furtherAddresses += count;
     },
@@ -49,13 +57,14 @@ export async function readFormat(
   const sample = sampleOf(fileName, head, head.length === whole.length);
   const plan = isNamed ? reader.plan(sample, wishes) : reader.recognises(sample, wishes);
   if (plan === null) throw new Error(`${format} does not recognise the text`);
+  const cut = plan.isOrdered === true ? null : reader.cut;
   let open: RecordReader | null = null;
   const lane: Pick<Lane, "addBlock"> = {
     async addBlock(bytes, block) {
       for (const { start, end, isFirst, isLast } of block.pieces) {
         open ??= reader.open(plan, sink, isFirst);
         open.read(bytes, start, end);
-        if (isLast || reader.cut !== null) {
+        if (isLast || cut !== null) {
           open.end();
           open = null;
         }
@@ -67,7 +76,7 @@ export async function readFormat(
   async function* chunks() {
     yield* pieces;
   }
-  await feeder.feed({ chunks: chunks(), entry: 0, plan, cut: reader.cut });
+  await feeder.feed({ chunks: chunks(), entry: 0, plan, cut });
   await feeder.settle();
   return { records, furtherAddresses };
 }

@@ -1,5 +1,5 @@
 import { isLineEnd, type LineScanner, lineEnd } from "../line-scanner.ts";
-import type { Cut, Plan, ReadRecord, RecordReader, RecordSink } from "./format.ts";
+import type { ReadRecord, RecordReader, RecordSink } from "./format.ts";
 import { isBlank, maxLineSize } from "./lines.ts";
 
 /** How a format with one record per line reads a line. */
@@ -19,7 +19,7 @@ const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 
 /** Behind the last line end. CR LF is not cut in half. */
-export const cutAtLineEnd: Cut<Plan> = (bytes, start, end) => {
+export const cutAtLineEnd = (bytes: Uint8Array, start: number, end: number): number => {
   const feed = bytes.lastIndexOf(lineFeed, end - 1);
   if (feed >= start) return feed + 1;
   // A CR at the very end may be half of a CR LF.

@@ -21,7 +21,7 @@ export const stealer: Format<StealerPlan> = {
 };
 
 function cutBetweenLogins(...[bytes, start, end, plan]: Parameters<Cut<StealerPlan>>): number {
-  if (plan.form === "fields") return cutAtLineEnd(bytes, start, end, plan);
+  if (plan.form === "fields") return cutAtLineEnd(bytes, start, end);
   const block = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   return plan.form === "html" ? cutBehindRow(block, start, end) : cutBetweenBlocks(block, start, end, plan);
 }

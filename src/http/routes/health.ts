@@ -1,24 +1,23 @@
 import { AppError } from "../../domain/error.ts";
+import type { Health } from "../../wire/service.ts";
 import type { Exchange } from "../exchange.ts";
 import { jsonResponse, type PlainResponse } from "../response.ts";
 
-const ok = '{"status":"ok"}';
-
 /** The process answers (CONTRACT.md 12.1). */
 export function healthz(): PlainResponse {
-  return jsonResponse(200, ok);
+  return jsonResponse<Health>(200, { status: "ok" });
 }
 
 /** The service takes requests. */
 export function readyz({ app }: Exchange): PlainResponse {
   if (!app.isReady()) throw new AppError("unavailable", "The service is starting or stopping");
-  return jsonResponse(200, ok);
+  return jsonResponse<Health>(200, { status: "ok" });
 }
 
 /** GET /openapi.json; the document is loaded when somebody asks for it. */
 export async function openapi({ app }: Exchange): Promise<PlainResponse> {
   const { openapiDocument } = await import("../openapi.ts");
-  return jsonResponse(200, JSON.stringify(openapiDocument(app.dashboard.version)));
+  return jsonResponse<object>(200, openapiDocument(app.dashboard.version));
 }
 
 /** GET /metrics, in the text form of Prometheus. */
