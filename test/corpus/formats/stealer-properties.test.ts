@@ -200,6 +200,8 @@ function readInBlocks(whole: Buffer, size: number): { records: unknown[]; furthe
     addScanned: (format) => {
       records.push([scanner.address(), Buffer.from(scanner.fields.subarray(0, scanner.fieldsSize)).toString(), format]);
     },
+    encode: unused,
+    addRead: unused,
     noteFurtherAddresses: (count) => {
       furtherAddresses += count;
     },
@@ -221,4 +223,8 @@ function readInBlocks(whole: Buffer, size: number): { records: unknown[]; furthe
     start += cut;
   }
   return { records, furtherAddresses };
+}
+
+function unused(): never {
+  throw new Error("the stealer format does not encode fields");
 }
