@@ -65,13 +65,25 @@ export class AddressReader {
   /** Copies the local part; returns the offset of the sign behind it, or -1. */
   #readLocal(bytes: Buffer, start: number, end: number): number {
     const out = this.#out;
+    const letters = lowerLetters();
     let size = this.#start;
     let previous = dot;
     for (let from = start; from < end; from++) {
       const byte = bytes[from] ?? 0;
       const lower = localBytes[byte] ?? 0;
       if (lower === 0) {
-        if (byte >= 0x80) return this.#readInternationalLocal(bytes, start, end);
+        if (byte >= 0x80) {
+          const next = bytes[from + 1] ?? 0;
+          const letter = (next & 0xc0) === 0x80 ? (letters[((byte & 0x1f) << 6) | (next & 0x3f)] ?? 0) : 0;
+          if (letter === 0 || byte < 0xc2 || byte >= 0xe0 || from - start >= maxLocalSize - 1) {
+            return this.#readInternationalLocal(bytes, start, end);
+          }
+          out[size++] = 0xc0 | (letter >> 6);
+          out[size++] = 0x80 | (letter & 0x3f);
+          previous = letter;
+          from++;
+          continue;
+        }
         if (byte !== at || previous === dot) return -1;
         this.end = size;
         return from;
@@ -105,6 +117,29 @@ export class AddressReader {
     this.end += this.#out.write(domain, this.end, "latin1");
     return true;
   }
+}
+
+let madeLetters: Uint16Array | undefined;
+
+/**
+ * For letters of two bytes in UTF-8 their lower case, where both are in NFC and no more than that has to be done: most
+ * of Latin, Greek and Cyrillic. Letters compose with marks only, and there are no marks among them. 0 for all others,
+ * and for the sigma, whose lower case depends on what follows.
+ */
+function lowerLetters(): Uint16Array {
+  if (madeLetters !== undefined) return madeLetters;
+  const letters = new Uint16Array(0x800);
+  for (let point = 0x80; point < letters.length; point++) {
+    const text = String.fromCharCode(point);
+    const lower = text.toLowerCase();
+    const isLetter = /^\p{L}$/u.test(text) && /^\p{L}$/u.test(lower);
+    const isComposed = text.normalize("NFC") === text && lower.normalize("NFC") === lower;
+    const code = lower.charCodeAt(0);
+    const isAlone = isLetter && isComposed && text !== "Σ";
+    if (isAlone && code >= 0x80 && code < letters.length) letters[point] = code;
+  }
+  madeLetters = letters;
+  return letters;
 }
 
 /**

@@ -4,6 +4,7 @@ import { AddressReader, maxAddressSize, scanDomain } from "./address-reader.ts";
 
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
+const hyphen = 0x2d;
 const dot = 0x2e;
 const slash = 0x2f;
 const zero = 0x30;
@@ -26,6 +27,9 @@ const maxHostSize = 253;
 const maxPlainLabel = 19;
 /** Where fields start in `fields`: behind the text that is the same for every site. */
 const subjectHead = Buffer.from('{"subject":"');
+
+/** Whether the label that fills a range, in lower case, is a public top-level domain and no ending of a file. */
+export type IsTopLevel = (bytes: Uint8Array, start: number, end: number) => boolean;
 
 /**
  * Reads addresses and sites out of bytes and hashes the addresses. The result is in the members until the next call.
@@ -80,8 +84,8 @@ export class LineScanner {
   }
 
   /**
-   * Scans the address of the usual form that begins at an offset: letters, digits and `_ + - .`, all of ASCII, a domain
-   * without `xn--`. Returns the offset behind it, or -1 when there is none; `hashScanned` hashes it.
+   * Scans the address of the usual form that begins at an offset: letters, digits and `_ + - .`, all of ASCII, no two
+   * hyphens in a row. Returns the offset behind it, or -1 when there is none; `hashScanned` hashes it.
    */
   scanAddress(bytes: Uint8Array, start: number): number {
     const out = this.#input;
@@ -91,7 +95,8 @@ export class LineScanner {
     for (;;) {
       const byte = localBytes[bytes[from] ?? 0] ?? 0;
       if (byte === 0) break;
-      if (byte === dot && previous === dot) return -1;
+      // Hyphens in a row may stand between fields.
+      if (byte === previous && (byte === dot || byte === hyphen)) return -1;
       if (from - start >= maxLocalSize) return -1;
       out[size++] = byte;
       previous = byte;
@@ -121,13 +126,16 @@ export class LineScanner {
   }
 
   /**
-   * Puts the site of a URL with `http` or `https` that fills a range into `fields`; false when its host is not of the
-   * usual form, or when only `siteOf` can tell whether it is a site.
+   * Puts the site of a URL that fills a range into `fields`: of one with `http` or `https`, or also of one without a
+   * scheme below a top-level domain that `isKnown`. False when its host is not of the usual form, or when only `siteOf`
+   * can tell whether it is a site.
    */
-  scanSite(bytes: Uint8Array, start: number, end: number): boolean {
+  scanSite(bytes: Uint8Array, start: number, end: number, isKnown: IsTopLevel | null = null): boolean {
     let from = start + schemeSize(bytes, start);
-    if (from === start) return false;
-    if (isWww(bytes, from)) from += 4;
+    const hasScheme = from > start;
+    if (!hasScheme && isKnown === null) return false;
+    const isNamedWww = isWww(bytes, from);
+    if (isNamedWww) from += 4;
     const out = this.fields;
     const stop = scanDomain(bytes, from, end, out, subjectHead.length, subjectHead.length + maxHostSize);
     if (stop < 0) return false;
@@ -138,6 +146,13 @@ export class LineScanner {
     }
     if (rest < end && bytes[rest] !== slash) return false;
     const size = subjectHead.length + stop - from;
+    if (!hasScheme) {
+      const first = out.indexOf(dot, subjectHead.length);
+      const last = out.lastIndexOf(dot, size - 1);
+      // `co.uk` is a suffix, and `li.wang` a name.
+      const isHost = first !== last || (size - last > 3 && (isNamedWww || rest > stop + 1 || rest < end));
+      if (!isHost || isKnown?.(out, last + 1, size) !== true) return false;
+    }
     if (hasLongLabel(out, subjectHead.length, size) || isSensitiveHost(out, subjectHead.length, size)) return false;
     this.#endSite(size);
     return true;

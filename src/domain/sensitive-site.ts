@@ -17,8 +17,15 @@ export const sensitiveDomains: readonly string[] = [
 
 /** True for a domain of the list and for what lies below one. */
 export function isSensitiveSite(domain: string): boolean {
-  return sensitiveDomains.some((one) => domain === one || domain.endsWith(`.${one}`));
+  for (let start = 0; ; ) {
+    if (listed.has(domain.slice(start))) return true;
+    const dotAt = domain.indexOf(".", start);
+    if (dotAt === -1) return false;
+    start = dotAt + 1;
+  }
 }
+
+const listed: ReadonlySet<string> = new Set(sensitiveDomains);
 
 /** Names of listed sites that are words of every day: in a sentence they mean something else. */
 const everydayNames: ReadonlySet<string> = new Set("bumble flo gab hinge inspire match pof pray tinder".split(" "));

@@ -11,11 +11,18 @@ import { keys } from "./corpus-desk.ts";
 
 export const noWishes: Wishes = { column: null, fields: [], leakNames: null };
 
+type Options = {
+  readonly fileName?: string | null;
+  readonly wishes?: Wishes;
+  /** Whether the operator named the format; else the format must recognise the text. */
+  readonly isNamed?: boolean;
+};
+
 /** The records of a text in their order, as a format reads them from pieces of these bytes, and what was not taken. */
 export async function readFormat(
   format: FormatName,
   pieces: readonly Buffer[],
-  { fileName = null, wishes = noWishes }: { fileName?: string | null; wishes?: Wishes } = {},
+  { fileName = null, wishes = noWishes, isNamed = true }: Options = {},
 ): Promise<{ records: ReadRecord[]; furtherAddresses: number }> {
   const records: ReadRecord[] = [];
   let furtherAddresses = 0;
@@ -47,7 +54,9 @@ export async function readFormat(
   const reader = formats[format];
   const whole = Buffer.concat(pieces);
   const head = whole.subarray(0, 64 << 10);
-  const plan = reader.plan(sampleOf(fileName, head, head.length === whole.length), wishes);
+  const sample = sampleOf(fileName, head, head.length === whole.length);
+  const plan = isNamed ? reader.plan(sample, wishes) : reader.recognises(sample, wishes);
+  if (plan === null) throw new Error(`${format} does not recognise the text`);
   const cut = plan.isOrdered === true ? null : reader.cut;
   let open: RecordReader | null = null;
   const lane: Pick<Lane, "addBlock"> = {

@@ -7,15 +7,20 @@ const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 const blank = 0x20;
 const doubleQuote = 0x22;
+const ampersand = 0x26;
 const closeParenthesis = 0x29;
 const comma = 0x2c;
+const hyphen = 0x2d;
 const slash = 0x2f;
+const semicolon = 0x3b;
 const equals = 0x3d;
 const greaterThan = 0x3e;
 const at = 0x40;
+const pipe = 0x7c;
 
 /** How far back a URL is looked for, as `AddressFinder` does. */
 const maxUrlSize = 256;
+const maxEntitySize = 12;
 
 /** Reads every address of a text. What looks like one and is none is a record that is skipped. */
 export function addressReader(sink: RecordSink): RecordReader {
@@ -39,8 +44,18 @@ export const cutBesideAddress: Cut = (bytes, start, end) => {
 function isSafeCut(bytes: Uint8Array, cut: number, floor: number): boolean {
   const before = bytes[cut - 1] ?? 0;
   const isUrlEnd = isBlank(before) || before === doubleQuote || before === greaterThan;
-  if (!isUrlEnd && before !== comma && before !== closeParenthesis) return false;
+  const isSeparator =
+    before === comma ||
+    before === closeParenthesis ||
+    (before === semicolon && !isEntityEnd(bytes, cut, floor)) ||
+    (before === pipe && bytes[cut] !== hyphen);
+  if (!isUrlEnd && !isSeparator) return false;
   return (isUrlEnd || !isInPath(bytes, cut, floor)) && !isOpenMessageId(bytes, cut, floor);
+}
+
+/** `&#64;` and the like are half of an address. */
+function isEntityEnd(bytes: Uint8Array, end: number, floor: number): boolean {
+  return bytes.subarray(Math.max(floor, end - maxEntitySize), end).includes(ampersand);
 }
 
 /** Whether what stands before may be a URL that goes on. */

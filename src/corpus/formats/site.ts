@@ -16,14 +16,36 @@ export type SiteRules = {
  * none. Without a scheme the host must stand under a public suffix.
  */
 export function siteOf(text: string, rules: SiteRules): string | null {
-  const named = nameIn(text, rules);
-  return named === null || isSensitiveSite(named) || looksLikeSecret(named) ? null : named;
+  return readUrl(text, rules).site;
 }
 
-/** Whether a text is a URL, or may be taken for one by the rules of sites, whatever its site. */
-export function isUrl(text: string, rules: SiteRules): boolean {
-  if (anyScheme.test(text) || addressWithPort.test(text) || nameIn(text, rules) !== null) return true;
-  return rules.isBareHostAllowed && isClosedHost(text);
+/** The site, and whether a text is a URL, or may be taken for one by the rules of sites, though it names no site. */
+export type UrlRead = { readonly site: string | null; readonly isUrl: boolean };
+
+/** Files name the same sites over and over. When it is full it is emptied. */
+const maxKnown = 32_768;
+const maxKnownLength = 200;
+const knownSchemed = new Map<string, UrlRead>();
+const knownBare = new Map<string, UrlRead>();
+
+export function readUrl(text: string, rules: SiteRules): UrlRead {
+  // Only what stands before the path counts, unless there may be a user.
+  const pathAt = text.indexOf("/", text.lastIndexOf("://") + 3);
+  const start = pathAt === -1 || /[@\\]/.test(text) ? text : text.slice(0, pathAt + 1);
+  const known = rules.isBareHostAllowed ? knownBare : knownSchemed;
+  const before = known.get(start);
+  if (before !== undefined) return before;
+  const found = readUnknown(start, rules);
+  if (known.size >= maxKnown) known.clear();
+  if (start.length <= maxKnownLength) known.set(start, found);
+  return found;
+}
+
+function readUnknown(text: string, rules: SiteRules): UrlRead {
+  const name = nameIn(text, rules);
+  if (name !== null) return { isUrl: true, site: isSensitiveSite(name) || looksLikeSecret(name) ? null : name };
+  const isUrl = anyScheme.test(text) || addressWithPort.test(text) || (rules.isBareHostAllowed && isClosedHost(text));
+  return { isUrl, site: null };
 }
 
 /** A bare host of a closed network: no site, but nothing else either. */
@@ -55,13 +77,14 @@ function nameIn(text: string, { isBareHostAllowed }: SiteRules): string | null {
   }
   if (hostAt > 0) return null;
   const isWww = host !== written;
-  const hasPathOrPort = (port !== undefined && port !== "") || rest.charAt(authority.length) === "/";
+  const hasPath = rest.charAt(authority.length) === "/";
+  const hasPathOrPort = hasPath || (port !== undefined && port !== "");
   if (!hasPathOrPort && !isBareHostAllowed) return null;
   const domain = domainOf(host);
   if (domain === null) return null;
   const labels = domain.split(".");
   const topLevel = labels.at(-1) ?? "";
-  if (fileEndings.has(topLevel)) return null;
+  if (!isWww && isFile(labels, topLevel, hasPath)) return null;
   if (!isUnderPublicSuffix(domain)) {
     return isBareHostAllowed && reservedTopLevels.has(topLevel) && (hasPathOrPort || isWww) ? domain : null;
   }
@@ -99,10 +122,19 @@ function withoutScheme(url: string): { readonly scheme: string | null; readonly 
   return { scheme, rest };
 }
 
-/** Endings of files that are also top-level domains: `leak.zip:jane.doe@example.com:x` is what grep prints. */
-const fileEndings: ReadonlySet<string> = new Set(
-  "zip mov sh py md pl rs ps cc app cab bz so pm tf ai in do as mk ml ac la ms st vi pub ink fm am pn".split(" "),
-);
+/**
+ * Endings of files that are also top-level domains: `leak.zip:jane.doe@example.com:x` is what grep prints, and
+ * `query.pl:12:` with a number of the line that looks like a port.
+ */
+const archiveEndings: ReadonlySet<string> = new Set("zip cab".split(" "));
+const fileEndings: ReadonlySet<string> = new Set("zip cab mov sh py md app java map".split(" "));
+/** Of names with one dot; more of them are hosts of countries. */
+const shortFileEndings: ReadonlySet<string> = new Set("pl rs ps cc bz so pm tf ai in mk ml pub data mp st".split(" "));
+
+function isFile(labels: readonly string[], ending: string, hasPath: boolean): boolean {
+  if (hasPath) return archiveEndings.has(ending);
+  return fileEndings.has(ending) || (labels.length === 2 && shortFileEndings.has(ending));
+}
 
 /** Domains of tests and of closed networks: RFC 2606 and 6762, and what ICANN keeps out of the root. */
 const reservedTopLevels: ReadonlySet<string> = new Set(
@@ -119,10 +151,32 @@ const plainTopLevels: ReadonlySet<string> = new Set(
   ),
 );
 
-/** Loaded with the first host that has no scheme: the list of suffixes takes milliseconds and megabytes. */
+const parseOptions = { extractHostname: false, validateHostname: false, detectIp: false };
+let suffixes: typeof import("tldts") | undefined;
+
+const knownTopLevels = new Map<number, boolean>();
+
+/** See `IsTopLevel`; false where the label is too long to be remembered as a number. */
+export function isPublicTopLevel(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start > maxPackedSize) return false;
+  let packed = 0;
+  for (let at = start; at < end; at++) packed = (packed << 5) | ((bytes[at] ?? 0) & 31);
+  const known = knownTopLevels.get(packed);
+  if (known !== undefined) return known;
+  const label = Buffer.from(bytes.subarray(start, end)).toString("latin1");
+  const mayBeFile = fileEndings.has(label) || shortFileEndings.has(label);
+  const isPublic = !mayBeFile && isUnderPublicSuffix(`example.${label}`);
+  knownTopLevels.set(packed, isPublic);
+  return isPublic;
+}
+
+/** Letters of five bits. */
+const maxPackedSize = 6;
+
 function isUnderPublicSuffix(domain: string): boolean {
-  const { parse } = require("tldts") as typeof import("tldts");
-  const { isIcann, domain: registered } = parse(domain, { extractHostname: false });
+  // Loaded with the first host that has no scheme: the list of suffixes takes milliseconds and megabytes.
+  suffixes ??= require("tldts") as typeof import("tldts");
+  const { isIcann, domain: registered } = suffixes.parse(domain, parseOptions);
   return isIcann === true && registered !== null;
 }
 
