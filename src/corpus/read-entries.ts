@@ -6,12 +6,13 @@ import { EntryTable } from "./entry-table.ts";
 import { CorpusError } from "./error.ts";
 import { type FormatName, formatNames, type Plan, type Wishes } from "./formats/format.ts";
 import { formats } from "./formats/registry.ts";
-import { sampleOf } from "./formats/sample.ts";
+import { type Sample, sampleOf } from "./formats/sample.ts";
 import type { ImportContext, ImportOptions, ImportProgress } from "./import.ts";
 import { defaultsOf, importDefaults } from "./import-defaults.ts";
 import { describeLeftOut, LeftOutList } from "./input/left-out.ts";
 import type { Input, InputEntry } from "./input/open-input.ts";
 import type { Lane } from "./lane.ts";
+import { reasonToLeaveOut } from "./log-folder.ts";
 import type { ImportInfo } from "./record.ts";
 import { addTallies, emptyTally, type LaneRuns, type Tally } from "./record-lane.ts";
 
@@ -93,12 +94,40 @@ export async function readEntries({ options, context, input, id }: Job): Promise
   }
 }
 
-/** How an entry is read, or why it is not. Throws `CorpusError` when a text that is alone cannot be read. */
-function planOf(entry: InputEntry, { format, wishes = noWishes }: ImportOptions): Plan | { readonly reason: string } {
+type PlanOrReason = Plan | { readonly reason: string };
+
+/** How an entry is read, or why it is not. Throws `CorpusError` when it cannot be read by the format that was given. */
+function planOf(entry: InputEntry, options: ImportOptions): PlanOrReason {
   const sample = sampleOf(entry.innerName, entry.head, entry.isWhole);
+  const plan = planFor(entry, sample, options);
+  if (entry.name === null || ("reason" in plan && plan.reason === noAddresses)) return plan;
+  if ("format" in plan && lineFormats.has(plan.format) && isWithoutAddresses(entry)) return { reason: noAddresses };
+  const reason = reasonToLeaveOut(entry.name, sample, formatOf(plan, sample, options));
+  return reason === null ? plan : { reason };
+}
+
+/** The format that the content of an entry speaks for, whatever the operator calls it. */
+function formatOf(plan: PlanOrReason, sample: Sample, { format, wishes = noWishes }: ImportOptions): FormatName | null {
+  if (format === undefined) return "format" in plan ? plan.format : null;
+  try {
+    return detectPlan(sample, wishes)?.format ?? null;
+  } catch (error) {
+    if (error instanceof CorpusError) return null;
+    throw error;
+  }
+}
+
+function isWithoutAddresses({ isWhole, head }: InputEntry): boolean {
+  return isWhole && !head.includes("@");
+}
+
+/** Addresses stand in them as they are. */
+const lineFormats: ReadonlySet<FormatName> = new Set(["combo", "ulp", "stealer", "list"]);
+
+function planFor(entry: InputEntry, sample: Sample, { format, wishes = noWishes }: ImportOptions): PlanOrReason {
   try {
     const plan = format === undefined ? detectPlan(sample, wishes) : formats[format].plan(sample, wishes);
-    return plan ?? { reason: entry.isWhole && !entry.head.includes("@") ? noAddresses : "of no known format" };
+    return plan ?? { reason: isWithoutAddresses(entry) ? noAddresses : "of no known format" };
   } catch (error) {
     if (!(error instanceof CorpusError) || entry.name === null) throw error;
     return { reason: format === undefined ? error.message : `not ${format}: ${error.message}` };

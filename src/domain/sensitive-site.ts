@@ -25,8 +25,6 @@ export function isSensitiveSite(domain: string): boolean {
   }
 }
 
-const listed: ReadonlySet<string> = new Set(sensitiveDomains);
-
 /** Names of listed sites that are words of every day: in a sentence they mean something else. */
 const everydayNames: ReadonlySet<string> = new Set("bumble flo gab hinge inspire match pof pray tinder".split(" "));
 
@@ -67,6 +65,8 @@ export function namesSensitiveSite(text: string): boolean {
 function domainsIn(text: string): string[] {
   return text.match(/[a-z0-9-]+(?:\.[a-z0-9-]+)+/g) ?? [];
 }
+
+const listed: ReadonlySet<string> = new Set(sensitiveDomains);
 
 /** FNV-1a, 32 bits. */
 const fnvOffset = 0x811c9dc5;

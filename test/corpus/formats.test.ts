@@ -107,54 +107,6 @@ describe("ulp: the login and the site left of it", () => {
   });
 });
 
-test("stealer: blocks in any spelling and order give one record each", async () => {
-  const text = `
-  ___ Logs by nobody ___
-*****************
-Free Logs: nowhere.example
-
-URL: https://portal.example/login
-Username: ${jane}
-Password: one
-Application: Google_[Chrome]_Default
-===============
-SOFT:\tEdge
-Host:\thttps://www.shop.example:443/a
-USER LOGIN:\t${john}
-USER PASSWORD:\ttwo
-more of the secret: ${jane}
-
-UR1: mail.example
-PASS: three
-Login: JANE.DOE@example.com
----
-U53RN4M3: nobody
-P455W0RD: four
-URL:
-USER: jane@@example.com
-PASS:
-URL: https://portal.example/a
-Username: ${jane}
-Password: five
-URL: https://portal.example/b
-Username: ${john}
-`;
-  expect(await read("stealer", text.replaceAll("\n", "\r\n"))).toEqual([
-    `${jane} portal.example`,
-    `${john} shop.example`,
-    `${jane} mail.example`,
-    "no_email",
-    "invalid_email",
-    `${jane} portal.example`,
-    `${john} portal.example`,
-  ]);
-});
-
-test("stealer: where the site comes last, and a block lacks it, no login gets the site of another", async () => {
-  const text = `Username: ${jane}\nPassword: a\nURL: https://a.example/\nUsername: ${john}\nPassword: b\n`;
-  expect(await read("stealer", `${text}${text}`)).toEqual([`${jane} a.example`, john, `${jane} a.example`, john]);
-});
-
 test("list: one address per line", async () => {
   const text = `${jane}\n<${john}>\n"${jane}",\nmailto:${john};\nJane Doe\njane@\n${jane}:x\n`;
   expect(await read("list", text)).toEqual([jane, john, jane, john, "no_email", "invalid_email", "invalid_email"]);
@@ -334,17 +286,6 @@ describe("findings of the leak formats", () => {
         subjects: ["portal.example"],
       },
       corpus: { confidence: 0.7, origin: "ulp" },
-    },
-    {
-      format: "stealer" as const,
-      text: `Username: ${jane}\nPassword: pw\n`,
-      finding: {
-        category: "infostealer",
-        severity: "high",
-        title: "Credentials in shop",
-        subjects: ["any-infostealer"],
-      },
-      corpus: { confidence: 0.7, origin: "stealer" },
     },
     {
       format: "list" as const,

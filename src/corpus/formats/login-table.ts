@@ -1,7 +1,7 @@
 import { isAbsent } from "../record.ts";
 import { kindOfName } from "./column-names.ts";
 import type { CsvTable } from "./csv-table.ts";
-import { isUrl } from "./site.ts";
+import { readUrl } from "./site.ts";
 
 /** Where a table of logins, as browsers, password managers and stealers write it, has the site and the secret. */
 export type LoginTable = {
@@ -24,7 +24,7 @@ export function loginTableOf({ header, isHeaderKnown, rows }: CsvTable, login: n
   if (site === -1 || secret === -1 || login === site || login === secret) return null;
   if (own === -1 && (kinds.includes("person") || kinds.includes("hash"))) return null;
   const urls = cellsOf(rows, site);
-  const urlCount = urls.filter((cell) => isUrl(cell, { isBareHostAllowed: true })).length;
+  const urlCount = urls.filter((cell) => readUrl(cell, { isBareHostAllowed: true }).isUrl).length;
   const hashes = cellsOf(rows, secret).filter((cell) => hash.test(cell));
   if (urlCount < urls.length / 2 || (hashes.length > 0 && hashes.length >= rows.length / 2)) return null;
   return { site, secret, isBareHostAllowed: urlCount > urls.length / 2 };

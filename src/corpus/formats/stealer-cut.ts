@@ -1,6 +1,7 @@
 import { isLineEnd, lineEnd } from "../line-scanner.ts";
 import type { BlockRules } from "./stealer-blocks.ts";
 import { LabelReader } from "./stealer-labels.ts";
+import type { LabelKind } from "./stealer-words.ts";
 import { isBlankRange, isRow, nextLine } from "./text-lines.ts";
 
 const carriageReturn = 0x0d;
@@ -24,8 +25,10 @@ export function cutBetweenBlocks(bytes: Buffer, start: number, end: number, rule
 
 /** The last boundary between blocks in a range that begins with a line; the beginning when there is none. */
 function lastBoundary(bytes: Buffer, from: number, end: number, rules: BlockRules): number {
+  const [starter] = rules.order;
   let cut = from;
   let blankCount = 0;
+  let last: LabelKind | null = null;
   for (let start = from; start < end; ) {
     const stop = Math.min(lineEnd(bytes, start), end);
     const next = nextLine(bytes, stop);
@@ -34,9 +37,10 @@ function lastBoundary(bytes: Buffer, from: number, end: number, rules: BlockRule
     const label = labels.read(bytes, start);
     if (label !== null) {
       blankCount = 0;
-      // What stands behind `end` is of another text.
-      const isWhole = labels.valueStart <= end;
-      if (isWhole && !rules.hasSeparators && label.kind === rules.starter) cut = start;
+      // What stands behind `end` is of another text. Of two labels of a kind the second may belong to the same block.
+      const isStart = labels.valueStart <= end && label.kind === starter && last !== null && last !== starter;
+      if (isStart && !rules.hasSeparators) cut = start;
+      if (rules.order.some((kind) => kind === label.kind)) last = label.kind;
     } else if (isBlankRange(bytes, start, stop)) {
       blankCount++;
       if (rules.endingBlanks > 0 && blankCount >= rules.endingBlanks && !isLast) cut = next;

@@ -73,14 +73,50 @@ function slotOf(hash: number): number {
 const programLine = /^\["[^"]{1,100}"\s*=\s*"[^"]{0,100}"\]\s*$/;
 const program: Label = { kind: "software", word: "" };
 
+/** Labels that have been read, by the first bytes of their lines, so that most lines need no more than a comparison. */
+type Head = { readonly bytes: Uint8Array; readonly label: Label; next: Head | null };
+const maxHeads = 64;
+const maxHeadSize = 32;
+/** Behind a colon these may belong to it, or to what fills up before the value. */
+const openEnds = tableOf("\0\t *_`:=>");
+
 /** Reads the labels of lines: `Password:`, `- [Login] =`, `"Сайт":`, `3) Mot de passe :`. */
 export class LabelReader {
   readonly #known = new Map<string, Label | null>();
+  readonly #heads: Head[] = [];
+  /** The label that was read last. Labels mostly come in the same order. */
+  #last: Head | null = null;
   /** Where the value behind the label that was read begins. */
   valueStart = 0;
 
   /** The label at the beginning of a line, or null. The line is followed by a line end. */
   read(bytes: Buffer, lineStart: number): Label | null {
+    const expected = this.#last?.next ?? null;
+    if (expected !== null && isHead(bytes, lineStart, expected.bytes)) {
+      this.#last = expected;
+      this.valueStart = lineStart + expected.bytes.length;
+      return expected.label;
+    }
+    const label = this.#readLine(bytes, lineStart);
+    if (label !== null) this.#learn(bytes, lineStart, label);
+    return label;
+  }
+
+  /** Expects this label behind the last one from now on. */
+  #learn(bytes: Buffer, lineStart: number, label: Label): void {
+    const size = this.valueStart - lineStart;
+    if (size > maxHeadSize || !isEnded(bytes, this.valueStart)) return;
+    let head = this.#heads.find((known) => known.bytes.length === size && isHead(bytes, lineStart, known.bytes));
+    if (head === undefined) {
+      if (this.#heads.length >= maxHeads) return;
+      head = { bytes: Uint8Array.from(bytes.subarray(lineStart, this.valueStart)), label, next: null };
+      this.#heads.push(head);
+    }
+    if (this.#last !== null) this.#last.next = head;
+    this.#last = head;
+  }
+
+  #readLine(bytes: Buffer, lineStart: number): Label | null {
     if (bytes[lineStart] === openBracket && bytes[lineStart + 1] === doubleQuote) {
       const program = this.#readProgram(bytes, lineStart);
       if (program !== null) return program;
@@ -122,13 +158,14 @@ export class LabelReader {
   /** A label with letters that are not ASCII. */
   #readOther(bytes: Buffer, start: number, hasSigns: boolean, isLine: boolean): Label | null {
     let at = start;
-    while (wordEnds[bytes[at] ?? lineFeed] === 0 && !isWideColon(bytes, at))
+    while (wordEnds[bytes[at] ?? lineFeed] === 0 && !isWideColon(bytes, at) && !isWideBracket(bytes, at)) {
       if (++at - start > maxWordSize) return null;
+    }
     if (isLineEnd(bytes[at] ?? lineFeed)) return null;
     const key = bytes.toString("latin1", start, at);
     let label = this.#known.get(key);
     if (label === undefined) {
-      label = labelsByWord.get(foldWord(bytes.toString("utf8", start, at).replace(/[\s"'`*_»」』】]+$/u, ""))) ?? null;
+      label = labelsByWord.get(foldWord(bytes.toString("utf8", start, at).replace(/[\s"'`*_»]+$/u, ""))) ?? null;
       if (this.#known.size >= maxKnownWords) this.#known.clear();
       this.#known.set(key, label);
     }
@@ -142,8 +179,10 @@ export class LabelReader {
     for (; at - wordEnd < maxClosers; at++) {
       const byte = bytes[at] ?? lineFeed;
       if (closers[byte] === 1) isClosed ||= hasSigns && (byte === closeBracket || byte === greaterThan);
-      else if (byte >= 0x80 && spaceSize(bytes, at) > 0) at += spaceSize(bytes, at) - 1;
-      else break;
+      else if (byte >= 0x80 && spaceSize(bytes, at) > 0) {
+        isClosed ||= hasSigns && isWideBracket(bytes, at);
+        at += spaceSize(bytes, at) - 1;
+      } else break;
     }
     const isTabbed = isLine && bytes[at] === tab;
     while (isTabbed && (bytes[at] === tab || bytes[at] === blank)) at++;
@@ -175,6 +214,17 @@ export class LabelReader {
     this.valueStart = end;
     return program;
   }
+}
+
+/** Whether a line begins with the bytes of a label, and the value begins behind them. */
+function isHead(bytes: Buffer, start: number, head: Uint8Array): boolean {
+  for (let index = 0; index < head.length; index++) if (bytes[start + index] !== head[index]) return false;
+  return isEnded(bytes, start + head.length);
+}
+
+function isEnded(bytes: Buffer, valueStart: number): boolean {
+  const byte = bytes[valueStart] ?? lineFeed;
+  return byte < 0x80 && openEnds[byte] === 0;
 }
 
 /** Where the word of a label may begin, behind blanks, bullets, brackets, quotes and a number; -1 when nowhere. */
@@ -215,10 +265,10 @@ function find(bytes: Buffer, start: number, hash: number, size: number): Label |
 
 function isWord(bytes: Buffer, start: number, letters: Uint8Array): boolean {
   let at = start;
-  for (const letter of letters) {
+  for (let index = 0; index < letters.length; index++) {
     let byte = folded[bytes[at++] ?? 0] ?? 0;
     if (byte === 0) byte = folded[bytes[at++] ?? 0] ?? 0;
-    if (byte !== letter) return false;
+    if (byte !== letters[index]) return false;
   }
   return true;
 }
@@ -231,6 +281,12 @@ function isDash(bytes: Buffer, at: number): boolean {
 function isWideColon(bytes: Buffer, at: number): boolean {
   // U+FF1A and U+FF1D
   return bytes[at] === 0xef && bytes[at + 1] === 0xbc && (bytes[at + 2] === 0x9a || bytes[at + 2] === 0x9d);
+}
+
+/** The brackets of Chinese: U+3008 to U+301B. */
+function isWideBracket(bytes: Buffer, at: number): boolean {
+  const third = bytes[at + 2] ?? 0;
+  return bytes[at] === 0xe3 && bytes[at + 1] === 0x80 && third >= 0x88 && third <= 0x9b;
 }
 
 function isSpaceOrColon(bytes: Buffer, at: number): boolean {

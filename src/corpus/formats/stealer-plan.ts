@@ -1,7 +1,7 @@
 import type { Plan } from "./format.ts";
 import { plainLines } from "./html-lines.ts";
 import type { Sample } from "./sample.ts";
-import { BlockReader, type BlockRules, type LoginEntry, type StarterKind } from "./stealer-blocks.ts";
+import { BlockReader, type BlockRules, type CoreKind, type LoginEntry, type OrderedKind } from "./stealer-blocks.ts";
 import { fieldsOf } from "./stealer-fields.ts";
 import { LabelReader } from "./stealer-labels.ts";
 import type { RecordRules } from "./stealer-records.ts";
@@ -23,6 +23,8 @@ export function stealerPlanOf(sample: Sample): StealerPlan | null {
   if (isFieldsForm(lines)) return fieldsPlan;
   const rules = rulesOf(lines);
   const counts = countBlocks(text.bytes, lines, rules);
+  // Logins of settings stand beside hosts, not beside pages.
+  if (settingsMarks.test(sample.text) && counts.urls * 2 < counts.whole) return null;
   return speaksForBlocks(lines, counts) ? planOf(text.form, rules, isLog(counts)) : null;
 }
 
@@ -42,7 +44,7 @@ const fieldsPlan: StealerPlan = {
   columns: [],
   form: "fields",
   endingBlanks: 1,
-  starter: "site",
+  order: ["site", "login", "secret"],
   hasSeparators: true,
   isLog: true,
 };
@@ -53,6 +55,10 @@ const settingsEndings: ReadonlySet<string> = new Set(
     " ",
   ),
 );
+
+/** `[section]` before `key=value`, a key without a value above indented ones, `dn:` of LDIF. */
+const settingsMarks =
+  /^(?:\[[\w .:-]{1,40}\][ \t]*[\r\n]+[ \t]*[\w.-]{1,40}[ \t]*=|([ \t]{0,20})[\w-]{1,40}:[ \t]*\r?\n\1[ \t]{1,20}(?:- )?[\w-]{1,40}:|dn:)/m;
 
 type SampleText = { readonly bytes: Buffer; readonly form: "blocks" | "html" };
 
@@ -114,8 +120,6 @@ function isFieldsForm(lines: readonly SampleLine[]): boolean {
   return count > 0 && count >= filled.length / 2;
 }
 
-type CoreKind = "site" | "login" | "secret";
-
 function isCore(kind: LabelKind): kind is CoreKind {
   return kind === "site" || kind === "login" || kind === "secret";
 }
@@ -143,19 +147,21 @@ const maxEndingBlanks = 4;
 
 function rulesOf(lines: readonly SampleLine[]): BlockRules {
   const candidates = Array.from({ length: maxEndingBlanks }, (_, index) => index + 1);
-  // Blank lines may stand within blocks too: then most of what is between them is a single label.
+  // Blank lines may stand within blocks too: then nearly all of what is between them is a single label.
   const endingBlanks = candidates.find((count) => hasWholeBlocks(segmentsOf(lines, count))) ?? 0;
   const segments = segmentsOf(lines, endingBlanks);
   const logins = countsOf(segments.flat().filter(({ kind }) => kind === "login"));
   const loginCount = Math.max(0, ...logins.values());
   const withLogin = segments.filter((segment) => segment.some(({ kind }) => kind === "login")).length;
   const hasSeparators = segments.length === 0 || withLogin * 2 >= loginCount;
-  return { endingBlanks, starter: starterOf(segments, loginCount), hasSeparators };
+  return { endingBlanks, order: orderOf(segments, loginCount, hasSeparators), hasSeparators };
 }
+
+const minWholeShare = 0.1;
 
 function hasWholeBlocks(segments: readonly Segment[]): boolean {
   const whole = segments.filter((segment) => new Set(segment.map(({ kind }) => kind).filter(isCore)).size > 1).length;
-  return whole > 0 && whole * 2 >= segments.length;
+  return whole > 0 && whole >= segments.length * minWholeShare;
 }
 
 function countsOf(labels: readonly Label[]): Map<string, number> {
@@ -164,29 +170,47 @@ function countsOf(labels: readonly Label[]): Map<string, number> {
   return counts;
 }
 
-/** The label that blocks begin with: a program where most blocks name one, else the first of the others. */
-function starterOf(segments: readonly Segment[], loginCount: number): StarterKind {
-  const firsts = new Map<StarterKind, number>();
+const usualOrder: readonly CoreKind[] = ["site", "login", "secret"];
+
+/**
+ * The order of most blocks; without separators that of the first labels. A program is part of it where most blocks begin
+ * with one.
+ */
+function orderOf(segments: readonly Segment[], loginCount: number, hasSeparators: boolean): readonly OrderedKind[] {
+  const orders = segments.map((segment) => [...new Set(segment.map(({ kind }) => kind).filter(isCore))]);
+  const whole = hasSeparators ? orders.filter((order) => order.length === usualOrder.length) : orders.slice(0, 1);
+  const order = mostCommon(whole) ?? usualOrder;
   const softwareCount = segments.flat().filter(({ kind }) => kind === "software").length;
-  for (const segment of segments) {
-    const first = segment.find(({ kind }) => isCore(kind) || (kind === "software" && softwareCount * 2 >= loginCount));
-    const kind = first?.kind as StarterKind | undefined;
-    if (kind !== undefined) firsts.set(kind, (firsts.get(kind) ?? 0) + 1);
-  }
-  const [most] = [...firsts].sort(([, a], [, b]) => b - a);
-  return most?.[0] ?? "site";
+  const isFirst =
+    segments.filter((segment) => segment.find(isOrdered)?.kind === "software").length * 2 >= segments.length;
+  const rest = usualOrder.filter((kind) => !order.includes(kind));
+  return [...(isFirst && softwareCount * 2 >= loginCount ? ["software" as const] : []), ...order, ...rest];
 }
 
-type BlockCounts = { blocks: number; whole: number; stolen: number };
+function isOrdered({ kind }: Label): boolean {
+  return isCore(kind) || kind === "software";
+}
+
+function mostCommon(orders: readonly (readonly CoreKind[])[]): readonly CoreKind[] | undefined {
+  const counts = new Map<string, number>();
+  for (const order of orders) counts.set(order.join(), (counts.get(order.join()) ?? 0) + 1);
+  const [most] = [...counts].sort(([, a], [, b]) => b - a);
+  return orders.find((order) => order.join() === most?.[0]);
+}
+
+/** `whole`: with a login and a secret; of these `stolen`: with a site or program; `urls`: with a URL as their site. */
+type BlockCounts = { blocks: number; whole: number; stolen: number; urls: number };
 
 function countBlocks(bytes: Buffer, lines: readonly SampleLine[], rules: BlockRules): BlockCounts {
-  const counts: BlockCounts = { blocks: 0, whole: 0, stolen: 0 };
+  const counts: BlockCounts = { blocks: 0, whole: 0, stolen: 0, urls: 0 };
   if (!lines.some((line) => line.kind === "label")) return counts;
   const add = (_bytes: Buffer, entry: LoginEntry): void => {
+    const { start, end } = entry.site;
     counts.blocks++;
     if (!entry.hasLogin || !entry.hasSecret) return;
     counts.whole++;
-    if (entry.hasSoftware || (entry.hasSite && entry.site.start < entry.site.end)) counts.stolen++;
+    if (entry.hasSoftware || start < end) counts.stolen++;
+    if (bytes.toString("latin1", start, end).includes("://")) counts.urls++;
   };
   const ignore = () => undefined;
   new BlockReader(rules, { add, noteText: ignore, noteLongLine: ignore }).read(bytes, 0, bytes.length - 1);

@@ -1,7 +1,7 @@
 import { AddressFinder, isTopLevel } from "../address-finder.ts";
 import type { RecordSink } from "./format.ts";
-import { KnownSites } from "./known-sites.ts";
 import { noSecret } from "./line-shape.ts";
+import { readUrl, type UrlRead } from "./site.ts";
 import type { EntrySink, LoginEntry, Range } from "./stealer-blocks.ts";
 
 export type RecordRules = {
@@ -32,7 +32,6 @@ export function stealerRecords({ isLog }: RecordRules, sink: RecordSink): EntryS
   const { scanner } = sink;
   // Values hold no escapes: `\nina` in `CORP\nina.doe@example.com` is a name.
   const finder = new AddressFinder(scanner, { hasEscapes: false });
-  const sites = new KnownSites({ isBareHostAllowed: true });
 
   function add(bytes: Buffer, entry: LoginEntry): void {
     const { login, otherLogin } = entry;
@@ -45,8 +44,8 @@ export function stealerRecords({ isLog }: RecordRules, sink: RecordSink): EntryS
       noteText(bytes, otherLogin.start, otherLogin.end);
       return;
     }
-    const taken = [login, otherLogin].find((range) => readLogin(bytes, range));
-    if (taken === undefined) {
+    const taken = readLogin(bytes, login) ? login : readLogin(bytes, otherLogin) ? otherLogin : null;
+    if (taken === null) {
       const furtherCount = countAddresses(bytes, login) + countAddresses(bytes, otherLogin);
       sink.noteFurtherAddresses(furtherCount);
       const hasSign = holdsSign(bytes, login) || holdsSign(bytes, otherLogin);
@@ -110,10 +109,10 @@ export function stealerRecords({ isLog }: RecordRules, sink: RecordSink): EntryS
 
   function siteIn(bytes: Buffer, { start, end }: Range, port: Range) {
     const url = bytes.toString("latin1", start, Math.min(end, start + maxUrlSize));
-    const found = sites.of(url);
+    const found = urlIn(url);
     if (found.site !== null || port.start === port.end) return found;
     const number = /^\d{1,5}/.exec(bytes.toString("latin1", port.start, Math.min(port.end, port.start + 5)))?.[0];
-    return number === undefined || !/^[\w.-]+$/.test(url) ? found : sites.of(`${url}:${number}`);
+    return number === undefined || !/^[\w.-]+$/.test(url) ? found : urlIn(`${url}:${number}`);
   }
 
   function countAddresses(bytes: Buffer, { start, end }: Range): number {
@@ -172,4 +171,9 @@ function isAppUrl(bytes: Buffer, start: number): boolean {
     if (((bytes[from + index] ?? 0) | 0x20) !== ((appScheme[index] ?? 0) | 0x20)) return false;
   }
   return true;
+}
+
+/** `bytes`: each character is a byte of the URL. */
+function urlIn(bytes: string): UrlRead {
+  return readUrl(Buffer.from(bytes, "latin1").toString("utf8"), { isBareHostAllowed: true });
 }

@@ -1,3 +1,5 @@
+import { isLineEnd } from "../line-scanner.ts";
+
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 
@@ -34,6 +36,15 @@ export function isRow(bytes: Uint8Array, start: number, end: number): boolean {
   const head = signRun(bytes, start, end, 1);
   if (head.count < minRowSize) return false;
   return head.stop === end || signRun(bytes, start, end, -1).count >= minRowSize;
+}
+
+/** The end of a line that is a row of one sign of ASCII; -1 for any other line. */
+export function plainRowEnd(bytes: Uint8Array, start: number): number {
+  const sign = bytes[start] ?? 0;
+  if (rowSigns[sign] === 0) return -1;
+  let end = start + 1;
+  while (bytes[end] === sign) end++;
+  return end - start >= minRowSize && isLineEnd(bytes[end] ?? 0x0a) ? end : -1;
 }
 
 /** The signs at one end of a range, blanks between them aside; `stop` is behind the last of them. */

@@ -113,7 +113,7 @@ describe("what is none", () => {
     { text: "user@host and test7@example. nor test11@192.168.1.1", invalid: 3 },
     { text: "left-pad@1.3.0 react@18.0.0-rc.1 icon@2x.png getty@tty1.service", invalid: 4 },
     { text: "@name and me @ home, a@, @b.com", invalid: 0 },
-    { text: "${user}@example.com {name}@example.com", invalid: 0 },
+    { text: `$\{user}@example.com {name}@example.com`, invalid: 0 },
     { text: "jane@@example.com", invalid: 0 },
     { text: "jane.doe@example.com@example.org", invalid: 2 },
     { text: "jane@example.com_old", invalid: 1 },
