@@ -23,34 +23,8 @@ export async function readFormat(
   format: FormatName,
   pieces: readonly Buffer[],
   { fileName = null, wishes = noWishes, isNamed = true }: Options = {},
-): Promise<{ records: ReadRecord[]; furtherAddresses: number }> {
-  const records: ReadRecord[] = [];
-  let furtherAddresses = 0;
-  const scanner = new LineScanner(corpusPrefix(keys, "email"));
-  const sink: RecordSink = {
-    scanner,
-    add: (record) => records.push(record),
-    addScanned(format) {
-      const fields = Buffer.from(scanner.fields).toString("utf8", 0, scanner.fieldsSize);
-      records.push({
-        address: scanner.address() as EmailAddress,
-        fields: fields === "" ? noFields : (JSON.parse(fields) as RecordFields),
-        droppedCount: 0,
-        ...(format === undefined ? {} : { format }),
-      });
-    },
-    encode: (fields) => Buffer.from(JSON.stringify(fields)),
-    addRead(fields) {
-      records.push({
-        address: scanner.address() as EmailAddress,
-        fields: fields.length === 0 ? noFields : (JSON.parse(Buffer.from(fields).toString()) as RecordFields),
-        droppedCount: 0,
-      });
-    },
-    noteFurtherAddresses: (count) => {
-      furtherAddresses += count;
-    },
-  };
+): Promise<ReadTold> {
+  const { sink, told } = recordsSink();
   const reader = formats[format];
   const whole = Buffer.concat(pieces);
   const head = whole.subarray(0, 64 << 10);
@@ -78,5 +52,33 @@ export async function readFormat(
   }
   await feeder.feed({ chunks: chunks(), entry: 0, plan, cut });
   await feeder.settle();
-  return { records, furtherAddresses };
+  return told;
+}
+
+/** What was read, in its order. */
+export type ReadTold = { records: ReadRecord[]; furtherAddresses: number };
+
+/** A sink that keeps what it is told. */
+export function recordsSink(): { readonly sink: RecordSink; readonly told: ReadTold } {
+  const told: ReadTold = { records: [], furtherAddresses: 0 };
+  const scanner = new LineScanner(corpusPrefix(keys, "email"));
+  const addEncoded = (fields: Uint8Array, format?: FormatName): void => {
+    told.records.push({
+      address: scanner.address() as EmailAddress,
+      fields: fields.length === 0 ? noFields : (JSON.parse(Buffer.from(fields).toString()) as RecordFields),
+      droppedCount: 0,
+      ...(format === undefined ? {} : { format }),
+    });
+  };
+  const sink: RecordSink = {
+    scanner,
+    add: (record) => told.records.push(record),
+    addScanned: (format) => addEncoded(scanner.fields.subarray(0, scanner.fieldsSize), format),
+    encode: (fields) => Buffer.from(JSON.stringify(fields)),
+    addRead: addEncoded,
+    noteFurtherAddresses: (count) => {
+      told.furtherAddresses += count;
+    },
+  };
+  return { sink, told };
 }

@@ -1,11 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { ReadRecord, RecordSink } from "../../../src/corpus/formats/format.ts";
+import type { ReadRecord } from "../../../src/corpus/formats/format.ts";
 import { formats } from "../../../src/corpus/formats/registry.ts";
 import { sampleOf } from "../../../src/corpus/formats/sample.ts";
-import { LineScanner } from "../../../src/corpus/line-scanner.ts";
 import { openDesk } from "../../helpers/corpus-desk.ts";
-import { noWishes, readFormat } from "../../helpers/read-format.ts";
+import { noWishes, type ReadTold, readFormat, recordsSink } from "../../helpers/read-format.ts";
 
 /** Stands in every text that must not be kept: secrets, nicknames, foreign labels, promotion. */
 const marker = "Zq7";
@@ -188,24 +187,10 @@ test("what is read is what is imported and what is skipped, and no secret is tol
 });
 
 /** The records of a text that comes in blocks of a size, as two threads read them. */
-function readInBlocks(whole: Buffer, size: number): { records: unknown[]; furtherAddresses: number } {
+function readInBlocks(whole: Buffer, size: number): ReadTold {
   const { stealer } = formats;
   const plan = stealer.plan(sampleOf(null, whole, true), noWishes);
-  const scanner = new LineScanner(new Uint8Array(32));
-  const records: unknown[] = [];
-  let furtherAddresses = 0;
-  const sink: RecordSink = {
-    scanner,
-    add: (record) => records.push(record),
-    addScanned: (format) => {
-      records.push([scanner.address(), Buffer.from(scanner.fields.subarray(0, scanner.fieldsSize)).toString(), format]);
-    },
-    encode: unused,
-    addRead: unused,
-    noteFurtherAddresses: (count) => {
-      furtherAddresses += count;
-    },
-  };
+  const { sink, told } = recordsSink();
   for (let start = 0; start < whole.length; ) {
     const isLast = start + size >= whole.length;
     const filled = Math.min(size, whole.length - start);
@@ -222,9 +207,5 @@ function readInBlocks(whole: Buffer, size: number): { records: unknown[]; furthe
     reader.end();
     start += cut;
   }
-  return { records, furtherAddresses };
-}
-
-function unused(): never {
-  throw new Error("the stealer format does not encode fields");
+  return told;
 }
