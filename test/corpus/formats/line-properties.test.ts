@@ -37,6 +37,10 @@ function readIn(format: FormatName, text: Buffer, ends: readonly number[], isNam
         ...(format === undefined ? {} : { format }),
       });
     },
+    encode: () => Buffer.alloc(0),
+    addRead: () => {
+      throw new Error("line formats add scanned records");
+    },
     noteFurtherAddresses: (count) => {
       furtherAddresses += count;
     },
