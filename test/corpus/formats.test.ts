@@ -41,77 +41,6 @@ function detectFormat(fileName: string | null, head: Buffer): FormatName | null 
   return detectPlan(sampleOf(fileName, head, true), noWishes)?.format ?? null;
 }
 
-describe("combo: the first token that is an address", () => {
-  test.each([
-    { line: `${jane}:hunter2`, result: jane },
-    { line: `${jane};hunter2`, result: jane },
-    { line: `${jane}|hunter2`, result: jane },
-    { line: `${jane}\thunter2`, result: jane },
-    { line: `${jane},hunter2`, result: jane },
-    { line: `${jane} hunter2`, result: jane },
-    { line: `${jane}:a:b;c|${john}`, result: jane },
-    { line: `${jane}:5f4dcc3b5aa765d61d8327deb882cf99:salt`, result: jane },
-    { line: `${jane}:`, result: jane },
-    { line: jane, result: jane },
-    { line: `hunter2:${jane}`, result: jane },
-    { line: `JANE.DOE@EXAMPLE.COM:x`, result: jane },
-    { line: `"${jane}":"x"`, result: jane },
-    { line: `<mailto:x>:${jane}`, result: jane },
-    { line: `mailto:${jane}:x`, result: jane },
-    { line: `jane@:${john}`, result: john },
-    { line: `user@bücher.example:x`, result: "user@xn--bcher-kva.example" },
-    { line: "jane:hunter2", result: "no_email" },
-    { line: "jane@example:hunter2", result: "invalid_email" },
-    { line: `${jane}\0:x`, result: "invalid_email" },
-    { line: `${"@ ".repeat(20_000)}${jane}`, result: "invalid_email" },
-    { line: `${jane}:${"x".repeat(70_000)}`, result: "too_long" },
-  ])("$result", async ({ line, result }) => {
-    expect(await readPieces("combo", [Buffer.from(`${line}\n`)], null)).toEqual([result]);
-  });
-
-  test("blank lines and all line ends are no records", async () => {
-    expect(await read("combo", `\n\r\n${jane}:1\r\n\r\n \t\n${john}:2\r${jane}:3`)).toEqual([jane, john, jane]);
-  });
-
-  test("bytes that are not UTF-8 spoil an address and nothing else", async () => {
-    const text = Buffer.from(`${jane}:p\xe4ss\nj\xe4ne@example.com:x\n`, "latin1");
-    expect(await read("combo", text)).toEqual([jane, "invalid_email"]);
-  });
-});
-
-describe("ulp: the login and the site left of it", () => {
-  const site = `${jane} shop.example`;
-  test.each([
-    { line: `https://shop.example/login:${jane}:secret`, result: site },
-    { line: `https://www.shop.example:8443/x?y=z:${jane}:secret`, result: site },
-    { line: `HTTP://Shop.Example:${jane}:secret`, result: site },
-    { line: `https://user@shop.example/:${jane}:secret`, result: site },
-    { line: `shop.example:${jane}:secret`, result: site },
-    { line: `shop.example/login:${jane}:se:cr;et`, result: site },
-    { line: `https://shop.example/|${jane}|secret`, result: site },
-    { line: `https://shop.example/ ${jane} secret`, result: site },
-    { line: `'https://shop.example/:${jane}:secret`, result: site },
-    { line: `https://shop.example/?mail=${john}:${jane}:secret`, result: site },
-    { line: `https://shop.example/:${john}:${jane}:secret`, result: site },
-    { line: `${jane}:secret:https://shop.example/login`, result: site },
-    { line: `android://a1/b2==@com.example.shop/:${jane}:secret`, result: `${jane} com.example.shop` },
-    { line: `https://bücher.example/:${jane}:x`, result: `${jane} xn--bcher-kva.example` },
-    { line: `https://192.168.0.1/:${jane}:secret`, result: jane },
-    { line: `http://localhost/:${jane}:secret`, result: jane },
-    { line: `${jane}:pass.word`, result: jane },
-    { line: "https://shop.example/:jane:secret", result: "no_email" },
-    { line: "join us at the channel", result: "no_email" },
-    { line: "https://shop.example/:jane@nowhere:secret", result: "invalid_email" },
-  ])("$line", async ({ line, result }) => {
-    expect(await read("ulp", line)).toEqual([result]);
-  });
-});
-
-test("list: one address per line", async () => {
-  const text = `${jane}\n<${john}>\n"${jane}",\nmailto:${john};\nJane Doe\njane@\n${jane}:x\n`;
-  expect(await read("list", text)).toEqual([jane, john, jane, john, "no_email", "invalid_email", "invalid_email"]);
-});
-
 describe("hibp-domain", () => {
   const breaches = `{"jane.doe":["ExampleShop","Other"], "john" : [ "ExampleShop" ],"none":[],"\\u006ax":["A"]}`;
 
@@ -337,18 +266,6 @@ describe("the format is detected", () => {
     { format: "dehashed", name: "a.csv", text: `id,email,hashed_password,database_name\n` },
   ])("$format in $name", ({ format, name, text }) => {
     expect(detectFormat(name, Buffer.from(text))).toBe(format);
-  });
-
-  test.each([
-    {
-      what: "of two formats",
-      text: `${jane}:x\nhttps://a.example/:${john}:y\n`,
-      says: "looks like combo and like ulp",
-    },
-    { what: "of columns without a header", text: `${jane},Jane,Doe,1970\n`, says: "cannot be told from the file" },
-    { what: "without an address", text: "nobody:x\n", says: "give --format, one of csv, jsonl, combo" },
-  ])("a file $what is refused with a question for --format", ({ text, says }) => {
-    expect(() => detectFormat(null, Buffer.from(text))).toThrow(says);
   });
 });
 
