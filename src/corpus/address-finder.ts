@@ -15,7 +15,6 @@ const slash = 0x2f;
 const colon = 0x3a;
 const semicolon = 0x3b;
 const equals = 0x3d;
-const question = 0x3f;
 const at = 0x40;
 const backslash = 0x5c;
 const underscore = 0x5f;
@@ -89,7 +88,7 @@ export class AddressFinder {
         this.start = start;
         this.end = end;
         this.isDoubled = false;
-        return isUserInfo(bytes, start, floor, lineFeed) ? "doubtful" : "address";
+        return isUserInfo(bytes, start, end, floor, limit) ? "doubtful" : "address";
       }
     }
     return this.#findOdd(bytes, sign, floor, limit);
@@ -121,7 +120,7 @@ export class AddressFinder {
       ? this.#readUnescaped(bytes, start, sign)
       : this.#scanner.isAddress(bytes, start, this.end);
     if (!isAddress) return "none";
-    return isUserInfo(bytes, start, floor, behind) ? "doubtful" : "address";
+    return isUserInfo(bytes, start, this.end, floor, limit) ? "doubtful" : "address";
   }
 
   /** `o\'brien` and `o''brien` of SQL. */
@@ -258,7 +257,7 @@ function isEscapedAmpersand(bytes: Buffer, start: number, floor: number): boolea
 }
 
 /** The user, or the password, of a URL: `https://jane.doe@example.com/`, `postgres://app:secret@db.example.com`. */
-function isUserInfo(bytes: Buffer, start: number, floor: number, behind: number): boolean {
+function isUserInfo(bytes: Buffer, start: number, end: number, floor: number, limit: number): boolean {
   const before = start > floor ? bytes[start - 1] : lineFeed;
   if (before !== slash && before !== colon) return false;
   const least = Math.max(floor, start - maxUserInfo);
@@ -272,8 +271,11 @@ function isUserInfo(bytes: Buffer, start: number, floor: number, behind: number)
   if (before === slash || !/^https?$/i.test(scheme)) return true;
   // `https://shop.example:jane.doe@example.com:secret` is a URL and a login.
   const isHost = bytes.subarray(from, start - 1).includes(dot);
-  return !isHost || behind === slash || behind === question;
+  return !isHost || /^(?::\d{1,5})?[/?]/.test(latin1(bytes, end, Math.min(limit, end + maxPortSize)));
 }
+
+/** A colon, digits, and what follows. */
+const maxPortSize = 7;
 
 function isUrlEnd(byte: number): boolean {
   return byte <= 0x20 || byte === 0x22 || byte === quote || byte === 0x3c || byte === 0x3e;
@@ -377,17 +379,17 @@ export function isTopLevel(bytes: Uint8Array, end: number): boolean {
   if (!isLetters)
     return ((bytes[start] ?? 0) | 0x20) === 0x78 && bytes[start + 2] === hyphen && bytes[start + 3] === hyphen;
   for (let from = start; from < end; from++) packed = (packed << 5) | ((bytes[from] ?? 0) & 31);
-  return !fileEndings.has(packed);
+  return !packedEndings.has(packed);
 }
 
-/** Endings of files and of units of systemd, each letter in five bits. Those that are top-level domains are none here. */
-const fileEndings: ReadonlySet<number> = new Set(
-  (
-    "png jpg jpeg gif svg webp bmp ico tif tiff psd css js jsx ts tsx mjs cjs vue scss less map html htm xhtml php asp " +
-    "aspx jsp cgi xml json yml yaml toml ini cfg conf txt log sql csv tsv xls xlsx doc docx odt ppt pptx pdf rar tar gz " +
-    "tgz xz zst exe dll bin dat bak old tmp swp lock jar war class pyc lib dylib apk ipa dmg iso img msi deb rpm wav " +
-    "ogg flac mkv avi ttf otf woff eot service socket timer mount slice scope path device"
-  )
-    .split(" ")
-    .map((ending) => Buffer.from(ending).reduce((packed, byte) => (packed << 5) | (byte & 31), 0)),
+/** Endings of files and of units of systemd that are no top-level domains. */
+export const fileEndings: readonly string[] = (
+  "png jpg jpeg gif svg webp bmp ico tif tiff psd css js jsx ts tsx mjs cjs vue scss less html htm xhtml php asp " +
+  "aspx jsp cgi xml json yml yaml toml ini cfg conf txt log sql csv tsv xls xlsx doc docx odt ppt pptx pdf rar tar gz " +
+  "tgz xz zst exe dll bin dat bak old tmp swp lock jar war class pyc lib dylib apk ipa dmg iso img msi deb rpm wav ogg " +
+  "flac mkv avi ttf otf woff eot service socket timer mount slice scope path device"
+).split(" ");
+/** Each letter in five bits, so that no text is made of the bytes; of long endings the last letters count. */
+const packedEndings: ReadonlySet<number> = new Set(
+  fileEndings.map((ending) => Buffer.from(ending).reduce((packed, byte) => (packed << 5) | (byte & 31), 0)),
 );

@@ -75,7 +75,7 @@ export class AddressReader {
         if (byte >= 0x80) {
           const next = bytes[from + 1] ?? 0;
           const letter = (next & 0xc0) === 0x80 ? (letters[((byte & 0x1f) << 6) | (next & 0x3f)] ?? 0) : 0;
-          if (letter === 0 || byte >= 0xe0 || from - start >= maxLocalSize - 1) {
+          if (letter === 0 || byte < 0xc2 || byte >= 0xe0 || from - start >= maxLocalSize - 1) {
             return this.#readInternationalLocal(bytes, start, end);
           }
           out[size++] = 0xc0 | (letter >> 6);
@@ -123,7 +123,8 @@ let madeLetters: Uint16Array | undefined;
 
 /**
  * For letters of two bytes in UTF-8 their lower case, where both are in NFC and no more than that has to be done: most
- * of Latin, Greek and Cyrillic. Letters compose with marks only, and there are no marks among them. 0 for all others.
+ * of Latin, Greek and Cyrillic. Letters compose with marks only, and there are no marks among them. 0 for all others,
+ * and for the sigma, whose lower case depends on what follows.
  */
 function lowerLetters(): Uint16Array {
   if (madeLetters !== undefined) return madeLetters;
@@ -134,7 +135,8 @@ function lowerLetters(): Uint16Array {
     const isLetter = /^\p{L}$/u.test(text) && /^\p{L}$/u.test(lower);
     const isComposed = text.normalize("NFC") === text && lower.normalize("NFC") === lower;
     const code = lower.charCodeAt(0);
-    if (isLetter && isComposed && code >= 0x80 && code < letters.length) letters[point] = code;
+    const isAlone = isLetter && isComposed && text !== "Σ";
+    if (isAlone && code >= 0x80 && code < letters.length) letters[point] = code;
   }
   madeLetters = letters;
   return letters;

@@ -150,7 +150,7 @@ export class LineScanner {
       const first = out.indexOf(dot, subjectHead.length);
       const last = out.lastIndexOf(dot, size - 1);
       // `co.uk` is a suffix, and `li.wang` a name.
-      const isHost = first !== last || (size - last > 3 && (isNamedWww || rest > stop || rest < end));
+      const isHost = first !== last || (size - last > 3 && (isNamedWww || rest > stop + 1 || rest < end));
       if (!isHost || isKnown?.(out, last + 1, size) !== true) return false;
     }
     if (hasLongLabel(out, subjectHead.length, size) || isSensitiveHost(out, subjectHead.length, size)) return false;

@@ -5,9 +5,11 @@ import { isClosedHost, readUrl } from "./site.ts";
 /**
  * What the fields of a line are:
  *
- * - `ulp`: URL with a scheme, login and secret in any order; `hostUlp`: the same with a host that may be one;
- *   `closedHost`: with a host of a closed network, which is no site; `urlInMiddle`: login, URL and what may be a secret
- * - `combo`: an address and a secret; `longCombo`: with further fields; `nick`: the same without an address
+ * - `urlFirst`, `urlLast`: a login and its secret behind or before a URL with a scheme; `hostFirst`, `hostLast`: the
+ *   same with what may be a host; `closedFirst`, `closedLast`: with a host of a closed network, which is no site
+ * - `urlMiddle`: login, URL and what may be a secret
+ * - `combo`: an address and a secret; `prefixCombo`, `suffixCombo`: with further fields before or behind
+ * - `nick`: fields without an address
  * - `bare`: addresses and nothing else
  * - `urlLogin`: URL and address; `link`: a URL alone
  * - `label`: an address behind its name, and no secret in the line
@@ -15,12 +17,16 @@ import { isClosedHost, readUrl } from "./site.ts";
  * - `other`: anything without an address
  */
 export type LineShape =
-  | "ulp"
-  | "hostUlp"
-  | "closedHost"
-  | "urlInMiddle"
+  | "urlFirst"
+  | "urlLast"
+  | "hostFirst"
+  | "hostLast"
+  | "closedFirst"
+  | "closedLast"
+  | "urlMiddle"
   | "combo"
-  | "longCombo"
+  | "prefixCombo"
+  | "suffixCombo"
   | "nick"
   | "bare"
   | "urlLogin"
@@ -88,13 +94,14 @@ const maxSchemeLength = 30;
 /** A line that begins with a URL. Which `:` is the first behind the path cannot be known. */
 function shapeBehindUrl(line: string): LineShape {
   const rest = line.replace(/^(?:[a-z][a-z0-9+.-]*:\/+)+[^\s/:;|,?#"']*(?::\d{1,5}(?![^\s/:;|,"']))?/i, "");
-  if (/#[^\s@]+@[^\s@]+@\S+$/.test(rest)) return "ulp";
+  if (/#[^\s@]+@[^\s@]+@\S+$/.test(rest)) return "urlFirst";
   const behindPath = rest.replace(/^["']?\/[^\s:;|,]*/, "").trim();
   const fields = fieldsOf(behindPath);
   const [login = "", secret = ""] = fields;
-  if (fields.length >= 2) return isTable(behindPath, fields) ? "columns" : "ulp";
+  if (fields.length >= 2) return isTable(behindPath, fields) ? "columns" : "urlFirst";
   const [, blankLogin = login, blankSecret = secret, more] = /^(\S+)\s+(\S+)(\s.*)?$/.exec(behindPath) ?? [];
-  if (fields.length < 2 && blankSecret !== "" && more === undefined) return looksMade(blankSecret) ? "ulp" : "columns";
+  if (fields.length < 2 && blankSecret !== "" && more === undefined)
+    return looksMade(blankSecret) ? "urlFirst" : "columns";
   return blankLogin.includes("@") ? "urlLogin" : "link";
 }
 
@@ -113,7 +120,6 @@ function isTable(text: string, fields: readonly string[]): boolean {
 /** A line that ends with a URL; null when the URL is not a field of its own. */
 function shapeBeforeUrl(line: string, schemeAt: number, address: AddressIn | undefined): LineShape | null {
   const before = line.slice(0, schemeAt);
-  if (!/[\s:;|,"'`=]$/.test(before)) return null;
   const isAddressed = address !== undefined && address.start < schemeAt;
   // Or a nickname.
   const loginEnd = isAddressed ? address.end : (/^[^\s:;|,]+/.exec(before)?.[0].length ?? 0);
@@ -121,10 +127,10 @@ function shapeBeforeUrl(line: string, schemeAt: number, address: AddressIn | und
   const middle = before.slice(loginEnd);
   if (withoutSeparators(middle) !== "") {
     if (!isOneSecret(middle)) return null;
-    return /:\s*["']?$/.test(before) || looksMade(withoutSeparators(middle)) ? "ulp" : "columns";
+    return /:\s*["']?$/.test(before) || looksMade(withoutSeparators(middle)) ? "urlLast" : "columns";
   }
   const [, secret = "", more] = line.slice(schemeAt).split(/[\s|]+/);
-  if (more === undefined && looksMade(secret)) return "urlInMiddle";
+  if (more === undefined && looksMade(secret)) return "urlMiddle";
   return isAddressed ? "urlLogin" : "other";
 }
 
@@ -139,19 +145,20 @@ function shapeBesideHost(line: string): LineShape | null {
   if (fields.length < 3) return null;
   const [first = "", second = ""] = fields;
   const hasPort = /^\d{1,5}(?:\/\S*)?$/.test(second);
-  const left = hostShape(hasPort ? `${first}:${second}` : first);
+  const left = hostKind(hasPort ? `${first}:${second}` : first);
   const rest = fields.slice(hasPort ? 2 : 1);
-  if (left !== null && rest.length >= 2) return isTable(line.slice(first.length), rest) ? "columns" : left;
-  const last = (fields.at(-1) ?? "").replace(/["'\s]+$/, "");
-  if (first.includes("@") === last.includes("@")) return null;
-  const right = hostShape(last);
-  return right !== null && isTable(line, fields.slice(0, -1)) ? "columns" : right;
+  if (left !== null && rest.length >= 2) return isTable(line.slice(first.length), rest) ? "columns" : `${left}First`;
+  const hasLastPort = /^\d{1,5}(?:\/\S*)?$/.test(fields.at(-1) ?? "");
+  const last = fields.slice(hasLastPort ? -2 : -1);
+  const right = hostKind(last.join(":").replace(/["'\s]+$/, ""));
+  if (right === null || fields.length - last.length < 2) return null;
+  return isTable(line, fields.slice(0, -last.length)) ? "columns" : `${right}Last`;
 }
 
-function hostShape(text: string): LineShape | null {
+function hostKind(text: string): "host" | "closed" | null {
   if (!text.includes(".") || text.includes("@")) return null;
-  if (isClosedHost(text)) return "closedHost";
-  return readUrl(text, { isBareHostAllowed: true }).isUrl ? "hostUlp" : null;
+  if (isClosedHost(text)) return "closed";
+  return readUrl(text, { isBareHostAllowed: true }).isUrl ? "host" : null;
 }
 
 /** The name of a field that holds an address, and what stands behind it. */
@@ -180,29 +187,64 @@ function shapeAround(line: string, first: AddressIn, addresses: readonly Address
   const isBehind = separatorBehind.test(right);
   const isLong = count(right.trim(), /\s+/g) > 4 && !right.includes("|");
   if (withoutSeparators(left) === "") {
-    if (isBehind) return isLong ? "text" : count(right, /[:;|]/g) > 1 ? "longCombo" : "combo";
+    if (isBehind) return isLong ? "text" : count(right, /[:;|]/g) > 1 ? "suffixCombo" : "combo";
     return /^["'`>)\]]*[\s\0]+\S+$/.test(right) ? "combo" : "text";
   }
   if (!separatorBefore.test(left) || isLong) return "text";
-  return isBehind || withoutSeparators(right) === "" ? "longCombo" : "text";
+  return isBehind || withoutSeparators(right) === "" ? "prefixCombo" : "text";
 }
 
-/** Stand around fields; what is between them is one. The codes of UTF-8 are for text that is read byte by byte. */
+/** Stand around fields; what is between them is one. */
+export const separatorSigns = "\0\t\n\r \"'`:;|,<>()[]{}=~#\\/";
+const wideSigns = "\u00a0\u200b\ufeff：；｜，";
 const separatorCodes: ReadonlySet<number> = new Set(
-  Array.from("\0\t\n\r \"'`:;|,<>()[]{}=~#\\\u00a0\u200b\ufeff：；｜，", (sign) => sign.charCodeAt(0)),
+  Array.from(`${separatorSigns}${wideSigns}`, (sign) => sign.charCodeAt(0)),
 );
+/** Without what a URL may end with. */
+const signsAroundUrl: ReadonlySet<number> = new Set([...separatorCodes].filter((code) => code !== 0x2f));
+/** The same where each character is a byte of UTF-8. */
+const wideBytes = Array.from(wideSigns, (sign) => Buffer.from(sign).toString("latin1"));
+const firstWideBytes: ReadonlySet<number> = new Set(wideBytes.map((bytes) => bytes.charCodeAt(0)));
+const lastWideBytes: ReadonlySet<number> = new Set(wideBytes.map((bytes) => bytes.charCodeAt(bytes.length - 1)));
 
+/** Text without what separates fields at its ends: the text itself, or its bytes as characters. */
 export function withoutSeparators(text: string): string {
+  return trimmed(text, separatorCodes);
+}
+
+/** The same for a URL, which may end with a slash. */
+export function withoutSignsAround(url: string): string {
+  return trimmed(url, signsAroundUrl);
+}
+
+function trimmed(text: string, separators: ReadonlySet<number>): string {
   let start = 0;
   let end = text.length;
-  while (start < end && separatorCodes.has(text.charCodeAt(start))) start++;
-  while (end > start && separatorCodes.has(text.charCodeAt(end - 1))) end--;
-  const inner = text.slice(start, end);
-  // Bytes of UTF-8 for U+FEFF, U+200B and U+00A0.
-  return /^(?:[-–—]+|\xef\xbb\xbf|\xe2\x80\x8b|\xc2\xa0?|[\s\0])*$/.test(inner.slice(0, 16)) && inner.length <= 16
-    ? ""
-    : inner;
+  for (;;) {
+    const code = text.charCodeAt(start);
+    if (start === end) return "";
+    if (separators.has(code)) start++;
+    else if (firstWideBytes.has(code)) {
+      const size = wideBytes.find((bytes) => text.startsWith(bytes, start))?.length ?? 0;
+      if (size === 0) break;
+      start = Math.min(end, start + size);
+    } else break;
+  }
+  for (; end > start; ) {
+    const code = text.charCodeAt(end - 1);
+    if (separators.has(code)) end--;
+    else if (lastWideBytes.has(code)) {
+      const size = wideBytes.find((bytes) => text.endsWith(bytes, end) && end - bytes.length >= start)?.length ?? 0;
+      if (size === 0) break;
+      end -= size;
+    } else break;
+  }
+  const field = text.slice(start, end);
+  return /^[-–—]+$/.test(field) && field.length <= maxHyphens ? "" : field;
 }
+
+/** A run of hyphens is a separator too. */
+const maxHyphens = 16;
 
 /** What stands where nothing is known (local-corpus-formats.md, 2). */
 export const noSecret = /^(?:null|\(?null\)?|n\/a|x{3,}|\[?not_saved\]?)$/i;
@@ -213,8 +255,13 @@ export function isSecret(text: string): boolean {
   return secret !== "" && !noSecret.test(secret);
 }
 
-/** Whether what stands between a login and a URL is one field, and not the balance and the plan of an account as well. */
+/**
+ * Whether what stands between a login and a URL is one field between separators: not the beginning of a secret that
+ * holds a URL, and not the balance and the plan of an account as well.
+ */
 export function isOneSecret(middle: string): boolean {
+  if (!/^["'`>)\]}]*(?:[\s\0:;|,~#=>\\]|--|[\x80-\uffff])/.test(middle)) return false;
+  if (!/[\s:;|,"'`=]$/.test(middle) || /&#?\w+;$/.test(middle)) return false;
   const named = middle.replace(/["'`\s]*(?:url|uri|host|site|link)?["'`\s:=]{0,8}$/i, "");
   const separator = /[|;,\t]$/.exec(middle.trimEnd())?.[0];
   const secret = withoutSeparators(named);
@@ -223,7 +270,7 @@ export function isOneSecret(middle: string): boolean {
 
 /** What may stand before the URL of a line: quotes, a number, a mark such as `[HIT]`, the name of the field. */
 export function isLead(text: string): boolean {
-  return text.length <= maxLead && withoutSeparators(withoutLead(`${text}x://`)).startsWith("x://");
+  return text.length <= maxLead && withoutSeparators(withoutLead(`${text}x://x`)) === "x://x";
 }
 
 const maxLead = 64;

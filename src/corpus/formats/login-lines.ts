@@ -1,7 +1,16 @@
 import { AddressFinder, isTopLevel } from "../address-finder.ts";
 import { isLineEnd, lineEnd } from "../line-scanner.ts";
 import type { FormatName, Plan, RecordReader, RecordSink } from "./format.ts";
-import { isHeader, isLead, isOneSecret, isSecret, schemeStart, withoutSeparators } from "./line-shape.ts";
+import {
+  isHeader,
+  isLead,
+  isOneSecret,
+  isSecret,
+  schemeStart,
+  separatorSigns,
+  withoutSeparators,
+  withoutSignsAround,
+} from "./line-shape.ts";
 import { isPublicTopLevel, readUrl, type UrlRead } from "./site.ts";
 
 /** How lines with a login and its secret are read, with or without a URL beside them. */
@@ -9,8 +18,9 @@ export type LoginPlan = Plan & {
   readonly format: "combo" | "ulp" | "list";
   /** Every line is of this format, because the operator said so; else each line says what it is. */
   readonly isForced: boolean;
-  /** Most lines of three fields hold URLs or hosts, so that they need no scheme to be such. */
-  readonly isBareHostAllowed: boolean;
+  /** Most lines of three fields hold URLs or hosts first, or last, so that they need no scheme there. */
+  readonly isHostFirst: boolean;
+  readonly isHostLast: boolean;
   /** The URL stands between login and secret, which lists of addresses and profiles look like. */
   readonly isUrlInMiddle: boolean;
   /** Fields are separated by `\`, so that no letter behind one is an escape. */
@@ -23,6 +33,7 @@ export function loginReader(plan: LoginPlan, sink: RecordSink, isFirst: boolean)
   return { read: (bytes, start, end) => lines.read(bytes, start, end), end: () => undefined };
 }
 
+const semicolon = 0x3b;
 const hash = 0x23;
 const slash = 0x2f;
 const colon = 0x3a;
@@ -38,12 +49,13 @@ const restEndsOfHosts = tableOf("\n\r@/.");
 const signEnds = tableOf("\n\r@");
 /** Stand between the fields of a line with a URL. */
 const delimiters = tableOf(":;|, \t");
-/** Begin what is no secret, such as `null`, `(null)`, `[NOT_SAVED]`; or the secret is further on. */
-const oddSecretStarts = tableOf("nN([xX\"'`:;|, \t\n\r\0");
+/**
+ * Begin what is no secret, such as `null`, `N/A`, `xxxx`, or a sign behind which the secret, or none, stands. The last
+ * ones begin wide signs in UTF-8.
+ */
+const oddSecretStarts = tableOf(`nNxX-${separatorSigns}\xc2\xe2\xef`);
 /** Behind an address that begins a line: a separator, or the end of the line. */
 const separators = tableOf(":;|, \t\n\r#~>=\\");
-/** A separator and less than that is no secret, or `readLine` says what it is. */
-const minSecretSize = 5;
 /** Within a URL before an address that is part of it. */
 const urlInside = tableOf("/=?&%");
 
@@ -75,6 +87,8 @@ class LoginLines {
   readonly #plan: LoginPlan;
   readonly #sink: RecordSink;
   readonly #finder: AddressFinder;
+  /** No line is looked at for more than an address. */
+  readonly #isComboForced: boolean;
   readonly #comboFormat: FormatName | undefined;
   readonly #ulpFormat: FormatName | undefined;
   /** Of an address without a secret. */
@@ -87,10 +101,12 @@ class LoginLines {
     this.#plan = plan;
     this.#sink = sink;
     this.#finder = new AddressFinder(sink.scanner, { hasEscapes: !plan.hasBackslashes });
-    this.#comboFormat = plan.format === "combo" ? undefined : "combo";
+    const isComboForced = plan.isForced && plan.format !== "ulp";
+    this.#isComboForced = isComboForced;
+    this.#comboFormat = plan.format === "combo" || isComboForced ? undefined : "combo";
     this.#ulpFormat = plan.format === "ulp" ? undefined : "ulp";
     this.#bareFormat = plan.format === "ulp" ? "any" : undefined;
-    this.#restEnds = plan.isBareHostAllowed ? restEndsOfHosts : restEnds;
+    this.#restEnds = plan.isHostLast ? restEndsOfHosts : restEnds;
     this.#isFirst = isFirst;
   }
 
@@ -99,6 +115,11 @@ class LoginLines {
       const first = bytes[start] ?? 0;
       if (blanks[first] === 1 || isLineEnd(first)) {
         start++;
+        continue;
+      }
+      const blankSize = first < 0x80 ? 0 : wideBlankSize(bytes, start);
+      if (blankSize > 0) {
+        start += blankSize;
         continue;
       }
       let end = this.#scanUrlFirst(bytes, start);
@@ -124,7 +145,7 @@ class LoginLines {
    */
   #scanUrlFirst(bytes: Buffer, start: number): number {
     const isHttp = bytes[start] === 0x68 && bytes[start + 1] === 0x74 && bytes[start + 2] === 0x74;
-    if (this.#isComboForced() || !(isHttp || this.#plan.isBareHostAllowed)) return -1;
+    if (this.#isComboForced || !(isHttp || this.#plan.isHostFirst)) return -1;
     const { scanner } = this.#sink;
     let sign = start;
     while (signEnds[bytes[sign] ?? 0] === 0) sign++;
@@ -136,19 +157,33 @@ class LoginLines {
     if (left === start || left - start > maxUrlSize) return -1;
     const tokenEnd = scanner.scanAddress(bytes, token);
     if (tokenEnd < 0 || delimiters[bytes[tokenEnd] ?? 0] === 0 || !isTopLevel(bytes, tokenEnd)) return -1;
-    if (oddSecretStarts[bytes[tokenEnd + 1] ?? 0] === 1) return -1;
+    // What follows a semicolon may be the rest of `&amp;`.
+    if (oddSecretStarts[bytes[tokenEnd + 1] ?? 0] === 1 || bytes[token - 1] === semicolon) return -1;
     let end = tokenEnd;
     while (signEnds[bytes[end] ?? 0] === 0) end++;
     if (bytes[end] === at) return -1;
-    const isKnown = this.#plan.isBareHostAllowed ? isPublicTopLevel : null;
-    if (!scanner.scanSite(bytes, start, left, isKnown) && !this.#setSiteOf(bytes, start, left)) return -1;
+    let url = start;
+    let isKnown = this.#plan.isHostFirst ? isPublicTopLevel : null;
+    if (isHttp) {
+      const host = bytes[start + 4] === 0x73 ? start + 8 : start + 7;
+      const pathAt = bytes.indexOf(slash, host);
+      if (pathAt < 0 || pathAt >= left) {
+        // `https://user:password@host`, unless what follows the scheme is surely a host.
+        if (isPortAndPath(bytes, tokenEnd)) return -1;
+        url = host;
+        isKnown = isPublicTopLevel;
+      }
+    }
+    if (!scanner.scanSite(bytes, url, left, isKnown) && (url !== start || !this.#setSiteOf(bytes, start, left))) {
+      return -1;
+    }
     this.#addScanned(this.#ulpFormat);
     return end;
   }
 
   /** False when a range does not begin with a URL. */
   #setSiteOf(bytes: Buffer, start: number, end: number): boolean {
-    const { isUrl, site } = this.#urlOf(bytes.toString("latin1", start, end));
+    const { isUrl, site } = urlOf(bytes.toString("latin1", start, end));
     this.#sink.scanner.setSite(site);
     return isUrl;
   }
@@ -163,16 +198,16 @@ class LoginLines {
     const rest = this.#restEnd(bytes, end);
     if (bytes[rest] === slash && bytes[end] === colon) return this.#scanUrlLast(bytes, end, rest - 1);
     // Without a secret it is of another format, but not in combos.
-    const isDoubtful = this.#comboFormat !== this.#bareFormat && rest - end < minSecretSize;
-    if (!isLineEnd(bytes[rest] ?? 0) || isDoubtful) return -1;
+    const isDoubtful = this.#comboFormat !== this.#bareFormat && oddSecretStarts[bytes[end + 1] ?? 0] === 1;
+    if (!isLineEnd(bytes[rest] ?? 0) || (rest > end && isDoubtful)) return -1;
     this.#sink.scanner.setSite(null);
-    this.#addScanned(this.#comboFormat);
+    this.#addScanned(rest === end ? this.#bareFormat : this.#comboFormat);
     return rest;
   }
 
   /** `address:secret:https://site`, from behind the address and with the colon of the scheme. */
   #scanUrlLast(bytes: Buffer, start: number, schemeEnd: number): number {
-    if (this.#isComboForced()) return -1;
+    if (this.#isComboForced) return -1;
     let url = schemeEnd;
     while (url > start && isLetter(bytes[url - 1] ?? 0)) url--;
     // Of several separators `readLine` finds out which belong to the secret.
@@ -192,8 +227,7 @@ class LoginLines {
     const sign = this.#restEnd(bytes, start);
     const byte = bytes[sign] ?? 0;
     if (isLineEnd(byte)) {
-      // What is no ASCII may be a blank.
-      if (this.#isFirst || (bytes[start] ?? 0) >= 0x80) return -1;
+      if (this.#isFirst) return -1;
       this.#sink.add("no_email");
       return sign;
     }
@@ -217,10 +251,6 @@ class LoginLines {
     }
   }
 
-  #isComboForced(): boolean {
-    return this.#plan.isForced && this.#plan.format !== "ulp";
-  }
-
   /** Any line that is not of the usual forms, without its end. */
   #readLine(bytes: Buffer, start: number, end: number): void {
     const tokens: Token[] = [];
@@ -237,7 +267,8 @@ class LoginLines {
         isDoubled: this.#finder.isDoubled,
       });
     }
-    if (!hasSign && this.#isNoRecord(bytes, start, end)) return;
+    if (!hasSign && this.#isFirst && isHeader(bytes.toString("latin1", start, Math.min(end, start + maxUrlSize))))
+      return;
     this.#isFirst = false;
     const takenCount =
       tokens.length === 0 ? 0 : this.#take({ bytes, start, end, text: bytes.toString("latin1", start, end), tokens });
@@ -246,16 +277,9 @@ class LoginLines {
     if (takenCount === 0) this.#sink.add(hasSign && furtherCount === 0 ? "invalid_email" : "no_email");
   }
 
-  /** A blank line, or one that names the fields. */
-  #isNoRecord(bytes: Buffer, start: number, end: number): boolean {
-    const head = bytes.toString("latin1", start, Math.min(end, start + maxUrlSize));
-    if (withoutSeparators(head) === "" && end - start < maxUrlSize && !/[^\s\0\x80-\xff]/.test(head)) return true;
-    return this.#isFirst && isHeader(head);
-  }
-
   /** Adds the logins of a line; returns how many addresses were taken. */
   #take(line: Line): number {
-    const login = this.#isComboForced() ? "plain" : this.#loginOf(line);
+    const login = this.#isComboForced ? "plain" : this.#loginOf(line);
     if (login === "none") return 0;
     if (login === "plain") return this.#takeCombo(line);
     this.#add(line, login.token, login.format, login.site);
@@ -265,7 +289,7 @@ class LoginLines {
   #loginOf({ text, tokens }: Line): Login {
     const urlAt = schemeStart(text);
     if (urlAt >= 0) return this.#loginBesideUrl(text, urlAt, tokens);
-    return this.#plan.isBareHostAllowed ? this.#loginBesideHost(text, tokens) : "plain";
+    return this.#plan.isHostFirst || this.#plan.isHostLast ? this.#loginBesideHost(text, tokens) : "plain";
   }
 
   /** The first address; all of a line that holds nothing else, in lists. */
@@ -284,7 +308,7 @@ class LoginLines {
     // Another address may have been read since.
     this.#finder.find(bytes, bytes.indexOf(at, start + token.start), start, end);
     scanner.setSite(site);
-    this.#addScanned(this.#isComboForced() ? undefined : format);
+    this.#addScanned(format);
   }
 
   /** The login of a line that holds a URL with its scheme at an offset. */
@@ -310,17 +334,20 @@ class LoginLines {
 
   /** The login of a line whose URL or host has no scheme. */
   #loginBesideHost(text: string, tokens: readonly Token[]): Login {
+    const { isHostFirst, isHostLast } = this.#plan;
     const [first] = tokens;
     if (first === undefined) return "none";
     if (withoutSeparators(text.slice(0, first.start)) !== "") {
       const lead = /^[\s"'`([{<]*/.exec(text)?.[0].length ?? 0;
-      return this.#urlOf(text.slice(lead, first.start)).isUrl ? this.#loginBehind(text, lead, tokens) : "plain";
+      const isHost = isHostFirst && urlOf(text.slice(lead, first.start)).isUrl;
+      return isHost ? this.#loginBehind(text, lead, tokens) : "plain";
     }
+    if (!isHostLast) return "plain";
     const rest = text.slice(first.end, first.end + maxUrlSize);
     for (const { index } of rest.matchAll(/[:;|,\s]+/g)) {
       if (withoutSeparators(rest.slice(0, index)) === "") continue;
       const last = rest.slice(index).replace(/^[:;|,\s"'`]+/, "");
-      if (isOneField.test(last) && this.#urlOf(last).isUrl) return this.#ulp(first, last);
+      if (isOneField.test(last) && urlOf(last).isUrl) return this.#ulp(first, last);
     }
     return "plain";
   }
@@ -330,22 +357,28 @@ class LoginLines {
     const token = tokens.find(({ end }) => /^[:;|,\s][^:;|,\s]*$/.test(text.slice(end))) ?? tokens[0];
     if (token === undefined) return "none";
     const url = text.slice(urlAt, token.start);
+    if (isUserIn(url)) return "none";
     if (isSecret(text.slice(token.end).replace(/^@/, ""))) return this.#ulp(token, url);
     // `url:nick:address`: the address is the secret.
     return hasFieldBehindHost(url) ? "none" : { token, format: "any", site: null };
   }
 
+  /** A URL without a scheme is only given where it may have none. */
   #ulp(token: Token, url: string): Login {
-    return { token, format: this.#ulpFormat, site: this.#urlOf(url).site };
-  }
-
-  #urlOf(bytes: string): UrlRead {
-    const url = withoutSeparators(bytes.slice(0, maxUrlSize));
-    return readUrl(isAscii(url) ? url : Buffer.from(url, "latin1").toString("utf8"), this.#plan);
+    return { token, format: this.#ulpFormat, site: urlOf(url).site };
   }
 }
 
 const isOneField = /^[^:;|,\s]+(?::\d{1,5})?(?:\/\S*)?["'\s]*$/;
+
+/** Bytes of U+FEFF, U+200B or U+00A0 at an offset; 0 when there is something else. */
+function wideBlankSize(bytes: Uint8Array, start: number): number {
+  const [first, second, third] = [bytes[start], bytes[start + 1], bytes[start + 2]];
+  if (first === 0xc2 && second === 0xa0) return 2;
+  const isBlank =
+    (first === 0xef && second === 0xbb && third === 0xbf) || (first === 0xe2 && second === 0x80 && third === 0x8b);
+  return isBlank ? 3 : 0;
+}
 
 function isAscii(text: string): boolean {
   return !/[\x80-\xff]/.test(text);
@@ -356,11 +389,33 @@ function isLetter(byte: number): boolean {
   return lower >= 0x61 && lower <= 0x7a;
 }
 
+/** Of a URL whose characters are bytes, and which may stand without a scheme where it is. */
+function urlOf(bytes: string): UrlRead {
+  const url = withoutSignsAround(bytes.slice(0, maxUrlSize));
+  const text = isAscii(url) ? url : Buffer.from(url, "latin1").toString("utf8");
+  return readUrl(text, { isBareHostAllowed: true });
+}
+
 /** What stands between addresses, before the first and behind the last. */
 function gapsOf(text: string, tokens: readonly Token[]): string[] {
   return [...tokens, { start: text.length, end: text.length }].map(({ start }, index) =>
     text.slice(tokens[index - 1]?.end ?? 0, start),
   );
+}
+
+/** `:8080/path` behind what may be the host of a URL with a user. */
+function isPortAndPath(bytes: Uint8Array, start: number): boolean {
+  let end = start;
+  if (bytes[end] === colon) end++;
+  while ((bytes[end] ?? 0) >= 0x30 && (bytes[end] ?? 0) <= 0x39) end++;
+  return bytes[end] === slash || bytes[end] === 0x3f;
+}
+
+/** Whether a URL that ends before a path may be the user of one, as in `https://jane.doe:secret@host`. */
+function isUserIn(url: string): boolean {
+  const [, authority] = /^[a-z][a-z0-9+.-]*:\/\/([^/\\]*)$/i.exec(withoutSignsAround(url)) ?? [];
+  const isClear = authority === undefined || /[\s|;,"'>]$/.test(url);
+  return !isClear && !readUrl(authority, { isBareHostAllowed: true }).isUrl;
 }
 
 /** Whether something follows the host and path of a URL that may be a field. */

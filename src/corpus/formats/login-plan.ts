@@ -59,16 +59,20 @@ function planOf(format: LoginPlan["format"], votes: Votes): Omit<LoginPlan, "isF
   return {
     format,
     columns: [],
-    isBareHostAllowed: hasHosts(votes),
-    isUrlInMiddle: votes.count("urlInMiddle") >= votes.total * clearShare,
+    isHostFirst: hasHostsFirst(votes),
+    isHostLast: hasHostsLast(votes),
+    isUrlInMiddle: votes.count("urlMiddle") >= votes.total * clearShare,
     hasBackslashes: votes.backslashCount > votes.total / 2,
   };
 }
 
-/** Most lines of three fields hold URLs or hosts, and some of them have no scheme. */
-function hasHosts({ count }: Votes): boolean {
-  const hosts = count("hostUlp", "closedHost");
-  return count("hostUlp") > 0 && count("ulp") + hosts > count("longCombo");
+/** Most lines with something before the address have URLs or hosts there, and some of them have no scheme. */
+function hasHostsFirst({ count }: Votes): boolean {
+  return count("hostFirst") > 0 && count("urlFirst", "hostFirst", "closedFirst") > count("prefixCombo");
+}
+
+function hasHostsLast({ count }: Votes): boolean {
+  return count("hostLast") > 0 && count("urlLast", "hostLast", "closedLast") > count("suffixCombo");
 }
 
 /** Of a shape that others look like, so many lines must be. */
@@ -81,12 +85,14 @@ function formatOf(votes: Votes, { isWhole, text }: Sample): LoginPlan["format"] 
   if (total === 0 || (!votes.hasAddress && isWhole)) return null;
   // One line that is longer than the sample: a line format would read its beginning only.
   if (!isWhole && !/[\r\n]/.test(text)) return null;
-  const isHosted = hasHosts(votes);
-  const inMiddle = count("urlInMiddle") >= total * clearShare ? count("urlInMiddle") : 0;
-  const ulp = count("ulp") + inMiddle + (isHosted ? count("hostUlp", "closedHost") : 0);
-  const combo = count("combo", "longCombo") + (isHosted ? 0 : count("hostUlp", "closedHost"));
+  const inMiddle = count("urlMiddle") >= total * clearShare ? count("urlMiddle") : 0;
+  const first = count("hostFirst", "closedFirst");
+  const last = count("hostLast", "closedLast");
+  const hosts = (hasHostsFirst(votes) ? first : 0) + (hasHostsLast(votes) ? last : 0);
+  const ulp = count("urlFirst", "urlLast") + inMiddle + hosts;
+  const combo = count("combo", "prefixCombo", "suffixCombo") + first + last - hosts;
   const bare = count("bare");
-  const others = count("urlLogin", "label", "columns", "text") + count("urlInMiddle") - inMiddle;
+  const others = count("urlLogin", "label", "columns", "text") + count("urlMiddle") - inMiddle;
   const half = (ulp + combo + bare + others) / 2;
   if (ulp > 0 && ulp >= half && ulp >= total * minShare) return "ulp";
   if (bare > 0 && bare >= half && bare + combo >= total / 2) return "list";

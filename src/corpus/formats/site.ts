@@ -77,13 +77,14 @@ function nameIn(text: string, { isBareHostAllowed }: SiteRules): string | null {
   }
   if (hostAt > 0) return null;
   const isWww = host !== written;
-  const hasPathOrPort = (port !== undefined && port !== "") || rest.charAt(authority.length) === "/";
+  const hasPath = rest.charAt(authority.length) === "/";
+  const hasPathOrPort = hasPath || (port !== undefined && port !== "");
   if (!hasPathOrPort && !isBareHostAllowed) return null;
   const domain = domainOf(host);
   if (domain === null) return null;
   const labels = domain.split(".");
   const topLevel = labels.at(-1) ?? "";
-  if (fileEndings.has(topLevel)) return null;
+  if (!isWww && isFile(labels, topLevel, hasPath)) return null;
   if (!isUnderPublicSuffix(domain)) {
     return isBareHostAllowed && reservedTopLevels.has(topLevel) && (hasPathOrPort || isWww) ? domain : null;
   }
@@ -121,10 +122,19 @@ function withoutScheme(url: string): { readonly scheme: string | null; readonly 
   return { scheme, rest };
 }
 
-/** Endings of files that are also top-level domains: `leak.zip:jane.doe@example.com:x` is what grep prints. */
-const fileEndings: ReadonlySet<string> = new Set(
-  "zip mov sh py md pl rs ps cc app cab bz so pm tf ai in do as mk ml ac la ms st vi pub ink fm am pn".split(" "),
-);
+/**
+ * Endings of files that are also top-level domains: `leak.zip:jane.doe@example.com:x` is what grep prints, and
+ * `query.pl:12:` with a number of the line that looks like a port.
+ */
+const archiveEndings: ReadonlySet<string> = new Set("zip cab".split(" "));
+const fileEndings: ReadonlySet<string> = new Set("zip cab mov sh py md app java map".split(" "));
+/** Of names with one dot; more of them are hosts of countries. */
+const shortFileEndings: ReadonlySet<string> = new Set("pl rs ps cc bz so pm tf ai in mk ml pub data mp st".split(" "));
+
+function isFile(labels: readonly string[], ending: string, hasPath: boolean): boolean {
+  if (hasPath) return archiveEndings.has(ending);
+  return fileEndings.has(ending) || (labels.length === 2 && shortFileEndings.has(ending));
+}
 
 /** Domains of tests and of closed networks: RFC 2606 and 6762, and what ICANN keeps out of the root. */
 const reservedTopLevels: ReadonlySet<string> = new Set(
@@ -154,7 +164,8 @@ export function isPublicTopLevel(bytes: Uint8Array, start: number, end: number):
   const known = knownTopLevels.get(packed);
   if (known !== undefined) return known;
   const label = Buffer.from(bytes.subarray(start, end)).toString("latin1");
-  const isPublic = !fileEndings.has(label) && isUnderPublicSuffix(`example.${label}`);
+  const mayBeFile = fileEndings.has(label) || shortFileEndings.has(label);
+  const isPublic = !mayBeFile && isUnderPublicSuffix(`example.${label}`);
   knownTopLevels.set(packed, isPublic);
   return isPublic;
 }
