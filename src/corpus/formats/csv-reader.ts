@@ -1,5 +1,5 @@
 import type { EmailAddress } from "../../domain/email.ts";
-import { addressesIn } from "../addresses-in.ts";
+import { addressTextsIn } from "../addresses-in.ts";
 import { isAbsent } from "../record.ts";
 import { addressesInCell, isAddressCell } from "./address-cells.ts";
 import { kindOfName } from "./column-names.ts";
@@ -71,7 +71,7 @@ export function tableReader(plan: TablePlan, sink: RecordSink, isFirst: boolean,
         const rowEnd = cells.cut(bytes, at, end);
         if (cells.fault !== null) {
           sink.noteFurtherAddresses(
-            addressesIn(bytes.toString("utf8", at, Math.min(rowEnd, at + maxFaultySize))).length,
+            addressTextsIn(bytes.toString("utf8", at, Math.min(rowEnd, at + maxFaultySize))).length,
           );
           sink.add(cells.fault);
         } else if (rules.scanRow?.(bytes, cells) !== true) {
@@ -157,7 +157,7 @@ function countFurther(bytes: Buffer, cells: CellCutter, taken: readonly string[]
   let count = 0;
   for (let cell = 0; cell < cells.count; cell++) {
     if (!cells.holdsSign(cell)) continue;
-    for (const address of addressesInCell(cells.text(bytes, cell) ?? "")) if (!known.has(address)) count++;
+    for (const address of addressTextsIn(cells.text(bytes, cell) ?? "")) if (!known.has(address)) count++;
   }
   return count;
 }

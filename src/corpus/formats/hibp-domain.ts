@@ -1,6 +1,6 @@
 import { canonicalDomain } from "../../domain/email.ts";
 import { addressOf } from "../address.ts";
-import { addressesIn } from "../addresses-in.ts";
+import { addressTextsIn } from "../addresses-in.ts";
 import { CorpusError } from "../error.ts";
 import type { ParsedFields } from "../record.ts";
 import { columnName, isSecretKind, kindOfName } from "./column-names.ts";
@@ -149,7 +149,7 @@ function openReader(plan: DomainPlan, sink: RecordSink, isFirst: boolean): Recor
     element: (value) => (open.length === 2 ? records.member(open[1] ?? "", [value]) : records.other(value)),
     leave: () => open.pop(),
     fault: (reason, text) => {
-      sink.noteFurtherAddresses(addressesIn(text).length);
+      sink.noteFurtherAddresses(addressTextsIn(text).length);
       sink.add(reason);
     },
   });

@@ -1,5 +1,6 @@
 import type { EmailAddress } from "../../domain/email.ts";
 import { addressOf } from "../address.ts";
+import { addressTextsIn } from "../addresses-in.ts";
 import { isAbsent } from "../record.ts";
 import { addressesInCell } from "./address-cells.ts";
 import { columnName, isSecondName, isSecretKind, kindOfName } from "./column-names.ts";
@@ -92,5 +93,5 @@ export function countAddresses(value: unknown, taken: ReadonlySet<string>, nesti
 }
 
 function countIn(text: string, taken: ReadonlySet<string>): number {
-  return text.includes("@") ? addressesInCell(text).filter((address) => !taken.has(address)).length : 0;
+  return text.includes("@") ? addressTextsIn(text).filter((address) => !taken.has(address)).length : 0;
 }

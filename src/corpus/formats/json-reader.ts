@@ -1,4 +1,4 @@
-import { addressesIn } from "../addresses-in.ts";
+import { addressTextsIn } from "../addresses-in.ts";
 import { isLineEnd, lineEnd } from "../line-scanner.ts";
 import type { RecordReader, RecordSink } from "./format.ts";
 import { JsonRecords, type JsonRules } from "./json-records.ts";
@@ -84,6 +84,6 @@ export function jsonStreamReader(
 }
 
 function fault(sink: RecordSink, reason: "malformed" | "too_long", text: string): void {
-  sink.noteFurtherAddresses(addressesIn(text).length);
+  sink.noteFurtherAddresses(addressTextsIn(text).length);
   sink.add(reason);
 }

@@ -1,4 +1,4 @@
-import { addressesIn } from "../addresses-in.ts";
+import { addressTextsIn } from "../addresses-in.ts";
 import type { JsonLayout } from "./json-reader.ts";
 import { JsonStream } from "./json-stream.ts";
 import { parseJson } from "./json-value.ts";
@@ -68,5 +68,5 @@ function streamShape({ head, isWhole, text }: Sample): JsonShape | null {
 function holdsAddress(text: string): boolean {
   // Some programs escape the sign.
   const plain = text.replaceAll("\\u0040", "@");
-  return plain.includes("@") && addressesIn(plain).length > 0;
+  return plain.includes("@") && addressTextsIn(plain).length > 0;
 }

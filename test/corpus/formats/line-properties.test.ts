@@ -37,6 +37,8 @@ function readIn(format: FormatName, text: Buffer, ends: readonly number[], isNam
         ...(format === undefined ? {} : { format }),
       });
     },
+    encode: unused,
+    addRead: unused,
     noteFurtherAddresses: (count) => {
       furtherAddresses += count;
     },
@@ -227,3 +229,7 @@ describe.each(allFormats)("%s", (format) => {
     );
   });
 });
+
+function unused(): never {
+  throw new Error("formats of lines do not encode fields");
+}
