@@ -106,7 +106,10 @@ function isKnown(name: string): boolean {
   return kindOfName(name) !== "other" || optionalNames.has(columnName(name));
 }
 
-const optionalNames: ReadonlySet<string> = new Set([...optionalFields.map(columnName), "id", "name", "databasename"]);
+const optionalNames: ReadonlySet<string> = new Set([
+  ...optionalFields.map(columnName),
+  ..."id name alias domain breach breaches databasename".split(" "),
+]);
 
 function countKnown(cells: readonly string[]): number {
   return cells.some(isAddressCell) ? 0 : cells.filter(isKnown).length;
