@@ -191,6 +191,8 @@ const rows: readonly Row[] = [
     ({ call, scanId }) => call("GET", `${dashboard}/enrich/${scanId}/evidence`),
   ],
   ["GET /healthz", "anybody", health, ({ call }) => call("GET", "/healthz")],
+  ["OPTIONS /healthz", "anybody", health, ({ call }) => call("OPTIONS", "/healthz")],
+  ["OPTIONS /", "anybody", health, ({ call }) => call("OPTIONS", "/")],
   ["GET /readyz", "anybody", health, ({ call }) => call("GET", "/readyz")],
 ];
 
