@@ -4,6 +4,8 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 export type Gauges = {
   readonly auditDroppedCount: () => number;
   readonly auditWaitingCount: () => number;
+  /** False once the head of the audit trail is lost, or is not one of the trail. */
+  readonly isAuditHeadKept: () => boolean;
 };
 
 export type Metrics = ReturnType<typeof openMetrics>;
@@ -121,6 +123,12 @@ export function openMetrics(version: string, gauges: Gauges) {
           "counter",
           "Audit rows that were lost because too many waited for the database",
           [[{}, gauges.auditDroppedCount()]],
+        ),
+        metric(
+          "xpose_audit_head_kept",
+          "gauge",
+          "1 while the head of the audit trail is kept beside the secret, 0 once it is lost or the trail does not go on from it",
+          [[{}, gauges.isAuditHeadKept() ? 1 : 0]],
         ),
       ].join("");
     },

@@ -14,6 +14,7 @@ import { dirname, join } from "node:path";
 import { BackupError } from "./backup/error.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { openLibrary } from "./corpus/library.ts";
+import { diskFault, diskFullText, isOutOfSpace } from "./domain/disk-fault.ts";
 import { type DerivedKeys, deriveKeys, keyedHash } from "./domain/keyed-hash.ts";
 import { openChildRunner } from "./egress/child.ts";
 import { type HttpClient, type HttpResponse, openHttpClient } from "./egress/client.ts";
@@ -25,7 +26,7 @@ import { sourceKinds } from "./sources/registry.ts";
 import type { SourceKind } from "./sources/source.ts";
 import { openSourceSet, type SourceSet } from "./sources/source-set.ts";
 import { type Lock, takeLock } from "./store/sqlite/lock.ts";
-import { currentVersion } from "./store/sqlite/migrate.ts";
+import { currentVersion, MigrationError } from "./store/sqlite/migrate.ts";
 import { type FoundDatabase, SqliteStore } from "./store/sqlite/store.ts";
 import type { Store } from "./store/store.ts";
 import { version } from "./version.ts";
@@ -396,9 +397,14 @@ function reaching<Result>(dataDir: string, work: () => Result): Result {
   } catch (error) {
     const isOurs = error instanceof DataDirError || error instanceof ConfigError || error instanceof BackupError;
     if (isOurs || !(error instanceof Error)) throw error;
-    const code = "code" in error && typeof error.code === "string" ? error.code : null;
-    if (code === null) throw error;
-    if (code === "ERR_DLOPEN_FAILED") throw new LibraryError(dataDir, { cause: error });
-    throw new DataDirError("inaccessible", `${dataDir} cannot be read and written (${code})`, { cause: error });
+    if (error instanceof MigrationError) {
+      const message = `${dataDir} cannot be upgraded, and was left as it was: ${error.message}`;
+      throw new DataDirError("refused", message, { cause: error });
+    }
+    if ("code" in error && error.code === "ERR_DLOPEN_FAILED") throw new LibraryError(dataDir, { cause: error });
+    if (isOutOfSpace(error)) throw new DataDirError("inaccessible", diskFullText(dataDir), { cause: error });
+    const reason = diskFault(error);
+    if (reason === null) throw error;
+    throw new DataDirError("inaccessible", `${dataDir} cannot be read and written: ${reason}`, { cause: error });
   }
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { openMetrics } from "../src/metrics.ts";
 
-const none = { auditDroppedCount: () => 0, auditWaitingCount: () => 0 };
+const none = { auditDroppedCount: () => 0, auditWaitingCount: () => 0, isAuditHeadKept: () => true };
 const path = "/api/v1/soc/enrich";
 
 test("the times of a route are told by quantile, within the bucket they fell in", () => {
@@ -29,4 +29,9 @@ test("how late the event loop was is a metric, and never negative", () => {
   const { p50, p95, p99 } = metrics.eventLoopDelays();
   for (const value of [p50, p95, p99]) expect(value).toBeGreaterThanOrEqual(0);
   expect(metrics.render()).toMatch(/^xpose_event_loop_delay_seconds\{quantile="0.99"\} \d/m);
+});
+
+test.each([true, false])("whether the head of the audit trail is kept is a metric: %s", (isKept) => {
+  const text = openMetrics("1.0.0", { ...none, isAuditHeadKept: () => isKept }).render();
+  expect(text).toMatch(isKept ? /^xpose_audit_head_kept 1$/m : /^xpose_audit_head_kept 0$/m);
 });

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { lstatSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { type FileHandle, open, rename } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
-import { readKeptHead } from "../access/audit.ts";
+import { readKeptHead } from "../access/audit-head.ts";
 import { syncFolder } from "../corpus/segment-writer.ts";
 import { takeSharedLock } from "../corpus/shared-lock.ts";
 import { verifyCorpora } from "../corpus/verify.ts";
@@ -44,6 +44,8 @@ export type BackupReport = {
   readonly segmentCount: number;
   readonly recordCount: number;
   readonly hasSecret: boolean;
+  /** False when no head of the audit trail is kept beside the secret: nothing shows a trail that was cut before. */
+  readonly hasHead: boolean;
   /** Other users can read the file: its file system keeps no modes. */
   readonly isExposed: boolean;
 };
@@ -95,7 +97,7 @@ function refuseTarget(file: string, dataDir: string): void {
 async function writeIn(folder: string, file: string, tools: BackupTools): Promise<BackupReport> {
   const { store, corporaDir, onProgress, signal } = tools;
   // Before the copy: a head that is kept later may be of a row that the copy does not have.
-  const keptHead = readKeptHead(tools.headFile);
+  const { head: keptHead } = readKeptHead(tools.headFile);
   // Those of the copy stay, whatever is merged or removed meanwhile.
   const lock = await takeSharedLock(tools.lockCorpora, signal);
   try {
@@ -120,8 +122,8 @@ async function writeIn(folder: string, file: string, tools: BackupTools): Promis
     await rename(path, file);
     await syncFolder(dirname(file));
     const isExposed = (statSync(file).mode & 0o077) !== 0;
-    const hasSecret = tools.secretFile !== null;
-    return { sizeBytes, manifest, segmentCount: files.length, recordCount, hasSecret, isExposed };
+    const [hasSecret, hasHead] = [tools.secretFile !== null, keptHead !== null];
+    return { sizeBytes, manifest, segmentCount: files.length, recordCount, hasSecret, hasHead, isExposed };
   } finally {
     lock.release();
   }

@@ -47,8 +47,9 @@ export function backupCommand(output: Output): Command {
         }).finally(progress.end);
         // Whoever removed or merged meanwhile could not delete what is left of it.
         await sweepCorpora(open);
-        const { manifest, sizeBytes, segmentCount, recordCount, hasSecret, isExposed } = report;
+        const { manifest, sizeBytes, segmentCount, recordCount, hasSecret, hasHead, isExposed } = report;
         if (isExposed) output.err(`warning: ${path} can be read by other users; its file system keeps no modes\n`);
+        if (!hasHead) output.err("warning: the backup holds no head of the audit trail, see xpose audit verify\n");
         const body = {
           file: path,
           bytes: sizeBytes,

@@ -1,6 +1,7 @@
 import { existsSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
+import { compareHead, headProblem } from "../access/audit-head.ts";
 import { type Config, checkServeSettings } from "../config.ts";
 import { timestamp } from "../domain/envelope.ts";
 import { isServing, type OpenStore, openStore } from "../wiring.ts";
@@ -100,6 +101,10 @@ async function examineDataDir({ dataDir, secretFile, isSecretInDataDir }: Config
     const files = new Set(corpora.flatMap(({ segments }) => segments.map(({ file }) => file)));
     const missing = [...files].filter((file) => !existsSync(join(open.corporaDir, file)));
     if (missing.length > 0) return bad(name, `${missing.length} files of corpora are missing; see xpose corpus verify`);
+    const problem = headProblem(await compareHead(open.store, open.headFile));
+    if (problem !== null) {
+      return bad(name, `the head of the audit trail is lost in ${open.headFile}: ${problem}; see xpose audit verify`);
+    }
     return good(name, `${dataDir} can be read and written`);
   });
 }

@@ -14,7 +14,7 @@ import { type Log, type LogOutput, openLog } from "../log.ts";
 import { openMetrics } from "../metrics.ts";
 import { openCalls } from "../scans/calls.ts";
 import type { Live } from "../scans/live.ts";
-import { removeExpired } from "../scans/retention.ts";
+import { type Retention, removeExpired, removeOldEvents } from "../scans/retention.ts";
 import { Runner } from "../scans/runner.ts";
 import { type Notifier, openNotifier } from "../systemd.ts";
 import { version } from "../version.ts";
@@ -84,6 +84,7 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
   const metrics = openMetrics(version, {
     auditDroppedCount: trail.droppedCount,
     auditWaitingCount: trail.waitingCount,
+    isAuditHeadKept: () => (trail.headState()?.kind ?? "kept") === "kept",
   });
   const calls = openCalls({
     store,
@@ -137,7 +138,12 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
   const announced = Bun.sleep(announceAfterMs)
     .then(sources.announce)
     .catch((error: unknown) => log.error({ err: error }, "changed sources could not be written down"));
-  const retention = keepRetention(open, sources.live, log);
+  const keptRow = () => {
+    const state = trail.headState();
+    return state?.kind === "kept" ? state.head.row : null;
+  };
+  const auditRetentionMs = config.audit.retentionMs;
+  const retention = keepRetention(open, { live: sources.live, auditRetentionMs, now }, keptRow, log);
   const merging = keepMerged(open, log);
 
   const signal = await toldToStop;
@@ -160,7 +166,7 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
 }
 
 /** Keys of the configuration that a running service cannot take over (CONTRACT.md 12.2). */
-const fixedSettings = ["dataDir", "secretFile", "offline", "server"] as const;
+const fixedSettings = ["dataDir", "secretFile", "offline", "server", "audit"] as const;
 
 /**
  * What SIGHUP replaces. A whole new set is built from the file first; then one variable is assigned, so that a turn or
@@ -227,15 +233,23 @@ async function listen(
   }
 }
 
-function keepRetention({ store }: OpenStore, live: () => Live, log: Log): { stop: () => void } {
+function keepRetention(
+  { store }: OpenStore,
+  settings: Omit<Retention, "signal">,
+  keptRow: () => number | null,
+  log: Log,
+): { stop: () => void } {
   const abort = new AbortController();
+  const retention = { ...settings, signal: abort.signal };
   let isSweeping = false;
   const sweep = async () => {
     if (isSweeping) return;
     isSweeping = true;
     try {
-      const rowCount = await removeExpired(store, live, entropy.now, abort.signal);
+      const rowCount = await removeExpired(store, retention);
       if (rowCount > 0) log.info({ rows: rowCount }, "expired rows removed");
+      const eventCount = await removeOldEvents(store, keptRow, commandAuthor, retention);
+      if (eventCount > 0) log.info({ events: eventCount }, "audit events past their retention removed");
     } catch (error) {
       log.error({ err: error }, "expired rows could not be removed");
     } finally {

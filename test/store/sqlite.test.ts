@@ -6,6 +6,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3/linux-x64";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import firstMigration from "../../migrations/0001_first.sql" with { type: "text" };
+import { verifyAudit } from "../../src/access/verify-audit.ts";
 import { auditEvent } from "../../src/domain/audit.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
 import { openConnection } from "../../src/store/sqlite/driver.ts";
@@ -442,10 +443,16 @@ test("a directory of the first version is brought up to date with everything in 
   expect(SqliteStore.inspect(folder).state).toBe("ready");
   expect(await store.findWorkspace("acme")).toEqual(workspace("Acme"));
   expect(await store.findOperator({ tokenHash: "bb" }, testAuthor.at)).toMatchObject({ name: "admin" });
-  expect((await store.auditHead()).row).toBe(0);
+  const [baseline] = await store.readChain(0, 10);
+  expect(baseline).toMatchObject({ row: 1, event: { action: "audit.baseline", actor: "cli", count: 3 } });
   expect(await store.revokeKey(workspaceId, "key", testAuthor)).toMatchObject({ revokedAt: testAuthor.at });
-  expect((await store.auditHead()).row).toBe(1);
+  expect((await store.auditHead()).row).toBe(2);
+  expect(await verifyAudit(store, testAuditKey, { kept: null, given: [] })).toMatchObject({ ok: true });
   store.close();
+  // Once only.
+  const again = SqliteStore.open(folder, () => ({ audit: testAuditKey })).store;
+  expect((await again.auditHead()).row).toBe(2);
+  again.close();
 });
 
 test("9.8 events that waited are written at once or not at all, so that no later row comes before them", async () => {

@@ -210,6 +210,7 @@ export function callHandler(
       correlationId: about.from.correlationId,
       count: null,
       detail: null,
+      subjects: null,
     });
   }
 

@@ -1,7 +1,7 @@
 import type { Budget, BudgetKind } from "../../domain/budget.ts";
 import type { Outcome, SourceRun } from "../../domain/scan.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
-import type { KeyBudget, Overview } from "../store.ts";
+import type { KeyBudget, Overview, RetentionLimits } from "../store.ts";
 import type { Connection } from "./driver.ts";
 import { toDate } from "./workspace.ts";
 
@@ -46,9 +46,12 @@ export function overviewTable(connection: Connection) {
      ON CONFLICT DO UPDATE SET runs = runs + 1, duration_ms = duration_ms + excluded.duration_ms,
        ended_at = excluded.ended_at, error = excluded.error, quota_left = excluded.quota_left`,
   );
-  const expired = connection.prepare(
+  const expiredSources = connection.prepare(
     `DELETE FROM source_usage WHERE (workspace_id, hour, source, outcome) IN
        (SELECT workspace_id, hour, source, outcome FROM source_usage WHERE hour < ? LIMIT ?)`,
+  );
+  const expiredUsage = connection.prepare(
+    `DELETE FROM usage WHERE (workspace_id, hour) IN (SELECT workspace_id, hour FROM usage WHERE hour < ? LIMIT ?)`,
   );
 
   return {
@@ -80,8 +83,9 @@ export function overviewTable(connection: Connection) {
       const at = endedAt.getTime();
       addRun.run(workspaceId, at - (at % hourMs), source, outcome, durationMs, at, error, quotaLeft);
     },
-    removeBefore(at: Date, maxRows: number): void {
-      expired.run(at.getTime(), maxRows);
+    removeBefore({ scansFinishedBefore, usageBefore }: RetentionLimits, maxRows: number): void {
+      expiredSources.run(scansFinishedBefore.getTime(), maxRows);
+      expiredUsage.run(usageBefore.getTime(), maxRows);
     },
   };
 }

@@ -1,7 +1,14 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ApiKey } from "../../domain/api-key.ts";
-import { type AuditEvent, type AuditHead, type AuditRow, type Author, auditEvent } from "../../domain/audit.ts";
+import {
+  type AuditEvent,
+  type AuditHead,
+  type AuditRow,
+  type AuditState,
+  type Author,
+  auditEvent,
+} from "../../domain/audit.ts";
 import type { AppError } from "../../domain/error.ts";
 import type { Operator } from "../../domain/operator.ts";
 import type { Claim, ClaimedScan, SourceRun, UnfinishedState } from "../../domain/scan.ts";
@@ -9,6 +16,7 @@ import type { Workspace, WorkspaceId } from "../../domain/workspace.ts";
 import type * as port from "../store.ts";
 import { apiKeyTable } from "./api-key.ts";
 import { auditTable } from "./audit.ts";
+import { subjectTable } from "./audit-subject.ts";
 import { callHandler } from "./call.ts";
 import { copyDatabase, faultOf } from "./copy.ts";
 import { corpusTable } from "./corpus.ts";
@@ -19,6 +27,7 @@ import {
   emptyLog,
   openConnection,
   type Patience,
+  transact,
   transactPatiently,
 } from "./driver.ts";
 import { currentVersion, migrate, schemaVersion } from "./migrate.ts";
@@ -66,10 +75,11 @@ export class SqliteStore implements port.Store {
 
   private constructor(connection: Connection, auditKey: Uint8Array) {
     this.#connection = connection;
-    this.#audit = auditTable(connection, auditKey);
-    this.#workspaces = lazily(() => workspaceTable(connection, this.#audit));
-    this.#operators = lazily(() => operatorTable(connection, this.#audit));
-    this.#keys = lazily(() => apiKeyTable(connection, this.#audit));
+    const subjects = subjectTable(connection);
+    this.#audit = auditTable(connection, auditKey, subjects);
+    this.#workspaces = lazily(() => workspaceTable(connection, this.#audit, subjects));
+    this.#operators = lazily(() => operatorTable(connection, this.#audit, subjects));
+    this.#keys = lazily(() => apiKeyTable(connection, this.#audit, subjects));
     this.#overview = overviewTable(connection);
     const ready = readyResultTable(connection);
     this.#scans = scanTable(connection, ready, this.#overview);
@@ -78,6 +88,18 @@ export class SqliteStore implements port.Store {
     this.#pace = lazily(() => paceTable(connection));
     this.#calls = callHandler(connection, this.#scans, ready, this.#audit);
     becomeImpatient(connection);
+  }
+
+  /** After an upgrade from a schema whose audit events do not say how keys, operators and workspaces stand. */
+  #settleUpgrade(now: Date): void {
+    const due = this.#connection.prepare("SELECT 1 FROM property WHERE name = 'audit_baseline_due'");
+    if (due.get() === undefined) return;
+    const by: Author = { at: now, actor: "cli", ip: null, outcome: "ok", correlationId: null };
+    transact(this.#connection, "immediate", () => {
+      // Another process may have been faster.
+      const dropped = this.#connection.prepare("DELETE FROM property WHERE name = 'audit_baseline_due'").run();
+      if (dropped.changes === 1) this.#audit.writeBaseline(by);
+    });
   }
 
   /** Creates the database of a new data directory; `secretCheck` ties it to the server secret, as `auditKey` does the audit trail. */
@@ -108,18 +130,15 @@ export class SqliteStore implements port.Store {
 
   /** Reads the database of a folder in full and says what is wrong with it; null when nothing is. */
   static faultIn(folder: string): string | null {
-    const known = openConnection(":memory:", { mustExist: false });
     let connection: Connection | null = null;
     try {
-      migrate(known);
       connection = openConnection(databasePath(folder), { mustExist: true, isAlone: true });
-      return faultOf(connection, known);
+      return faultOf(connection);
     } catch (error) {
       if (error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_")) return error.message;
       throw error;
     } finally {
       connection?.close();
-      known.close();
     }
   }
 
@@ -131,14 +150,16 @@ export class SqliteStore implements port.Store {
   static open<Keys extends { readonly audit: Uint8Array }>(
     dataDir: string,
     admit: (found: FoundDatabase) => Keys,
-    { isAlone = false } = {},
+    { isAlone = false, now = new Date() } = {},
   ): { store: SqliteStore; keys: Keys } {
     if (!existsSync(databasePath(dataDir))) admit(absent);
     const connection = openConnection(databasePath(dataDir), { mustExist: true, isAlone });
     try {
       const keys = admit(inspect(connection));
       migrate(connection);
-      return { store: new SqliteStore(connection, keys.audit), keys };
+      const store = new SqliteStore(connection, keys.audit);
+      store.#settleUpgrade(now);
+      return { store, keys };
     } catch (error) {
       connection.close();
       throw error;
@@ -198,7 +219,7 @@ export class SqliteStore implements port.Store {
   removeExpired(limits: port.RetentionLimits, maxRows: number): Promise<number> {
     return this.#write(() => {
       // Totals are not counted: they are few, and never the reason to come again at once.
-      this.#overview.removeBefore(limits.scansFinishedBefore, maxRows);
+      this.#overview.removeBefore(limits, maxRows);
       return this.#scans.removeExpired(limits, maxRows);
     });
   }
@@ -281,6 +302,14 @@ export class SqliteStore implements port.Store {
 
   auditHead(): Promise<AuditHead> {
     return this.#read(() => this.#audit.head());
+  }
+
+  auditState(): Promise<AuditState> {
+    return this.#read(() => this.#audit.state());
+  }
+
+  removeOldEvents(retention: port.AuditRetention, by: Author): Promise<number> {
+    return this.#write(() => this.#audit.removeOldest(retention, by));
   }
 
   noteSources(fingerprints: ReadonlyMap<string, string>, by: Author): Promise<void> {
