@@ -2,6 +2,7 @@ import {
   accessSync,
   chmodSync,
   constants,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -12,6 +13,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { BackupError } from "./backup/error.ts";
+import { memberNames } from "./backup/manifest.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { openLibrary } from "./corpus/library.ts";
 import { diskFault, diskFullText, isOutOfSpace } from "./domain/disk-fault.ts";
@@ -103,8 +105,23 @@ export function openStore(config: Place, role: "service" | "command"): OpenStore
   });
 }
 
+export type BackupPlace = Pick<OpenStore, "keys" | "corporaDir" | "headFile" | "lockCorpora"> & {
+  readonly store: Pick<Store, "backup">;
+};
+
+/** Opens an initialised data directory to copy it, as it is, whatever version of xpose wrote it. Throws `DataDirError`. */
+export function openForBackup(config: Place): BackupPlace {
+  const { dataDir } = config;
+  return reaching(dataDir, () => {
+    const keys = admit(config, "backup", SqliteStore.inspect(dataDir));
+    return { ...placesOf(config), store: SqliteStore.copyFrom(dataDir), keys };
+  });
+}
+
 /** The schema of databases that this program writes; it reads older ones too. */
 export const schemaVersion = currentVersion;
+/** Corpora of databases before this schema cannot be read any more: an upgrade drops them. */
+const firstVersionWithSegments = 3;
 
 /** Excludes other processes as long as this one lives, or until it is released; null when one is ahead. */
 export function takeExclusiveLock(path: string): Lock | null {
@@ -140,14 +157,46 @@ export function restoredKeys(config: Place, secret: string | null): DerivedKeys 
  */
 export function openCopiedDatabase(folder: string, keys: DerivedKeys): Store {
   return reaching(folder, () => {
-    const fault = SqliteStore.faultIn(folder);
-    if (fault !== null) throw new BackupError("failed", `the database is damaged: ${fault}`);
-    const admitCopy = ({ state, secretCheck: expected }: FoundDatabase): DerivedKeys => {
-      if ((state === "ready" || state === "older") && expected === secretCheck(keys)) return keys;
-      throw new BackupError("failed", "the database is not one of this secret and version");
-    };
-    return SqliteStore.open(folder, admitCopy, { isAlone: true }).store;
+    checkCopy(folder);
+    return SqliteStore.open(folder, admitCopy(keys), { isAlone: true }).store;
   });
+}
+
+/**
+ * Checks in full a database that was copied to a folder, and opens it to read from it. One of an older version stays as it
+ * is: what is opened is a further copy, brought up to date. Throws as `openCopiedDatabase`, and `refused` for a version
+ * whose corpora would not be in the backup.
+ */
+export function inspectCopiedDatabase(folder: string, keys: DerivedKeys): { store: Store; version: number } {
+  return reaching(folder, () => {
+    checkCopy(folder);
+    const version = SqliteStore.versionIn(folder);
+    if (version < firstVersionWithSegments) {
+      throw new BackupError("refused", "the data directory is too old to be backed up; start xpose serve once");
+    }
+    const readable = version === currentVersion ? folder : furtherCopy(folder);
+    const { store } = SqliteStore.open(readable, admitCopy(keys), { isAlone: true, isTemporary: true });
+    return { store, version };
+  });
+}
+
+function checkCopy(folder: string): void {
+  const fault = SqliteStore.faultIn(folder);
+  if (fault !== null) throw new BackupError("failed", `the database is damaged: ${fault}`);
+}
+
+function admitCopy(keys: DerivedKeys): (found: FoundDatabase) => DerivedKeys {
+  return ({ state, secretCheck: expected }) => {
+    if ((state === "ready" || state === "older") && expected === secretCheck(keys)) return keys;
+    throw new BackupError("failed", "the database is not one of this secret and version");
+  };
+}
+
+function furtherCopy(folder: string): string {
+  const further = join(folder, "upgraded");
+  mkdirSync(further, { mode: 0o700 });
+  copyFileSync(join(folder, memberNames.database), join(further, memberNames.database));
+  return further;
 }
 
 /**
@@ -178,7 +227,7 @@ function loadLibrary(): void {
  */
 function admit(
   config: Place,
-  role: "service" | "command",
+  role: "service" | "command" | "backup",
   { state, secretCheck: expected }: FoundDatabase,
 ): DerivedKeys {
   const { dataDir } = config;
@@ -197,7 +246,7 @@ function admit(
   if (state === "older" && role === "command") {
     throw new DataDirError(
       "refused",
-      `${dataDir} was written by an older version; start xpose serve once to upgrade it`,
+      `${dataDir} was written by an older version; start xpose serve once to upgrade it (xpose backup --older copies it as it is)`,
     );
   }
   const keys = deriveKeys(readSecret(config));
@@ -340,10 +389,12 @@ export function headFileOf({ dataDir, secretFile, isSecretCredential }: Place): 
 }
 
 function opened(place: Place, store: Store, keys: DerivedKeys): OpenStore {
+  return { store, keys, ...placesOf(place) };
+}
+
+function placesOf(place: Place): Pick<OpenStore, "corporaDir" | "headFile" | "lockCorpora"> {
   const { dataDir } = place;
   return {
-    store,
-    keys,
     corporaDir: join(dataDir, corporaFolder),
     headFile: headFileOf(place),
     lockCorpora: (mode) => takeLock(join(dataDir, "corpora.lock"), mode),

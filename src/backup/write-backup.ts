@@ -26,13 +26,18 @@ export type BackupTools = {
   /** Null while somebody deletes segments, for a moment. */
   readonly lockCorpora: (mode: "shared") => { readonly release: () => void } | null;
   readonly takeLock: TakeLock;
-  /** Opens the copy of the database in a folder. Throws `BackupError` when it is damaged. */
-  readonly openCopy: (folder: string) => Pick<Store, "auditHead" | "listCorpora" | "close">;
+  /** Checks the copy of the database in a folder and opens it, without changing it. Throws `BackupError` when it is damaged. */
+  readonly openCopy: (folder: string) => CopiedDatabase;
   readonly version: string;
-  readonly schemaVersion: number;
   readonly now: Date;
   readonly onProgress: (stage: BackupStage, done: number, total: number) => void;
   readonly signal: AbortSignal;
+};
+
+export type CopiedDatabase = {
+  readonly store: Pick<Store, "auditHead" | "listCorpora" | "close">;
+  /** Of its schema. */
+  readonly version: number;
 };
 
 /** What takes long: the copy of the database in bytes, the check of the segments in records, the file in bytes. */
@@ -106,7 +111,7 @@ async function writeIn(folder: string, file: string, tools: BackupTools): Promis
       signal.throwIfAborted();
       onProgress("copying", done, total);
     });
-    const copy = tools.openCopy(folder);
+    const { store: copy, version: schemaVersion } = tools.openCopy(folder);
     const [corpora, head] = await Promise.all([copy.listCorpora(), copy.auditHead()]).finally(() => copy.close());
     const { files, recordCount } = await soundSegments(corpora, tools);
     const sources = [
@@ -115,7 +120,7 @@ async function writeIn(folder: string, file: string, tools: BackupTools): Promis
       onDisk(memberNames.database, databaseFile),
       ...files.map((name) => onDisk(`${memberNames.corpora}${name}`, join(corporaDir, name))),
     ];
-    const { version: xposeVersion, schemaVersion, now: createdAt } = tools;
+    const { version: xposeVersion, now: createdAt } = tools;
     const about = { xposeVersion, schemaVersion, createdAt, auditHead: headText(head) };
     const { path, sizeBytes, manifest } = await writeArchive(join(folder, archiveName), sources, about, tools);
     refuseTarget(file, tools.dataDir);

@@ -58,8 +58,10 @@ export function restoreCommand(output: Output): Command {
       }).finally(progress.end);
       const { manifest, segmentCount, recordCount, head, hasSecret, headState, replacedHead } = report;
       const problem = headProblem(headState);
-      if (problem !== null)
-        output.err(`warning: the audit trail of the backup is not proved: ${problem}; run xpose audit verify\n`);
+      if (problem !== null) {
+        const what = headState.kind === "lost" ? "was kept without a head" : "was tampered with";
+        output.err(`warning: the audit trail ${what} before the backup: ${problem}; run xpose audit verify\n`);
+      }
       if (replacedHead !== null)
         output.err(`warning: ${headFile} held a head that the backup does not have: ${headText(replacedHead)}\n`);
       const body = {

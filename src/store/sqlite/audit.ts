@@ -29,8 +29,8 @@ const maxEventsPerRow = 256;
 const macLength = 64;
 /** Placeholder for the mac of a row that contradicts itself. It never matches. */
 const brokenMac = "";
-/** Bounds one step of `removeOldest` to some 10 ms. */
-const maxRemovedEvents = 512;
+/** They bound one step of `removeOldest` to some 10 ms. */
+const [maxRemovedEvents, maxRemovedRows] = [512, 128];
 
 /**
  * The audit trail. The schema refuses to change an event, and to delete one that does not lie in front of the start, which
@@ -128,7 +128,7 @@ export function auditTable(
       candidates.push({ firstEvent: stored.first_event, events });
       if (at < before.getTime()) count = candidates.length;
       eventCount += events.length;
-      if (eventCount >= maxRemovedEvents) break;
+      if (eventCount >= maxRemovedEvents || candidates.length === maxRemovedRows) break;
     }
     return candidates.slice(0, count);
   }

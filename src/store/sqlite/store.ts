@@ -128,6 +128,21 @@ export class SqliteStore implements port.Store {
     }
   }
 
+  /** Copies the database of a data directory of any version: see `Store.backup`. */
+  static copyFrom(dataDir: string): Pick<port.Store, "backup"> {
+    return { backup: (file, onProgress) => copyDatabase(databasePath(dataDir), file, onProgress) };
+  }
+
+  /** The schema version of the database in a folder that nobody else works with. */
+  static versionIn(folder: string): number {
+    const connection = openConnection(databasePath(folder), { mustExist: true, isAlone: true });
+    try {
+      return schemaVersion(connection);
+    } finally {
+      connection.close();
+    }
+  }
+
   /** Reads the database of a folder in full and says what is wrong with it; null when nothing is. */
   static faultIn(folder: string): string | null {
     let connection: Connection | null = null;
@@ -145,12 +160,12 @@ export class SqliteStore implements port.Store {
   /**
    * Opens the database of an initialised data directory, bringing its schema up to date first if it is older. `admit`
    * is shown what is there before anything changes: it returns the keys to work with, or throws. With `isAlone` nobody
-   * else may open it meanwhile.
+   * else may open it meanwhile; with `isTemporary` it is a copy to read from, whose audit trail is not gone on with.
    */
   static open<Keys extends { readonly audit: Uint8Array }>(
     dataDir: string,
     admit: (found: FoundDatabase) => Keys,
-    { isAlone = false, now = new Date() } = {},
+    { isAlone = false, isTemporary = false, now = new Date() } = {},
   ): { store: SqliteStore; keys: Keys } {
     if (!existsSync(databasePath(dataDir))) admit(absent);
     const connection = openConnection(databasePath(dataDir), { mustExist: true, isAlone });
@@ -158,7 +173,7 @@ export class SqliteStore implements port.Store {
       const keys = admit(inspect(connection));
       migrate(connection);
       const store = new SqliteStore(connection, keys.audit);
-      store.#settleUpgrade(now);
+      if (!isTemporary) store.#settleUpgrade(now);
       return { store, keys };
     } catch (error) {
       connection.close();
