@@ -4,6 +4,7 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 export type Gauges = {
   readonly auditDroppedCount: () => number;
   readonly auditWaitingCount: () => number;
+  readonly isDiskFull: () => boolean;
   /** False once the head of the audit trail is lost, or is not one of the trail. */
   readonly isAuditHeadKept: () => boolean;
 };
@@ -123,6 +124,12 @@ export function openMetrics(version: string, gauges: Gauges) {
           "counter",
           "Audit rows that were lost because too many waited for the database",
           [[{}, gauges.auditDroppedCount()]],
+        ),
+        metric(
+          "xpose_disk_full",
+          "gauge",
+          "1 while the disk of the data directory is full: cached results are served, nothing is stored",
+          [[{}, gauges.isDiskFull() ? 1 : 0]],
         ),
         metric(
           "xpose_audit_head_kept",

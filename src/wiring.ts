@@ -29,6 +29,7 @@ import type { SourceKind } from "./sources/source.ts";
 import { openSourceSet, type SourceSet } from "./sources/source-set.ts";
 import { type Lock, takeLock } from "./store/sqlite/lock.ts";
 import { currentVersion, MigrationError } from "./store/sqlite/migrate.ts";
+import { openReserve, type Reserve } from "./store/sqlite/reserve.ts";
 import { type FoundDatabase, SqliteStore } from "./store/sqlite/store.ts";
 import type { Store } from "./store/store.ts";
 import { version } from "./version.ts";
@@ -54,10 +55,18 @@ export class LibraryError extends Error {
   override readonly name = "LibraryError";
   /** A folder that may serve instead. */
   readonly temporaryDir: string;
+  readonly #dataDir: string;
 
   constructor(dataDir: string, options: { cause: unknown }) {
     super("the database library cannot be loaded; set BUN_TMPDIR to a private folder that allows execution", options);
+    this.#dataDir = dataDir;
     this.temporaryDir = join(dataDir, temporaryFolder);
+  }
+
+  /** Makes that folder; on a full disk the reserve makes room for the library. */
+  prepare(): void {
+    openReserve(this.#dataDir).giveUp();
+    mkdirSync(this.temporaryDir, { recursive: true, mode: 0o700 });
   }
 }
 
@@ -69,6 +78,8 @@ export type OpenStore = {
   readonly headFile: string;
   /** Held shared by every import, and exclusively by whoever deletes files that no row names. */
   readonly lockCorpora: (mode: "exclusive" | "shared") => Lock | null;
+  /** Space of the disk that is held free. */
+  readonly reserve: Reserve;
 };
 
 type Place = Pick<Config, "dataDir" | "secretFile" | "isSecretInDataDir" | "isSecretCredential">;
@@ -88,7 +99,10 @@ export function createDataDir(config: Place, randomBytes: (count: number) => Uin
     }
     const keys = deriveKeys(readSecret(config));
     mkdirSync(join(dataDir, corporaFolder), { mode: 0o700 });
-    return opened(config, SqliteStore.create(dataDir, secretCheck(keys), keys.audit), keys);
+    const reserve = openReserve(dataDir);
+    reserve.tend();
+    const store = SqliteStore.create(dataDir, secretCheck(keys), keys.audit, reserve);
+    return { ...placesOf(config), store, keys, reserve };
   });
 }
 
@@ -100,9 +114,26 @@ export function openStore(config: Place, role: "service" | "command"): OpenStore
   const { dataDir } = config;
   return reaching(dataDir, () => {
     if (existsSync(dataDir)) accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
-    const { store, keys } = SqliteStore.open(dataDir, (found) => admit(config, role, found));
-    return opened(config, store, keys);
+    const reserve = openReserve(dataDir);
+    const { store, keys } = reserve.spare(() => openLocked(config, role, reserve));
+    return { ...placesOf(config), store, keys, reserve };
   });
+}
+
+/** Lets go of the lock of the service when the database cannot be opened. */
+function openLocked(config: Place, role: "service" | "command", reserve: Reserve) {
+  const locks: Lock[] = [];
+  try {
+    return SqliteStore.open(config.dataDir, (found) => admit(config, role, found, locks), { reserve });
+  } catch (error) {
+    for (const lock of locks) lock.release();
+    throw error;
+  }
+}
+
+/** True while the disk of a data directory has no room for a small change. */
+export function isDiskFull(dataDir: string): boolean {
+  return openReserve(dataDir).isFull();
 }
 
 export type BackupPlace = Pick<OpenStore, "keys" | "corporaDir" | "headFile" | "lockCorpora"> & {
@@ -222,13 +253,14 @@ function loadLibrary(): void {
 }
 
 /**
- * The keys of a data directory that may be opened for `role`; the service has its lock then. Throws `DataDirError`, with
- * what is wrong and what to do.
+ * The keys of a data directory that may be opened for `role`; the service has its lock then, which `locks` names. Throws
+ * `DataDirError`, with what is wrong and what to do.
  */
 function admit(
   config: Place,
   role: "service" | "command" | "backup",
   { state, secretCheck: expected }: FoundDatabase,
+  locks: Lock[] = [],
 ): DerivedKeys {
   const { dataDir } = config;
   if (state === "absent" && existsSync(join(dataDir, unfinishedRestore))) {
@@ -253,8 +285,10 @@ function admit(
   if (secretCheck(keys) !== expected) {
     throw new DataDirError("refused", `the secret in ${config.secretFile} does not belong to ${dataDir}`);
   }
-  if (role === "service" && takeLock(join(dataDir, serviceLock), "exclusive") === null) {
-    throw new DataDirError("inaccessible", `another xpose serve runs on ${dataDir}`);
+  if (role === "service") {
+    const lock = takeLock(join(dataDir, serviceLock), "exclusive");
+    if (lock === null) throw new DataDirError("inaccessible", `another xpose serve runs on ${dataDir}`);
+    locks.push(lock);
   }
   // A restore that was killed at its very end, when all was in its place.
   if (role === "service") rmSync(join(dataDir, unfinishedRestore), { recursive: true, force: true });
@@ -386,10 +420,6 @@ const programPath = "/usr/local/bin:/usr/bin:/bin";
 /** See `OpenStore`. */
 export function headFileOf({ dataDir, secretFile, isSecretCredential }: Place): string {
   return join(isSecretCredential ? dataDir : dirname(secretFile), "audit.head");
-}
-
-function opened(place: Place, store: Store, keys: DerivedKeys): OpenStore {
-  return { store, keys, ...placesOf(place) };
 }
 
 function placesOf(place: Place): Pick<OpenStore, "corporaDir" | "headFile" | "lockCorpora"> {

@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { compareHead, headProblem } from "../access/audit-head.ts";
 import { type Config, checkServeSettings } from "../config.ts";
+import { diskFullText } from "../domain/disk-fault.ts";
 import { timestamp } from "../domain/envelope.ts";
-import { isServing, type OpenStore, openStore } from "../wiring.ts";
+import { isDiskFull, isServing, type OpenStore, openStore } from "../wiring.ts";
 import { becomeOwner, entropy, type GlobalOptions, readConfig } from "./context.ts";
 import { CommandError, exitCodes, explain } from "./exit.ts";
 import { type Output, printResult } from "./output.ts";
@@ -115,6 +116,7 @@ function examineDisk({ dataDir }: Config): Check {
     const { bavail, blocks, bsize, files, ffree } = statfsSync(dataDir);
     const free = bavail * bsize;
     const text = `${gibibytes(free)} of ${gibibytes(blocks * bsize)} GiB free`;
+    if (isDiskFull(dataDir)) return bad(name, `${diskFullText(dataDir)} (${free} bytes are free)`);
     if (files > 0 && ffree === 0)
       return bad(name, `${text}, but no file can be added: the file system has no inode left`);
     return free < leastFreeBytes ? bad(name, `${text}; that is too little to go on`) : good(name, text);

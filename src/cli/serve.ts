@@ -21,6 +21,7 @@ import { version } from "../version.ts";
 import { type OpenSources, type OpenStore, openSources, openStore } from "../wiring.ts";
 import { becomeOwner, commandAuthor, entropy, readConfig } from "./context.ts";
 import { openDashboard } from "./dashboard.ts";
+import { watchDisk } from "./disk-watch.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { keepMerged } from "./merge-keeper.ts";
 import type { Output } from "./output.ts";
@@ -81,9 +82,11 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
   const sources = openReplaceable(config, open, logOutput);
   const runner = new Runner(sources.live, { store, now, steadyNow, log });
   const trail = openAuditTrail({ store, now, steadyNow, headFile, log });
+  const disk = watchDisk(config.dataDir, open, log);
   const metrics = openMetrics(version, {
     auditDroppedCount: trail.droppedCount,
     auditWaitingCount: trail.waitingCount,
+    isDiskFull: () => disk.problem() !== null,
     isAuditHeadKept: () => (trail.headState()?.kind ?? "kept") === "kept",
   });
   const calls = openCalls({
@@ -115,6 +118,7 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
     randomBytes,
     steadyNow,
     isReady: () => isReady,
+    diskProblem: disk.problem,
     accessLog,
     log,
   });
@@ -126,7 +130,8 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
     void sources.reload(readAgain).finally(() => notifier.ready());
   });
   const server = await listen(config, tls, respond).catch(async (error: unknown) => {
-    // Both are at work already, and the database closes when this function ends.
+    // They are at work already, and the database closes when this function ends.
+    disk.stop();
     await Promise.allSettled([trail.stop(), sources.close()]);
     throw error;
   });
@@ -152,6 +157,7 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
   isReady = false;
   retention.stop();
   merging.stop();
+  disk.stop();
   // While scans end, whoever still asks is told 503; then the server ends too.
   for (const stop of [() => runner.stop(stopGraceMs), () => server.stop(stopGraceMs)]) {
     await stop().catch((error: unknown) => log.error({ err: error }, "could not stop in order"));

@@ -48,6 +48,8 @@ export type Application = {
   readonly steadyNow: () => number;
   /** False while the service starts or stops. */
   readonly isReady: () => boolean;
+  /** What is wrong with the disk; null when nothing is. */
+  readonly diskProblem: () => string | null;
   readonly accessLog: AccessLog;
   readonly log: { readonly error: (fields: object, message: string) => void };
 };

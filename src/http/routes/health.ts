@@ -9,10 +9,11 @@ export function healthz(): PlainResponse {
   return jsonResponse(200, ok);
 }
 
-/** The service takes requests. */
+/** The service takes requests; on a full disk it still answers with what is cached, so a balancer must not turn away. */
 export function readyz({ app }: Exchange): PlainResponse {
   if (!app.isReady()) throw new AppError("unavailable", "The service is starting or stopping");
-  return jsonResponse(200, ok);
+  const problem = app.diskProblem();
+  return jsonResponse(200, problem === null ? ok : JSON.stringify({ status: "ok", problems: [problem] }));
 }
 
 /** GET /openapi.json; the document is loaded when somebody asks for it. */

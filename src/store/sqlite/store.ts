@@ -9,7 +9,7 @@ import {
   type Author,
   auditEvent,
 } from "../../domain/audit.ts";
-import type { AppError } from "../../domain/error.ts";
+import { AppError } from "../../domain/error.ts";
 import type { Operator } from "../../domain/operator.ts";
 import type { Claim, ClaimedScan, SourceRun, UnfinishedState } from "../../domain/scan.ts";
 import type { Workspace, WorkspaceId } from "../../domain/workspace.ts";
@@ -21,7 +21,6 @@ import { callHandler } from "./call.ts";
 import { copyDatabase, faultOf } from "./copy.ts";
 import { corpusTable } from "./corpus.ts";
 import {
-  asUnavailable,
   becomeImpatient,
   type Connection,
   emptyLog,
@@ -29,12 +28,15 @@ import {
   type Patience,
   transact,
   transactPatiently,
+  unavailableFor,
+  untilFree,
 } from "./driver.ts";
 import { currentVersion, migrate, schemaVersion } from "./migrate.ts";
 import { operatorTable } from "./operator.ts";
 import { overviewTable } from "./overview.ts";
 import { paceTable } from "./pace.ts";
 import { readyResultTable } from "./ready-result.ts";
+import type { Reserve } from "./reserve.ts";
 import { scanTable } from "./scan.ts";
 import { shareTransactions } from "./shared-transaction.ts";
 import { sourceTable } from "./source.ts";
@@ -59,9 +61,18 @@ export type FoundDatabase = { readonly state: DatabaseState; readonly secretChec
 
 const absent: FoundDatabase = { state: "absent", secretCheck: null };
 
+type OpenOptions = {
+  readonly isAlone?: boolean;
+  readonly isTemporary?: boolean;
+  readonly reserve?: Reserve | null;
+  readonly now?: Date;
+};
+
 /** The port on better-sqlite3: one file in the data directory. */
 export class SqliteStore implements port.Store {
   readonly #connection: Connection;
+  /** Null for a database that has none: in memory, or a copy. */
+  readonly #reserve: Reserve | null;
   readonly #audit: ReturnType<typeof auditTable>;
   readonly #operators: () => ReturnType<typeof operatorTable>;
   readonly #sources: () => ReturnType<typeof sourceTable>;
@@ -73,8 +84,9 @@ export class SqliteStore implements port.Store {
   readonly #pace: () => ReturnType<typeof paceTable>;
   readonly #calls: ReturnType<typeof callHandler>;
 
-  private constructor(connection: Connection, auditKey: Uint8Array) {
+  private constructor(connection: Connection, auditKey: Uint8Array, reserve: Reserve | null = null) {
     this.#connection = connection;
+    this.#reserve = reserve;
     const subjects = subjectTable(connection);
     this.#audit = auditTable(connection, auditKey, subjects);
     this.#workspaces = lazily(() => workspaceTable(connection, this.#audit, subjects));
@@ -103,11 +115,16 @@ export class SqliteStore implements port.Store {
   }
 
   /** Creates the database of a new data directory; `secretCheck` ties it to the server secret, as `auditKey` does the audit trail. */
-  static create(dataDir: string, secretCheck: string, auditKey: Uint8Array): SqliteStore {
+  static create(
+    dataDir: string,
+    secretCheck: string,
+    auditKey: Uint8Array,
+    reserve: Reserve | null = null,
+  ): SqliteStore {
     const connection = openConnection(databasePath(dataDir), { mustExist: false });
     migrate(connection);
     connection.prepare("INSERT INTO property (name, value) VALUES ('secret_check', ?)").run(secretCheck);
-    return new SqliteStore(connection, auditKey);
+    return new SqliteStore(connection, auditKey, reserve);
   }
 
   /** The same without a file; it ends with the process. */
@@ -165,14 +182,14 @@ export class SqliteStore implements port.Store {
   static open<Keys extends { readonly audit: Uint8Array }>(
     dataDir: string,
     admit: (found: FoundDatabase) => Keys,
-    { isAlone = false, isTemporary = false, now = new Date() } = {},
+    { isAlone = false, isTemporary = false, reserve = null, now = new Date() }: OpenOptions = {},
   ): { store: SqliteStore; keys: Keys } {
     if (!existsSync(databasePath(dataDir))) admit(absent);
     const connection = openConnection(databasePath(dataDir), { mustExist: true, isAlone });
     try {
       const keys = admit(inspect(connection));
       migrate(connection);
-      const store = new SqliteStore(connection, keys.audit);
+      const store = new SqliteStore(connection, keys.audit, reserve);
       if (!isTemporary) store.#settleUpgrade(now);
       return { store, keys };
     } catch (error) {
@@ -182,8 +199,22 @@ export class SqliteStore implements port.Store {
   }
 
   #write<Result>(work: () => Result): Promise<Result> {
-    return transactPatiently(this.#connection, "immediate", patient, work);
+    return transactPatiently(this.#connection, "immediate", patient, work).catch(this.#noteFailure);
   }
+
+  /** For what must not wait for room on the disk: it takes rights away, or lets an operator in who wants to. */
+  #writeUrgently<Result>(work: () => Result): Promise<Result> {
+    const reserve = this.#reserve;
+    if (reserve === null) return this.#write(work);
+    return untilFree(patient, () => reserve.spare(() => transact(this.#connection, "immediate", work)));
+  }
+
+  readonly #noteFailure = (error: unknown): never => {
+    if (error instanceof AppError && error.code === "storage_full") this.#reserve?.noteFailure();
+    throw error;
+  };
+
+  readonly #failCalls = (error: unknown): never => this.#noteFailure(unavailableFor(error));
 
   /** For what many scans write at the same time. */
   readonly #writeTogether = shareTransactions((work) => this.#write(work));
@@ -201,11 +232,11 @@ export class SqliteStore implements port.Store {
       this.#audit.append(this.#calls.onlyFirstPolls(earlier));
       return this.#calls.handle(calls, rules, null).replies;
     };
-    return asUnavailable(transactPatiently(this.#connection, "immediate", impatient, work));
+    return transactPatiently(this.#connection, "immediate", impatient, work).catch(this.#failCalls);
   }
 
   readCalls(calls: readonly port.Call[], rules: port.CallRules, fault: AppError) {
-    return asUnavailable(this.#read(() => this.#calls.handle(calls, rules, fault)));
+    return this.#read(() => this.#calls.handle(calls, rules, fault)).catch(this.#failCalls);
   }
 
   claimScans(request: port.ClaimRequest): Promise<ClaimedScan[]> {
@@ -244,11 +275,11 @@ export class SqliteStore implements port.Store {
   }
 
   rotateKey(workspaceId: WorkspaceId, keyId: string, next: port.NextApiKey, by: Author): Promise<ApiKey | null> {
-    return this.#write(() => this.#keys().rotate(workspaceId, keyId, next, by));
+    return this.#writeUrgently(() => this.#keys().rotate(workspaceId, keyId, next, by));
   }
 
   revokeKey(workspaceId: WorkspaceId, keyId: string, by: Author): Promise<ApiKey | null> {
-    return this.#write(() => this.#keys().revoke(workspaceId, keyId, by));
+    return this.#writeUrgently(() => this.#keys().revoke(workspaceId, keyId, by));
   }
 
   findKey(workspaceId: WorkspaceId, keyId: string): Promise<ApiKey | null> {
@@ -267,7 +298,7 @@ export class SqliteStore implements port.Store {
   }
 
   changeWorkspace(id: WorkspaceId, change: port.WorkspaceChange, by: Author): Promise<Workspace> {
-    return this.#write(() => this.#workspaces().change(id, change, by));
+    return this.#writeUrgently(() => this.#workspaces().change(id, change, by));
   }
 
   findWorkspace(idOrName: string): Promise<Workspace | null> {
@@ -283,7 +314,7 @@ export class SqliteStore implements port.Store {
   }
 
   revokeOperator(workspaceId: WorkspaceId, id: string, by: Author): Promise<Operator | null> {
-    return this.#write(() => this.#operators().revoke(workspaceId, id, by));
+    return this.#writeUrgently(() => this.#operators().revoke(workspaceId, id, by));
   }
 
   listOperators(workspaceId: WorkspaceId): Promise<Operator[]> {
@@ -295,16 +326,16 @@ export class SqliteStore implements port.Store {
   }
 
   startSession(session: port.NewSession, by: Author): Promise<void> {
-    return this.#write(() => this.#operators().startSession(session, by));
+    return this.#writeUrgently(() => this.#operators().startSession(session, by));
   }
 
   endSession(sessionHash: string, by: Author): Promise<boolean> {
-    return this.#write(() => this.#operators().endSession(sessionHash, by));
+    return this.#writeUrgently(() => this.#operators().endSession(sessionHash, by));
   }
 
   appendEvents(events: readonly AuditEvent[]): Promise<void> {
     const work = () => this.#audit.append(this.#calls.onlyFirstPolls(events));
-    return transactPatiently(this.#connection, "immediate", once, work);
+    return transactPatiently(this.#connection, "immediate", once, work).catch(this.#noteFailure);
   }
 
   listEvents(workspaceId: WorkspaceId, page: port.AuditPage): Promise<port.Page<AuditEvent>> {
@@ -340,7 +371,7 @@ export class SqliteStore implements port.Store {
   }
 
   removeCorpus(name: string, revision: string, by: Author): Promise<boolean> {
-    return this.#write(() => this.#corpora().remove(name, revision, by));
+    return this.#writeUrgently(() => this.#corpora().remove(name, revision, by));
   }
 
   replaceSegments(replacement: port.SegmentReplacement): Promise<boolean> {
@@ -399,7 +430,10 @@ export class SqliteStore implements port.Store {
   }
 
   close(): void {
-    this.#connection.close();
+    const close = () => this.#connection.close();
+    // The last one to close brings the write-ahead log into the database, which may have to grow for it.
+    if (this.#reserve?.isFull() === true) this.#reserve.lend(close);
+    else close();
   }
 }
 
