@@ -19,7 +19,9 @@ import { openLibrary } from "./corpus/library.ts";
 import { diskFault, diskFullText, isOutOfSpace } from "./domain/disk-fault.ts";
 import { type DerivedKeys, deriveKeys, keyedHash } from "./domain/keyed-hash.ts";
 import { openChildRunner } from "./egress/child.ts";
+import { leftChildHomes, sweepChildHomes } from "./egress/child-home.ts";
 import { type HttpClient, type HttpResponse, openHttpClient } from "./egress/client.ts";
+import { lockFolder } from "./egress/folder-lock.ts";
 import type { Live } from "./scans/live.ts";
 import { openTurns } from "./scans/pace.ts";
 import { type CatalogueState, openCatalogue } from "./sources/catalogue.ts";
@@ -285,21 +287,34 @@ function admit(
   if (secretCheck(keys) !== expected) {
     throw new DataDirError("refused", `the secret in ${config.secretFile} does not belong to ${dataDir}`);
   }
-  if (role === "service") {
-    const lock = takeLock(join(dataDir, serviceLock), "exclusive");
-    if (lock === null) throw new DataDirError("inaccessible", `another xpose serve runs on ${dataDir}`);
-    locks.push(lock);
-  }
+  if (role === "service") locks.push(...lockService(dataDir));
   // A restore that was killed at its very end, when all was in its place.
   if (role === "service") rmSync(join(dataDir, unfinishedRestore), { recursive: true, force: true });
   return keys;
 }
 
 /**
- * True while a service runs on the data directory. It takes its lock for a moment: a service that starts right then
- * would find the directory in use.
+ * The locks that keep a second service out: that of a file, which older versions know, and that of the folder itself, which
+ * holds although the file is deleted. Tries again for a moment: `isServing` may just be asking.
  */
+function lockService(dataDir: string): Lock[] {
+  for (let left = lockTries; left > 0; left -= 1) {
+    const folder = lockFolder(dataDir, "exclusive");
+    const file = folder === null ? null : takeLock(join(dataDir, serviceLock), "exclusive");
+    if (folder !== null && file !== null) return [folder, file];
+    folder?.release();
+    Bun.sleepSync(lockPauseMs);
+  }
+  throw new DataDirError("inaccessible", `another xpose serve runs on ${dataDir}, or its file system has no locks`);
+}
+
+const [lockTries, lockPauseMs] = [5, 20];
+
+/** True while a service runs on the data directory. It takes the locks for a moment. */
 export function isServing(dataDir: string): boolean {
+  const folder = lockFolder(dataDir, "shared");
+  folder?.release();
+  if (folder === null) return true;
   const path = join(dataDir, serviceLock);
   if (!existsSync(path)) return false;
   const lock = takeLock(path, "shared");
@@ -327,12 +342,12 @@ export function openSources(config: Config, { store, keys, corporaDir }: OpenSto
   const library = openLibrary(corporaDir, { keys, store });
   const http = openOutboundClient(outbound);
   const turns = openTurns(store, now);
-  const homesIn = join(config.dataDir, temporaryFolder);
-  mkdirSync(homesIn, { recursive: true, mode: 0o700 });
+  const homesIn = temporaryDirOf(config);
   const runners = new Map(
     sourceKinds.map((kind) => {
       const { proxy, noProxy } = outbound;
-      const options = { path: programPath, proxy, noProxy, homesIn, maxConcurrent: kind.maxConcurrent ?? 1, now };
+      const maxConcurrent = kind.maxConcurrent ?? 1;
+      const options = { path: programPath, proxy, noProxy, homesIn, maxConcurrent, now };
       return [kind, openChildRunner(options)];
     }),
   );
@@ -412,14 +427,45 @@ const corporaFolder = "corpora";
 const serviceLock = "service.lock";
 /** Holds what a restore has not finished. */
 export const unfinishedRestore = "restore.unfinished";
-/** Private homes of programs that sources run. */
+/** See `temporaryDirOf`. */
 const temporaryFolder = "tmp";
 /** Where programs that sources run are looked for: the same whoever starts xpose. */
 const programPath = "/usr/local/bin:/usr/bin:/bin";
 
+/** Holds homes of programs, the unpacked database library, and notes of backups. */
+export function temporaryDirOf({ dataDir }: Pick<Place, "dataDir">): string {
+  return join(dataDir, temporaryFolder);
+}
+
+/** Homes of programs that killed processes left. */
+export function leftHomes(config: Pick<Place, "dataDir">): string[] {
+  return leftChildHomes(temporaryDirOf(config));
+}
+
+/** Removes them; returns what was removed. */
+export function sweepHomes(config: Pick<Place, "dataDir">): string[] {
+  return sweepChildHomes(temporaryDirOf(config));
+}
+
 /** See `OpenStore`. */
 export function headFileOf({ dataDir, secretFile, isSecretCredential }: Place): string {
   return join(isSecretCredential ? dataDir : dirname(secretFile), "audit.head");
+}
+
+/** As `lockService`, a file and the folder. */
+function lockCorpora(dataDir: string, mode: "exclusive" | "shared"): Lock | null {
+  const folder = lockFolder(join(dataDir, corporaFolder), mode);
+  const file = folder === null ? null : takeLock(join(dataDir, "corpora.lock"), mode);
+  if (folder === null || file === null) {
+    folder?.release();
+    return null;
+  }
+  return {
+    release() {
+      file.release();
+      folder.release();
+    },
+  };
 }
 
 function placesOf(place: Place): Pick<OpenStore, "corporaDir" | "headFile" | "lockCorpora"> {
@@ -427,7 +473,7 @@ function placesOf(place: Place): Pick<OpenStore, "corporaDir" | "headFile" | "lo
   return {
     corporaDir: join(dataDir, corporaFolder),
     headFile: headFileOf(place),
-    lockCorpora: (mode) => takeLock(join(dataDir, "corpora.lock"), mode),
+    lockCorpora: (mode) => lockCorpora(dataDir, mode),
   };
 }
 

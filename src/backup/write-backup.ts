@@ -11,6 +11,7 @@ import type { Corpus } from "../domain/corpus.ts";
 import type { DerivedKeys } from "../domain/keyed-hash.ts";
 import type { Store } from "../store/store.ts";
 import { BackupError, fileFault } from "./error.ts";
+import { noteWorkplace, sweepWorkplaces, workplaceEnding } from "./left-workplaces.ts";
 import { type Manifest, type ManifestMember, manifestMac, manifestText, memberNames } from "./manifest.ts";
 import { archiveEnd, blockSize, paddingOf, spaceOf, tarHeader } from "./tar.ts";
 import { openWorkplace, type TakeLock } from "./workplace.ts";
@@ -21,6 +22,9 @@ export type BackupTools = {
   readonly dataDir: string;
   readonly corporaDir: string;
   readonly headFile: string;
+  /** A folder of the data directory for notes of what is not finished. */
+  readonly notesDir: string;
+  readonly newId: () => string;
   /** Null when the secret lies outside the data directory: then it is not in the backup. */
   readonly secretFile: string | null;
   /** Null while somebody deletes segments, for a moment. */
@@ -76,11 +80,18 @@ const archiveName = "backup.tar";
 export async function writeBackup(file: string, tools: BackupTools): Promise<BackupReport> {
   try {
     refuseTarget(file, tools.dataDir);
-    const workplace = await openWorkplace(`${file}.unfinished`, tools.takeLock);
+    const path = `${file}${workplaceEnding}`;
+    sweepWorkplaces(tools.notesDir, dirname(file), tools.takeLock);
+    const note = noteWorkplace(tools.notesDir, tools.newId(), path);
     try {
-      return await writeIn(workplace.path, file, tools);
+      const workplace = await openWorkplace(path, tools.takeLock);
+      try {
+        return await writeIn(workplace.path, file, tools);
+      } finally {
+        workplace.remove();
+      }
     } finally {
-      workplace.remove();
+      note.remove();
     }
   } catch (error) {
     throw fileFault(`${file} cannot be written`, error);

@@ -11,6 +11,7 @@ import {
   type OpenStore,
   openForBackup,
   takeExclusiveLock,
+  temporaryDirOf,
 } from "../wiring.ts";
 import { abortOnSignal, becomeOwner, entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
 import { CommandError, exitCodes } from "./exit.ts";
@@ -44,6 +45,8 @@ export function backupCommand(output: Output): Command {
         return await writeBackup(path, {
           ...place,
           dataDir: config.dataDir,
+          notesDir: temporaryDirOf(config),
+          newId: entropy.newId,
           secretFile: config.isSecretInDataDir ? config.secretFile : null,
           takeLock: takeExclusiveLock,
           openCopy: (folder) => inspectCopiedDatabase(folder, place.keys),

@@ -8,6 +8,7 @@ import { timestamp } from "../domain/envelope.ts";
 import { isDiskFull, isServing, type OpenStore, openStore } from "../wiring.ts";
 import { becomeOwner, entropy, type GlobalOptions, readConfig } from "./context.ts";
 import { CommandError, exitCodes, explain } from "./exit.ts";
+import { findLeftovers } from "./leftovers.ts";
 import { type Output, printResult } from "./output.ts";
 import { askSources } from "./sources.ts";
 import { readTls } from "./tls.ts";
@@ -92,7 +93,8 @@ function examineConfiguration(command: Command, output: Output) {
   }
 }
 
-async function examineDataDir({ dataDir, secretFile, isSecretInDataDir }: Config, open: OpenStore): Promise<Check> {
+async function examineDataDir(config: Config, open: OpenStore): Promise<Check> {
+  const { dataDir, secretFile, isSecretInDataDir } = config;
   const name = "data directory";
   const mine = isSecretInDataDir ? [dataDir, secretFile] : [dataDir];
   const exposed = mine.filter((path) => (statSync(path).mode & 0o077) !== 0);
@@ -106,7 +108,10 @@ async function examineDataDir({ dataDir, secretFile, isSecretInDataDir }: Config
     if (problem !== null) {
       return bad(name, `the head of the audit trail is lost in ${open.headFile}: ${problem}; see xpose audit verify`);
     }
-    return good(name, `${dataDir} can be read and written`);
+    const left = await findLeftovers(config, open);
+    const notes =
+      left.length === 0 ? [] : [`a killed command left ${left.join(", ")}; the next start of xpose serve removes it`];
+    return good(name, [`${dataDir} can be read and written`, ...notes].join("; "));
   });
 }
 

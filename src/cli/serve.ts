@@ -23,6 +23,7 @@ import { becomeOwner, commandAuthor, entropy, readConfig } from "./context.ts";
 import { openDashboard } from "./dashboard.ts";
 import { watchDisk } from "./disk-watch.ts";
 import { CommandError, exitCodes } from "./exit.ts";
+import { sweepLeftovers } from "./leftovers.ts";
 import { keepMerged } from "./merge-keeper.ts";
 import type { Output } from "./output.ts";
 
@@ -150,6 +151,7 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
   const auditRetentionMs = config.audit.retentionMs;
   const retention = keepRetention(open, { live: sources.live, auditRetentionMs, now }, keptRow, log);
   const merging = keepMerged(open, log);
+  const sweeping = setTimeout(() => sweepOnce(config, open, log), firstRetentionMs);
 
   const signal = await toldToStop;
   log.info({ signal }, "stopping");
@@ -158,6 +160,7 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
   retention.stop();
   merging.stop();
   disk.stop();
+  clearTimeout(sweeping);
   // While scans end, whoever still asks is told 503; then the server ends too.
   for (const stop of [() => runner.stop(stopGraceMs), () => server.stop(stopGraceMs)]) {
     await stop().catch((error: unknown) => log.error({ err: error }, "could not stop in order"));
@@ -236,6 +239,15 @@ async function listen(
   } catch (error) {
     const reason = error instanceof Error ? error.message : "unknown reason";
     throw new CommandError(exitCodes.failed, `cannot listen on the address of server.listen: ${reason}`);
+  }
+}
+
+function sweepOnce(config: Config, open: OpenStore, log: Log): void {
+  try {
+    const paths = sweepLeftovers(config, open);
+    if (paths.length > 0) log.info({ paths }, "removed what killed processes left behind");
+  } catch (error) {
+    log.error({ err: error }, "what killed processes left behind could not be removed");
   }
 }
 

@@ -189,8 +189,11 @@ export type PollCall = {
   readonly isCharged: boolean;
 };
 
-/** `charge` is there when a budget was charged, or refused the call. */
-export type Reply = ReplyBody & { readonly charge?: Charge };
+/**
+ * `charge` is there when a budget was charged, or refused the call; `isUncounted` when the counters cannot be read or
+ * written, and the call passed all the same (CONTRACT.md 8.6).
+ */
+export type Reply = ReplyBody & { readonly charge?: Charge; readonly isUncounted?: true };
 
 export type ReplyBody =
   /** `denied` is set when the key does not admit the call. Nothing was written: the caller of the store records it. */

@@ -132,6 +132,11 @@ export function unavailableFor(error: unknown): unknown {
   return new AppError("unavailable", "The database is not available now", { cause: error });
 }
 
+/** True when a statement failed by itself, such as on a broken table: the transaction that it is part of can go on. */
+export function isOfStatement(connection: Connection, error: unknown): boolean {
+  return error instanceof SqliteError && connection.inTransaction;
+}
+
 /** True when another process holds the lock that was asked for. */
 export function isBusy(error: unknown): boolean {
   return error instanceof SqliteError && error.code.startsWith("SQLITE_BUSY");
