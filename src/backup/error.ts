@@ -17,11 +17,11 @@ export class BackupError extends Error {
   }
 }
 
-/** Names the file in an error of the system; every other error stays as it is. */
+/** Names the file in an error of the system or of the database that keeps a lock; every other error stays as it is. */
 export function fileFault(what: string, error: unknown): unknown {
-  const isOfSystem = error instanceof Error && "code" in error && /^E[A-Z0-9]+$/.test(String(error.code));
-  if (!isOfSystem) return error;
+  const reason = diskFault(error);
+  if (reason === null || !(error instanceof Error && "code" in error)) return error;
   // A command that root runs goes on as the owner of the data directory, who may be denied what root is not.
   const who = error.code === "EACCES" ? ` (user ${process.getuid?.()})` : "";
-  return new BackupError("failed", `${what}: ${diskFault(error)}${who}`, { cause: error });
+  return new BackupError("failed", `${what}: ${reason}${who}`, { cause: error });
 }

@@ -62,11 +62,18 @@ export async function withStore<Result>(config: Config, work: (open: OpenStore) 
 
 /** An error of the database says to a client only that it is not available; the operator is told where and why. */
 function namingDisk(dataDir: string, error: unknown): unknown {
-  if (!(error instanceof AppError)) return error;
-  if (error.code === "storage_full") return new CommandError(exitCodes.failed, diskFullText(dataDir));
-  const reason = error.code === "unavailable" ? diskFault(error.cause) : null;
+  if (error instanceof AppError && error.code === "storage_full") {
+    return new CommandError(exitCodes.failed, diskFullText(dataDir));
+  }
+  const isUnavailable = error instanceof AppError && error.code === "unavailable";
+  const reason = isUnavailable ? diskFault(error.cause) : isOfDatabase(error) ? diskFault(error) : null;
   if (reason === null) return error;
   return new CommandError(exitCodes.failed, `the database in ${dataDir} cannot be used: ${reason}`);
+}
+
+/** Errors of files name their file themselves. */
+function isOfDatabase(error: unknown): boolean {
+  return error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_");
 }
 
 /**

@@ -104,10 +104,14 @@ async function examineDataDir(config: Config, open: OpenStore): Promise<Check> {
     const files = new Set(corpora.flatMap(({ segments }) => segments.map(({ file }) => file)));
     const missing = [...files].filter((file) => !existsSync(join(open.corporaDir, file)));
     if (missing.length > 0) return bad(name, `${missing.length} files of corpora are missing; see xpose corpus verify`);
-    const problem = headProblem(await compareHead(open.store, open.headFile));
-    if (problem !== null) {
-      return bad(name, `the head of the audit trail is lost in ${open.headFile}: ${problem}; see xpose audit verify`);
-    }
+    const lost = headProblem(await compareHead(open.store, open.headFile));
+    const faults = [
+      ...(lost === null
+        ? []
+        : [`the head of the audit trail is lost in ${open.headFile}: ${lost}; see xpose audit verify`]),
+      ...(await open.store.schemaFaults()).map((fault) => `in the database ${fault}; restore a backup, or mend it`),
+    ];
+    if (faults.length > 0) return bad(name, faults.join("; "));
     const left = await findLeftovers(config, open);
     const notes =
       left.length === 0 ? [] : [`a killed command left ${left.join(", ")}; the next start of xpose serve removes it`];

@@ -151,7 +151,10 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
   const auditRetentionMs = config.audit.retentionMs;
   const retention = keepRetention(open, { live: sources.live, auditRetentionMs, now }, keptRow, log);
   const merging = keepMerged(open, log);
-  const sweeping = setTimeout(() => sweepOnce(config, open, log), firstRetentionMs);
+  const sweeping = setTimeout(() => {
+    sweepOnce(config, open, log);
+    void checkSchema(open, log);
+  }, firstRetentionMs);
 
   const signal = await toldToStop;
   log.info({ signal }, "stopping");
@@ -249,6 +252,12 @@ function sweepOnce(config: Config, open: OpenStore, log: Log): void {
   } catch (error) {
     log.error({ err: error }, "what killed processes left behind could not be removed");
   }
+}
+
+/** A trigger of somebody else runs with every change that xpose makes. */
+async function checkSchema({ store }: OpenStore, log: Log): Promise<void> {
+  const faults = await store.schemaFaults().catch(() => []);
+  if (faults.length > 0) log.error({ faults }, "the database holds what xpose did not make");
 }
 
 function keepRetention(

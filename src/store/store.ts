@@ -150,6 +150,9 @@ export interface Store {
    */
   settleRestored(detail: string, by: Author): Promise<void>;
 
+  /** What of the schema is not as xpose makes it, such as a trigger of somebody else: a text for each, none when all is well. */
+  schemaFaults(): Promise<string[]>;
+
   close(): void;
 }
 

@@ -184,3 +184,15 @@ test("restore --head takes a backup of this service and no other, and says what 
   rmSync(target.dataDir, { recursive: true });
   expect(restore(foreign).stdout).toContain("that of a stranger proves nothing about whose it is");
 });
+
+test("a trigger that somebody put into the database is told by serve and doctor", async () => {
+  await using appliance = new Appliance();
+  appliance.json("init");
+  const connection = new Database(join(appliance.dataDir, "xpose.db"));
+  connection.exec("CREATE TRIGGER evil AFTER INSERT ON api_key BEGIN DELETE FROM session; END");
+  connection.close();
+  const service = await appliance.serve();
+  const told = 'the trigger "evil" of the table "api_key" is not one of xpose';
+  await expect.poll(() => service.log().replaceAll("\\", ""), { timeout: 5_000 }).toContain(told);
+  expect(appliance.run(["doctor"])).toMatchObject({ exitCode: 1, stdout: expect.stringContaining(told) });
+});

@@ -31,13 +31,14 @@ import {
   unavailableFor,
   untilFree,
 } from "./driver.ts";
-import { currentVersion, migrate, schemaVersion } from "./migrate.ts";
+import { currentVersion, migrate, openSchema, schemaVersion } from "./migrate.ts";
 import { operatorTable } from "./operator.ts";
 import { overviewTable } from "./overview.ts";
 import { paceTable } from "./pace.ts";
 import { readyResultTable } from "./ready-result.ts";
 import type { Reserve } from "./reserve.ts";
 import { scanTable } from "./scan.ts";
+import { schemaFaults } from "./schema.ts";
 import { shareTransactions } from "./shared-transaction.ts";
 import { sourceTable } from "./source.ts";
 import { workspaceTable } from "./workspace.ts";
@@ -426,6 +427,17 @@ export class SqliteStore implements port.Store {
       // Whoever ran these scans does so no more; it is no fault of theirs.
       this.#scans.requeue({ leaseOverAt: endOfTime }, false, by.at);
       this.#audit.append([auditEvent(by, "audit.restored", { detail })]);
+    });
+  }
+
+  schemaFaults(): Promise<string[]> {
+    return this.#read(() => {
+      const expected = openSchema(currentVersion);
+      try {
+        return schemaFaults(this.#connection, expected);
+      } finally {
+        expected.close();
+      }
     });
   }
 
