@@ -2,7 +2,6 @@ import {
   accessSync,
   chmodSync,
   constants,
-  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -13,7 +12,6 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { BackupError } from "./backup/error.ts";
-import { memberNames } from "./backup/manifest.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { openLibrary } from "./corpus/library.ts";
 import { diskFault, diskFullText, isOutOfSpace } from "./domain/disk-fault.ts";
@@ -228,7 +226,7 @@ function admitCopy(keys: DerivedKeys): (found: FoundDatabase) => DerivedKeys {
 function furtherCopy(folder: string): string {
   const further = join(folder, "upgraded");
   mkdirSync(further, { mode: 0o700 });
-  copyFileSync(join(folder, memberNames.database), join(further, memberNames.database));
+  SqliteStore.copyClosed(folder, further);
   return further;
 }
 

@@ -23,7 +23,6 @@ import { becomeOwner, commandAuthor, entropy, readConfig } from "./context.ts";
 import { openDashboard } from "./dashboard.ts";
 import { watchDisk } from "./disk-watch.ts";
 import { CommandError, exitCodes } from "./exit.ts";
-import { sweepLeftovers } from "./leftovers.ts";
 import { keepMerged } from "./merge-keeper.ts";
 import type { Output } from "./output.ts";
 
@@ -152,7 +151,7 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
   const retention = keepRetention(open, { live: sources.live, auditRetentionMs, now }, keptRow, log);
   const merging = keepMerged(open, log);
   const sweeping = setTimeout(() => {
-    sweepOnce(config, open, log);
+    void sweepOnce(config, open, log);
     void checkSchema(open, log);
   }, firstRetentionMs);
 
@@ -245,8 +244,9 @@ async function listen(
   }
 }
 
-function sweepOnce(config: Config, open: OpenStore, log: Log): void {
+async function sweepOnce(config: Config, open: OpenStore, log: Log): Promise<void> {
   try {
+    const { sweepLeftovers } = await import("./leftovers.ts");
     const paths = sweepLeftovers(config, open);
     if (paths.length > 0) log.info({ paths }, "removed what killed processes left behind");
   } catch (error) {

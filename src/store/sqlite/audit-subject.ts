@@ -1,5 +1,6 @@
 import { type AuditSubject, type SubjectRow, subjectDigest } from "../../domain/audit.ts";
 import type { Connection } from "./driver.ts";
+import { lazily } from "./lazily.ts";
 
 /** Whose rights the audit trail vouches for, and the table of each. */
 const tables = { key: "api_key", operator: "operator", workspace: "workspace" } as const;
@@ -15,8 +16,8 @@ const unwatched: readonly string[] = ["last_used_at", "corpora_revision"];
  * changes one of these rows writes its digest into the event, in the same transaction.
  */
 export function subjectTable(connection: Connection) {
-  const start = connection.prepare<[], AuditSubject>("SELECT id, digest FROM audit_subject");
-  const saveStart = connection.prepare("INSERT OR REPLACE INTO audit_subject (id, digest) VALUES (?, ?)");
+  const start = lazily(() => connection.prepare<[], AuditSubject>("SELECT id, digest FROM audit_subject"));
+  const saveStart = lazily(() => connection.prepare("INSERT OR REPLACE INTO audit_subject (id, digest) VALUES (?, ?)"));
 
   function subjectOf(kind: SubjectKind, row: SubjectRow): AuditSubject {
     const id = `${kind}:${row["id"]}`;
@@ -46,10 +47,15 @@ export function subjectTable(connection: Connection) {
     },
 
     /** As they stood at the start of the trail, by id. */
-    atStart: (): Map<string, string> => new Map(start.all().map(({ id, digest }) => [id, digest])),
+    atStart: (): Map<string, string> =>
+      new Map(
+        start()
+          .all()
+          .map(({ id, digest }) => [id, digest]),
+      ),
 
     saveAtStart(subjects: Iterable<AuditSubject>): void {
-      for (const { id, digest } of subjects) saveStart.run(id, digest);
+      for (const { id, digest } of subjects) saveStart().run(id, digest);
     },
   };
 }

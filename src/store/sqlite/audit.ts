@@ -17,6 +17,7 @@ import type { WorkspaceId } from "../../domain/workspace.ts";
 import type { AuditPage, AuditRetention, Page } from "../store.ts";
 import type { subjectTable } from "./audit-subject.ts";
 import type { Connection } from "./driver.ts";
+import { lazily } from "./lazily.ts";
 
 type EventsRow = { first_event: number; last_event: number; last_mac: string; events: string };
 /** The same with the bytes as they lie in the file: a text is repaired when it is read, and would hide a changed byte. */
@@ -61,13 +62,16 @@ export function auditTable(
     `SELECT a.first_event, a.last_event, a.last_mac, a.events FROM audit_holder h
      JOIN audit a ON a.first_event = h.first_event WHERE h.holder = ? AND h.first_event < ? ORDER BY h.first_event DESC`,
   );
-  const countHolders = connection.prepare<[], number>("SELECT count(*) FROM audit_holder").pluck();
-  const start = connection.prepare<[], AuditHead>("SELECT last_event AS row, last_mac AS mac FROM audit_start");
-  const moveStart = connection.prepare("UPDATE audit_start SET last_event = ?, last_mac = ?");
-  const deleteHolder = connection.prepare("DELETE FROM audit_holder WHERE holder = ? AND first_event = ?");
-  const deleteBefore = connection.prepare("DELETE FROM audit WHERE first_event <= ?");
+  const ofStart = lazily(() => ({
+    find: connection.prepare<[], AuditHead>("SELECT last_event AS row, last_mac AS mac FROM audit_start"),
+    move: connection.prepare("UPDATE audit_start SET last_event = ?, last_mac = ?"),
+    countHolders: connection.prepare<[], { count: number }>("SELECT count(*) AS count FROM audit_holder"),
+    deleteHolder: connection.prepare("DELETE FROM audit_holder WHERE holder = ? AND first_event = ?"),
+    deleteEvents: connection.prepare("DELETE FROM audit WHERE first_event <= ?"),
+  }));
 
   const head = (): AuditHead => last.get() ?? emptyHead;
+  const start = (): AuditHead => ofStart().find.get() ?? emptyHead;
 
   function write(before: AuditHead, events: readonly AuditEvent[]): AuditHead {
     const holders = new Set<string>();
@@ -151,10 +155,10 @@ export function auditTable(
     state(): AuditState {
       return {
         head: head(),
-        start: start.get() ?? emptyHead,
+        start: start(),
         startSubjects: subjects.atStart(),
         subjects: subjects.all(),
-        holderCount: countHolders.get() ?? 0,
+        holderCount: ofStart().countHolders.get()?.count ?? 0,
       };
     },
 
@@ -166,7 +170,7 @@ export function auditTable(
     removeOldest(retention: AuditRetention, by: Author): number {
       const rows = removable(retention);
       const events = rows.flatMap((row) => row.events);
-      let end = start.get() ?? emptyHead;
+      let end = start();
       const changed: AuditSubject[] = [];
       for (const { row, mac, text, event } of events) {
         if (row !== end.row + 1 || event === null || chainedMac(auditKey, end, text) !== mac) {
@@ -178,9 +182,10 @@ export function auditTable(
       const lastRow = rows.at(-1);
       if (lastRow === undefined) return 0;
       subjects.saveAtStart(changed);
-      moveStart.run(end.row, end.mac);
+      const { move, deleteHolder, deleteEvents } = ofStart();
+      move.run(end.row, end.mac);
       for (const row of rows) for (const holder of holdersOf(row.events)) deleteHolder.run(holder, row.firstEvent);
-      deleteBefore.run(lastRow.firstEvent);
+      deleteEvents.run(lastRow.firstEvent);
       const detail = checkpointText(end, subjects.atStart());
       append([auditEvent(by, "audit.checkpoint", { count: events.length, detail })]);
       return events.length;
@@ -190,7 +195,7 @@ export function auditTable(
     writeBaseline(by: Author): void {
       const now = [...subjects.all()].map(([id, digest]) => ({ id, digest }));
       subjects.saveAtStart(now);
-      const detail = checkpointText(start.get() ?? emptyHead, subjects.atStart());
+      const detail = checkpointText(start(), subjects.atStart());
       append([auditEvent(by, "audit.baseline", { count: now.length, detail })]);
     },
 

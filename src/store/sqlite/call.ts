@@ -55,8 +55,8 @@ type Batch = {
   readonly fault: AppError | null;
   /** By key hash; null = no such key. */
   readonly holders: Map<string, Holder | null>;
-  /** Hashes of keys whose calls cannot be counted. */
-  readonly uncounted: Set<string>;
+  /** Hashes of keys whose calls cannot be counted; null while all can. */
+  uncounted: Set<string> | null;
   readonly usage: Map<WorkspaceId, Usage>;
   readonly events: AuditEvent[];
   unfinishedCount: number | null;
@@ -171,7 +171,14 @@ export function callHandler(
     const { rules, fault } = batch;
     const limit = limitOf(rules.limits, key.plan, kind);
     if (limit === 0 || fault !== null) return null;
-    if (budgets.size === 0 && !counting(batch, [holder], () => readBudgets(holder))) return null;
+    if (budgets.size === 0) {
+      try {
+        readBudgets(holder);
+      } catch (error) {
+        passUncounted(error, [holder], batch);
+        return null;
+      }
+    }
     const before = budgets.get(kind)?.budget ?? null;
     const result = chargeBudget(before, limit, rules.limits.windowMs, rules.steadyNow);
     // A refusal counts nothing, but a window that it moved, because the clock moved back, must end in one window.
@@ -188,16 +195,11 @@ export function callHandler(
     }
   }
 
-  /** Reads or writes counters. When these alone are broken the calls of the holders pass uncounted: then it returns false. */
-  function counting({ uncounted }: Batch, holders: Iterable<Holder | null>, work: () => void): boolean {
-    try {
-      work();
-      return true;
-    } catch (error) {
-      if (!isOfStatement(connection, error)) throw error;
-      for (const holder of holders) if (holder !== null) uncounted.add(holder.key.hash);
-      return false;
-    }
+  /** Lets the calls of the holders pass when only their counters are broken. Throws the error when the transaction is. */
+  function passUncounted(error: unknown, holders: Iterable<Holder | null>, batch: Batch): void {
+    if (!isOfStatement(connection, error)) throw error;
+    batch.uncounted ??= new Set();
+    for (const holder of holders) if (holder !== null) batch.uncounted.add(holder.key.hash);
   }
 
   function admittedWorkspace(id: WorkspaceId): WorkspaceRow {
@@ -337,10 +339,18 @@ export function callHandler(
       if (holder === null || !holder.isUsed) continue;
       const { key } = holder;
       if (Math.abs(now - (key.last_used_at ?? 0)) >= lastUsedStepMs) setLastUsed.run(now, key.id);
-      counting(batch, [holder], () => saveBudgets(holder));
+      try {
+        saveBudgets(holder);
+      } catch (error) {
+        passUncounted(error, [holder], batch);
+      }
     }
     for (const [workspaceId, { requests, hits, polls }] of usage) {
-      counting(batch, holders.values(), () => addUsage.run(workspaceId, now - (now % hourMs), requests, hits, polls));
+      try {
+        addUsage.run(workspaceId, now - (now % hourMs), requests, hits, polls);
+      } catch (error) {
+        passUncounted(error, holders.values(), batch);
+      }
     }
   }
 
@@ -371,7 +381,7 @@ export function callHandler(
         rules,
         fault,
         holders: new Map(),
-        uncounted: new Set(),
+        uncounted: null,
         usage: new Map(),
         events: [],
         unfinishedCount: null,
@@ -382,7 +392,7 @@ export function callHandler(
         audit.append(batch.events);
       }
       const { uncounted, events } = batch;
-      return { replies: uncounted.size === 0 ? replies : uncharge(replies, calls, uncounted), events };
+      return { replies: uncounted === null ? replies : uncharge(replies, calls, uncounted), events };
     },
   };
 }

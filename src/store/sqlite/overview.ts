@@ -3,6 +3,7 @@ import type { Outcome, SourceRun } from "../../domain/scan.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
 import type { KeyBudget, Overview, RetentionLimits } from "../store.ts";
 import type { Connection } from "./driver.ts";
+import { lazily } from "./lazily.ts";
 import { toDate } from "./workspace.ts";
 
 type UsageRow = { hour: number; requests: number; hits: number; polls: number };
@@ -50,8 +51,10 @@ export function overviewTable(connection: Connection) {
     `DELETE FROM source_usage WHERE (workspace_id, hour, source, outcome) IN
        (SELECT workspace_id, hour, source, outcome FROM source_usage WHERE hour < ? LIMIT ?)`,
   );
-  const expiredUsage = connection.prepare(
-    `DELETE FROM usage WHERE (workspace_id, hour) IN (SELECT workspace_id, hour FROM usage WHERE hour < ? LIMIT ?)`,
+  const expiredUsage = lazily(() =>
+    connection.prepare(
+      `DELETE FROM usage WHERE (workspace_id, hour) IN (SELECT workspace_id, hour FROM usage WHERE hour < ? LIMIT ?)`,
+    ),
   );
 
   return {
@@ -85,7 +88,7 @@ export function overviewTable(connection: Connection) {
     },
     removeBefore({ scansFinishedBefore, usageBefore }: RetentionLimits, maxRows: number): void {
       expiredSources.run(scansFinishedBefore.getTime(), maxRows);
-      expiredUsage.run(usageBefore.getTime(), maxRows);
+      expiredUsage().run(usageBefore.getTime(), maxRows);
     },
   };
 }

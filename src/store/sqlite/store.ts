@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ApiKey } from "../../domain/api-key.ts";
 import {
@@ -31,6 +31,7 @@ import {
   unavailableFor,
   untilFree,
 } from "./driver.ts";
+import { lazily } from "./lazily.ts";
 import { currentVersion, migrate, openSchema, schemaVersion } from "./migrate.ts";
 import { operatorTable } from "./operator.ts";
 import { overviewTable } from "./overview.ts";
@@ -149,6 +150,11 @@ export class SqliteStore implements port.Store {
   /** Copies the database of a data directory of any version: see `Store.backup`. */
   static copyFrom(dataDir: string): Pick<port.Store, "backup"> {
     return { backup: (file, onProgress) => copyDatabase(databasePath(dataDir), file, onProgress) };
+  }
+
+  /** Copies a database that nobody works with from one folder to another. */
+  static copyClosed(from: string, to: string): void {
+    copyFileSync(databasePath(from), databasePath(to));
   }
 
   /** The schema version of the database in a folder that nobody else works with. */
@@ -462,13 +468,4 @@ function inspect(connection: Connection): FoundDatabase {
   const workspace = connection.prepare<[], { id: string }>("SELECT id FROM workspace LIMIT 1").get();
   const state = workspace === undefined ? "unfinished" : version < currentVersion ? "older" : "ready";
   return { state, secretCheck: property.get()?.value ?? null };
-}
-
-/** For tables that a start does not need: preparing all statements of all tables takes longer than opening the file. */
-function lazily<Table>(open: () => Table): () => Table {
-  let table: Table | null = null;
-  return () => {
-    table ??= open();
-    return table;
-  };
 }
