@@ -3,7 +3,7 @@ import { type AuditHead, headText, parseHead } from "../domain/audit.ts";
 import { diskFault } from "../domain/disk-fault.ts";
 import type { Store } from "../store/store.ts";
 
-/** What the file of the head holds: a head, or why it holds none. */
+/** The content of the head file: a head, or why there is none. */
 export type KeptHead =
   | { readonly head: AuditHead }
   | { readonly head: null; readonly problem: "missing" | "unreadable"; readonly error?: unknown };

@@ -11,7 +11,7 @@ import type { Store } from "../store/store.ts";
 import { type KeptHead, lostHeadText } from "./audit-head.ts";
 
 /**
- * What a check of the audit trail found. `badRow` is the first event that is not as it was written; null with `ok`, and
+ * Result of a check of the audit trail. `badRow` is the first event that is not as it was written; null with `ok`, and
  * where no single event is at fault.
  */
 export type AuditCheck = {
@@ -102,7 +102,7 @@ async function verifyFrom(
   }
 }
 
-/** What the last event about a subject says. */
+/** The last event about a subject, and its digest there. */
 type Told = { readonly digest: string; readonly row: number; readonly action: AuditAction };
 
 /** Goes along the chain, event by event. */
@@ -138,7 +138,7 @@ function openWalk(
     return null;
   }
 
-  /** What only the end shows; `state` is of the moment of the last event. */
+  /** The checks that need the end of the trail; `state` is of the moment of its last event. */
   function finish(state: AuditState): Finding | null {
     if (head.row === start.row) return bad(start.row + 1, "the trail is empty");
     const cut = known.find((one) => one.row > head.row);

@@ -87,7 +87,7 @@ type Write = (place: BackupPlace) => Promise<BackupReport>;
 
 async function writePresent(open: OpenStore, write: Write): Promise<BackupReport> {
   const report = await write(open);
-  // Whoever removed or merged meanwhile could not delete what is left of it.
+  // A merge or a removal meanwhile could not delete its old segments.
   await sweepCorpora(open);
   return report;
 }

@@ -6,7 +6,7 @@ import type { OpenStore } from "../wiring.ts";
 const lookEveryMs = 500;
 
 export type DiskWatch = {
-  /** What is wrong with the disk of the data directory now; null when nothing is. */
+  /** Says what is wrong with the disk of the data directory now; null when nothing is. */
   readonly problem: () => string | null;
   readonly stop: () => void;
 };

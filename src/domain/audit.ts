@@ -84,7 +84,7 @@ export type AuditRow = AuditHead & {
   readonly holderCount: number;
 };
 
-/** What a check of the whole trail needs beside its rows, read at one moment. */
+/** All that a check of the whole trail needs beside its rows, read at one moment. */
 export type AuditState = {
   readonly head: AuditHead;
   /** The event before the first one of the trail; `emptyHead` until events are removed past their retention. */

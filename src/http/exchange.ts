@@ -48,7 +48,7 @@ export type Application = {
   readonly steadyNow: () => number;
   /** False while the service starts or stops. */
   readonly isReady: () => boolean;
-  /** What is wrong with the disk; null when nothing is. */
+  /** Says what is wrong with the disk; null when nothing is. */
   readonly diskProblem: () => string | null;
   readonly accessLog: AccessLog;
   readonly log: { readonly error: (fields: object, message: string) => void };

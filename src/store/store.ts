@@ -98,7 +98,7 @@ export interface Store {
   /** The rows after `afterRow` (-Infinity: from the first one on), oldest first, at most `limit`. */
   readChain(afterRow: number, limit: number): Promise<AuditRow[]>;
   auditHead(): Promise<AuditHead>;
-  /** What a check of the whole trail needs beside its rows, of one moment. */
+  /** All that a check of the whole trail needs beside its rows, of one moment. */
   auditState(): Promise<AuditState>;
   /**
    * Removes the oldest events of the trail that are past their retention, some hundred at most, and writes the event
@@ -150,7 +150,7 @@ export interface Store {
    */
   settleRestored(detail: string, by: Author): Promise<void>;
 
-  /** What of the schema is not as xpose makes it, such as a trigger of somebody else: a text for each, none when all is well. */
+  /** Names each part of the schema that is not as xpose makes it, such as a trigger of somebody else. */
   schemaFaults(): Promise<string[]>;
 
   close(): void;

@@ -76,7 +76,7 @@ describe.skipIf(!canMount)("12.5a with 0 bytes free", () => {
       expect(appliance.run(["workspaces", "disable", "other"]).exitCode).toBe(0);
       expect(await statusOf(service, other)).toBe(401);
 
-      // What adds something is refused, and hits go on.
+      // A miss would add something and is refused; hits go on.
       const miss = await client(service.url, key.key).enrich("new@example.com");
       expect([miss.status, await miss.text()]).toEqual([503, expect.stringContaining('"storage_full"')]);
       expect(await statusOf(service, key.key)).toBe(200);

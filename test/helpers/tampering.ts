@@ -9,14 +9,14 @@ import { headFileOf, makeAuditedDirectory, openAudited } from "./audited-directo
 import { rewriteTrail, type StoredEvent } from "./rewritten-trail.ts";
 import { testAuditKey, testAuthor } from "./test-author.ts";
 
-/** What somebody does who can write all files of a data directory and has no secret. */
+/** Done by somebody who can write all files of a data directory and has no secret. */
 export type Tampering = {
   readonly what: string;
-  /** What they do to the database. */
+  /** Changes the database. */
   readonly toDatabase: (connection: Database) => void;
   /** True when they put the older copy of the database in the place of the present one first. */
   readonly isOlder: boolean;
-  /** What they do to the kept head. */
+  /** Changes the kept head. */
   readonly toHead: keyof typeof headChanges;
   /** Events that the service writes afterwards. */
   readonly laterCount: number;
@@ -69,7 +69,7 @@ export function anyTampering(isShortened: boolean): fc.Arbitrary<Tampering> {
 }
 
 /**
- * What the check says of a copy, at `folder`, of a directory that `makeAuditedDirectory` made, after it was tampered with
+ * Checks a copy, at `folder`, of a directory that `makeAuditedDirectory` made, after it was tampered with
  * and the service went on; null when the tampering changed nothing. `source` holds an older copy of its database beside it.
  */
 export async function checkTampered(
@@ -86,7 +86,7 @@ export async function checkTampered(
   const store = openAudited(folder);
   try {
     const later = Array.from({ length: tampering?.laterCount ?? 0 }, () => auditEvent(testAuthor, "source.added"));
-    // What the service does then may fail; the check may not.
+    // The service may fail after that; the check may not.
     await store.appendEvents(later).catch(() => undefined);
     await keepHead(store, headFile).catch(() => undefined);
     return await verifyAudit(store, testAuditKey, { kept: readKeptHead(headFile), given: [] });
@@ -107,7 +107,7 @@ const olderName = "older.db";
 /** Does it to the files of a directory whose database is closed. Returns false when nothing is different afterwards. */
 function tamper({ toDatabase, toHead }: Tampering, database: string, headFile: string): boolean {
   const connection = new Database(database);
-  // Whoever can write the file is not held up by triggers and references.
+  // Triggers and references stop nobody who can write the file.
   connection.pragma("foreign_keys = OFF");
   const before = dump(connection);
   const triggers = connection.prepare<[], { name: string }>("SELECT name FROM sqlite_schema WHERE type = 'trigger'");

@@ -151,7 +151,7 @@ export function auditTable(
     /** Part of the transaction that the events tell of; the last event is read in there, so that all processes extend one line. */
     append,
 
-    /** What a check of the whole trail needs beside its rows. */
+    /** All that a check of the whole trail needs beside its rows. */
     state(): AuditState {
       return {
         head: head(),
@@ -251,7 +251,7 @@ function isAsWritten(rows: readonly { mac: string; text: string }[], bytes: Buff
   );
 }
 
-/** What both texts begin with. Never splits a surrogate pair. */
+/** The common prefix of two texts. Never splits a surrogate pair. */
 function sharedStart(one: string, other: string): string {
   let length = 0;
   while (length < one.length && one.charCodeAt(length) === other.charCodeAt(length)) length += 1;

@@ -3,7 +3,7 @@ import type { Connection } from "./driver.ts";
 type SchemaRow = { type: string; name: string; table: string; sql: string };
 
 /**
- * What differs between the schema of a database and that of `expected`, a database that xpose made: one text per table,
+ * Compares the schema of a database with that of `expected`, a database that xpose made: one text per differing table,
  * index, trigger or view, each with the name of its table. Empty when they are equal.
  */
 export function schemaFaults(connection: Connection, expected: Connection): string[] {
