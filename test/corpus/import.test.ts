@@ -48,7 +48,7 @@ describe("CSV", () => {
       ["feff", true],
     ] as const) {
       const desk = openDesk();
-      const text = Buffer.from(`email,title\n${jane},Größe\n`, "utf16le");
+      const text = Buffer.from(`email,severity,title\n${jane},low,Größe\n`, "utf16le");
       await desk.importText(Buffer.concat([Buffer.from(mark, "hex"), isSwapped ? text.swap16() : text]));
       expect(await desk.lookup(jane)).toMatchObject([{ title: "Größe" }]);
     }
@@ -57,9 +57,9 @@ describe("CSV", () => {
   test("gives its records the fields of their columns, and the defaults of the contract where these are empty", async () => {
     const desk = openDesk();
     await desk.importText(
-      `email,category,severity,title,subject,source_url,date,password
-${jane},Credential Leak,CRITICAL,Shop  breach,LinkedIn,https://shop.example/x,2021-04-08,hunter2
-${john},,,,,,,hunter3
+      `email,category,severity,title,subject,source_url,date
+${jane},Credential Leak,CRITICAL,Shop  breach,LinkedIn,https://shop.example/x,2021-04-08
+${john},,,,,,
 `,
       {},
       "/shop.csv".slice(1),
@@ -88,10 +88,10 @@ ${john},,,,,,,hunter3
     ]);
   });
 
-  test("without an email column is refused, and the line that is no header is not quoted", async () => {
+  test("without a column of addresses is refused, and the line that is no header is not quoted", async () => {
     const desk = openDesk();
-    const failure = desk.importText("jane.doe@example.com,MARKER\n", {}, "x.csv");
-    await expect(failure).rejects.toThrow("names no column email");
+    const failure = desk.importText("jane.doe,MARKER\njohn,MARKER\n", { format: "csv" }, "x.csv");
+    await expect(failure).rejects.toThrow("no column of the table holds email addresses");
     await expect(failure).rejects.not.toThrow("MARKER");
   });
 });
@@ -134,7 +134,7 @@ describe("JSON Lines", () => {
   test("gives its records the fields of their members", async () => {
     const desk = openDesk();
     const records = [
-      { Email: "JANE.DOE@example.com", title: "A", severity: "low", date: 2021, password: "hunter2", nested: { a: 1 } },
+      { Email: "JANE.DOE@example.com", title: "A", severity: "low", date: 2021 },
       { "e-mail": john, severity: null, category: null, subject: "Example Shop", source_url: "javascript:alert(1)" },
     ];
     const report = await desk.importText(records.map((record) => JSON.stringify(record)).join("\n"), {}, "x.jsonl");
@@ -151,13 +151,12 @@ describe("JSON Lines", () => {
     { dirt: '{"email":null}', reason: "no_email" },
     { dirt: '{"email":" "}', reason: "no_email" },
     { dirt: '{"email":"jane"}', reason: "invalid_email" },
-    { dirt: '{"email":["jane.doe@example.com"]}', reason: "malformed" },
-    { dirt: '{"email":{"value":"jane.doe@example.com"}}', reason: "malformed" },
-    { dirt: '{"email":"jane.doe@example.com","title":5}', reason: "malformed" },
+    { dirt: '{"email":["jane"]}', reason: "invalid_email" },
+    { dirt: '{"password":"jane.doe@example.com"}', reason: "no_email" },
     { dirt: '{"email":"jane.doe@example.com"', reason: "malformed" },
     { dirt: "null", reason: "malformed" },
     { dirt: "[]", reason: "malformed" },
-    { dirt: `{"email":"jane.doe@example.com","x":"${"x".repeat(70_000)}"}`, reason: "too_long" },
+    { dirt: `{"email":"jane.doe@example.com","x":"${"x".repeat(1_000_000)}"}`, reason: "too_long" },
     { dirt: '{"email":"u3@example.com","password":"other"}', reason: "duplicate" },
   ])("that hold $dirt count it as $reason", async ({ dirt, reason }) => {
     const desk = openDesk();
@@ -474,7 +473,7 @@ describe("compressed files", () => {
 test("standard input is read as it comes, under the name -", async () => {
   const desk = openDesk();
   async function* stdin() {
-    for (const byte of Buffer.from(`email,title\n${jane},Größe\n`)) yield Buffer.from([byte]);
+    for (const byte of Buffer.from(`email,severity,title\n${jane},low,Größe\n`)) yield Buffer.from([byte]);
   }
   expect(await desk.importFile("", { source: { stdin: stdin() } })).toMatchObject({ imported: 1 });
   expect(await desk.lookup(jane)).toMatchObject([{ title: "Größe", details: [{ file: "-" }] }]);
@@ -560,7 +559,7 @@ describe("all or nothing", () => {
 
   test("a look-up sees the old state until the publication", async () => {
     const desk = openDesk();
-    await desk.importText(`email,title\n${jane},old\n`, {}, "a.csv");
+    await desk.importText(`email,severity,title\n${jane},low,old\n`, {}, "a.csv");
     const seen: string[][] = [];
     const { publishImport } = desk.context.store;
     const store = {
@@ -570,7 +569,7 @@ describe("all or nothing", () => {
         return publishImport(...publication);
       },
     };
-    await desk.importFile(desk.file("b.csv", `email,title\n${jane},new\n`), {}, { store });
+    await desk.importFile(desk.file("b.csv", `email,severity,title\n${jane},low,new\n`), {}, { store });
     seen.push((await desk.lookup(jane)).map(({ title }) => title));
     expect(seen).toEqual([["old"], ["new", "old"]]);
   });
@@ -622,7 +621,11 @@ test("imports side by side do not disturb each other", async () => {
   const names = ["a", "b", "c", "d"];
   await Promise.all(
     names.map((name) =>
-      desk.importText(`email,title\n${jane},${name}\n${name}@example.org,x\n`, { name }, `${name}.csv`),
+      desk.importText(
+        `email,severity,title\n${jane},low,${name}\n${name}@example.org,low,x\n`,
+        { name },
+        `${name}.csv`,
+      ),
     ),
   );
   for (const name of names) {
