@@ -87,7 +87,7 @@ function rowsOf(head: Buffer, isWhole: boolean, dialect: CsvDialect): Row[] {
   for (let start = 0; start < head.length && rows.length < maxRows + maxPreamble; ) {
     const end = cutter.cut(bytes, start, head.length, !isWhole);
     if (end < 0) break;
-    const cells = Array.from({ length: cutter.count }, (_, cell) => cutter.text(bytes, cell) ?? "");
+    const cells = Array.from({ length: cutter.count }, (_, cell) => cutter.prose(bytes, cell) ?? "");
     if (cells.some((cell) => cell.trim() !== "")) rows.push({ cells, start, end });
     start = end + 1;
   }
