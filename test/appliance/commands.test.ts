@@ -373,6 +373,11 @@ describe("corpus import", () => {
       imported: 1,
       skipped: expect.objectContaining({ duplicate: 1, invalid_email: 1, no_email: 1 }),
       duration_ms: expect.any(Number),
+      formats: { csv: 4 },
+      further_addresses: 0,
+      fields_dropped: 0,
+      left_out: [],
+      same_as: null,
     });
     const again = appliance.json<Record<string, unknown>>("corpus", "import", file, "--name", "leak");
     expect(again).toMatchObject({ read: 4, imported: 0, skipped: { already_imported: 4 } });
