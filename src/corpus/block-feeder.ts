@@ -50,7 +50,7 @@ export class BlockFeeder {
         chunk = chunk.subarray(taken);
         this.#size += taken;
         if (this.#size < blockSize - 1) continue;
-        const cutAt = cut === null ? this.#size : cut(this.#block, start, this.#size, plan);
+        const cutAt = cut === null ? this.#size : cut(this.#block, start, this.#size, plan, isFirst);
         const isTooLong = cutAt <= start && start === 0;
         if (isTooLong) {
           addPiece(this.#size, false);

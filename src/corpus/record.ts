@@ -102,7 +102,7 @@ export function parseFields(raw: RawFields): ParsedFields {
   };
   const fields: RecordFields = {
     severity: raw.severity === null ? "low" : severityOf(raw.severity),
-    category: kept(raw.category, categorySlug(textOf(raw.category, 50) ?? "") || undefined),
+    category: kept(raw.category, categoryOf(raw.category)),
     subject: kept(raw.subject, textOf(raw.subject, 253)),
     title: kept(raw.title, textOf(raw.title, 255)),
     sourceUrl: kept(raw.source_url, urlOf(raw.source_url)),
@@ -120,6 +120,14 @@ function textOf(text: string | null | undefined, maxLength: number): string | un
   // Cut text could hide half of an address, so it is judged as a whole.
   if (plain.length > maxTextLength || mayHoldSecret(plain) || namesSensitiveSite(plain)) return undefined;
   return oneLine(plain, maxLength) || undefined;
+}
+
+/** A category is made of words. */
+function categoryOf(text: string | null | undefined): string | undefined {
+  const words = textOf(text, 50);
+  return words === undefined || !/^\p{L}[\p{L}\p{M} _&/-]*$/u.test(words)
+    ? undefined
+    : categorySlug(words) || undefined;
 }
 
 function urlOf(text: string | null | undefined): string | undefined {

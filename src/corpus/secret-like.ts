@@ -18,7 +18,7 @@ export function mayHoldSecret(text: string): boolean {
 export function mayUrlHoldSecret(url: string): boolean {
   if (redactUrl(url, null) !== url) return true;
   const parsed = URL.parse(url);
-  if (parsed === null) return true;
+  if (parsed === null || !/^https?:$/.test(parsed.protocol)) return true;
   const { hostname, pathname, search, hash } = parsed;
   const parts = `${pathname}/${search.slice(1)}/${hash.slice(1)}`.split(/[/?&;=#]+/);
   const isOfPastes = pasteSites.test(hostname);

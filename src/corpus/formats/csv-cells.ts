@@ -231,7 +231,7 @@ export class CellCutter {
   }
 }
 
-/** Where the last whole record of the bytes ends: see `Cut`. */
+/** Where the last whole record of the bytes ends; `start` is the beginning of one. See `Cut`. */
 export function cutAtRecordEnd(bytes: Uint8Array, start: number, end: number, dialect: CsvDialect): number {
   const firstQuote = bytes.indexOf(quote, start);
   // Without quotes each line is a record.

@@ -3,7 +3,7 @@ import { addressTextsIn } from "../addresses-in.ts";
 import { isAbsent } from "../record.ts";
 import { addressesInCell, isAddressCell } from "./address-cells.ts";
 import { kindOfName } from "./column-names.ts";
-import { CellCutter, type CsvDialect } from "./csv-cells.ts";
+import { CellCutter, type CsvDialect, cutAtRecordEnd } from "./csv-cells.ts";
 import type { CsvTable } from "./csv-table.ts";
 import type { RecordReader, RecordSink, UnusableReason } from "./format.ts";
 
@@ -55,6 +55,14 @@ const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 /** Rules of tables that are drawn: `+----+----+`. */
 const rule = /^[\s+|:_=-]*$/;
+
+/** Where a block of rows ends: see `Cut`. */
+export function cutTable(bytes: Uint8Array, start: number, end: number, plan: TablePlan, isFirst: boolean): number {
+  // What stands above the first row may be of any form.
+  const from = isFirst ? Math.min(end, start + plan.skipSize) : start;
+  const at = cutAtRecordEnd(bytes, from, end, plan);
+  return at > from ? at : start;
+}
 
 /** Reads the rows of a CSV text. Blank lines, and what stands above the first row, are no records. */
 export function tableReader(plan: TablePlan, sink: RecordSink, isFirst: boolean, rules: RowRules): RecordReader {

@@ -3,8 +3,8 @@ import { isAbsent, noFields, type ParsedFields, parseFields, type RawFields } fr
 import { isAddressCell } from "./address-cells.ts";
 import { addressColumnsOf, columnByWish, labelOf } from "./address-columns.ts";
 import { columnName, kindOfName } from "./column-names.ts";
-import { type CellCutter, cutAtRecordEnd } from "./csv-cells.ts";
-import { type Row, type TablePlan, tablePlanOf, tableReader } from "./csv-reader.ts";
+import type { CellCutter } from "./csv-cells.ts";
+import { cutTable, type Row, type TablePlan, tablePlanOf, tableReader } from "./csv-reader.ts";
 import { type CsvTable, tableOf } from "./csv-table.ts";
 import { DateReader } from "./date-reader.ts";
 import { isEvidenceNames } from "./evidence.ts";
@@ -37,7 +37,7 @@ export const csv: Format<CsvPlan> = {
     if (table === null) throw new CorpusError("refused", "the file holds no rows");
     return planOf(table, wishes) ?? refuse(table);
   },
-  cut: cutAtRecordEnd,
+  cut: (bytes, start, end, plan, isFirst = false) => cutTable(bytes, start, end, plan, isFirst),
   open: rowReader,
 };
 

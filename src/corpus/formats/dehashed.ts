@@ -3,8 +3,7 @@ import { CorpusError } from "../error.ts";
 import { isAbsent, type ParsedFields, parseFields } from "../record.ts";
 import { addressColumnsOf, columnByWish, labelOf } from "./address-columns.ts";
 import { columnName } from "./column-names.ts";
-import { cutAtRecordEnd } from "./csv-cells.ts";
-import { type Row, type TablePlan, tablePlanOf, tableReader } from "./csv-reader.ts";
+import { cutTable, type Row, type TablePlan, tablePlanOf, tableReader } from "./csv-reader.ts";
 import { type CsvTable, tableOf } from "./csv-table.ts";
 import { commonDefaults, type Format, type Plan, type RecordReader, type RecordSink, type Wishes } from "./format.ts";
 import { isObject, type JsonObject } from "./json-addresses.ts";
@@ -21,8 +20,8 @@ export const dehashed: Format<DehashedPlan> = {
   defaultsFor: (corpus) => ({ ...commonDefaults(corpus), subjectTitle: { before: "Present in ", after: "" } }),
   recognises: (sample, wishes) => (isDehashed(sample) ? planOf(sample, wishes) : null),
   plan: (sample, wishes) => planOf(sample, wishes) ?? refuse(),
-  cut: (bytes, start, end, plan) =>
-    plan.table === null ? cutAtLineEnd(bytes, start, end) : cutAtRecordEnd(bytes, start, end, plan.table),
+  cut: (bytes, start, end, { table }, isFirst = false) =>
+    table === null ? cutAtLineEnd(bytes, start, end) : cutTable(bytes, start, end, table, isFirst),
   open: (plan, sink, isFirst) => openReader(plan, sink, isFirst),
 };
 

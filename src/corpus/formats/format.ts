@@ -65,9 +65,15 @@ export type Format<P extends Plan = Plan> = {
 
 /**
  * The last offset in `bytes`, from `start` to `end`, at which a record ends and another one may begin; `start` when
- * there is none. The block that is read ends there. `start` is the beginning of a record.
+ * there is none. The block that is read ends there. `start` is the beginning of a record, or of the text (`isFirst`).
  */
-export type Cut<P extends Plan = Plan> = (bytes: Uint8Array, start: number, end: number, plan: P) => number;
+export type Cut<P extends Plan = Plan> = (
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  plan: P,
+  isFirst?: boolean,
+) => number;
 
 /**
  * Reads records out of bytes in UTF-8. `read` gets whole records where the format can be cut, any pieces otherwise; the

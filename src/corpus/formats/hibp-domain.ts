@@ -4,8 +4,7 @@ import { addressTextsIn } from "../addresses-in.ts";
 import { CorpusError } from "../error.ts";
 import type { ParsedFields } from "../record.ts";
 import { columnName, isSecretKind, kindOfName } from "./column-names.ts";
-import { cutAtRecordEnd } from "./csv-cells.ts";
-import { type Row, type TablePlan, tablePlanOf, tableReader } from "./csv-reader.ts";
+import { cutTable, type Row, type TablePlan, tablePlanOf, tableReader } from "./csv-reader.ts";
 import { tableOf } from "./csv-table.ts";
 import { commonDefaults, type Format, type Plan, type RecordReader, type RecordSink, type Wishes } from "./format.ts";
 import { countAddresses, isObject } from "./json-addresses.ts";
@@ -29,7 +28,8 @@ export const hibpDomain: Format<DomainPlan> = {
   }),
   recognises: (sample, wishes) => planOf(sample, wishes, false),
   plan: (sample, wishes) => planOf(sample, wishes, true) ?? refuse(),
-  cut: (bytes, start, end, { table }) => (table === null ? start : cutAtRecordEnd(bytes, start, end, table)),
+  cut: (bytes, start, end, { table }, isFirst = false) =>
+    table === null ? start : cutTable(bytes, start, end, table, isFirst),
   open: openReader,
 };
 

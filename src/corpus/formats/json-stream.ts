@@ -46,7 +46,7 @@ export class JsonStream {
   readonly #open: Container[] = [];
   #rest: Buffer = Buffer.alloc(0);
   /** What is passed over: open brackets, and whether it is within a string, or behind a backslash there. */
-  #skipping: { depth: number; isInString: boolean; isEscaped: boolean } | null = null;
+  #skipping: { depth: number; isInString: boolean; isEscaped: boolean } | "fault" | null = null;
 
   constructor(handler: JsonHandler) {
     this.#handler = handler;
@@ -89,11 +89,11 @@ export class JsonStream {
       return start + 1;
     }
     if (container.isArray) return this.#readValue(bytes, start, end, isLast, null);
-    if (byte !== quote) return this.#readFault(bytes, start, end);
+    if (byte !== quote) return this.#readFault(bytes, start, end, isLast);
     const nameEnd = stringEnd(bytes, start, end);
     if (nameEnd === isCut) return this.#readLong(bytes, start, end, isLast);
     let valueStart = skipBlanks(bytes, nameEnd, end);
-    if (valueStart < end && bytes[valueStart] !== colon) return this.#readFault(bytes, start, end);
+    if (valueStart < end && bytes[valueStart] !== colon) return this.#readFault(bytes, start, end, isLast);
     valueStart = skipBlanks(bytes, valueStart + 1, end);
     if (valueStart >= end) return isCut;
     const name = parseJson(bytes.toString("utf8", start, nameEnd));
@@ -102,7 +102,7 @@ export class JsonStream {
 
   #readRoot(bytes: Buffer, start: number, end: number, isLast: boolean): number {
     const byte = bytes[start];
-    if (byte !== openBrace && byte !== openBracket) return this.#readFault(bytes, start, end);
+    if (byte !== openBrace && byte !== openBracket) return this.#readFault(bytes, start, end, isLast);
     return this.#readValue(bytes, start, end, isLast, null);
   }
 
@@ -134,7 +134,7 @@ export class JsonStream {
   #readScalar(bytes: Buffer, start: number, end: number, isLast: boolean, name: string | null): number {
     let stop = start;
     while (stop < end && !isScalarEnd(bytes[stop] ?? 0)) stop++;
-    if (stop === start || stop - start > maxScalarSize) return this.#readFault(bytes, start, end);
+    if (stop === start || stop - start > maxScalarSize) return this.#readFault(bytes, start, end, isLast);
     if (stop >= end && !isLast) return isCut;
     return this.#take(bytes, start, stop, name);
   }
@@ -158,9 +158,10 @@ export class JsonStream {
   }
 
   /** Passes over what cannot be read, up to the next line, value or bracket. */
-  #readFault(bytes: Buffer, start: number, end: number): number {
-    let stop = start + 1;
-    while (stop < end && !isFaultEnd(bytes[stop] ?? 0)) stop++;
+  #readFault(bytes: Buffer, start: number, end: number, isLast: boolean): number {
+    const stop = faultEnd(bytes, start + 1, end);
+    if (stop === end && !isLast && end - start < maxFaultySize) return isCut;
+    if (stop === end) this.#skipping = "fault";
     this.#handler.fault("malformed", textOf(bytes, start, stop));
     return stop;
   }
@@ -168,6 +169,11 @@ export class JsonStream {
   #skip(bytes: Buffer, start: number, end: number): number {
     const state = this.#skipping;
     if (state === null) return start;
+    if (state === "fault") {
+      const stop = faultEnd(bytes, start, end);
+      if (stop < end) this.#skipping = null;
+      return stop;
+    }
     for (let at = start; at < end; at++) {
       const byte = bytes[at];
       if (state.isEscaped) state.isEscaped = false;
@@ -200,10 +206,21 @@ function isScalarEnd(byte: number): boolean {
   );
 }
 
-function isFaultEnd(byte: number): boolean {
-  return (
-    byte === lineFeed || byte === openBrace || byte === openBracket || byte === closeBrace || byte === closeBracket
-  );
+/** The next offset at which reading can go on. */
+function faultEnd(bytes: Buffer, from: number, end: number): number {
+  for (let at = from; at < end; at++) {
+    const byte = bytes[at] ?? 0;
+    if (
+      byte === lineFeed ||
+      byte === openBrace ||
+      byte === openBracket ||
+      byte === closeBrace ||
+      byte === closeBracket
+    ) {
+      return at;
+    }
+  }
+  return end;
 }
 
 function textOf(bytes: Buffer, start: number, end: number): string {
