@@ -42,6 +42,8 @@ export type Config = {
     readonly retentionMs: number;
     readonly ledgerRetentionMs: number;
   };
+  /** How long events of the audit trail and hourly totals of use are kept. */
+  readonly audit: { readonly retentionMs: number };
   /** Calls per window; 0 = unlimited. */
   readonly rateLimit: { readonly team: number; readonly enterprise: number; readonly windowMs: number };
   readonly outbound: {
@@ -93,6 +95,7 @@ export function loadConfig(request: ConfigRequest): { config: Config; warnings: 
   const server = parseTable(sectionTables.server, tables.sections.server);
   const cache = parseTable(sectionTables.cache, tables.sections.cache);
   const scan = parseTable(sectionTables.scan, tables.sections.scan);
+  const audit = parseTable(sectionTables.audit, tables.sections.audit);
   const rateLimit = parseTable(sectionTables.rate_limit, tables.sections.rate_limit);
   const outbound = parseTable(sectionTables.outbound, tables.sections.outbound);
   const log = parseTable(sectionTables.log, tables.sections.log);
@@ -133,6 +136,7 @@ export function loadConfig(request: ConfigRequest): { config: Config; warnings: 
       retentionMs: scan.retention,
       ledgerRetentionMs: scan.ledger_retention,
     },
+    audit: { retentionMs: audit.retention },
     rateLimit: { team: rateLimit.team, enterprise: rateLimit.enterprise, windowMs: rateLimit.window },
     outbound: { proxy: outbound.proxy ?? null, noProxy: outbound.no_proxy, caFile: outbound.ca_file ?? null },
     log,
@@ -264,6 +268,7 @@ const sectionTables = {
     retention: z.prefault(duration, "30d"),
     ledger_retention: z.prefault(duration, "400d"),
   }),
+  audit: z.strictObject({ retention: z.prefault(duration, "400d") }),
   rate_limit: z.strictObject({
     team: z._default(atLeast(0), 600),
     enterprise: z._default(atLeast(0), 6000),
@@ -431,6 +436,7 @@ function declaredTables(root: Table): DeclaredTables {
       server: section("server"),
       cache: section("cache"),
       scan: section("scan"),
+      audit: section("audit"),
       rate_limit: section("rate_limit"),
       outbound: section("outbound"),
       log: section("log"),

@@ -5,6 +5,9 @@ import type { Quantiles } from "./wire/overview.ts";
 export type Gauges = {
   readonly auditDroppedCount: () => number;
   readonly auditWaitingCount: () => number;
+  readonly isDiskFull: () => boolean;
+  /** False once the head of the audit trail is lost, or is not one of the trail. */
+  readonly isAuditHeadKept: () => boolean;
 };
 
 export type Metrics = ReturnType<typeof openMetrics>;
@@ -122,6 +125,18 @@ export function openMetrics(version: string, gauges: Gauges) {
           "counter",
           "Audit rows that were lost because too many waited for the database",
           [[{}, gauges.auditDroppedCount()]],
+        ),
+        metric(
+          "xpose_disk_full",
+          "gauge",
+          "1 while the disk of the data directory is full: cached results are served, nothing is stored",
+          [[{}, gauges.isDiskFull() ? 1 : 0]],
+        ),
+        metric(
+          "xpose_audit_head_kept",
+          "gauge",
+          "1 while the head of the audit trail is kept beside the secret, 0 once it is lost or the trail does not go on from it",
+          [[{}, gauges.isAuditHeadKept() ? 1 : 0]],
         ),
       ].join("");
     },

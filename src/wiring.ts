@@ -14,10 +14,13 @@ import { dirname, join } from "node:path";
 import { BackupError } from "./backup/error.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { openLibrary } from "./corpus/library.ts";
+import { diskFault, diskFullText, isOutOfSpace } from "./domain/disk-fault.ts";
 import { type DerivedKeys, deriveKeys, keyedHash } from "./domain/keyed-hash.ts";
 import { asksToWait } from "./egress/answer.ts";
 import { openChildRunner } from "./egress/child.ts";
+import { leftChildHomes, sweepChildHomes } from "./egress/child-home.ts";
 import { type HttpClient, openHttpClient } from "./egress/client.ts";
+import { lockFolder } from "./egress/folder-lock.ts";
 import type { Live } from "./scans/live.ts";
 import { openTurns } from "./scans/pace.ts";
 import { type CatalogueState, openCatalogue, readBreachNames } from "./sources/catalogue.ts";
@@ -26,7 +29,8 @@ import { sourceKinds } from "./sources/registry.ts";
 import type { SourceKind } from "./sources/source.ts";
 import { type ConfiguredSource, openSourceSet, type SourceSet } from "./sources/source-set.ts";
 import { type Lock, takeLock } from "./store/sqlite/lock.ts";
-import { currentVersion } from "./store/sqlite/migrate.ts";
+import { currentVersion, MigrationError } from "./store/sqlite/migrate.ts";
+import { openReserve, type Reserve } from "./store/sqlite/reserve.ts";
 import { type FoundDatabase, SqliteStore } from "./store/sqlite/store.ts";
 import type { Store } from "./store/store.ts";
 import { version } from "./version.ts";
@@ -52,10 +56,18 @@ export class LibraryError extends Error {
   override readonly name = "LibraryError";
   /** A folder that may serve instead. */
   readonly temporaryDir: string;
+  readonly #dataDir: string;
 
   constructor(dataDir: string, options: { cause: unknown }) {
     super("the database library cannot be loaded; set BUN_TMPDIR to a private folder that allows execution", options);
+    this.#dataDir = dataDir;
     this.temporaryDir = join(dataDir, temporaryFolder);
+  }
+
+  /** Makes that folder; on a full disk the reserve makes room for the library. */
+  prepare(): void {
+    openReserve(this.#dataDir).giveUp();
+    mkdirSync(this.temporaryDir, { recursive: true, mode: 0o700 });
   }
 }
 
@@ -67,6 +79,8 @@ export type OpenStore = {
   readonly headFile: string;
   /** Held shared by every import, and exclusively by whoever deletes files that no row names. */
   readonly lockCorpora: (mode: "exclusive" | "shared") => Lock | null;
+  /** Space of the disk that is held free. */
+  readonly reserve: Reserve;
 };
 
 type Place = Pick<Config, "dataDir" | "secretFile" | "isSecretInDataDir" | "isSecretCredential">;
@@ -86,7 +100,10 @@ export function createDataDir(config: Place, randomBytes: (count: number) => Uin
     }
     const keys = deriveKeys(readSecret(config));
     mkdirSync(join(dataDir, corporaFolder), { mode: 0o700 });
-    return opened(config, SqliteStore.create(dataDir, secretCheck(keys), keys.audit), keys);
+    const reserve = openReserve(dataDir);
+    reserve.tend();
+    const store = SqliteStore.create(dataDir, secretCheck(keys), keys.audit, reserve);
+    return { ...placesOf(config), store, keys, reserve };
   });
 }
 
@@ -98,13 +115,45 @@ export function openStore(config: Place, role: "service" | "command"): OpenStore
   const { dataDir } = config;
   return reaching(dataDir, () => {
     if (existsSync(dataDir)) accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
-    const { store, keys } = SqliteStore.open(dataDir, (found) => admit(config, role, found));
-    return opened(config, store, keys);
+    const reserve = openReserve(dataDir);
+    const { store, keys } = reserve.spare(() => openLocked(config, role, reserve));
+    return { ...placesOf(config), store, keys, reserve };
+  });
+}
+
+/** Lets go of the lock of the service when the database cannot be opened. */
+function openLocked(config: Place, role: "service" | "command", reserve: Reserve) {
+  const locks: Lock[] = [];
+  try {
+    return SqliteStore.open(config.dataDir, (found) => admit(config, role, found, locks), { reserve });
+  } catch (error) {
+    for (const lock of locks) lock.release();
+    throw error;
+  }
+}
+
+/** True while the disk of a data directory has no room for a small change. */
+export function isDiskFull(dataDir: string): boolean {
+  return openReserve(dataDir).isFull();
+}
+
+export type BackupPlace = Pick<OpenStore, "keys" | "corporaDir" | "headFile" | "lockCorpora"> & {
+  readonly store: Pick<Store, "backup">;
+};
+
+/** Opens an initialised data directory to copy it, as it is, whatever version of xpose wrote it. Throws `DataDirError`. */
+export function openForBackup(config: Place): BackupPlace {
+  const { dataDir } = config;
+  return reaching(dataDir, () => {
+    const keys = admit(config, "backup", SqliteStore.inspect(dataDir));
+    return { ...placesOf(config), store: SqliteStore.copyFrom(dataDir), keys };
   });
 }
 
 /** The schema of databases that this program writes; it reads older ones too. */
 export const schemaVersion = currentVersion;
+/** Corpora of databases before this schema cannot be read any more: an upgrade drops them. */
+const firstVersionWithSegments = 3;
 
 /** Excludes other processes as long as this one lives, or until it is released; null when one is ahead. */
 export function takeExclusiveLock(path: string): Lock | null {
@@ -140,14 +189,46 @@ export function restoredKeys(config: Place, secret: string | null): DerivedKeys 
  */
 export function openCopiedDatabase(folder: string, keys: DerivedKeys): Store {
   return reaching(folder, () => {
-    const fault = SqliteStore.faultIn(folder);
-    if (fault !== null) throw new BackupError("failed", `the database is damaged: ${fault}`);
-    const admitCopy = ({ state, secretCheck: expected }: FoundDatabase): DerivedKeys => {
-      if ((state === "ready" || state === "older") && expected === secretCheck(keys)) return keys;
-      throw new BackupError("failed", "the database is not one of this secret and version");
-    };
-    return SqliteStore.open(folder, admitCopy, { isAlone: true }).store;
+    checkCopy(folder);
+    return SqliteStore.open(folder, admitCopy(keys), { isAlone: true }).store;
   });
+}
+
+/**
+ * Checks in full a database that was copied to a folder, and opens it to read from it. One of an older version stays as it
+ * is: what is opened is a further copy, brought up to date. Throws as `openCopiedDatabase`, and `refused` for a version
+ * whose corpora would not be in the backup.
+ */
+export function inspectCopiedDatabase(folder: string, keys: DerivedKeys): { store: Store; version: number } {
+  return reaching(folder, () => {
+    checkCopy(folder);
+    const version = SqliteStore.versionIn(folder);
+    if (version < firstVersionWithSegments) {
+      throw new BackupError("refused", "the data directory is too old to be backed up; start xpose serve once");
+    }
+    const readable = version === currentVersion ? folder : furtherCopy(folder);
+    const { store } = SqliteStore.open(readable, admitCopy(keys), { isAlone: true, isTemporary: true });
+    return { store, version };
+  });
+}
+
+function checkCopy(folder: string): void {
+  const fault = SqliteStore.faultIn(folder);
+  if (fault !== null) throw new BackupError("failed", `the database is damaged: ${fault}`);
+}
+
+function admitCopy(keys: DerivedKeys): (found: FoundDatabase) => DerivedKeys {
+  return ({ state, secretCheck: expected }) => {
+    if ((state === "ready" || state === "older") && expected === secretCheck(keys)) return keys;
+    throw new BackupError("failed", "the database is not one of this secret and version");
+  };
+}
+
+function furtherCopy(folder: string): string {
+  const further = join(folder, "upgraded");
+  mkdirSync(further, { mode: 0o700 });
+  SqliteStore.copyClosed(folder, further);
+  return further;
 }
 
 /**
@@ -173,13 +254,14 @@ function loadLibrary(): void {
 }
 
 /**
- * The keys of a data directory that may be opened for `role`; the service has its lock then. Throws `DataDirError`, with
- * what is wrong and what to do.
+ * The keys of a data directory that may be opened for `role`; the service has its lock then, which `locks` names. Throws
+ * `DataDirError`, with what is wrong and what to do.
  */
 function admit(
   config: Place,
-  role: "service" | "command",
+  role: "service" | "command" | "backup",
   { state, secretCheck: expected }: FoundDatabase,
+  locks: Lock[] = [],
 ): DerivedKeys {
   const { dataDir } = config;
   if (state === "absent" && existsSync(join(dataDir, unfinishedRestore))) {
@@ -197,26 +279,41 @@ function admit(
   if (state === "older" && role === "command") {
     throw new DataDirError(
       "refused",
-      `${dataDir} was written by an older version; start xpose serve once to upgrade it`,
+      `${dataDir} was written by an older version; start xpose serve once to upgrade it (xpose backup --older copies it as it is)`,
     );
   }
   const keys = deriveKeys(readSecret(config));
   if (secretCheck(keys) !== expected) {
     throw new DataDirError("refused", `the secret in ${config.secretFile} does not belong to ${dataDir}`);
   }
-  if (role === "service" && takeLock(join(dataDir, serviceLock), "exclusive") === null) {
-    throw new DataDirError("inaccessible", `another xpose serve runs on ${dataDir}`);
-  }
+  if (role === "service") locks.push(...lockService(dataDir));
   // A restore that was killed at its very end, when all was in its place.
   if (role === "service") rmSync(join(dataDir, unfinishedRestore), { recursive: true, force: true });
   return keys;
 }
 
 /**
- * True while a service runs on the data directory. It takes its lock for a moment: a service that starts right then
- * would find the directory in use.
+ * The locks that keep a second service out: that of a file, which older versions know, and that of the folder itself, which
+ * holds although the file is deleted. Tries again for a moment: `isServing` may just be asking.
  */
+function lockService(dataDir: string): Lock[] {
+  for (let left = lockTries; left > 0; left -= 1) {
+    const folder = lockFolder(dataDir, "exclusive");
+    const file = folder === null ? null : takeLock(join(dataDir, serviceLock), "exclusive");
+    if (folder !== null && file !== null) return [folder, file];
+    folder?.release();
+    Bun.sleepSync(lockPauseMs);
+  }
+  throw new DataDirError("inaccessible", `another xpose serve runs on ${dataDir}, or its file system has no locks`);
+}
+
+const [lockTries, lockPauseMs] = [5, 20];
+
+/** True while a service runs on the data directory. It takes the locks for a moment. */
 export function isServing(dataDir: string): boolean {
+  const folder = lockFolder(dataDir, "shared");
+  folder?.release();
+  if (folder === null) return true;
   const path = join(dataDir, serviceLock);
   if (!existsSync(path)) return false;
   const lock = takeLock(path, "shared");
@@ -245,8 +342,7 @@ export function openSources(config: Config, { store, keys, corporaDir }: OpenSto
   const extraCa = readPem("outbound.ca_file", outbound.caFile);
   const clients = openClients(config, extraCa);
   const turns = openTurns(store, now);
-  const homesIn = join(config.dataDir, temporaryFolder);
-  mkdirSync(homesIn, { recursive: true, mode: 0o700 });
+  const homesIn = temporaryDirOf(config);
   const runners = new Map(
     sourceKinds.map((kind) => {
       const { proxy, noProxy } = outbound;
@@ -395,24 +491,53 @@ const corporaFolder = "corpora";
 const serviceLock = "service.lock";
 /** Holds what a restore has not finished. */
 export const unfinishedRestore = "restore.unfinished";
-/** Private homes of programs that sources run. */
+/** See `temporaryDirOf`. */
 const temporaryFolder = "tmp";
 /** Where programs that sources run are looked for: the same whoever starts xpose. */
 const programPath = "/usr/local/bin:/usr/bin:/bin";
+
+/** Holds homes of programs, the unpacked database library, and notes of backups. */
+export function temporaryDirOf({ dataDir }: Pick<Place, "dataDir">): string {
+  return join(dataDir, temporaryFolder);
+}
+
+/** Homes of programs that killed processes left. */
+export function leftHomes(config: Pick<Place, "dataDir">): string[] {
+  return leftChildHomes(temporaryDirOf(config));
+}
+
+/** Removes them; returns what was removed. */
+export function sweepHomes(config: Pick<Place, "dataDir">): string[] {
+  return sweepChildHomes(temporaryDirOf(config));
+}
 
 /** See `OpenStore`. */
 export function headFileOf({ dataDir, secretFile, isSecretCredential }: Place): string {
   return join(isSecretCredential ? dataDir : dirname(secretFile), "audit.head");
 }
 
-function opened(place: Place, store: Store, keys: DerivedKeys): OpenStore {
+/** As `lockService`, a file and the folder. */
+function lockCorpora(dataDir: string, mode: "exclusive" | "shared"): Lock | null {
+  const folder = lockFolder(join(dataDir, corporaFolder), mode);
+  const file = folder === null ? null : takeLock(join(dataDir, "corpora.lock"), mode);
+  if (folder === null || file === null) {
+    folder?.release();
+    return null;
+  }
+  return {
+    release() {
+      file.release();
+      folder.release();
+    },
+  };
+}
+
+function placesOf(place: Place): Pick<OpenStore, "corporaDir" | "headFile" | "lockCorpora"> {
   const { dataDir } = place;
   return {
-    store,
-    keys,
     corporaDir: join(dataDir, corporaFolder),
     headFile: headFileOf(place),
-    lockCorpora: (mode) => takeLock(join(dataDir, "corpora.lock"), mode),
+    lockCorpora: (mode) => lockCorpora(dataDir, mode),
   };
 }
 
@@ -463,9 +588,14 @@ function reaching<Result>(dataDir: string, work: () => Result): Result {
   } catch (error) {
     const isOurs = error instanceof DataDirError || error instanceof ConfigError || error instanceof BackupError;
     if (isOurs || !(error instanceof Error)) throw error;
-    const code = "code" in error && typeof error.code === "string" ? error.code : null;
-    if (code === null) throw error;
-    if (code === "ERR_DLOPEN_FAILED") throw new LibraryError(dataDir, { cause: error });
-    throw new DataDirError("inaccessible", `${dataDir} cannot be read and written (${code})`, { cause: error });
+    if (error instanceof MigrationError) {
+      const message = `${dataDir} cannot be upgraded, and was left as it was: ${error.message}`;
+      throw new DataDirError("refused", message, { cause: error });
+    }
+    if ("code" in error && error.code === "ERR_DLOPEN_FAILED") throw new LibraryError(dataDir, { cause: error });
+    if (isOutOfSpace(error)) throw new DataDirError("inaccessible", diskFullText(dataDir), { cause: error });
+    const reason = diskFault(error);
+    if (reason === null) throw error;
+    throw new DataDirError("inaccessible", `${dataDir} cannot be read and written: ${reason}`, { cause: error });
   }
 }

@@ -81,6 +81,7 @@ describe("defaults", () => {
         retentionMs: 30 * 86_400_000,
         ledgerRetentionMs: 400 * 86_400_000,
       },
+      audit: { retentionMs: 400 * 86_400_000 },
       rateLimit: { team: 600, enterprise: 6000, windowMs: 3_600_000 },
       outbound: { proxy: null, noProxy: [], caFile: null },
       log: { level: "info", format: "json" },

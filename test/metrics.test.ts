@@ -1,7 +1,12 @@
 import { expect, test } from "vitest";
 import { openMetrics } from "../src/metrics.ts";
 
-const none = { auditDroppedCount: () => 0, auditWaitingCount: () => 0 };
+const none = {
+  auditDroppedCount: () => 0,
+  auditWaitingCount: () => 0,
+  isDiskFull: () => false,
+  isAuditHeadKept: () => true,
+};
 const path = "/api/v1/soc/enrich";
 
 test("the times of a route are told by quantile, within the bucket they fell in", () => {
@@ -29,4 +34,11 @@ test("how late the event loop was is a metric, and never negative", () => {
   const { p50, p95, p99 } = metrics.eventLoopDelays();
   for (const value of [p50, p95, p99]) expect(value).toBeGreaterThanOrEqual(0);
   expect(metrics.render()).toMatch(/^xpose_event_loop_delay_seconds\{quantile="0.99"\} \d/m);
+});
+
+test.each([true, false])("a full disk and a head that is not kept are metrics: %s", (isSo) => {
+  const gauges = { ...none, isDiskFull: () => isSo, isAuditHeadKept: () => !isSo };
+  const text = openMetrics("1.0.0", gauges).render();
+  expect(text).toMatch(isSo ? /^xpose_disk_full 1$/m : /^xpose_disk_full 0$/m);
+  expect(text).toMatch(isSo ? /^xpose_audit_head_kept 0$/m : /^xpose_audit_head_kept 1$/m);
 });

@@ -2,17 +2,14 @@
  * Keys, limits and the audit trail, many times over, on the executable: parallel requests on a limit, parallel
  * rotations, kills during rotation, audit trails that were tampered with, and the time that a refusal takes.
  */
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import Database from "better-sqlite3/linux-x64";
-import { readKeptHead, verifyAudit } from "../../src/access/audit.ts";
+import fc from "fast-check";
 import { makeToken } from "../../src/domain/api-key.ts";
-import { type AuditEvent, auditEvent } from "../../src/domain/audit.ts";
-import { deriveKeys } from "../../src/domain/keyed-hash.ts";
-import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { Appliance, type Service } from "../../test/helpers/appliance.ts";
-import { rewriteTrail, type StoredEvent } from "../../test/helpers/rewritten-trail.ts";
+import { anyTampering, checkTampered, makeTamperable, type Tampering } from "../../test/helpers/tampering.ts";
 import { share } from "./share.ts";
 
 type Key = { id: string; key: string; status: string };
@@ -168,169 +165,37 @@ async function killsDuringRotation(): Promise<string> {
   return `${runCount} kills, each with exactly one working key: ${ends.old} old, ${ends.new} new (${ends.answered} of them answered)`;
 }
 
-type Tampering = {
-  readonly kind: string;
-  readonly change: (events: StoredEvent[]) => StoredEvent[];
-  readonly badRow: number;
-  /** Starts from the older copy instead of the newest state. */
-  readonly isOlder?: boolean;
-  /** The service writes so many rows behind it afterwards. */
-  readonly goesOn?: number;
-};
-
+/** Whatever is done to a trail by somebody without the secret is found; the test of the same name does a few of these. */
 async function tamperedTrails(): Promise<string> {
   const runCount = share(1000);
-  await using desk = await open();
-  const { appliance } = desk;
-  const key = await mint(desk);
-  await Promise.all(Array.from({ length: 40 }, () => enrich(desk, key.key)));
-  desk.service.kill("SIGTERM");
-  await desk.service.exited;
-  const secret = Buffer.from(readFileSync(join(appliance.dataDir, "secret.key"), "utf8").trim(), "hex");
-  const { audit: auditKey } = deriveKeys(secret);
-  const source = join(appliance.dataDir, "xpose.db");
-  const headFile = join(appliance.dataDir, "audit.head");
-  const [older, newest] = [join(appliance.folder, "older.db"), join(appliance.folder, "newest.db")];
-  const checkpoint = () => {
-    const connection = new Database(source);
-    connection.pragma("wal_checkpoint(TRUNCATE)");
-    connection.close();
-  };
-  checkpoint();
-  copyFileSync(source, older);
-  const store = SqliteStore.open(appliance.dataDir, () => ({ audit: auditKey })).store;
-  const olderRow = (await store.auditHead()).row;
-  await store.appendEvents(Array.from({ length: 60 }, (_, index) => event(index)));
-  store.close();
-  appliance.json("workspaces", "set-plan", "default", "team");
-  checkpoint();
-  copyFileSync(source, newest);
-  const kept = readKeptHead(headFile);
-  if (kept === null) throw new Error("no head was kept");
-  const folder = join(appliance.folder, "tampered");
-  mkdirSync(folder);
-
-  const whole = await check(newest, (events) => events, 0);
-  if (!whole.ok) fault(`an untouched trail is called broken: ${whole.problem}`);
+  const root = mkdtempSync(join(tmpdir(), "xpose-soak-"));
   const found: Record<string, number> = {};
   let missedCount = 0;
-  for (let run = 0; run < runCount; run += 1) {
-    const tampering = anyTampering(kept.row, olderRow);
-    const { ok, badRow } = await check(
-      tampering.isOlder === true ? older : newest,
-      tampering.change,
-      tampering.goesOn ?? 0,
-    );
-    if (!ok && badRow === tampering.badRow) found[tampering.kind] = (found[tampering.kind] ?? 0) + 1;
-    else {
-      missedCount += 1;
-      fault(`${tampering.kind}: row ${tampering.badRow}, found ${badRow}`);
-    }
-    if (run % 20 !== 0) continue;
-    // The same on the executable.
-    copyFileSync(join(folder, "xpose.db"), source);
-    const { exitCode, stdout } = appliance.run(["audit", "verify", "--json"]);
-    const { first_bad_row: told } = JSON.parse(stdout) as { first_bad_row: number };
-    if (exitCode !== 1 || told !== tampering.badRow) fault(`the executable ends with ${exitCode} and row ${told}`);
-  }
-  return `${runCount - missedCount} of ${runCount} found, each at its row, in trails of ${kept.row} rows: ${JSON.stringify(found)}`;
-
-  async function check(from: string, change: Tampering["change"], rowsAfter: number) {
-    for (const name of ["xpose.db-wal", "xpose.db-shm"])
-      await Bun.file(join(folder, name))
-        .delete()
-        .catch(() => undefined);
-    copyFileSync(from, join(folder, "xpose.db"));
-    const connection = new Database(join(folder, "xpose.db"));
-    connection.pragma("journal_mode = DELETE");
-    rewriteTrail(connection, change);
-    connection.close();
-    const tampered = SqliteStore.open(folder, () => ({ audit: auditKey })).store;
-    try {
-      if (rowsAfter > 0) await tampered.appendEvents(Array.from({ length: rowsAfter }, (_, index) => event(index)));
-      return await verifyAudit(tampered, auditKey, kept === null ? [] : [kept]);
-    } finally {
-      tampered.close();
-      const connection = new Database(join(folder, "xpose.db"));
-      connection.pragma("journal_mode = DELETE");
-      connection.close();
+  for (const isShortened of [false, true]) {
+    const source = join(root, isShortened ? "shortened" : "whole");
+    await makeTamperable(source, isShortened);
+    const check = (tampering: Tampering | null) => checkTampered(source, join(root, "copy"), tampering);
+    const untouched = await check(null);
+    if (untouched?.ok !== true) fault(`an untouched trail is called broken: ${untouched?.problem}`);
+    // Some change nothing and do not count.
+    const tamperings = fc.sample(anyTampering(isShortened), runCount);
+    for (let count = 0; count < runCount / 2; ) {
+      const tampering = tamperings.pop() ?? null;
+      if (tampering === null) throw new Error("too many tamperings changed nothing");
+      const result = await check(tampering);
+      if (result === null) continue;
+      count += 1;
+      const kind = tampering.what.split(";")[0] ?? "";
+      if (!result.ok) found[kind] = (found[kind] ?? 0) + 1;
+      else {
+        missedCount += 1;
+        fault(`not found: ${tampering.what}`);
+      }
     }
   }
-}
-
-function event(index: number): AuditEvent {
-  const by = { at: new Date(), actor: "operator:alice", ip: "203.0.113.7", outcome: "ok", correlationId: null };
-  return auditEvent(by, "source.changed", { detail: `source ${index}` });
-}
-
-/** One change of a trail of `lastRow` rows, all of which the kept head covers; `olderRow` is the last row of the older copy. */
-function anyTampering(lastRow: number, olderRow: number): Tampering {
-  const row = 1 + Math.floor(random() * lastRow);
-  const other = 1 + ((row + Math.floor(random() * (lastRow - 1))) % lastRow);
-  const at = (events: StoredEvent[], place: number) => events.slice(place - 1, place);
-  const renumbered = (events: StoredEvent[]) => events.map((event, index) => ({ ...event, row: index + 1 }));
-  const edited = (edit: (event: StoredEvent) => StoredEvent) => (events: StoredEvent[]) =>
-    events.map((event) => (event.row === row ? edit(event) : event));
-  const added = (place: number) => (events: StoredEvent[]) => [
-    ...events,
-    ...at(events, other).map((event) => ({ ...event, row: place })),
-  ];
-  const without = (events: StoredEvent[]) => events.filter((event) => event.row !== row);
-  const cut = (events: StoredEvent[]) => events.slice(0, row - 1);
-  const swapped: Record<number, number> = { [row]: other, [other]: row };
-  const makers: (() => Tampering)[] = [
-    () => ({ kind: "change", change: edited(changeField), badRow: row }),
-    () => ({
-      kind: "change of a mac",
-      change: edited((event) => ({
-        ...event,
-        mac: Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("hex"),
-      })),
-      badRow: row,
-    }),
-    () => ({ kind: "delete", change: without, badRow: row }),
-    () => ({ kind: "delete and renumber", change: (events) => renumbered(without(events)), badRow: row }),
-    () => ({
-      kind: "reorder",
-      change: (events) => events.map((event) => ({ ...event, row: swapped[event.row] ?? event.row })),
-      badRow: Math.min(row, other),
-    }),
-    () => ({
-      kind: "insert",
-      // The row that is put in has the bytes of the one that it pushes on, so the first wrong one is that.
-      change: (events) => renumbered([...events.slice(0, row), ...at(events, row), ...events.slice(row)]),
-      badRow: row + 1,
-    }),
-    () => ({ kind: "insert at the end", change: added(lastRow + 1), badRow: lastRow + 1 }),
-    () => ({ kind: "insert before the first", change: added(-row), badRow: -row }),
-    () => ({ kind: "cut tail", change: cut, badRow: row }),
-    () => ({
-      kind: "cut tail, the service went on",
-      change: cut,
-      badRow: lastRow,
-      goesOn: lastRow - row + 1 + Math.floor(random() * 5),
-    }),
-    () => ({ kind: "older copy", change: (events) => events, badRow: olderRow + 1, isOlder: true }),
-    () => ({
-      kind: "older copy, the service went on",
-      change: (events) => events,
-      badRow: lastRow,
-      isOlder: true,
-      goesOn: lastRow - olderRow + Math.floor(random() * 5),
-    }),
-  ];
-  const make = makers[Math.floor(random() * makers.length)];
-  if (make === undefined) throw new Error("there is no tampering");
-  return make();
-}
-
-/** Another value in one field, whichever it is. */
-function changeField(event: StoredEvent): StoredEvent {
-  const names = Object.keys(event.fields);
-  const name = names[Math.floor(random() * names.length)] ?? "at";
-  const value = event.fields[name] ?? null;
-  const isNumber = typeof value === "number" || ["at", "count"].includes(name);
-  return { ...event, fields: { ...event.fields, [name]: isNumber ? Number(value ?? 0) + 1 : `${value ?? ""}x` } };
+  rmSync(root, { recursive: true });
+  const foundCount = Object.values(found).reduce((sum, count) => sum + count, 0);
+  return `${foundCount} of ${foundCount + missedCount} found: ${JSON.stringify(found)}`;
 }
 
 /** A well-formed unknown key, another one (the null), and a known revoked one. */

@@ -1,15 +1,6 @@
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
-import {
-  type AuditEvent,
-  type AuditHead,
-  type Author,
-  auditEvent,
-  chainedMac,
-  emptyHead,
-  headText,
-  parseHead,
-} from "../domain/audit.ts";
+import { type AuditEvent, type Author, auditEvent, headText } from "../domain/audit.ts";
 import type { CallOrigin, KnownKey, Store } from "../store/store.ts";
+import { type HeadState, headProblem, keepHead } from "./audit-head.ts";
 
 /** So many events wait while the database cannot be written (CONTRACT.md 9.8); further ones are only counted. */
 const maxWaiting = 10_000;
@@ -33,6 +24,8 @@ export type AuditTrail = {
   readonly denied: (from: CallOrigin, outcome: string, who: DeniedPrincipal) => void;
   readonly droppedCount: () => number;
   readonly waitingCount: () => number;
+  /** Whether the head of the trail is kept; null before the first second. */
+  readonly headState: () => HeadState | null;
   /** Writes what is left, copies and logs the head. */
   readonly stop: () => Promise<void>;
 };
@@ -65,7 +58,7 @@ export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTo
   const denials = new Map<string | null, Denials>();
   let loggedAt = Number.NEGATIVE_INFINITY;
   let loggedRow = -1;
-  let isHeadKept = true;
+  let headState: HeadState | null = null;
 
   function wait(events: readonly AuditEvent[]): void {
     const room = Math.max(0, maxWaiting - waiting.length);
@@ -142,13 +135,12 @@ export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTo
 
   async function copyHead(isLast: boolean): Promise<void> {
     const head = await store.auditHead();
-    const problem = await keepHead(store, headFile).then(
-      (isContinued) => (isContinued ? null : { kept: headFile }),
-      (error: unknown) => ({ err: error }),
-    );
-    if (problem !== null && isHeadKept)
-      log.error(problem, "the head of the audit trail is not kept, see xpose audit verify");
-    isHeadKept = problem === null;
+    const state = await keepHead(store, headFile);
+    if (state.kind !== "kept" && state.kind !== headState?.kind) {
+      const fields = { file: headFile, problem: headProblem(state), ...("error" in state ? { err: state.error } : {}) };
+      log.error(fields, "the head of the audit trail is not kept, see xpose audit verify");
+    }
+    headState = state;
     if (head.row === loggedRow || (!isLast && steadyNow() - loggedAt < headLoggedEveryMs)) return;
     log.info({ head: headText(head) }, "audit head");
     [loggedAt, loggedRow] = [steadyNow(), head.row];
@@ -172,6 +164,7 @@ export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTo
     denied: noteDenial,
     droppedCount: () => droppedCount,
     waitingCount: () => waiting.length + denied.length,
+    headState: () => headState,
     async stop() {
       clearInterval(timer);
       await turning;
@@ -198,82 +191,4 @@ function denialEvent(from: CallOrigin, outcome: string, who: DeniedPrincipal, at
 /** What the service itself does, in nobody's name. */
 export function ownAuthor(at: Date, outcome: "ok" | "failed"): Author {
   return { at, actor: "cli", ip: null, outcome, correlationId: null };
-}
-
-/**
- * Copies the head to its file by rename, if the trail goes on from the head that is kept there. Returns false when it
- * does not: then the trail was cut or replaced, and the file stays, so that `verifyAudit` goes on finding it however
- * long the trail becomes. Throws the system's error.
- */
-export async function keepHead(store: Pick<Store, "auditHead" | "readChain">, file: string): Promise<boolean> {
-  // Read first: another process may write a row and its head between the two.
-  const kept = readKeptHead(file);
-  const head = await store.auditHead();
-  if (kept !== null && kept.row > head.row) return false;
-  if (kept !== null && kept.row > 0) {
-    const [there] = await store.readChain(kept.row - 1, 1);
-    if (there?.row !== kept.row || there.mac !== kept.mac) return false;
-  }
-  if (kept?.row === head.row) return true;
-  const temporary = `${file}.${process.pid}.tmp`;
-  writeFileSync(temporary, `${headText(head)}\n`, { mode: 0o600 });
-  renameSync(temporary, file);
-  return true;
-}
-
-/** The head that was kept, or null when there is none that can be read. */
-export function readKeptHead(file: string): AuditHead | null {
-  try {
-    return parseHead(readFileSync(file, "utf8"));
-  } catch {
-    // Never written yet, or on a disk that is gone: then the chain is checked without it.
-    return null;
-  }
-}
-
-/** `badRow` is the first row that is not as it was written; null with `ok`. */
-export type AuditCheck = {
-  readonly ok: boolean;
-  readonly rows: number;
-  readonly head: AuditHead;
-  readonly badRow: number | null;
-  readonly problem: string | null;
-};
-
-/** Read so many rows at once. */
-const chainStep = 1000;
-
-/**
- * Reads the whole audit trail and checks every row against the one before it, and the end against heads that were kept
- * elsewhere: a trail that was cut, or replaced by an older copy of itself, is whole in itself. Who replaces the
- * database and every kept head together is not found.
- */
-export async function verifyAudit(
-  store: Pick<Store, "readChain">,
-  auditKey: Uint8Array,
-  keptHeads: readonly AuditHead[],
-  onProgress: (rowCount: number) => void = () => undefined,
-): Promise<AuditCheck> {
-  let head = emptyHead;
-  const bad = (badRow: number, problem: string): AuditCheck => ({ ok: false, rows: head.row, head, badRow, problem });
-  // From the very first row that is there: one before row 1 was put there by somebody else.
-  for (let after = Number.NEGATIVE_INFINITY; ; after = head.row) {
-    const rows = await store.readChain(after, chainStep);
-    for (const row of rows) {
-      if (row.row < 1) return bad(row.row, "the event stands before the first one");
-      if (row.row !== head.row + 1) return bad(head.row + 1, "events are missing before the next one");
-      if (row.event === null || chainedMac(auditKey, head, row.text) !== row.mac) {
-        return bad(row.row, "the event is not as it was written");
-      }
-      if (keptHeads.some((kept) => kept.row === row.row && kept.mac !== row.mac)) {
-        return bad(row.row, "the event is another one than when its head was kept");
-      }
-      head = row;
-    }
-    onProgress(head.row);
-    if (rows.length < chainStep) break;
-  }
-  const cut = keptHeads.find((one) => one.row > head.row);
-  if (cut !== undefined) return bad(head.row + 1, "the trail ends before a head that was kept of it");
-  return { ok: true, rows: head.row, head, badRow: null, problem: null };
 }

@@ -1,3 +1,5 @@
+import { diskFault } from "../domain/disk-fault.ts";
+
 /**
  * Why a backup or a restore did not happen: no such file; the state or a rule forbids it; the file is damaged, foreign or
  * out of reach.
@@ -15,15 +17,11 @@ export class BackupError extends Error {
   }
 }
 
-/** A command that root runs goes on as the owner of the data directory, who may be denied what root is not. */
-const reasons: Readonly<Record<string, string>> = {
-  ENOSPC: "the disk is full",
-  EACCES: `user ${process.getuid?.()} has no permission`,
-};
-
-/** Names the file in an error of the system; every other error stays as it is. */
+/** Names the file in an error of the system or of the database that keeps a lock; every other error stays as it is. */
 export function fileFault(what: string, error: unknown): unknown {
-  const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : null;
-  if (code === null || !/^E[A-Z0-9]+$/.test(code)) return error;
-  return new BackupError("failed", `${what} (${reasons[code] ?? code})`, { cause: error });
+  const reason = diskFault(error);
+  if (reason === null || !(error instanceof Error && "code" in error)) return error;
+  // A command that root runs goes on as the owner of the data directory, who may be denied what root is not.
+  const who = error.code === "EACCES" ? ` (user ${process.getuid?.()})` : "";
+  return new BackupError("failed", `${what}: ${reason}${who}`, { cause: error });
 }

@@ -11,7 +11,8 @@ import {
 } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import { keepHead, readKeptHead } from "../access/audit.ts";
+import { type HeadState, keepHead, readKeptHead } from "../access/audit-head.ts";
+import { verifyAudit } from "../access/verify-audit.ts";
 import { syncFolder } from "../corpus/segment-writer.ts";
 import { verifyCorpora } from "../corpus/verify.ts";
 import { type AuditHead, type Author, headText } from "../domain/audit.ts";
@@ -36,6 +37,8 @@ export type RestoreTools = {
   /** The keys under the secret of the backup, or of the configuration. Throws when they do not fit together. */
   readonly keysOf: (secret: string | null) => DerivedKeys;
   readonly takeLock: TakeLock;
+  /** A head from the log of the service that was backed up, which the audit trail must hold; null when none is given. */
+  readonly givenHead: AuditHead | null;
   /** Checks the database in a folder and opens it, brought up to date. Throws `BackupError`. */
   readonly openCopy: (folder: string, keys: DerivedKeys) => RestoredStore;
   readonly by: () => Author;
@@ -43,7 +46,7 @@ export type RestoreTools = {
   readonly signal: AbortSignal;
 };
 
-type RestoredStore = Pick<Store, "auditHead" | "close" | "listCorpora" | "readChain" | "settleRestored">;
+type RestoredStore = Pick<Store, "auditHead" | "auditState" | "close" | "listCorpora" | "readChain" | "settleRestored">;
 
 /** What takes long: reading the file in bytes, checking the segments in records. */
 export type RestoreStage = "reading" | "checking";
@@ -54,8 +57,8 @@ export type RestoreReport = {
   readonly recordCount: number;
   readonly head: AuditHead;
   readonly hasSecret: boolean;
-  /** False when the head kept in the backup is not one of its audit trail: then the trail was tampered with before. */
-  readonly isHeadContinued: boolean;
+  /** `kept` unless the backup holds no head, or one that its audit trail does not hold: it was tampered with before. */
+  readonly headState: HeadState;
   /** A head that was kept where the secret lies, of a trail that went on after the backup; null when there was none. */
   readonly replacedHead: AuditHead | null;
 };
@@ -126,22 +129,46 @@ async function restoreIn(
   try {
     const corpora = await store.listCorpora();
     const counts = await checkSegments(folder, corpora, keys, manifest, tools);
-    const replacedHead = await leftBehind(readKeptHead(headFile), store);
+    if (tools.givenHead !== null) await requireHead(tools.givenHead, folder, store, keys, manifest);
+    const replacedHead = await leftBehind(readKeptHead(headFile).head, store);
     const origin = `backup of ${timestamp(manifest.createdAt)}, head ${manifest.auditHead}`;
     const instead = replacedHead === null ? "" : `, in place of head ${headText(replacedHead)}`;
     await store.settleRestored(`${origin}${instead}`, tools.by());
-    const isHeadContinued = await keepHead(store, join(folder, memberNames.auditHead));
+    const headState = await keepHead(store, join(folder, memberNames.auditHead));
     const head = await store.auditHead();
     store.close();
     if (backup.secret !== null) await writeNew(join(folder, memberNames.secret), backup.secret);
     signal.throwIfAborted();
     chmodSync(dataDir, 0o700);
     await publish(folder, tools);
-    return { manifest, ...counts, head, hasSecret: backup.secret !== null, isHeadContinued, replacedHead };
+    return { manifest, ...counts, head, hasSecret: backup.secret !== null, headState, replacedHead };
   } finally {
     // Closed before, unless something failed; closing twice does nothing.
     store.close();
   }
+}
+
+/** Checks the whole audit trail against a head of its own log. Throws `BackupError` `failed` when it does not hold it. */
+async function requireHead(
+  given: AuditHead,
+  folder: string,
+  store: RestoredStore,
+  keys: DerivedKeys,
+  { createdAt }: Manifest,
+): Promise<void> {
+  const { row } = await store.auditHead();
+  if (given.row > row) {
+    const before = `give a head that was logged before ${timestamp(createdAt)}`;
+    throw new BackupError("failed", `the backup ends at event ${row}, before the head ${headText(given)}; ${before}`);
+  }
+  const kept = readKeptHead(join(folder, memberNames.auditHead));
+  const { ok, problem, badRow } = await verifyAudit(store, keys.audit, { kept, given: [given] });
+  if (ok) return;
+  const where = badRow === null ? "" : ` at event ${badRow}`;
+  throw new BackupError(
+    "failed",
+    `the audit trail of the backup is not that of the head ${headText(given)}${where}: ${problem}`,
+  );
 }
 
 async function checkSegments(

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { lstatSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { type FileHandle, open, rename } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
-import { readKeptHead } from "../access/audit.ts";
+import { readKeptHead } from "../access/audit-head.ts";
 import { syncFolder } from "../corpus/segment-writer.ts";
 import { takeSharedLock } from "../corpus/shared-lock.ts";
 import { verifyCorpora } from "../corpus/verify.ts";
@@ -11,6 +11,7 @@ import type { Corpus } from "../domain/corpus.ts";
 import type { DerivedKeys } from "../domain/keyed-hash.ts";
 import type { Store } from "../store/store.ts";
 import { BackupError, fileFault } from "./error.ts";
+import { noteWorkplace, sweepWorkplaces, workplaceEnding } from "./left-workplaces.ts";
 import { type Manifest, type ManifestMember, manifestMac, manifestText, memberNames } from "./manifest.ts";
 import { archiveEnd, blockSize, paddingOf, spaceOf, tarHeader } from "./tar.ts";
 import { openWorkplace, type TakeLock } from "./workplace.ts";
@@ -21,18 +22,26 @@ export type BackupTools = {
   readonly dataDir: string;
   readonly corporaDir: string;
   readonly headFile: string;
+  /** A folder of the data directory for notes of what is not finished. */
+  readonly notesDir: string;
+  readonly newId: () => string;
   /** Null when the secret lies outside the data directory: then it is not in the backup. */
   readonly secretFile: string | null;
   /** Null while somebody deletes segments, for a moment. */
   readonly lockCorpora: (mode: "shared") => { readonly release: () => void } | null;
   readonly takeLock: TakeLock;
-  /** Opens the copy of the database in a folder. Throws `BackupError` when it is damaged. */
-  readonly openCopy: (folder: string) => Pick<Store, "auditHead" | "listCorpora" | "close">;
+  /** Checks the copy of the database in a folder and opens it, without changing it. Throws `BackupError` when it is damaged. */
+  readonly openCopy: (folder: string) => CopiedDatabase;
   readonly version: string;
-  readonly schemaVersion: number;
   readonly now: Date;
   readonly onProgress: (stage: BackupStage, done: number, total: number) => void;
   readonly signal: AbortSignal;
+};
+
+export type CopiedDatabase = {
+  readonly store: Pick<Store, "auditHead" | "listCorpora" | "close">;
+  /** Of its schema. */
+  readonly version: number;
 };
 
 /** What takes long: the copy of the database in bytes, the check of the segments in records, the file in bytes. */
@@ -44,6 +53,8 @@ export type BackupReport = {
   readonly segmentCount: number;
   readonly recordCount: number;
   readonly hasSecret: boolean;
+  /** False when no head of the audit trail is kept beside the secret: nothing shows a trail that was cut before. */
+  readonly hasHead: boolean;
   /** Other users can read the file: its file system keeps no modes. */
   readonly isExposed: boolean;
 };
@@ -69,11 +80,18 @@ const archiveName = "backup.tar";
 export async function writeBackup(file: string, tools: BackupTools): Promise<BackupReport> {
   try {
     refuseTarget(file, tools.dataDir);
-    const workplace = await openWorkplace(`${file}.unfinished`, tools.takeLock);
+    const path = `${file}${workplaceEnding}`;
+    sweepWorkplaces(tools.notesDir, dirname(file), tools.takeLock);
+    const note = noteWorkplace(tools.notesDir, tools.newId(), path);
     try {
-      return await writeIn(workplace.path, file, tools);
+      const workplace = await openWorkplace(path, tools.takeLock);
+      try {
+        return await writeIn(workplace.path, file, tools);
+      } finally {
+        workplace.remove();
+      }
     } finally {
-      workplace.remove();
+      note.remove();
     }
   } catch (error) {
     throw fileFault(`${file} cannot be written`, error);
@@ -95,7 +113,7 @@ function refuseTarget(file: string, dataDir: string): void {
 async function writeIn(folder: string, file: string, tools: BackupTools): Promise<BackupReport> {
   const { store, corporaDir, onProgress, signal } = tools;
   // Before the copy: a head that is kept later may be of a row that the copy does not have.
-  const keptHead = readKeptHead(tools.headFile);
+  const { head: keptHead } = readKeptHead(tools.headFile);
   // Those of the copy stay, whatever is merged or removed meanwhile.
   const lock = await takeSharedLock(tools.lockCorpora, signal);
   try {
@@ -104,7 +122,7 @@ async function writeIn(folder: string, file: string, tools: BackupTools): Promis
       signal.throwIfAborted();
       onProgress("copying", done, total);
     });
-    const copy = tools.openCopy(folder);
+    const { store: copy, version: schemaVersion } = tools.openCopy(folder);
     const [corpora, head] = await Promise.all([copy.listCorpora(), copy.auditHead()]).finally(() => copy.close());
     const { files, recordCount } = await soundSegments(corpora, tools);
     const sources = [
@@ -113,15 +131,15 @@ async function writeIn(folder: string, file: string, tools: BackupTools): Promis
       onDisk(memberNames.database, databaseFile),
       ...files.map((name) => onDisk(`${memberNames.corpora}${name}`, join(corporaDir, name))),
     ];
-    const { version: xposeVersion, schemaVersion, now: createdAt } = tools;
+    const { version: xposeVersion, now: createdAt } = tools;
     const about = { xposeVersion, schemaVersion, createdAt, auditHead: headText(head) };
     const { path, sizeBytes, manifest } = await writeArchive(join(folder, archiveName), sources, about, tools);
     refuseTarget(file, tools.dataDir);
     await rename(path, file);
     await syncFolder(dirname(file));
     const isExposed = (statSync(file).mode & 0o077) !== 0;
-    const hasSecret = tools.secretFile !== null;
-    return { sizeBytes, manifest, segmentCount: files.length, recordCount, hasSecret, isExposed };
+    const [hasSecret, hasHead] = [tools.secretFile !== null, keptHead !== null];
+    return { sizeBytes, manifest, segmentCount: files.length, recordCount, hasSecret, hasHead, isExposed };
   } finally {
     lock.release();
   }

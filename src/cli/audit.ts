@@ -1,8 +1,9 @@
 import { Command } from "commander";
-import { readKeptHead, verifyAudit } from "../access/audit.ts";
-import { auditBody, headText, parseHead } from "../domain/audit.ts";
+import { readKeptHead } from "../access/audit-head.ts";
+import { verifyAudit } from "../access/verify-audit.ts";
+import { auditBody, headText } from "../domain/audit.ts";
 import type { AuditCheckBody, AuditLine, UnreadableAuditLine } from "../wire/audit.ts";
-import { type GlobalOptions, readConfig, withStore } from "./context.ts";
+import { type GlobalOptions, headFrom, readConfig, withStore } from "./context.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { jsonLine, type Output, printResult } from "./output.ts";
 import { drawProgress } from "./progress.ts";
@@ -16,32 +17,29 @@ export function auditCommand(output: Output): Command {
   audit
     .command("verify")
     .description(
-      "Checks every row of the audit trail against the one before it, and its end against the head that is kept beside the secret.",
+      "Checks every row of the audit trail against the one before it, its start against its last checkpoint, its end against the head that is kept beside the secret, and keys, operators and workspaces against what it says of them.",
     )
     .option("--head <n:hex>", "a head from the log: finds a trail that was cut or replaced together with its kept head")
     .addHelpText("after", "\nExample:\n  xpose audit verify --head 1042:5b0c...")
     .action(async (_options: object, command: Command) => {
       const { json = false, head: given } = command.optsWithGlobals<GlobalOptions & { head?: string }>();
-      const givenHead = given === undefined ? null : parseHead(given);
-      if (given !== undefined && givenHead === null) {
-        throw new CommandError(
-          exitCodes.usage,
-          "--head wants a row number, a colon and 64 hex digits, as the log has it",
-        );
-      }
+      const heads = given === undefined ? [] : [headFrom(given)];
       await withStore(readConfig(command, output), async ({ store, keys, headFile }) => {
-        const keptHead = readKeptHead(headFile);
-        if (keptHead === null)
-          output.err(`warning: no head is kept in ${headFile}; a cut tail is found only with --head\n`);
-        const heads = [keptHead, givenHead].filter((head) => head !== null);
+        const kept = readKeptHead(headFile);
         const progress = drawProgress(output);
-        const { ok, rows, head, badRow, problem } = await verifyAudit(store, keys.audit, heads, progress.count);
+        const known = { kept, given: heads };
+        const { ok, rows, head, badRow, problem } = await verifyAudit(store, keys.audit, known, progress.count);
         progress.end();
         const text = ok
           ? `The audit trail is whole: ${rows} rows, head ${headText(head)}`
-          : `The audit trail is broken at row ${badRow}: ${problem}`;
+          : `The audit trail is ${badRow === null ? "not proved" : `broken at row ${badRow}`}: ${problem}`;
         const body = { ok, rows, head: headText(head), first_bad_row: badRow, problem };
         printResult<AuditCheckBody>(output, json, body, text);
+        if (kept.head === null) {
+          output.err(
+            `warning: no head is kept in ${headFile}; if it was lost by accident, put the last "audit head" of the log there\n`,
+          );
+        }
         if (!ok) throw new CommandError(exitCodes.failed, "the audit trail is not as it was written");
       });
     });

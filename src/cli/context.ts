@@ -2,9 +2,11 @@ import { statSync, writeSync } from "node:fs";
 import { userInfo } from "node:os";
 import type { Command } from "commander";
 import type { Entropy } from "../access/api-key.ts";
-import { keepHead } from "../access/audit.ts";
+import { headProblem, keepHead } from "../access/audit-head.ts";
 import { type Config, environment, loadConfig } from "../config.ts";
-import type { Author } from "../domain/audit.ts";
+import { type AuditHead, type Author, parseHead } from "../domain/audit.ts";
+import { diskFault, diskFullText } from "../domain/disk-fault.ts";
+import { AppError } from "../domain/error.ts";
 import { type OpenStore, openStore } from "../wiring.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import type { Output } from "./output.ts";
@@ -51,21 +53,51 @@ export async function withStore<Result>(config: Config, work: (open: OpenStore) 
     const result = await work(open);
     await keepAuditHead(open);
     return result;
+  } catch (error) {
+    throw namingDisk(config.dataDir, error);
   } finally {
     open.store.close();
   }
+}
+
+/** An error of the database says to a client only that it is not available; the operator is told where and why. */
+function namingDisk(dataDir: string, error: unknown): unknown {
+  if (error instanceof AppError && error.code === "storage_full") {
+    return new CommandError(exitCodes.failed, diskFullText(dataDir));
+  }
+  const isUnavailable = error instanceof AppError && error.code === "unavailable";
+  const reason = isUnavailable ? diskFault(error.cause) : isOfDatabase(error) ? diskFault(error) : null;
+  if (reason === null) return error;
+  return new CommandError(exitCodes.failed, `the database in ${dataDir} cannot be used: ${reason}`);
+}
+
+/** Errors of files name their file themselves. */
+function isOfDatabase(error: unknown): boolean {
+  return error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_");
 }
 
 /**
  * Keeps the head of the audit trail, or says why not: what the command did is done, and where the secret lies in a
  * folder that cannot be written, no command could ever succeed.
  */
-export async function keepAuditHead({ store, headFile }: Pick<OpenStore, "store" | "headFile">): Promise<void> {
-  const problem = await keepHead(store, headFile).then(
-    (isContinued) => (isContinued ? null : "it does not go on from the one that is kept; run xpose audit verify"),
-    (error: unknown) => (error instanceof Error ? error.message : "unknown reason"),
-  );
-  if (problem !== null) writeSync(2, `warning: the head of the audit trail is not kept in ${headFile}: ${problem}\n`);
+export async function keepAuditHead(
+  { store, headFile }: Pick<OpenStore, "store" | "headFile">,
+  keep: typeof keepHead = keepHead,
+): Promise<void> {
+  const problem = headProblem(await keep(store, headFile));
+  if (problem !== null) {
+    writeSync(
+      2,
+      `warning: the head of the audit trail is not kept in ${headFile}: ${problem}; see xpose audit verify\n`,
+    );
+  }
+}
+
+/** A head as the log has it. Throws `CommandError` for another text. */
+export function headFrom(text: string): AuditHead {
+  const head = parseHead(text);
+  if (head !== null) return head;
+  throw new CommandError(exitCodes.usage, "--head wants a row number, a colon and 64 hex digits, as the log has it");
 }
 
 /** Aborts when the command is told to stop, so that it can clean up first. */

@@ -1,12 +1,15 @@
 import { existsSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
+import { compareHead, headProblem } from "../access/audit-head.ts";
 import { type Config, checkServeSettings } from "../config.ts";
+import { diskFullText } from "../domain/disk-fault.ts";
 import { timestamp } from "../domain/envelope.ts";
 import type { DoctorReport } from "../wire/service.ts";
-import { isServing, type OpenStore, openStore } from "../wiring.ts";
+import { isDiskFull, isServing, type OpenStore, openStore } from "../wiring.ts";
 import { becomeOwner, entropy, type GlobalOptions, readConfig } from "./context.ts";
 import { CommandError, exitCodes, explain } from "./exit.ts";
+import { findLeftovers } from "./leftovers.ts";
 import { type Output, printResult } from "./output.ts";
 import { askSources } from "./sources.ts";
 import { readTls } from "./tls.ts";
@@ -91,7 +94,8 @@ function examineConfiguration(command: Command, output: Output) {
   }
 }
 
-async function examineDataDir({ dataDir, secretFile, isSecretInDataDir }: Config, open: OpenStore): Promise<Check> {
+async function examineDataDir(config: Config, open: OpenStore): Promise<Check> {
+  const { dataDir, secretFile, isSecretInDataDir } = config;
   const name = "data directory";
   const mine = isSecretInDataDir ? [dataDir, secretFile] : [dataDir];
   const exposed = mine.filter((path) => (statSync(path).mode & 0o077) !== 0);
@@ -101,7 +105,18 @@ async function examineDataDir({ dataDir, secretFile, isSecretInDataDir }: Config
     const files = new Set(corpora.flatMap(({ segments }) => segments.map(({ file }) => file)));
     const missing = [...files].filter((file) => !existsSync(join(open.corporaDir, file)));
     if (missing.length > 0) return bad(name, `${missing.length} files of corpora are missing; see xpose corpus verify`);
-    return good(name, `${dataDir} can be read and written`);
+    const lost = headProblem(await compareHead(open.store, open.headFile));
+    const faults = [
+      ...(lost === null
+        ? []
+        : [`the head of the audit trail is lost in ${open.headFile}: ${lost}; see xpose audit verify`]),
+      ...(await open.store.schemaFaults()).map((fault) => `in the database ${fault}; restore a backup, or mend it`),
+    ];
+    if (faults.length > 0) return bad(name, faults.join("; "));
+    const left = await findLeftovers(config, open);
+    const notes =
+      left.length === 0 ? [] : [`a killed command left ${left.join(", ")}; the next start of xpose serve removes it`];
+    return good(name, [`${dataDir} can be read and written`, ...notes].join("; "));
   });
 }
 
@@ -111,6 +126,7 @@ function examineDisk({ dataDir }: Config): Check {
     const { bavail, blocks, bsize, files, ffree } = statfsSync(dataDir);
     const free = bavail * bsize;
     const text = `${gibibytes(free)} of ${gibibytes(blocks * bsize)} GiB free`;
+    if (isDiskFull(dataDir)) return bad(name, `${diskFullText(dataDir)} (${free} bytes are free)`);
     if (files > 0 && ffree === 0)
       return bad(name, `${text}, but no file can be added: the file system has no inode left`);
     return free < leastFreeBytes ? bad(name, `${text}; that is too little to go on`) : good(name, text);

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { beginHead } from "../access/audit-head.ts";
 import { newOperator } from "../access/operator.ts";
 import { createWorkspace } from "../access/workspace.ts";
 import type { InitReport } from "../wire/service.ts";
@@ -25,7 +26,7 @@ export function initCommand(output: Output): Command {
         token = first.token;
         return first.operator;
       });
-      await keepAuditHead({ store, headFile });
+      await keepAuditHead({ store, headFile }, beginHead);
       store.close();
       printResult<InitReport>(
         output,

@@ -1,6 +1,6 @@
-import { mkdirSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { version } from "../version.ts";
+import type { LibraryError } from "../wiring.ts";
 import type { ExitCode } from "./exit.ts";
 import type { Output } from "./output.ts";
 
@@ -62,18 +62,19 @@ async function exitCodeOf(error: unknown, args: readonly string[], output: Outpu
   const { exitCodes, explain } = await import("./exit.ts");
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
   const { LibraryError } = await import("../wiring.ts");
-  if (error instanceof LibraryError) await restartWith(error.temporaryDir, args);
+  if (error instanceof LibraryError) await restartWith(error, args);
   const { exitCode, message } = explain(error);
   output.err(`error: ${message}\n`);
   return exitCode;
 }
 
 /** Starts the program anew in its place, with another folder to unpack to. Returns when that was tried before. */
-async function restartWith(temporaryDir: string, args: readonly string[]): Promise<void> {
+async function restartWith(fault: LibraryError, args: readonly string[]): Promise<void> {
   const { environment } = await import("../config.ts");
   const env = environment();
   if ((env["BUN_TMPDIR"] ?? "") !== "") return;
-  mkdirSync(temporaryDir, { recursive: true, mode: 0o700 });
+  const { temporaryDir } = fault;
+  fault.prepare();
   process.execve?.(process.execPath, [process.execPath, ...args], { ...env, BUN_TMPDIR: temporaryDir });
 }
 

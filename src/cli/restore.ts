@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
+import { headProblem } from "../access/audit-head.ts";
 import { restoreBackup } from "../backup/restore-backup.ts";
 import { headText } from "../domain/audit.ts";
 import { timestamp } from "../domain/envelope.ts";
@@ -13,7 +14,7 @@ import {
   takeExclusiveLock,
   unfinishedRestore,
 } from "../wiring.ts";
-import { abortOnSignal, becomeOwner, commandAuthor, type GlobalOptions, readConfig } from "./context.ts";
+import { abortOnSignal, becomeOwner, commandAuthor, type GlobalOptions, headFrom, readConfig } from "./context.ts";
 import { type Output, printResult } from "./output.ts";
 import { drawProgress } from "./progress.ts";
 
@@ -24,9 +25,17 @@ export function restoreCommand(output: Output): Command {
       "Makes a data directory from a file of xpose backup, in an empty directory or a new one. All is checked before anything appears.",
     )
     .argument("<file>", "the file that xpose backup wrote")
-    .addHelpText("after", "\nExample:\n  xpose restore /mnt/backup/xpose-2026-11-26.tar --data-dir /var/lib/xpose")
+    .option(
+      "--head <n:hex>",
+      "a head from the log of the service that was backed up: refuses a backup whose audit trail does not hold it",
+    )
+    .addHelpText(
+      "after",
+      "\nExample:\n  xpose restore /mnt/backup/xpose-2026-11-26.tar --data-dir /var/lib/xpose --head 1042:5b0c...",
+    )
     .action(async (file: string, _options: object, command: Command) => {
-      const { json = false } = command.optsWithGlobals<GlobalOptions>();
+      const { json = false, head: given } = command.optsWithGlobals<GlobalOptions & { head?: string }>();
+      const givenHead = given === undefined ? null : headFrom(given);
       const config = readConfig(command, output);
       const { dataDir, secretFile } = config;
       const startedAt = performance.now();
@@ -42,14 +51,18 @@ export function restoreCommand(output: Output): Command {
         checkUnused: () => void checkedUnused(dataDir, "restore"),
         keysOf: (secret) => restoredKeys(config, secret),
         takeLock: takeExclusiveLock,
+        givenHead,
         openCopy: openCopiedDatabase,
         by: commandAuthor,
         onProgress: progress.stage,
         signal: abortOnSignal(),
       }).finally(progress.end);
-      const { manifest, segmentCount, recordCount, head, hasSecret, isHeadContinued, replacedHead } = report;
-      if (!isHeadContinued)
-        output.err("warning: the audit trail was tampered with before the backup; run xpose audit verify\n");
+      const { manifest, segmentCount, recordCount, head, hasSecret, headState, replacedHead } = report;
+      const problem = headProblem(headState);
+      if (problem !== null) {
+        const what = headState.kind === "lost" ? "was kept without a head" : "was tampered with";
+        output.err(`warning: the audit trail ${what} before the backup: ${problem}; run xpose audit verify\n`);
+      }
       if (replacedHead !== null)
         output.err(`warning: ${headFile} held a head that the backup does not have: ${headText(replacedHead)}\n`);
       const body: RestoreReportBody = {
@@ -59,6 +72,7 @@ export function restoreCommand(output: Output): Command {
         segments: segmentCount,
         records: recordCount,
         audit_head: headText(head),
+        checked_head: givenHead === null ? null : headText(givenHead),
         secret: hasSecret,
         duration_ms: Math.round(performance.now() - startedAt),
       };
@@ -66,6 +80,9 @@ export function restoreCommand(output: Output): Command {
         `Restored ${dataDir} as of ${body.created_at}: records in corpora: ${recordCount}, head of the audit trail: ${body.audit_head}.`,
         "What was done after the backup is undone: revoke again what was revoked, and forget again who was forgotten.",
         "All sessions of the dashboard have ended.",
+        givenHead === null
+          ? "A backup vouches for itself only: that of a stranger proves nothing about whose it is. With --head N:HEX, a head from the log of your own service, xpose checks that it is yours."
+          : `Its audit trail holds the head ${body.checked_head}.`,
         `Next: xpose serve --data-dir ${dataDir}`,
       ];
       printResult<RestoreReportBody>(output, json, body, text.join("\n"));

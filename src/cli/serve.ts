@@ -14,7 +14,7 @@ import { type Log, type LogOutput, openLog } from "../log.ts";
 import { openMetrics } from "../metrics.ts";
 import { openCalls } from "../scans/calls.ts";
 import type { Live } from "../scans/live.ts";
-import { removeExpired } from "../scans/retention.ts";
+import { type Retention, removeExpired, removeOldEvents } from "../scans/retention.ts";
 import { Runner } from "../scans/runner.ts";
 import { type Notifier, openNotifier } from "../systemd.ts";
 import { version } from "../version.ts";
@@ -22,6 +22,7 @@ import type { Listening } from "../wire/service.ts";
 import { type OpenSources, type OpenStore, openSources, openStore } from "../wiring.ts";
 import { becomeOwner, commandAuthor, entropy, readConfig } from "./context.ts";
 import { openDashboard } from "./dashboard.ts";
+import { watchDisk } from "./disk-watch.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { keepMerged } from "./merge-keeper.ts";
 import { jsonLine, type Output } from "./output.ts";
@@ -82,9 +83,12 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
   const sources = openReplaceable(config, open, logOutput);
   const runner = new Runner(sources.live, { store, now, steadyNow, log });
   const trail = openAuditTrail({ store, now, steadyNow, headFile, log });
+  const disk = watchDisk(config.dataDir, open, log);
   const metrics = openMetrics(version, {
     auditDroppedCount: trail.droppedCount,
     auditWaitingCount: trail.waitingCount,
+    isDiskFull: () => disk.problem() !== null,
+    isAuditHeadKept: () => (trail.headState()?.kind ?? "kept") === "kept",
   });
   const calls = openCalls({
     store,
@@ -116,6 +120,7 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
     randomBytes,
     steadyNow,
     isReady: () => isReady,
+    diskProblem: disk.problem,
     accessLog,
     log,
   });
@@ -127,7 +132,8 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
     void sources.reload(readAgain).finally(() => notifier.ready());
   });
   const server = await listen(config, tls, respond).catch(async (error: unknown) => {
-    // Both are at work already, and the database closes when this function ends.
+    // They are at work already, and the database closes when this function ends.
+    disk.stop();
     await Promise.allSettled([trail.stop(), sources.close()]);
     throw error;
   });
@@ -139,8 +145,17 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
   const announced = Bun.sleep(announceAfterMs)
     .then(sources.announce)
     .catch((error: unknown) => log.error({ err: error }, "changed sources could not be written down"));
-  const retention = keepRetention(open, sources.live, log);
+  const keptRow = () => {
+    const state = trail.headState();
+    return state?.kind === "kept" ? state.head.row : null;
+  };
+  const auditRetentionMs = config.audit.retentionMs;
+  const retention = keepRetention(open, { live: sources.live, auditRetentionMs, now }, keptRow, log);
   const merging = keepMerged(open, log);
+  const sweeping = setTimeout(() => {
+    void sweepOnce(config, open, log);
+    void checkSchema(open, log);
+  }, firstRetentionMs);
 
   const signal = await toldToStop;
   log.info({ signal }, "stopping");
@@ -148,6 +163,8 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
   isReady = false;
   retention.stop();
   merging.stop();
+  disk.stop();
+  clearTimeout(sweeping);
   // While scans end, whoever still asks is told 503; then the server ends too.
   for (const stop of [() => runner.stop(stopGraceMs), () => server.stop(stopGraceMs)]) {
     await stop().catch((error: unknown) => log.error({ err: error }, "could not stop in order"));
@@ -162,7 +179,7 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
 }
 
 /** Keys of the configuration that a running service cannot take over (CONTRACT.md 12.2). */
-const fixedSettings = ["dataDir", "secretFile", "offline", "server"] as const;
+const fixedSettings = ["dataDir", "secretFile", "offline", "server", "audit"] as const;
 
 /**
  * What SIGHUP replaces. A whole new set is built from the file first; then one variable is assigned, so that a turn or
@@ -229,15 +246,39 @@ async function listen(
   }
 }
 
-function keepRetention({ store }: OpenStore, live: () => Live, log: Log): { stop: () => void } {
+async function sweepOnce(config: Config, open: OpenStore, log: Log): Promise<void> {
+  try {
+    const { sweepLeftovers } = await import("./leftovers.ts");
+    const paths = sweepLeftovers(config, open);
+    if (paths.length > 0) log.info({ paths }, "removed what killed processes left behind");
+  } catch (error) {
+    log.error({ err: error }, "what killed processes left behind could not be removed");
+  }
+}
+
+/** A trigger of somebody else runs with every change that xpose makes. */
+async function checkSchema({ store }: OpenStore, log: Log): Promise<void> {
+  const faults = await store.schemaFaults().catch(() => []);
+  if (faults.length > 0) log.error({ faults }, "the database holds what xpose did not make");
+}
+
+function keepRetention(
+  { store }: OpenStore,
+  settings: Omit<Retention, "signal">,
+  keptRow: () => number | null,
+  log: Log,
+): { stop: () => void } {
   const abort = new AbortController();
+  const retention = { ...settings, signal: abort.signal };
   let isSweeping = false;
   const sweep = async () => {
     if (isSweeping) return;
     isSweeping = true;
     try {
-      const rowCount = await removeExpired(store, live, entropy.now, abort.signal);
+      const rowCount = await removeExpired(store, retention);
       if (rowCount > 0) log.info({ rows: rowCount }, "expired rows removed");
+      const eventCount = await removeOldEvents(store, keptRow, commandAuthor, retention);
+      if (eventCount > 0) log.info({ events: eventCount }, "audit events past their retention removed");
     } catch (error) {
       log.error({ err: error }, "expired rows could not be removed");
     } finally {

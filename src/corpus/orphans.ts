@@ -7,9 +7,14 @@ import { syncFolder } from "./segment-writer.ts";
  * holds the exclusive lock, so that none of them belongs to an import that is running.
  */
 export async function removeOrphans(corporaDir: string, liveFiles: ReadonlySet<string>): Promise<number> {
-  const names = await readdir(corporaDir);
-  const orphans = names.filter((name) => /\.(?:tmp|seg)$/.test(name) && !liveFiles.has(name));
+  const orphans = await leftFiles(corporaDir, liveFiles);
   for (const name of orphans) await rm(join(corporaDir, name), { force: true });
   if (orphans.length > 0) await syncFolder(corporaDir);
   return orphans.length;
+}
+
+/** Names of the files that `removeOrphans` removes. */
+export async function leftFiles(corporaDir: string, liveFiles: ReadonlySet<string>): Promise<string[]> {
+  const names = await readdir(corporaDir);
+  return names.filter((name) => /\.(?:tmp|seg)$/.test(name) && !liveFiles.has(name));
 }

@@ -1,6 +1,7 @@
 import type { AuditEventBody } from "../wire/audit.ts";
 import { timestamp } from "./envelope.ts";
 import { keyedHash } from "./keyed-hash.ts";
+import { sha256Hex } from "./sha256.ts";
 import type { WorkspaceId } from "./workspace.ts";
 
 /** What is written down (CONTRACT.md 9.8). */
@@ -25,6 +26,8 @@ export type AuditAction =
   | "source.added"
   | "source.changed"
   | "source.removed"
+  | "audit.baseline"
+  | "audit.checkpoint"
   | "audit.gap"
   | "audit.restored";
 
@@ -53,7 +56,15 @@ export type AuditEvent = Author & {
   readonly count: number | null;
   /** What the action was done to, where no other field says it: a plan, or the name of an operator, corpus or source. */
   readonly detail: string | null;
+  /** The rows that the action changed, as it left them; null for an action that changes no right. Chained, never shown. */
+  readonly subjects: readonly AuditSubject[] | null;
 };
+
+/**
+ * A key, operator or workspace as it stands in its table. `id` is `key:<id>`, `operator:<id>` or `workspace:<id>`;
+ * `digest` is 64 hex digits, see `subjectDigest`.
+ */
+export type AuditSubject = { readonly id: string; readonly digest: string };
 
 /** Where the chain ends: the number of its last event, and that event's mac, 64 hex digits. */
 export type AuditHead = { readonly row: number; readonly mac: string };
@@ -67,10 +78,30 @@ export type AuditRow = AuditHead & {
   readonly text: string;
   /** Null when the text is not one that xpose wrote. */
   readonly event: AuditEvent | null;
+  /**
+   * Entries in the index of holders that belong to the stored row which this event ends; 0 for the other events. So the
+   * sum over a trail is the number of entries that the index must have.
+   */
+  readonly holderCount: number;
+};
+
+/** All that a check of the whole trail needs beside its rows, read at one moment. */
+export type AuditState = {
+  readonly head: AuditHead;
+  /** The event before the first one of the trail; `emptyHead` until events are removed past their retention. */
+  readonly start: AuditHead;
+  /** Digests of subjects at the start, by id. */
+  readonly startSubjects: ReadonlyMap<string, string>;
+  /** Digests of all subjects as their tables hold them now, by id. */
+  readonly subjects: ReadonlyMap<string, string>;
+  /** Entries in the index of holders. */
+  readonly holderCount: number;
 };
 
 /** Version of the chained bytes: a later form of events chains on under another number. */
 const formatVersion = 1;
+/** The form of an event with subjects: they are one more field. Frequent events have none and stay short. */
+const formatWithSubjects = 2;
 
 /** An event with nothing but its author, its action and what is given. */
 export function auditEvent(
@@ -93,14 +124,15 @@ export function auditEvent(
     correlationId,
     count: null,
     detail: null,
+    subjects: null,
     ...about,
   };
 }
 
 /** An event as it is stored and chained: the format version and all fields as one JSON array, without a line end. */
 export function eventText(event: AuditEvent): string {
-  return JSON.stringify([
-    formatVersion,
+  const fields: unknown[] = [
+    event.subjects === null ? formatVersion : formatWithSubjects,
     event.at.getTime(),
     event.workspaceId,
     event.actor,
@@ -114,7 +146,9 @@ export function eventText(event: AuditEvent): string {
     event.correlationId,
     event.count,
     event.detail,
-  ]);
+  ];
+  if (event.subjects !== null) fields.push(event.subjects.map(({ id, digest }) => [id, digest]));
+  return JSON.stringify(fields);
 }
 
 type EventFields = [
@@ -132,6 +166,7 @@ type EventFields = [
   correlationId: string | null,
   count: number | null,
   detail: string | null,
+  subjects?: [id: string, digest: string][],
 ];
 
 /** The reverse of `eventText`; null for a text that it did not write. */
@@ -142,7 +177,11 @@ export function parseEvent(text: string): AuditEvent | null {
   } catch {
     return null;
   }
-  if (!Array.isArray(fields) || fields.length !== 14 || fields[0] !== formatVersion) return null;
+  if (!Array.isArray(fields)) return null;
+  const isKnown =
+    (fields[0] === formatVersion && fields.length === 14) ||
+    (fields[0] === formatWithSubjects && fields.length === 15 && isSubjectList(fields[14]));
+  if (!isKnown) return null;
   const [
     ,
     at,
@@ -158,6 +197,7 @@ export function parseEvent(text: string): AuditEvent | null {
     correlationId,
     count,
     detail,
+    subjects,
   ] = fields as EventFields;
   return {
     at: new Date(at),
@@ -173,7 +213,35 @@ export function parseEvent(text: string): AuditEvent | null {
     correlationId,
     count,
     detail,
+    subjects: subjects?.map(([id, digest]) => ({ id, digest })) ?? null,
   };
+}
+
+function isSubjectList(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.every(
+      (entry) => Array.isArray(entry) && entry.length === 2 && entry.every((part) => typeof part === "string"),
+    )
+  );
+}
+
+/** Values of a row of a table, by column. */
+export type SubjectRow = Readonly<Record<string, string | number | null>>;
+
+/**
+ * SHA-256 of the row of a subject, 64 hex digits. Columns that are null do not count, so a column that a later version
+ * adds leaves the digests of earlier rows as they are.
+ */
+export function subjectDigest(id: string, row: SubjectRow): string {
+  const columns = Object.entries(row).filter(([, value]) => value !== null);
+  return sha256Hex(JSON.stringify([id, ...columns.sort(([one], [other]) => (one < other ? -1 : 1))]));
+}
+
+/** The detail of `audit.checkpoint` and `audit.baseline`: where the trail begins, and a hash of the subjects there. */
+export function checkpointText(start: AuditHead, subjects: ReadonlyMap<string, string>): string {
+  const entries = [...subjects].sort(([one], [other]) => (one < other ? -1 : 1));
+  return `${headText(start)} ${sha256Hex(JSON.stringify(entries))}`;
 }
 
 /**

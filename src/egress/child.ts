@@ -1,8 +1,10 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SourceError } from "../domain/error.ts";
+import { makeChildHome } from "./child-home.ts";
 import { openTurnstile } from "./turnstile.ts";
 
 /** One run of a program for a source. */
@@ -42,7 +44,7 @@ export type ChildRunnerOptions = {
   readonly noProxy: readonly string[];
   /** PEM certificates that the operator trusts beside those of the system, or null: `ca.pem` in the private home. */
   readonly extraCa: string | null;
-  /** An existing folder in which the private homes are made. */
+  /** The folder in which the private homes are made. */
   readonly homesIn: string;
   /** Runs at once; the others wait, first come first served. */
   readonly maxConcurrent: number;
@@ -67,13 +69,13 @@ export function openChildRunner(options: ChildRunnerOptions): ChildRunner {
     async run(request) {
       await enter(request);
       try {
-        const home = await mkdtemp(join(options.homesIn, "xpose-child-"));
+        const home = await makeChildHome(options.homesIn);
         try {
-          if (options.extraCa !== null) await writeFile(join(home, "ca.pem"), options.extraCa);
-          const environment = { ...proxyVariables(options), PATH: options.path, LANG: "C.UTF-8", HOME: home };
-          return await runChild({ ...request, environment, cwd: home });
+          if (options.extraCa !== null) await writeFile(join(home.path, "ca.pem"), options.extraCa);
+          const environment = { ...proxyVariables(options), PATH: options.path, LANG: "C.UTF-8", HOME: home.path };
+          return await runChild({ ...request, environment, cwd: home.path });
         } finally {
-          await rm(home, { recursive: true, force: true });
+          await home.remove();
         }
       } finally {
         turnstile.leave();
@@ -120,20 +122,38 @@ export async function runChild(run: ChildRun): Promise<ChildReport> {
     const output = await channel.end();
     if (output === null) throw new SourceError("too_large", `the program wrote more than ${run.maxOutputBytes} bytes`);
     if (run.signal.aborted) throw tooLate();
+    if (isExecFault(exitCode) && output.length === 0) throw notInstalled(run.command[0]);
     return { exitCode, output };
   } finally {
     run.signal.removeEventListener("abort", kill);
   }
 }
 
+/** The exit codes of a program that starts another one, as a shell or `keeper`, and cannot. */
+function isExecFault(exitCode: number | null): boolean {
+  return exitCode === 126 || exitCode === 127;
+}
+
+function notInstalled(program: string, options?: { cause: unknown }): SourceError {
+  return new SourceError("not_installed", `cannot start ${program}`, options);
+}
+
 function tooLate(): SourceError {
   return new SourceError("timeout", "the program did not end in time");
 }
 
+/**
+ * The program of util-linux that asks the system to kill what it becomes once its parent ends, however that ends. Without
+ * it a child of a killed xpose goes on until its own end, unless the service manager ends it.
+ */
+const keeper = ["/usr/bin/setpriv", "/bin/setpriv"].find((path) => existsSync(path)) ?? null;
+
 async function start({ command: [program, ...args], environment, cwd }: ChildRun): Promise<ChildProcess> {
   const { spawn } = await import("node:child_process");
   try {
-    const child = spawn(program, args, {
+    const found = findProgram(program, environment["PATH"] ?? "");
+    const kept = keeper === null ? [found] : [keeper, "--pdeathsig", "KILL", "--", found];
+    const child = spawn(kept[0] ?? found, [...kept.slice(1), ...args], {
       cwd,
       env: { ...environment },
       // A process group of its own, which can be killed as a whole.
@@ -143,8 +163,17 @@ async function start({ command: [program, ...args], environment, cwd }: ChildRun
     if (child.pid === undefined) await once(child, "error").then(([error]) => Promise.reject(error));
     return child;
   } catch (cause) {
-    throw new SourceError("not_installed", `cannot start ${program}`, { cause });
+    throw notInstalled(program, { cause });
   }
+}
+
+/** The path of a program, as the system would find it. Throws when there is none that can be run. */
+function findProgram(program: string, path: string): string {
+  const candidates = program.includes("/") ? [program] : path.split(":").map((folder) => join(folder, program));
+  const found = candidates.find((candidate) => statSync(candidate, { throwIfNoEntry: false })?.isFile() === true);
+  if (found === undefined) throw new Error("there is no such program");
+  accessSync(found, constants.X_OK);
+  return found;
 }
 
 function killGroup({ pid }: ChildProcess): void {

@@ -50,6 +50,8 @@ export type Application = {
   readonly steadyNow: () => number;
   /** False while the service starts or stops. */
   readonly isReady: () => boolean;
+  /** Says what is wrong with the disk; null when nothing is. */
+  readonly diskProblem: () => string | null;
   readonly accessLog: AccessLog;
   readonly log: { readonly error: (fields: object, message: string) => void };
 };

@@ -6,7 +6,7 @@ import { atom, evidence, evidenceFinding } from "../wire/finding.ts";
 import { indicator } from "../wire/indicator.ts";
 import { key, keyList, keyStatus, mintedKey, mintRequest } from "../wire/key.ts";
 import { accepted, enrichRequest, progress, scanSources, sourceRun } from "../wire/scan.ts";
-import { health } from "../wire/service.ts";
+import { health, readiness } from "../wire/service.ts";
 import { logInRequest } from "../wire/session.ts";
 import { jsonSchemas } from "./json-schema.ts";
 
@@ -33,6 +33,7 @@ const bodies = {
   AuditList: auditList,
   LogInRequest: logInRequest,
   Health: health,
+  Readiness: readiness,
 } as const satisfies Record<string, z.ZodMiniType>;
 
 type BodyName = keyof typeof bodies;
@@ -194,7 +195,7 @@ const paths: Readonly<Record<string, Json>> = {
     get: {
       summary: "The service takes requests",
       security: [],
-      responses: answers({ 200: answer("ok", "Health") }, [503]),
+      responses: answers({ 200: answer("ok, and what is wrong all the same", "Readiness") }, [503]),
     },
   },
   "/metrics": {

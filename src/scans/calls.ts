@@ -63,14 +63,16 @@ export function openCalls(tools: CallTools): Calls {
       const rules = { now: now(), steadyNow: new Date(startedAt + steadyNow()), lifetimes, limits, maxQueue };
       const served = await handle(calls, { ...rules, fingerprintOf, outcomeOf });
       replies.resolve(served);
-      let isAccepted = false;
+      let [isAccepted, uncountedCount] = [false, 0];
       for (const [index, reply] of served.entries()) {
         if (reply.kind === "accepted") isAccepted = true;
+        if (reply.isUncounted === true) uncountedCount += 1;
         const call = calls[index];
         if (call !== undefined && reply.kind === "refused" && reply.denied !== undefined) {
           trail.denied(call.from, outcomeOf(reply), reply.denied);
         }
       }
+      if (uncountedCount > 0) onFailOpen(uncountedCount);
       if (isAccepted) onMiss();
     } catch (error) {
       replies.reject(error);

@@ -1,15 +1,23 @@
+import type { Author } from "../domain/audit.ts";
 import type { Store } from "../store/store.ts";
 import type { Live } from "./live.ts";
 
 /** Small steps, so that no transaction keeps calls waiting. */
 const rowsPerStep = 500;
 
-/** Deletes what is past its retention (CONTRACT.md 5.11), step by step; returns how many rows went. Stops when `signal` aborts. */
+export type Retention = {
+  readonly live: () => Live;
+  /** `audit.retention`, milliseconds. */
+  readonly auditRetentionMs: number;
+  readonly now: () => Date;
+  /** Stops the work between two steps. */
+  readonly signal: AbortSignal;
+};
+
+/** Deletes what is past its retention (CONTRACT.md 5.11), step by step; returns how many rows went. */
 export async function removeExpired(
   store: Pick<Store, "removeExpired">,
-  live: () => Live,
-  now: () => Date,
-  signal: AbortSignal,
+  { live, auditRetentionMs, now, signal }: Retention,
 ): Promise<number> {
   let total = 0;
   while (!signal.aborted) {
@@ -20,11 +28,35 @@ export async function removeExpired(
         scansFinishedBefore: before(lifetimes.retentionMs),
         answersBefore: before(lifetimes.retentionMs),
         sightingsBefore: before(ledgerRetentionMs),
+        usageBefore: before(auditRetentionMs),
       },
       rowsPerStep,
     );
     total += count;
     if (count < rowsPerStep) return total;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return total;
+}
+
+/**
+ * Removes events of the audit trail that are past their retention, step by step; returns how many went. Never those behind
+ * the head that is kept, so that the trail always goes on from it: without one (`keptRow` null) the trail stays as it is.
+ */
+export async function removeOldEvents(
+  store: Pick<Store, "removeOldEvents">,
+  keptRow: () => number | null,
+  by: () => Author,
+  { auditRetentionMs, now, signal }: Omit<Retention, "live">,
+): Promise<number> {
+  let total = 0;
+  while (!signal.aborted) {
+    const row = keptRow();
+    if (row === null) break;
+    const before = new Date(now().getTime() - auditRetentionMs);
+    const count = await store.removeOldEvents({ before, now: now(), keptRow: row }, by());
+    if (count === 0) break;
+    total += count;
     await new Promise((resolve) => setImmediate(resolve));
   }
   return total;

@@ -35,6 +35,7 @@ export class Runner {
   #isFilling = false;
   #mustLookAgain = false;
   #isStopping = false;
+  #hasQueuedLeftovers = false;
   #heartbeat: ReturnType<typeof setInterval> | null = null;
 
   constructor(live: () => Live, tools: RunnerTools) {
@@ -42,9 +43,12 @@ export class Runner {
     this.#tools = tools;
   }
 
-  /** Queues again what a crash left behind, under the same ids, and begins. */
+  /**
+   * Queues again what a crash left behind, under the same ids, and begins. While the database cannot be written that waits,
+   * and no scan begins.
+   */
   async start(): Promise<void> {
-    await this.#tools.store.requeueScans({ owner: serviceOwner }, { isCounted: true, now: this.#tools.now() });
+    await this.#queueLeftovers();
     this.#heartbeat = setInterval(() => void this.#beat(), heartbeatMs);
     this.wake();
   }
@@ -104,8 +108,22 @@ export class Runner {
     this.#isFilling = false;
   }
 
+  /** Claims of this owner are those of a process that is gone, as long as this one has made none. */
+  async #queueLeftovers(): Promise<boolean> {
+    if (this.#hasQueuedLeftovers) return true;
+    const { store, now, log } = this.#tools;
+    try {
+      await store.requeueScans({ owner: serviceOwner }, { isCounted: true, now: now() });
+      this.#hasQueuedLeftovers = true;
+    } catch (error) {
+      log.error({ err: error }, "scans of before the start could not be queued again, they wait");
+    }
+    return this.#hasQueuedLeftovers;
+  }
+
   async #claim(maxCount: number): Promise<ClaimedScan[]> {
     const { store, now, log } = this.#tools;
+    if (!(await this.#queueLeftovers())) return [];
     try {
       const scans = await store.claimScans({
         owner: serviceOwner,

@@ -1,5 +1,5 @@
 import type { ApiKey, KeyStatus } from "../domain/api-key.ts";
-import type { AuditEvent, AuditHead, AuditRow, Author } from "../domain/audit.ts";
+import type { AuditEvent, AuditHead, AuditRow, AuditState, Author } from "../domain/audit.ts";
 import type { Budget, BudgetKind, Charge, Limits } from "../domain/budget.ts";
 import type { Corpus, CorpusImport, CorpusSegment } from "../domain/corpus.ts";
 import type { Projection, Sighting } from "../domain/envelope.ts";
@@ -98,6 +98,14 @@ export interface Store {
   /** The rows after `afterRow` (-Infinity: from the first one on), oldest first, at most `limit`. */
   readChain(afterRow: number, limit: number): Promise<AuditRow[]>;
   auditHead(): Promise<AuditHead>;
+  /** All that a check of the whole trail needs beside its rows, of one moment. */
+  auditState(): Promise<AuditState>;
+  /**
+   * Removes the oldest events of the trail that are past their retention, some hundred at most, and writes the event
+   * `audit.checkpoint`, which says where the trail begins now. Returns how many events were removed. Throws when they are not
+   * as they were written: then nothing is removed.
+   */
+  removeOldEvents(retention: AuditRetention, by: Author): Promise<number>;
   /** Remembers the settings of the enabled sources, hashed, by name, and writes an event for each that differs from before. */
   noteSources(fingerprints: ReadonlyMap<string, string>, by: Author): Promise<void>;
 
@@ -142,6 +150,9 @@ export interface Store {
    */
   settleRestored(detail: string, by: Author): Promise<void>;
 
+  /** Names each part of the schema that is not as xpose makes it, such as a trigger of somebody else. */
+  schemaFaults(): Promise<string[]>;
+
   close(): void;
 }
 
@@ -181,8 +192,11 @@ export type PollCall = {
   readonly isCharged: boolean;
 };
 
-/** `charge` is there when a budget was charged, or refused the call. */
-export type Reply = ReplyBody & { readonly charge?: Charge };
+/**
+ * `charge` is there when a budget was charged, or refused the call; `isUncounted` when the counters cannot be read or
+ * written, and the call passed all the same (CONTRACT.md 8.6).
+ */
+export type Reply = ReplyBody & { readonly charge?: Charge; readonly isUncounted?: true };
 
 export type ReplyBody =
   /** `denied` is set when the key does not admit the call. Nothing was written: the caller of the store records it. */
@@ -256,6 +270,16 @@ export type RetentionLimits = {
   readonly scansFinishedBefore: Date;
   readonly answersBefore: Date;
   readonly sightingsBefore: Date;
+  /** Hourly totals of use. */
+  readonly usageBefore: Date;
+};
+
+export type AuditRetention = {
+  /** Events older than this may go. */
+  readonly before: Date;
+  readonly now: Date;
+  /** The row of the head that is kept beside the secret. It stays, and so does all behind it. */
+  readonly keptRow: number;
 };
 
 export type Overview = {

@@ -24,6 +24,8 @@ export const auditAction = z.enum([
   "source.added",
   "source.changed",
   "source.removed",
+  "audit.baseline",
+  "audit.checkpoint",
   "audit.gap",
   "audit.restored",
 ]);

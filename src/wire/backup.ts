@@ -10,6 +10,7 @@ export const backupReport = z.strictObject({
   file: text,
   bytes: count,
   created_at: time,
+  schema_version: count,
   segments: count,
   records: count,
   audit_head: auditHead,
@@ -26,6 +27,8 @@ export const restoreReport = z.strictObject({
   segments: count,
   records: count,
   audit_head: auditHead,
+  /** The head that was given and found in the trail. */
+  checked_head: z.nullable(auditHead),
   secret: hasSecret,
   duration_ms: milliseconds,
 });

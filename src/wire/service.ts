@@ -2,9 +2,13 @@ import * as z from "zod/mini";
 import { id, text } from "./scalar.ts";
 import type { Shape } from "./shape.ts";
 
-/** The body of `/healthz` and `/readyz` (docs/contract.md 12.1). */
+/** The body of `/healthz` (docs/contract.md 12.1). */
 export const health = z.strictObject({ status: z.literal("ok") });
 export type Health = Shape<typeof health>;
+
+/** The body of `/readyz`: it serves, and `problems` tells of a full disk all the same. */
+export const readiness = z.strictObject({ status: z.literal("ok"), problems: z.optional(z.array(text)) });
+export type Readiness = Shape<typeof readiness>;
 
 /** The first line of `serve`. */
 export const listening = z.strictObject({ listening: text });

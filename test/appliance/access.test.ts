@@ -302,11 +302,14 @@ describe("9.8 the audit trail", () => {
     expect(verify()).toMatchObject({ exitCode: 1, ok: false, first_bad_row: rows });
     expect(second.log()).toContain("is not kept");
 
-    // Database and head replaced together, by what was made behind the cut: only a head from the log finds it.
+    // A lost head proves nothing, whatever the trail holds.
     writeFileSync(headFile, "");
-    expect(appliance.run(["audit", "verify"]).stderr).toMatch(/^warning: no head is kept in [^\n]+\n$/);
+    expect(appliance.run(["audit", "verify"]).stderr).toMatch(/^warning: no head is kept in [^\n]+\n/);
     const replaced = verify();
-    expect(replaced.ok).toBe(true);
+    expect(replaced).toMatchObject({ exitCode: 1, ok: false, first_bad_row: null });
+    // Database and head replaced together, by what was made behind the cut: only a head from the log finds it.
+    writeFileSync(headFile, `${replaced.head}\n`);
+    expect(verify()).toMatchObject({ exitCode: 0, ok: true });
     expect(verify("--head", whole.head)).toMatchObject({ exitCode: 1, ok: false, first_bad_row: rows });
     expect(verify("--head", replaced.head)).toMatchObject({ exitCode: 0, ok: true });
     expect(appliance.run(["audit", "verify", "--head", "canary"])).toMatchObject({ exitCode: 2, stdout: "" });
@@ -335,6 +338,22 @@ describe("9.8 the audit trail", () => {
     expect(metrics).toMatch(/^xpose_ratelimit_fail_open_total [1-9]/m);
     while (requested() < before + 6) await Bun.sleep(100);
     expect(appliance.json<Check>("audit", "verify").ok).toBe(true);
+  });
+
+  test("8.6 with only the counter broken a miss passes too, without headers of a limit, and the metric rises", async () => {
+    await using appliance = new Appliance();
+    const { service, key } = await start(appliance);
+    await client(service.url, key.key).enrich("first@example.com");
+    const other = database(appliance);
+    other.exec("CREATE TRIGGER broken BEFORE UPDATE ON budget BEGIN SELECT RAISE(ABORT, 'broken'); END");
+    other.close();
+    const miss = await client(service.url, key.key).enrich("second@example.com");
+    expect([miss.status, miss.headers.has("X-RateLimit-Limit")]).toEqual([202, false]);
+    const { request_id: id } = (await miss.json()) as { request_id: string };
+    expect(await client(service.url, key.key).settle(id)).toMatchObject({ status: "completed" });
+    const metrics = await (await fetch(`${service.url}/metrics`)).text();
+    expect(metrics).toMatch(/^xpose_ratelimit_fail_open_total [1-9]/m);
+    expect((await client(service.url, `xpz_live_${"0".repeat(48)}`).enrich(address)).status).toBe(401);
   });
 
   test("unknown keys are one row per address and minute; a revoked one is named in its workspace", async () => {

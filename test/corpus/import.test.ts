@@ -90,8 +90,8 @@ ${john},,,,,,
 
   test("without a column of addresses is refused, and the line that is no header is not quoted", async () => {
     const desk = openDesk();
-    const failure = desk.importText("jane.doe,MARKER\n", { format: "csv" }, "x.csv");
-    await expect(failure).rejects.toThrow(CorpusError);
+    const failure = desk.importText("jane.doe,MARKER\njohn,MARKER\n", { format: "csv" }, "x.csv");
+    await expect(failure).rejects.toThrow("no column of the table holds email addresses");
     await expect(failure).rejects.not.toThrow("MARKER");
   });
 
@@ -159,9 +159,12 @@ describe("JSON Lines", () => {
     { dirt: '{"email":null}', reason: "no_email" },
     { dirt: '{"email":" "}', reason: "no_email" },
     { dirt: '{"email":"jane"}', reason: "invalid_email" },
+    { dirt: '{"email":["jane"]}', reason: "invalid_email" },
+    { dirt: '{"password":"jane.doe@example.com"}', reason: "no_email" },
     { dirt: '{"email":"jane.doe@example.com"', reason: "malformed" },
     { dirt: "null", reason: "malformed" },
     { dirt: "[]", reason: "malformed" },
+    { dirt: `{"email":"jane.doe@example.com","x":"${"x".repeat(1_000_000)}"}`, reason: "too_long" },
     { dirt: '{"email":"u3@example.com","password":"other"}', reason: "duplicate" },
   ])("that hold $dirt count it as $reason", async ({ dirt, reason }) => {
     const desk = openDesk();

@@ -5,11 +5,13 @@ import {
   auditBody,
   auditEvent,
   chainedMac,
+  checkpointText,
   emptyHead,
   eventText,
   headText,
   parseEvent,
   parseHead,
+  subjectDigest,
 } from "../../src/domain/audit.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
 import { anyText } from "../helpers/any-text.ts";
@@ -37,6 +39,7 @@ const changes: Partial<AuditEvent>[] = [
   { correlationId: null },
   { count: 0 },
   { detail: "" },
+  { subjects: [] },
 ];
 
 describe("9.8 the chain", () => {
@@ -50,10 +53,31 @@ describe("9.8 the chain", () => {
     );
   });
 
-  test.each(["", "{}", "[]", "[1]", "null", '[2,0,null,"","",null,null,null,null,null,"",null,null,null]'])(
-    "what xpose did not write is no event: %s",
-    (text) => expect(parseEvent(text)).toBeNull(),
-  );
+  test("so are the subjects of an event, and an event without is written as it was before there were any", () => {
+    const subjects = [
+      { id: "key:a", digest: "01" },
+      { id: "workspace:b", digest: "02" },
+    ];
+    expect(parseEvent(eventText({ ...event, subjects }))).toEqual({ ...event, subjects });
+    expect(eventText({ ...event, subjects })).toMatch(/^\[2,.*,\[\["key:a","01"\],\["workspace:b","02"\]\]\]$/);
+    expect(eventText(event)).toMatch(/^\[1,.*,null,null\]$/);
+  });
+
+  const withoutEnd = '0,null,"","",null,null,null,null,null,"",null,null,null';
+  test.each([
+    "",
+    "{}",
+    "[]",
+    "[1]",
+    "null",
+    `[2,${withoutEnd}]`,
+    `[1,${withoutEnd},[]]`,
+    `[2,${withoutEnd},null]`,
+    `[2,${withoutEnd},["ab"]]`,
+    `[2,${withoutEnd},[["a",1]]]`,
+    `[2,${withoutEnd},[["a","b","c"]]]`,
+    `[3,${withoutEnd}]`,
+  ])("what xpose did not write is no event: %s", (text) => expect(parseEvent(text)).toBeNull());
 
   test("the number of an event and its text cannot be shifted into each other", () => {
     expect(chainedMac(auditKey, { row: 0, mac: emptyHead.mac }, "1 x")).not.toBe(
@@ -92,6 +116,29 @@ describe("9.8 the chain", () => {
         expect(one.mac === other.mac).toBe(a === c && b === d);
       }),
     );
+  });
+});
+
+describe("a subject", () => {
+  const row = { id: "a", name: "siem", revoked_at: null, created_at: 1 };
+
+  test("has another digest with any other value, kind or id, and the same with a column more that is null", () => {
+    const digest = subjectDigest("key:a", row);
+    expect(digest).toMatch(/^[0-9a-f]{64}$/);
+    for (const change of [{ name: "soar" }, { revoked_at: 1 }, { created_at: 2 }, { scopes: "read" }])
+      expect(subjectDigest("key:a", { ...row, ...change })).not.toBe(digest);
+    expect(subjectDigest("operator:a", row)).not.toBe(digest);
+    expect(subjectDigest("key:a", { ...row, scopes: null })).toBe(digest);
+    // In whatever order the database lists its columns.
+    expect(subjectDigest("key:a", Object.fromEntries(Object.entries(row).reverse()))).toBe(digest);
+  });
+
+  test("at the start of a trail counts in the checkpoint: no two lists have the same text", () => {
+    const of = (...entries: [string, string][]) => checkpointText(emptyHead, new Map(entries));
+    expect(of(["a", "1"], ["b", "2"])).toBe(of(["b", "2"], ["a", "1"]));
+    const others = [of(["a", "1"]), of(["a", '1"],["b","2']), of(["a", "1\nb 2"]), of(["a", "1"], ["b", "3"]), of()];
+    expect(new Set([of(["a", "1"], ["b", "2"]), ...others]).size).toBe(6);
+    expect(of()).toMatch(new RegExp(`^${headText(emptyHead)} [0-9a-f]{64}$`));
   });
 });
 

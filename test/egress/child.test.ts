@@ -1,8 +1,9 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { type ChildRunnerOptions, openChildRunner, runChild } from "../../src/egress/child.ts";
+import { leftChildHomes, sweepChildHomes } from "../../src/egress/child-home.ts";
 import { isGone } from "../helpers/is-gone.ts";
 
 /** A folder of this test's own. */
@@ -239,4 +240,46 @@ test("a run whose turn comes too late fails as rate limited, without being start
   await Bun.write(file, "");
   expect(await first).toBe("first\n");
   expect(await run("echo third >&3")).toBe("third\n");
+});
+
+describe("an xpose that is killed", () => {
+  const module = join(import.meta.dirname, "../../src/egress/child.ts");
+
+  /** Another process that runs a program which tells its id and waits. */
+  async function startOther(homesIn: string) {
+    const code = `import { openChildRunner } from ${JSON.stringify(module)};
+      const now = () => new Date("2026-01-01T00:00:00Z");
+      const homesIn = ${JSON.stringify(homesIn)};
+      const runner = openChildRunner({ path: "/usr/bin:/bin", proxy: null, noProxy: [], homesIn, maxConcurrent: 1, now });
+      await runner.run({ command: ["sh", "-c", "echo $$ > id; exec sleep 60"], stdin: "", maxOutputBytes: 9,
+        latestStart: now(), signal: new AbortController().signal });`;
+    const other = Bun.spawn([process.execPath, "-e", code], { stdout: "inherit", stderr: "inherit" });
+    const homes = () => readdirSync(homesIn).map((name) => join(homesIn, name));
+    const idFile = () =>
+      homes()
+        .map((home) => join(home, "id"))
+        .find((file) => existsSync(file)) ?? "";
+    await expect.poll(() => (idFile() === "" ? "" : readFileSync(idFile(), "utf8"))).toMatch(/^\d+\n$/);
+    return { other, homes, id: Number(readFileSync(idFile(), "utf8")) };
+  }
+
+  test("leaves no program running, and its private home is swept", async () => {
+    const homesIn = folder();
+    const { other, homes, id } = await startOther(homesIn);
+    expect([leftChildHomes(homesIn), sweepChildHomes(homesIn)]).toEqual([[], []]);
+    const [home] = homes();
+    expect(isGone(id)).toBe(false);
+    other.kill("SIGKILL");
+    await other.exited;
+    await isGoneSoon(id);
+    expect([leftChildHomes(homesIn), homes()]).toEqual([[home], [home]]);
+    expect([sweepChildHomes(homesIn), homes(), leftChildHomes(homesIn)]).toEqual([[home], [], []]);
+  });
+
+  test("a sweep takes nothing but homes, and of a folder that is not there nothing", () => {
+    const homesIn = folder();
+    writeFileSync(join(homesIn, ".bun-0-library.node"), "");
+    expect([sweepChildHomes(homesIn), readdirSync(homesIn)]).toEqual([[], [".bun-0-library.node"]]);
+    expect(sweepChildHomes(join(homesIn, "missing"))).toEqual([]);
+  });
 });

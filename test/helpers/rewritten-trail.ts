@@ -6,6 +6,8 @@ export type StoredEvent = {
   readonly row: number;
   readonly mac: string;
   readonly fields: Readonly<Record<string, string | number | null>>;
+  /** As they are stored; null for an event without. */
+  readonly subjects: readonly unknown[] | null;
 };
 
 /** In the order in which they are stored and chained. */
@@ -37,7 +39,8 @@ export function rewriteTrail(connection: Database, change: (events: StoredEvent[
     readLines(events).map(({ mac, text }, index) => {
       const values = JSON.parse(text) as (string | number | null)[];
       const fields = Object.fromEntries(names.map((name, place) => [name, values[place] ?? null]));
-      return { row: first_event + index, mac, fields };
+      const subjects = (values[names.length] as unknown as unknown[] | undefined) ?? null;
+      return { row: first_event + index, mac, fields, subjects };
     }),
   );
   connection.exec("BEGIN; DELETE FROM audit_holder; DELETE FROM audit");
@@ -45,8 +48,9 @@ export function rewriteTrail(connection: Database, change: (events: StoredEvent[
     "INSERT INTO audit (first_event, last_event, last_mac, events) VALUES (?, ?, ?, ?)",
   );
   const insertHolder = connection.prepare("INSERT OR IGNORE INTO audit_holder (holder, first_event) VALUES (?, ?)");
-  for (const { row, mac, fields } of change(before)) {
-    insert.run(row, row, mac, `${mac} ${JSON.stringify(names.map((name) => fields[name] ?? null))}\n`);
+  for (const { row, mac, fields, subjects } of change(before)) {
+    const values = [...names.map((name) => fields[name] ?? null), ...(subjects === null ? [] : [subjects])];
+    insert.run(row, row, mac, `${mac} ${JSON.stringify(values)}\n`);
     for (const holder of [fields["workspace_id"], fields["key_id"]]) {
       if (typeof holder === "string") insertHolder.run(holder, row);
     }

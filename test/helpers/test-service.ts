@@ -137,6 +137,7 @@ export async function openTestService(options: TestServiceOptions = {}) {
     randomBytes,
     steadyNow: clock.steadyNow,
     isReady: () => true,
+    diskProblem: () => null,
     accessLog: { write: (entry) => void accessEntries.push(entry), flush: () => undefined },
     log,
     ...options.app,

@@ -14,7 +14,7 @@ import { evidence } from "../../src/wire/finding.ts";
 import { budgets, key, keyList, mintedKey } from "../../src/wire/key.ts";
 import { overview } from "../../src/wire/overview.ts";
 import { accepted, progress, scanSources } from "../../src/wire/scan.ts";
-import { type Health, health } from "../../src/wire/service.ts";
+import { type Health, health, readiness } from "../../src/wire/service.ts";
 import { about, me } from "../../src/wire/session.ts";
 import { sourceList } from "../../src/wire/source.ts";
 import { inventedSource } from "../helpers/invented-source.ts";
@@ -191,7 +191,9 @@ const rows: readonly Row[] = [
     ({ call, scanId }) => call("GET", `${dashboard}/enrich/${scanId}/evidence`),
   ],
   ["GET /healthz", "anybody", health, ({ call }) => call("GET", "/healthz")],
-  ["GET /readyz", "anybody", health, ({ call }) => call("GET", "/readyz")],
+  ["OPTIONS /healthz", "anybody", health, ({ call }) => call("OPTIONS", "/healthz")],
+  ["OPTIONS /", "anybody", health, ({ call }) => call("OPTIONS", "/")],
+  ["GET /readyz", "anybody", readiness, ({ call }) => call("GET", "/readyz")],
 ];
 
 /** Files, the text of the metrics, 204, and the document that describes the others. */

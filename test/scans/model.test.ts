@@ -466,7 +466,12 @@ const clock = fc.constantFrom(...shortSteps, ...longSteps).map((stepMs) =>
 
 const sweep = fc.constant(
   command("sweep", async ({ model, product }) => {
-    await removeExpired(product.store, () => product.live, product.now, new AbortController().signal);
+    await removeExpired(product.store, {
+      live: () => product.live,
+      auditRetentionMs: 400 * day,
+      now: product.now,
+      signal: new AbortController().signal,
+    });
     model.sweep();
   }),
 );

@@ -203,6 +203,32 @@ describe("5.10 crashes and lost leases", () => {
     await service.runner.stop(0);
   });
 
+  test("a start while the database cannot be written claims nothing, and queues them again once it can", async () => {
+    let isFull = true;
+    const full = new AppError("storage_full", "The disk is full");
+    holdHeartbeat();
+    const service = await openTestService({
+      store: (real) => ({
+        requeueScans: (which, how) => (isFull ? Promise.reject(full) : real.requeueScans(which, how)),
+      }),
+    });
+    const [scanId] = await enqueue(service, service.tenant, ["jane.doe@example.com"]);
+    await claimAndDie(service);
+    if (scanId === undefined) return expect.unreachable();
+    await service.runner.start();
+    service.runner.wake();
+    await turnOver();
+    expect(await stateOf(service, service.tenant, scanId)).toBe("scanning");
+    expect(service.lines.map(({ message }) => message)).toContain(
+      "scans of before the start could not be queued again, they wait",
+    );
+    isFull = false;
+    service.runner.wake();
+    await service.runner.whenSettled(scanId, 5_000, noSignal);
+    expect(await stateOf(service, service.tenant, scanId)).toBe("completed");
+    await service.runner.stop(0);
+  });
+
   test("after three claims it is failed, so that no scan stays unfinished for ever", async () => {
     const service = await openTestService();
     const gate = gated();

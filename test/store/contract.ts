@@ -713,7 +713,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       test("totals of sources go with the scans that they tell of", async () => {
         await scanNow(acme);
         await store.removeExpired(
-          { scansFinishedBefore: later(hour), answersBefore: start, sightingsBefore: start },
+          { scansFinishedBefore: later(hour), answersBefore: start, sightingsBefore: start, usageBefore: start },
           10,
         );
         expect((await store.overview(acme, start)).sources).toEqual([]);
@@ -738,7 +738,12 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
 
     describe("retention", () => {
       const never = new Date(0);
-      const nothing = { scansFinishedBefore: never, answersBefore: never, sightingsBefore: never };
+      const nothing = {
+        scansFinishedBefore: never,
+        answersBefore: never,
+        sightingsBefore: never,
+        usageBefore: never,
+      };
 
       test("scans, answers and sightings go when they are past their time, not before", async () => {
         const { scanId } = await scanNow(acme);
@@ -763,7 +768,12 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
 
       test("no step deletes more rows than it may, and the steps come to an end", async () => {
         for (let round = 0; round < 4; round += 1) await scanNow(acme);
-        const all = { scansFinishedBefore: later(1), answersBefore: later(1), sightingsBefore: later(1) };
+        const all = {
+          scansFinishedBefore: later(1),
+          answersBefore: later(1),
+          sightingsBefore: later(1),
+          usageBefore: later(1),
+        };
         const counts: number[] = [];
         for (let step = 0; step < 5; step += 1) counts.push(await store.removeExpired(all, 2));
         expect(counts).toEqual([2, 2, 2, 0, 0]);

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3/linux-x64";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import firstMigration from "../../migrations/0001_first.sql" with { type: "text" };
+import { verifyAudit } from "../../src/access/verify-audit.ts";
 import { auditEvent } from "../../src/domain/audit.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
 import { openConnection } from "../../src/store/sqlite/driver.ts";
@@ -13,7 +14,7 @@ import { takeLock } from "../../src/store/sqlite/lock.ts";
 import { currentVersion } from "../../src/store/sqlite/migrate.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { testAuditKey, testAuthor } from "../helpers/test-author.ts";
-import { openTestService } from "../helpers/test-service.ts";
+import { openTestService, type TestServiceOptions } from "../helpers/test-service.ts";
 import { openWatchedStore } from "../helpers/watched-store.ts";
 import { describeStore } from "./contract.ts";
 
@@ -386,15 +387,16 @@ test("what was asked is added up per workspace and hour: requests, hits among th
 });
 
 describe("8.6, 9.8 what cannot be counted or written down is answered all the same", () => {
-  test.each([
-    ["the audit trail takes no row", "CREATE TRIGGER no BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END"],
-    ["the counter takes no row", "CREATE TRIGGER no BEFORE INSERT ON budget BEGIN SELECT RAISE(ABORT, 'no'); END"],
-    ["the counter is gone", "DROP TABLE budget"],
-    ["the totals are gone", "DROP TABLE usage"],
-  ])("when %s", async (_what, sql) => {
-    const { tenant, calls, scanned, connection, waitingEvents, failOpenCount } = await openWatchedService();
-    const scanId = await scanned("jane.doe@example.com");
-    connection.exec(`DELETE FROM budget; ${sql}`);
+  async function openWithout(sql: string) {
+    const service = await openWatchedService();
+    const scanId = await service.scanned("jane.doe@example.com");
+    service.connection.exec(`DELETE FROM budget; ${sql}`);
+    return { ...service, scanId };
+  }
+
+  test("when the audit trail takes no row", async () => {
+    const sql = "CREATE TRIGGER no BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END";
+    const { tenant, calls, scanId, waitingEvents, failOpenCount } = await openWithout(sql);
     const hit = await calls.serve(tenant.enrichCall("jane.doe@example.com"));
     const poll = await calls.serve(tenant.pollCall(scanId));
     for (const reply of [hit, poll]) expect([reply.kind, "charge" in reply]).toEqual(["completed", false]);
@@ -405,6 +407,52 @@ describe("8.6, 9.8 what cannot be counted or written down is answered all the sa
     ).toMatchObject({
       kind: "refused",
       error: { code: "invalid_api_key" },
+    });
+  });
+
+  test.each([
+    ["the counter takes no row", "CREATE TRIGGER no BEFORE INSERT ON budget BEGIN SELECT RAISE(ABORT, 'no'); END"],
+    ["the counter cannot be changed", "CREATE TRIGGER no BEFORE UPDATE ON budget BEGIN SELECT RAISE(ABORT, 'no'); END"],
+    ["the counter is gone", "DROP TABLE budget"],
+    ["the totals are gone", "DROP TABLE usage"],
+  ])("when %s: hits, polls and misses pass, are written down, and the metric rises", async (_what, sql) => {
+    const { tenant, calls, store, scanId, waitingEvents, failOpenCount, connection } = await openWithout("");
+    // The windows are open, so that a count is changed and not begun.
+    if (sql.includes("UPDATE")) {
+      await calls.serve(tenant.enrichCall("jane.doe@example.com"));
+      await calls.serve(tenant.pollCall(scanId));
+    }
+    connection.exec(sql);
+    const before = (await store.auditHead()).row;
+    const hit = await calls.serve(tenant.enrichCall("jane.doe@example.com"));
+    const poll = await calls.serve(tenant.pollCall(scanId));
+    const miss = await calls.serve(tenant.enrichCall("john.roe@example.com"));
+    const kinds = [hit, poll, miss].map((reply) => [reply.kind, "charge" in reply, reply.isUncounted]);
+    expect(kinds).toEqual([
+      ["completed", false, true],
+      ["completed", false, true],
+      ["accepted", false, true],
+    ]);
+    expect(waitingEvents).toEqual([]);
+    expect((await store.auditHead()).row).toBeGreaterThanOrEqual(before + 2);
+    expect(failOpenCount()).toBe(3);
+    // Authentication never fails open.
+    expect(
+      await calls.serve({ ...tenant.enrichCall("jane.doe@example.com"), caller: { keyHash: "00" } }),
+    ).toMatchObject({ kind: "refused", error: { code: "invalid_api_key" } });
+    expect(failOpenCount()).toBe(3);
+  });
+
+  test("when the counter can be read and not written: a limit that is reached stays one", async () => {
+    const { tenant, calls, connection, scanned } = await openWatchedService({
+      live: { limits: { team: 2, enterprise: 2, windowMs: 3_600_000 } },
+    });
+    await scanned("jane.doe@example.com");
+    await calls.serve(tenant.enrichCall("jane.doe@example.com"));
+    connection.exec("CREATE TRIGGER no BEFORE UPDATE ON budget BEGIN SELECT RAISE(ABORT, 'no'); END");
+    expect(await calls.serve(tenant.enrichCall("jane.doe@example.com"))).toMatchObject({
+      kind: "refused",
+      error: { code: "rate_limited" },
     });
   });
 
@@ -419,9 +467,9 @@ describe("8.6, 9.8 what cannot be counted or written down is answered all the sa
 });
 
 /** The service, and the connection that its store works with. */
-async function openWatchedService() {
+async function openWatchedService(options: TestServiceOptions = {}) {
   const pragma = vi.spyOn(Database.prototype, "pragma");
-  const service = await openTestService();
+  const service = await openTestService(options);
   const connection = pragma.mock.contexts[0];
   if (!(connection instanceof Database)) throw new Error("the store opened no connection");
   return { ...service, connection };
@@ -442,10 +490,16 @@ test("a directory of the first version is brought up to date with everything in 
   expect(SqliteStore.inspect(folder).state).toBe("ready");
   expect(await store.findWorkspace("acme")).toEqual(workspace("Acme"));
   expect(await store.findOperator({ tokenHash: "bb" }, testAuthor.at)).toMatchObject({ name: "admin" });
-  expect((await store.auditHead()).row).toBe(0);
+  const [baseline] = await store.readChain(0, 10);
+  expect(baseline).toMatchObject({ row: 1, event: { action: "audit.baseline", actor: "cli", count: 3 } });
   expect(await store.revokeKey(workspaceId, "key", testAuthor)).toMatchObject({ revokedAt: testAuthor.at });
-  expect((await store.auditHead()).row).toBe(1);
+  expect((await store.auditHead()).row).toBe(2);
+  expect(await verifyAudit(store, testAuditKey, { kept: null, given: [] })).toMatchObject({ ok: true });
   store.close();
+  // Once only.
+  const again = SqliteStore.open(folder, () => ({ audit: testAuditKey })).store;
+  expect((await again.auditHead()).row).toBe(2);
+  again.close();
 });
 
 test("9.8 events that waited are written at once or not at all, so that no later row comes before them", async () => {

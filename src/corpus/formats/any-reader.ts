@@ -76,7 +76,7 @@ function isBlank(byte: number): boolean {
 /** Forms of the sign in URLs, HTML and JSON. */
 const encodedSigns = ["%40", "&#64;", "&#x40;", "&commat;", "\\u0040"].map((text) => Buffer.from(text));
 /** Enough for an address with room around it. */
-const maxBefore = 400;
+const maxBefore = 200;
 const maxBehind = 300;
 
 class TextReader {
@@ -113,6 +113,8 @@ class TextReader {
 
   #readEncoded(bytes: Buffer, encoded: Buffer, start: number, end: number): void {
     for (let sign = bytes.indexOf(encoded, start); sign >= 0 && sign < end; sign = bytes.indexOf(encoded, sign + 1)) {
+      const isBetween = sign > start && isWord(bytes[sign - 1] ?? 0) && isWord(bytes[sign + encoded.length] ?? 0);
+      if (!isBetween) continue;
       const before = bytes.toString("latin1", Math.max(start, sign - maxBefore), sign);
       const behind = bytes.toString("latin1", sign + encoded.length, Math.min(end, sign + encoded.length + maxBehind));
       const local = Buffer.from(encoded === encodedSigns[0] ? decodedEnd(before) : before, "latin1");

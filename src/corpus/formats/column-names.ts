@@ -67,8 +67,8 @@ function findKind(name: string): NameKind {
   const secret = secretKind(words, joined);
   if (secret !== null) return secret;
   if (isMailName(words, joined)) return "mail";
-  if (loginNames.has(joined) || isAny(loginWords, words, joined)) return "login";
   if (loginSiteNames.has(joined)) return "login_site";
+  if (loginNames.has(joined) || isAny(loginWords, words, joined)) return "login";
   if (siteNames.has(joined)) return "site";
   if (personNames.has(joined) || isAny(personWords, words, joined)) return "person";
   return "other";

@@ -141,16 +141,24 @@ export class CellCutter {
     return ((this.#flags[cell] ?? 0) & escapeFlag) === 0;
   }
 
-  /** The text of a cell, undefined where the record has none; in UTF-8, or in the encoding of old Windows programs. */
+  /** The text of a cell in UTF-8, undefined where the record has none. */
   text(bytes: Buffer, cell: number): string | undefined {
     if (cell < 0 || cell >= this.count) return undefined;
-    const [start, end] = [this.start(cell), this.end(cell)];
-    const utf8 = bytes.toString("utf8", start, end);
-    const text = utf8.includes("\ufffd") ? cp1252.decode(bytes.subarray(start, end)) : utf8;
-    if (this.isPlain(cell)) return text;
-    return this.#hasBackslashes
-      ? text.replace(/\\(["\\])|""/g, (_match, sign) => sign ?? '"')
-      : text.replaceAll('""', '"');
+    const text = bytes.toString("utf8", this.start(cell), this.end(cell));
+    return this.isPlain(cell) ? text : this.#unescaped(text);
+  }
+
+  /** The same for text that people read, also in the encoding of old Windows programs. */
+  prose(bytes: Buffer, cell: number): string | undefined {
+    const text = this.text(bytes, cell);
+    if (text === undefined || !text.includes("\ufffd")) return text;
+    const decoded = cp1252.decode(bytes.subarray(this.start(cell), this.end(cell)));
+    return this.isPlain(cell) ? decoded : this.#unescaped(decoded);
+  }
+
+  #unescaped(text: string): string {
+    if (!this.#hasBackslashes) return text.replaceAll('""', '"');
+    return text.replace(/\\(["\\])|""/g, (_match, sign: string | undefined) => sign ?? '"');
   }
 
   /** Finds the quote that closes a cell, from behind the one that opens it. */

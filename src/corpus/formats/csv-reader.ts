@@ -43,6 +43,8 @@ export type RowRules = {
 /** A row whose cells are read as text. */
 export type Row = {
   readonly cell: (column: number) => string | undefined;
+  /** The same for text that people read. */
+  readonly prose: (column: number) => string | undefined;
   /** Canonical, without duplicates; or why there is none. */
   readonly addresses: readonly EmailAddress[] | UnusableReason;
   /** It has more cells than the table has columns, so that a cell may stand in another column. */
@@ -93,7 +95,7 @@ function readRow(bytes: Buffer, cells: CellCutter, plan: TablePlan, sink: Record
   const cell = (column: number) => cells.text(bytes, column);
   const addresses = addressesOf(cell, cells, plan);
   sink.noteFurtherAddresses(countFurther(bytes, cells, addresses));
-  take({ cell, addresses, isShifted });
+  take({ cell, prose: (column) => cells.prose(bytes, column), addresses, isShifted });
 }
 
 function isEmpty(cells: CellCutter): boolean {

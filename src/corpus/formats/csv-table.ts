@@ -87,7 +87,7 @@ function rowsOf(head: Buffer, isWhole: boolean, dialect: CsvDialect): Row[] {
   for (let start = 0; start < head.length && rows.length < maxRows + maxPreamble; ) {
     const end = cutter.cut(bytes, start, head.length, !isWhole);
     if (end < 0) break;
-    const cells = Array.from({ length: cutter.count }, (_, cell) => cutter.text(bytes, cell) ?? "");
+    const cells = Array.from({ length: cutter.count }, (_, cell) => cutter.prose(bytes, cell) ?? "");
     if (cells.some((cell) => cell.trim() !== "")) rows.push({ cells, start, end });
     start = end + 1;
   }
@@ -106,7 +106,10 @@ function isKnown(name: string): boolean {
   return kindOfName(name) !== "other" || optionalNames.has(columnName(name));
 }
 
-const optionalNames: ReadonlySet<string> = new Set([...optionalFields.map(columnName), "id", "name", "databasename"]);
+const optionalNames: ReadonlySet<string> = new Set([
+  ...optionalFields.map(columnName),
+  ..."id name alias domain breach breaches databasename".split(" "),
+]);
 
 function countKnown(cells: readonly string[]): number {
   return cells.some(isAddressCell) ? 0 : cells.filter(isKnown).length;

@@ -154,7 +154,7 @@ function rowReader(plan: CsvPlan, sink: RecordSink, isFirst: boolean): RecordRea
   /** Evidence says the same of many addresses. */
   function fieldsOf(row: Row): ParsedFields {
     const raw: RawFields = Object.fromEntries(
-      Object.entries(fieldColumns).map(([field, column]) => [field, textOf(row.cell(column))]),
+      Object.entries(fieldColumns).map(([field, column]) => [field, textOf(row.prose(column))]),
     );
     // A cell of another column could stand in theirs.
     if (row.isShifted) return { fields: noFields, droppedCount: Object.values(raw).filter(Boolean).length };

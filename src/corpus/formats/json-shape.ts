@@ -22,24 +22,42 @@ const known = new WeakMap<Sample, JsonShape | null>();
 export function jsonShapeOf(sample: Sample): JsonShape | null {
   const found = known.get(sample);
   if (found !== undefined) return found;
-  const shape = /^[\s,]*[{[]/.test(sample.text) ? (linesShape(sample) ?? streamShape(sample)) : null;
+  const shape = startsAsJson.test(sample.text) ? (linesShape(sample) ?? streamShape(sample)) : null;
   known.set(sample, shape);
   return shape;
 }
 
+/** The layout of a text that the operator calls JSON, whatever it looks like. */
+export function jsonLayoutOf(sample: Sample): JsonLayout {
+  const layout = jsonShapeOf(sample)?.layout;
+  if (layout !== undefined) return layout;
+  const isValue = (line: string) => typeof parseJson(line.trim()) === "object";
+  const isLines = sample.lines.length > 1 && sample.lines.slice(0, maxLines).some(isValue);
+  return isLines || !startsAsJson.test(sample.text) ? "lines" : "document";
+}
+
+const startsAsJson = /^[\s,]*[{[]/;
+
 /** More than one line, each of them a value. */
-function linesShape({ lines, text }: Sample): JsonShape | null {
+function linesShape({ lines, text, isWhole }: Sample): JsonShape | null {
   const judged = lines.slice(0, maxLines);
   const values = judged.map((line) => parseJson(line.trim()));
   const containers = values.filter((value) => typeof value === "object" && value !== null);
-  if (judged.length < 2 || containers.length < judged.length * minShare || typeof values[0] !== "object") return null;
+  // One that is whole, where the text goes on, has another one behind it.
+  if (
+    judged.length < (isWhole ? 2 : 1) ||
+    containers.length < judged.length * minShare ||
+    typeof values[0] !== "object"
+  )
+    return null;
   return { layout: "lines", hasAddress: holdsAddress(text), values: containers };
 }
 
 /** One value, or several over lines of their own. */
-function streamShape({ head, isWhole, text }: Sample): JsonShape | null {
+function streamShape({ head, text }: Sample): JsonShape | null {
   const values: unknown[] = [];
   let rootCount = 0;
+  let depth = 0;
   let faultCount = 0;
   const keep = (value: unknown) => {
     values.push(value);
@@ -49,18 +67,22 @@ function streamShape({ head, isWhole, text }: Sample): JsonShape | null {
       rootCount++;
       keep(value);
     },
-    enter: () => undefined,
+    enter() {
+      if (depth++ === 0) rootCount++;
+    },
     member: (name, value) => keep({ [name]: value }),
     element: keep,
-    leave: () => undefined,
+    leave() {
+      depth--;
+    },
     fault: () => {
       faultCount++;
     },
   });
   stream.push(head);
   stream.end();
-  // The value that the sample cuts is no fault.
-  const faults = isWhole ? faultCount : Math.max(0, faultCount - 1);
+  // Where the text, or the sample of it, is cut short is no fault.
+  const faults = Math.max(0, faultCount - 1);
   if (values.length === 0 || faults > (1 - minShare) * (values.length + faults)) return null;
   return { layout: rootCount > 1 ? "values" : "document", hasAddress: holdsAddress(text), values };
 }

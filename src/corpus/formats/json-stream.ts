@@ -58,6 +58,8 @@ export class JsonStream {
 
   end(): void {
     this.#read(Buffer.alloc(0), true);
+    // The text is cut short: what it holds is told, and that something is missing.
+    if (this.#open.length > 0) this.#handler.fault("malformed", "");
     while (this.#open.pop() !== undefined) this.#handler.leave();
   }
 

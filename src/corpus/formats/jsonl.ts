@@ -16,7 +16,7 @@ import { isObject, type JsonObject } from "./json-addresses.ts";
 import { type JsonLayout, jsonLineReader, jsonStreamReader } from "./json-reader.ts";
 import type { JsonRules } from "./json-records.ts";
 import { JsonScanner } from "./json-scanner.ts";
-import { type JsonShape, jsonShapeOf } from "./json-shape.ts";
+import { type JsonShape, jsonLayoutOf, jsonShapeOf } from "./json-shape.ts";
 import { cutAtLineEnd } from "./line-format.ts";
 import type { Sample } from "./sample.ts";
 
@@ -30,7 +30,7 @@ export const jsonl: Format<JsonPlan> = {
     const shape = jsonShapeOf(sample);
     return shape !== null && speaksForRecords(shape, sample) ? planOf(shape.layout, wishes) : null;
   },
-  plan: (sample, wishes) => planOf(jsonShapeOf(sample)?.layout ?? "lines", wishes),
+  plan: (sample, wishes) => planOf(jsonLayoutOf(sample), wishes),
   cut: cutAtLineEnd,
   open: openReader,
 };

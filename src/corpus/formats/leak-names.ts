@@ -3,7 +3,7 @@ import { isSensitiveName } from "../../domain/sensitive-site.ts";
 import type { ParsedFields } from "../record.ts";
 import { readDate } from "../record-date.ts";
 import { knownLeaks } from "./known-leaks.ts";
-import { isClosedHost, siteOf } from "./site.ts";
+import { readUrl } from "./site.ts";
 
 /** Names of leaks and of sites in the exports of Have I Been Pwned, and what may be kept of them. */
 export type LeakNames = {
@@ -35,7 +35,7 @@ export function areLeakNames(found: readonly string[], names: LeakNames): boolea
 
 /** Whether a name is that of a site, as stealer logs have it. */
 function isHost(name: string): boolean {
-  return name.includes(".") && (isClosedHost(name) || siteOf(name, { isBareHostAllowed: true }) !== null);
+  return name.includes(".") && readUrl(name, { isBareHostAllowed: true }).isUrl;
 }
 
 /**
@@ -65,12 +65,12 @@ export function leakFields(name: string, names: LeakNames, { date, isSpamList }:
 }
 
 function siteFields(name: string): ParsedFields {
-  const site = siteOf(name, { isBareHostAllowed: true });
+  const { isUrl, site } = readUrl(name, { isBareHostAllowed: true });
   const fields = { category: "infostealer", severity: "high" as const };
   if (site !== null) {
     return { fields: { ...fields, subject: site, title: `In infostealer logs for ${site}` }, droppedCount: 0 };
   }
-  return isHost(name)
+  return isUrl
     ? { fields: { ...fields, subject: "any-infostealer", title: "In infostealer logs" }, droppedCount: 1 }
     : { fields: {}, droppedCount: 1 };
 }

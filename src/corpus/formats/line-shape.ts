@@ -181,7 +181,7 @@ function shapeAround(line: string, first: AddressIn, addresses: readonly Address
   if (/[=?&]["'<]?$/.test(left)) return "label";
   const count = (text: string, pattern: RegExp) => (text.match(pattern) ?? []).length;
   // One leak has bars between hyphens where others have colons.
-  const inner = rest.replace(/[,;|\t\s]+$/, "").replace(/-+\|-*|\|-+/g, ":");
+  const inner = withoutSeparators(rest).replace(/-+\|-*|\|-+/g, ":");
   if (count(inner, /[,\t]/g) > 1 || count(inner, /[;|]/g) > 4) return "columns";
   if (count(left.trim(), /\s+/g) > 2) return "text";
   const isBehind = separatorBehind.test(right);

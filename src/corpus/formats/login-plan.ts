@@ -66,13 +66,20 @@ function planOf(format: LoginPlan["format"], votes: Votes): Omit<LoginPlan, "isF
   };
 }
 
-/** Most lines with something before the address have URLs or hosts there, and some of them have no scheme. */
+/**
+ * Most lines with something before the address have URLs or hosts there, and some of them have no scheme. Hosts of
+ * closed networks alone could be anything.
+ */
 function hasHostsFirst({ count }: Votes): boolean {
-  return count("hostFirst") > 0 && count("urlFirst", "hostFirst", "closedFirst") > count("prefixCombo");
+  const named = count("urlFirst", "hostFirst");
+  const closed = count("closedFirst");
+  return named > 0 && count("hostFirst") + closed > 0 && named + closed > count("prefixCombo");
 }
 
 function hasHostsLast({ count }: Votes): boolean {
-  return count("hostLast") > 0 && count("urlLast", "hostLast", "closedLast") > count("suffixCombo");
+  const named = count("urlLast", "hostLast");
+  const closed = count("closedLast");
+  return named > 0 && count("hostLast") + closed > 0 && named + closed > count("suffixCombo");
 }
 
 /** Of a shape that others look like, so many lines must be. */

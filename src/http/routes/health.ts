@@ -1,5 +1,5 @@
 import { AppError } from "../../domain/error.ts";
-import type { Health } from "../../wire/service.ts";
+import type { Health, Readiness } from "../../wire/service.ts";
 import type { Exchange } from "../exchange.ts";
 import { jsonResponse, type PlainResponse } from "../response.ts";
 
@@ -8,10 +8,11 @@ export function healthz(): PlainResponse {
   return jsonResponse<Health>(200, { status: "ok" });
 }
 
-/** The service takes requests. */
+/** The service takes requests; on a full disk it still answers with what is cached, so a balancer must not turn away. */
 export function readyz({ app }: Exchange): PlainResponse {
   if (!app.isReady()) throw new AppError("unavailable", "The service is starting or stopping");
-  return jsonResponse<Health>(200, { status: "ok" });
+  const problem = app.diskProblem();
+  return jsonResponse<Readiness>(200, problem === null ? { status: "ok" } : { status: "ok", problems: [problem] });
 }
 
 /** GET /openapi.json; the document is loaded when somebody asks for it. */

@@ -5,6 +5,7 @@ import { AppError } from "../../domain/error.ts";
 import { foldName, hasApiAccess, type Plan, type WorkspaceId } from "../../domain/workspace.ts";
 import type { KeyPage, NewApiKey, NextApiKey, Page } from "../store.ts";
 import type { auditTable } from "./audit.ts";
+import type { subjectTable } from "./audit-subject.ts";
 import type { Connection } from "./driver.ts";
 import { toDate } from "./workspace.ts";
 
@@ -38,7 +39,11 @@ const statusFilter: Record<KeyStatus, string> = {
   expired: "revoked_at IS NULL AND expires_at <= @now",
 };
 
-export function apiKeyTable(connection: Connection, audit: Pick<ReturnType<typeof auditTable>, "append">) {
+export function apiKeyTable(
+  connection: Connection,
+  audit: Pick<ReturnType<typeof auditTable>, "append">,
+  subjects: Pick<ReturnType<typeof subjectTable>, "of">,
+) {
   const insert = connection.prepare(
     `INSERT INTO api_key (id, workspace_id, name, folded_name, prefix, hash, created_at, created_by, expires_at, rotated_from)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -91,9 +96,11 @@ export function apiKeyTable(connection: Connection, audit: Pick<ReturnType<typeo
     );
   }
 
-  function record(by: Author, action: AuditAction, key: ApiKey, detail: string | null = null): void {
+  /** `nextId` names the key that took the place of this one. */
+  function record(by: Author, action: AuditAction, key: ApiKey, nextId: string | null = null): void {
     const { workspaceId, id: keyId, name: keyName } = key;
-    audit.append([auditEvent(by, action, { workspaceId, keyId, keyName, detail })]);
+    const changed = subjects.of("key", nextId === null ? [keyId] : [keyId, nextId]);
+    audit.append([auditEvent(by, action, { workspaceId, keyId, keyName, detail: nextId, subjects: changed })]);
   }
 
   return {

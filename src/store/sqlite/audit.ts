@@ -2,26 +2,46 @@ import {
   type AuditEvent,
   type AuditHead,
   type AuditRow,
+  type AuditState,
+  type AuditSubject,
+  type Author,
+  auditEvent,
   chainedMac,
+  checkpointText,
   emptyHead,
   eventText,
   parseEvent,
 } from "../../domain/audit.ts";
 import { AppError } from "../../domain/error.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
-import type { AuditPage, Page } from "../store.ts";
+import type { AuditPage, AuditRetention, Page } from "../store.ts";
+import type { subjectTable } from "./audit-subject.ts";
 import type { Connection } from "./driver.ts";
+import { lazily } from "./lazily.ts";
 
 type EventsRow = { first_event: number; last_event: number; last_mac: string; events: string };
+/** The same with the bytes as they lie in the file: a text is repaired when it is read, and would hide a changed byte. */
+type StoredRow = Omit<EventsRow, "events"> & { events: Uint8Array };
+
+type RemovableRow = { readonly firstEvent: number; readonly events: readonly AuditRow[] };
 
 /** So many events share a row of the table at most. */
 const maxEventsPerRow = 256;
 const macLength = 64;
-/** What stands for the mac of an event whose row contradicts itself: it agrees with no event. */
+/** Placeholder for the mac of a row that contradicts itself. It never matches. */
 const brokenMac = "";
+/** They bound one step of `removeOldest` to some 10 ms. */
+const [maxRemovedEvents, maxRemovedRows] = [512, 128];
 
-/** The audit trail. It has no method that changes or deletes an event, and the schema refuses both. */
-export function auditTable(connection: Connection, auditKey: Uint8Array) {
+/**
+ * The audit trail. The schema refuses to change an event, and to delete one that does not lie in front of the start, which
+ * moves forward by `removeOldest` only.
+ */
+export function auditTable(
+  connection: Connection,
+  auditKey: Uint8Array,
+  subjects: Pick<ReturnType<typeof subjectTable>, "all" | "atStart" | "saveAtStart">,
+) {
   const last = connection.prepare<[], AuditHead>(
     "SELECT last_event AS row, last_mac AS mac FROM audit ORDER BY first_event DESC LIMIT 1",
   );
@@ -33,8 +53,8 @@ export function auditTable(connection: Connection, auditKey: Uint8Array) {
   const hasHolder = connection
     .prepare<[string, number], number>("SELECT 1 FROM audit_holder WHERE holder = ? AND first_event = ?")
     .pluck();
-  const from = connection.prepare<[number, number], EventsRow>(
-    `SELECT first_event, last_event, last_mac, events FROM audit
+  const from = connection.prepare<[number, number], StoredRow>(
+    `SELECT first_event, last_event, last_mac, CAST(events AS BLOB) AS events FROM audit
      WHERE first_event >= coalesce((SELECT max(first_event) FROM audit WHERE first_event <= ?), ?)
      ORDER BY first_event`,
   );
@@ -42,23 +62,27 @@ export function auditTable(connection: Connection, auditKey: Uint8Array) {
     `SELECT a.first_event, a.last_event, a.last_mac, a.events FROM audit_holder h
      JOIN audit a ON a.first_event = h.first_event WHERE h.holder = ? AND h.first_event < ? ORDER BY h.first_event DESC`,
   );
+  const ofStart = lazily(() => ({
+    find: connection.prepare<[], AuditHead>("SELECT last_event AS row, last_mac AS mac FROM audit_start"),
+    move: connection.prepare("UPDATE audit_start SET last_event = ?, last_mac = ?"),
+    countHolders: connection.prepare<[], { count: number }>("SELECT count(*) AS count FROM audit_holder"),
+    deleteHolder: connection.prepare("DELETE FROM audit_holder WHERE holder = ? AND first_event = ?"),
+    deleteEvents: connection.prepare("DELETE FROM audit WHERE first_event <= ?"),
+  }));
 
   const head = (): AuditHead => last.get() ?? emptyHead;
+  const start = (): AuditHead => ofStart().find.get() ?? emptyHead;
 
   function write(before: AuditHead, events: readonly AuditEvent[]): AuditHead {
     const holders = new Set<string>();
     const firstEvent = before.row + 1;
+    const lineOf = lineEncoder();
     let end = before;
     let lines = "";
-    let [previous, shared] = ["", ""];
     for (const event of events) {
       const text = eventText(event);
       end = { row: end.row + 1, mac: chainedMac(auditKey, end, text) };
-      // Mostly what the event before had in common with the one before it: then nothing is looked for.
-      const isAll = text.startsWith(shared) && previous[shared.length] !== text[shared.length];
-      if (!isAll) shared = sharedStart(previous, text);
-      lines += `${end.mac} ${shared.length} ${text.slice(shared.length)}\n`;
-      previous = text;
+      lines += lineOf(end.mac, text);
       if (event.workspaceId !== null) holders.add(event.workspaceId);
       if (event.keyId !== null) holders.add(event.keyId);
     }
@@ -67,37 +91,120 @@ export function auditTable(connection: Connection, auditKey: Uint8Array) {
     return end;
   }
 
-  /** A row of the table as its events; one that contradicts itself or the index of holders shows as broken. */
-  function rowsOf({ first_event, last_event, last_mac, events }: EventsRow): AuditRow[] {
-    const rows = readLines(events).map(({ mac, text }, index) => {
+  /** A row of the table as its events, unchecked. */
+  function eventsOf({ first_event, events }: EventsRow) {
+    return readLines(events).map(({ mac, text }, index) => {
       return { row: first_event + index, mac, text, event: parseEvent(text) };
     });
+  }
+
+  /**
+   * The same with every stored byte checked that the macs of the events do not cover: the columns beside them, the form
+   * of the lines, and the index of holders. Where one differs the last event shows as broken.
+   */
+  function checkedEventsOf(stored: StoredRow): AuditRow[] {
+    const { first_event, last_event, last_mac } = stored;
+    const bytes = Buffer.from(stored.events.buffer, stored.events.byteOffset, stored.events.byteLength);
+    const rows = eventsOf({ first_event, last_event, last_mac, events: bytes.toString("utf8") });
     const end = rows.at(-1);
-    const holders = new Set(rows.flatMap(({ event }) => (event === null ? [] : holdersIn(event))));
-    const isWhole = end?.row === last_event && end.mac === last_mac;
+    if (end === undefined) return [{ row: first_event, mac: brokenMac, text: "", event: null, holderCount: 0 }];
+    const holders = holdersOf(rows);
+    const isWhole = end.row === last_event && end.mac === last_mac && isAsWritten(rows, bytes);
     const isIndexed = [...holders].every((holder) => hasHolder.get(holder, first_event) !== undefined);
-    if (end === undefined || (isWhole && isIndexed)) return rows;
-    return [...rows.slice(0, -1), { ...end, mac: brokenMac }];
+    return rows.map((row) => {
+      if (row !== end) return { ...row, holderCount: 0 };
+      return { ...row, holderCount: holders.size, ...(isWhole && isIndexed ? {} : { mac: brokenMac }) };
+    });
+  }
+
+  /**
+   * The rows of the table that go together: from the first one on, all older than the retention, none behind the head
+   * that is kept. A row that is dated in the future was written by a wrong clock and goes with the rows around it.
+   */
+  function removable({ before, now, keptRow }: AuditRetention): RemovableRow[] {
+    const candidates: RemovableRow[] = [];
+    let eventCount = 0;
+    let count = 0;
+    for (const stored of from.iterate(0, 0)) {
+      const events = checkedEventsOf(stored);
+      const at = Math.max(...events.map(({ event }) => event?.at.getTime() ?? Number.NEGATIVE_INFINITY));
+      if (stored.last_event >= keptRow || (at >= before.getTime() && at <= now.getTime())) break;
+      candidates.push({ firstEvent: stored.first_event, events });
+      if (at < before.getTime()) count = candidates.length;
+      eventCount += events.length;
+      if (eventCount >= maxRemovedEvents || candidates.length === maxRemovedRows) break;
+    }
+    return candidates.slice(0, count);
+  }
+
+  function append(events: readonly AuditEvent[]): void {
+    if (events.length === 0) return;
+    let before = head();
+    for (let first = 0; first < events.length; first += maxEventsPerRow) {
+      before = write(before, events.slice(first, first + maxEventsPerRow));
+    }
   }
 
   return {
     head,
 
     /** Part of the transaction that the events tell of; the last event is read in there, so that all processes extend one line. */
-    append(events: readonly AuditEvent[]): void {
-      if (events.length === 0) return;
-      let before = head();
-      for (let start = 0; start < events.length; start += maxEventsPerRow) {
-        before = write(before, events.slice(start, start + maxEventsPerRow));
+    append,
+
+    /** All that a check of the whole trail needs beside its rows. */
+    state(): AuditState {
+      return {
+        head: head(),
+        start: start(),
+        startSubjects: subjects.atStart(),
+        subjects: subjects.all(),
+        holderCount: ofStart().countHolders.get()?.count ?? 0,
+      };
+    },
+
+    /**
+     * Removes the oldest events of the trail that are past their retention, some hundred at most, and writes down where
+     * the trail begins now: `audit.checkpoint`. What the removed events said of subjects is kept beside that start.
+     * Returns how many events were removed. Throws when they are not as they were written: evidence of that stays.
+     */
+    removeOldest(retention: AuditRetention, by: Author): number {
+      const rows = removable(retention);
+      const events = rows.flatMap((row) => row.events);
+      let end = start();
+      const changed: AuditSubject[] = [];
+      for (const { row, mac, text, event } of events) {
+        if (row !== end.row + 1 || event === null || chainedMac(auditKey, end, text) !== mac) {
+          throw new Error(`event ${row} of the audit trail is not as it was written; see xpose audit verify`);
+        }
+        end = { row, mac };
+        changed.push(...(event.subjects ?? []));
       }
+      const lastRow = rows.at(-1);
+      if (lastRow === undefined) return 0;
+      subjects.saveAtStart(changed);
+      const { move, deleteHolder, deleteEvents } = ofStart();
+      move.run(end.row, end.mac);
+      for (const row of rows) for (const holder of holdersOf(row.events)) deleteHolder.run(holder, row.firstEvent);
+      deleteEvents.run(lastRow.firstEvent);
+      const detail = checkpointText(end, subjects.atStart());
+      append([auditEvent(by, "audit.checkpoint", { count: events.length, detail })]);
+      return events.length;
+    },
+
+    /** Writes down how all subjects stand, for a trail whose earlier events do not say it. */
+    writeBaseline(by: Author): void {
+      const now = [...subjects.all()].map(([id, digest]) => ({ id, digest }));
+      subjects.saveAtStart(now);
+      const detail = checkpointText(start(), subjects.atStart());
+      append([auditEvent(by, "audit.baseline", { count: now.length, detail })]);
     },
 
     /** Newest first. The cursor is the number of the last event of the page before. */
     list(workspaceId: WorkspaceId, { limit, cursor, keyId }: AuditPage): Page<AuditEvent> {
       const below = cursor === null ? Number.MAX_SAFE_INTEGER : parseCursor(cursor);
-      const found: AuditRow[] = [];
+      const found: Omit<AuditRow, "holderCount">[] = [];
       for (const row of ofHolder.iterate(keyId ?? workspaceId, below)) {
-        const matching = rowsOf(row).filter(
+        const matching = eventsOf(row).filter(
           ({ row: number, event }) =>
             number < below && event?.workspaceId === workspaceId && (keyId === null || event.keyId === keyId),
         );
@@ -113,7 +220,7 @@ export function auditTable(connection: Connection, auditKey: Uint8Array) {
     chain(afterRow: number, limit: number): AuditRow[] {
       const found: AuditRow[] = [];
       for (const row of from.iterate(afterRow + 1, afterRow)) {
-        for (const one of rowsOf(row)) if (one.row > afterRow) found.push(one);
+        for (const one of checkedEventsOf(row)) if (one.row > afterRow) found.push(one);
         if (found.length >= limit) break;
       }
       return found.slice(0, limit);
@@ -121,7 +228,30 @@ export function auditTable(connection: Connection, auditKey: Uint8Array) {
   };
 }
 
-/** What both texts begin with. It does not end within a character: half of one is no text, and would be stored as another. */
+/**
+ * Writes the lines of one row of the table: see `readLines`. The shared prefix is usually as long as for the event before,
+ * so that length is tried first.
+ */
+function lineEncoder(): (mac: string, text: string) => string {
+  let [previous, shared] = ["", ""];
+  return (mac, text) => {
+    const isAll = text.startsWith(shared) && previous[shared.length] !== text[shared.length];
+    if (!isAll) shared = sharedStart(previous, text);
+    previous = text;
+    return `${mac} ${shared.length} ${text.slice(shared.length)}\n`;
+  };
+}
+
+/** True when these are the bytes that xpose writes for the events, now or before lines named what they share. */
+function isAsWritten(rows: readonly { mac: string; text: string }[], bytes: Buffer): boolean {
+  const lineOf = lineEncoder();
+  const isEqual = (lines: string[]) => Buffer.from(lines.join("")).equals(bytes);
+  return (
+    isEqual(rows.map(({ mac, text }) => lineOf(mac, text))) || isEqual(rows.map(({ mac, text }) => `${mac} ${text}\n`))
+  );
+}
+
+/** The common prefix of two texts. Never splits a surrogate pair. */
 function sharedStart(one: string, other: string): string {
   let length = 0;
   while (length < one.length && one.charCodeAt(length) === other.charCodeAt(length)) length += 1;
@@ -131,8 +261,8 @@ function sharedStart(one: string, other: string): string {
 
 /**
  * The events of a row of the table. Each has a line, `<mac> <count> <rest>`: so many characters of the text before it,
- * and the rest. What the hits of a turn have in common (time, workspace, key) is half of their bytes, and the trail is
- * kept for ever. In rows of before this was so, a line is `<mac> <text>`, and a text begins with a bracket.
+ * and the rest. The hits of a turn have time, workspace and key in common: half of their bytes. In rows of the first
+ * versions a line is `<mac> <text>`, and a text begins with a bracket.
  */
 export function readLines(events: string): { readonly mac: string; readonly text: string }[] {
   let text = "";
@@ -146,9 +276,10 @@ export function readLines(events: string): { readonly mac: string; readonly text
     });
 }
 
-/** Under which an event is found: its workspace and its key. */
-function holdersIn({ workspaceId, keyId }: AuditEvent): string[] {
-  return [workspaceId, keyId].filter((holder) => holder !== null);
+/** Under which events are found: their workspaces and keys. */
+function holdersOf(events: readonly Pick<AuditRow, "event">[]): Set<string> {
+  const holders = events.flatMap(({ event }) => [event?.workspaceId, event?.keyId]);
+  return new Set(holders.filter((holder) => holder != null));
 }
 
 function parseCursor(cursor: string): number {

@@ -7,7 +7,7 @@ import { isFinished, type ScanId } from "../../domain/scan.ts";
 import { hasApiAccess, type Plan, type WorkspaceId } from "../../domain/workspace.ts";
 import type { Call, CallRules, EnrichCall, KnownKey, PollCall, Reply, ReplyBody } from "../store.ts";
 import type { auditTable } from "./audit.ts";
-import type { Connection } from "./driver.ts";
+import { type Connection, isOfStatement } from "./driver.ts";
 import { type readyResultTable, type View, viewOf } from "./ready-result.ts";
 import { type FinishedRow, type scanTable, toCompleted } from "./scan.ts";
 import { toDate } from "./workspace.ts";
@@ -55,6 +55,8 @@ type Batch = {
   readonly fault: AppError | null;
   /** By key hash; null = no such key. */
   readonly holders: Map<string, Holder | null>;
+  /** Hashes of keys whose calls cannot be counted; null while all can. */
+  uncounted: Set<string> | null;
   readonly usage: Map<WorkspaceId, Usage>;
   readonly events: AuditEvent[];
   unfinishedCount: number | null;
@@ -163,14 +165,18 @@ export function callHandler(
     throw new Refusal(reply);
   }
 
-  /** Null when the plan has no limit, or when the count cannot be written: then the call passes uncounted (8.6). */
-  function charged({ key, budgets }: Holder, kind: BudgetKind, { rules, fault }: Batch) {
+  /** Null when the plan has no limit, or when the count cannot be read or written: then the call passes uncounted (8.6). */
+  function charged(holder: Holder, kind: BudgetKind, batch: Batch) {
+    const { key, budgets } = holder;
+    const { rules, fault } = batch;
     const limit = limitOf(rules.limits, key.plan, kind);
     if (limit === 0 || fault !== null) return null;
     if (budgets.size === 0) {
-      for (const one of ["request", "poll"] as const) budgets.set(one, { budget: null, isChanged: false });
-      for (const { kind: one, window_started_at, count } of budgetsOf.all(key.id)) {
-        budgets.set(one, { budget: { windowStartedAt: toDate(window_started_at), count }, isChanged: false });
+      try {
+        readBudgets(holder);
+      } catch (error) {
+        passUncounted(error, [holder], batch);
+        return null;
       }
     }
     const before = budgets.get(kind)?.budget ?? null;
@@ -179,6 +185,21 @@ export function callHandler(
     const isMoved = result.budget.windowStartedAt.getTime() !== before?.windowStartedAt.getTime();
     if (result.isAllowed || isMoved) budgets.set(kind, { budget: result.budget, isChanged: true });
     return result;
+  }
+
+  function readBudgets({ key, budgets }: Holder): void {
+    const rows = budgetsOf.all(key.id);
+    for (const kind of ["request", "poll"] as const) budgets.set(kind, { budget: null, isChanged: false });
+    for (const { kind, window_started_at, count } of rows) {
+      budgets.set(kind, { budget: { windowStartedAt: toDate(window_started_at), count }, isChanged: false });
+    }
+  }
+
+  /** Lets the calls of the holders pass when only their counters are broken. Throws the error when the transaction is. */
+  function passUncounted(error: unknown, holders: Iterable<Holder | null>, batch: Batch): void {
+    if (!isOfStatement(connection, error)) throw error;
+    batch.uncounted ??= new Set();
+    for (const holder of holders) if (holder !== null) batch.uncounted.add(holder.key.hash);
   }
 
   function admittedWorkspace(id: WorkspaceId): WorkspaceRow {
@@ -210,6 +231,7 @@ export function callHandler(
       correlationId: about.from.correlationId,
       count: null,
       detail: null,
+      subjects: null,
     });
   }
 
@@ -310,18 +332,31 @@ export function callHandler(
   }
 
   /** What the calls changed together: one write per key and workspace, however many calls there were. */
-  function settle({ holders, usage, rules }: Batch): void {
+  function settle(batch: Batch): void {
+    const { holders, usage, rules } = batch;
     const now = rules.now.getTime();
     for (const holder of holders.values()) {
       if (holder === null || !holder.isUsed) continue;
-      const { key, budgets } = holder;
+      const { key } = holder;
       if (Math.abs(now - (key.last_used_at ?? 0)) >= lastUsedStepMs) setLastUsed.run(now, key.id);
-      for (const [kind, { budget, isChanged }] of budgets) {
-        if (isChanged && budget !== null) saveBudget.run(key.id, kind, budget.windowStartedAt.getTime(), budget.count);
+      try {
+        saveBudgets(holder);
+      } catch (error) {
+        passUncounted(error, [holder], batch);
       }
     }
     for (const [workspaceId, { requests, hits, polls }] of usage) {
-      addUsage.run(workspaceId, now - (now % hourMs), requests, hits, polls);
+      try {
+        addUsage.run(workspaceId, now - (now % hourMs), requests, hits, polls);
+      } catch (error) {
+        passUncounted(error, holders.values(), batch);
+      }
+    }
+  }
+
+  function saveBudgets({ key, budgets }: Holder): void {
+    for (const [kind, { budget, isChanged }] of budgets) {
+      if (isChanged && budget !== null) saveBudget.run(key.id, kind, budget.windowStartedAt.getTime(), budget.count);
     }
   }
 
@@ -346,6 +381,7 @@ export function callHandler(
         rules,
         fault,
         holders: new Map(),
+        uncounted: null,
         usage: new Map(),
         events: [],
         unfinishedCount: null,
@@ -355,9 +391,26 @@ export function callHandler(
         settle(batch);
         audit.append(batch.events);
       }
-      return { replies, events: batch.events };
+      const { uncounted, events } = batch;
+      return { replies: uncounted === null ? replies : uncharge(replies, calls, uncounted), events };
     },
   };
+}
+
+/** Replies without what was charged to keys that cannot be counted. A limit that was reached before stays one. */
+function uncharge(replies: readonly Reply[], calls: readonly Call[], uncounted: ReadonlySet<string>): Reply[] {
+  return replies.map((reply, index) => {
+    const caller = calls[index]?.caller;
+    const isCounted = caller === undefined || !("keyHash" in caller) || !uncounted.has(caller.keyHash ?? "");
+    if (
+      isCounted ||
+      (reply.kind === "refused" && (reply.denied !== undefined || reply.error.code === "rate_limited"))
+    ) {
+      return reply;
+    }
+    const { charge: _charge, ...rest } = reply;
+    return { ...rest, isUncounted: true };
+  });
 }
 
 /** Takes the same time wherever the two differ. */

@@ -1,5 +1,8 @@
+import { diskFault, isOutOfSpace } from "../../domain/disk-fault.ts";
 import { AppError } from "../../domain/error.ts";
 import { type Connection, openConnection } from "./driver.ts";
+import { openSchema, schemaVersion } from "./migrate.ts";
+import { foreignPrograms } from "./schema.ts";
 
 /** So many pages are copied between two looks at the signal: 4 MiB. */
 const pagesPerStep = 1024;
@@ -37,28 +40,25 @@ export async function copyDatabase(
 }
 
 function copyFault(error: unknown): unknown {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  if (code === "SQLITE_FULL")
-    return new AppError("storage_full", "The disk is full: the database cannot be copied", { cause: error });
-  if (!code.startsWith("SQLITE_")) return error;
-  return new AppError("unavailable", `The database cannot be copied (${code})`, { cause: error });
+  const reason = diskFault(error);
+  if (reason === null) return error;
+  const code = isOutOfSpace(error) ? "storage_full" : "unavailable";
+  return new AppError(code, `The database cannot be copied: ${reason}`, { cause: error });
 }
 
 /**
  * What is wrong with a database that came from elsewhere, or null: pages, indexes, references, and programs of its own,
- * which `known` (a database that xpose made) does not have. It runs nothing that the file brings.
+ * which one that xpose made with this schema version does not have. It runs nothing that the file brings.
  */
-export function faultOf(connection: Connection, known: Connection): string | null {
+export function faultOf(connection: Connection): string | null {
   const [first] = connection.pragma("integrity_check(1)") as { integrity_check: string }[];
   if (first?.integrity_check !== "ok") return first?.integrity_check ?? "it cannot be checked";
   if ((connection.pragma("foreign_key_check") as unknown[]).length > 0) return "rows refer to rows that are not there";
-  const ours = new Set(programsOf(known));
-  return programsOf(connection).every((program) => ours.has(program)) ? null : "it holds triggers or views of others";
-}
-
-function programsOf(connection: Connection): string[] {
-  const programs = connection.prepare<[], { name: string; sql: string }>(
-    "SELECT name, sql FROM sqlite_schema WHERE type IN ('trigger', 'view')",
-  );
-  return programs.all().map(({ name, sql }) => `${name} ${sql}`);
+  const known = openSchema(schemaVersion(connection));
+  try {
+    const [program] = foreignPrograms(connection, known);
+    return program === undefined ? null : `${program} is not one of xpose`;
+  } finally {
+    known.close();
+  }
 }

@@ -1,4 +1,5 @@
 import Database, { SqliteError, type Statement } from "better-sqlite3/linux-x64";
+import { isOutOfSpace } from "../../domain/disk-fault.ts";
 import { AppError } from "../../domain/error.ts";
 
 export type { Statement };
@@ -87,7 +88,7 @@ function translateErrors<Result>(work: () => Result): Result {
     return work();
   } catch (error) {
     if (!(error instanceof SqliteError)) throw error;
-    if (error.code === "SQLITE_FULL") throw new AppError("storage_full", "The disk is full", { cause: error });
+    if (isOutOfSpace(error)) throw new AppError("storage_full", "The disk is full", { cause: error });
     if (/^SQLITE_(BUSY|LOCKED|IOERR|CANTOPEN|READONLY|CORRUPT|NOTADB)/.test(error.code)) {
       throw new AppError("unavailable", "The database is not available now", { cause: error });
     }
@@ -99,16 +100,21 @@ function translateErrors<Result>(work: () => Result): Result {
 export type Patience = { readonly totalMs: number; readonly pauseMs: number };
 
 /** `transact` that waits for other processes without blocking the event loop. */
-export async function transactPatiently<Result>(
+export function transactPatiently<Result>(
   connection: Connection,
   mode: "immediate" | "deferred",
-  { totalMs, pauseMs }: Patience,
+  patience: Patience,
   work: () => Result,
 ): Promise<Result> {
+  return untilFree(patience, () => transact(connection, mode, work));
+}
+
+/** Tries again what another process holds up. The first try is made at once. */
+export async function untilFree<Result>({ totalMs, pauseMs }: Patience, attempt: () => Result): Promise<Result> {
   const startedAt = performance.now();
   for (;;) {
     try {
-      return transact(connection, mode, work);
+      return attempt();
     } catch (error) {
       const isOver = performance.now() - startedAt >= totalMs;
       if (isOver || !(error instanceof AppError) || !isBusy(error.cause)) throw error;
@@ -121,11 +127,14 @@ export async function transactPatiently<Result>(
  * Turns whatever else the database says, such as that a row is refused or a table missing, into `unavailable`: for
  * calls, of which some can be served without it (CONTRACT.md 8.6, 9.8).
  */
-export function asUnavailable<Result>(work: Promise<Result>): Promise<Result> {
-  return work.catch((error: unknown) => {
-    if (!(error instanceof SqliteError)) throw error;
-    throw new AppError("unavailable", "The database is not available now", { cause: error });
-  });
+export function unavailableFor(error: unknown): unknown {
+  if (!(error instanceof SqliteError)) return error;
+  return new AppError("unavailable", "The database is not available now", { cause: error });
+}
+
+/** True when a statement failed by itself, such as on a broken table: the transaction that it is part of can go on. */
+export function isOfStatement(connection: Connection, error: unknown): boolean {
+  return error instanceof SqliteError && connection.inTransaction;
 }
 
 /** True when another process holds the lock that was asked for. */

@@ -13,6 +13,8 @@ const held = new Set<Connection>();
 export function takeLock(path: string, mode: "exclusive" | "shared"): Lock | null {
   const connection = openLockFile(path);
   try {
+    // An exclusive lock begins a journal, for which a full disk may have no room.
+    connection.pragma("journal_mode = MEMORY");
     connection.exec(mode === "exclusive" ? "BEGIN EXCLUSIVE" : "BEGIN; SELECT count(*) FROM sqlite_schema");
     held.add(connection);
     return {

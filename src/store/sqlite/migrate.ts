@@ -3,22 +3,75 @@ import access from "../../../migrations/0002_access.sql" with { type: "text" };
 import corpus from "../../../migrations/0003_corpus.sql" with { type: "text" };
 import dashboard from "../../../migrations/0004_dashboard.sql" with { type: "text" };
 import importRules from "../../../migrations/0005_import_rules.sql" with { type: "text" };
-import type { Connection } from "./driver.ts";
+import auditStart from "../../../migrations/0006_audit_start.sql" with { type: "text" };
+import { isOutOfSpace } from "../../domain/disk-fault.ts";
+import { type Connection, openConnection } from "./driver.ts";
+import { schemaFaults } from "./schema.ts";
 
-/** In order; the number of a migration is its place in this list, counted from 1. */
-const migrations: readonly string[] = [first, access, corpus, dashboard, importRules];
+/** In order; the number of a migration is its place in this list, counted from 1. Frozen: see migrate.test.ts. */
+const migrations: readonly string[] = [first, access, corpus, dashboard, importRules, auditStart];
 
 /** The schema version that this program works with. */
 export const currentVersion = migrations.length;
+
+/** An upgrade that did not happen. The message says which table or statement stood in its way; the database is as before. */
+export class MigrationError extends Error {
+  override readonly name = "MigrationError";
+}
 
 /** The schema version of an open database; 0 when it has none. */
 export function schemaVersion(connection: Connection): number {
   return Number(connection.pragma("user_version", { simple: true }));
 }
 
-/** Brings a database to the current schema, each step in a transaction of its own. */
+/**
+ * Brings a database to the current schema. All steps are one transaction with the new version, and the schema that they
+ * lead to is compared with the expected one before the commit: a failure leaves the database as it was, so that the older
+ * program still opens it. Throws `MigrationError`, and the driver's error when the disk is full.
+ */
 export function migrate(connection: Connection): void {
-  for (let version = schemaVersion(connection); version < currentVersion; version += 1) {
-    connection.exec(`BEGIN IMMEDIATE; ${migrations[version]}; PRAGMA user_version = ${version + 1}; COMMIT`);
+  const from = schemaVersion(connection);
+  if (from >= currentVersion) return;
+  connection.exec("BEGIN IMMEDIATE");
+  try {
+    // A new database has nothing that could be different.
+    if (from > 0) requireSchema(connection, from, `the database says schema version ${from}, but `);
+    for (let version = from; version < currentVersion; version += 1) step(connection, version + 1);
+    if (from > 0) requireSchema(connection, currentVersion, `after the upgrade to schema version ${currentVersion} `);
+    connection.exec("COMMIT");
+  } catch (error) {
+    if (connection.inTransaction) connection.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+/** An empty database in memory with the schema of a version. The caller closes it. */
+export function openSchema(version: number): Connection {
+  const connection = openConnection(":memory:", { mustExist: false });
+  for (const migration of migrations.slice(0, version)) connection.exec(migration);
+  return connection;
+}
+
+function step(connection: Connection, version: number): void {
+  try {
+    connection.exec(migrations[version - 1] ?? "");
+    connection.pragma(`user_version = ${version}`);
+  } catch (error) {
+    if (isOutOfSpace(error) || !(error instanceof Error)) throw error;
+    throw new MigrationError(`migration ${String(version).padStart(4, "0")} failed: ${error.message}`, {
+      cause: error,
+    });
+  }
+}
+
+function requireSchema(connection: Connection, version: number, where: string): void {
+  const expected = openSchema(version);
+  try {
+    const [fault, ...others] = schemaFaults(connection, expected);
+    if (fault === undefined) return;
+    const more = others.length === 0 ? "" : `, and ${others.length} further differences`;
+    throw new MigrationError(`${where}${fault}${more}`);
+  } finally {
+    expected.close();
   }
 }

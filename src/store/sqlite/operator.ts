@@ -4,6 +4,7 @@ import type { Operator, OperatorRole } from "../../domain/operator.ts";
 import { foldName, type WorkspaceId } from "../../domain/workspace.ts";
 import type { NewOperator, NewSession, OperatorCredential } from "../store.ts";
 import type { auditTable } from "./audit.ts";
+import type { subjectTable } from "./audit-subject.ts";
 import type { Connection } from "./driver.ts";
 import { toDate } from "./workspace.ts";
 
@@ -19,7 +20,11 @@ type OperatorRow = {
 const columns = "o.id, o.workspace_id, o.name, o.role, o.created_at, o.revoked_at";
 
 /** Operators and their sessions. */
-export function operatorTable(connection: Connection, audit: Pick<ReturnType<typeof auditTable>, "append">) {
+export function operatorTable(
+  connection: Connection,
+  audit: Pick<ReturnType<typeof auditTable>, "append">,
+  subjects: Pick<ReturnType<typeof subjectTable>, "of">,
+) {
   const insert = connection.prepare(
     "INSERT INTO operator (id, workspace_id, name, role, token_hash, created_at) VALUES (?, ?, ?, ?, ?, ?)",
   );
@@ -55,8 +60,9 @@ export function operatorTable(connection: Connection, audit: Pick<ReturnType<typ
     return toOperator(row);
   }
 
-  function record(by: Author, action: AuditAction, operator: Operator): void {
-    audit.append([auditEvent(by, action, { workspaceId: operator.workspaceId, detail: operator.name })]);
+  function record(by: Author, action: AuditAction, { workspaceId, name }: Operator, changed: string | null): void {
+    const about = changed === null ? null : subjects.of("operator", [changed]);
+    audit.append([auditEvent(by, action, { workspaceId, detail: name, subjects: about })]);
   }
 
   return {
@@ -69,7 +75,7 @@ export function operatorTable(connection: Connection, audit: Pick<ReturnType<typ
       }
       insert.run(id, workspaceId, name, role, tokenHash, createdAt.getTime());
       const created: Operator = { id, workspaceId, name, role, createdAt, revokedAt: null };
-      record(by, "workspace.operator_created", created);
+      record(by, "workspace.operator_created", created, id);
       return created;
     },
 
@@ -78,7 +84,7 @@ export function operatorTable(connection: Connection, audit: Pick<ReturnType<typ
       if (operator === null || operator.revokedAt !== null) return operator;
       revoke.run(by.at.getTime(), id);
       dropSessionsOf.run(id);
-      record(by, "workspace.operator_revoked", operator);
+      record(by, "workspace.operator_revoked", operator, id);
       return { ...operator, revokedAt: by.at };
     },
 
@@ -88,7 +94,7 @@ export function operatorTable(connection: Connection, audit: Pick<ReturnType<typ
     startSession({ hash, operator, expiresAt }: NewSession, by: Author): void {
       dropExpired.run(by.at.getTime());
       insertSession.run(hash, operator.id, expiresAt.getTime());
-      record(by, "workspace.session_started", operator);
+      record(by, "workspace.session_started", operator, null);
     },
 
     endAllSessions(): void {
@@ -99,7 +105,7 @@ export function operatorTable(connection: Connection, audit: Pick<ReturnType<typ
       const operator = findBy({ sessionHash: hash }, by.at);
       if (operator === null) return false;
       dropSession.run(hash);
-      record(by, "workspace.session_ended", operator);
+      record(by, "workspace.session_ended", operator, null);
       return true;
     },
   };

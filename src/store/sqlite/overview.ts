@@ -2,8 +2,9 @@ import type { Budget, BudgetKind } from "../../domain/budget.ts";
 import type { SourceErrorReason } from "../../domain/error.ts";
 import type { Outcome, SourceRun } from "../../domain/scan.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
-import type { KeyBudget, Overview } from "../store.ts";
+import type { KeyBudget, Overview, RetentionLimits } from "../store.ts";
 import type { Connection } from "./driver.ts";
+import { lazily } from "./lazily.ts";
 import { toDate } from "./workspace.ts";
 
 type UsageRow = { hour: number; requests: number; hits: number; polls: number };
@@ -47,9 +48,14 @@ export function overviewTable(connection: Connection) {
      ON CONFLICT DO UPDATE SET runs = runs + 1, duration_ms = duration_ms + excluded.duration_ms,
        ended_at = excluded.ended_at, error = excluded.error, quota_left = excluded.quota_left`,
   );
-  const expired = connection.prepare(
+  const expiredSources = connection.prepare(
     `DELETE FROM source_usage WHERE (workspace_id, hour, source, outcome) IN
        (SELECT workspace_id, hour, source, outcome FROM source_usage WHERE hour < ? LIMIT ?)`,
+  );
+  const expiredUsage = lazily(() =>
+    connection.prepare(
+      `DELETE FROM usage WHERE (workspace_id, hour) IN (SELECT workspace_id, hour FROM usage WHERE hour < ? LIMIT ?)`,
+    ),
   );
 
   return {
@@ -81,8 +87,9 @@ export function overviewTable(connection: Connection) {
       const at = endedAt.getTime();
       addRun.run(workspaceId, at - (at % hourMs), source, outcome, durationMs, at, error, quotaLeft);
     },
-    removeBefore(at: Date, maxRows: number): void {
-      expired.run(at.getTime(), maxRows);
+    removeBefore({ scansFinishedBefore, usageBefore }: RetentionLimits, maxRows: number): void {
+      expiredSources.run(scansFinishedBefore.getTime(), maxRows);
+      expiredUsage().run(usageBefore.getTime(), maxRows);
     },
   };
 }

@@ -1,32 +1,45 @@
-import { existsSync } from "node:fs";
+import { copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ApiKey } from "../../domain/api-key.ts";
-import { type AuditEvent, type AuditHead, type AuditRow, type Author, auditEvent } from "../../domain/audit.ts";
-import type { AppError } from "../../domain/error.ts";
+import {
+  type AuditEvent,
+  type AuditHead,
+  type AuditRow,
+  type AuditState,
+  type Author,
+  auditEvent,
+} from "../../domain/audit.ts";
+import { AppError } from "../../domain/error.ts";
 import type { Operator } from "../../domain/operator.ts";
 import type { Claim, ClaimedScan, SourceRun, UnfinishedState } from "../../domain/scan.ts";
 import type { Workspace, WorkspaceId } from "../../domain/workspace.ts";
 import type * as port from "../store.ts";
 import { apiKeyTable } from "./api-key.ts";
 import { auditTable } from "./audit.ts";
+import { subjectTable } from "./audit-subject.ts";
 import { callHandler } from "./call.ts";
 import { copyDatabase, faultOf } from "./copy.ts";
 import { corpusTable } from "./corpus.ts";
 import {
-  asUnavailable,
   becomeImpatient,
   type Connection,
   emptyLog,
   openConnection,
   type Patience,
+  transact,
   transactPatiently,
+  unavailableFor,
+  untilFree,
 } from "./driver.ts";
-import { currentVersion, migrate, schemaVersion } from "./migrate.ts";
+import { lazily } from "./lazily.ts";
+import { currentVersion, migrate, openSchema, schemaVersion } from "./migrate.ts";
 import { operatorTable } from "./operator.ts";
 import { overviewTable } from "./overview.ts";
 import { paceTable } from "./pace.ts";
 import { readyResultTable } from "./ready-result.ts";
+import type { Reserve } from "./reserve.ts";
 import { scanTable } from "./scan.ts";
+import { schemaFaults } from "./schema.ts";
 import { shareTransactions } from "./shared-transaction.ts";
 import { sourceTable } from "./source.ts";
 import { workspaceTable } from "./workspace.ts";
@@ -50,9 +63,18 @@ export type FoundDatabase = { readonly state: DatabaseState; readonly secretChec
 
 const absent: FoundDatabase = { state: "absent", secretCheck: null };
 
+type OpenOptions = {
+  readonly isAlone?: boolean;
+  readonly isTemporary?: boolean;
+  readonly reserve?: Reserve | null;
+  readonly now?: Date;
+};
+
 /** The port on better-sqlite3: one file in the data directory. */
 export class SqliteStore implements port.Store {
   readonly #connection: Connection;
+  /** Null for a database that has none: in memory, or a copy. */
+  readonly #reserve: Reserve | null;
   readonly #audit: ReturnType<typeof auditTable>;
   readonly #operators: () => ReturnType<typeof operatorTable>;
   readonly #sources: () => ReturnType<typeof sourceTable>;
@@ -64,12 +86,14 @@ export class SqliteStore implements port.Store {
   readonly #pace: () => ReturnType<typeof paceTable>;
   readonly #calls: ReturnType<typeof callHandler>;
 
-  private constructor(connection: Connection, auditKey: Uint8Array) {
+  private constructor(connection: Connection, auditKey: Uint8Array, reserve: Reserve | null = null) {
     this.#connection = connection;
-    this.#audit = auditTable(connection, auditKey);
-    this.#workspaces = lazily(() => workspaceTable(connection, this.#audit));
-    this.#operators = lazily(() => operatorTable(connection, this.#audit));
-    this.#keys = lazily(() => apiKeyTable(connection, this.#audit));
+    this.#reserve = reserve;
+    const subjects = subjectTable(connection);
+    this.#audit = auditTable(connection, auditKey, subjects);
+    this.#workspaces = lazily(() => workspaceTable(connection, this.#audit, subjects));
+    this.#operators = lazily(() => operatorTable(connection, this.#audit, subjects));
+    this.#keys = lazily(() => apiKeyTable(connection, this.#audit, subjects));
     this.#overview = overviewTable(connection);
     const ready = readyResultTable(connection);
     this.#scans = scanTable(connection, ready, this.#overview);
@@ -80,12 +104,29 @@ export class SqliteStore implements port.Store {
     becomeImpatient(connection);
   }
 
+  /** After an upgrade from a schema whose audit events do not say how keys, operators and workspaces stand. */
+  #settleUpgrade(now: Date): void {
+    const due = this.#connection.prepare("SELECT 1 FROM property WHERE name = 'audit_baseline_due'");
+    if (due.get() === undefined) return;
+    const by: Author = { at: now, actor: "cli", ip: null, outcome: "ok", correlationId: null };
+    transact(this.#connection, "immediate", () => {
+      // Another process may have been faster.
+      const dropped = this.#connection.prepare("DELETE FROM property WHERE name = 'audit_baseline_due'").run();
+      if (dropped.changes === 1) this.#audit.writeBaseline(by);
+    });
+  }
+
   /** Creates the database of a new data directory; `secretCheck` ties it to the server secret, as `auditKey` does the audit trail. */
-  static create(dataDir: string, secretCheck: string, auditKey: Uint8Array): SqliteStore {
+  static create(
+    dataDir: string,
+    secretCheck: string,
+    auditKey: Uint8Array,
+    reserve: Reserve | null = null,
+  ): SqliteStore {
     const connection = openConnection(databasePath(dataDir), { mustExist: false });
     migrate(connection);
     connection.prepare("INSERT INTO property (name, value) VALUES ('secret_check', ?)").run(secretCheck);
-    return new SqliteStore(connection, auditKey);
+    return new SqliteStore(connection, auditKey, reserve);
   }
 
   /** The same without a file; it ends with the process. */
@@ -106,39 +147,58 @@ export class SqliteStore implements port.Store {
     }
   }
 
+  /** Copies the database of a data directory of any version: see `Store.backup`. */
+  static copyFrom(dataDir: string): Pick<port.Store, "backup"> {
+    return { backup: (file, onProgress) => copyDatabase(databasePath(dataDir), file, onProgress) };
+  }
+
+  /** Copies a database that nobody works with from one folder to another. */
+  static copyClosed(from: string, to: string): void {
+    copyFileSync(databasePath(from), databasePath(to));
+  }
+
+  /** The schema version of the database in a folder that nobody else works with. */
+  static versionIn(folder: string): number {
+    const connection = openConnection(databasePath(folder), { mustExist: true, isAlone: true });
+    try {
+      return schemaVersion(connection);
+    } finally {
+      connection.close();
+    }
+  }
+
   /** Reads the database of a folder in full and says what is wrong with it; null when nothing is. */
   static faultIn(folder: string): string | null {
-    const known = openConnection(":memory:", { mustExist: false });
     let connection: Connection | null = null;
     try {
-      migrate(known);
       connection = openConnection(databasePath(folder), { mustExist: true, isAlone: true });
-      return faultOf(connection, known);
+      return faultOf(connection);
     } catch (error) {
       if (error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_")) return error.message;
       throw error;
     } finally {
       connection?.close();
-      known.close();
     }
   }
 
   /**
    * Opens the database of an initialised data directory, bringing its schema up to date first if it is older. `admit`
    * is shown what is there before anything changes: it returns the keys to work with, or throws. With `isAlone` nobody
-   * else may open it meanwhile.
+   * else may open it meanwhile; with `isTemporary` it is a copy to read from, whose audit trail is not gone on with.
    */
   static open<Keys extends { readonly audit: Uint8Array }>(
     dataDir: string,
     admit: (found: FoundDatabase) => Keys,
-    { isAlone = false } = {},
+    { isAlone = false, isTemporary = false, reserve = null, now = new Date() }: OpenOptions = {},
   ): { store: SqliteStore; keys: Keys } {
     if (!existsSync(databasePath(dataDir))) admit(absent);
     const connection = openConnection(databasePath(dataDir), { mustExist: true, isAlone });
     try {
       const keys = admit(inspect(connection));
       migrate(connection);
-      return { store: new SqliteStore(connection, keys.audit), keys };
+      const store = new SqliteStore(connection, keys.audit, reserve);
+      if (!isTemporary) store.#settleUpgrade(now);
+      return { store, keys };
     } catch (error) {
       connection.close();
       throw error;
@@ -146,8 +206,22 @@ export class SqliteStore implements port.Store {
   }
 
   #write<Result>(work: () => Result): Promise<Result> {
-    return transactPatiently(this.#connection, "immediate", patient, work);
+    return transactPatiently(this.#connection, "immediate", patient, work).catch(this.#noteFailure);
   }
+
+  /** For what must not wait for room on the disk: it takes rights away, or lets an operator in who wants to. */
+  #writeUrgently<Result>(work: () => Result): Promise<Result> {
+    const reserve = this.#reserve;
+    if (reserve === null) return this.#write(work);
+    return untilFree(patient, () => reserve.spare(() => transact(this.#connection, "immediate", work)));
+  }
+
+  readonly #noteFailure = (error: unknown): never => {
+    if (error instanceof AppError && error.code === "storage_full") this.#reserve?.noteFailure();
+    throw error;
+  };
+
+  readonly #failCalls = (error: unknown): never => this.#noteFailure(unavailableFor(error));
 
   /** For what many scans write at the same time. */
   readonly #writeTogether = shareTransactions((work) => this.#write(work));
@@ -165,11 +239,11 @@ export class SqliteStore implements port.Store {
       this.#audit.append(this.#calls.onlyFirstPolls(earlier));
       return this.#calls.handle(calls, rules, null).replies;
     };
-    return asUnavailable(transactPatiently(this.#connection, "immediate", impatient, work));
+    return transactPatiently(this.#connection, "immediate", impatient, work).catch(this.#failCalls);
   }
 
   readCalls(calls: readonly port.Call[], rules: port.CallRules, fault: AppError) {
-    return asUnavailable(this.#read(() => this.#calls.handle(calls, rules, fault)));
+    return this.#read(() => this.#calls.handle(calls, rules, fault)).catch(this.#failCalls);
   }
 
   claimScans(request: port.ClaimRequest): Promise<ClaimedScan[]> {
@@ -198,7 +272,7 @@ export class SqliteStore implements port.Store {
   removeExpired(limits: port.RetentionLimits, maxRows: number): Promise<number> {
     return this.#write(() => {
       // Totals are not counted: they are few, and never the reason to come again at once.
-      this.#overview.removeBefore(limits.scansFinishedBefore, maxRows);
+      this.#overview.removeBefore(limits, maxRows);
       return this.#scans.removeExpired(limits, maxRows);
     });
   }
@@ -208,11 +282,11 @@ export class SqliteStore implements port.Store {
   }
 
   rotateKey(workspaceId: WorkspaceId, keyId: string, next: port.NextApiKey, by: Author): Promise<ApiKey | null> {
-    return this.#write(() => this.#keys().rotate(workspaceId, keyId, next, by));
+    return this.#writeUrgently(() => this.#keys().rotate(workspaceId, keyId, next, by));
   }
 
   revokeKey(workspaceId: WorkspaceId, keyId: string, by: Author): Promise<ApiKey | null> {
-    return this.#write(() => this.#keys().revoke(workspaceId, keyId, by));
+    return this.#writeUrgently(() => this.#keys().revoke(workspaceId, keyId, by));
   }
 
   findKey(workspaceId: WorkspaceId, keyId: string): Promise<ApiKey | null> {
@@ -231,7 +305,7 @@ export class SqliteStore implements port.Store {
   }
 
   changeWorkspace(id: WorkspaceId, change: port.WorkspaceChange, by: Author): Promise<Workspace> {
-    return this.#write(() => this.#workspaces().change(id, change, by));
+    return this.#writeUrgently(() => this.#workspaces().change(id, change, by));
   }
 
   findWorkspace(idOrName: string): Promise<Workspace | null> {
@@ -247,7 +321,7 @@ export class SqliteStore implements port.Store {
   }
 
   revokeOperator(workspaceId: WorkspaceId, id: string, by: Author): Promise<Operator | null> {
-    return this.#write(() => this.#operators().revoke(workspaceId, id, by));
+    return this.#writeUrgently(() => this.#operators().revoke(workspaceId, id, by));
   }
 
   listOperators(workspaceId: WorkspaceId): Promise<Operator[]> {
@@ -259,16 +333,16 @@ export class SqliteStore implements port.Store {
   }
 
   startSession(session: port.NewSession, by: Author): Promise<void> {
-    return this.#write(() => this.#operators().startSession(session, by));
+    return this.#writeUrgently(() => this.#operators().startSession(session, by));
   }
 
   endSession(sessionHash: string, by: Author): Promise<boolean> {
-    return this.#write(() => this.#operators().endSession(sessionHash, by));
+    return this.#writeUrgently(() => this.#operators().endSession(sessionHash, by));
   }
 
   appendEvents(events: readonly AuditEvent[]): Promise<void> {
     const work = () => this.#audit.append(this.#calls.onlyFirstPolls(events));
-    return transactPatiently(this.#connection, "immediate", once, work);
+    return transactPatiently(this.#connection, "immediate", once, work).catch(this.#noteFailure);
   }
 
   listEvents(workspaceId: WorkspaceId, page: port.AuditPage): Promise<port.Page<AuditEvent>> {
@@ -281,6 +355,14 @@ export class SqliteStore implements port.Store {
 
   auditHead(): Promise<AuditHead> {
     return this.#read(() => this.#audit.head());
+  }
+
+  auditState(): Promise<AuditState> {
+    return this.#read(() => this.#audit.state());
+  }
+
+  removeOldEvents(retention: port.AuditRetention, by: Author): Promise<number> {
+    return this.#write(() => this.#audit.removeOldest(retention, by));
   }
 
   noteSources(fingerprints: ReadonlyMap<string, string>, by: Author): Promise<void> {
@@ -296,7 +378,7 @@ export class SqliteStore implements port.Store {
   }
 
   removeCorpus(name: string, revision: string, by: Author): Promise<boolean> {
-    return this.#write(() => this.#corpora().remove(name, revision, by));
+    return this.#writeUrgently(() => this.#corpora().remove(name, revision, by));
   }
 
   replaceSegments(replacement: port.SegmentReplacement): Promise<boolean> {
@@ -354,8 +436,22 @@ export class SqliteStore implements port.Store {
     });
   }
 
+  schemaFaults(): Promise<string[]> {
+    return this.#read(() => {
+      const expected = openSchema(currentVersion);
+      try {
+        return schemaFaults(this.#connection, expected);
+      } finally {
+        expected.close();
+      }
+    });
+  }
+
   close(): void {
-    this.#connection.close();
+    const close = () => this.#connection.close();
+    // The last one to close brings the write-ahead log into the database, which may have to grow for it.
+    if (this.#reserve?.isFull() === true) this.#reserve.lend(close);
+    else close();
   }
 }
 
@@ -372,13 +468,4 @@ function inspect(connection: Connection): FoundDatabase {
   const workspace = connection.prepare<[], { id: string }>("SELECT id FROM workspace LIMIT 1").get();
   const state = workspace === undefined ? "unfinished" : version < currentVersion ? "older" : "ready";
   return { state, secretCheck: property.get()?.value ?? null };
-}
-
-/** For tables that a start does not need: preparing all statements of all tables takes longer than opening the file. */
-function lazily<Table>(open: () => Table): () => Table {
-  let table: Table | null = null;
-  return () => {
-    table ??= open();
-    return table;
-  };
 }

@@ -3,13 +3,18 @@ import { AppError } from "../../domain/error.ts";
 import { foldName, type Plan, type Workspace, type WorkspaceId } from "../../domain/workspace.ts";
 import type { WorkspaceChange } from "../store.ts";
 import type { auditTable } from "./audit.ts";
+import type { subjectTable } from "./audit-subject.ts";
 import type { Connection } from "./driver.ts";
 
 export type WorkspaceRow = { id: WorkspaceId; name: string; plan: Plan; disabled_at: number | null };
 
 const columns = "id, name, plan, disabled_at";
 
-export function workspaceTable(connection: Connection, audit: Pick<ReturnType<typeof auditTable>, "append">) {
+export function workspaceTable(
+  connection: Connection,
+  audit: Pick<ReturnType<typeof auditTable>, "append">,
+  subjects: Pick<ReturnType<typeof subjectTable>, "of">,
+) {
   const insert = connection.prepare(
     "INSERT INTO workspace (id, name, folded_name, plan, disabled_at, corpora_revision) VALUES (?, ?, ?, ?, ?, ?)",
   );
@@ -34,7 +39,8 @@ export function workspaceTable(connection: Connection, audit: Pick<ReturnType<ty
       const disabledAt = workspace.disabledAt?.getTime() ?? null;
       insert.run(workspace.id, workspace.name, foldedName, workspace.plan, disabledAt, "");
       const { id: workspaceId, plan } = workspace;
-      audit.append([auditEvent(by, "workspace.created", { workspaceId, detail: plan })]);
+      const created = subjects.of("workspace", [workspaceId]);
+      audit.append([auditEvent(by, "workspace.created", { workspaceId, detail: plan, subjects: created })]);
     },
     change(id: WorkspaceId, change: WorkspaceChange, by: Author): Workspace {
       if ("plan" in change) setPlan.run(change.plan, id);
@@ -42,7 +48,8 @@ export function workspaceTable(connection: Connection, audit: Pick<ReturnType<ty
       const workspace = find(id);
       if (workspace === null) throw new AppError("not_found", "There is no such workspace");
       const detail = "plan" in change ? change.plan : null;
-      audit.append([auditEvent(by, actionOf(change), { workspaceId: id, detail })]);
+      const changed = subjects.of("workspace", [id]);
+      audit.append([auditEvent(by, actionOf(change), { workspaceId: id, detail, subjects: changed })]);
       return workspace;
     },
     list: (): Workspace[] => all.all().map(toWorkspace),

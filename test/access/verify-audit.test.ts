@@ -1,0 +1,253 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beginHead, readKeptHead } from "../../src/access/audit-head.ts";
+import { verifyAudit } from "../../src/access/verify-audit.ts";
+import {
+  type AuditEvent,
+  type AuditHead,
+  auditEvent,
+  chainedMac,
+  emptyHead,
+  eventText,
+} from "../../src/domain/audit.ts";
+import { readLines } from "../../src/store/sqlite/audit.ts";
+import type { Store } from "../../src/store/store.ts";
+import { auditEvents } from "../helpers/audit-events.ts";
+import { rewriteTrail, type StoredEvent } from "../helpers/rewritten-trail.ts";
+import { testAuditKey, testAuthor } from "../helpers/test-author.ts";
+import { openWatchedStore } from "../helpers/watched-store.ts";
+
+let folder: string;
+let headFile: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "xpose-verify-"));
+  headFile = join(folder, "audit.head");
+});
+
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const event = (detail: string) => auditEvent(testAuthor, "source.added", { detail });
+const events = (count: number) => Array.from({ length: count }, (_, index) => event(`source ${index + 1}`));
+
+type Trail = Pick<Store, "readChain" | "auditState">;
+
+/** With the head that is kept, and more of the log. */
+function verify(store: Trail, given: readonly AuditHead[] = []) {
+  return verifyAudit(store, testAuditKey, { kept: readKeptHead(headFile), given });
+}
+
+/** Without a kept head, as within a backup that is not restored yet. */
+function verifyWith(store: Trail, given: readonly AuditHead[]) {
+  return verifyAudit(store, testAuditKey, { kept: null, given });
+}
+
+describe("9.8 a trail that was tampered with is found, and where", () => {
+  const rowCount = 40;
+
+  type Change = (rows: StoredEvent[]) => StoredEvent[];
+
+  async function openTampered(change: Change) {
+    const { store, connection } = openWatchedStore();
+    await store.appendEvents(events(rowCount));
+    await beginHead(store, headFile);
+    rewriteTrail(connection, change);
+    return store;
+  }
+
+  const edit =
+    (row: number, to: (event: StoredEvent) => Partial<StoredEvent>): Change =>
+    (rows) =>
+      rows.map((event) => (event.row === row ? { ...event, ...to(event) } : event));
+  const set = (row: number, fields: StoredEvent["fields"]) =>
+    edit(row, (event) => ({ fields: { ...event.fields, ...fields } }));
+  const without =
+    (row: number): Change =>
+    (rows) =>
+      rows.filter((event) => event.row !== row);
+  const copyTo =
+    (row: number): Change =>
+    (rows) => [...rows, ...rows.slice(11, 12).map((event) => ({ ...event, row }))];
+  const renumbered: Change = (rows) => rows.map((event, index) => ({ ...event, row: index + 1 }));
+  const places: Record<number, number> = { 5: 30, 30: 5 };
+
+  test.each([
+    { what: "an actor that was changed", change: set(17, { actor: "operator:mallory" }), badRow: 17 },
+    { what: "a time that was changed", change: set(1, { at: 0 }), badRow: 1 },
+    { what: "null that became text", change: set(40, { ip: "" }), badRow: 40 },
+    { what: "a mac that was changed", change: edit(9, () => ({ mac: "0".repeat(64) })), badRow: 9 },
+    { what: "a mac that was cut", change: edit(9, ({ mac }) => ({ mac: `${mac.slice(0, 63)} ` })), badRow: 9 },
+    { what: "a row that was deleted", change: without(17), badRow: 17 },
+    { what: "the first row deleted", change: without(1), badRow: 1 },
+    { what: "a row deleted and the others moved up", change: (rows) => renumbered(without(17)(rows)), badRow: 17 },
+    {
+      what: "two rows that changed places",
+      change: (rows) => rows.map((event) => ({ ...event, row: places[event.row] ?? event.row })),
+      badRow: 5,
+    },
+    { what: "a row that was added at the end", change: copyTo(41), badRow: 41 },
+    { what: "a row that was added far behind the end", change: copyTo(500), badRow: 41 },
+    { what: "a row that was added before the first one", change: copyTo(0), badRow: 0 },
+    { what: "a row with a negative number", change: copyTo(-7), badRow: -7 },
+    { what: "a tail that was cut", change: (rows) => rows.slice(0, 30), badRow: 31 },
+    { what: "a trail that was emptied", change: () => [], badRow: 1 },
+  ] satisfies { what: string; change: Change; badRow: number }[])("$what", async ({ change, badRow }) => {
+    const store = await openTampered(change);
+    expect(await verify(store)).toMatchObject({ ok: false, badRow });
+  });
+
+  test.each([
+    ["the number of the last event", "UPDATE audit SET last_event = last_event + 1"],
+    ["the mac of the last event", "UPDATE audit SET last_mac = '00'"],
+    ["the index by which a workspace finds its events", "DELETE FROM audit_holder"],
+  ])("what is kept beside the events counts too: %s", async (_what, sql) => {
+    const { store, connection } = openWatchedStore();
+    await store.appendEvents(events(3).map((one) => ({ ...one, keyId: "3f2a8c1e-5d0b-4c7a-9a51-0f6f7b1f2a33" })));
+    expect(await verifyWith(store, [])).toMatchObject({ ok: true, rows: 3 });
+    for (const name of ["audit_refuses_update", "audit_holder_refuses_delete"]) connection.exec(`DROP TRIGGER ${name}`);
+    connection.exec(sql);
+    expect(await verifyWith(store, [])).toMatchObject({ ok: false, badRow: 3 });
+  });
+
+  test("a trail that nobody touched is whole, with the kept head and one from the log", async () => {
+    const store = await openTampered((rows) => rows);
+    const { row, mac } = await store.auditHead();
+    const [tenth] = await store.readChain(9, 1);
+    if (tenth === undefined) return expect.unreachable();
+    const check = await verify(store, [tenth]);
+    expect(check).toMatchObject({ ok: true, rows: rowCount, head: { row, mac }, badRow: null, problem: null });
+    expect(await verifyAudit(store, new Uint8Array(32), { kept: null, given: [] })).toMatchObject({
+      ok: false,
+      badRow: 1,
+    });
+  });
+
+  test("every head that is given counts, also two of the same row", async () => {
+    const store = await openTampered((rows) => rows.slice(0, 30));
+    const { head: old } = readKeptHead(headFile);
+    await store.appendEvents(events(10).map((one) => ({ ...one, actor: "operator:mallory" })));
+    const replaced = await store.auditHead();
+    if (old === null) return expect.unreachable();
+    expect(replaced.row).toBe(old.row);
+    expect(await verifyWith(store, [replaced])).toMatchObject({ ok: true });
+    expect(await verifyWith(store, [replaced, old])).toMatchObject({ ok: false, badRow: 40 });
+  });
+
+  test("a trail longer than one step is read to its end, and progress is told", async () => {
+    const { store } = openWatchedStore();
+    await store.appendEvents(events(2_500));
+    const progress: number[] = [];
+    const check = await verifyAudit(store, testAuditKey, { kept: null, given: [] }, (count) => progress.push(count));
+    expect(check).toMatchObject({ ok: true, rows: 2_500 });
+    expect(progress).toEqual([1000, 2000, 2500, 2500]);
+  });
+});
+
+test("events that were written together are read back as they were, whatever they have in common", async () => {
+  const names = fc.array(fc.constantFrom("\u{1f600}", "\u{1f601}", "\u{10ffff}", "a", "b", '"', "1 ", "\ud83d"), {
+    maxLength: 4,
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(names, { minLength: 1, maxLength: 6 }), async (texts) => {
+      const { store } = openWatchedStore();
+      const written = texts.map((parts) => ({ ...event("x"), keyName: parts.join("").toWellFormed() }));
+      await store.appendEvents(written);
+      expect((await auditEvents(store)).map(({ row, mac, ...one }) => one)).toEqual(written);
+      expect(await verifyWith(store, [])).toMatchObject({ ok: true, rows: texts.length });
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("rows whose lines hold whole events, as they were written before, are one chain with later ones", async () => {
+  const { store, connection } = openWatchedStore();
+  const texts = events(3).map(eventText);
+  let head = emptyHead;
+  const lines = texts.map((text) => {
+    head = { row: head.row + 1, mac: chainedMac(testAuditKey, head, text) };
+    return `${head.mac} ${text}\n`;
+  });
+  const insert = "INSERT INTO audit (first_event, last_event, last_mac, events) VALUES (1, 3, ?, ?)";
+  connection.prepare(insert).run(head.mac, lines.join(""));
+  await store.appendEvents(events(5));
+  expect(await verifyWith(store, [head])).toMatchObject({ ok: true, rows: 8 });
+  expect((await auditEvents(store)).map(({ detail }) => detail)).toEqual(
+    [...events(3), ...events(5)].map(({ detail }) => detail),
+  );
+});
+
+test("the schema refuses to change or delete an audit row", async () => {
+  const { store, connection } = openWatchedStore();
+  await store.appendEvents([{ ...event("a"), keyId: "3f2a8c1e-5d0b-4c7a-9a51-0f6f7b1f2a33" } satisfies AuditEvent]);
+  expect(() => connection.exec("UPDATE audit SET events = 'x'")).toThrow("audit events are never changed");
+  expect(() => connection.exec("DELETE FROM audit")).toThrow("audit events are never deleted");
+  expect(() => connection.exec("UPDATE audit_holder SET holder = 'x'")).toThrow("audit events are never changed");
+  expect(() => connection.exec("DELETE FROM audit_holder")).toThrow("audit events are never deleted");
+  expect(() => connection.exec("INSERT OR REPLACE INTO audit SELECT * FROM audit")).toThrow(
+    "audit events are never changed",
+  );
+  expect(await store.readChain(0, 10)).toHaveLength(1);
+});
+
+describe("9.8 a byte that no mac covers", () => {
+  const keyId = "3f2a8c1e-5d0b-4c7a-9a51-0f6f7b1f2a33";
+
+  async function openTrail() {
+    const { store, connection } = openWatchedStore();
+    await store.appendEvents([
+      ...events(3).map((one) => ({ ...one, keyId, keyName: "a \ufffd name" })),
+      { ...event("x"), keyId: "another" },
+    ]);
+    const triggers = connection.prepare<[], { name: string }>("SELECT name FROM sqlite_schema WHERE type = 'trigger'");
+    for (const { name } of triggers.all()) connection.exec(`DROP TRIGGER ${name}`);
+    return { store, connection };
+  }
+
+  test.each([
+    ["a text behind the last line", "UPDATE audit SET events = events || 'hidden'"],
+    ["a number written another way", "UPDATE audit SET events = replace(events, ' 0 ', ' 00 ')"],
+    [
+      "bytes that are no UTF-8 and read as the character that was there",
+      "UPDATE audit SET events = CAST(replace(CAST(events AS BLOB), x'efbfbd', x'f09f98') AS TEXT)",
+    ],
+    ["a row without an event", "INSERT INTO audit VALUES (5, 9, 'x', 'hidden')"],
+  ])("is found in the events: %s", async (_what, sql) => {
+    const { store, connection } = await openTrail();
+    expect(await verifyWith(store, [])).toMatchObject({ ok: true, rows: 4 });
+    const { changes } = connection.prepare(sql).run();
+    expect(changes).toBeGreaterThan(0);
+    expect(await verifyWith(store, [])).toMatchObject({ ok: false });
+  });
+
+  test("is found in the events: a line that shares less with the one before than it could", async () => {
+    const { store, connection } = await openTrail();
+    const { events: text } = connection.prepare<[], { events: string }>("SELECT events FROM audit").get() ?? {
+      events: "",
+    };
+    const lines = readLines(text);
+    const [first = "", second = "", ...others] = text.split("\n");
+    const count = Number(second.split(" ")[1]);
+    const [mac, shared] = [lines[1]?.mac, lines[1]?.text.slice(count - 1)];
+    connection
+      .prepare("UPDATE audit SET events = ?")
+      .run([first, `${mac} ${count - 1} ${shared}`, ...others].join("\n"));
+    expect((await store.readChain(0, 10)).map((row) => row.text)).toEqual(lines.map((line) => line.text));
+    expect(await verifyWith(store, [])).toMatchObject({ ok: false });
+  });
+
+  test.each([
+    ["of an event that is not the key's", `INSERT INTO audit_holder VALUES ('mine', 1)`],
+    ["of no event", "PRAGMA foreign_keys = OFF; INSERT INTO audit_holder VALUES ('another', 77)"],
+  ])("is found in the index: an entry %s", async (_what, sql) => {
+    const { store, connection } = await openTrail();
+    connection.exec(sql);
+    expect(await verifyWith(store, [])).toMatchObject({
+      ok: false,
+      badRow: null,
+      problem: expect.stringContaining("index"),
+    });
+  });
+});

@@ -1,0 +1,53 @@
+import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** False where this machine does not let the tests mount a file system; then it says so once. */
+export const canMount = ((): boolean => {
+  const isMounted = Bun.spawnSync(["unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt"]).exitCode === 0;
+  if (!isMounted) console.warn("no file system can be mounted here: nothing is tested on a full disk");
+  return isMounted;
+})();
+
+/** A file system of a few MiB in memory at an empty folder. */
+export class SmallDisk implements Disposable {
+  readonly path: string;
+
+  constructor(path: string, mebibytes: number) {
+    mkdirSync(path, { recursive: true });
+    const { exitCode, stderr } = Bun.spawnSync(["mount", "-t", "tmpfs", "-o", `size=${mebibytes}m`, "none", path]);
+    if (exitCode !== 0) throw new Error(`the small disk cannot be mounted: ${stderr}`);
+    this.path = path;
+  }
+
+  /** Writes to it until not a byte is free. */
+  fill(): void {
+    for (let count = 0; this.freeBytes() > 0; count += 1) {
+      try {
+        writeFileSync(join(this.path, `filler-${count}`), new Uint8Array(this.freeBytes()));
+      } catch {
+        // Somebody else took what was left.
+      }
+    }
+  }
+
+  /** Removes what `fill` wrote. */
+  free(): void {
+    for (let count = 0; ; count += 1) {
+      try {
+        rmSync(join(this.path, `filler-${count}`));
+      } catch {
+        return;
+      }
+    }
+  }
+
+  freeBytes(): number {
+    const { bavail, bsize } = statfsSync(this.path);
+    return bavail * bsize;
+  }
+
+  /** Also while a process still works on it. */
+  [Symbol.dispose](): void {
+    Bun.spawnSync(["umount", "-l", this.path]);
+  }
+}
