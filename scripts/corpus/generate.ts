@@ -62,6 +62,10 @@ function putText(text: string): void {
   size += out.write(text, size, "latin1");
 }
 
+function putUtf8(text: string): void {
+  size += out.write(text, size);
+}
+
 function putNumber(number: number): void {
   for (let rest = number; rest > 0; rest = Math.floor(rest / 36)) {
     const digit = rest % 36;
@@ -150,6 +154,40 @@ const writers: Readonly<Record<string, () => void>> = {
     putText("\nPassword: ");
     putSecret();
     putText("\n===============");
+  },
+  /** As a stealer leaves it: a third of the logins are nicknames, a tenth of the sites are apps. */
+  "stealer-log"() {
+    putText(
+      drawSite() % 10 === 0
+        ? `URL: android://aG9tZWFuZHdvcms${drawSite()}==@com.app${drawSite()}.test/\r\nUsername: `
+        : `URL: https://www.site${drawSite()}.test/login?next=%2F\r\nUsername: `,
+    );
+    if (drawSite() % 3 === 0) putText(`nick${drawSite()}`);
+    else putAddress(drawAddress());
+    putText("\r\nPassword: ");
+    putSecret();
+    putText("\r\nApplication: Google_[Chrome]_Default\r\n===============\r");
+  },
+  /** Blank lines between the blocks, labels that are not ASCII. */
+  "stealer-russian"() {
+    putUtf8(`Софт: Chrome\nСайт: https://site${drawSite()}.test/\nЛогин: `);
+    putAddress(drawAddress());
+    putUtf8("\nПароль: ");
+    putSecret();
+    putText("\n");
+  },
+  /** Nothing between the blocks. */
+  "stealer-dense"() {
+    putText(`Host: https://site${drawSite()}.test/\nLogin: `);
+    putAddress(drawAddress());
+    putText("\nPassword: ");
+    putSecret();
+  },
+  "stealer-lines"() {
+    putText(`URL: https://site${drawSite()}.test/ | Username: `);
+    putAddress(drawAddress());
+    putText(" | Password: ");
+    putSecret();
   },
   csv() {
     putAddress(drawAddress());

@@ -284,7 +284,7 @@ export class BlockReader {
   }
 }
 
-function setRange(range: Range, start: number, end: number): Range {
+export function setRange(range: Range, start: number, end: number): Range {
   range.start = start;
   range.end = end;
   return range;

@@ -1,6 +1,6 @@
 import { isLineEnd, lineEnd } from "../line-scanner.ts";
 import { maxLineSize } from "./lines.ts";
-import { type EntrySink, emptyEntry, type LoginEntry, type Range } from "./stealer-blocks.ts";
+import { type EntrySink, emptyEntry, type LoginEntry, setRange } from "./stealer-blocks.ts";
 import { LabelReader } from "./stealer-labels.ts";
 import type { Label } from "./stealer-words.ts";
 import { isBlankRange } from "./text-lines.ts";
@@ -44,73 +44,73 @@ export class FieldReader {
     clear(entry);
     let loginCount = 0;
     let isSecretFirst = false;
-    this.#note(bytes, { start, end: fields[0]?.start ?? end });
-    fields.forEach((field, index) => {
-      const range = { start: field.valueStart, end: fields[index + 1]?.start ?? end };
+    this.#note(bytes, start, fields[0]?.start ?? end);
+    for (let index = 0; index < fields.length; index++) {
+      const field = fields[index];
+      if (field === undefined) break;
+      const stop = fields[index + 1]?.start ?? end;
       const { kind } = field.label;
-      if (kind === "login") loginCount++;
-      if (kind === "login" && !entry.hasLogin) {
-        entry.hasLogin = true;
-        isSecretFirst = entry.hasSecret;
-        Object.assign(entry.login, range);
-        return;
-      }
-      if (kind === "login" && !entry.hasSecret && entry.otherLogin.start === entry.otherLogin.end) {
-        Object.assign(entry.otherLogin, range);
-        return;
-      }
-      if (kind === "site" && !entry.hasSite) {
+      if (kind === "login") {
+        loginCount++;
+        if (!entry.hasLogin) {
+          entry.hasLogin = true;
+          isSecretFirst = entry.hasSecret;
+          setRange(entry.login, field.valueStart, stop);
+          continue;
+        }
+        if (!entry.hasSecret && entry.otherLogin.start === entry.otherLogin.end) {
+          setRange(entry.otherLogin, field.valueStart, stop);
+          continue;
+        }
+      } else if (kind === "site" && !entry.hasSite) {
         entry.hasSite = true;
-        Object.assign(entry.site, range);
+        setRange(entry.site, field.valueStart, stop);
       } else if (kind === "secret" && !entry.hasSecret) {
         entry.hasSecret = true;
-        Object.assign(entry.secret, range);
+        setRange(entry.secret, field.valueStart, stop);
       } else if (kind === "software") {
         entry.hasSoftware = true;
       }
-      this.#note(bytes, range);
-    });
+      this.#note(bytes, field.valueStart, stop);
+    }
     // A secret may hold what looks like a field.
     if (isSecretFirst && loginCount > 1) {
-      this.#note(bytes, entry.login);
-      Object.assign(entry.login, { start: 0, end: 0 });
+      this.#note(bytes, entry.login.start, entry.login.end);
+      setRange(entry.login, 0, 0);
     }
     if (entry.hasLogin || (entry.hasSite && entry.hasSecret)) this.#sink.add(bytes, entry);
   }
 
-  #note(bytes: Buffer, { start, end }: Range): void {
-    const sign = bytes.indexOf(at, start);
-    if (sign >= 0 && sign < end) this.#sink.noteText(bytes, start, end);
+  #note(bytes: Buffer, start: number, end: number): void {
+    for (let from = start; from < end; from++) {
+      if (bytes[from] !== at) continue;
+      this.#sink.noteText(bytes, start, end);
+      return;
+    }
   }
 }
 
-/** The fields of a line that begin with a label. */
+/** The fields of a line that begin with a label: at its beginning, behind a separator, or where a value is missing. */
 export function fieldsOf(labels: LabelReader, bytes: Buffer, start: number, end: number): Field[] {
   const fields: Field[] = [];
-  let label = labels.readInner(bytes, start);
-  let from = start;
-  for (;;) {
+  for (let from = start; from < end; ) {
+    const label = labels.readInner(bytes, from);
     if (label !== null) {
-      fields.push({ label, start: from, valueStart: Math.min(labels.valueStart, end) });
-      from = Math.min(labels.valueStart, end);
+      const valueStart = Math.min(labels.valueStart, end);
+      fields.push({ label, start: from, valueStart });
+      from = valueStart;
+      if (separators[bytes[from - 1] ?? 0] === 1) continue;
     }
-    label = null;
-    // The next one stands behind a separator, or where the value of the last one is missing.
-    while (from < end) {
-      if (separators[bytes[from - 1] ?? 0] === 1 && separators[bytes[from] ?? 0] === 0) {
-        label = labels.readInner(bytes, from);
-        if (label !== null) break;
-      }
-      from++;
-    }
-    if (label === null) return fields;
+    while (from < end && separators[bytes[from] ?? 0] === 0) from++;
+    while (from < end && separators[bytes[from] ?? 0] === 1) from++;
   }
+  return fields;
 }
 
 function clear(entry: LoginEntry): void {
-  for (const range of [entry.site, entry.login, entry.otherLogin, entry.secret]) {
-    range.start = 0;
-    range.end = 0;
-  }
+  setRange(entry.site, 0, 0);
+  setRange(entry.login, 0, 0);
+  setRange(entry.otherLogin, 0, 0);
+  setRange(entry.secret, 0, 0);
   entry.hasSite = entry.hasLogin = entry.hasSecret = entry.hasSoftware = false;
 }

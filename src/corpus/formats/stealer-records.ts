@@ -74,7 +74,7 @@ export function stealerRecords({ isLog }: RecordRules, sink: RecordSink): EntryS
     if (takenEnd === end && isTopLevel(bytes, end)) return true;
     takenEnd = -1;
     if (end - start > maxLoginSize) return false;
-    for (let sign = bytes.indexOf(at, start); sign >= 0 && sign < end; sign = bytes.indexOf(at, sign + 1)) {
+    for (let sign = nextSign(bytes, start, end); sign < end; sign = nextSign(bytes, sign + 1, end)) {
       if (finder.find(bytes, sign, start, end) !== "address" || finder.isDoubled) continue;
       const before = bytes.toString("latin1", start, finder.start);
       const behind = bytes.toString("latin1", finder.end, end);
@@ -117,7 +117,7 @@ export function stealerRecords({ isLog }: RecordRules, sink: RecordSink): EntryS
 
   function countAddresses(bytes: Buffer, { start, end }: Range): number {
     let count = 0;
-    for (let sign = bytes.indexOf(at, start); sign >= 0 && sign < end; sign = bytes.indexOf(at, sign + 1)) {
+    for (let sign = nextSign(bytes, start, end); sign < end; sign = nextSign(bytes, sign + 1, end)) {
       if (finder.find(bytes, sign, start, end) !== "none") count++;
     }
     return count;
@@ -125,8 +125,7 @@ export function stealerRecords({ isLog }: RecordRules, sink: RecordSink): EntryS
 
   function noteText(bytes: Buffer, start: number, end: number): void {
     // The sign in `android://key@com.example.app/` is of no address.
-    const sign = isAppUrl(bytes, start) ? bytes.indexOf(at, start) : -1;
-    const from = sign < 0 ? start : sign + 1;
+    const from = isAppUrl(bytes, start) ? nextSign(bytes, start, end) + 1 : start;
     if (from < end) sink.noteFurtherAddresses(countAddresses(bytes, { start: from, end }));
   }
 
@@ -152,8 +151,14 @@ function isSecret(bytes: Buffer, range: Range): boolean {
 }
 
 function holdsSign(bytes: Buffer, { start, end }: Range): boolean {
-  const sign = start === end ? -1 : bytes.indexOf(at, start);
-  return sign >= 0 && sign < end;
+  return nextSign(bytes, start, end) < end;
+}
+
+/** The offset of the next sign in a range, else its end. Not `indexOf`: that would look through all of the block. */
+function nextSign(bytes: Buffer, start: number, end: number): number {
+  let sign = start;
+  while (sign < end && bytes[sign] !== at) sign++;
+  return sign;
 }
 
 /** Takes off what stands around a value. */

@@ -118,7 +118,7 @@ test("each login has its own site or none, and nothing else of a text is kept", 
         expect(Object.keys(record.fields)).toEqual(record.fields.subject === undefined ? [] : ["subject"]);
       }
     }),
-    { numRuns: 1000 },
+    { numRuns: 300 },
   );
 });
 
@@ -134,7 +134,7 @@ test("every whole login of a separated log is found with its site", async () => 
       );
       expect(found).toEqual(wanted);
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   );
 });
 
@@ -145,7 +145,7 @@ test("where a text is cut between blocks does not matter", () => {
       // Large enough for four blocks and a banner.
       expect(readInBlocks(bytes, 1500 + extraSize)).toEqual(readInBlocks(bytes, bytes.length));
     }),
-    { numRuns: 1000 },
+    { numRuns: 300 },
   );
 });
 
@@ -167,7 +167,7 @@ test("any bytes can be cut anywhere, and a cut is behind a line end", () => {
       // CR LF is not cut in half.
       if (cut > start && bytes[cut - 1] === 0x0d) expect(bytes[cut]).not.toBe(0x0a);
     }),
-    { numRuns: 2000 },
+    { numRuns: 1000 },
   );
 });
 
@@ -182,7 +182,7 @@ test("what is read is what is imported and what is skipped, and no secret is tol
       const told = JSON.stringify([report, desk.publications]).toLowerCase();
       expect(told).not.toContain(marker.toLowerCase());
     }),
-    { numRuns: 60 },
+    { numRuns: 25 },
   );
 });
 
