@@ -18,7 +18,7 @@ import { type Retention, removeExpired, removeOldEvents } from "../scans/retenti
 import { Runner } from "../scans/runner.ts";
 import { type Notifier, openNotifier } from "../systemd.ts";
 import { version } from "../version.ts";
-import { type OpenSources, type OpenStore, openSources, openStore } from "../wiring.ts";
+import { type OpenSources, type OpenStore, openSources, openStore, schemaVersion } from "../wiring.ts";
 import { becomeOwner, commandAuthor, entropy, readConfig } from "./context.ts";
 import { openDashboard } from "./dashboard.ts";
 import { watchDisk } from "./disk-watch.ts";
@@ -87,7 +87,7 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
     auditDroppedCount: trail.droppedCount,
     auditWaitingCount: trail.waitingCount,
     isDiskFull: () => disk.problem() !== null,
-    isAuditHeadKept: () => (trail.headState()?.kind ?? "kept") === "kept",
+    isAuditHeadKept: () => !["lost", "not_continued"].includes(trail.headState()?.kind ?? ""),
   });
   const calls = openCalls({
     store,
@@ -138,6 +138,7 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
   await runner.start();
   isReady = true;
   output.out(`${JSON.stringify({ listening: server.address })}\n`);
+  if (open.upgradedFrom !== null) log.info({ from: open.upgradedFrom, to: schemaVersion }, "data directory upgraded");
   log.info({ listening: server.address }, "serving");
   notifier.ready();
   const announced = Bun.sleep(announceAfterMs)
