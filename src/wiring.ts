@@ -81,6 +81,8 @@ export type OpenStore = {
   readonly lockCorpora: (mode: "exclusive" | "shared") => Lock | null;
   /** Space of the disk that is held free. */
   readonly reserve: Reserve;
+  /** The schema version of before, when it was brought up to date just now. */
+  readonly upgradedFrom: number | null;
 };
 
 type Place = Pick<Config, "dataDir" | "secretFile" | "isSecretInDataDir" | "isSecretCredential">;
@@ -103,7 +105,7 @@ export function createDataDir(config: Place, randomBytes: (count: number) => Uin
     const reserve = openReserve(dataDir);
     reserve.tend();
     const store = SqliteStore.create(dataDir, secretCheck(keys), keys.audit, reserve);
-    return { ...placesOf(config), store, keys, reserve };
+    return { ...placesOf(config), store, keys, reserve, upgradedFrom: null };
   });
 }
 
@@ -116,8 +118,8 @@ export function openStore(config: Place, role: "service" | "command"): OpenStore
   return reaching(dataDir, () => {
     if (existsSync(dataDir)) accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
     const reserve = openReserve(dataDir);
-    const { store, keys } = reserve.spare(() => openLocked(config, role, reserve));
-    return { ...placesOf(config), store, keys, reserve };
+    const opened = reserve.spare(() => openLocked(config, role, reserve));
+    return { ...placesOf(config), ...opened, reserve };
   });
 }
 

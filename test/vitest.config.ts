@@ -6,5 +6,6 @@ import { asText } from "./as-text.ts";
 export default defineConfig({
   root: fileURLToPath(new URL("..", import.meta.url)),
   plugins: [asText],
-  test: { include: ["test/**/*.test.ts"], exclude: ["test/appliance/**"] },
+  // Properties take seconds where other programs have the processors.
+  test: { include: ["test/**/*.test.ts"], exclude: ["test/appliance/**"], testTimeout: 30_000 },
 });

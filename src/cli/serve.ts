@@ -19,7 +19,7 @@ import { Runner } from "../scans/runner.ts";
 import { type Notifier, openNotifier } from "../systemd.ts";
 import { version } from "../version.ts";
 import type { Listening } from "../wire/service.ts";
-import { type OpenSources, type OpenStore, openSources, openStore } from "../wiring.ts";
+import { type OpenSources, type OpenStore, openSources, openStore, schemaVersion } from "../wiring.ts";
 import { becomeOwner, commandAuthor, entropy, readConfig } from "./context.ts";
 import { openDashboard } from "./dashboard.ts";
 import { watchDisk } from "./disk-watch.ts";
@@ -88,7 +88,7 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
     auditDroppedCount: trail.droppedCount,
     auditWaitingCount: trail.waitingCount,
     isDiskFull: () => disk.problem() !== null,
-    isAuditHeadKept: () => (trail.headState()?.kind ?? "kept") === "kept",
+    isAuditHeadKept: () => !["lost", "not_continued"].includes(trail.headState()?.kind ?? ""),
   });
   const calls = openCalls({
     store,
@@ -140,6 +140,7 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
   await runner.start();
   isReady = true;
   output.out(jsonLine<Listening>({ listening: server.address }));
+  if (open.upgradedFrom !== null) log.info({ from: open.upgradedFrom, to: schemaVersion }, "data directory upgraded");
   log.info({ listening: server.address }, "serving");
   notifier.ready();
   const announced = Bun.sleep(announceAfterMs)

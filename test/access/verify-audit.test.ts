@@ -13,6 +13,7 @@ import {
   emptyHead,
   eventText,
 } from "../../src/domain/audit.ts";
+import type { WorkspaceId } from "../../src/domain/workspace.ts";
 import { readLines } from "../../src/store/sqlite/audit.ts";
 import type { Store } from "../../src/store/store.ts";
 import { auditEvents } from "../helpers/audit-events.ts";
@@ -249,5 +250,52 @@ describe("9.8 a byte that no mac covers", () => {
       badRow: null,
       problem: expect.stringContaining("index"),
     });
+  });
+});
+
+describe("a check beside a service that goes on", () => {
+  const workspace = { id: "w" as WorkspaceId, name: "acme", plan: "team", disabledAt: null } as const;
+
+  test("is not misled by what is changed meanwhile: the tables are compared with the trail of the same moment", async () => {
+    const { store } = openWatchedStore();
+    await store.appendEvents(events(1_500));
+    let count = 0;
+    const beside: Trail = {
+      readChain: (after, limit) => store.readChain(after, limit),
+      async auditState() {
+        count += 1;
+        await store.insertWorkspace(
+          { ...workspace, id: `w${count}` as WorkspaceId, name: `n${count}` },
+          null,
+          testAuthor,
+        );
+        const state = await store.auditState();
+        await store.changeWorkspace(`w${count}` as WorkspaceId, { plan: "free" }, testAuthor);
+        return state;
+      },
+    };
+    expect(await verifyWith(beside, [])).toMatchObject({ ok: true, rows: 1_503 });
+  });
+
+  test("starts again when events that it has not read yet are removed", async () => {
+    const { store } = openWatchedStore();
+    await store.appendEvents(events(3_000));
+    let isRemoved = false;
+    const beside: Trail = {
+      async readChain(after, limit) {
+        if (!isRemoved && after > 0) {
+          isRemoved = true;
+          const now = new Date(testAuthor.at.getTime() + 1);
+          for (let step = 0; step < 4; step += 1) {
+            await store.removeOldEvents({ before: now, now, keptRow: 2_999 }, { ...testAuthor, at: now });
+          }
+        }
+        return await store.readChain(after, limit);
+      },
+      auditState: () => store.auditState(),
+    };
+    const check = await verifyWith(beside, []);
+    expect([isRemoved, check.ok, check.problem]).toEqual([true, true, null]);
+    expect(check.rows).toBeLessThan(2_000);
   });
 });

@@ -1176,6 +1176,53 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         await isWhole();
       });
 
+      test("the last event about a key, an operator or a workspace holds its digest as it stands", async () => {
+        const key = await store.insertKey(acme, newKey({ name: "Siem" }), by);
+        const next = nextKey();
+        await store.rotateKey(acme, key.id, next, by);
+        await store.changeWorkspace(acme, { plan: "free" }, by);
+        const about = { workspaceId: acme, name: "Bob", tokenHash: "dd".repeat(32), createdAt: now };
+        const operator = await store.insertOperator({ ...about, id: newId(), role: "viewer" }, by);
+        await store.revokeOperator(acme, operator.id, by);
+        const { subjects, head, startSubjects } = await store.auditState();
+        const told = new Map<string, string>(startSubjects);
+        for (const event of await chain()) for (const { id, digest } of event.subjects ?? []) told.set(id, digest);
+        expect(told).toEqual(subjects);
+        const ids = [`key:${key.id}`, `key:${next.id}`, `operator:${operator.id}`, `workspace:${acme}`];
+        expect([...subjects.keys()]).toEqual(expect.arrayContaining(ids));
+        expect(head).toMatchObject(await store.auditHead());
+      });
+
+      test("the use of a key changes no digest", async () => {
+        const key = newKey();
+        await store.insertKey(acme, key, by);
+        const before = await store.auditState();
+        await serve(enrichCall(acme, { caller: { keyHash: key.hash } }));
+        expect(
+          (await store.listKeys(acme, { limit: 1, cursor: null, status: null, now })).items[0]?.lastUsedAt,
+        ).toEqual(now);
+        expect((await store.auditState()).subjects).toEqual(before.subjects);
+      });
+
+      test("old events are removed up to the kept row, the start moves on, and the trail says so", async () => {
+        await store.appendEvents([auditEvent(by, "source.added", { detail: "a" })]);
+        await store.appendEvents([auditEvent(by, "source.added", { detail: "b" })]);
+        const before = await chain();
+        const { row: keptRow } = await store.auditHead();
+        const limits = { before: later(1), now: later(1), keptRow };
+        expect(await store.removeOldEvents({ ...limits, before: start }, by)).toBe(0);
+        expect(await store.removeOldEvents(limits, by)).toBe(before.length - 1);
+        const { start: from, head } = await store.auditState();
+        expect(from).toEqual({ row: keptRow - 1, mac: before.at(-2)?.mac });
+        const after = await chain();
+        expect(after.map(({ action, detail }) => [action, detail?.slice(0, 1)])).toEqual([
+          ["source.added", "b"],
+          ["audit.checkpoint", String(keptRow - 1).slice(0, 1)],
+        ]);
+        expect(head.row).toBe(keptRow + 1);
+        expect(await store.removeOldEvents(limits, by)).toBe(0);
+      });
+
       test("what changes nothing and what is refused writes no row", async () => {
         const key = await store.insertKey(acme, newKey({ name: "Siem" }), by);
         await store.revokeKey(acme, key.id, by);

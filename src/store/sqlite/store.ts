@@ -185,20 +185,22 @@ export class SqliteStore implements port.Store {
    * Opens the database of an initialised data directory, bringing its schema up to date first if it is older. `admit`
    * is shown what is there before anything changes: it returns the keys to work with, or throws. With `isAlone` nobody
    * else may open it meanwhile; with `isTemporary` it is a copy to read from, whose audit trail is not gone on with.
+   * `upgradedFrom` is the schema version of before, null when it was the present one.
    */
   static open<Keys extends { readonly audit: Uint8Array }>(
     dataDir: string,
     admit: (found: FoundDatabase) => Keys,
     { isAlone = false, isTemporary = false, reserve = null, now = new Date() }: OpenOptions = {},
-  ): { store: SqliteStore; keys: Keys } {
+  ): { store: SqliteStore; keys: Keys; upgradedFrom: number | null } {
     if (!existsSync(databasePath(dataDir))) admit(absent);
     const connection = openConnection(databasePath(dataDir), { mustExist: true, isAlone });
     try {
       const keys = admit(inspect(connection));
+      const version = schemaVersion(connection);
       migrate(connection);
       const store = new SqliteStore(connection, keys.audit, reserve);
       if (!isTemporary) store.#settleUpgrade(now);
-      return { store, keys };
+      return { store, keys, upgradedFrom: version < currentVersion ? version : null };
     } catch (error) {
       connection.close();
       throw error;
