@@ -12,20 +12,7 @@ import { noWishes, readFormat } from "../helpers/read-format.ts";
 const jane = "jane.doe@example.com";
 const john = "john@example.org";
 
-/** What each record of a file is read as: the address and the site or leak, or the reason why it cannot be used. */
-async function read(format: FormatName, text: string | Buffer, fileName: string | null = null): Promise<string[]> {
-  const bytes = Buffer.from(text);
-  // In one piece and byte by byte: where the pieces end must not matter.
-  const whole = await readPieces(format, [bytes], fileName);
-  const bytewise = await readPieces(
-    format,
-    Array.from(bytes, (byte) => Buffer.from([byte])),
-    fileName,
-  );
-  expect(bytewise).toEqual(whole);
-  return whole;
-}
-
+/** What each record of a text in pieces is read as: the address and the site or leak, or why it cannot be used. */
 async function readPieces(format: FormatName, pieces: Buffer[], fileName: string | null): Promise<string[]> {
   const { records } = await readFormat(format, pieces, { fileName });
   return records.map((record) =>
@@ -39,77 +26,6 @@ async function readPieces(format: FormatName, pieces: Buffer[], fileName: string
 function detectFormat(fileName: string | null, head: Buffer): FormatName | null {
   return detectPlan(sampleOf(fileName, head, true), noWishes)?.format ?? null;
 }
-
-describe("combo: the first token that is an address", () => {
-  test.each([
-    { line: `${jane}:hunter2`, result: jane },
-    { line: `${jane};hunter2`, result: jane },
-    { line: `${jane}|hunter2`, result: jane },
-    { line: `${jane}\thunter2`, result: jane },
-    { line: `${jane},hunter2`, result: jane },
-    { line: `${jane} hunter2`, result: jane },
-    { line: `${jane}:a:b;c|${john}`, result: jane },
-    { line: `${jane}:5f4dcc3b5aa765d61d8327deb882cf99:salt`, result: jane },
-    { line: `${jane}:`, result: jane },
-    { line: jane, result: jane },
-    { line: `hunter2:${jane}`, result: jane },
-    { line: `JANE.DOE@EXAMPLE.COM:x`, result: jane },
-    { line: `"${jane}":"x"`, result: jane },
-    { line: `<mailto:x>:${jane}`, result: jane },
-    { line: `mailto:${jane}:x`, result: jane },
-    { line: `jane@:${john}`, result: john },
-    { line: `user@bücher.example:x`, result: "user@xn--bcher-kva.example" },
-    { line: "jane:hunter2", result: "no_email" },
-    { line: "jane@example:hunter2", result: "invalid_email" },
-    { line: `${jane}\0:x`, result: "invalid_email" },
-    { line: `${"@ ".repeat(20_000)}${jane}`, result: "invalid_email" },
-    { line: `${jane}:${"x".repeat(70_000)}`, result: "too_long" },
-  ])("$result", async ({ line, result }) => {
-    expect(await readPieces("combo", [Buffer.from(`${line}\n`)], null)).toEqual([result]);
-  });
-
-  test("blank lines and all line ends are no records", async () => {
-    expect(await read("combo", `\n\r\n${jane}:1\r\n\r\n \t\n${john}:2\r${jane}:3`)).toEqual([jane, john, jane]);
-  });
-
-  test("bytes that are not UTF-8 spoil an address and nothing else", async () => {
-    const text = Buffer.from(`${jane}:p\xe4ss\nj\xe4ne@example.com:x\n`, "latin1");
-    expect(await read("combo", text)).toEqual([jane, "invalid_email"]);
-  });
-});
-
-describe("ulp: the login and the site left of it", () => {
-  const site = `${jane} shop.example`;
-  test.each([
-    { line: `https://shop.example/login:${jane}:secret`, result: site },
-    { line: `https://www.shop.example:8443/x?y=z:${jane}:secret`, result: site },
-    { line: `HTTP://Shop.Example:${jane}:secret`, result: site },
-    { line: `https://user@shop.example/:${jane}:secret`, result: site },
-    { line: `shop.example:${jane}:secret`, result: site },
-    { line: `shop.example/login:${jane}:se:cr;et`, result: site },
-    { line: `https://shop.example/|${jane}|secret`, result: site },
-    { line: `https://shop.example/ ${jane} secret`, result: site },
-    { line: `'https://shop.example/:${jane}:secret`, result: site },
-    { line: `https://shop.example/?mail=${john}:${jane}:secret`, result: site },
-    { line: `https://shop.example/:${john}:${jane}:secret`, result: site },
-    { line: `${jane}:secret:https://shop.example/login`, result: site },
-    { line: `android://a1/b2==@com.example.shop/:${jane}:secret`, result: `${jane} com.example.shop` },
-    { line: `https://bücher.example/:${jane}:x`, result: `${jane} xn--bcher-kva.example` },
-    { line: `https://192.168.0.1/:${jane}:secret`, result: jane },
-    { line: `http://localhost/:${jane}:secret`, result: jane },
-    { line: `${jane}:pass.word`, result: jane },
-    { line: "https://shop.example/:jane:secret", result: "no_email" },
-    { line: "join us at the channel", result: "no_email" },
-    { line: "https://shop.example/:jane@nowhere:secret", result: "invalid_email" },
-  ])("$line", async ({ line, result }) => {
-    expect(await read("ulp", line)).toEqual([result]);
-  });
-});
-
-test("list: one address per line", async () => {
-  const text = `${jane}\n<${john}>\n"${jane}",\nmailto:${john};\nJane Doe\njane@\n${jane}:x\n`;
-  expect(await read("list", text)).toEqual([jane, john, jane, john, "no_email", "invalid_email", "invalid_email"]);
-});
 
 describe("findings of the leak formats", () => {
   test.each([
