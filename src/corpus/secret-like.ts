@@ -74,9 +74,8 @@ function isMixed(part: string): boolean {
 const plainForms: readonly RegExp[] = [
   // T12, v2, Q3; APT28, SHA256; 10GB, 1st, 12m.
   /^\p{L}\d{1,6}$/u,
-  // B2B; LinkedIn2012, the name of a leak with its year.
+  // B2B.
   /^\p{L}\d\p{L}$/u,
-  /^\p{Lu}\p{L}+(?:19|20)\d\d$/u,
   /^[A-Z]{2,6}\d{1,6}$/,
   /^\d{1,9}(?:[kmbnx]|bn|[kmgt]i?b|st|nd|rd|th|h|s|d|ms|px)$/i,
   /^(?:leak|breach|title|dump|collection|part|vol|volume|forum|shop|site|batch|list|db|file|record|row|event|case|incident|ticket|alert|report|id|no|nr|year|ver|version|week|day|page|test|example|company|service|source|corpus|set|item|entry|group|server|host|node|web|mail|sub)\d{1,6}$/i,
