@@ -1,3 +1,4 @@
+import { fieldsOf } from "./labelled-fields.ts";
 import { maxLineSize } from "./lines.ts";
 import { LabelReader } from "./stealer-labels.ts";
 import type { Label, LabelKind } from "./stealer-words.ts";
@@ -11,6 +12,8 @@ export type BlockRules = {
   readonly order: readonly OrderedKind[];
   /** Rows or blank lines stand between the blocks; else the order of the labels alone tells where a block begins. */
   readonly hasSeparators: boolean;
+  /** Lines hold several labels: `Login: jane.doe@example.com | Password: x`. */
+  readonly hasFields: boolean;
 };
 
 export type CoreKind = Extract<LabelKind, "site" | "login" | "secret">;
@@ -136,6 +139,7 @@ export class BlockReader {
       } else {
         blankCount = 0;
         if (end - start > maxLineSize) this.#sink.noteLongLine(bytes, start, end);
+        else if (label !== null && this.#rules.hasFields) this.#addFields(bytes, start, end);
         else if (label !== null) this.#addLabel(bytes, label, textStart, end, hasSign);
         else if (isRow(bytes, start, end)) this.#endBlock(bytes, true);
         else this.#addText(bytes, start, end, hasSign);
@@ -185,6 +189,23 @@ export class BlockReader {
         return;
       default:
         kind satisfies never;
+    }
+  }
+
+  #addFields(bytes: Buffer, start: number, end: number): void {
+    const fields = fieldsOf(this.#labels, bytes, start, end);
+    let isBehindSecret = false;
+    for (let index = 0; index < fields.length; index++) {
+      const field = fields[index];
+      if (field === undefined) break;
+      const { label, valueStart } = field;
+      const stop = fields[index + 1]?.start ?? end;
+      const hasSign = holdsSign(bytes, valueStart, stop);
+      // A secret may hold what looks like a field.
+      const isPartOfSecret = isBehindSecret && (label.kind === "login" ? this.#entry.hasLogin : this.#entry.hasSite);
+      if (!isPartOfSecret) this.#addLabel(bytes, label, valueStart, stop, hasSign);
+      else if (hasSign) this.#sink.noteText(bytes, valueStart, stop);
+      isBehindSecret ||= label.kind === "secret";
     }
   }
 
@@ -282,6 +303,11 @@ export class BlockReader {
     setRange(entry.otherLogin, 0, 0);
     setRange(entry.secret, 0, 0);
   }
+}
+
+function holdsSign(bytes: Buffer, start: number, end: number): boolean {
+  for (let from = start; from < end; from++) if (bytes[from] === at) return true;
+  return false;
 }
 
 export function setRange(range: Range, start: number, end: number): Range {

@@ -39,7 +39,7 @@ function lastBoundary(bytes: Buffer, from: number, end: number, rules: BlockRule
       blankCount = 0;
       // What stands behind `end` is of another text. Of two labels of a kind the second may belong to the same block.
       const isStart = labels.valueStart <= end && label.kind === starter && last !== null && last !== starter;
-      if (isStart && !rules.hasSeparators) cut = start;
+      if (isStart && !rules.hasSeparators && !rules.hasFields) cut = start;
       if (rules.order.some((kind) => kind === label.kind)) last = label.kind;
     } else if (isBlankRange(bytes, start, stop)) {
       blankCount++;

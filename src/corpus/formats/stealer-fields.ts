@@ -1,20 +1,16 @@
 import { isLineEnd, lineEnd } from "../line-scanner.ts";
+import { beginsWithUrl, fieldsOf } from "./labelled-fields.ts";
 import { maxLineSize } from "./lines.ts";
 import { type EntrySink, emptyEntry, type LoginEntry, setRange } from "./stealer-blocks.ts";
 import { LabelReader } from "./stealer-labels.ts";
-import type { Label } from "./stealer-words.ts";
 import { isBlankRange } from "./text-lines.ts";
 
 const at = 0x40;
 const lineFeed = 0x0a;
-/** Stand between the fields of a line. */
-const separators = new Uint8Array(256);
-for (const byte of Buffer.from("|,; \t")) separators[byte] = 1;
-
-/** A label in a line, the beginning of its field and of its value. */
-type Field = { readonly label: Label; readonly start: number; readonly valueStart: number };
-
-/** Reads lines that hold a login each: `URL: https://shop.example/ | Login: jane.doe@example.com | Password: x`. */
+/**
+ * Reads lines that hold a login each: `URL: https://shop.example/ | Login: jane.doe@example.com | Password: x`, the URL also
+ * without a label at the beginning.
+ */
 export class FieldReader {
   readonly #sink: EntrySink;
   readonly #labels = new LabelReader();
@@ -44,7 +40,12 @@ export class FieldReader {
     clear(entry);
     let loginCount = 0;
     let isSecretFirst = false;
-    this.#note(bytes, start, fields[0]?.start ?? end);
+    const lead = fields[0]?.start ?? end;
+    if (fields.length > 0 && beginsWithUrl(bytes, start)) {
+      entry.hasSite = true;
+      setRange(entry.site, start, lead);
+    }
+    this.#note(bytes, start, lead);
     for (let index = 0; index < fields.length; index++) {
       const field = fields[index];
       if (field === undefined) break;
@@ -88,23 +89,6 @@ export class FieldReader {
       return;
     }
   }
-}
-
-/** The fields of a line that begin with a label: at its beginning, behind a separator, or where a value is missing. */
-export function fieldsOf(labels: LabelReader, bytes: Buffer, start: number, end: number): Field[] {
-  const fields: Field[] = [];
-  for (let from = start; from < end; ) {
-    const label = labels.readInner(bytes, from);
-    if (label !== null) {
-      const valueStart = Math.min(labels.valueStart, end);
-      fields.push({ label, start: from, valueStart });
-      from = valueStart;
-      if (separators[bytes[from - 1] ?? 0] === 1) continue;
-    }
-    while (from < end && separators[bytes[from] ?? 0] === 0) from++;
-    while (from < end && separators[bytes[from] ?? 0] === 1) from++;
-  }
-  return fields;
 }
 
 function clear(entry: LoginEntry): void {

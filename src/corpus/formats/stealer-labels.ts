@@ -193,6 +193,8 @@ export class LabelReader {
       while (bytes[at] === greaterThan || bytes[at] === equals || bytes[at] === colon) at++;
     } else if (isWideColon(bytes, at)) {
       at += 3;
+    } else if (isLine && byte === hyphen && bytes[at + 1] === greaterThan) {
+      at += 2;
     } else if (isLine && isDash(bytes, at)) {
       at++;
     } else if (!isTabbed && !(isLine && isClosed)) {

@@ -1,8 +1,8 @@
 import type { Plan } from "./format.ts";
 import { plainLines } from "./html-lines.ts";
+import { beginsWithUrl, fieldsOf } from "./labelled-fields.ts";
 import type { Sample } from "./sample.ts";
 import { BlockReader, type BlockRules, type CoreKind, type LoginEntry, type OrderedKind } from "./stealer-blocks.ts";
-import { fieldsOf } from "./stealer-fields.ts";
 import { LabelReader } from "./stealer-labels.ts";
 import type { RecordRules } from "./stealer-records.ts";
 import type { Label, LabelKind } from "./stealer-words.ts";
@@ -46,6 +46,7 @@ const fieldsPlan: StealerPlan = {
   endingBlanks: 1,
   order: ["site", "login", "secret"],
   hasSeparators: true,
+  hasFields: true,
   isLog: true,
 };
 
@@ -75,16 +76,14 @@ function isHtml(head: Buffer): boolean {
   return /^\s*<(?:!doctype|html|head|body|div|pre|p|b|br|hr)\b/i.test(text) && /<[bh]r\b/i.test(text);
 }
 
-/** A line of the sample: blank, a row of signs, a label and what its value is, or any other text. */
-type SampleLine =
-  | { readonly kind: "blank" | "row" | "text" }
-  | {
-      readonly kind: "label";
-      readonly label: Label;
-      readonly hasValue: boolean;
-      /** Labels of the fields in the line. */
-      readonly fields: readonly LabelKind[];
-    };
+/** A line of the sample: blank, a row of signs, one that begins with a label, or any other text. */
+type SampleLine = {
+  readonly kind: "blank" | "row" | "label" | "text";
+  /** Labels of the fields in the line. */
+  readonly labels: readonly Label[];
+  /** The line begins with a URL. */
+  readonly hasUrl: boolean;
+};
 
 const maxLines = 2000;
 
@@ -95,29 +94,40 @@ function linesOf(bytes: Buffer, isWhole: boolean): SampleLine[] {
   for (let start = 0; start < end && lines.length < maxLines; ) {
     let stop = start;
     while (bytes[stop] !== 0x0a && bytes[stop] !== 0x0d) stop++;
-    const label = labels.read(bytes, start);
-    if (label !== null) {
-      const hasValue = !isBlankRange(bytes, labels.valueStart, stop);
-      const fields = fieldsOf(labels, bytes, start, stop).map((field) => field.label.kind);
-      lines.push({ kind: "label", label, hasValue, fields });
-    } else if (isBlankRange(bytes, start, stop)) {
-      lines.push({ kind: "blank" });
-    } else {
-      lines.push({ kind: isRow(bytes, start, stop) ? "row" : "text" });
-    }
+    lines.push(lineAt(labels, bytes, start, stop));
     start = nextLine(bytes, stop);
   }
   return lines;
 }
 
+function lineAt(labels: LabelReader, bytes: Buffer, start: number, end: number): SampleLine {
+  const isLabel = labels.read(bytes, start) !== null;
+  if (!isLabel && isBlankRange(bytes, start, end)) return { kind: "blank", labels: [], hasUrl: false };
+  if (!isLabel && isRow(bytes, start, end)) return { kind: "row", labels: [], hasUrl: false };
+  const found = fieldsOf(labels, bytes, start, end).map(({ label }) => label);
+  return { kind: isLabel ? "label" : "text", labels: found, hasUrl: beginsWithUrl(bytes, start) };
+}
+
 /** Most of the lines hold a site, a login and a secret each. */
 function isFieldsForm(lines: readonly SampleLine[]): boolean {
   const filled = lines.filter(({ kind }) => kind !== "blank" && kind !== "row");
-  const count = filled.filter(
-    (line) =>
-      line.kind === "label" && (["site", "login", "secret"] as const).every((kind) => line.fields.includes(kind)),
-  ).length;
-  return count > 0 && count >= filled.length / 2;
+  const whole = filled.filter(({ labels, hasUrl }) => {
+    const kinds = coreKinds(labels);
+    return kinds.has("login") && kinds.has("secret") && (kinds.has("site") || hasUrl);
+  });
+  return whole.length > 0 && whole.length * 2 >= filled.length;
+}
+
+/** Some of the lines that begin with a label hold further ones. */
+function holdFields(lines: readonly SampleLine[]): boolean {
+  const labelled = lines.filter(({ kind }) => kind === "label");
+  return labelled.filter(({ labels }) => coreKinds(labels).size > 1).length > labelled.length * minFieldShare;
+}
+
+const minFieldShare = 0.1;
+
+function coreKinds(labels: readonly Label[]): ReadonlySet<CoreKind> {
+  return new Set(labels.map(({ kind }) => kind).filter(isCore));
 }
 
 function isCore(kind: LabelKind): kind is CoreKind {
@@ -127,13 +137,13 @@ function isCore(kind: LabelKind): kind is CoreKind {
 /** Labels between two separators. */
 type Segment = readonly Label[];
 
-function segmentsOf(lines: readonly SampleLine[], endingBlanks: number): Segment[] {
+function segmentsOf(lines: readonly SampleLine[], endingBlanks: number, hasFields: boolean): Segment[] {
   const segments: Label[][] = [];
   let current: Label[] = [];
   let blankCount = 0;
   for (const line of lines) {
     blankCount = line.kind === "blank" ? blankCount + 1 : 0;
-    if (line.kind === "label") current.push(line.label);
+    if (line.kind === "label") current.push(...line.labels.slice(0, hasFields ? undefined : 1));
     if (line.kind !== "row" && (endingBlanks === 0 || blankCount !== endingBlanks)) continue;
     segments.push(current);
     current = [];
@@ -146,21 +156,22 @@ function segmentsOf(lines: readonly SampleLine[], endingBlanks: number): Segment
 const maxEndingBlanks = 4;
 
 function rulesOf(lines: readonly SampleLine[]): BlockRules {
+  const hasFields = holdFields(lines);
   const candidates = Array.from({ length: maxEndingBlanks }, (_, index) => index + 1);
   // Blank lines may stand within blocks too: then nearly all of what is between them is a single label.
-  const endingBlanks = candidates.find((count) => hasWholeBlocks(segmentsOf(lines, count))) ?? 0;
-  const segments = segmentsOf(lines, endingBlanks);
+  const endingBlanks = candidates.find((count) => hasWholeBlocks(segmentsOf(lines, count, hasFields))) ?? 0;
+  const segments = segmentsOf(lines, endingBlanks, hasFields);
   const logins = countsOf(segments.flat().filter(({ kind }) => kind === "login"));
   const loginCount = Math.max(0, ...logins.values());
   const withLogin = segments.filter((segment) => segment.some(({ kind }) => kind === "login")).length;
   const hasSeparators = segments.length === 0 || withLogin * 2 >= loginCount;
-  return { endingBlanks, order: orderOf(segments, loginCount, hasSeparators), hasSeparators };
+  return { endingBlanks, order: orderOf(segments, loginCount, hasSeparators), hasSeparators, hasFields };
 }
 
 const minWholeShare = 0.1;
 
 function hasWholeBlocks(segments: readonly Segment[]): boolean {
-  const whole = segments.filter((segment) => new Set(segment.map(({ kind }) => kind).filter(isCore)).size > 1).length;
+  const whole = segments.filter((segment) => coreKinds(segment).size > 1).length;
   return whole > 0 && whole >= segments.length * minWholeShare;
 }
 
@@ -177,7 +188,7 @@ const usualOrder: readonly CoreKind[] = ["site", "login", "secret"];
  * with one.
  */
 function orderOf(segments: readonly Segment[], loginCount: number, hasSeparators: boolean): readonly OrderedKind[] {
-  const orders = segments.map((segment) => [...new Set(segment.map(({ kind }) => kind).filter(isCore))]);
+  const orders = segments.map((segment) => [...coreKinds(segment)]);
   const whole = hasSeparators ? orders.filter((order) => order.length === usualOrder.length) : orders.slice(0, 1);
   const order = mostCommon(whole) ?? usualOrder;
   const softwareCount = segments.flat().filter(({ kind }) => kind === "software").length;
@@ -225,7 +236,7 @@ function isLog({ whole, stolen }: BlockCounts): boolean {
 /** At least half of the blocks hold a login and a secret, and at least half of the lines are labels of blocks. */
 function speaksForBlocks(lines: readonly SampleLine[], { blocks, whole }: BlockCounts): boolean {
   if (whole === 0 || whole * 2 < blocks) return false;
-  const from = lines.findIndex((line) => line.kind === "label" && isCore(line.label.kind));
+  const from = lines.findIndex(({ kind, labels }) => kind === "label" && labels.some((label) => isCore(label.kind)));
   const filled = lines.slice(from).filter(({ kind }) => kind === "label" || kind === "text");
   const labelled = filled.filter(({ kind }) => kind === "label");
   return labelled.length * 2 >= filled.length;

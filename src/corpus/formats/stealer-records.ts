@@ -56,7 +56,7 @@ export function stealerRecords({ isLog }: RecordRules, sink: RecordSink): EntryS
     const hasUrl = readSite(bytes, entry, hasSecret);
     const isStolen = isLog || hasUrl || entry.hasSoftware;
     sink.addScanned(hasSecret ? (isStolen ? undefined : "combo") : "any");
-    if (taken === login && otherLogin.start === otherLogin.end && isAll(login)) return;
+    if (taken === login && isAll(login) && isSame(bytes, login, otherLogin)) return;
     sink.noteFurtherAddresses(Math.max(0, countAddresses(bytes, login) + countAddresses(bytes, otherLogin) - 1));
   }
 
@@ -148,6 +148,12 @@ function isSecret(bytes: Buffer, range: Range): boolean {
   if (start === end) return false;
   if (oddSecretStarts[bytes[start] ?? 0] === 0 || end - start > 16) return true;
   return !noSecret.test(bytes.toString("latin1", start, end));
+}
+
+/** Whether the second of two ranges is empty or the same text. */
+function isSame(bytes: Buffer, { start, end }: Range, other: Range): boolean {
+  const size = other.end - other.start;
+  return size === 0 || (size === end - start && bytes.compare(bytes, other.start, other.end, start, end) === 0);
 }
 
 function holdsSign(bytes: Buffer, { start, end }: Range): boolean {

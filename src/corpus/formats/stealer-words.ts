@@ -6,7 +6,7 @@ export type Label = { readonly kind: LabelKind; readonly word: string };
 /** Spelling as the families have it, in several languages; see `foldWord` for what does not matter. */
 const spellings: Readonly<Record<LabelKind, string>> = {
   site: `
-    url, urls, ur1, uri, link, web, website, web site, website url, web address, site, site url, site address, webpage,
+    url, ur1, uri, link, web, website, web site, website url, web address, site, site url, site address, webpage,
     page url, host, host name, hostname, host url, domain, domain name, origin, origin url, action url, login url,
     signon realm, sign on realm, form url, server, server name, server address, ftp server, ftp host, imap server,
     imap host, smtp server, smtp host, pop3 server, pop3 host, mail server,
@@ -22,8 +22,8 @@ const spellings: Readonly<Record<LabelKind, string>> = {
     网址, 网站, 链接, 域名, 主机, 站点, 網址, 網站
   `,
   login: `
-    login, log in, logins, login name, login id, login email, login mail, login user, login username, user, user login,
-    user name, username, users, user id, user email, user mail, user account, usr, usr name, uname, u53rn4m3, us3r,
+    login, log in, login name, login id, login email, login mail, login user, login username, user, user login,
+    user name, username, user id, user email, user mail, user account, usr, usr name, uname, u53rn4m3, us3r,
     email, e-mail, mail, email address, e-mail address, mail address, email id, email login, account, account name,
     account id, acc, acct, nick, nickname, username email, email username, login/email, email/login, username/email,
     email/username, user/email, email/user, email or username, username or email, imap user, smtp user, pop3 user,
@@ -45,7 +45,7 @@ const spellings: Readonly<Record<LabelKind, string>> = {
     用户名, 用户, 账号, 帐号, 账户, 登录名, 邮箱, 电子邮件, 用戶名, 帳號, 郵箱
   `,
   secret: `
-    pass, password, passwords, passwd, passw, pass word, pwd, pw, psw, psswd, p455w0rd, p4ssw0rd, pa55w0rd, user password,
+    pass, password, passwd, passw, pass word, pwd, pw, psw, psswd, p455w0rd, p4ssw0rd, pa55w0rd, user password,
     user pass, login password, login pass, account password, email password, mail password, imap password,
     smtp password, pop3 password, ftp password, passphrase, pass phrase, passcode, secret,
     contraseña, contrasenya, clave, clave de acceso, senha, palavra-passe, palavra passe, mot de passe, mdp, passe,

@@ -31,6 +31,7 @@ describe("labels", () => {
     ["Link : ", "Mail : ", "Password : "],
     ["Web\t", "User\t", "Passwd\t"],
     ["URI - ", "Usr - ", "Pwd - "],
+    ["Host -> ", "Login -> ", "Pass -> "],
     ["[URL] ", "[Login] ", "[Password] "],
     ["[URL]: ", "[Login]: ", "[Password]: "],
     ["- URL: ", "- Login: ", "- Password: "],
@@ -192,6 +193,21 @@ describe("a login in one line", () => {
     expect((await told(text)).records).toEqual([...both, "no_email"]);
   });
 
+  test("with the URL before the labels", async () => {
+    const text = `https://portal.example/ | Login: ${jane} | Pass: a\nhttp://www.shop.example/ Login: ${john} Pass: b\n`;
+    expect((await told(text)).records).toEqual(both);
+  });
+
+  test("or in two lines", async () => {
+    const text = (url: string, login: string) => `URL: ${url}\nLogin: ${login} | Password: x\n`;
+    for (const between of ["\n", "=====\n", ""]) {
+      const { records } = await told(
+        `${text("https://portal.example/", jane)}${between}${text("https://shop.example/", john)}`,
+      );
+      expect(records).toEqual(both);
+    }
+  });
+
   test("a secret that holds what looks like a login is not taken for one", async () => {
     const text = [
       `URL: https://portal.example/ | Login: ${jane} | Password: a | Login: ${john}`,
@@ -199,6 +215,11 @@ describe("a login in one line", () => {
       "",
     ].join("\n");
     expect(await told(text)).toEqual({ records: [`${jane} portal.example`, "no_email"], furtherAddresses: 3 });
+  });
+
+  test("nor is one in blocks of such lines", async () => {
+    const text = `URL: https://a.example/\nLogin: nick | Password: x, login: ${john}\n\n`;
+    expect(await told(text.repeat(2))).toEqual({ records: ["no_email", "no_email"], furtherAddresses: 2 });
   });
 });
 
@@ -282,6 +303,16 @@ describe("logins", () => {
   ])("%s", async (login, record) => {
     const { records } = await told(`URL: https://a.example/\nLogin: ${login}\nPassword: x\n=====\n`, "stealer");
     expect(records).toEqual([record.includes("@") ? `${record} a.example` : record]);
+  });
+
+  test("an address that stands twice in a block counts once", async () => {
+    const text = `Email: ${jane}\nServer: mail.example.com\nUser: ${jane}\nPassword: x\n=====\n`;
+    expect(await told(text)).toEqual({ records: [`${jane} mail.example.com`], furtherAddresses: 0 });
+  });
+
+  test("a heading is no label", async () => {
+    const text = `Passwords:\nURL: https://a.example/\nLogin: ${jane}\nPassword: x\n\nCookies:\n`;
+    expect((await told(text)).records).toEqual([`${jane} a.example`]);
   });
 
   test("an address beside a nickname in the same block", async () => {
