@@ -23,6 +23,8 @@ export type Config = {
     /** Mode of the unix socket, as 0o660. */
     readonly socketMode: number;
     readonly sourceUrl: string | null;
+    /** Where clients reach the service, with the path that a proxy puts before ours; no slash at its end. */
+    readonly publicUrl: string | null;
     readonly tlsCert: string | null;
     readonly tlsKey: string | null;
     readonly clientCa: string | null;
@@ -118,6 +120,7 @@ export function loadConfig(request: ConfigRequest): { config: Config; warnings: 
       listen: server.listen,
       socketMode: server.socket_mode,
       sourceUrl: server.source_url ?? null,
+      publicUrl: server.public_url ?? null,
       tlsCert: server.tls_cert ?? null,
       tlsKey: server.tls_key ?? null,
       clientCa: server.client_ca ?? null,
@@ -199,7 +202,7 @@ const lifetime = parsed("a duration such as 90s, 15m, 24h or 30d, or 0s", (text)
 const duration = parsed("a duration such as 90s, 15m, 24h or 30d", (text) => parseDuration(text, 1));
 const timeout = parsed("a duration from 1s to 24h", (text) => parseDuration(text, 1, maxTimeoutMs));
 const url = parsed("an absolute http or https URL", (text) => (isHttpUrl(text) ? text : null));
-const upstreamUrl = parsed("an absolute http or https URL without name, password, query and fragment", (text) => {
+const plainUrl = parsed("an absolute http or https URL without name, password, query and fragment", (text) => {
   const address = isHttpUrl(text) ? new URL(text) : null;
   const isPlain = address !== null && `${address.username}${address.password}${address.search}${address.hash}` === "";
   return isPlain ? text.replace(/\/+$/, "") : null;
@@ -249,6 +252,7 @@ const sectionTables = {
       "0660",
     ),
     source_url: z.optional(url),
+    public_url: z.optional(plainUrl),
     tls_cert: z.optional(path),
     tls_key: z.optional(path),
     client_ca: z.optional(path),
@@ -286,6 +290,23 @@ const sectionTables = {
 
 type SectionName = keyof typeof sectionTables;
 
+const setByXpose = "another header: xpose sets this one itself";
+/** Headers that frame the message or belong to the connection; the client sets them. */
+const clientHeaders = [
+  "accept-encoding",
+  "connection",
+  "content-length",
+  "expect",
+  "host",
+  "keep-alive",
+  "proxy-authorization",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "user-agent",
+];
+
 /** What a source's table may hold beside the kind's own keys (CONTRACT.md 11.2). */
 const commonTable = z.strictObject({
   name: z.optional(sourceName),
@@ -300,9 +321,21 @@ const commonTable = z.strictObject({
     z.array(z.string(wantedWorkspaces()).check(z.minLength(1, wantedWorkspaces())), wantedWorkspaces()),
   ),
   internal: z._default(flag, false),
-  base_url: z.optional(upstreamUrl),
+  base_url: z.optional(plainUrl),
   api_key: z.optional(apiKey),
   api_key_file: z.optional(path),
+  client_cert: z.optional(path),
+  client_key: z.optional(path),
+  headers: z._default(
+    z.record(
+      z.string().check(
+        z.regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "must be a header name"),
+        z.refine((name) => !clientHeaders.includes(name.toLowerCase()), setByXpose),
+      ),
+      z.string().check(z.regex(/^[\t\x20-\x7e\x80-\xff]*$/, "must be a header value")),
+    ),
+    {},
+  ),
 });
 
 function wantedWorkspaces(): string {
@@ -323,6 +356,7 @@ function commonKeysOf({ kind, auth }: SourceKind): string[] {
     ...(kind === listedKind ? ["name"] : []),
     ...(insideKinds.includes(kind) ? ["internal"] : []),
     ...(auth === "key" ? ["base_url", "api_key", "api_key_file"] : []),
+    ...(auth === "key" || kind === listedKind ? ["client_cert", "client_key", "headers"] : []),
   ];
 }
 
@@ -631,6 +665,12 @@ function parseSources(sources: readonly DeclaredSource[], env: Environment | nul
     if (kind.auth === "key" && common.enabled && baseUrl === null) {
       throw new ConfigError(joinPath(path, "base_url"), undefined, "the https URL of the service");
     }
+    if ((common.client_cert === undefined) !== (common.client_key === undefined)) {
+      const absent = common.client_cert === undefined ? "client_cert" : "client_key";
+      throw new ConfigError(joinPath(path, absent), undefined, "a file: client_cert and client_key go together");
+    }
+    const ownHeader = Object.keys(common.headers).find((name) => kind.ownHeaders?.includes(name.toLowerCase()));
+    if (ownHeader !== undefined) throw new ConfigError(joinPath(path, "headers", ownHeader), "", setByXpose);
     const mayRead = env !== null && kind.auth === "key" && common.enabled;
     const data = {
       name: nameOf(source),
@@ -643,6 +683,9 @@ function parseSources(sources: readonly DeclaredSource[], env: Environment | nul
       origin: common.origin ?? nameOf(source),
       workspaces: common.workspaces ?? null,
       isInternal: common.internal,
+      clientCert: common.client_cert ?? null,
+      clientKey: common.client_key ?? null,
+      headers: common.headers,
       settings,
     };
     const timeoutMs = common.timeout ?? kind.timeoutMs;

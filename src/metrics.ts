@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import type { Quantiles } from "./wire/overview.ts";
 
 /** What is read when the metrics are asked for, and not counted on the way. */
 export type Gauges = {
@@ -141,9 +142,6 @@ export function openMetrics(version: string, gauges: Gauges) {
     },
   };
 }
-
-/** In milliseconds. */
-export type Quantiles = { readonly p50: number; readonly p95: number; readonly p99: number };
 
 const quantiles = [0.5, 0.95, 0.99] as const;
 

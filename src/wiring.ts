@@ -16,17 +16,18 @@ import { type Config, ConfigError } from "./config.ts";
 import { openLibrary } from "./corpus/library.ts";
 import { diskFault, diskFullText, isOutOfSpace } from "./domain/disk-fault.ts";
 import { type DerivedKeys, deriveKeys, keyedHash } from "./domain/keyed-hash.ts";
+import { asksToWait } from "./egress/answer.ts";
 import { openChildRunner } from "./egress/child.ts";
 import { leftChildHomes, sweepChildHomes } from "./egress/child-home.ts";
-import { type HttpClient, type HttpResponse, openHttpClient } from "./egress/client.ts";
+import { type HttpClient, openHttpClient } from "./egress/client.ts";
 import { lockFolder } from "./egress/folder-lock.ts";
 import type { Live } from "./scans/live.ts";
 import { openTurns } from "./scans/pace.ts";
-import { type CatalogueState, openCatalogue } from "./sources/catalogue.ts";
+import { type CatalogueState, openCatalogue, readBreachNames } from "./sources/catalogue.ts";
 import { hibp } from "./sources/hibp.ts";
 import { sourceKinds } from "./sources/registry.ts";
 import type { SourceKind } from "./sources/source.ts";
-import { openSourceSet, type SourceSet } from "./sources/source-set.ts";
+import { type ConfiguredSource, openSourceSet, type SourceSet } from "./sources/source-set.ts";
 import { type Lock, takeLock } from "./store/sqlite/lock.ts";
 import { currentVersion, MigrationError } from "./store/sqlite/migrate.ts";
 import { openReserve, type Reserve } from "./store/sqlite/reserve.ts";
@@ -340,18 +341,18 @@ export type OpenSources = {
 export function openSources(config: Config, { store, keys, corporaDir }: OpenStore, now: () => Date): OpenSources {
   const { cache, scan, outbound } = config;
   const library = openLibrary(corporaDir, { keys, store });
-  const http = openOutboundClient(outbound);
+  const extraCa = readPem("outbound.ca_file", outbound.caFile);
+  const clients = openClients(config, extraCa);
   const turns = openTurns(store, now);
   const homesIn = temporaryDirOf(config);
   const runners = new Map(
     sourceKinds.map((kind) => {
       const { proxy, noProxy } = outbound;
       const maxConcurrent = kind.maxConcurrent ?? 1;
-      const options = { path: programPath, proxy, noProxy, homesIn, maxConcurrent, now };
-      return [kind, openChildRunner(options)];
+      return [kind, openChildRunner({ path: programPath, proxy, noProxy, extraCa, homesIn, maxConcurrent, now })];
     }),
   );
-  const catalogue = openBreachCatalogue(config, http, now);
+  const catalogue = openBreachCatalogue(config, clients.of, now);
   const sources = openSourceSet(config, {
     keys,
     library,
@@ -359,8 +360,8 @@ export function openSources(config: Config, { store, keys, corporaDir }: OpenSto
     childFor: (kind) => runners.get(kind) ?? unreachableKind(kind),
     httpFor(source, kind, workspaceId, deadline) {
       const { name, pace } = source;
-      const isThrottled = kind.isThrottled ?? ((response: HttpResponse) => response.status === 429);
-      return turns.clientFor(http, { name, pace, isThrottled }, workspaceId, deadline);
+      const { isThrottled = asksToWait } = kind;
+      return turns.clientFor(clients.of(source), { name, pace, isThrottled }, workspaceId, deadline);
     },
   });
   const live: Live = Object.freeze({
@@ -379,7 +380,7 @@ export function openSources(config: Config, { store, keys, corporaDir }: OpenSto
     everySource: sources.everySource,
     sourceNames: sources.names,
     async close() {
-      await Promise.all([http.close(), library.close()]);
+      await Promise.all([clients.close(), library.close()]);
     },
   };
 }
@@ -393,33 +394,98 @@ export function readCatalogueState(config: Config, now: () => Date): CatalogueSt
   return openBreachCatalogue(config, null, now).state();
 }
 
+/** The names of the public breach list, as far as this machine has it; see `readBreachNames`. */
+export function readLeakNames(config: Config) {
+  const source = config.sources.find(({ kind }) => kind === hibp.kind);
+  return readBreachNames({ file: catalogueFile(source), cacheFile: join(config.dataDir, cacheFileName) });
+}
+
+const cacheFileName = "hibp-breaches.json";
+
+function catalogueFile(source: ConfiguredSource | undefined): string | null {
+  return ((source?.settings ?? {}) as { catalogue?: string | null }).catalogue ?? null;
+}
+
 /** The public breach list comes with `hibp`: its file, or its service unless xpose is offline. */
-function openBreachCatalogue(config: Config, http: HttpClient | null, now: () => Date) {
+function openBreachCatalogue(
+  config: Config,
+  clientOf: ((source: ConfiguredSource) => HttpClient) | null,
+  now: () => Date,
+) {
   const source = config.sources.find(({ kind, isEnabled }) => kind === hibp.kind && isEnabled);
-  const { catalogue = null } = (source?.settings ?? {}) as { catalogue?: string | null };
   return openCatalogue({
-    file: catalogue,
-    cacheFile: join(config.dataDir, "hibp-breaches.json"),
+    file: catalogueFile(source),
+    cacheFile: join(config.dataDir, cacheFileName),
     baseUrl: source?.baseUrl ?? hibp.defaultBaseUrl ?? "",
-    http: source === undefined || config.offline ? null : http,
+    http: source === undefined || clientOf === null || config.offline ? null : clientOf(source),
     now,
   });
 }
 
-function openOutboundClient({ proxy, noProxy, caFile }: Config["outbound"]) {
-  let extraCa: string | null = null;
-  try {
-    extraCa = caFile === null ? null : readFileSync(caFile, "utf8");
-  } catch {
-    throw new ConfigError("outbound.ca_file", caFile, "a PEM file that can be read");
+/**
+ * The clients that sources are asked with: one for all, and one more for each client certificate, since a connection
+ * that was opened with one is that of its owner alone. `of` adds the headers of the source.
+ */
+function openClients({ outbound, sources }: Config, extraCa: string | null) {
+  const byCertificate = new Map<string, ReturnType<typeof openOutboundClient>>();
+  const certificateOf = ({ clientCert, clientKey }: ConfiguredSource) => `${clientCert}\n${clientKey}`;
+  const shared = openOutboundClient(outbound, extraCa, null);
+  for (const source of sources) {
+    const { isEnabled, clientCert, clientKey } = source;
+    if (!isEnabled || clientCert === null || clientKey === null) continue;
+    byCertificate.set(certificateOf(source), openOutboundClient(outbound, extraCa, source));
   }
+  return {
+    of(source: ConfiguredSource): HttpClient {
+      const client = byCertificate.get(certificateOf(source)) ?? shared;
+      const { headers } = source;
+      if (Object.keys(headers).length === 0) return client;
+      return {
+        request: (request) => client.request({ ...request, headers: { ...request.headers, ...headers } }),
+      };
+    },
+    async close(): Promise<void> {
+      await Promise.all([shared, ...byCertificate.values()].map((client) => client.close()));
+    },
+  };
+}
+
+/** `owner` is the source whose client certificate is shown. Throws `ConfigError`. */
+function openOutboundClient(
+  { proxy, noProxy, caFile }: Config["outbound"],
+  extraCa: string | null,
+  owner: ConfiguredSource | null,
+) {
+  const clientCertificate =
+    owner === null
+      ? null
+      : {
+          cert: readPem(settingOf(owner, "client_cert"), owner.clientCert) ?? "",
+          key: readPem(settingOf(owner, "client_key"), owner.clientKey) ?? "",
+        };
   try {
-    return openHttpClient({ userAgent: `xpose/${version}`, proxy, noProxy, extraCa });
+    return openHttpClient({ userAgent: `xpose/${version}`, proxy, noProxy, extraCa, clientCertificate });
   } catch (error) {
     const reason = error instanceof Error ? error.message : "unknown reason";
+    if (owner !== null) {
+      const want = `a PEM certificate, with its own key in client_key (${reason})`;
+      throw new ConfigError(settingOf(owner, "client_cert"), owner.clientCert, want);
+    }
     if (extraCa === null)
       throw new ConfigError("outbound.proxy", `got (hidden), want a proxy that can be used (${reason})`);
     throw new ConfigError("outbound.ca_file", caFile, `a file with PEM certificates (${reason})`);
+  }
+}
+
+function settingOf({ kind, name }: ConfiguredSource, key: string): string {
+  return `sources.${kind === name ? kind : `${kind}.${name}`}.${key}`;
+}
+
+function readPem(key: string, file: string | null): string | null {
+  try {
+    return file === null ? null : readFileSync(file, "utf8");
+  } catch {
+    throw new ConfigError(key, file, "a PEM file that can be read");
   }
 }
 

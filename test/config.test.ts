@@ -65,6 +65,7 @@ describe("defaults", () => {
         listen: { kind: "tcp", host: "127.0.0.1", port: 8080 },
         socketMode: 0o660,
         sourceUrl: null,
+        publicUrl: null,
         tlsCert: null,
         tlsKey: null,
         clientCa: null,
@@ -411,7 +412,10 @@ describe("sources", () => {
       origin: "intranet",
       workspaces: null,
       isInternal: false,
-      settings: { url: "https://intranet.example/leaks/{email}", headers: {} },
+      clientCert: null,
+      clientKey: null,
+      headers: {},
+      settings: { url: "https://intranet.example/leaks/{email}" },
     });
   });
 
@@ -455,6 +459,27 @@ describe("sources", () => {
     ['origin = "Feed"', /^sources\.http\.intranet\.origin: got "Feed", want 1 to 50 of a-z/],
     ["headers = { X-Key = 5 }", "sources.http.intranet.headers.X-Key: got (hidden), want a text in quotation marks"],
     ['headers = "canary"', "sources.http.intranet.headers: got (hidden), want a table"],
+    ['headers = { "X Key" = "canary" }', /^sources\.http\.intranet.*headers.*: got \(hidden\), want a header name$/],
+    [
+      'headers = { X-Key = "a\\r\\nb" }',
+      /^sources\.http\.intranet\.headers\.X-Key: got \(hidden\), want a header value$/,
+    ],
+    [
+      'headers = { Host = "other.test" }',
+      /^sources\.http\.intranet\.headers\.Host: got \(hidden\), want another header: xpose sets this one itself$/,
+    ],
+    [
+      'client_cert = "/c.pem"',
+      "sources.http.intranet.client_key: got nothing, want a file: client_cert and client_key go together",
+    ],
+    [
+      'client_key = "/k.pem"',
+      "sources.http.intranet.client_cert: got nothing, want a file: client_cert and client_key go together",
+    ],
+    [
+      'client_cert = "c.pem"\nclient_key = "/k.pem"',
+      'sources.http.intranet.client_cert: got "c.pem", want an absolute path',
+    ],
   ])("%j in a source is refused", (line, message) => {
     expect(refusal(intranet + line)).toMatch(message);
   });
@@ -508,6 +533,18 @@ describe("sources", () => {
     expect(configOf("[sources.placeless]\nenabled = false").sources[0]?.baseUrl).toBeNull();
   });
 
+  test("a source that speaks HTTP has a client certificate and headers, and its own header is not for the operator", () => {
+    const lines = 'client_cert = "/c.pem"\nclient_key = "/k.pem"\nheaders = { CF-Access-Client-Id = "canary" }\n';
+    for (const table of [intranet, '[sources.keyed]\napi_key = "k"\n']) {
+      expect(configOf(table + lines).sources).toMatchObject([
+        { clientCert: "/c.pem", clientKey: "/k.pem", headers: { "CF-Access-Client-Id": "canary" } },
+      ]);
+    }
+    expect(refusal('[sources.keyed]\napi_key = "k"\nheaders = { X-Keyed = "canary" }')).toBe(
+      "sources.keyed.headers.X-Keyed: got (hidden), want another header: xpose sets this one itself",
+    );
+  });
+
   test("the fingerprint follows every setting but time-out and rate", () => {
     const textOf = (lines: string) => configOf(intranet + lines).sources[0]?.fingerprintText;
     const plain = textOf("");
@@ -519,6 +556,8 @@ describe("sources", () => {
       "internal = true",
       'workspaces = ["w"]',
       "enabled = false",
+      'client_cert = "/c.pem"\nclient_key = "/k.pem"',
+      'headers = { a = "1" }',
     ]) {
       expect(textOf(line)).not.toBe(plain);
     }

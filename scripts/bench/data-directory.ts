@@ -97,12 +97,12 @@ ${source("slow", slowUrl, "online")}${[1, 2, 3, 4, 5].map((index) => source(`fiv
 
 /** Two findings per address. */
 function csv(counts: Readonly<Record<string, number>>): string {
-  const lines = ["email,title,subject,date"];
+  const lines = ["email,severity,title,subject,date"];
   for (const [name, count] of Object.entries(counts)) {
     for (let index = 0; index < count; index++) {
       const address = addressOf(name, index);
-      lines.push(`${address},Present in the Example Shop 2021 breach,shop.example,2021-03-04`);
-      lines.push(`${address},Present in the Example Forum 2019 breach,forum.example,2019-11`);
+      lines.push(`${address},medium,Present in the Example Shop 2021 breach,shop.example,2021-03-04`);
+      lines.push(`${address},medium,Present in the Example Forum 2019 breach,forum.example,2019-11`);
     }
   }
   return `${lines.join("\n")}\n`;

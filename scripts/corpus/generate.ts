@@ -109,6 +109,41 @@ const writers: Readonly<Record<string, () => void>> = {
     out[size++] = colon;
     putSecret();
   },
+  /** url:login:password with the URL last, and without schemes. */
+  "ulp-last"() {
+    putAddress(drawAddress());
+    out[size++] = colon;
+    putSecret();
+    putText(`:https://www.site${drawSite()}.test/login`);
+  },
+  "ulp-hosts"() {
+    putText(`www.site${drawSite()}.example.com/login:`);
+    putAddress(drawAddress());
+    out[size++] = colon;
+    putSecret();
+  },
+  /** Combos with a further field in front, and with a name that is not ASCII at a domain that is not. */
+  "combo-third"() {
+    putText(`user${drawSite()}:`);
+    putAddress(drawAddress());
+    out[size++] = colon;
+    putSecret();
+  },
+  "combo-international"() {
+    size += out.write("jörg", size);
+    putAddress(drawAddress());
+    if (drawSite() % 2 === 0) size = out.lastIndexOf("@", size) + out.write("@bücher.test", out.lastIndexOf("@", size));
+    out[size++] = colon;
+    putSecret();
+  },
+  /** The rows of a dump. */
+  any() {
+    putText(`(${drawSite()},'user${drawSite()}','`);
+    putAddress(drawAddress());
+    putText("','");
+    putSecret();
+    putText("','2021-04-08 10:11:12',NULL),");
+  },
   stealer() {
     putText(`URL: https://site${drawSite()}.test/\nUsername: `);
     putAddress(drawAddress());
@@ -141,11 +176,12 @@ const writers: Readonly<Record<string, () => void>> = {
   },
 };
 const heads: Readonly<Record<string, string>> = {
+  any: "INSERT INTO `users` VALUES\n",
   csv: "email,password,subject,date\n",
   dehashed: "id,email,password,hashed_password,database_name\n",
   "hibp-domain": "{\n",
 };
-const tails: Readonly<Record<string, string>> = { "hibp-domain": '"last@example.com":["Leak0"]}\n' };
+const tails: Readonly<Record<string, string>> = { any: "(0);\n", "hibp-domain": '"last@example.com":["Leak0"]}\n' };
 
 const write = writers[values.format];
 if (write === undefined) throw new Error(`--format wants one of ${Object.keys(writers).join(", ")}`);

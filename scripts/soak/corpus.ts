@@ -91,12 +91,12 @@ const writers: Readonly<
     title: (name, site) => `Credentials for ${site} in ${name}`,
   },
   csv: {
-    head: "email,title,password\n",
-    line: ({ address, site }) => `${address},About ${site},pw`,
+    head: "email,title,severity\n",
+    line: ({ address, site }) => `${address},About ${site},low`,
     title: (_, site) => `About ${site}`,
   },
   jsonl: {
-    line: ({ address, site }) => JSON.stringify({ email: address, title: `About ${site}`, password: "pw" }),
+    line: ({ address, site }) => JSON.stringify({ email: address, title: `About ${site}`, severity: "low" }),
     title: (_, site) => `About ${site}`,
   },
   dehashed: {

@@ -13,6 +13,7 @@ import { AppError } from "../domain/error.ts";
 import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
 import { parseName, type WorkspaceId } from "../domain/workspace.ts";
 import type { Store } from "../store/store.ts";
+import type { KeyBody } from "../wire/key.ts";
 
 /** Time, ids and random bytes, given from outside. */
 export type Entropy = {
@@ -123,7 +124,7 @@ function parseTime(text: string): Date | null {
 }
 
 /** The KEY object of CONTRACT.md 9.2, in its literal order. */
-export function keyBody(key: ApiKey, now: Date) {
+export function keyBody(key: ApiKey, now: Date): KeyBody {
   return {
     id: key.id,
     name: key.name,

@@ -5,6 +5,7 @@ import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
 import type { Operator, OperatorRole } from "../domain/operator.ts";
 import { parseName, type WorkspaceId } from "../domain/workspace.ts";
 import type { NewOperator, Store } from "../store/store.ts";
+import type { OperatorBody } from "../wire/operator.ts";
 import type { Entropy } from "./api-key.ts";
 
 /** CONTRACT.md 9.9. */
@@ -104,6 +105,6 @@ function sessionHash(secret: string, keys: Pick<DerivedKeys, "token">): string {
 }
 
 /** The object that `operators list` prints. */
-export function operatorBody({ id, name, role, revokedAt }: Operator) {
+export function operatorBody({ id, name, role, revokedAt }: Operator): OperatorBody {
   return { id, name, role, status: revokedAt === null ? "active" : "revoked" };
 }

@@ -2,6 +2,7 @@ import type { Author } from "../domain/audit.ts";
 import { AppError } from "../domain/error.ts";
 import { type Plan, parseWorkspaceName, type Workspace, type WorkspaceId } from "../domain/workspace.ts";
 import type { NewOperator, Store } from "../store/store.ts";
+import type { WorkspaceBody } from "../wire/workspace.ts";
 
 /**
  * Adds a workspace (CONTRACT.md 12.3). Throws `invalid_request` for a name that is empty, too long or reads as an id,
@@ -34,8 +35,8 @@ export async function getWorkspace(idOrName: string, store: Pick<Store, "findWor
   return workspace;
 }
 
-/** The object that commands print. */
-export function workspaceBody(workspace: Workspace) {
+/** The object that commands print and the dashboard shows. */
+export function workspaceBody(workspace: Workspace): WorkspaceBody {
   const status = workspace.disabledAt === null ? "active" : "disabled";
   return { id: workspace.id, name: workspace.name, plan: workspace.plan, status };
 }

@@ -2,9 +2,10 @@ import { Command } from "commander";
 import { readKeptHead } from "../access/audit-head.ts";
 import { verifyAudit } from "../access/verify-audit.ts";
 import { auditBody, headText } from "../domain/audit.ts";
+import type { AuditCheckBody, AuditLine, UnreadableAuditLine } from "../wire/audit.ts";
 import { type GlobalOptions, headFrom, readConfig, withStore } from "./context.ts";
 import { CommandError, exitCodes } from "./exit.ts";
-import { type Output, printResult } from "./output.ts";
+import { jsonLine, type Output, printResult } from "./output.ts";
 import { drawProgress } from "./progress.ts";
 
 /** Rows that are read at once. */
@@ -33,7 +34,7 @@ export function auditCommand(output: Output): Command {
           ? `The audit trail is whole: ${rows} rows, head ${headText(head)}`
           : `The audit trail is ${badRow === null ? "not proved" : `broken at row ${badRow}`}: ${problem}`;
         const body = { ok, rows, head: headText(head), first_bad_row: badRow, problem };
-        printResult(output, json, body, text);
+        printResult<AuditCheckBody>(output, json, body, text);
         if (kept.head === null) {
           output.err(
             `warning: no head is kept in ${headFile}; if it was lost by accident, put the last "audit head" of the log there\n`,
@@ -51,11 +52,13 @@ export function auditCommand(output: Output): Command {
       await withStore(readConfig(command, output), async ({ store }) => {
         for (let after = 0; ; ) {
           const rows = await store.readChain(after, step);
+          // What xpose did not write is shown as it is: hiding it would help whoever wrote it.
           const lines = rows.map(({ row, event, text, mac }) =>
-            // What xpose did not write is shown as it is: hiding it would help whoever wrote it.
-            JSON.stringify({ row, ...(event === null ? { unreadable: text } : auditBody(event)), mac }),
+            event === null
+              ? jsonLine<UnreadableAuditLine>({ row, unreadable: text, mac })
+              : jsonLine<AuditLine>({ row, ...auditBody(event), mac }),
           );
-          if (lines.length > 0) output.out(`${lines.join("\n")}\n`);
+          if (lines.length > 0) output.out(lines.join(""));
           after = rows.at(-1)?.row ?? after;
           if (rows.length < step) return;
         }

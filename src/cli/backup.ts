@@ -5,6 +5,7 @@ import type { Config } from "../config.ts";
 import { stepBack } from "../corpus/step-back.ts";
 import { timestamp } from "../domain/envelope.ts";
 import { version } from "../version.ts";
+import type { BackupReportBody } from "../wire/backup.ts";
 import {
   type BackupPlace,
   inspectCopiedDatabase,
@@ -62,7 +63,7 @@ export function backupCommand(output: Output): Command {
       const { manifest, sizeBytes, segmentCount, recordCount, hasSecret, hasHead, isExposed } = report;
       if (isExposed) output.err(`warning: ${path} can be read by other users; its file system keeps no modes\n`);
       if (!hasHead) output.err("warning: the backup holds no head of the audit trail, see xpose audit verify\n");
-      const body = {
+      const body: BackupReportBody = {
         file: path,
         bytes: sizeBytes,
         created_at: timestamp(manifest.createdAt),
@@ -79,7 +80,7 @@ export function backupCommand(output: Output): Command {
           ? "It holds the server secret: keep it as you keep the data directory."
           : `It does not hold the server secret: without ${config.secretFile} it cannot be restored, so keep a copy of that too.`,
       ];
-      printResult(output, json, body, text.join("\n"));
+      printResult<BackupReportBody>(output, json, body, text.join("\n"));
     });
 }
 

@@ -1,9 +1,10 @@
 import { Argument, Command, type Option } from "commander";
+import type { CompletionScript } from "../wire/service.ts";
 import type { GlobalOptions } from "./context.ts";
 import { type Output, printResult } from "./output.ts";
 
 const shells = ["bash", "zsh", "fish"] as const;
-type Shell = (typeof shells)[number];
+type Shell = CompletionScript["shell"];
 
 /** What can follow a command: words that are commands, options, and values of an argument. */
 type Place = {
@@ -23,7 +24,7 @@ export function completionCommand(output: Output): Command {
     .action((shell: Shell, _options: object, command: Command) => {
       const script = scripts[shell](placesOf(rootOf(command)));
       const { json = false } = command.optsWithGlobals<GlobalOptions>();
-      printResult(output, json, { shell, script }, script.trimEnd());
+      printResult<CompletionScript>(output, json, { shell, script }, script.trimEnd());
     });
 }
 

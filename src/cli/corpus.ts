@@ -5,14 +5,31 @@ import { forgetIndicator } from "../corpus/forget.ts";
 import { type FormatName, formatNames, type OptionalField, optionalFields } from "../corpus/formats/format.ts";
 import { type ImportReport, importCorpus } from "../corpus/import.ts";
 import { liveSegments, mergeCorpora } from "../corpus/merge-corpora.ts";
+import { importRules } from "../corpus/publish-import.ts";
 import { takeSharedLock } from "../corpus/shared-lock.ts";
 import { stepBack } from "../corpus/step-back.ts";
 import { verifyCorpora } from "../corpus/verify.ts";
 import { mergeInWorker, openWorkerLane } from "../corpus/worker-lane.ts";
-import type { CorpusImport } from "../domain/corpus.ts";
+import type { Corpus, CorpusImport } from "../domain/corpus.ts";
 import { parseEmail } from "../domain/email.ts";
+import { timestamp } from "../domain/envelope.ts";
 import { severities } from "../domain/finding.ts";
-import type { OpenStore } from "../wiring.ts";
+import type {
+  CorpusCheck,
+  CorpusListing,
+  CorpusStats,
+  DryRun,
+  DryRunReport,
+  Forgotten,
+  ImportReportBody,
+  ListedCorpus,
+  ListedImport,
+  OutdatedImport,
+  RemovedCorpus,
+  SegmentCheckBody,
+  SegmentStats,
+} from "../wire/corpus.ts";
+import { type OpenStore, readLeakNames } from "../wiring.ts";
 import { abortOnSignal, commandAuthor, entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { importText } from "./import-text.ts";
@@ -43,7 +60,8 @@ export function corpusCommand(output: Output): Command {
   corpus
     .command("import")
     .description("Imports a breach file. All or nothing: until it is done, look-ups see the old state.")
-    .argument("<file>", "a file, plain, .gz, .zst or .zip, or a folder; - reads the standard input")
+    .argument("<file>", "a file, plain or packed, an archive, a workbook or a folder; - reads the standard input")
+    .configureOutput({ outputError: (text, write) => write(withWayIn(text)) })
     .requiredOption("--name <name>", "the source its findings will have")
     .addOption(new Option("--format <format>", "default: detected from name and content").choices(formatNames))
     .option("--title <text>", "title of records that have none")
@@ -81,14 +99,7 @@ export function corpusCommand(output: Output): Command {
     .addHelpText("after", "\nExample:\n  xpose corpus list --json")
     .action(async (_options: object, command: Command) => {
       await withStore(readConfig(command, output), async ({ store }) => {
-        const bodies = (await store.listCorpora()).map(({ name, scope, confidence, origin, imports }) => ({
-          name,
-          scope,
-          confidence,
-          origin,
-          records: imports.reduce((sum, { recordCount }) => sum + recordCount, 0),
-          imports: imports.map(importBody),
-        }));
+        const bodies = (await store.listCorpora()).map(corpusBody);
         const rows = bodies.map((body) => [
           body.name,
           body.scope ?? "all workspaces",
@@ -102,7 +113,7 @@ export function corpusCommand(output: Output): Command {
         );
         const text = table(["NAME", "SCOPE", "CONFIDENCE", "ORIGIN", "FILES", "RECORDS"], rows);
         const provenance = table(["NAME", "FILE", "FORMAT", "RECORDS", "IMPORTED", "BY", "SHA-256"], files);
-        printResult(
+        printResult<CorpusListing>(
           output,
           command.optsWithGlobals<GlobalOptions>().json ?? false,
           bodies,
@@ -118,19 +129,21 @@ export function corpusCommand(output: Output): Command {
     .action(async (_options: object, command: Command) => {
       await withStore(readConfig(command, output), async ({ store }) => {
         const corpora = await store.listCorpora();
-        const segments = (await liveSegments(store)).map((segment) => ({
-          file: segment.file,
-          corpora: corpora.flatMap(({ name, segments: own }) =>
-            own.some(({ file }) => file === segment.file) ? [name] : [],
-          ),
-          addresses: segment.addressCount,
-          records: segment.recordCount,
-          templates: segment.templateCount,
-          bytes: segment.sizeBytes,
-        }));
-        const sum = (of: (segment: (typeof segments)[number]) => number) =>
+        const segments = (await liveSegments(store)).map(
+          (segment): SegmentStats => ({
+            file: segment.file,
+            corpora: corpora.flatMap(({ name, segments: own }) =>
+              own.some(({ file }) => file === segment.file) ? [name] : [],
+            ),
+            addresses: segment.addressCount,
+            records: segment.recordCount,
+            templates: segment.templateCount,
+            bytes: segment.sizeBytes,
+          }),
+        );
+        const sum = (of: (segment: SegmentStats) => number) =>
           segments.reduce((total, segment) => total + of(segment), 0);
-        const body = {
+        const body: CorpusStats = {
           addresses: sum(({ addresses }) => addresses),
           records: sum(({ records }) => records),
           templates: sum(({ templates }) => templates),
@@ -151,7 +164,7 @@ export function corpusCommand(output: Output): Command {
         ];
         const text = table(["SEGMENT", "ADDRESSES", "RECORDS", "TEMPLATES", "BYTES", "CORPORA"], rows);
         const { json = false } = command.optsWithGlobals<GlobalOptions>();
-        printResult(output, json, body, `${text}\n\nForgotten addresses: ${body.forgotten}`);
+        printResult<CorpusStats>(output, json, body, `${text}\n\nForgotten addresses: ${body.forgotten}`);
       });
     });
 
@@ -168,7 +181,7 @@ export function corpusCommand(output: Output): Command {
         if (value === null) throw new CommandError(exitCodes.refused, "the email address is not valid");
         await forgetIndicator({ type: "email", value }, { store, keys, by: commandAuthor() });
         const { json = false } = command.optsWithGlobals<GlobalOptions>();
-        printResult(output, json, { forgotten: true }, "Forgotten.");
+        printResult<Forgotten>(output, json, { forgotten: true }, "Forgotten.");
       });
     });
 
@@ -184,7 +197,7 @@ export function corpusCommand(output: Output): Command {
         }
         await sweepCorpora(open);
         const { json = false } = command.optsWithGlobals<GlobalOptions>();
-        printResult(output, json, { name, removed: true }, `Removed the corpus ${name}.`);
+        printResult<RemovedCorpus>(output, json, { name, removed: true }, `Removed the corpus ${name}.`);
       });
     });
 
@@ -199,13 +212,15 @@ export function corpusCommand(output: Output): Command {
         const checks = await verifyCorpora(corpora, corporaDir, keys, progress.count);
         progress.end();
         const ok = checks.every(({ fault }) => fault === null);
-        const bodies = checks.map(({ file, corpora: names, recordCount, fault }) => ({
-          file,
-          corpora: names,
-          records: recordCount,
-          ok: fault === null,
-          fault,
-        }));
+        const bodies = checks.map(
+          ({ file, corpora: names, recordCount, fault }): SegmentCheckBody => ({
+            file,
+            corpora: names,
+            records: recordCount,
+            ok: fault === null,
+            fault,
+          }),
+        );
         const rows = bodies.map(({ file, corpora: names, records, fault }) => [
           file,
           names.join(", "),
@@ -213,12 +228,23 @@ export function corpusCommand(output: Output): Command {
           fault ?? "ok",
         ]);
         const { json = false } = command.optsWithGlobals<GlobalOptions>();
-        printResult(output, json, { ok, segments: bodies }, table(["SEGMENT", "CORPORA", "RECORDS", "STATE"], rows));
+        const outdated = corpora.flatMap(outdatedImports);
+        const text = [table(["SEGMENT", "CORPORA", "RECORDS", "STATE"], rows), ...outdatedText(outdated)].join("\n");
+        printResult<CorpusCheck>(output, json, { ok, segments: bodies, outdated }, text);
         if (!ok) throw new CommandError(exitCodes.failed, "a corpus is damaged; remove it and import its files again");
       });
     });
 
   return corpus;
+}
+
+/** An error of usage as it helps here. The names of the files are not repeated: they may hold addresses. */
+function withWayIn(text: string): string {
+  if (text.includes("unknown option")) {
+    return `${text.trimEnd()}; a file whose name begins with - is given as ./-NAME, or behind --\n`;
+  }
+  if (!text.includes("too many arguments")) return text;
+  return "error: one file or folder is imported at a time; for several files give the folder that holds them\n";
 }
 
 async function importFile(
@@ -237,7 +263,9 @@ async function importFile(
     const takenNames = new Set(config.sources.filter((source) => source.isEnabled).map((source) => source.name));
     const source = file === "-" ? { stdin: standardInput() } : { path: file };
     const { name, format, title, category, severity, subject, date, origin, dryRun: isDryRun = false } = options;
-    const wishes = { column: options.column ?? null, fields: options.fields ?? [], leakNames: null };
+    const { names: leakNames, error: catalogueError } = readLeakNames(config);
+    if (catalogueError !== null) output.err(`warning: the breach catalogue cannot be used: ${catalogueError}\n`);
+    const wishes = { column: options.column ?? null, fields: options.fields ?? [], leakNames };
     const confidence = options.confidence === undefined ? undefined : parseConfidence(options.confidence);
     const report = await importCorpus(
       {
@@ -272,24 +300,11 @@ async function importFile(
     progress.end();
     const { newId } = entropy;
     if (!isDryRun) await mergeCorpora({ store, keys, corporaDir, newId, run: mergeInWorker, signal }, "crowded");
-    printResult(
-      output,
-      options.json ?? false,
-      {
-        name: report.name,
-        read: report.read,
-        imported: report.imported,
-        skipped: report.skipped,
-        duration_ms: report.durationMs,
-        formats: report.formats,
-        further_addresses: report.furtherAddresses,
-        fields_dropped: report.fieldsDropped,
-        left_out: report.leftOut,
-        same_as: report.sameAs,
-        ...(report.dryRun === null ? {} : dryRunBody(report.dryRun)),
-      },
-      importText(report),
-    );
+    const isJson = options.json ?? false;
+    const body = reportBody(report);
+    const text = importText(report);
+    if (report.dryRun === null) printResult<ImportReportBody>(output, isJson, body, text);
+    else printResult<DryRunReport>(output, isJson, { ...body, ...dryRunBody(report.dryRun) }, text);
   } finally {
     progress.end();
     lock.release();
@@ -302,7 +317,22 @@ const importer = "cli";
 /** Threads that read and hash records. */
 const importLanes = 2;
 
-function dryRunBody({ files, findings }: NonNullable<ImportReport["dryRun"]>) {
+function reportBody(report: ImportReport): ImportReportBody {
+  return {
+    name: report.name,
+    read: report.read,
+    imported: report.imported,
+    skipped: report.skipped,
+    duration_ms: report.durationMs,
+    formats: report.formats,
+    further_addresses: report.furtherAddresses,
+    fields_dropped: report.fieldsDropped,
+    left_out: report.leftOut,
+    same_as: report.sameAs,
+  };
+}
+
+function dryRunBody({ files, findings }: NonNullable<ImportReport["dryRun"]>): DryRun {
   return {
     dry_run: true,
     files,
@@ -317,7 +347,48 @@ function dryRunBody({ files, findings }: NonNullable<ImportReport["dryRun"]>) {
   };
 }
 
-function importBody(one: CorpusImport) {
+/** Imports that were read by older rules, which may have kept text of foreign files, and the lines that redo them. */
+function outdatedImports({ name, scope, origin, confidence, imports }: Corpus): OutdatedImport[] {
+  const own = [
+    ...(scope === null ? [] : ["--scope", scope]),
+    ...(origin === name ? [] : ["--origin", origin]),
+    "--confidence",
+    String(confidence),
+  ];
+  return imports
+    .filter(({ rules }) => rules < importRules)
+    .map(({ fileName, options }) => {
+      const given = Object.entries(options).flatMap(([option, value]) => [`--${option}`, value]);
+      const words = ["xpose", "corpus", "import", fileName, "--name", name, ...own, ...given];
+      return { name, file: fileName, redo: words.map(shellWord).join(" ") };
+    });
+}
+
+function outdatedText(outdated: readonly OutdatedImport[]): string[] {
+  if (outdated.length === 0) return [];
+  const names = [...new Set(outdated.map(({ name }) => name))];
+  return [
+    "",
+    "These imports were made by the rules of an older version. They may hold text of foreign files: names, titles, sites",
+    "that are none, addresses in file names. To redo them, remove the corpus and import its files again:",
+    ...names.flatMap((name) => [
+      `  xpose corpus remove ${name}`,
+      ...outdated.filter((one) => one.name === name).map(({ redo }) => `  ${redo}`),
+    ]),
+  ];
+}
+
+/** A word as a shell reads it back. */
+function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+function corpusBody({ name, scope, confidence, origin, imports }: Corpus): ListedCorpus {
+  const records = imports.reduce((sum, { recordCount }) => sum + recordCount, 0);
+  return { name, scope, confidence, origin, records, imports: imports.map(importBody) };
+}
+
+function importBody(one: CorpusImport): ListedImport {
   return {
     file: one.fileName,
     sha256: one.sha256,
@@ -327,7 +398,7 @@ function importBody(one: CorpusImport) {
     read: one.readCount,
     records: one.recordCount,
     skipped: one.skipped,
-    imported_at: one.importedAt.toISOString().replace(/\.\d+Z$/, "+00:00"),
+    imported_at: timestamp(one.importedAt),
     duration_ms: one.durationMs,
   };
 }

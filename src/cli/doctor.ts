@@ -5,6 +5,7 @@ import { compareHead, headProblem } from "../access/audit-head.ts";
 import { type Config, checkServeSettings } from "../config.ts";
 import { diskFullText } from "../domain/disk-fault.ts";
 import { timestamp } from "../domain/envelope.ts";
+import type { DoctorReport } from "../wire/service.ts";
 import { isDiskFull, isServing, type OpenStore, openStore } from "../wiring.ts";
 import { becomeOwner, entropy, type GlobalOptions, readConfig } from "./context.ts";
 import { CommandError, exitCodes, explain } from "./exit.ts";
@@ -13,7 +14,7 @@ import { type Output, printResult } from "./output.ts";
 import { askSources } from "./sources.ts";
 import { readTls } from "./tls.ts";
 
-type Check = { readonly name: string; readonly ok: boolean; readonly message: string };
+type Check = DoctorReport["checks"][number];
 
 /** With less than this the next import or a busy day may fill the disk. */
 const leastFreeBytes = 256 * 1024 ** 2;
@@ -30,7 +31,7 @@ export function doctorCommand(output: Output): Command {
       const ok = checks.every((check) => check.ok);
       const lines = checks.map((check) => `${check.ok ? "ok  " : "FAIL"}  ${check.name}: ${check.message}`);
       const { json = false } = command.optsWithGlobals<GlobalOptions>();
-      printResult(output, json, { ok, checks }, lines.join("\n"));
+      printResult<DoctorReport>(output, json, { ok, checks }, lines.join("\n"));
       if (!ok) throw new CommandError(exitCodes.failed, "not all is well");
     });
 }

@@ -7,10 +7,11 @@ import { openLog } from "../log.ts";
 import { runScan } from "../scans/run-scan.ts";
 import { leaseMs } from "../scans/runner.ts";
 import type { EnrichCall, PollCall, Reply, ReplyBody } from "../store/store.ts";
+import type { Progress } from "../wire/scan.ts";
 import { openSources } from "../wiring.ts";
 import { entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
 import { CommandError, exitCodes } from "./exit.ts";
-import type { Output } from "./output.ts";
+import { jsonLine, type Output } from "./output.ts";
 
 type EnrichOptions = GlobalOptions & { workspace: string; refresh?: boolean };
 
@@ -81,7 +82,7 @@ function print(output: Output, options: EnrichOptions, reply: Reply | undefined)
     output.out(`${options.json === true ? reply.envelope : JSON.stringify(JSON.parse(reply.envelope), null, 2)}\n`);
     return;
   }
-  if (reply?.kind === "failed") output.out(`${JSON.stringify({ status: "failed", request_id: reply.scanId })}\n`);
+  if (reply?.kind === "failed") output.out(jsonLine<Progress>({ status: "failed", request_id: reply.scanId }));
   throw new CommandError(
     exitCodes.failed,
     "the scan failed: no source answered, so nothing is known about this address",

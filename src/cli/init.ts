@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { beginHead } from "../access/audit-head.ts";
 import { newOperator } from "../access/operator.ts";
 import { createWorkspace } from "../access/workspace.ts";
+import type { InitReport } from "../wire/service.ts";
 import { createDataDir } from "../wiring.ts";
 import { becomeOwner, commandAuthor, entropy, type GlobalOptions, keepAuditHead, readConfig } from "./context.ts";
 import { type Output, printResult } from "./output.ts";
@@ -27,7 +28,7 @@ export function initCommand(output: Output): Command {
       });
       await keepAuditHead({ store, headFile }, beginHead);
       store.close();
-      printResult(
+      printResult<InitReport>(
         output,
         json,
         { workspace_id: workspace.id, operator_token: token },

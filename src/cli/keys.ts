@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { createKey, keyBody, revokeKey, rotateKey } from "../access/api-key.ts";
 import { getWorkspace } from "../access/workspace.ts";
 import type { ApiKey, Token } from "../domain/api-key.ts";
+import type { KeyBody, KeyList, MintedKey } from "../wire/key.ts";
 import { commandAuthor, entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
 import { type Output, printResult, table } from "./output.ts";
 
@@ -15,7 +16,7 @@ export function keysCommand(output: Output): Command {
 
   function printMinted(options: KeyOptions, workspace: string, { key, token }: { key: ApiKey; token: Token }): void {
     const text = `Key "${key.name}" of workspace "${workspace}", shown this once:\n${token}`;
-    printResult(output, options.json ?? false, { ...keyBody(key, entropy.now()), key: token }, text);
+    printResult<MintedKey>(output, options.json ?? false, { ...keyBody(key, entropy.now()), key: token }, text);
   }
 
   keys
@@ -46,7 +47,7 @@ export function keysCommand(output: Output): Command {
       await withStore(readConfig(command, output), async ({ store }) => {
         const workspace = await getWorkspace(options.workspace, store);
         const now = entropy.now();
-        const bodies = [];
+        const bodies: KeyBody[] = [];
         for (let cursor: string | null = null, isLast = false; !isLast; isLast = cursor === null) {
           const page = await store.listKeys(workspace.id, { limit: pageLimit, cursor, status: null, now });
           bodies.push(...page.items.map((key) => keyBody(key, now)));
@@ -54,7 +55,7 @@ export function keysCommand(output: Output): Command {
         }
         const rows = bodies.map((key) => [key.id, key.name, key.prefix, key.status, key.last_used_at, key.expires_at]);
         const text = table(["ID", "NAME", "PREFIX", "STATUS", "LAST USED", "EXPIRES"], rows);
-        printResult(output, options.json ?? false, { keys: bodies, next_cursor: null }, text);
+        printResult<KeyList>(output, options.json ?? false, { keys: bodies, next_cursor: null }, text);
       });
     });
 
@@ -86,7 +87,12 @@ export function keysCommand(output: Output): Command {
       await withStore(readConfig(command, output), async ({ store }) => {
         const workspace = await getWorkspace(options.workspace, store);
         const key = await revokeKey(workspace.id, keyId, { store, by: commandAuthor() });
-        printResult(output, options.json ?? false, keyBody(key, entropy.now()), `Revoked the key "${key.name}".`);
+        printResult<KeyBody>(
+          output,
+          options.json ?? false,
+          keyBody(key, entropy.now()),
+          `Revoked the key "${key.name}".`,
+        );
       });
     });
 

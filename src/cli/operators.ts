@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { createOperator, operatorBody, revokeOperator } from "../access/operator.ts";
 import { getWorkspace } from "../access/workspace.ts";
 import { type OperatorRole, operatorRoles } from "../domain/operator.ts";
+import type { CreatedOperator, OperatorBody, OperatorList } from "../wire/operator.ts";
 import { commandAuthor, entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
 import { type Output, printResult, table } from "./output.ts";
 
@@ -29,7 +30,7 @@ export function operatorsCommand(output: Output): Command {
         const { operator, token } = await createOperator(request, store, keys, entropy, commandAuthor());
         const { id, name, role } = operator;
         const text = `Operator "${name}" (${role}) of workspace "${workspace.name}"; token, shown this once:\n${token}`;
-        printResult(output, options.json ?? false, { id, name, role, token }, text);
+        printResult<CreatedOperator>(output, options.json ?? false, { id, name, role, token }, text);
       });
     });
 
@@ -44,7 +45,7 @@ export function operatorsCommand(output: Output): Command {
         const workspace = await getWorkspace(options.workspace, store);
         const bodies = (await store.listOperators(workspace.id)).map(operatorBody);
         const rows = bodies.map(({ id, name, role, status }) => [id, name, role, status]);
-        printResult(output, options.json ?? false, bodies, table(["ID", "NAME", "ROLE", "STATUS"], rows));
+        printResult<OperatorList>(output, options.json ?? false, bodies, table(["ID", "NAME", "ROLE", "STATUS"], rows));
       });
     });
 
@@ -59,7 +60,12 @@ export function operatorsCommand(output: Output): Command {
       await withStore(readConfig(command, output), async ({ store }) => {
         const workspace = await getWorkspace(options.workspace, store);
         const operator = await revokeOperator(workspace.id, id, store, commandAuthor());
-        printResult(output, options.json ?? false, operatorBody(operator), `Revoked the operator "${operator.name}".`);
+        printResult<OperatorBody>(
+          output,
+          options.json ?? false,
+          operatorBody(operator),
+          `Revoked the operator "${operator.name}".`,
+        );
       });
     });
 

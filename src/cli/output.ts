@@ -5,9 +5,17 @@ export type Output = {
   readonly isTerminal: boolean;
 };
 
-/** Prints one JSON document with `--json`, else `text`. */
-export function printResult(output: Output, isJson: boolean, document: unknown, text: string): void {
-  output.out(isJson ? `${JSON.stringify(document)}\n` : `${text}\n`);
+/**
+ * Prints one JSON document with `--json`, else `text`. Every call names the body of `src/wire` that it prints, as in
+ * `printResult<KeyList>(...)`: a call that names none does not compile.
+ */
+export function printResult<Body = never>(output: Output, isJson: boolean, body: NoInfer<Body>, text: string): void {
+  output.out(isJson ? jsonLine<Body>(body) : `${text}\n`);
+}
+
+/** One line of JSON, of a body that the call names. */
+export function jsonLine<Body = never>(body: NoInfer<Body>): string {
+  return `${JSON.stringify(body)}\n`;
 }
 
 /** Rows as aligned columns under a header; a line that says so when there are none. */

@@ -1,5 +1,6 @@
 import type { ImportProgress } from "../corpus/import.ts";
-import type { Output } from "./output.ts";
+import type { ImportProgressLine, RecordProgressLine } from "../wire/corpus.ts";
+import { jsonLine, type Output } from "./output.ts";
 
 const barWidth = 30;
 const countEveryMs = 250;
@@ -17,7 +18,7 @@ export function drawProgress(output: Output) {
       const share = shareOf(progress);
       const secondsLeft = share === null || share === 0 ? null : Math.round((seconds / share) * (1 - share));
       if (!output.isTerminal) {
-        const line = {
+        const line: ImportProgressLine = {
           bytes_read: bytesRead,
           bytes_total: bytesTotal,
           read,
@@ -25,7 +26,7 @@ export function drawProgress(output: Output) {
           records_per_second: recordsPerSecond,
           seconds_left: secondsLeft,
         };
-        output.err(`${JSON.stringify(line)}\n`);
+        output.err(jsonLine<ImportProgressLine>(line));
         return;
       }
       isDrawn = true;
@@ -42,7 +43,7 @@ export function drawProgress(output: Output) {
       countedAt = now;
       isDrawn = output.isTerminal;
       output.err(
-        output.isTerminal ? `\r\x1b[K${recordCount} records` : `${JSON.stringify({ records: recordCount })}\n`,
+        output.isTerminal ? `\r\x1b[K${recordCount} records` : jsonLine<RecordProgressLine>({ records: recordCount }),
       );
     },
     /**

@@ -4,6 +4,7 @@ import { headProblem } from "../access/audit-head.ts";
 import { restoreBackup } from "../backup/restore-backup.ts";
 import { headText } from "../domain/audit.ts";
 import { timestamp } from "../domain/envelope.ts";
+import type { RestoreReportBody } from "../wire/backup.ts";
 import {
   checkedUnused,
   headFileOf,
@@ -64,7 +65,7 @@ export function restoreCommand(output: Output): Command {
       }
       if (replacedHead !== null)
         output.err(`warning: ${headFile} held a head that the backup does not have: ${headText(replacedHead)}\n`);
-      const body = {
+      const body: RestoreReportBody = {
         data_dir: dataDir,
         created_at: timestamp(manifest.createdAt),
         xpose_version: manifest.xposeVersion,
@@ -84,6 +85,6 @@ export function restoreCommand(output: Output): Command {
           : `Its audit trail holds the head ${body.checked_head}.`,
         `Next: xpose serve --data-dir ${dataDir}`,
       ];
-      printResult(output, json, body, text.join("\n"));
+      printResult<RestoreReportBody>(output, json, body, text.join("\n"));
     });
 }

@@ -18,13 +18,14 @@ import { type Retention, removeExpired, removeOldEvents } from "../scans/retenti
 import { Runner } from "../scans/runner.ts";
 import { type Notifier, openNotifier } from "../systemd.ts";
 import { version } from "../version.ts";
+import type { Listening } from "../wire/service.ts";
 import { type OpenSources, type OpenStore, openSources, openStore, schemaVersion } from "../wiring.ts";
 import { becomeOwner, commandAuthor, entropy, readConfig } from "./context.ts";
 import { openDashboard } from "./dashboard.ts";
 import { watchDisk } from "./disk-watch.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { keepMerged } from "./merge-keeper.ts";
-import type { Output } from "./output.ts";
+import { jsonLine, type Output } from "./output.ts";
 
 /** Scans, then answers, get this long after SIGTERM, each at worst twice: together less than the promised 10 s. */
 const stopGraceMs = 2_000;
@@ -108,6 +109,7 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
     trail,
     trust: makeTrust(config.server.trustedProxies, config.server.hostnames),
     logIns: openThrottle(logInsPerMinute, 60_000, steadyNow),
+    publicUrl: config.server.publicUrl,
     dashboard: openDashboard({ config, live: sources.live, metrics, now, steadyNow }),
     metrics,
     whenSettled: (scanId, timeoutMs, signal) => runner.whenSettled(scanId, timeoutMs, signal),
@@ -137,7 +139,7 @@ async function serve({ config, readAgain, tls, open, logOutput, output, notifier
   });
   await runner.start();
   isReady = true;
-  output.out(`${JSON.stringify({ listening: server.address })}\n`);
+  output.out(jsonLine<Listening>({ listening: server.address }));
   if (open.upgradedFrom !== null) log.info({ from: open.upgradedFrom, to: schemaVersion }, "data directory upgraded");
   log.info({ listening: server.address }, "serving");
   notifier.ready();

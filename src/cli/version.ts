@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { version } from "../version.ts";
+import type { VersionReport } from "../wire/service.ts";
 import type { GlobalOptions } from "./context.ts";
 import { type Output, printResult } from "./output.ts";
 
@@ -9,6 +10,6 @@ export function versionCommand(output: Output): Command {
     .addHelpText("after", "\nExample:\n  xpose version --json")
     .action((_options: object, command: Command) => {
       const { json = false } = command.optsWithGlobals<GlobalOptions>();
-      printResult(output, json, { version, bun: Bun.version }, `xpose ${version}`);
+      printResult<VersionReport>(output, json, { version, bun: Bun.version }, `xpose ${version}`);
     });
 }

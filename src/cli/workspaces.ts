@@ -2,6 +2,7 @@ import { Argument, Command, Option } from "commander";
 import { createWorkspace, getWorkspace, workspaceBody } from "../access/workspace.ts";
 import { type Plan, plans, type Workspace } from "../domain/workspace.ts";
 import type { WorkspaceChange } from "../store/store.ts";
+import type { WorkspaceBody, WorkspaceList } from "../wire/workspace.ts";
 import { commandAuthor, entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
 import { type Output, printResult, table } from "./output.ts";
 
@@ -11,7 +12,7 @@ export function workspacesCommand(output: Output): Command {
   function print(command: Command, workspace: Workspace): void {
     const body = workspaceBody(workspace);
     const text = table(["ID", "NAME", "PLAN", "STATUS"], [[body.id, body.name, body.plan, body.status]]);
-    printResult(output, command.optsWithGlobals<GlobalOptions>().json ?? false, body, text);
+    printResult<WorkspaceBody>(output, command.optsWithGlobals<GlobalOptions>().json ?? false, body, text);
   }
 
   async function change(command: Command, idOrName: string, to: WorkspaceChange): Promise<void> {
@@ -44,7 +45,7 @@ export function workspacesCommand(output: Output): Command {
         const bodies = (await store.listWorkspaces()).map(workspaceBody);
         const rows = bodies.map(({ id, name, plan, status }) => [id, name, plan, status]);
         const text = table(["ID", "NAME", "PLAN", "STATUS"], rows);
-        printResult(output, command.optsWithGlobals<GlobalOptions>().json ?? false, bodies, text);
+        printResult<WorkspaceList>(output, command.optsWithGlobals<GlobalOptions>().json ?? false, bodies, text);
       });
     });
 

@@ -6,8 +6,8 @@ import type { Sample } from "./formats/sample.ts";
 /** The order in which formats are asked: those with clear marks first, the last resort at the end. */
 const order: readonly FormatName[] = [
   "dehashed",
-  "jsonl",
   "hibp-domain",
+  "jsonl",
   "csv",
   "stealer",
   "ulp",
@@ -23,6 +23,11 @@ export function detectPlan(sample: Sample, wishes: Wishes): Plan | null {
     if (plan !== null) return plan;
   }
   return null;
+}
+
+/** The refusal of a text without a single sign of an address. */
+export function addressless(): CorpusError {
+  return new CorpusError("refused", "the file holds no email addresses");
 }
 
 /** The refusal of a text that no format recognises. */

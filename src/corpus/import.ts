@@ -7,7 +7,7 @@ import type { Store } from "../store/store.ts";
 import { CorpusError } from "./error.ts";
 import type { FormatName, Wishes } from "./formats/format.ts";
 import type { ImportDefaults } from "./import-defaults.ts";
-import { type ImportSource, type LeftOut, openInput } from "./input.ts";
+import { type ImportSource, type LeftOut, openInput } from "./input/open-input.ts";
 import type { OpenLane } from "./lane.ts";
 import { publishImport } from "./publish-import.ts";
 import { type FileReport, type Reading, readEntries } from "./read-entries.ts";
@@ -115,11 +115,11 @@ export async function importCorpus(options: ImportOptions, context: ImportContex
       formats: tally.formats,
       furtherAddresses: tally.furtherAddresses,
       fieldsDropped: tally.droppedFields,
-      leftOut: [...input.leftOut(), ...reading.leftOut],
+      leftOut: [...input.leftOut(), ...reading.leftOut.list()],
       sameAs: published.sameAs,
       addressCount: published.addressCount,
       sizeBytes: published.sizeBytes,
-      entryCount: input.hasEntries ? reading.info.entries.length : null,
+      entryCount: input.hasEntries ? reading.fileCount : null,
       dryRun: options.isDryRun === true ? { files: reading.files, findings: firstFindings(reading) } : null,
     };
   } catch (error) {

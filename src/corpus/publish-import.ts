@@ -4,6 +4,7 @@ import type { Corpus } from "../domain/corpus.ts";
 import type { Store } from "../store/store.ts";
 import { formats } from "./formats/registry.ts";
 import type { ImportOptions } from "./import.ts";
+import { safeText } from "./import-defaults.ts";
 import { type Job, progressOf, type Reading } from "./read-entries.ts";
 import { skippedOf } from "./record-lane.ts";
 import { keyCheck } from "./segment.ts";
@@ -83,10 +84,12 @@ export async function publishImport(publishing: Publishing): Promise<Published> 
   }
 }
 
-/** The options that hold for this import only, as they were given. */
+/** The options that hold for this import only, as they were given, but for addresses and secrets. */
 function givenOptions({ format, title, category, severity, subject, date }: ImportOptions): Record<string, string> {
   const given = Object.entries({ format, title, category, severity, subject, date });
-  return Object.fromEntries(given.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+  return Object.fromEntries(
+    given.flatMap(([name, value]) => (value === undefined ? [] : [[name, safeText(value, 255)]])),
+  );
 }
 
 /** What a lane does goes on when the signal aborts; closing the lane ends it. */

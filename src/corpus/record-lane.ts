@@ -6,7 +6,7 @@ import { defaultsOf } from "./import-defaults.ts";
 import { type KeyRun, KeySorter } from "./key-sorter.ts";
 import { isLineEnd, LineScanner } from "./line-scanner.ts";
 import { keyFrom } from "./page.ts";
-import { encodeFields, noFields, type RecordDefaults } from "./record.ts";
+import { encodeFields, encodeFormat, noFields, type RecordDefaults } from "./record.ts";
 import { maxFieldsSize, type RecordRun, RecordSorter } from "./record-sorter.ts";
 
 /** Why a record was not imported (CONTRACT.md 11.5). */
@@ -141,7 +141,9 @@ export class RecordLane {
     this.#sink = {
       scanner: this.#scanner,
       add: (record) => this.#add(record),
-      addScanned: () => this.#addHashed(this.#scanner.fields, this.#scanner.fieldsSize),
+      addScanned: (format) => this.#addScanned(format ?? this.#format),
+      encode: (fields) => Buffer.from(encodeFields(fields, this.#defaultsOf(this.#format))),
+      addRead: (fields) => this.#addHashed(fields, fields.length, this.#format),
       noteFurtherAddresses: (count) => {
         this.tally.furtherAddresses += count;
       },
@@ -169,7 +171,7 @@ export class RecordLane {
     const format = formats[plan.format];
     this.#format = plan.format;
     this.#entry = entry;
-    if (format.cut !== null) {
+    if (format.cut !== null && plan.isOrdered !== true) {
       const from = isRest ? this.#passRest(bytes, start, end) : start;
       const reader = format.open(plan, this.#sink, isFirst);
       reader.read(bytes, from, end);
@@ -199,33 +201,52 @@ export class RecordLane {
       return;
     }
     this.tally.droppedFields += record.droppedCount;
-    const fields = record.fields === noFields ? "" : encodeFields(record.fields, this.#defaultsOf(this.#format));
+    const { format = this.#format } = record;
+    const own = record.fields === noFields ? "" : encodeFields(record.fields, this.#defaultsOf(format));
+    const fields = format === this.#format ? own : encodeFormat(own, format);
     if (Buffer.byteLength(fields) > maxFieldsSize) {
       this.#count();
       this.#skip("too_long");
       return;
     }
     this.#scanner.hash(record.address);
-    this.#addHashed(this.#fields, this.#fields.write(fields));
+    this.#addHashed(this.#fields, this.#fields.write(fields), format);
   }
 
-  #addHashed(fields: Uint8Array, fieldsSize: number): void {
+  #addScanned(format: FormatName): void {
+    const { fields, fieldsSize } = this.#scanner;
+    if (format === this.#format) this.#addHashed(fields, fieldsSize, format);
+    else this.#addHashed(this.#fields, this.#copyWithFormat(fields, fieldsSize, format), format);
+  }
+
+  /** As `encodeFormat`, from bytes; returns the size. */
+  #copyWithFormat(fields: Uint8Array, fieldsSize: number, format: FormatName): number {
+    const tail = formatTails[format];
+    const out = this.#fields;
+    const size = Math.max(0, fieldsSize - 1);
+    for (let at = 0; at < size; at++) out[at] = fields[at] ?? 0;
+    for (let at = 0; at < tail.length; at++) out[size + at] = tail[at] ?? 0;
+    if (size === 0) out[0] = openBrace;
+    return size + tail.length;
+  }
+
+  #addHashed(fields: Uint8Array, fieldsSize: number, format: FormatName): void {
     const { high, low } = this.#scanner;
-    this.#count();
+    this.#count(format);
     if (this.#forgotten.size > 0 && this.#forgotten.has(`${high}:${low}`)) {
       this.#skip("forgotten");
       return;
     }
-    if (this.#samples.length < sampleSize) this.#keepSample(fields, fieldsSize);
+    if (this.#samples.length < sampleSize) this.#keepSample(fields, fieldsSize, format);
     this.tally.usable++;
     if (fieldsSize === 0 && !this.#options.hasEntries) this.#keys.add(high, low);
     else this.#records.add(high, low, this.#entry, fields, fieldsSize);
   }
 
-  #keepSample(fields: Uint8Array, fieldsSize: number): void {
+  #keepSample(fields: Uint8Array, fieldsSize: number, format: FormatName): void {
     this.#samples.push({
       at: [this.#block, this.#samples.length],
-      format: this.#format,
+      format,
       entry: this.#entry,
       fields: Buffer.from(fields.subarray(0, fieldsSize)).toString("utf8"),
     });
@@ -237,9 +258,9 @@ export class RecordLane {
     return known;
   }
 
-  #count(): void {
+  #count(format: FormatName = this.#format): void {
     this.tally.read++;
-    this.tally.formats[this.#format] = (this.tally.formats[this.#format] ?? 0) + 1;
+    this.tally.formats[format] = (this.tally.formats[format] ?? 0) + 1;
   }
 
   #skip(reason: SkipReason): void {
@@ -248,3 +269,9 @@ export class RecordLane {
 }
 
 const atSign = 0x40;
+const openBrace = 0x7b;
+
+/** What `encodeFormat` puts in the place of the last brace. */
+const formatTails = Object.fromEntries(
+  formatNames.map((format) => [format, Buffer.from(`,"format":"${format}"}`)]),
+) as Record<FormatName, Buffer>;

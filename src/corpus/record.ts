@@ -1,5 +1,4 @@
 import * as z from "zod/mini";
-import type { EmailAddress } from "../domain/email.ts";
 import {
   categorySlug,
   type Finding,
@@ -11,6 +10,9 @@ import {
   severities,
   usableUrl,
 } from "../domain/finding.ts";
+import { namesSensitiveSite } from "../domain/sensitive-site.ts";
+import { readDate } from "./record-date.ts";
+import { mayHoldSecret, mayUrlHoldSecret } from "./secret-like.ts";
 
 /**
  * What is kept of a record beside its address, already repaired and bounded. In this order it is stored, so that the
@@ -28,8 +30,13 @@ const fieldsSchema = () =>
   });
 export type RecordFields = z.infer<ReturnType<typeof fieldsSchema>>;
 
-/** A template: fields, and the number of the entry of an archive or folder that they come from. */
-const templateSchema = z.lazy(() => z.extend(fieldsSchema(), { entry: z.optional(z.int()) }));
+/**
+ * A template: fields, the format of the record where it is not that of its file, and the number of the entry of an
+ * archive or folder that the record comes from.
+ */
+const templateSchema = z.lazy(() =>
+  z.extend(fieldsSchema(), { format: z.optional(z.string()), entry: z.optional(z.int()) }),
+);
 
 /** What holds for the records of an import that do not say otherwise. */
 const defaultsSchema = () =>
@@ -58,7 +65,7 @@ export const importInfoSchema = () =>
     file: z.string(),
     /** Names of the files in an archive or folder, in the order in which they were read; empty for a single file. */
     entries: z.array(z.string()),
-    /** Further formats, where the files of an archive or folder have several. */
+    /** Further formats, where the files of an archive or folder, or the records of a file, have several. */
     formats: z.optional(z.array(importFormatSchema())),
     /** For each entry the position of its format in `formats`, or -1 for the format of the import itself. */
     entryFormats: z.optional(z.array(z.int())),
@@ -79,53 +86,75 @@ export type RawFields = {
   readonly date?: string | null | undefined;
 };
 
+/** What is kept of a record beside its address, and how many of its fields cannot be used or must not be kept. */
+export type ParsedFields = { readonly fields: RecordFields; readonly droppedCount: number };
+
 /**
  * Repairs and bounds what is kept; empty text counts as absent, a severity of null is `low` (CONTRACT.md 7.4). A field
- * that cannot be used, such as a date that is none, is dropped and counted. Text that holds the address is dropped:
- * addresses are stored as hashes only.
+ * is dropped and counted when it cannot be used, such as a date that is none; when it is too long for what it says it
+ * is; and when it may hold an address, a secret or a site of a sensitive kind (PIPELINE.md 21.4, 21.17, 21.18).
  */
-export function parseFields(
-  raw: RawFields,
-  address: EmailAddress,
-): { readonly fields: RecordFields; readonly droppedCount: number } {
+export function parseFields(raw: RawFields): ParsedFields {
   let droppedCount = 0;
   const kept = <Value>(given: string | null | undefined, value: Value | undefined): Value | undefined => {
-    if (value === undefined && (given ?? "").trim() !== "") droppedCount++;
+    if (value === undefined && !isAbsent(given)) droppedCount++;
     return value;
   };
-  const textOf = (text: string | null | undefined, maxLength: number): string | undefined => {
-    if (text === undefined || text === null || text === "") return undefined;
-    const line = oneLine(text, maxLength);
-    return line === "" || holdsAddress(line, address) ? undefined : line;
-  };
-  const category = kept(raw.category, textOf(raw.category, 50));
-  const date = raw.date?.trim() ?? "";
   const fields: RecordFields = {
     severity: raw.severity === null ? "low" : severityOf(raw.severity),
-    category: category === undefined ? undefined : categorySlug(category),
+    category: kept(raw.category, categorySlug(textOf(raw.category, 50) ?? "") || undefined),
     subject: kept(raw.subject, textOf(raw.subject, 253)),
     title: kept(raw.title, textOf(raw.title, 255)),
-    sourceUrl: kept(raw.source_url, usableUrl(textOf(raw.source_url, 1025) ?? null) ?? undefined),
-    date: kept(raw.date, parseLeakYear(date) === null ? undefined : date),
+    sourceUrl: kept(raw.source_url, urlOf(raw.source_url)),
+    date: kept(raw.date, readDate(raw.date ?? "") ?? undefined),
   };
   return { fields, droppedCount };
 }
 
+/** PIPELINE.md 21.4: what is longer is no name and no title. */
+const maxTextLength = 255;
+
+function textOf(text: string | null | undefined, maxLength: number): string | undefined {
+  if (isAbsent(text)) return undefined;
+  const plain = (text ?? "").trim();
+  // Cut text could hide half of an address, so it is judged as a whole.
+  if (plain.length > maxTextLength || mayHoldSecret(plain) || namesSensitiveSite(plain)) return undefined;
+  return oneLine(plain, maxLength) || undefined;
+}
+
+function urlOf(text: string | null | undefined): string | undefined {
+  const url = usableUrl(text ?? null);
+  return url === null || url.length > maxTextLength || mayUrlHoldSecret(url) || namesSensitiveSite(url)
+    ? undefined
+    : url;
+}
+
 function severityOf(word: string | undefined): Severity | undefined {
-  return word === undefined || word.trim() === "" ? undefined : parseSeverity(word);
+  return isAbsent(word) ? undefined : parseSeverity(word ?? "");
 }
 
-function holdsAddress(text: string, address: string): boolean {
-  return decoded(text).toLowerCase().includes(address);
-}
+const nullWords: ReadonlySet<string> = new Set(
+  [
+    "",
+    "\\n",
+    "null",
+    "(null)",
+    "<null>",
+    "none",
+    "nil",
+    "nan",
+    "n/a",
+    "na",
+    "-",
+    "--",
+    "undefined",
+    "0000-00-00",
+  ].concat("0000-00-00 00:00:00"),
+);
 
-function decoded(text: string): string {
-  if (!text.includes("%")) return text;
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text.replaceAll(/%40/g, "@");
-  }
+/** Whether a cell holds nothing: no text, or one of the words that databases and tools write there. */
+export function isAbsent(text: string | null | undefined): boolean {
+  return text === undefined || text === null || (text.length <= 24 && nullWords.has(text.trim().toLowerCase()));
 }
 
 /** The stored form: compact JSON of the fields that differ from the defaults, empty when none does. */
@@ -145,7 +174,12 @@ export function encodeFields(fields: RecordFields, defaults: RecordDefaults): st
   return text === "{}" ? "" : text;
 }
 
-/** The text of a template: what `encodeFields` made, with the number of the entry unless the import is a single file. */
+/** What `encodeFields` made, with the format of a record that is not of the format of its file. */
+export function encodeFormat(fields: string, format: string): string {
+  return fields === "" ? `{"format":"${format}"}` : `${fields.slice(0, -1)},"format":"${format}"}`;
+}
+
+/** The text of a template: what `encodeFields` or `encodeFormat` made, with the number of the entry unless the import is a single file. */
 export function encodeTemplate(fields: string, entry: number | null): string {
   if (entry === null) return fields;
   return fields === "" ? `{"entry":${entry}}` : `${fields.slice(0, -1)},"entry":${entry}}`;
@@ -154,7 +188,12 @@ export function encodeTemplate(fields: string, entry: number | null): string {
 /** The finding that a template stands for. Throws when `template` is not what `encodeTemplate` made. */
 export function toFinding(template: string, info: ImportInfo): Finding {
   const fields = template === "" ? noTemplate : templateSchema.parse(JSON.parse(template));
-  const { format, defaults } = info.formats?.[info.entryFormats?.[fields.entry ?? -1] ?? -1] ?? info;
+  const { format, defaults } =
+    (fields.format === undefined
+      ? undefined
+      : [info, ...(info.formats ?? [])].find((one) => one.format === fields.format)) ??
+    info.formats?.[info.entryFormats?.[fields.entry ?? -1] ?? -1] ??
+    info;
   const entry = fields.entry === undefined ? undefined : info.entries[fields.entry];
   const date = fields.date ?? defaults.date;
   return makeFinding({

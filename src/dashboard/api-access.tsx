@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import type { Budgets, KeyBody, KeyList, MintedKey } from "../wire/key.ts";
 import { CommandLine } from "./command-line.tsx";
 import { ConfirmKeyDialog } from "./confirm-key-dialog.tsx";
 import { useData } from "./data.ts";
@@ -10,13 +11,12 @@ import { KeyTable } from "./key-table.tsx";
 import { MintDialog } from "./mint-dialog.tsx";
 import { SecretDialog } from "./secret-dialog.tsx";
 import { useSession } from "./session.ts";
-import type { ApiKey, Budgets, KeyList, MintedKey } from "./wire.ts";
 
 /** The dialog that is open. A plaintext lives here and nowhere else, until its dialog closes. */
 type Open =
   | { readonly kind: "mint" }
-  | { readonly kind: "rotate" | "revoke"; readonly key: ApiKey }
-  | { readonly kind: "secret"; readonly key: MintedKey; readonly old: ApiKey | null };
+  | { readonly kind: "rotate" | "revoke"; readonly key: KeyBody }
+  | { readonly kind: "secret"; readonly key: MintedKey; readonly old: KeyBody | null };
 
 /** The tab "API Access (SIEM/SOAR)": the keys of the workspace (CONTRACT.md 9). */
 export function ApiAccess() {

@@ -1,3 +1,9 @@
+import type { ErrorBody } from "../wire/error.ts";
+import type { MintRequest } from "../wire/key.ts";
+import type { EnrichRequest } from "../wire/scan.ts";
+import type { LogInRequest } from "../wire/session.ts";
+import type { Unchecked } from "../wire/shape.ts";
+
 /** What went wrong with a request, in words for the page. */
 export class Fault extends Error {
   override readonly name = "Fault";
@@ -18,7 +24,8 @@ export class Fault extends Error {
 export type Answer<Body> = { readonly body: Body; readonly text: string; readonly headers: Headers };
 
 type Method = "GET" | "POST" | "DELETE";
-type RequestOptions = { readonly method?: Method; readonly body?: object; readonly signal?: AbortSignal };
+type RequestBody = EnrichRequest | MintRequest | LogInRequest;
+type RequestOptions = { readonly method?: Method; readonly body?: RequestBody; readonly signal?: AbortSignal };
 
 /** Asks the API. Throws `Fault`, and the signal's own error when it was aborted. */
 export async function ask<Body>(path: string, options: RequestOptions = {}): Promise<Answer<Body>> {
@@ -58,8 +65,8 @@ function parse(text: string): unknown {
 }
 
 function errorOf(body: unknown): { code: string; message: string } {
-  const error = (body as { error?: { code?: unknown; message?: unknown } } | null | undefined)?.error;
-  const isError = typeof error?.code === "string" && typeof error.message === "string";
-  if (isError) return { code: String(error.code), message: String(error.message) };
+  const { error } = (body ?? {}) as Unchecked<ErrorBody>;
+  const { code, message } = (error ?? {}) as Unchecked<ErrorBody["error"]>;
+  if (typeof code === "string" && typeof message === "string") return { code, message };
   return { code: "bad_answer", message: "The answer is not one that xpose gives; is a proxy in between?" };
 }

@@ -1,12 +1,12 @@
 import { render } from "preact";
 import { useCallback, useEffect, useState } from "preact/hooks";
+import type { About, Me } from "../wire/session.ts";
 import { ask, Fault } from "./api.ts";
 import { FaultNotice } from "./fault-notice.tsx";
 import { LogIn } from "./log-in.tsx";
 import { SessionContext } from "./session.ts";
 import { Shell } from "./shell.tsx";
 import { useTheme } from "./theme.ts";
-import type { About, Me } from "./wire.ts";
 
 type State =
   | { readonly kind: "asking" }

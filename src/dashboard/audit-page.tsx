@@ -1,4 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
+import type { AuditEventBody, AuditList } from "../wire/audit.ts";
+import type { KeyList } from "../wire/key.ts";
 import { ask, Fault } from "./api.ts";
 import { useData } from "./data.ts";
 import { EmptyState } from "./empty-state.tsx";
@@ -7,7 +9,6 @@ import { Foreign, foreignLabel } from "./foreign.tsx";
 import { formatCount, plural } from "./format.ts";
 import { Icon } from "./icon.tsx";
 import { isExpiry, useSession } from "./session.ts";
-import type { AuditEvent, KeyList, AuditPage as Page } from "./wire.ts";
 
 const pageSize = 50;
 const exportPageSize = 200;
@@ -20,7 +21,7 @@ export function AuditPage() {
   /** Cursors of the pages before this one; the last is that of this page. */
   const [cursors, setCursors] = useState<readonly string[]>([]);
   const path = pathOf(me.workspace.id, keyId, pageSize, cursors.at(-1) ?? null);
-  const { body, fault, reload } = useData<Page>(path);
+  const { body, fault, reload } = useData<AuditList>(path);
   const keys = useKnownKeys(body?.events ?? []);
   const choose = (id: string) => {
     setKeyId(id);
@@ -85,7 +86,7 @@ export function AuditPage() {
 }
 
 /** Keys to filter by: for admins all of them; for viewers, who cannot list keys, those that events named. */
-function useKnownKeys(events: readonly AuditEvent[]): ReadonlyMap<string, string> {
+function useKnownKeys(events: readonly AuditEventBody[]): ReadonlyMap<string, string> {
   const { me } = useSession();
   const isAdmin = me.operator.role === "admin";
   const { body } = useData<KeyList>(isAdmin ? `/workspaces/${me.workspace.id}/keys?limit=200` : null);
@@ -100,7 +101,7 @@ function useKnownKeys(events: readonly AuditEvent[]): ReadonlyMap<string, string
   return known;
 }
 
-function EventTable({ events, onKey }: { events: readonly AuditEvent[]; onKey: (id: string) => void }) {
+function EventTable({ events, onKey }: { events: readonly AuditEventBody[]; onKey: (id: string) => void }) {
   return (
     <section class="card flush" aria-label="Events">
       <div class="table-frame">
@@ -159,7 +160,7 @@ function Actor({ actor }: { actor: string }) {
   );
 }
 
-function KeyCell({ event, onKey }: { event: AuditEvent; onKey: (id: string) => void }) {
+function KeyCell({ event, onKey }: { event: AuditEventBody; onKey: (id: string) => void }) {
   const { key_id: id, key_name: name } = event;
   if (id === null) return <span class="quiet">–</span>;
   return (
@@ -169,7 +170,7 @@ function KeyCell({ event, onKey }: { event: AuditEvent; onKey: (id: string) => v
   );
 }
 
-function Concerns({ event }: { event: AuditEvent }) {
+function Concerns({ event }: { event: AuditEventBody }) {
   const { detail, count, request_id: requestId, indicator_hmac: hmac } = event;
   return (
     <>
@@ -198,7 +199,7 @@ function ExportButton({ workspaceId, keyId }: { workspaceId: string; keyId: stri
       let cursor: string | null = null;
       do {
         setProgress(`Exporting, ${formatCount(lines.length)} rows`);
-        const page: Page = (await ask<Page>(pathOf(workspaceId, keyId, exportPageSize, cursor))).body;
+        const page: AuditList = (await ask<AuditList>(pathOf(workspaceId, keyId, exportPageSize, cursor))).body;
         lines.push(...page.events.map((event) => `${JSON.stringify(event)}\n`));
         cursor = page.next_cursor;
       } while (cursor !== null && lines.length < maxExported);

@@ -1,15 +1,15 @@
 import { useState } from "preact/hooks";
+import type { KeyBody, MintedKey } from "../wire/key.ts";
 import { ask, Fault } from "./api.ts";
 import { Dialog } from "./dialog.tsx";
 import { FaultNotice } from "./fault-notice.tsx";
 import { Foreign } from "./foreign.tsx";
 import { formatAge, formatTime } from "./format.ts";
 import { isExpiry, useSession } from "./session.ts";
-import type { ApiKey, MintedKey } from "./wire.ts";
 
 type ConfirmKeyDialogProps = {
   readonly action: "rotate" | "revoke";
-  readonly apiKey: ApiKey;
+  readonly apiKey: KeyBody;
   readonly onRotated: (key: MintedKey) => void;
   readonly onDone: () => void;
   readonly onClose: () => void;

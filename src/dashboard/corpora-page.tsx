@@ -1,3 +1,4 @@
+import type { CorpusBody, CorpusList } from "../wire/corpus.ts";
 import { CommandLine } from "./command-line.tsx";
 import { useData } from "./data.ts";
 import { EmptyState } from "./empty-state.tsx";
@@ -6,7 +7,6 @@ import { Foreign, foreignLabel } from "./foreign.tsx";
 import { formatBytes, formatCount, plural } from "./format.ts";
 import { Moment } from "./moment.tsx";
 import { Reliability } from "./reliability.tsx";
-import type { Corpus, CorpusList } from "./wire.ts";
 
 export function CorporaPage() {
   const { body, fault, reload } = useData<CorpusList>("/dashboard/corpora");
@@ -57,7 +57,7 @@ export function CorporaPage() {
   );
 }
 
-function CorpusCard({ corpus }: { corpus: Corpus }) {
+function CorpusCard({ corpus }: { corpus: CorpusBody }) {
   const { name, scope, confidence, origin, records, bytes, imports } = corpus;
   return (
     <section class="card flush" aria-label={`Corpus ${foreignLabel(name)}`}>

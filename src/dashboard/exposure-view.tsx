@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import type { Severity } from "../wire/finding.ts";
 import { CopyButton } from "./copy-button.tsx";
 import { FindingTable } from "./finding-table.tsx";
 import { Foreign, ForeignList } from "./foreign.tsx";
@@ -6,7 +7,6 @@ import { plural } from "./format.ts";
 import { Icon } from "./icon.tsx";
 import { RunList } from "./run-list.tsx";
 import type { Result } from "./scan.ts";
-import type { Severity } from "./wire.ts";
 
 const severities: readonly Severity[] = ["high", "medium", "low"];
 

@@ -1,5 +1,6 @@
 import { Fragment } from "preact";
 import { useState } from "preact/hooks";
+import type { EvidenceFinding } from "../wire/finding.ts";
 import { CopyButton } from "./copy-button.tsx";
 import { DetailTree } from "./detail-tree.tsx";
 import { Foreign, ForeignList, foreignLabel } from "./foreign.tsx";
@@ -7,16 +8,15 @@ import { plural } from "./format.ts";
 import { Icon } from "./icon.tsx";
 import { Moment } from "./moment.tsx";
 import { Reliability } from "./reliability.tsx";
-import type { Finding } from "./wire.ts";
 
 /** So many rows at once; a source may give a thousand. */
 const step = 100;
 
 /** Findings, in the order of the envelope. Reliability and corroboration stand in columns of their own: they are never mixed. */
-export function FindingTable({ findings }: { findings: readonly Finding[] }) {
-  const [open, setOpen] = useState<ReadonlySet<Finding>>(new Set());
+export function FindingTable({ findings }: { findings: readonly EvidenceFinding[] }) {
+  const [open, setOpen] = useState<ReadonlySet<EvidenceFinding>>(new Set());
   const [limit, setLimit] = useState(step);
-  const toggle = (finding: Finding) => {
+  const toggle = (finding: EvidenceFinding) => {
     const next = new Set(open);
     if (!next.delete(finding)) next.add(finding);
     setOpen(next);
@@ -138,7 +138,7 @@ function Provenance({ url }: { url: string | null }) {
   );
 }
 
-function Corroboration({ finding: { corroboration_count: count, corroborated_by: by } }: { finding: Finding }) {
+function Corroboration({ finding: { corroboration_count: count, corroborated_by: by } }: { finding: EvidenceFinding }) {
   if (count === 0) return <span class="quiet">no other</span>;
   return (
     <>
@@ -151,7 +151,7 @@ function Corroboration({ finding: { corroboration_count: count, corroborated_by:
   );
 }
 
-function Details({ finding }: { finding: Finding }) {
+function Details({ finding }: { finding: EvidenceFinding }) {
   return (
     <>
       <DetailTree value={finding.details} />

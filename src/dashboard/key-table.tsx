@@ -1,17 +1,17 @@
+import type { Budgets, KeyBody } from "../wire/key.ts";
 import { Foreign, foreignLabel } from "./foreign.tsx";
 import { formatCount, plural } from "./format.ts";
 import { Meter } from "./meter.tsx";
 import { Moment } from "./moment.tsx";
-import type { ApiKey, Budgets } from "./wire.ts";
 
 type KeyTableProps = {
-  readonly keys: readonly ApiKey[];
+  readonly keys: readonly KeyBody[];
   /** Those of `keys` and all others: lineages lead through revoked ones. */
-  readonly all: readonly ApiKey[];
+  readonly all: readonly KeyBody[];
   readonly budgets: Budgets | null;
   readonly canRotate: boolean;
-  readonly onRotate: (key: ApiKey) => void;
-  readonly onRevoke: (key: ApiKey) => void;
+  readonly onRotate: (key: KeyBody) => void;
+  readonly onRevoke: (key: KeyBody) => void;
 };
 
 export function KeyTable({ keys, all, budgets, canRotate, onRotate, onRevoke }: KeyTableProps) {
@@ -96,11 +96,11 @@ export function KeyTable({ keys, all, budgets, canRotate, onRotate, onRevoke }: 
   );
 }
 
-function creatorOf({ created_by: by }: ApiKey): string {
+function creatorOf({ created_by: by }: KeyBody): string {
   return by === "cli" ? "command line" : by.replace(/^operator:/, "");
 }
 
-function Use({ apiKey, budgets }: { apiKey: ApiKey; budgets: Budgets | null }) {
+function Use({ apiKey, budgets }: { apiKey: KeyBody; budgets: Budgets | null }) {
   if (budgets === null) return <span class="quiet">–</span>;
   if (budgets.limit === 0) return <span class="quiet">no limit</span>;
   const budget = budgets.budgets.find(({ key_id }) => key_id === apiKey.id);
@@ -118,7 +118,7 @@ function Use({ apiKey, budgets }: { apiKey: ApiKey; budgets: Budgets | null }) {
 }
 
 /** The keys before and after this one, oldest first, by the end of their prefixes. */
-function Lineage({ apiKey, all }: { apiKey: ApiKey; all: readonly ApiKey[] }) {
+function Lineage({ apiKey, all }: { apiKey: KeyBody; all: readonly KeyBody[] }) {
   const byId = new Map(all.map((key) => [key.id, key]));
   const line = [apiKey];
   for (let key = before(apiKey, byId); key !== undefined && !line.includes(key); key = before(key, byId))
@@ -148,10 +148,10 @@ function Lineage({ apiKey, all }: { apiKey: ApiKey; all: readonly ApiKey[] }) {
   );
 }
 
-function before(key: ApiKey, byId: ReadonlyMap<string, ApiKey>): ApiKey | undefined {
+function before(key: KeyBody, byId: ReadonlyMap<string, KeyBody>): KeyBody | undefined {
   return key.rotated_from === null ? undefined : byId.get(key.rotated_from);
 }
 
-function after(key: ApiKey, byId: ReadonlyMap<string, ApiKey>): ApiKey | undefined {
+function after(key: KeyBody, byId: ReadonlyMap<string, KeyBody>): KeyBody | undefined {
   return key.rotated_to === null ? undefined : byId.get(key.rotated_to);
 }

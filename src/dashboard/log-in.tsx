@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import type { LogInRequest } from "../wire/session.ts";
 import { ask, Fault } from "./api.ts";
 import { FaultNotice } from "./fault-notice.tsx";
 import { Footer } from "./footer.tsx";
@@ -25,7 +26,8 @@ export function LogIn({ wasIn, theme, toggleTheme, sourceUrl, onEntered }: LogIn
     setBusy(true);
     setFault(null);
     try {
-      await ask("/session", { method: "POST", body: { token: token.trim() } });
+      const body: LogInRequest = { token: token.trim() };
+      await ask("/session", { method: "POST", body });
       await onEntered();
     } catch (error) {
       if (!(error instanceof Fault)) throw error;

@@ -1,4 +1,6 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { SourceRunBody } from "../wire/scan.ts";
+import type { SourceList } from "../wire/source.ts";
 import { useData } from "./data.ts";
 import { EmptyState } from "./empty-state.tsx";
 import { ExposureView } from "./exposure-view.tsx";
@@ -8,7 +10,6 @@ import { Icon } from "./icon.tsx";
 import { RunList } from "./run-list.tsx";
 import { type Look, useLook } from "./scan.ts";
 import { useSession } from "./session.ts";
-import type { SourceList, SourceRun } from "./wire.ts";
 
 /** Type an address, watch the scan, read the evidence. The address never stands in the address bar. */
 export function LookUpPage() {
@@ -126,7 +127,7 @@ function LookView({ look, names }: { look: Look; names: readonly string[] }) {
   }
 }
 
-function waiting(names: readonly string[], runs: readonly SourceRun[]): string[] {
+function waiting(names: readonly string[], runs: readonly SourceRunBody[]): string[] {
   const ended = new Set(runs.map(({ source }) => source));
   return names.filter((name) => !ended.has(name));
 }

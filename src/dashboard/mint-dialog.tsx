@@ -1,9 +1,9 @@
 import { useState } from "preact/hooks";
+import type { MintedKey, MintRequest } from "../wire/key.ts";
 import { ask, Fault } from "./api.ts";
 import { Dialog } from "./dialog.tsx";
 import { FaultNotice } from "./fault-notice.tsx";
 import { isExpiry, useSession } from "./session.ts";
-import type { MintedKey } from "./wire.ts";
 
 /** Lifetimes to choose from, in days; 0 = it does not expire. */
 const lifetimes = [
@@ -26,10 +26,11 @@ export function MintDialog({ onMinted, onClose }: MintDialogProps) {
     event.preventDefault();
     setBusy(true);
     setFault(null);
-    const expiry = days === 0 ? {} : { expires_at: new Date(Date.now() + days * 86_400_000).toISOString() };
+    const expiresAt = days === 0 ? null : new Date(Date.now() + days * 86_400_000).toISOString();
+    const body: MintRequest = { name, expires_at: expiresAt };
     try {
       const path = `/workspaces/${me.workspace.id}/keys`;
-      onMinted((await ask<MintedKey>(path, { method: "POST", body: { name, ...expiry } })).body);
+      onMinted((await ask<MintedKey>(path, { method: "POST", body })).body);
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       if (isExpiry(error)) expire();

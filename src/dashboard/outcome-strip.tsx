@@ -1,6 +1,6 @@
+import type { Outcome, OutcomeCounts, SourceDay } from "../wire/source.ts";
 import { plural } from "./format.ts";
 import { runText } from "./outcome.tsx";
-import type { Outcome, OutcomeCounts, SourceDay } from "./wire.ts";
 
 /** What is worst comes first: an hour in which anything failed shows that. */
 const byConcern: readonly Outcome[] = ["failed", "skipped", "ok", "no_data"];

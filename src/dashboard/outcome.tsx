@@ -1,5 +1,5 @@
+import type { Outcome, SourceErrorReason } from "../wire/source.ts";
 import { Icon } from "./icon.tsx";
-import type { Outcome } from "./wire.ts";
 
 export const outcomeText: Readonly<Record<Outcome, string>> = {
   ok: "findings",
@@ -11,14 +11,14 @@ export const outcomeText: Readonly<Record<Outcome, string>> = {
 /** The same after a count of runs: "12 with findings". */
 export const runText: Readonly<Record<Outcome, string>> = { ...outcomeText, ok: "with findings" };
 
-/** What each reason means for who looks at it (CONTRACT.md 6.5). */
-const errorText: Readonly<Record<string, string>> = {
+/** Each reason in words for the page (docs/contract.md 6.5). */
+const errorText: Readonly<Record<SourceErrorReason, string>> = {
   not_configured: "its API is not open to this installation",
   auth: "it refused the configured key",
   rate_limited: "its quota is used up for now",
   timeout: "no answer in time",
   unreachable: "no connection",
-  tls: "its certificate was refused",
+  tls: "no TLS with it that can be trusted",
   http_4xx: "it refused the request",
   http_5xx: "it has a fault of its own",
   redirect: "it points elsewhere, which is never followed",
@@ -29,8 +29,9 @@ const errorText: Readonly<Record<string, string>> = {
   internal: "an error of xpose, see the log",
 };
 
-export function explainError(error: string): string {
-  return errorText[error] ?? "no reason was recorded";
+/** A page that stays open over an upgrade may be told a reason that it does not know. */
+export function explainError(error: SourceErrorReason | null): string {
+  return (error === null ? undefined : errorText[error]) ?? "no reason was recorded";
 }
 
 /** How a source ended, as a word with a shape, never by colour alone. */

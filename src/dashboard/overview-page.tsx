@@ -1,4 +1,7 @@
 import type { ComponentChildren } from "preact";
+import type { CorpusBody } from "../wire/corpus.ts";
+import type { Overview } from "../wire/overview.ts";
+import type { SourceDay } from "../wire/source.ts";
 import { Chart } from "./chart.tsx";
 import { CommandLine } from "./command-line.tsx";
 import { useData } from "./data.ts";
@@ -11,7 +14,6 @@ import { Moment } from "./moment.tsx";
 import { OutcomeLabel } from "./outcome.tsx";
 import { OutcomeStrip } from "./outcome-strip.tsx";
 import type { Theme } from "./theme.ts";
-import type { Corpus, Overview, SourceDay } from "./wire.ts";
 
 const refreshMs = 10_000;
 
@@ -173,7 +175,7 @@ function Fact({ title, children }: { title: string; children: ComponentChildren 
   );
 }
 
-function CorporaCard({ corpora }: { corpora: readonly Corpus[] }) {
+function CorporaCard({ corpora }: { corpora: readonly CorpusBody[] }) {
   const largest = Math.max(1, ...corpora.map(({ records }) => records));
   return (
     <section class="card" aria-labelledby="corpora-title">

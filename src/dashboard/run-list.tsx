@@ -1,12 +1,13 @@
+import type { SourceRunBody } from "../wire/scan.ts";
+import type { Outcome } from "../wire/source.ts";
 import { Foreign } from "./foreign.tsx";
 import { formatMs, plural } from "./format.ts";
 import { explainError, OutcomeLabel } from "./outcome.tsx";
-import type { Outcome, SourceRun } from "./wire.ts";
 
 const order: readonly Outcome[] = ["failed", "skipped", "ok", "no_data"];
 
 type RunListProps = {
-  readonly runs: readonly SourceRun[];
+  readonly runs: readonly SourceRunBody[];
   /** Names of sources that have not ended yet. */
   readonly waiting: readonly string[];
 };
@@ -48,9 +49,11 @@ export function RunList({ runs, waiting }: RunListProps) {
   );
 }
 
-function resultText({ outcome, findings, error, missing }: SourceRun): string {
-  const lacks = missing.length === 0 ? "" : `; its plan lacks ${missing.join(", ")}`;
-  if (outcome === "failed") return `${explainError(error ?? "")}; what it knows is missing here`;
+function resultText({ outcome, findings, error, missing }: SourceRunBody): string {
+  const gaps = missing.length === 0 ? "" : `; missing: ${missing.join(", ")}`;
+  if (outcome === "failed") return `${explainError(error)}; what it knows is missing here`;
   if (outcome === "skipped") return "not asked: the appliance is offline";
-  return (outcome === "ok" ? plural(findings, "finding") : "knows nothing about this address") + lacks;
+  // What was left out may have been about this address.
+  const nothing = missing.length === 0 ? "knows nothing about this address" : "says nothing about this address";
+  return (outcome === "ok" ? plural(findings, "finding") : nothing) + gaps;
 }

@@ -1,7 +1,9 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import type { Envelope } from "../wire/envelope.ts";
+import type { Evidence, EvidenceFinding } from "../wire/finding.ts";
+import type { Accepted, EnrichRequest, ScanSources, ScanState, SourceRunBody } from "../wire/scan.ts";
 import { ask, Fault } from "./api.ts";
 import { isExpiry, useSession } from "./session.ts";
-import type { Envelope, Evidence, Finding, ScanSources, ScanState, SourceRun } from "./wire.ts";
 
 /** A look-up on its way, and what came of it. */
 export type Look =
@@ -11,10 +13,10 @@ export type Look =
       readonly kind: "scanning";
       readonly value: string;
       readonly state: ScanState;
-      readonly runs: readonly SourceRun[];
+      readonly runs: readonly SourceRunBody[];
       readonly startedAt: number;
     }
-  | { readonly kind: "failed"; readonly value: string; readonly runs: readonly SourceRun[] }
+  | { readonly kind: "failed"; readonly value: string; readonly runs: readonly SourceRunBody[] }
   | { readonly kind: "done"; readonly result: Result }
   | { readonly kind: "fault"; readonly value: string; readonly fault: Fault };
 
@@ -23,14 +25,8 @@ export type Result = {
   /** The envelope byte for byte, for copying. */
   readonly text: string;
   readonly digest: string | null;
-  readonly findings: readonly Finding[];
-  readonly runs: readonly SourceRun[];
-};
-
-type Accepted = {
-  readonly status: "scanning";
-  readonly request_id: string;
-  readonly indicator: { readonly value: string };
+  readonly findings: readonly EvidenceFinding[];
+  readonly runs: readonly SourceRunBody[];
 };
 
 const path = "/dashboard/enrich";
@@ -63,7 +59,7 @@ export function useLook(): { look: Look; start: (value: string) => Promise<void>
 }
 
 async function run(value: string, signal: AbortSignal, show: (look: Look) => void): Promise<void> {
-  const body = { indicator: { type: "email", value } };
+  const body: EnrichRequest = { indicator: { type: "email", value } };
   const first = await ask<Envelope | Accepted>(path, { method: "POST", body, signal });
   const { request_id: id } = first.body;
   if (first.body.status === "scanning") {

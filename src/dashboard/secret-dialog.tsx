@@ -1,15 +1,15 @@
 import { useEffect } from "preact/hooks";
+import type { KeyBody, MintedKey } from "../wire/key.ts";
 import { CommandLine } from "./command-line.tsx";
 import { CopyButton } from "./copy-button.tsx";
 import { Dialog } from "./dialog.tsx";
 import { Foreign } from "./foreign.tsx";
 import { Icon } from "./icon.tsx";
-import type { ApiKey, MintedKey } from "./wire.ts";
 
 type SecretDialogProps = {
   readonly minted: MintedKey;
   /** The key that this one replaces, after a rotation. */
-  readonly old: ApiKey | null;
+  readonly old: KeyBody | null;
   readonly onClose: () => void;
 };
 

@@ -1,7 +1,7 @@
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
+import type { Me } from "../wire/session.ts";
 import type { Fault } from "./api.ts";
-import type { Me } from "./wire.ts";
 
 /** Who is logged in, and what ends that. */
 export type Session = {

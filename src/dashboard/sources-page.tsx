@@ -1,3 +1,4 @@
+import type { SourceBody, SourceList } from "../wire/source.ts";
 import { CommandLine } from "./command-line.tsx";
 import { useData } from "./data.ts";
 import { EmptyState } from "./empty-state.tsx";
@@ -9,7 +10,6 @@ import { Moment } from "./moment.tsx";
 import { explainError, OutcomeLabel } from "./outcome.tsx";
 import { OutcomeStrip, summary } from "./outcome-strip.tsx";
 import { Reliability } from "./reliability.tsx";
-import type { SourceList, SourceState } from "./wire.ts";
 
 export function SourcesPage() {
   const { body, fault, reload } = useData<SourceList>("/dashboard/sources", 15_000);
@@ -56,7 +56,7 @@ function NoSources() {
   );
 }
 
-function SourceTable({ sources }: { sources: readonly SourceState[] }) {
+function SourceTable({ sources }: { sources: readonly SourceBody[] }) {
   return (
     <section class="card flush" aria-label="Sources">
       <div class="table-frame">
@@ -120,7 +120,7 @@ function SourceTable({ sources }: { sources: readonly SourceState[] }) {
   );
 }
 
-function LastRun({ source: { day } }: { source: SourceState }) {
+function LastRun({ source: { day } }: { source: SourceBody }) {
   if (day === null) return <span class="quiet">–</span>;
   const { outcome, error, at } = day.last;
   return (

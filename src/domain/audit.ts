@@ -1,3 +1,4 @@
+import type { AuditEventBody } from "../wire/audit.ts";
 import { timestamp } from "./envelope.ts";
 import { keyedHash } from "./keyed-hash.ts";
 import { sha256Hex } from "./sha256.ts";
@@ -252,7 +253,7 @@ export function chainedMac(auditKey: Uint8Array, before: AuditHead, text: string
 }
 
 /** The event of CONTRACT.md 9.8 in its literal order; `count` and `detail` follow where there is one. */
-export function auditBody(event: AuditEvent) {
+export function auditBody(event: AuditEvent): AuditEventBody {
   const { at, workspaceId, actor, action, keyId, keyName, requestId, indicatorHmac, ip, outcome, correlationId } =
     event;
   return {
@@ -267,8 +268,8 @@ export function auditBody(event: AuditEvent) {
     ip,
     outcome,
     correlation_id: correlationId,
-    ...(event.count === null ? {} : { count: event.count }),
-    ...(event.detail === null ? {} : { detail: event.detail }),
+    ...(event.count === null ? {} : ({ count: event.count } satisfies Partial<AuditEventBody>)),
+    ...(event.detail === null ? {} : ({ detail: event.detail } satisfies Partial<AuditEventBody>)),
   };
 }
 

@@ -42,7 +42,8 @@ export function parseEmail(text: string): EmailAddress | null {
   return Buffer.byteLength(address) <= maxAddressOctets ? (address as EmailAddress) : null;
 }
 
-function canonicalLocalPart(text: string): string | null {
+/** A local part in NFC and lower case, or null when it is not a valid one (CONTRACT.md 4.2). */
+export function canonicalLocalPart(text: string): string | null {
   const composed = text.normalize("NFC");
   if (!localPart.test(composed)) return null;
   const canonical = composed.toLowerCase().normalize("NFC");

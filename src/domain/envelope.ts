@@ -1,3 +1,5 @@
+import type { Envelope, Exposure } from "../wire/envelope.ts";
+import type { Atom, Evidence, EvidenceFinding } from "../wire/finding.ts";
 import { corroborate } from "./corroboration.ts";
 import { canonicalJson, compareFindings, compareText, type Details, findingHash, severities } from "./finding.ts";
 import type { Indicator } from "./indicator.ts";
@@ -8,7 +10,7 @@ import { sha256Hex } from "./sha256.ts";
 export type Sighting = { readonly firstSeenAt: Date; readonly lastSeenAt: Date };
 
 /** `hit` on a POST that finds a fresh result, `miss_scan_complete` on every GET and on a POST that waited. */
-export type CacheMember = "hit" | "miss_scan_complete";
+export type CacheMember = Envelope["cache"];
 
 /** What a completed scan stores: ready bytes, so that a hit builds nothing. */
 export type Projection = {
@@ -21,11 +23,14 @@ export type Projection = {
 };
 
 /** CONTRACT.md 7.1. */
-export const disambiguation = {
+export const disambiguation: Envelope["disambiguation"] = {
   required: true,
   reason:
     "person-resolution gated pending employer-domain disambiguation (R7); v1 returns indicator exposure only, no identity attribution",
-} as const;
+};
+
+/** The members that a hit and a poll of one scan do not share; the rest is stored. */
+type EnvelopeHead = Pick<Envelope, "request_id" | "status" | "cache">;
 
 /**
  * Projects the answers of a scan to the exposure envelope and its evidence: same answers and sightings, same bytes,
@@ -48,7 +53,7 @@ export function project(
         compareFindings(a.finding, b.finding),
     );
   const corroborations = corroborate(sourced);
-  const atoms = sourced.map(({ answer, finding }, index) => {
+  const atoms = sourced.map(({ answer, finding }, index): Atom => {
     const sighting = sightings.get(findingHash(answer.source, finding));
     return {
       source: answer.source,
@@ -66,8 +71,8 @@ export function project(
       last_seen: sighting === undefined ? null : timestamp(sighting.lastSeenAt),
     };
   });
-  const exposure = { findings: atoms, total: atoms.length, by_severity: countBySeverity(atoms) };
-  const evidence = atoms.map((atom, index) => {
+  const exposure: Exposure = { findings: atoms, total: atoms.length, by_severity: countBySeverity(atoms) };
+  const evidence = atoms.map((atom, index): EvidenceFinding => {
     const { answer, finding } = sourced[index] as (typeof sourced)[number];
     return {
       ...atom,
@@ -77,16 +82,19 @@ export function project(
       answer_sha256: answer.sha256,
     };
   });
+  const tail: Omit<Envelope, keyof EnvelopeHead> = { indicator, exposure, disambiguation };
+  const evidenceBody: Evidence = { request_id: scanId, findings: evidence };
   return {
-    envelopeTail: JSON.stringify({ indicator, exposure, disambiguation }).slice(1),
-    evidence: JSON.stringify({ request_id: scanId, findings: evidence }),
+    envelopeTail: JSON.stringify(tail).slice(1),
+    evidence: JSON.stringify(evidenceBody),
     digest: digestOf(exposure),
   };
 }
 
 /** The whole envelope. GET and POST of one scan differ in `cache` only. */
 export function envelopeText(scanId: ScanId, cache: CacheMember, envelopeTail: string): string {
-  return `{"request_id":"${scanId}","status":"completed","cache":"${cache}",${envelopeTail}`;
+  const head: EnvelopeHead = { request_id: scanId, status: "completed", cache };
+  return `${JSON.stringify(head).slice(0, -1)},${envelopeTail}`;
 }
 
 /** `YYYY-MM-DDTHH:MM:SS+00:00` (CONTRACT.md 0.3). */
@@ -99,12 +107,12 @@ export function answerSha256(findings: Answer["findings"]): string {
   return sha256Hex(canonicalJson(findings));
 }
 
-function tierOf(confidence: number): "high" | "medium" | "low" {
+function tierOf(confidence: number): Atom["source_tier"] {
   if (confidence >= 0.8) return "high";
   return confidence >= 0.6 ? "medium" : "low";
 }
 
-function countBySeverity(atoms: readonly { severity: string }[]): Record<string, number> {
+function countBySeverity(atoms: readonly Atom[]): Exposure["by_severity"] {
   const counts = severities.map((severity) => [severity, atoms.filter((atom) => atom.severity === severity).length]);
   return Object.fromEntries(counts.filter(([, count]) => count !== 0));
 }
@@ -114,10 +122,7 @@ function detailsOf(details: readonly Details[]): Details {
   return details.length > 1 ? { records: details } : (details[0] ?? {});
 }
 
-function digestOf(exposure: { findings: readonly object[] }): string {
-  const findings = exposure.findings.map((atom) => {
-    const { first_seen, last_seen, ...stable } = atom as { first_seen: unknown; last_seen: unknown };
-    return stable;
-  });
+function digestOf(exposure: Exposure): string {
+  const findings = exposure.findings.map(({ first_seen, last_seen, ...stable }) => stable);
   return `sha256:${sha256Hex(canonicalJson({ ...exposure, findings }))}`;
 }

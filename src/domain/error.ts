@@ -59,13 +59,29 @@ export const sourceErrorReasons = [
 
 export type SourceErrorReason = (typeof sourceErrorReasons)[number];
 
+/** What was wrong with TLS: an operator mends each of them elsewhere (PIPELINE.md 21.19). */
+export const tlsFaults = [
+  "unknown_authority",
+  "expired",
+  "wrong_name",
+  "no_tls",
+  "client_certificate",
+  "other",
+] as const;
+
+export type TlsFault = (typeof tlsFaults)[number];
+
 /** One source could not answer. `message` is for the operator's log and `sources check`; it holds no secret and no address. */
 export class SourceError extends Error {
   override readonly name = "SourceError";
   readonly reason: SourceErrorReason;
+  /** Set when the reason is `tls`. */
+  readonly tlsFault: TlsFault | null;
 
-  constructor(reason: SourceErrorReason, message: string, options?: { cause?: unknown }) {
-    super(message, options);
+  constructor(reason: SourceErrorReason, message: string, options: { cause?: unknown; tlsFault?: TlsFault } = {}) {
+    const { tlsFault, ...rest } = options;
+    super(message, rest);
     this.reason = reason;
+    this.tlsFault = reason === "tls" ? (tlsFault ?? "other") : null;
   }
 }

@@ -1,4 +1,5 @@
 import canonicalize from "canonicalize";
+import { redactNamed, redactText, redactUrl } from "./redact.ts";
 import { sha256Hex } from "./sha256.ts";
 import { subjectOf } from "./subject.ts";
 
@@ -40,6 +41,8 @@ export const maxFindingsPerAnswer = 1000;
 const maxTitleLength = 255;
 const maxUrlLength = 1024;
 const maxCategoryLength = 50;
+/** As much of a subject as `subjectOf` reads. */
+const maxSubjectTextLength = 1024;
 
 /** What a source hands over; text may be long, hostile or empty. */
 export type FindingInput = {
@@ -49,23 +52,67 @@ export type FindingInput = {
   readonly sourceUrl?: string | null;
   /** A domain, the name of a service or leak, or a general subject. */
   readonly subject: string;
+  /** The canonical address that was asked about: the one that may stand in text. Absent = none may. */
+  readonly asked?: string;
   readonly year?: number | null;
   readonly details?: Details;
   /** Maps the name of a leak to its domain, where a source knows more names than the built-in list. */
   readonly aliases?: ReadonlyMap<string, string>;
 };
 
-/** Builds a finding and repairs its text: one line, bounded, well-formed; a URL that is not http(s) becomes null. */
+/**
+ * Builds a finding and repairs its text: one line, bounded, well-formed; a URL that is not http(s), or that would carry
+ * the asked address to whoever follows it, becomes null. Every source builds its findings here, so here the addresses
+ * of others and whatever looks like a secret go out of all text (PIPELINE.md 21.18, see `redactText`).
+ */
 export function makeFinding(input: FindingInput): Finding {
+  const { asked = null, details = {} } = input;
   return {
-    category: categorySlug(input.category) || "metadata",
+    category: categorySlug(redactText(input.category, null)) || "metadata",
     severity: input.severity,
-    title: oneLine(input.title, maxTitleLength) || "Exposure without a title",
-    sourceUrl: usableUrl(input.sourceUrl ?? null),
-    subjects: [subjectOf(input.subject, input.aliases)],
+    title: shownLine(input.title, maxTitleLength, asked) || "Exposure without a title",
+    sourceUrl: shownUrl(input.sourceUrl ?? null, asked),
+    // No site and no leak is named by an address, not even by the asked one.
+    subjects: [subjectOf(shownLine(input.subject, maxSubjectTextLength, null), input.aliases)],
     years: input.year == null ? [] : [input.year],
-    details: input.details === undefined || Object.keys(input.details).length === 0 ? [] : [wellFormed(input.details)],
+    details: Object.keys(details).length === 0 ? [] : [wellFormed(redactDetails(details, asked))],
   };
+}
+
+/** As `oneLine`, without the addresses of others and without secrets; these are looked for before anything is cut. */
+export function shownLine(text: string, maxLength: number, asked: string | null): string {
+  const line = clean(text, maxLength);
+  // What was left out of far too long text may have been the other half of its last word.
+  const isLastWordHalf = text.length > maxLength * longText && line.length <= maxLength;
+  return cut(redactText(isLastWordHalf ? line.replace(/\S+$/, "") : line, asked), maxLength).trim();
+}
+
+function shownUrl(text: string | null, asked: string | null): string | null {
+  if (text === null || (asked !== null && holdsAddress(text, asked))) return null;
+  return usableUrl(redactUrl(text, asked));
+}
+
+/** True too where the URL cannot be decoded: what it holds is then unknown. */
+function holdsAddress(url: string, asked: string): boolean {
+  try {
+    return decodeURIComponent(url).toLowerCase().includes(asked);
+  } catch {
+    return true;
+  }
+}
+
+function redactDetails(details: Details, asked: string | null): Details {
+  const redact = (name: string, value: Json): Json => {
+    if (typeof value === "string") return redactNamed(name, value, asked);
+    if (value === null || typeof value !== "object") return value;
+    if (isList(value)) return value.map((item) => redact(name, item));
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, redact(key, inner)]));
+  };
+  return redact("", details) as Details;
+}
+
+function isList(value: readonly Json[] | Details): value is readonly Json[] {
+  return Array.isArray(value);
 }
 
 /** A category as a slug of a-z, 0-9, - and _: `Credential Leak` -> `credential_leak`. Empty when nothing is left. */
@@ -80,15 +127,25 @@ export function categorySlug(text: string): string {
 
 /** Text as one line of at most `maxLength` UTF-16 units, without control and direction marks; never cuts a pair in half. */
 export function oneLine(text: string, maxLength: number): string {
-  const clean = text
-    .slice(0, maxLength * 8)
+  return cut(clean(text, maxLength), maxLength);
+}
+
+const longText = 8;
+
+/** One line; of text far longer than `maxLength` only the start, so that it costs no time. */
+function clean(text: string, maxLength: number): string {
+  return text
+    .slice(0, maxLength * longText)
     .toWellFormed()
     .replace(/\p{Bidi_Control}/gu, "")
     .replace(/[\p{Cc}\p{Z}]+/gu, " ")
     .trim();
-  if (clean.length <= maxLength) return clean;
-  const cut = clean.slice(0, maxLength);
-  return (cut.isWellFormed() ? cut : cut.slice(0, -1)).trimEnd();
+}
+
+function cut(line: string, maxLength: number): string {
+  if (line.length <= maxLength) return line;
+  const start = line.slice(0, maxLength);
+  return (start.isWellFormed() ? start : start.slice(0, -1)).trimEnd();
 }
 
 /** An absolute http(s) URL of at most 1024 characters and without credentials, else null. */

@@ -31,7 +31,7 @@ export type Answer = {
   readonly confidence: number;
   readonly origin: string;
   readonly answeredAt: Date;
-  /** Sub-calls that the plan at that source did not allow. */
+  /** Parts without an answer, such as sub-calls that the plan at that source did not allow. */
   readonly missing: readonly string[];
   readonly sha256: string;
   readonly findings: readonly Finding[];

@@ -17,8 +17,56 @@ export const sensitiveDomains: readonly string[] = [
 
 /** True for a domain of the list and for what lies below one. */
 export function isSensitiveSite(domain: string): boolean {
-  return sensitiveDomains.some((one) => domain === one || domain.endsWith(`.${one}`));
+  for (let start = 0; ; ) {
+    if (listed.has(domain.slice(start))) return true;
+    const dotAt = domain.indexOf(".", start);
+    if (dotAt === -1) return false;
+    start = dotAt + 1;
+  }
 }
+
+/** Names of listed sites that are words of every day: in a sentence they mean something else. */
+const everydayNames: ReadonlySet<string> = new Set("bumble flo gab hinge inspire match pof pray tinder".split(" "));
+
+/** Listed sites that people write in several words. */
+const spelledApart = [
+  "7 cups",
+  "act blue",
+  "adult friend finder",
+  "adult friendfinder",
+  "ashley madison",
+  "bible gateway",
+  "christian mingle",
+  "only fans",
+  "patients like me",
+  "plenty of fish",
+  "truth social",
+];
+
+/** First labels of the listed domains: `pornhub` of pornhub.com. */
+const siteNames: ReadonlySet<string> = new Set(sensitiveDomains.map((domain) => domain.split(".", 1)[0] ?? ""));
+
+/** True when a site is called so, by its domain or its name: `Ashley Madison`, `tinder`, `www.pornhub.com`. */
+export function isSensitiveName(name: string): boolean {
+  const folded = name.trim().toLowerCase();
+  return siteNames.has(folded.replace(/[^a-z0-9]+/g, "")) || domainsIn(folded).some(isSensitiveSite);
+}
+
+/** True when a text speaks of a listed site, by its domain or by a name that can mean nothing else. */
+export function namesSensitiveSite(text: string): boolean {
+  const folded = text.toLowerCase();
+  if (domainsIn(folded).some(isSensitiveSite)) return true;
+  const words = folded.split(/[^\p{L}\p{N}]+/u);
+  if (words.some((word) => siteNames.has(word) && !everydayNames.has(word))) return true;
+  const sentence = ` ${words.join(" ")} `;
+  return spelledApart.some((name) => sentence.includes(` ${name} `));
+}
+
+function domainsIn(text: string): string[] {
+  return text.match(/[a-z0-9-]+(?:\.[a-z0-9-]+)+/g) ?? [];
+}
+
+const listed: ReadonlySet<string> = new Set(sensitiveDomains);
 
 /** FNV-1a, 32 bits. */
 const fnvOffset = 0x811c9dc5;

@@ -1,6 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SourceError } from "../domain/error.ts";
 import { makeChildHome } from "./child-home.ts";
@@ -41,6 +42,8 @@ export type ChildRunnerOptions = {
   /** URL of the outbound proxy, or null to go direct. Handed over as variables: it is for the program to obey them. */
   readonly proxy: string | null;
   readonly noProxy: readonly string[];
+  /** PEM certificates that the operator trusts beside those of the system, or null: `ca.pem` in the private home. */
+  readonly extraCa: string | null;
   /** The folder in which the private homes are made. */
   readonly homesIn: string;
   /** Runs at once; the others wait, first come first served. */
@@ -68,6 +71,7 @@ export function openChildRunner(options: ChildRunnerOptions): ChildRunner {
       try {
         const home = await makeChildHome(options.homesIn);
         try {
+          if (options.extraCa !== null) await writeFile(join(home.path, "ca.pem"), options.extraCa);
           const environment = { ...proxyVariables(options), PATH: options.path, LANG: "C.UTF-8", HOME: home.path };
           return await runChild({ ...request, environment, cwd: home.path });
         } finally {

@@ -1,6 +1,7 @@
 import { promisify } from "node:util";
 import { SourceError } from "../domain/error.ts";
 import {
+  type ClientCertificate,
   type Connected,
   connectTcp,
   isForbiddenAddress,
@@ -27,6 +28,8 @@ export type HttpRequest = {
   readonly signal: AbortSignal;
   /** Cap on the body after decompression, in bytes; default 1 MiB (CONTRACT.md 11.3). */
   readonly maxBytes?: number;
+  /** A name for calls that the upstream limits on their own: being told to wait pauses only calls of this name. */
+  readonly part?: string;
 };
 
 export type HttpResponse = {
@@ -53,6 +56,8 @@ export type HttpClientOptions = {
   readonly extraCa: string | null;
   /** PEM certificates of the system. */
   readonly systemCa?: string;
+  /** Shown to targets that ask for one, never to the proxy; default: none. */
+  readonly clientCertificate?: ClientCertificate | null;
   /** Milliseconds for name, connection, tunnel and handshake together. */
   readonly connectTimeoutMs?: number;
   /** Open at once, idle ones included. */
@@ -82,7 +87,7 @@ const defaultMaxAgeMs = 60_000;
 
 /**
  * Opens the client that all HTTP traffic leaves through. Opens no socket before the first request; throws when
- * `proxy` or `extraCa` cannot be used. `close` ends running requests as `unreachable`.
+ * `proxy`, `extraCa` or `clientCertificate` cannot be used. `close` ends running requests as `unreachable`.
  *
  * It goes on undici over sockets of its own, so that the address that was checked is the one that is asked. A
  * connection is used again for the same origin by the same way, for a while. That the upstream closed it meanwhile
@@ -93,12 +98,17 @@ export function openHttpClient(options: HttpClientOptions): HttpClient & { reado
   const { resolve = resolveHost, connectTimeoutMs = defaultConnectTimeoutMs } = options;
   const { maxConnections = defaultMaxConnections, idleMs = defaultIdleMs, maxAgeMs = defaultMaxAgeMs } = options;
   const proxy = options.proxy === null ? null : parseProxy(options.proxy);
+  const { extraCa, clientCertificate = null } = options;
+  const makeTrust = (own: ClientCertificate | null) =>
+    trust([options.systemCa ?? systemCa(), ...(extraCa === null ? [] : [extraCa])], own);
   // A certificate that cannot be used is told now; without one, the system's are read when they are needed.
-  let knownTrust = options.extraCa === null ? null : trust([options.systemCa ?? systemCa(), options.extraCa]);
-  const trusted = () => {
-    knownTrust ??= trust([options.systemCa ?? systemCa()]);
+  let knownTrust = extraCa === null ? null : makeTrust(null);
+  const trustedWithout = () => {
+    knownTrust ??= makeTrust(null);
     return knownTrust;
   };
+  const ownTrust = clientCertificate === null ? null : makeTrust(clientCertificate);
+  const trustedWith = () => ownTrust ?? trustedWithout();
   const turnstile = openTurnstile(maxConnections);
   const connecting = new Map<string, Turnstile>();
   const idle = openIdleConnections();
@@ -158,16 +168,16 @@ export function openHttpClient(options: HttpClientOptions): HttpClient & { reado
     try {
       if (usedProxy === null) {
         const socket = await connectTcp(url, resolve, signal);
-        return url.protocol === "https:" ? await startTls(socket, url, trusted(), signal) : socket;
+        return url.protocol === "https:" ? await startTls(socket, url, trustedWith(), signal) : socket;
       }
       // Names are resolved by the proxy, so that only a written address can be refused here.
       if (isForbiddenAddress(url.hostname)) throw new SourceError("unreachable", `${url.host}: refused address`);
       const socket = await connectTcp(usedProxy.url, resolve, signal);
       const toProxy =
-        usedProxy.url.protocol === "https:" ? await startTls(socket, usedProxy.url, trusted(), signal) : socket;
+        usedProxy.url.protocol === "https:" ? await startTls(socket, usedProxy.url, trustedWithout(), signal) : socket;
       if (url.protocol === "http:") return toProxy;
       const tunnel = await openTunnel(toProxy, url, usedProxy, signal);
-      return await startTls(tunnel, url, trusted(), signal);
+      return await startTls(tunnel, url, trustedWith(), signal);
     } catch (error) {
       if (limit.aborted) throw new SourceError("timeout", `${url.host}: no connection in time`);
       throw error;
@@ -273,7 +283,11 @@ const offeredEncodings = Object.keys(decoders).join(", ");
 
 /** The decoder stops at the cap, so a bomb costs no more memory than an honest answer. */
 async function decode(received: Buffer, encoding = "", maxBytes: number, url: URL): Promise<Uint8Array> {
-  const name = encoding.trim().toLowerCase();
+  // x-gzip is another name of gzip (RFC 9110, 8.4.1.3).
+  const name = encoding
+    .trim()
+    .toLowerCase()
+    .replace(/^x-gzip$/, "gzip");
   if (name === "" || name === "identity" || received.length === 0) return received;
   const decoderName = Object.entries(decoders).find(([offered]) => offered === name)?.[1];
   if (decoderName === undefined) throw new SourceError("bad_answer", `${url.host}: an encoding that was not offered`);

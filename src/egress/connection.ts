@@ -5,6 +5,8 @@ import type { SecureContext, TLSSocket } from "node:tls";
 import { SourceError } from "../domain/error.ts";
 import { ipFamily, ipVersion, loadNet } from "../domain/ip-address.ts";
 import { aborted } from "./aborted.ts";
+import { codeOf } from "./code-of.ts";
+import { tlsError } from "./tls-fault.ts";
 
 /** An open connection; `error` events after it was given out are already listened to. */
 export type Connected = Socket | TLSSocket;
@@ -124,16 +126,20 @@ export async function startTls(
     socket.destroy();
     signal.throwIfAborted();
     const code = codeOf(error);
-    throw new SourceError(
-      code.startsWith("E") && !code.startsWith("ERR_") ? "unreachable" : "tls",
-      `${url.host}: ${code}`,
-    );
+    if (code.startsWith("E") && !code.startsWith("ERR_")) throw new SourceError("unreachable", `${url.host}: ${code}`);
+    throw tlsError(url.host, code);
   }
 }
 
-/** What is trusted: exactly these PEM certificates. Throws when one of them cannot be read. */
-export function trust(pem: readonly string[]): SecureContext {
-  return loadTls().createSecureContext({ ca: [...pem] });
+/** PEM texts of a certificate, with those between it and its authority, and of its key. */
+export type ClientCertificate = { readonly cert: string; readonly key: string };
+
+/**
+ * What is trusted: exactly these PEM certificates. `own` is shown to a peer that asks for one. Throws when one of them
+ * cannot be read, or the key is that of another certificate.
+ */
+export function trust(pem: readonly string[], own: ClientCertificate | null = null): SecureContext {
+  return loadTls().createSecureContext({ ca: [...pem], ...own });
 }
 
 /** Where Debian, Red Hat and SUSE keep the certificates that the system trusts, those of the organisation included. */
@@ -152,10 +158,6 @@ export function systemCa(): string {
 /** `[::1]` -> `::1`. */
 function bare(hostname: string): string {
   return hostname.replace(/^\[|\]$/g, "");
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "no code";
 }
 
 /** A socket without a listener for its late errors would end the process. */

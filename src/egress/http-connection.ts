@@ -1,6 +1,8 @@
 import type { Client } from "undici/index.js";
 import { SourceError } from "../domain/error.ts";
+import { codeOf } from "./code-of.ts";
 import type { Connected } from "./connection.ts";
+import { tlsError, tlsFaultOf } from "./tls-fault.ts";
 
 /** HTTP/1.1 on one open connection, one request after the other. */
 export type HttpConnection = {
@@ -59,6 +61,12 @@ export type ConnectionLife = {
 
 /** Speaks HTTP on a socket that is open already, and on no other. */
 export async function speakHttp(connected: Connected, url: URL, life: ConnectionLife): Promise<HttpConnection> {
+  // With TLS 1.3 a server says only after the handshake that it wants another certificate of us, or none of ours; what
+  // undici hears of it is that the other side hung up. It may say so while undici is being loaded.
+  let tlsCode: string | null = null;
+  connected.on("error", (error) => {
+    if (tlsFaultOf(codeOf(error)) !== null) tlsCode = codeOf(error);
+  });
   const undici = await loadUndici();
   const client = clientOn(undici, connected, url.origin, life.idleMs);
   const reusableUntil = performance.now() + life.maxAgeMs;
@@ -107,6 +115,7 @@ export async function speakHttp(connected: Connected, url: URL, life: Connection
             signal.removeEventListener("abort", giveUp);
             if (error instanceof SourceError) reject(error);
             else if (head !== null) reject(new SourceError("bad_answer", `${url.host}: the answer broke off`));
+            else if (tlsCode !== null) reject(tlsError(url.host, tlsCode));
             else reject(failureBeforeHead(undici, error, url, hasBegun));
           },
         },

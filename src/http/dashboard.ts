@@ -1,4 +1,5 @@
 import type { Live } from "../scans/live.ts";
+import type { Quantiles } from "../wire/overview.ts";
 import type { Page } from "./page.ts";
 import type { Throttle } from "./throttle.ts";
 
@@ -17,9 +18,6 @@ export type Dashboard = {
   /** Of the file system that holds the data directory; null when it cannot be read. */
   readonly disk: () => DiskSpace | null;
 };
-
-/** Milliseconds below which this share of all values lies. */
-export type Quantiles = { readonly p50: number; readonly p95: number; readonly p99: number };
 
 export type Measures = {
   /** Null before the first answer. */

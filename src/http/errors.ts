@@ -1,4 +1,5 @@
 import type { AppError, ErrorCode } from "../domain/error.ts";
+import type { ErrorBody } from "../wire/error.ts";
 import { jsonResponse, type PlainResponse } from "./response.ts";
 
 /** The status of each code (CONTRACT.md 10). The compiler asks for a new one. */
@@ -33,6 +34,6 @@ const headersOf: Partial<Record<ErrorCode, Readonly<Record<string, string>>>> = 
 
 /** The one shape of every error (CONTRACT.md 0.2). */
 export function errorResponse(error: AppError, headers: Readonly<Record<string, string>> = {}): PlainResponse {
-  const body = JSON.stringify({ error: { code: error.code, message: error.message } });
-  return jsonResponse(statusOf[error.code], body, { ...headersOf[error.code], ...headers });
+  const body: ErrorBody = { error: { code: error.code, message: error.message } };
+  return jsonResponse<ErrorBody>(statusOf[error.code], body, { ...headersOf[error.code], ...headers });
 }

@@ -34,6 +34,8 @@ export type Application = {
   readonly trust: Trust;
   /** Log-ins per address (CONTRACT.md 9.9). */
   readonly logIns: Throttle;
+  /** `server.public_url`: where clients reach the service, without a slash at its end; null when nobody said. */
+  readonly publicUrl: string | null;
   readonly dashboard: Dashboard;
   readonly metrics: {
     readonly countRequest: (method: string, path: string | null, status: number, durationMs: number) => void;

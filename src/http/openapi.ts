@@ -1,40 +1,72 @@
-import { disambiguation } from "../domain/envelope.ts";
-import { errorCodes } from "../domain/error.ts";
+import type * as z from "zod/mini";
+import { auditEvent, auditList } from "../wire/audit.ts";
+import { envelope } from "../wire/envelope.ts";
+import { errorBody } from "../wire/error.ts";
+import { atom, evidence, evidenceFinding } from "../wire/finding.ts";
+import { indicator } from "../wire/indicator.ts";
+import { key, keyList, keyStatus, mintedKey, mintRequest } from "../wire/key.ts";
+import { accepted, enrichRequest, progress, scanSources, sourceRun } from "../wire/scan.ts";
+import { health, readiness } from "../wire/service.ts";
+import { logInRequest } from "../wire/session.ts";
+import { jsonSchemas } from "./json-schema.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
+/** The bodies of the published API, by their names in the document. */
+const bodies = {
+  Error: errorBody,
+  Indicator: indicator,
+  EnrichRequest: enrichRequest,
+  Accepted: accepted,
+  Progress: progress,
+  Atom: atom,
+  Envelope: envelope,
+  SourceRun: sourceRun,
+  ScanSources: scanSources,
+  Finding: evidenceFinding,
+  Evidence: evidence,
+  MintRequest: mintRequest,
+  Key: key,
+  MintedKey: mintedKey,
+  KeyList: keyList,
+  AuditEvent: auditEvent,
+  AuditList: auditList,
+  LogInRequest: logInRequest,
+  Health: health,
+  Readiness: readiness,
+} as const satisfies Record<string, z.ZodMiniType>;
+
+type BodyName = keyof typeof bodies;
+
+/** Made once, because it takes milliseconds and anybody may ask for the document. */
+const schemas = jsonSchemas(bodies, placeOf);
+
 const text = { type: "string" } as const;
-const textOrNull = { type: ["string", "null"] } as const;
-const time = { type: "string", format: "date-time" } as const;
-const timeOrNull = { type: ["string", "null"], format: "date-time" } as const;
 const uuid = { type: "string", format: "uuid" } as const;
-const uuidOrNull = { type: ["string", "null"], format: "uuid" } as const;
-const count = { type: "integer", minimum: 0 } as const;
 
-/** An object with exactly these members, in this order. */
-function object(properties: Json, required: readonly string[] = Object.keys(properties)): Json {
-  return { type: "object", properties, required };
+function placeOf(name: string): string {
+  return `#/components/schemas/${name}`;
 }
 
-function list(items: Json): Json {
-  return { type: "array", items };
+function ref(name: BodyName): Json {
+  return { $ref: placeOf(name) };
 }
 
-function ref(name: string): Json {
-  return { $ref: `#/components/schemas/${name}` };
+/** An answer with one of these bodies, or without a body. */
+function answer(description: string, ...names: readonly BodyName[]): Json {
+  const [first, ...others] = names;
+  if (first === undefined) return { description };
+  const schema = others.length === 0 ? ref(first) : { oneOf: names.map(ref) };
+  return { description, content: { "application/json": { schema } } };
 }
 
-function answer(description: string, schema: Json | null = null): Json {
-  return schema === null ? { description } : { description, content: { "application/json": { schema } } };
-}
-
-function body(schema: Json): Json {
-  return { required: true, content: { "application/json": { schema } } };
+function body(name: BodyName): Json {
+  return { required: true, content: { "application/json": { schema: ref(name) } } };
 }
 
 /** One answer per status; every one of 400 and above has the one shape of errors. */
 function answers(good: Json, faults: readonly number[]): Json {
-  const bad = faults.map((status) => [status, answer("see the code of the error", ref("Error"))]);
+  const bad = faults.map((status) => [status, answer("see the code of the error", "Error")]);
   return { ...good, ...Object.fromEntries(bad) };
 }
 
@@ -48,68 +80,6 @@ const pageQuery = [
 const byKey = [{ apiKey: [] }];
 const byOperator = [{ operatorToken: [] }, { session: [] }];
 
-const indicator = object({ type: { const: "email" }, value: text });
-const status = { enum: ["queued", "scanning", "running", "failed", "completed"] } as const;
-
-const atom = {
-  source: text,
-  source_url: textOrNull,
-  source_confidence: { type: "number", minimum: 0, maximum: 1 },
-  source_tier: { enum: ["high", "medium", "low"] },
-  corroboration_count: count,
-  corroborated_by: { ...list(text), maxItems: 5 },
-  category: text,
-  severity: { enum: ["high", "medium", "low"] },
-  title: text,
-  indicator_type: textOrNull,
-  indicator_value: textOrNull,
-  first_seen: timeOrNull,
-  last_seen: timeOrNull,
-} as const;
-
-const key = {
-  id: uuid,
-  name: text,
-  prefix: text,
-  status: { enum: ["active", "revoked", "expired"] },
-  created_at: time,
-  created_by: text,
-  last_used_at: timeOrNull,
-  expires_at: timeOrNull,
-  revoked_at: timeOrNull,
-  rotated_from: uuidOrNull,
-  rotated_to: uuidOrNull,
-} as const;
-
-const schemas: Json = {
-  Error: object({ error: object({ code: { enum: errorCodes }, message: text }) }),
-  Indicator: indicator,
-  Atom: object(atom),
-  Envelope: object({
-    request_id: uuid,
-    status: { const: "completed" },
-    cache: { enum: ["hit", "miss_scan_complete"] },
-    indicator: ref("Indicator"),
-    exposure: object({
-      findings: list(ref("Atom")),
-      total: count,
-      by_severity: { type: "object", additionalProperties: count },
-    }),
-    disambiguation: object({ required: { const: true }, reason: { const: disambiguation.reason } }),
-  }),
-  Progress: object({ status, request_id: uuid }),
-  Accepted: object({
-    status: { const: "scanning" },
-    request_id: uuid,
-    poll_url: text,
-    indicator: ref("Indicator"),
-  }),
-  Key: object(key),
-  MintedKey: object({ ...key, key: text }),
-};
-
-const readiness = object({ status: { const: "ok" }, problems: { type: "array", items: text } }, ["status"]);
-const envelopeOrProgress = { oneOf: [ref("Envelope"), ref("Progress")] };
 const pollFaults = [401, 403, 404, 429, 503];
 const manageFaults = [401, 403, 503];
 
@@ -123,15 +93,11 @@ const paths: Readonly<Record<string, Json>> = {
       summary: "What does the internet expose about this indicator?",
       security: byKey,
       parameters: [{ name: "Prefer", in: "header", required: false, schema: text, example: "wait=10" }],
-      requestBody: body(
-        object({ indicator: ref("Indicator"), options: object({ depth: { ...text, default: "quick" } }, []) }, [
-          "indicator",
-        ]),
-      ),
+      requestBody: body("EnrichRequest"),
       responses: answers(
         {
-          200: answer("a fresh result, or the end of a scan that was waited for", envelopeOrProgress),
-          202: answer("a scan was started or joined; ask again at poll_url", ref("Accepted")),
+          200: answer("a fresh result, or the end of a scan that was waited for", "Envelope", "Progress"),
+          202: answer("a scan was started or joined; ask again at poll_url", "Accepted"),
         },
         [400, 401, 403, 413, 415, 422, 429, 503],
       ),
@@ -142,7 +108,7 @@ const paths: Readonly<Record<string, Json>> = {
       summary: "The state of a scan, and its envelope once it is completed",
       security: byKey,
       parameters: [inPath("request_id")],
-      responses: answers({ 200: answer("the envelope, or how far the scan is", envelopeOrProgress) }, pollFaults),
+      responses: answers({ 200: answer("the envelope, or how far the scan is", "Envelope", "Progress") }, pollFaults),
     },
   },
   [`${enrichPath}/{request_id}/sources`]: {
@@ -150,28 +116,7 @@ const paths: Readonly<Record<string, Json>> = {
       summary: "How each source fared in a scan",
       security: byKey,
       parameters: [inPath("request_id")],
-      responses: answers(
-        {
-          200: answer(
-            "one row per source, by name",
-            object({
-              request_id: uuid,
-              status,
-              sources: list(
-                object({
-                  source: text,
-                  outcome: { enum: ["ok", "no_data", "failed", "skipped"] },
-                  findings: count,
-                  duration_ms: count,
-                  error: textOrNull,
-                  missing: list(text),
-                }),
-              ),
-            }),
-          ),
-        },
-        pollFaults,
-      ),
+      responses: answers({ 200: answer("one row per source, by name", "ScanSources") }, pollFaults),
     },
   },
   [`${enrichPath}/{request_id}/evidence`]: {
@@ -179,28 +124,7 @@ const paths: Readonly<Record<string, Json>> = {
       summary: "The findings of a scan with their details",
       security: byKey,
       parameters: [inPath("request_id")],
-      responses: answers(
-        {
-          200: answer("the evidence, or how far the scan is", {
-            oneOf: [
-              object({
-                request_id: uuid,
-                findings: list(
-                  object({
-                    ...atom,
-                    subject: textOrNull,
-                    details: { type: "object" },
-                    answered_at: time,
-                    answer_sha256: text,
-                  }),
-                ),
-              }),
-              ref("Progress"),
-            ],
-          }),
-        },
-        pollFaults,
-      ),
+      responses: answers({ 200: answer("the evidence, or how far the scan is", "Evidence", "Progress") }, pollFaults),
     },
   },
   [keysPath]: {
@@ -208,17 +132,14 @@ const paths: Readonly<Record<string, Json>> = {
       summary: "Mints a key; its plaintext is in this answer only",
       security: byOperator,
       parameters: [inPath("workspace_id")],
-      requestBody: body(object({ name: { ...text, minLength: 1, maxLength: 64 }, expires_at: timeOrNull }, ["name"])),
-      responses: answers({ 201: answer("the key", ref("MintedKey")) }, [400, 409, 413, 415, ...manageFaults]),
+      requestBody: body("MintRequest"),
+      responses: answers({ 201: answer("the key", "MintedKey") }, [400, 409, 413, 415, ...manageFaults]),
     },
     get: {
       summary: "Lists keys, newest first, revoked ones included",
       security: byOperator,
-      parameters: [inPath("workspace_id"), ...pageQuery, inQuery("status", { enum: ["active", "revoked", "expired"] })],
-      responses: answers({ 200: answer("one page", object({ keys: list(ref("Key")), next_cursor: textOrNull })) }, [
-        400,
-        ...manageFaults,
-      ]),
+      parameters: [inPath("workspace_id"), ...pageQuery, inQuery("status", { enum: keyStatus.options })],
+      responses: answers({ 200: answer("one page", "KeyList") }, [400, ...manageFaults]),
     },
   },
   [`${keysPath}/{key_id}/rotate`]: {
@@ -226,7 +147,7 @@ const paths: Readonly<Record<string, Json>> = {
       summary: "Revokes a key and issues another in its place, in one step",
       security: byOperator,
       parameters: [inPath("workspace_id"), inPath("key_id")],
-      responses: answers({ 201: answer("the new key", ref("MintedKey")) }, [404, 409, ...manageFaults]),
+      responses: answers({ 201: answer("the new key", "MintedKey") }, [404, 409, ...manageFaults]),
     },
   },
   [`${keysPath}/{key_id}`]: {
@@ -234,7 +155,7 @@ const paths: Readonly<Record<string, Json>> = {
       summary: "Revokes a key; it stays in the lists and the audit trail",
       security: byOperator,
       parameters: [inPath("workspace_id"), inPath("key_id")],
-      responses: answers({ 200: answer("the revoked key", ref("Key")) }, [404, ...manageFaults]),
+      responses: answers({ 200: answer("the revoked key", "Key") }, [404, ...manageFaults]),
     },
   },
   "/api/v1/workspaces/{workspace_id}/audit": {
@@ -242,17 +163,14 @@ const paths: Readonly<Record<string, Json>> = {
       summary: "Lists the events of the audit trail, newest first",
       security: byOperator,
       parameters: [inPath("workspace_id"), ...pageQuery, inQuery("key_id", uuid)],
-      responses: answers(
-        { 200: answer("one page", object({ events: list({ type: "object" }), next_cursor: textOrNull })) },
-        [400, ...manageFaults],
-      ),
+      responses: answers({ 200: answer("one page", "AuditList") }, [400, ...manageFaults]),
     },
   },
   "/api/v1/session": {
     post: {
       summary: "Logs an operator in to the dashboard",
       security: [],
-      requestBody: body(object({ token: text })),
+      requestBody: body("LogInRequest"),
       responses: answers({ 204: answer("the cookie xpose_session") }, [400, 401, 403, 413, 415, 429, 503]),
     },
     delete: {
@@ -265,14 +183,19 @@ const paths: Readonly<Record<string, Json>> = {
     get: {
       summary: "The process answers",
       security: [],
-      responses: { 200: answer("ok", object({ status: { const: "ok" } })) },
+      responses: { 200: answer("ok", "Health") },
+    },
+    options: {
+      summary: "The same, for load balancers that ask so",
+      security: [],
+      responses: { 200: answer("ok", "Health") },
     },
   },
   "/readyz": {
     get: {
       summary: "The service takes requests",
       security: [],
-      responses: answers({ 200: answer("ok, and what is wrong all the same", readiness) }, [503]),
+      responses: answers({ 200: answer("ok, and what is wrong all the same", "Readiness") }, [503]),
     },
   },
   "/metrics": {
@@ -283,11 +206,17 @@ const paths: Readonly<Record<string, Json>> = {
     },
   },
   "/openapi.json": {
-    get: { summary: "This document", security: [], responses: { 200: answer("OpenAPI 3.1", { type: "object" }) } },
+    get: {
+      summary: "This document",
+      security: [],
+      responses: {
+        200: { description: "OpenAPI 3.1", content: { "application/json": { schema: { type: "object" } } } },
+      },
+    },
   },
 };
 
-/** The API of CONTRACT.md as an OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.0). The dashboard's own paths are not part of it. */
+/** The API of docs/contract.md as an OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.0). The dashboard's own paths are not part of it. */
 export function openapiDocument(version: string) {
   return {
     openapi: "3.1.0",

@@ -6,8 +6,20 @@ export type PlainResponse = {
   readonly body: string | Uint8Array<ArrayBuffer> | null;
 };
 
-/** A JSON answer. Nothing this API says may be kept by a cache on the way. */
-export function jsonResponse(
+/**
+ * A JSON answer. Every call names the body of `src/wire` that it sends, as in `jsonResponse<KeyList>(200, { ... })`: a
+ * call that names none does not compile.
+ */
+export function jsonResponse<Body = never>(
+  status: number,
+  body: NoInfer<Body>,
+  headers: Readonly<Record<string, string>> = {},
+): PlainResponse {
+  return storedResponse(status, JSON.stringify(body), headers);
+}
+
+/** The same for a body that is text already, as a scan stores it. Nothing this API says may be kept by a cache on the way. */
+export function storedResponse(
   status: number,
   body: string,
   headers: Readonly<Record<string, string>> = {},

@@ -37,6 +37,9 @@ export const routes: readonly Route[] = [
   { method: "GET", path: `${dashboard}/enrich/{request_id}/sources`, access: "viewer", handle: lookUpSources },
   { method: "GET", path: `${dashboard}/enrich/{request_id}/evidence`, access: "viewer", handle: lookUpEvidence },
   { method: "GET", path: "/healthz", access: "anyone", handle: healthz, isAlwaysOn: true },
+  // Load balancers ask so: by OPTIONS, and where they are told no path, by OPTIONS for the root.
+  { method: "OPTIONS", path: "/healthz", access: "anyone", handle: healthz, isAlwaysOn: true },
+  { method: "OPTIONS", path: "/", access: "anyone", handle: healthz, isAlwaysOn: true },
   { method: "GET", path: "/readyz", access: "anyone", handle: readyz, isAlwaysOn: true },
   { method: "GET", path: "/openapi.json", access: "anyone", handle: openapi, isAlwaysOn: true },
   { method: "GET", path: "/metrics", access: "metrics", handle: metrics },

@@ -9,7 +9,7 @@ import { makeResponse, type PlainResponse } from "./response.ts";
 export type Route = OpenRoute | OperatorRoute;
 
 type RouteRow = {
-  readonly method: "GET" | "POST" | "DELETE";
+  readonly method: "GET" | "POST" | "DELETE" | "OPTIONS";
   readonly path: string;
   /** Answers while the service starts and stops, too. */
   readonly isAlwaysOn?: boolean;

@@ -9,7 +9,7 @@ import type { Store } from "../store/store.ts";
 export type PacedSource = {
   readonly name: string;
   readonly pace: Pace | null;
-  /** Tells an answer that asks to slow down from others of status 429. */
+  /** Tells an answer that asks to come back later from others of its status. */
   readonly isThrottled: (response: HttpResponse) => boolean;
 };
 
@@ -45,22 +45,41 @@ export function openTurns(
   }
 
   return {
-    /** A client for one scan's calls to one source. It asks once more after an upstream 429 that fits in the time left. */
+    /**
+     * A client for one scan's calls to one source. It asks once more after an upstream 429, or a 503 with Retry-After,
+     * that fits in the time left.
+     */
     clientFor(http: HttpClient, source: PacedSource, workspaceId: WorkspaceId, deadline: Date): HttpClient {
       const queue = queueOf(source);
       const ask = async (request: HttpRequest): Promise<HttpResponse> => {
-        await queue.turn({ workspaceId, deadline, signal: request.signal });
+        const turn = { workspaceId, deadline, signal: request.signal };
+        // No name of a source has a slash. A part has pauses of its own, and takes its turn like every call.
+        const part =
+          request.part === undefined
+            ? null
+            : queueOf({ ...source, name: `${source.name}/${request.part}`, pace: null });
+        if (part !== null) await part.turn(turn);
+        await queue.turn(turn);
         const response = await http.request(request);
         if (source.isThrottled(response)) {
           const pauseMs = retryAfterMs(response.headers, now()) ?? pauseWithoutHintMs;
-          await queue.pause(new Date(now().getTime() + pauseMs));
+          await (part ?? queue).pause(new Date(now().getTime() + pauseMs));
         }
         return response;
       };
       return {
         async request(request) {
           const response = await ask(request);
-          return source.isThrottled(response) ? await ask(request) : response;
+          if (!source.isThrottled(response)) return response;
+          try {
+            return await ask(request);
+          } catch (error) {
+            // A service that is down for a while is what the caller wants to hear of, not that we wait for it.
+            if (response.status !== 429 && error instanceof SourceError && error.reason === "rate_limited") {
+              return response;
+            }
+            throw error;
+          }
         },
       };
     },

@@ -6,6 +6,8 @@ import { slug, subjectOf } from "../domain/subject.ts";
 import { aborted } from "../egress/aborted.ts";
 import { parseJsonAnswer } from "../egress/answer.ts";
 import type { HttpClient } from "../egress/client.ts";
+import { flag, optionalFlag } from "./lenient.ts";
+import { readRows } from "./rows.ts";
 
 /** One breach as Have I Been Pwned describes it (haveibeenpwned.com/API/v3, "The breach model"); text is not repaired yet. */
 export const breachEntry = z.lazy(() =>
@@ -21,15 +23,15 @@ export const breachEntry = z.lazy(() =>
     ModifiedDate: z.nullish(z.string()),
     PwnCount: z.nullish(z.number()),
     DataClasses: z.array(z.string()),
-    IsVerified: z.boolean(),
-    IsFabricated: z.boolean(),
-    IsSensitive: z.boolean(),
-    IsRetired: z.boolean(),
-    IsSpamList: z.boolean(),
+    IsVerified: flag,
+    IsFabricated: flag,
+    IsSensitive: flag,
+    IsRetired: flag,
+    IsSpamList: flag,
     // These came later: an older copy of the list, or a service that imitates the API, may not have them.
-    IsMalware: z._default(z.boolean(), false),
-    IsStealerLog: z._default(z.boolean(), false),
-    IsSubscriptionFree: z._default(z.boolean(), false),
+    IsMalware: optionalFlag,
+    IsStealerLog: optionalFlag,
+    IsSubscriptionFree: optionalFlag,
   }),
 );
 
@@ -156,6 +158,21 @@ export function openCatalogue({ file, cacheFile, baseUrl, http, now }: Catalogue
   };
 }
 
+/**
+ * Names of the breaches in the list of this machine, without asking anybody; null when there is none. `error` says why a
+ * file that the operator keeps cannot be used.
+ */
+export function readBreachNames({ file, cacheFile }: Pick<CatalogueOptions, "file" | "cacheFile">): {
+  readonly names: ReadonlySet<string> | null;
+  readonly error: string | null;
+} {
+  try {
+    return { names: new Set(listFromFile(file ?? cacheFile).byName.keys()), error: null };
+  } catch (cause) {
+    return { names: null, error: file === null ? null : `${file}: ${reasonOf(cause)}` };
+  }
+}
+
 type BreachList = {
   readonly byName: ReadonlyMap<string, CatalogueEntry>;
   readonly aliases: ReadonlyMap<string, string>;
@@ -171,11 +188,11 @@ function listFromFile(path: string): BreachList {
   return listOf(JSON.parse(readFileSync(path, "utf8")), mtime);
 }
 
-/** An empty list is refused: it is no list of breaches, and would wipe a good one. */
+/** An empty list is refused: it is no list of breaches, and would wipe a good one. A breach that cannot be read is unknown. */
 function listOf(value: unknown, asOf: Date): BreachList {
-  const parsed = z.array(breachEntry).check(z.minLength(1)).safeParse(value);
-  if (!parsed.success) throw new SourceError("bad_answer", "not the list of breaches");
-  const byName = new Map(parsed.data.map((entry) => [entry.Name, entry]));
+  if (!Array.isArray(value) || value.length === 0) throw new SourceError("bad_answer", "not the list of breaches");
+  const { rows } = readRows(breachEntry, value);
+  const byName = new Map(rows.map((entry) => [entry.Name, entry]));
   return { byName, aliases: aliasesOf([...byName.values()]), asOf };
 }
 

@@ -1,8 +1,13 @@
 import * as z from "zod/mini";
 import { SourceError } from "../domain/error.ts";
-import { capFindings, type Finding, makeFinding, mergeFindings, oneLine, parseLeakYear } from "../domain/finding.ts";
-import { parseJsonAnswer } from "../egress/answer.ts";
+import { capFindings, type Finding, makeFinding, mergeFindings, parseLeakYear, shownLine } from "../domain/finding.ts";
+import { redacted } from "../domain/redact.ts";
+import { isSensitiveName } from "../domain/sensitive-site.ts";
+import { asksToWait, isJsonAnswer, parseJsonAnswer, parseNotFound } from "../egress/answer.ts";
 import type { HttpResponse } from "../egress/client.ts";
+import { checkAddress } from "./answered-address.ts";
+import { flag } from "./lenient.ts";
+import { readRows, tellUnreadable } from "./rows.ts";
 import type { SourceKind } from "./source.ts";
 
 const settings = z.lazy(() => z.strictObject({}));
@@ -20,35 +25,47 @@ export const emailrep: SourceKind<z.infer<typeof settings>> = {
   isOnline: true,
   auth: "key",
   defaultBaseUrl,
+  ownHeaders: ["key"],
   settings,
   pace: { count: 10, windowMs: 60_000 },
   timeoutMs: 10_000,
-  isThrottled: (response) => response.status === 429 && !isSwitchedOff(response),
-  lookup: async (indicator, { baseUrl, apiKey, http, catalogue, signal }) => {
+  isThrottled: (response) => asksToWait(response) && !isSwitchedOff(response),
+  lookup: async ({ value: asked }, { baseUrl, apiKey, http, catalogue, signal }) => {
     if (apiKey === null) throw new SourceError("not_configured", "it needs an API key");
     const response = await http.request({
-      url: `${baseUrl ?? defaultBaseUrl}/${encodeURIComponent(indicator.value)}`,
+      url: `${baseUrl ?? defaultBaseUrl}/${encodeURIComponent(asked)}`,
       headers: { key: apiKey, accept: "application/json" },
       signal,
     });
     const quotaLeft = quotaLeftOf(response.headers);
-    // Not documented, but known to clients: nothing is known of the address. A page says that we asked elsewhere.
-    if (response.status === 404 && !isPage(response)) return { findings: [], quotaLeft };
+    // Not documented, but known to clients: nothing is known of the address.
+    if (response.status === 404) {
+      checkAddress(parseNotFound(response), asked);
+      return { findings: [], isNotFound: true, quotaLeft };
+    }
     if (isSwitchedOff(response)) throw new SourceError("not_configured", "it saw no key that it takes");
-    const parsed = answer.safeParse(parseJsonAnswer(response));
+    if (isOfWrongForm(response)) throw new SourceError("unsupported", "it does not take an address of this form");
+    const value = parseJsonAnswer(response);
+    const parsed = answer.safeParse(value);
     if (!parsed.success) throw new SourceError("bad_answer", "not the shape of an EmailRep answer");
-    return { findings: capFindings(mergeFindings(findingsOf(parsed.data.details, catalogue.aliases))), quotaLeft };
+    checkAddress(value, asked);
+    const { rows, unreadableCount } = readRows(profile, parsed.data.details.profiles ?? []);
+    const findings = [...leakFindings(parsed.data.details), ...profileFindings(rows, catalogue.aliases)];
+    const missing = tellUnreadable(unreadableCount, "profiles");
+    return { findings: capFindings(mergeFindings(findings)), missing, quotaLeft };
   },
 };
+
+/** Its own words for an address that it does not take; another 400 is about the request. */
+function isOfWrongForm(response: HttpResponse): boolean {
+  if (response.status !== 400 || !isJsonAnswer(response)) return false;
+  return new TextDecoder().decode(response.body).toLowerCase().includes("invalid email");
+}
 
 /** A 429 of two meanings: the quota is used up, or the API without a key is switched off, which waiting does not mend. */
 function isSwitchedOff(response: HttpResponse): boolean {
   if (response.status !== 429) return false;
   return new TextDecoder().decode(response.body).toLowerCase().includes("unauthenticated api is currently disabled");
-}
-
-function isPage({ headers }: HttpResponse): boolean {
-  return (headers["content-type"] ?? "").toLowerCase().includes("html");
 }
 
 /** The smaller of what is left of the day and of the month; null when neither is told. */
@@ -62,10 +79,10 @@ function quotaLeftOf(headers: HttpResponse["headers"]): number | null {
 const answer = z.lazy(() =>
   z.object({
     details: z.object({
-      data_breach: z.boolean(),
-      credentials_leaked: z.boolean(),
-      credentials_leaked_recent: z.nullish(z.boolean()),
-      profiles: z.array(z.string()),
+      data_breach: flag,
+      credentials_leaked: flag,
+      credentials_leaked_recent: z.nullish(flag),
+      profiles: z.nullable(z.array(z.unknown())),
       first_seen: z.nullish(z.string()),
       last_seen: z.nullish(z.string()),
     }),
@@ -73,11 +90,14 @@ const answer = z.lazy(() =>
 );
 type Facts = z.infer<typeof answer>["details"];
 
+/** The name of a site. */
+const profile = z.lazy(() => z.string());
+
 /** The service's front page: its answers have no page of their own that could be linked without the address. */
 const sourceUrl = `${defaultBaseUrl}/`;
 const maxProfileLength = 100;
 
-function findingsOf(facts: Facts, aliases: ReadonlyMap<string, string>): Finding[] {
+function leakFindings(facts: Facts): Finding[] {
   // When the address was first and last seen in any breach, leak or abuse: not the year of a leak.
   const seen = { first_seen: isoDate(facts.first_seen), last_seen: isoDate(facts.last_seen) };
   const findings: Finding[] = [];
@@ -87,7 +107,8 @@ function findingsOf(facts: Facts, aliases: ReadonlyMap<string, string>): Finding
       makeFinding({ category: "breach", severity: "medium", title, sourceUrl, subject: "any-breach", details: seen }),
     );
   }
-  if (facts.credentials_leaked) {
+  // A leak of the last ninety days is one, whatever the other flag says.
+  if (facts.credentials_leaked || facts.credentials_leaked_recent === true) {
     const title = "EmailRep reports leaked credentials (unnamed)";
     const details = { ...seen, credentials_leaked_recent: facts.credentials_leaked_recent ?? null };
     findings.push(
@@ -101,11 +122,20 @@ function findingsOf(facts: Facts, aliases: ReadonlyMap<string, string>): Finding
       }),
     );
   }
-  for (const profile of facts.profiles.map((name) => oneLine(name, maxProfileLength)).filter((name) => name !== "")) {
-    const title = `Account reported on ${profile}`;
-    findings.push(makeFinding({ category: "account", severity: "low", title, sourceUrl, subject: profile, aliases }));
-  }
   return findings;
+}
+
+function profileFindings(profiles: readonly string[], aliases: ReadonlyMap<string, string>): Finding[] {
+  return profiles
+    .map((name) => shownLine(name, maxProfileLength, null))
+    .filter((name) => name !== "" && !isSensitiveName(name))
+    .map((name) => {
+      const common = { category: "account", severity: "low", sourceUrl, aliases } as const;
+      // An address in the place of the site: which site it was, nobody knows.
+      return name.includes(redacted)
+        ? makeFinding({ ...common, title: "EmailRep reports an account (unnamed)", subject: "any-account" })
+        : makeFinding({ ...common, title: `Account reported on ${name}`, subject: name });
+    });
 }
 
 /** `05/24/2019` -> `2019-05-24`; null for `never`, for a day that does not exist, and for anything else. */

@@ -8,14 +8,18 @@ import {
   leakTitle,
   makeFinding,
   mergeFindings,
-  oneLine,
   parseLeakYear,
   type Severity,
+  shownLine,
 } from "../domain/finding.ts";
+import { isSensitiveName } from "../domain/sensitive-site.ts";
 import { subjectOf } from "../domain/subject.ts";
-import { failureOf, parseJsonAnswer } from "../egress/answer.ts";
+import { failureOf, isJsonAnswer, parseJsonAnswer } from "../egress/answer.ts";
+import type { HttpResponse } from "../egress/client.ts";
 import { breachEntry, type Catalogue, type CatalogueEntry } from "./catalogue.ts";
-import type { LookupContext, SourceKind } from "./source.ts";
+import { partSignal } from "./part-signal.ts";
+import { readRows, tellUnreadable } from "./rows.ts";
+import type { LookupContext, SourceKind, SourceReply } from "./source.ts";
 
 const settings = z.lazy(() =>
   z.strictObject({
@@ -37,11 +41,15 @@ const defaultBaseUrl = "https://haveibeenpwned.com/api/v3";
 /** The data are under CC BY 4.0, which asks for the source to be named wherever they are shown. */
 const attribution = "Have I Been Pwned, CC BY 4.0, https://haveibeenpwned.com";
 
+/** An address in hundreds of breaches, with their descriptions, is longer than the usual megabyte (PIPELINE.md 21.15). */
+const maxBytes = 8 * 1024 * 1024;
+
 /**
  * Have I Been Pwned, API v3 (haveibeenpwned.com/API/v3): breaches, pastes and stealer logs.
  *
  * Mode `account` sends the address, `range` six digits of its SHA-1 and nothing else; pastes and stealer logs cannot be
- * asked for by range, so that mode leaves them out. What the plan of the key does not allow is named in `missing`.
+ * asked for by range, so that mode leaves them out. Breaches are the main part: without them the source has failed,
+ * whatever else it said. Pastes and stealer logs are named in `missing` when they cannot be had (PIPELINE.md 21.11).
  */
 export const hibp: SourceKind<Settings> = {
   kind: "hibp",
@@ -50,144 +58,224 @@ export const hibp: SourceKind<Settings> = {
   isOnline: true,
   auth: "key",
   defaultBaseUrl,
+  ownHeaders: ["hibp-api-key"],
   settings,
   // The smallest plan (CONTRACT.md 5.9).
   pace: { count: 10, windowMs: 60_000 },
   timeoutMs: 10_000,
   async lookup({ value: address }, context) {
-    const subCalls = context.settings.mode === "range" ? [rangeCall(address)] : accountCalls(address, context.settings);
     const listed = context.catalogue.refresh(context);
-    const findings: Finding[] = [];
-    const missing: string[] = [];
-    // One after the other: what fails anyway should not use up the quota of the key.
-    for (const { name, path, read } of subCalls) {
-      const answer = await ask(path, context);
-      if (answer.kind === "not_in_plan") missing.push(name);
-      else if (answer.kind === "json") findings.push(...(await read(answer.value, context, listed)));
-    }
-    // Nothing was answered, and silence must not read as clean.
-    if (missing.length === subCalls.length) throw new SourceError("auth", "the plan of the key allows no look-up");
-    return { findings: capFindings(mergeFindings(findings)), missing };
+    if (context.settings.mode === "range") return replyOf([await askByRange(address, context, listed)]);
+    // What fails anyway should not use up the quota of the key, so the other parts wait for the main one.
+    const main = await askForBreaches(address, context);
+    const others = optionalParts(address, context.settings).map((part) => askForPart(part, context));
+    return replyOf([main, ...(await Promise.all(others))]);
   },
 };
 
-type SubCall = {
-  /** As `missing` names it. */
+/** What one call gave; `missing` as in `SourceReply`. */
+type Part = { readonly findings: readonly Finding[]; readonly missing: readonly string[] };
+
+const nothing: Part = { findings: [], missing: [] };
+
+function replyOf(parts: readonly Part[]): SourceReply {
+  const findings = parts.flatMap((part) => part.findings);
+  return { findings: capFindings(mergeFindings(findings)), missing: parts.flatMap((part) => part.missing) };
+}
+
+async function askForBreaches(address: string, context: Context): Promise<Part> {
+  const name = "breachedaccount";
+  const answer = await ask(`${name}/${encodeURIComponent(address)}?truncateResponse=false`, context);
+  if (answer === null) return nothing;
+  const { rows, unreadableCount } = readRows(breachEntry, listFrom(answer.value));
+  return {
+    findings: breachFindings(rows, address, context.catalogue),
+    missing: tellUnreadable(unreadableCount, name),
+  };
+}
+
+type OptionalPart = {
+  /** The call, and how `missing` names it. */
   readonly name: string;
   readonly path: string;
-  /** Throws `bad_answer`. `listed` resolves when the catalogue is as good as it gets in time. */
-  readonly read: (value: unknown, context: Context, listed: Promise<void>) => Promise<Finding[]> | Finding[];
+  readonly read: (value: unknown) => { readonly findings: Finding[]; readonly unreadableCount: number };
 };
 
-function accountCalls(address: string, { pastes, stealer_logs }: Settings): SubCall[] {
+function optionalParts(address: string, { pastes, stealer_logs }: Settings): OptionalPart[] {
   const account = encodeURIComponent(address);
-  return [
-    {
-      name: "breachedaccount",
-      path: `breachedaccount/${account}?truncateResponse=false`,
-      read: (value, { catalogue }) => breachFindings(parse(breaches, value), catalogue),
-    },
-    ...(pastes ? [{ name: "pasteaccount", path: `pasteaccount/${account}`, read: pasteFindings }] : []),
-    ...(stealer_logs
-      ? [{ name: "stealerlogsbyemail", path: `stealerlogsbyemail/${account}`, read: stealerLogFindings }]
-      : []),
-  ];
+  const pastePart: OptionalPart = {
+    name: "pasteaccount",
+    path: `pasteaccount/${account}`,
+    read: (value) => pasteFindings(value, address),
+  };
+  const logPart: OptionalPart = {
+    name: "stealerlogsbyemail",
+    path: `stealerlogsbyemail/${account}`,
+    read: (value) => stealerLogFindings(value, address),
+  };
+  return [...(pastes ? [pastePart] : []), ...(stealer_logs ? [logPart] : [])];
+}
+
+/** A part that the plan lacks, that is told to slow down or that fails never takes the breaches with it. */
+async function askForPart({ name, path, read }: OptionalPart, context: Context): Promise<Part> {
+  try {
+    const answer = await ask(path, { ...context, signal: partSignal(context) }, name);
+    if (answer === null) return nothing;
+    const { findings, unreadableCount } = read(answer.value);
+    return { findings, missing: tellUnreadable(unreadableCount, name) };
+  } catch (error) {
+    if (error instanceof SourceError) return { findings: [], missing: [name] };
+    throw error;
+  }
 }
 
 /** Digits of the SHA-1 that are sent; the answer holds the other 34 of each address of that range. */
 const prefixLength = 6;
 
-function rangeCall(address: string): SubCall {
+async function askByRange(address: string, context: Context, listed: Promise<void>): Promise<Part> {
+  const name = "breachedaccount/range";
   const hash = new Bun.CryptoHasher("sha1").update(address).digest("hex").toUpperCase();
+  const answer = await ask(`${name}/${hash.slice(0, prefixLength)}`, context);
+  if (answer === null) return nothing;
+  const values = listFrom(answer.value);
+  const { unreadableCount } = readRows(rangeRow, values);
+  // The row of this address is its whole answer: without it nothing is known.
+  const own = readRows(
+    rangeRow,
+    values.filter((row) => suffixOf(row) === hash.slice(prefixLength)),
+  );
+  const names = [...new Set(own.rows.flatMap(({ websites }) => websites))].filter((one) => !isSensitiveName(one));
+  const missing = tellUnreadable(unreadableCount, name);
+  if (names.length === 0) return { findings: [], missing };
+  await listed;
+  const described = await describeBreaches(names, context);
   return {
-    name: "breachedaccount/range",
-    path: `breachedaccount/range/${hash.slice(0, prefixLength)}`,
-    async read(value, { catalogue }, listed) {
-      const own = parse(range, value).filter(({ hashSuffix }) => hashSuffix.toUpperCase() === hash.slice(prefixLength));
-      const names = new Set(own.flatMap(({ websites }) => websites));
-      if (names.size === 0) return [];
-      await listed;
-      return [...names].flatMap((name) => {
-        const entry = catalogue.find(name);
-        return entry === null ? [unknownBreachFinding(name, catalogue)] : breachFindings([entry], catalogue);
-      });
-    },
+    findings: breachFindings(described, address, context.catalogue),
+    missing: [...missing, ...tellUnknown(names.length - described.length)],
   };
 }
 
-type Answer = { readonly kind: "json"; readonly value: unknown } | { readonly kind: "unknown" | "not_in_plan" };
+function suffixOf(row: unknown): string | null {
+  const isObject = typeof row === "object" && row !== null && "hashSuffix" in row;
+  return isObject && typeof row.hashSuffix === "string" ? row.hashSuffix.toUpperCase() : null;
+}
 
-/** Throws `SourceError` for every answer but a JSON 200, an empty 404 (not known) and a JSON 403 (not in the plan). */
-async function ask(path: string, { baseUrl, apiKey, http, signal }: Context): Promise<Answer> {
+function tellUnknown(count: number): string[] {
+  return count === 0 ? [] : [`${count} of the breaches: nothing is known of them but a name`];
+}
+
+/** The list is fetched daily, and few breaches are loaded in a day. */
+const maxUnknownNames = 20;
+
+/**
+ * What is known of breaches that are given by name only. A name that the list does not have is asked for: until then
+ * nobody knows whether it is that of a sensitive site, so a name alone is never shown (PIPELINE.md 21.17).
+ */
+async function describeBreaches(names: readonly string[], context: Context): Promise<CatalogueEntry[]> {
+  const known = names.flatMap((name) => context.catalogue.find(name) ?? []);
+  const unknown = names.filter((name) => context.catalogue.find(name) === null).slice(0, maxUnknownNames);
+  const inTime = { ...context, signal: partSignal(context) };
+  const described = await Promise.all(unknown.map((name) => describeBreach(name, inTime)));
+  return [...known, ...described.filter((entry) => entry !== null)];
+}
+
+async function describeBreach(name: string, context: Context): Promise<CatalogueEntry | null> {
+  try {
+    const answer = await ask(`breach/${encodeURIComponent(name.toWellFormed())}`, context, "breach");
+    const parsed = breachEntry.safeParse(answer?.value);
+    // A cache that mixes answers up must not give a breach the flags of another one.
+    return parsed.success && parsed.data.Name.toLowerCase() === name.toLowerCase() ? parsed.data : null;
+  } catch (error) {
+    if (error instanceof SourceError) return null;
+    throw error;
+  }
+}
+
+/** The JSON of a 200 in an object, or null for an empty 404, which means "not known". Throws `SourceError` for all else. */
+async function ask(
+  path: string,
+  { baseUrl, apiKey, http, signal }: Context,
+  part?: string,
+): Promise<{ readonly value: unknown } | null> {
   if (apiKey === null) throw new SourceError("not_configured", "no API key");
   const response = await http.request({
     url: `${(baseUrl ?? defaultBaseUrl).replace(/\/+$/, "")}/${path}`,
     headers: { "hibp-api-key": apiKey, accept: "application/json" },
     signal,
+    maxBytes,
+    ...(part === undefined ? {} : { part }),
   });
   // A 404 with a text is that of a wrong base_url or of a filter in between, and says nothing about the address.
-  if (response.status === 404 && response.body.length === 0) return { kind: "unknown" };
-  if (response.status === 403 && failureOf(response).reason === "auth") return { kind: "not_in_plan" };
-  return { kind: "json", value: parseJsonAnswer(response) };
+  if (response.status === 404 && response.body.length === 0) return null;
+  if (response.status === 200) return { value: parseJsonAnswer(response) };
+  throw refusalOf(response, path);
 }
 
-const breaches = z.array(breachEntry);
+/** What the service says in words of its own: the plan lacks the call, or it takes no address of this form. */
+function refusalOf(response: HttpResponse, path: string): SourceError {
+  const failure = failureOf(response);
+  if (response.status === 403 && failure.reason === "auth") {
+    return new SourceError("auth", "answered 403: the plan of the key lacks this call, or the caller is blocked");
+  }
+  const isAboutForm = response.status === 400 && !path.startsWith("breachedaccount/range/") && isJsonAnswer(response);
+  return isAboutForm && /acceptable format/i.test(new TextDecoder().decode(response.body))
+    ? new SourceError("unsupported", "it does not take an address of this form")
+    : failure;
+}
+
+function listFrom(value: unknown): unknown[] {
+  if (Array.isArray(value)) return value;
+  throw new SourceError("bad_answer", "not the shape of Have I Been Pwned, API v3");
+}
+
 // A suffix of another length could match no address, and that would read as clean.
-const range = z.lazy(() =>
-  z.array(
-    z.object({
-      hashSuffix: z.string().check(z.regex(/^[0-9A-F]{34}$/i)),
-      websites: z.array(z.string().check(z.minLength(1))),
-    }),
-  ),
+const rangeRow = z.lazy(() =>
+  z.object({
+    hashSuffix: z.string().check(z.regex(/^[0-9a-f]{34}$/i)),
+    websites: z.array(z.string().check(z.minLength(1))),
+  }),
 );
-const pastes = z.lazy(() =>
-  z.array(
-    z.object({
-      Source: z.string().check(z.minLength(1)),
-      Id: z.string().check(z.minLength(1)),
-      Date: z.nullish(z.string()),
-      EmailCount: z.nullish(z.number()),
-    }),
-  ),
+const pasteRow = z.lazy(() =>
+  z.object({
+    Source: z.string().check(z.minLength(1)),
+    // Some services number their pastes.
+    Id: z.union([z.string().check(z.minLength(1)), z.pipe(z.int(), z.transform(String))]),
+    Date: z.nullish(z.string()),
+    EmailCount: z.nullish(z.number()),
+  }),
 );
-const stealerLogs = z.lazy(() => z.array(z.string().check(z.minLength(1))));
+const site = z.lazy(() => z.string().check(z.minLength(1)));
 
-function parse<Value>(schema: z.ZodMiniType<Value>, value: unknown): Value {
-  const parsed = schema.safeParse(value);
-  if (!parsed.success) throw new SourceError("bad_answer", "not the shape of Have I Been Pwned, API v3");
-  return parsed.data;
-}
-
-/** Sensitive and retired breaches are dropped: the public search never tells them, and a range must not either. */
-function breachFindings(entries: readonly CatalogueEntry[], { aliases }: Catalogue): Finding[] {
+/**
+ * Sensitive and retired breaches are dropped: the public search never tells them, and a range must not either. So are
+ * those of sites that are on our own list (CONTRACT.md 11.6b).
+ */
+function breachFindings(entries: readonly CatalogueEntry[], asked: string, { aliases }: Catalogue): Finding[] {
   return entries
-    .filter((entry) => !entry.IsSensitive && !entry.IsRetired)
+    .filter((entry) => !entry.IsSensitive && !entry.IsRetired && !isOfSensitiveSite(entry))
     .map((entry) =>
       makeFinding({
         category: entry.IsStealerLog ? "infostealer" : entry.IsSpamList ? "spam_list" : "breach",
         severity: severityOf(entry),
-        title: titleOf(entry),
+        title: titleOf(entry, asked),
         sourceUrl: pageOf(entry.Name),
-        subject: textOf(entry.Domain) ?? entry.Name,
+        subject: siteIn(entry.Domain) ?? entry.Name,
         year: yearOf(entry),
+        asked,
         aliases,
-        details: detailsOf(entry),
+        details: detailsOf(entry, asked),
       }),
     );
 }
 
-/** A breach that the catalogue does not have (yet): all that is known is its name (CONTRACT.md 11.2a). */
-function unknownBreachFinding(name: string, { aliases }: Catalogue): Finding {
-  return makeFinding({
-    category: "breach",
-    severity: "medium",
-    title: `Present in the ${oneLine(name, maxNameLength)} breach`,
-    sourceUrl: pageOf(name),
-    subject: name,
-    aliases,
-    details: { name: textOf(name), attribution },
-  });
+function isOfSensitiveSite({ Name, Title, Domain }: CatalogueEntry): boolean {
+  return [Name, Title, Domain ?? ""].some(isSensitiveName);
+}
+
+/** The text of a site, or null for none: an address is no site. */
+function siteIn(text: string | null | undefined): string | null {
+  const name = text?.trim() ?? "";
+  return name === "" || name.includes("@") ? null : name;
 }
 
 /** Data classes (haveibeenpwned.com/api/v3/dataclasses) that let somebody log in, pay or pass as the person. */
@@ -210,17 +298,19 @@ const gravestDataClasses: ReadonlySet<string> = new Set([
   "Social security numbers",
 ]);
 
+/** In this order (PIPELINE.md 21.2): what was made up is no danger, whatever is said to be in it. */
 function severityOf({ DataClasses, IsStealerLog, IsSpamList, IsFabricated }: CatalogueEntry): Severity {
+  if (IsFabricated) return "low";
   if (IsStealerLog || DataClasses.some((dataClass) => gravestDataClasses.has(dataClass))) return "high";
   const isAddressOnly = DataClasses.length === 1 && DataClasses[0] === "Email addresses";
-  return IsSpamList || IsFabricated || isAddressOnly ? "low" : "medium";
+  return IsSpamList || isAddressOnly ? "low" : "medium";
 }
 
 /** Short enough that a title is never cut before its end, which may say that the breach is unverified. */
 const maxNameLength = 150;
 
-function titleOf(entry: CatalogueEntry): string {
-  const title = oneLine(entry.Title, maxNameLength) || oneLine(entry.Name, maxNameLength);
+function titleOf(entry: CatalogueEntry, asked: string): string {
+  const title = shownLine(entry.Title, maxNameLength, asked) || shownLine(entry.Name, maxNameLength, asked);
   return [
     leakTitle(title, yearOf(entry)),
     ...(entry.IsVerified ? [] : ["(unverified)"]),
@@ -236,7 +326,8 @@ function pageOf(name: string): string {
   return `https://haveibeenpwned.com/Breach/${encodeURIComponent(name.toWellFormed())}`;
 }
 
-function detailsOf(entry: CatalogueEntry): Details {
+function detailsOf(entry: CatalogueEntry, asked: string): Details {
+  const textOf = (text: string | null | undefined) => detailOf(text, asked);
   return {
     name: textOf(entry.Name),
     domain: textOf(entry.Domain),
@@ -244,7 +335,7 @@ function detailsOf(entry: CatalogueEntry): Details {
     added_date: textOf(entry.AddedDate),
     modified_date: textOf(entry.ModifiedDate),
     pwn_count: entry.PwnCount ?? null,
-    data_classes: entry.DataClasses.slice(0, maxDataClasses).map((dataClass) => oneLine(dataClass, maxNameLength)),
+    data_classes: entry.DataClasses.slice(0, maxDataClasses).map((text) => shownLine(text, maxNameLength, asked)),
     flags: flagNames.filter(([field]) => entry[field]).map(([, name]) => name),
     attribution,
   };
@@ -263,40 +354,49 @@ const flagNames = [
 ] as const;
 
 /** The title of a paste is left out: whoever pasted wrote it, and it may hold what was leaked. */
-function pasteFindings(value: unknown): Finding[] {
-  return parse(pastes, value).map((paste) =>
+function pasteFindings(value: unknown, asked: string) {
+  const { rows, unreadableCount } = readRows(pasteRow, listFrom(value));
+  const findings = rows.map((paste) =>
     makeFinding({
       category: "paste",
       severity: "medium",
-      title: `Present in a paste on ${oneLine(paste.Source, maxNameLength)}`,
+      title: `Present in a paste on ${shownLine(paste.Source, maxNameLength, asked)}`,
       subject: `paste ${paste.Source} ${paste.Id}`,
+      asked,
       details: {
-        id: textOf(paste.Id),
-        date: textOf(paste.Date),
+        id: detailOf(paste.Id, asked),
+        date: detailOf(paste.Date, asked),
         email_count: paste.EmailCount ?? null,
         attribution,
       },
     }),
   );
+  return { findings, unreadableCount };
 }
 
 /** The sites where a password of this address was caught while it was typed in. */
-function stealerLogFindings(value: unknown): Finding[] {
-  return parse(stealerLogs, value).map((site) => {
-    const subject = subjectOf(site);
-    return makeFinding({
-      category: "infostealer",
-      severity: "high",
-      title: `In infostealer logs for ${subject}`,
-      subject,
-      details: { attribution },
+function stealerLogFindings(value: unknown, asked: string) {
+  const { rows, unreadableCount } = readRows(site, listFrom(value));
+  const findings = rows
+    .filter((name) => !isSensitiveName(name))
+    .map((name) => {
+      // An address in the place of the site: which site it was, nobody knows.
+      const subject = siteIn(name) === null ? "any-infostealer" : subjectOf(name);
+      return makeFinding({
+        category: "infostealer",
+        severity: "high",
+        title: subject === "any-infostealer" ? "In infostealer logs" : `In infostealer logs for ${subject}`,
+        subject,
+        asked,
+        details: { attribution },
+      });
     });
-  });
+  return { findings, unreadableCount };
 }
 
 const maxTextLength = 300;
 
 /** One line, or null for nothing. */
-function textOf(text: string | null | undefined): string | null {
-  return oneLine(text ?? "", maxTextLength) || null;
+function detailOf(text: string | null | undefined, asked: string): string | null {
+  return shownLine(text ?? "", maxTextLength, asked) || null;
 }

@@ -1,11 +1,13 @@
 """Asks holehe's modules about one address, and nothing else of holehe.
 
-Read from standard input: {"nonce", "email", "skip": [...], "seconds"}. Written to file descriptor 3: one line per
-module, the nonce before its JSON, {"domain", "exists", "rateLimit", "error"}; then {"asked", "unusable"} as the end
-mark, or a single {"missing"} when a package is not there.
+Read from standard input: {"nonce", "email", "skip": [...], "unsupported": [...], "seconds"}. Written to file descriptor
+3: one line per site, the nonce before its JSON, {"domain", "outcome", "detail"}, then {"sites"} as the end mark; or a
+single {"missing"} when a package is not there. `outcome` is "exists", "unused", or why the site gave no usable answer,
+in the codes of xpose (CONTRACT.md 6.5). `ca.pem` in the home folder holds certificates to trust beside the known ones.
 
-What holehe's own command does first, upgrading itself from the network, is in a function of holehe.core that is never
-called here; on top, no module can start a process.
+How a request fared is taken from the client, which is ours, and never from a module: most of them say "rate limit" for
+any exception, and some say "unused". Modules start no process, and what holehe's own command does first, upgrading
+itself from the network, is in a function of holehe.core that is never called here.
 """
 
 import fcntl
@@ -13,12 +15,20 @@ import importlib
 import inspect
 import json
 import os
+import pathlib
 import pkgutil
+import re
+import secrets
+import socket
+import ssl
+import string
 import sys
+import typing
+import urllib.parse
 
 
 def main():
-    task = json.load(sys.stdin)
+    task = json.load(sys.stdin.buffer)
     write = open_channel(task["nonce"])
     sys.addaudithook(refuse_processes)
     try:
@@ -32,29 +42,49 @@ def main():
     except BaseException:
         write({"missing": "holehe"})
         return
-    unusable = []
-    skip = frozenset(task["skip"])
-    functions = list(site_functions(package.__path__, package.__name__ + ".", skip, unusable))
+    email, seconds = task["email"], task["seconds"]
+    skip, unsupported = frozenset(task["skip"]), frozenset(task["unsupported"])
+    sites = list(find_sites(package.__path__, package.__name__ + ".", skip, unsupported))
+    Client = client_class(httpx, trio)
+    certificates = known_certificates(httpx)
 
-    async def ask(function, client):
+    async def question(site, address):
+        """Puts one question to a site, by a client of its own: no cookie goes from one question to another."""
         rows = []
-        is_done = False
+        end = "raised"
+        client = Client(address, timeout=seconds, verify=certificates)
         try:
-            with trio.move_on_after(task["seconds"]):
-                await function(task["email"], client, rows)
-                is_done = True
+            with trio.move_on_after(seconds) as limit:
+                async with client:
+                    await site.function(address, client, rows)
+                    end = "returned"
         except BaseException:  # Also SystemExit: one site must not end the others.
             pass
-        write(answer(rows) if is_done else failed)
+        if end == "raised" and limit.cancelled_caught:
+            end = "timeout"
+        return judge(site, rows, end, client.met)
+
+    async def ask(site):
+        answer = site.answer or await question(site, email)
+        if answer.outcome == "exists":
+            # Some sites, and whatever stands before them, say it of every address.
+            control = await question(site, stranger_beside(email))
+            if control.outcome == "exists":
+                answer = Answer(answer.domain, "bad_answer", "the same about every address")
+            elif control.outcome != "unused":
+                # Nobody can tell, so nothing is said.
+                answer = Answer(answer.domain, control.outcome, control.detail)
+        write(answer._asdict())
 
     async def ask_all():
-        async with httpx.AsyncClient(timeout=task["seconds"]) as client:
-            async with trio.open_nursery() as nursery:
-                for function in functions:
-                    nursery.start_soon(ask, function, client)
+        # Names are looked up in threads, 40 at once by default: names that hang must not keep the others waiting.
+        trio.to_thread.current_default_thread_limiter().total_tokens = 1_000
+        async with trio.open_nursery() as nursery:
+            for site in sites:
+                nursery.start_soon(ask, site)
 
     trio.run(ask_all)
-    write({"asked": len(functions), "unusable": len(unusable)})
+    write({"sites": len(sites)})
 
 
 def open_channel(nonce):
@@ -81,41 +111,194 @@ def refuse_processes(event, _arguments):
         raise PermissionError("modules start no process")
 
 
-def site_functions(path, prefix, skip, unusable):
-    """The function of each site: it has the name of its module. Modules are imported on their own, and skipped by any
-    part of their name before that, or by any text in their function (its domain, its method) before it is called."""
+class Answer(typing.NamedTuple):
+    domain: typing.Optional[str]
+    outcome: str
+    # A few words of ours about a fault.
+    detail: typing.Optional[str] = None
+
+
+class Site(typing.NamedTuple):
+    function: typing.Any = None
+    domain: typing.Optional[str] = None
+    # Of a site that cannot be asked.
+    answer: typing.Optional[Answer] = None
+
+
+def find_sites(path, prefix, skip, unsupported):
+    """The sites, each by the function that has the name of its module. Modules are imported on their own. They are
+    skipped by any part of their name before that, or by any text in their function (its domain, its method) before it
+    is called."""
     for _, name, is_package in pkgutil.iter_modules(path, prefix):
         if not skip.isdisjoint(name.split(".")):
             continue
         try:
             module = importlib.import_module(name)
-        except BaseException:
-            unusable.append(name)
+        except BaseException as error:
+            missing = error.name if isinstance(error, ModuleNotFoundError) else None
+            yield Site(answer=Answer(None, "not_installed", missing))
             continue
         if is_package:
-            yield from site_functions(module.__path__, name + ".", skip, unusable)
+            yield from find_sites(module.__path__, name + ".", skip, unsupported)
             continue
         function = getattr(module, name.rpartition(".")[2], None)
         if not inspect.iscoroutinefunction(function):
             continue
-        if skip.isdisjoint(text for text in function.__code__.co_consts if isinstance(text, str)):
-            yield function
+        texts = [text for text in function.__code__.co_consts if isinstance(text, str)]
+        if not skip.isdisjoint(texts):
+            continue
+        domain = next(filter(re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+").fullmatch, texts), None)
+        if unsupported.isdisjoint([*texts, *name.split(".")]):
+            yield Site(function, domain)
+        else:
+            yield Site(answer=Answer(domain, "unsupported"))
 
 
-failed = {"domain": None, "exists": False, "rateLimit": False, "error": True}
+def stranger_beside(email):
+    """An address of the same domain that nobody has: a site that knows it knows everybody."""
+    local_part = "".join(secrets.choice(string.ascii_lowercase) for _ in range(20))
+    return local_part + email[email.index("@") :]
 
 
-def answer(rows):
-    """What a module said, without the masked addresses, numbers and names that it may have found besides."""
-    row = rows[0] if len(rows) == 1 else None
-    if not isinstance(row, dict) or not isinstance(row.get("domain"), str):
-        return failed
-    return {
-        "domain": row["domain"][:255],
-        "exists": row.get("exists") is True,
-        "rateLimit": row.get("rateLimit") is not False,
-        "error": bool(row.get("error")),
-    }
+def judge(site, rows, end, met):
+    """What the row of a module is worth after what its client met. Only the domain is kept of it: beside that stand
+    masked addresses, numbers and names. A module that waited for too long says nothing, whatever it met before."""
+    row = rows[0] if len(rows) == 1 and type(rows[0]) is dict else {}
+    domain = row["domain"][:255] if type(row.get("domain")) is str else site.domain
+    if end == "timeout":
+        return Answer(domain, "timeout")
+    is_said = end == "returned" and row.get("rateLimit") is False and row.get("error") in (None, False)
+    if is_said and row.get("exists") is True and met.may_exist:
+        return Answer(domain, "exists")
+    if is_said and row.get("exists") is False and met.is_answer:
+        return Answer(domain, "unused")
+    return Answer(domain, met.reason, met.detail)
+
+
+class Met(typing.NamedTuple):
+    """How the last request of a module fared."""
+
+    # False when the site did not answer it, or somebody else did.
+    is_answer: bool
+    # The fault of the site, should the module make nothing of it.
+    reason: str
+    detail: typing.Optional[str] = None
+
+    @property
+    def may_exist(self):
+        # One site sends those that it knows to its login page.
+        return self.is_answer or self.reason == "redirect"
+
+
+def met_by_status(status):
+    if 300 <= status < 400:
+        return Met(False, "redirect")
+    if status == 407:
+        return Met(False, "unreachable", "the proxy wants a login")
+    if status == 429:
+        return Met(False, "rate_limited")
+    if 400 <= status < 500:
+        # Filters say 403 and 451. The other codes belong to the language of many sites.
+        return Met(status not in (403, 451), "http_4xx", str(status))
+    if status >= 500:
+        return Met(False, "http_5xx", str(status))
+    return Met(True, "bad_answer")
+
+
+def client_class(httpx, trio):
+    class Client(httpx.AsyncClient):
+        """A client for one question: it puts the address right in URLs, and knows how the last request fared."""
+
+        def __init__(self, address, **options):
+            super().__init__(event_hooks={"response": [self.note_head]}, **options)
+            self.address = address
+            self.met = Met(True, "bad_answer")
+            self.sent_at = 0.0
+            self.has_head = False
+
+        def build_request(self, method, url, *arguments, **options):
+            # Many modules paste the address into a URL as it is, where `+ # & % / ?` would make it another one. An
+            # address that a module encoded itself has no `@`, and is left alone.
+            if isinstance(url, str):
+                url = url.replace(self.address, urllib.parse.quote(self.address, safe=""))
+            return super().build_request(method, url, *arguments, **options)
+
+        async def send(self, *arguments, **options):
+            self.sent_at = trio.current_time()
+            self.has_head = False
+            try:
+                return await super().send(*arguments, **options)
+            except BaseException as error:
+                self.met = self.met_by(error)
+                raise
+
+        async def note_head(self, response):
+            self.has_head = True
+            self.met = met_by_status(response.status_code)
+
+        def met_by(self, error):
+            causes = causes_of(error)
+            tls_fault = next(filter(None, map(tls_fault_of, causes)), None)
+            if isinstance(error, (httpx.TimeoutException, trio.Cancelled)):
+                return Met(False, "timeout")
+            if any(map(is_no_name_server, causes)) and trio.current_time() - self.sent_at > 1:
+                # The system's own time for a name ends about when ours does.
+                return Met(False, "timeout", "no answer from a name server")
+            if tls_fault is not None:
+                return Met(False, "tls", tls_fault)
+            if isinstance(error, httpx.TooManyRedirects):
+                return Met(False, "redirect")
+            if isinstance(error, httpx.ProxyError):
+                status = re.match(r"[0-9]{3}\b", str(error))
+                return Met(False, "unreachable", f"refused by the proxy{f' with {status[0]}' if status else ''}")
+            if isinstance(error, (httpx.NetworkError, httpx.RemoteProtocolError)) and not self.has_head:
+                return Met(False, "unreachable", next(filter(None, map(network_fault_of, causes)), None))
+            # Half an answer, or one that led the module to a request that cannot be sent.
+            return Met(False, "bad_answer" if isinstance(error, (httpx.HTTPError, httpx.InvalidURL)) else "internal")
+
+    return Client
+
+
+def causes_of(error):
+    """An exception and what it came from."""
+    seen = []
+    left = [error]
+    while left and len(seen) < 50:
+        one = left.pop(0)
+        seen.append(one)
+        left += [cause for cause in (one.__cause__ or one.__context__, *getattr(one, "exceptions", ())) if cause]
+    return seen
+
+
+def tls_fault_of(error):
+    if not isinstance(error, ssl.SSLError) or isinstance(error, (ssl.SSLEOFError, ssl.SSLSyscallError)):
+        return None
+    if isinstance(error, ssl.SSLCertVerificationError):
+        # X509_V_ERR_* of openssl/x509_vfy.h.
+        return {10: "expired", 62: "wrong name", 64: "wrong name"}.get(error.verify_code, "unknown authority")
+    return "no TLS" if "WRONG_VERSION" in str(error.reason) else "no handshake"
+
+
+def network_fault_of(error):
+    if is_no_name_server(error):
+        return "no answer from a name server"
+    if isinstance(error, socket.gaierror):
+        return "unknown name"
+    return "connection refused" if isinstance(error, ConnectionRefusedError) else None
+
+
+def is_no_name_server(error):
+    return isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
+
+
+def known_certificates(httpx):
+    """Those of Python's packages, those of the system, and those that the operator added."""
+    certificates = httpx.create_ssl_context()
+    certificates.load_default_certs()
+    added = pathlib.Path.home() / "ca.pem"
+    if added.exists():
+        certificates.load_verify_locations(cafile=added)
+    return certificates
 
 
 if __name__ == "__main__":

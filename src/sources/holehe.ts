@@ -1,10 +1,10 @@
 import * as z from "zod/mini";
 import { canonicalDomain } from "../domain/email.ts";
-import { SourceError } from "../domain/error.ts";
-import { capFindings, compareText, type Details, type Finding, makeFinding, mergeFindings } from "../domain/finding.ts";
+import { SourceError, type SourceErrorReason, sourceErrorReasons } from "../domain/error.ts";
+import { capFindings, compareText, type Details, makeFinding, mergeFindings } from "../domain/finding.ts";
 import { isSensitiveSite, sensitiveDomains } from "../domain/sensitive-site.ts";
 import driver from "./holehe-driver.py" with { type: "text" };
-import type { SourceKind } from "./source.ts";
+import type { SourceKind, SourceReply } from "./source.ts";
 
 const wantedPython = "a program name or an absolute path of a Python interpreter";
 
@@ -19,9 +19,9 @@ const settings = z.lazy(() =>
 );
 
 /** The library's own default for one site. */
-const secondsPerSite = 10;
-/** What a run needs: starting Python, loading about 120 modules, and then all sites at once. */
-const runMs = 20_000;
+const secondsPerQuestion = 10;
+/** What a run needs: starting Python, loading about 120 modules, and then all sites at once, some of them twice. */
+const runMs = 25_000;
 const maxOutputBytes = 1024 * 1024;
 
 /** They write to the owner of the address, or come near it (sources/holehe.md); new ones by their own word for it. */
@@ -33,9 +33,29 @@ const misleading = "facebook.com";
 const sensitiveModules = ["adult", "dating", "health", "medical", "politics", "porn", "religion", "sevencups"];
 
 /**
+ * Sites whose modules read an error, a block page or nothing at all as "not registered": it proves nothing
+ * (sources/holehe.md).
+ */
+const constantNo: ReadonlySet<string> = new Set(
+  [
+    "7cups.com amazon.com archive.org armurerie-auxerre.com axonaut.com blip.fm bodybuilding.com caringbridge.org",
+    "diigo.com docker.com dominos.fr en.gravatar.com envato.com fanpop.com flickr.com freelancer.com laposte.fr nike.com",
+    "office365.com parler.com sporcle.com taringa.net tellonym.me wattpad.com",
+    // These modules have no other answer at all.
+    "bitmoji.com snapchat.com soundcloud.com",
+  ].flatMap((line) => line.split(" ")),
+);
+
+/** Their modules encode the `@` of an address and nothing else: the driver does not find it in the URL. */
+const halfEncoding = ["soundcloud", "xnxx"];
+/** With one of these the sites of such modules would be asked about another address. */
+const needsEncoding = /[+#&%/?]/;
+
+/**
  * Accounts found by the Python package holehe, which asks about 120 public sites. A driver of ours calls its modules;
  * its own command upgrades itself from the network and is never run (CONTRACT.md 11.6a). Only `exists` is evidence:
- * `false` is often wrong, so it is never more than silence.
+ * `false` is often wrong, so it is never more than silence. Below half of the sites with a usable answer it is no answer
+ * (PIPELINE.md 21.11).
  */
 export const holehe: SourceKind<z.infer<typeof settings>> = {
   kind: "holehe",
@@ -47,30 +67,22 @@ export const holehe: SourceKind<z.infer<typeof settings>> = {
   maxConcurrent: 1,
   timeoutMs: 60_000,
   lookup: async ({ value: email }, { settings: { python, allow_sensitive }, child, deadline, signal }) => {
-    if (!isSafelyAsked(email)) throw new SourceError("unsupported", "holehe cannot be asked about such an address");
     const skip = [...passwordRecovery, misleading, nameOf(misleading), ...(allow_sensitive ? [] : sensitiveNames())];
+    const unsupported = needsEncoding.test(email) ? halfEncoding : [];
     // Not part of any evidence: it only tells the driver's lines from those of a module that forges some.
     const nonce = crypto.randomUUID();
     const { output } = await child.run({
       command: [python, "-I", "-c", driver],
-      stdin: JSON.stringify({ nonce, email, skip, seconds: secondsPerSite }),
+      stdin: JSON.stringify({ nonce, email, skip, unsupported, seconds: secondsPerQuestion }),
       maxOutputBytes,
       latestStart: new Date(deadline.getTime() - runMs),
       signal,
     });
-    const run = parseRun(output, nonce);
-    const isWanted = (domain: string) => domain !== misleading && (allow_sensitive || !isSensitiveSite(domain));
-    return { findings: findingsOf(run, isWanted) };
+    const isWanted = ({ domain }: Site) =>
+      domain === null || (domain !== misleading && (allow_sensitive || !isSensitiveSite(domain)));
+    return replyOf(parseRun(output, nonce).filter(isWanted));
   },
 };
-
-/**
- * Most modules paste the address into a URL as it is: with other characters they would ask about another address, and
- * what they find would be evidence about somebody else.
- */
-function isSafelyAsked(email: string): boolean {
-  return /^[a-z0-9_][a-z0-9._+-]*@[a-z0-9.-]+$/.test(email);
-}
 
 function sensitiveNames(): string[] {
   return [...sensitiveModules, ...sensitiveDomains, ...sensitiveDomains.map(nameOf)];
@@ -84,37 +96,38 @@ function nameOf(domain: string): string {
 const siteMessage = z.lazy(() =>
   z.object({
     domain: z.nullable(z.string()),
-    exists: z.boolean(),
-    rateLimit: z.boolean(),
-    error: z.boolean(),
+    outcome: z.enum(["exists", "unused", ...sourceErrorReasons]),
+    detail: z.nullable(z.string()),
   }),
 );
-const endMessage = z.lazy(() =>
-  z.object({ asked: z.int().check(z.minimum(0)), unusable: z.int().check(z.minimum(0)) }),
-);
+const endMessage = z.lazy(() => z.object({ sites: z.int().check(z.minimum(0)) }));
 const missingMessage = z.lazy(() => z.object({ missing: z.string() }));
 const message = z.lazy(() => z.union([siteMessage, endMessage, missingMessage]));
 
-type Site = { readonly domain: string; readonly state: "exists" | "unused" | "rate_limited" };
-type Run = { readonly sites: readonly Site[]; readonly askedCount: number; readonly failedCount: number };
+/** One site, asked or not. */
+type Site = {
+  readonly domain: string | null;
+  /** A usable answer, or why there is none. */
+  readonly outcome: "exists" | "unused" | SourceErrorReason;
+  readonly detail: string | null;
+};
 
 /**
  * What the driver reported. Throws `not_installed` when a package is missing, `bad_answer` when the end mark is missing
  * or counts other lines: half a run must not read as one.
  */
-function parseRun(output: Uint8Array, nonce: string): Run {
-  const answers: z.infer<typeof siteMessage>[] = [];
+function parseRun(output: Uint8Array, nonce: string): Site[] {
+  const sites: Site[] = [];
   let end: z.infer<typeof endMessage> | null = null;
   for (const line of new TextDecoder().decode(output).split("\n")) {
     if (!line.startsWith(`${nonce} `)) continue;
     const parsed = parseMessage(line.slice(nonce.length + 1));
-    if ("missing" in parsed) throw missing(parsed.missing);
-    if ("asked" in parsed) end = parsed;
-    else answers.push(parsed);
+    if ("missing" in parsed) throw missingPackage(parsed.missing);
+    if ("sites" in parsed) end = parsed;
+    else sites.push(siteOf(parsed));
   }
-  if (end === null || end.asked !== answers.length) throw new SourceError("bad_answer", "the run of holehe broke off");
-  const sites = answers.flatMap(siteOf);
-  return { sites, askedCount: end.asked, failedCount: end.unusable + answers.length - sites.length };
+  if (end === null || end.sites !== sites.length) throw new SourceError("bad_answer", "the run of holehe broke off");
+  return sites;
 }
 
 function parseMessage(json: string): z.infer<typeof message> {
@@ -126,32 +139,29 @@ function parseMessage(json: string): z.infer<typeof message> {
 }
 
 /** The name comes from an import statement of whatever is installed there, so it is repeated only when it looks like one. */
-function missing(name: string): SourceError {
-  const shown = /^[A-Za-z0-9_.]{1,50}$/.test(name) ? name : "holehe";
+function missingPackage(name: string | null): SourceError {
+  const shown = name !== null && /^[A-Za-z0-9_.]{1,50}$/.test(name) ? name : "holehe";
   return new SourceError("not_installed", `the Python package ${shown} is missing or cannot be imported`);
 }
 
-/** Nothing when the module failed or names no domain. */
-function siteOf({ domain: text, exists, rateLimit, error }: z.infer<typeof siteMessage>): Site[] {
+function siteOf({ domain: text, outcome, detail }: z.infer<typeof siteMessage>): Site {
   const domain = text === null ? null : canonicalDomain(text);
-  if (error || domain === null) return [];
-  return [{ domain, state: rateLimit ? "rate_limited" : exists ? "exists" : "unused" }];
+  const isWorthless = outcome === "unused" && domain !== null && constantNo.has(domain);
+  const isNameless = (outcome === "unused" || outcome === "exists") && domain === null;
+  return isWorthless || isNameless ? { domain, outcome: "bad_answer", detail: null } : { domain, outcome, detail };
 }
 
-function findingsOf(run: Run, isWanted: (domain: string) => boolean): Finding[] {
-  const sites = run.sites.filter(({ domain }) => isWanted(domain));
-  const domainsOf = (state: Site["state"]) =>
-    [...new Set(sites.filter((site) => site.state === state).map(({ domain }) => domain))].sort(compareText);
-  if (sites.every(({ state }) => state === "rate_limited")) {
-    if (sites.length === 0) throw new SourceError("bad_answer", "no site gave an answer");
-    throw new SourceError("rate_limited", "every site asked to slow down");
-  }
+function replyOf(sites: readonly Site[]): SourceReply {
+  const unusable = sites.filter(isUnusable);
+  if (sites.length === 0) throw new SourceError("bad_answer", "holehe has no site that may be asked");
+  if (unusable.length * 2 > sites.length) throw failure(sites.length, unusable);
   const details: Details = {
-    rate_limited_sites: domainsOf("rate_limited"),
-    sites_asked: run.askedCount,
-    sites_failed: run.failedCount,
+    rate_limited_sites: domainsOf(unusable.filter(({ outcome }) => outcome === "rate_limited")),
+    unusable_sites: domainsOf(unusable.filter(({ outcome }) => outcome !== "rate_limited")),
+    sites_asked: sites.length,
+    sites_failed: unusable.length,
   };
-  const findings = domainsOf("exists").map((domain) =>
+  const findings = domainsOf(sites.filter(({ outcome }) => outcome === "exists")).map((domain) =>
     makeFinding({
       category: "account",
       severity: "low",
@@ -161,5 +171,38 @@ function findingsOf(run: Run, isWanted: (domain: string) => boolean): Finding[] 
       details,
     }),
   );
-  return capFindings(mergeFindings(findings));
+  const missing = unusable.length === 0 ? [] : [`${unusable.length} of ${sites.length} sites`];
+  return { findings: capFindings(mergeFindings(findings)), missing };
+}
+
+type UnusableSite = Site & { readonly outcome: SourceErrorReason };
+
+function isUnusable(site: Site): site is UnusableSite {
+  return site.outcome !== "exists" && site.outcome !== "unused";
+}
+
+/** Sorted, without duplicates; a site that no module names is left out. */
+function domainsOf(sites: readonly Site[]): string[] {
+  return [...new Set(sites.flatMap(({ domain }) => domain ?? []))].sort(compareText);
+}
+
+/** The reason that most sites had, with what most of these told of it. */
+function failure(askedCount: number, unusable: readonly UnusableSite[]): SourceError {
+  const reason = mostFrequent(unusable.map(({ outcome }) => outcome)) ?? "internal";
+  const alike = unusable.filter(({ outcome }) => outcome === reason);
+  const detail = mostFrequent(alike.map((site) => site.detail));
+  if (reason === "not_installed") return missingPackage(detail);
+  const told = detail === null ? "" : `: ${detail}`;
+  return new SourceError(
+    reason,
+    `${unusable.length} of ${askedCount} sites gave no usable answer, ${alike.length} of them for this reason${told}`,
+  );
+}
+
+/** Null of nothing; the first by the alphabet when several are as frequent. */
+function mostFrequent<Text extends string | null>(texts: readonly Text[]): Text | null {
+  const counts = new Map<Text, number>();
+  for (const text of texts) counts.set(text, (counts.get(text) ?? 0) + 1);
+  const [first] = [...counts].sort(([a, one], [b, other]) => other - one || compareText(a ?? "", b ?? ""));
+  return first?.[0] ?? null;
 }

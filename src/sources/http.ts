@@ -8,48 +8,24 @@ import {
   parseLeakYear,
   parseSeverity,
 } from "../domain/finding.ts";
-import { parseJsonAnswer } from "../egress/answer.ts";
+import { parseJsonAnswer, parseNotFound } from "../egress/answer.ts";
+import { checkAddress } from "./answered-address.ts";
+import { readRows, tellUnreadable } from "./rows.ts";
 import type { SourceKind } from "./source.ts";
 
 const placeholder = "{email}";
-
-/** Headers that frame the message or belong to the connection; the client sets them. */
-const ownHeaders = [
-  "accept-encoding",
-  "connection",
-  "content-length",
-  "expect",
-  "host",
-  "keep-alive",
-  "proxy-authorization",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-  "user-agent",
-];
 
 const settings = z.lazy(() =>
   z.strictObject({
     url: z
       .string()
       .check(z.refine(holdsPlaceholder, `must be an http(s) URL with ${placeholder} in its path or query`)),
-    headers: z._default(
-      z.record(
-        z.string().check(
-          z.regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "must be a header name"),
-          z.refine((name) => !ownHeaders.includes(name.toLowerCase()), "is set by xpose itself"),
-        ),
-        z.string().check(z.regex(/^[\t\x20-\x7e\x80-\xff]*$/, "must be a header value")),
-      ),
-      {},
-    ),
   }),
 );
 
 /**
  * Any service of the organisation that answers in the format of CONTRACT.md 11.6: 200 `{"findings":[...]}` with the
- * fields of a corpus record, 404 when it knows nothing; everything else is a failure.
+ * fields of a corpus record, or a 404 of its own when it knows nothing; everything else is a failure.
  */
 export const http: SourceKind<z.infer<typeof settings>> = {
   kind: "http",
@@ -59,17 +35,24 @@ export const http: SourceKind<z.infer<typeof settings>> = {
   settings,
   pace: null,
   timeoutMs: 10_000,
-  lookup: async (indicator, { name, settings: { url, headers }, http: client, signal }) => {
+  lookup: async ({ value: asked }, { name, settings: { url }, http: client, signal }) => {
     const response = await client.request({
-      url: url.replaceAll(placeholder, encodeURIComponent(indicator.value)),
-      headers: { accept: "application/json", ...headers },
+      url: url.replaceAll(placeholder, encodeURIComponent(asked)),
+      headers: { accept: "application/json" },
       signal,
     });
-    if (response.status === 404) return { findings: [] };
-    const parsed = answer.safeParse(parseJsonAnswer(response));
+    if (response.status === 404) {
+      checkAddress(parseNotFound(response), asked);
+      return { findings: [], isNotFound: true };
+    }
+    const value = parseJsonAnswer(response);
+    const parsed = answer.safeParse(value);
     if (!parsed.success) throw new SourceError("bad_answer", "not the shape of CONTRACT.md 11.6");
-    const findings = parsed.data.findings.map((record) => findingOf(record, name, indicator.value));
-    return { findings: capFindings(mergeFindings(findings)) };
+    checkAddress(value, asked);
+    for (const row of parsed.data.findings) checkAddress(row, asked);
+    const { rows, unreadableCount } = readRows(record, parsed.data.findings);
+    const findings = rows.map((fields) => findingOf(fields, name, asked));
+    return { findings: capFindings(mergeFindings(findings)), missing: tellUnreadable(unreadableCount, "findings") };
   },
 };
 
@@ -85,21 +68,24 @@ const record = z.lazy(() => {
   const text = z.nullish(z.string());
   return z.object({ category: text, severity: text, title: text, subject: text, source_url: text, date: text });
 });
-const answer = z.lazy(() => z.object({ findings: z.array(record) }));
+const answer = z.lazy(() => z.object({ findings: z.array(z.unknown()) }));
 
 /** Absent, null and empty fields get the defaults of CONTRACT.md 11.4; only a null severity is low (7.4). */
-function findingOf(fields: z.infer<typeof record>, source: string, address: string): Finding {
+function findingOf(fields: z.infer<typeof record>, source: string, asked: string): Finding {
   const date = textOf(fields.date) ?? "";
   const year = parseLeakYear(date);
   const severity = fields.severity === null ? null : (textOf(fields.severity) ?? "medium");
+  const subject = textOf(fields.subject);
   return makeFinding({
     category: textOf(fields.category) ?? "breach",
     severity: parseSeverity(severity),
     title: textOf(fields.title) ?? `Present in ${source}`,
-    subject: textOf(fields.subject) ?? source,
-    sourceUrl: urlWithout(address, textOf(fields.source_url)),
+    // An address is no site.
+    subject: subject === null || subject.includes("@") ? source : subject,
+    sourceUrl: textOf(fields.source_url),
+    asked,
     year,
-    ...(year === null ? {} : { details: { date: date } }),
+    ...(year === null ? {} : { details: { date } }),
   });
 }
 
@@ -109,14 +95,4 @@ const maxTextLength = 2048;
 function textOf(field: string | null | undefined): string | null {
   const trimmed = field?.slice(0, maxTextLength).trim() ?? "";
   return trimmed === "" ? null : trimmed;
-}
-
-/** A link that holds the address would carry it to whoever is shown the finding, and to the logs of the linked site. */
-function urlWithout(address: string, url: string | null): string | null {
-  if (url === null) return null;
-  try {
-    return decodeURIComponent(url).toLowerCase().includes(address) ? null : url;
-  } catch {
-    return null;
-  }
 }

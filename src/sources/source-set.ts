@@ -3,6 +3,7 @@ import type { Corpus } from "../domain/corpus.ts";
 import { canonicalJson, compareText, resolveSubjects } from "../domain/finding.ts";
 import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
 import type { Pace } from "../domain/pace.ts";
+import { withoutSensitiveSites } from "../domain/sensitive-finding.ts";
 import { foldName, type Workspace, type WorkspaceId } from "../domain/workspace.ts";
 import type { ChildRunner } from "../egress/child.ts";
 import type { HttpClient } from "../egress/client.ts";
@@ -25,6 +26,11 @@ export type ConfiguredSource = {
   /** Ids or names of the workspaces that may ask it; null = all. */
   readonly workspaces: readonly string[] | null;
   readonly isInternal: boolean;
+  /** Files of the certificate that it is shown and of its key; both or none. */
+  readonly clientCert: string | null;
+  readonly clientKey: string | null;
+  /** Sent with every request, beside and before those of the kind. */
+  readonly headers: Readonly<Record<string, string>>;
   /** What the kind's own schema made of the table. */
   readonly settings: unknown;
   /** Canonical JSON of all settings but `timeout` and `rate`, secrets included; only ever hashed. */
@@ -74,6 +80,12 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
     // Hashed once: every scan asks for it.
     .map((source) => ({ ...source, fingerprint: keyedHash(tools.keys.settings, source.fingerprintText) }));
   const names: ReadonlySet<string> = new Set(enabled.map((source) => source.name));
+  /** Sources of kinds that let the operator ask for sensitive sites, where he does. */
+  const showsSensitive: ReadonlySet<string> = new Set(
+    enabled
+      .filter(({ settings }) => (settings as { allow_sensitive?: boolean } | null)?.allow_sensitive === true)
+      .map(({ name }) => name),
+  );
   const visibleTo = (workspace: Who) => enabled.filter((source) => maySee(source, workspace));
   const isAllowed = (source: ConfiguredSource) => !offline || source.isInternal || !kindOf(source).isOnline;
 
@@ -111,7 +123,10 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
     ...source,
     async lookup(indicator, limits) {
       const reply = await source.lookup(indicator, limits);
-      return { ...reply, findings: resolveSubjects(reply.findings, tools.catalogue.aliases) };
+      const findings = resolveSubjects(reply.findings, tools.catalogue.aliases);
+      // Only now is it known which site a name stands for. Corpora leave such sites out when they are imported.
+      const isShown = source.kind === "corpus" || showsSensitive.has(source.name);
+      return { ...reply, findings: isShown ? findings : withoutSensitiveSites(findings) };
     },
   });
 

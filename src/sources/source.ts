@@ -9,8 +9,13 @@ import type { Catalogue } from "./catalogue.ts";
 /** What a source said, before the scan dates and stores it. An empty list of findings means that it knows nothing. */
 export type SourceReply = {
   readonly findings: readonly Finding[];
-  /** Sub-calls that the plan at the source does not allow (CONTRACT.md 6.5). */
+  /**
+   * Parts without an answer: optional sub-calls by name, `3 of 7 sites`, and in words what else was left out (CONTRACT.md
+   * 6.5, PIPELINE.md 21.11 to 21.17). Each is for people; none holds an address or text of the source.
+   */
   readonly missing?: readonly string[];
+  /** True when it said by a 404 that it knows nothing: a wrong address of the service says the same. */
+  readonly isNotFound?: boolean;
   /** Calls left at the upstream in its current period; null or absent when it did not tell. */
   readonly quotaLeft?: number | null;
 };
@@ -32,6 +37,8 @@ export type SourceKind<Settings = unknown> = {
   readonly auth?: "key" | "none";
   /** Where it is asked when the operator gives no `base_url`; without a slash at its end. */
   readonly defaultBaseUrl?: string;
+  /** Names, in lower case, of the headers that it sends beside `accept`; an operator cannot set them. */
+  readonly ownHeaders?: readonly string[];
   /** The keys of its table beside the common ones of `config.ts`, in snake_case, strict. */
   readonly settings: z.ZodMiniType<Settings>;
   /** Default pace, or null for none (CONTRACT.md 5.9). */
@@ -39,7 +46,7 @@ export type SourceKind<Settings = unknown> = {
   /** Runs of its program at once, over all scans; absent for a kind that runs none. */
   readonly maxConcurrent?: number;
   readonly timeoutMs: number;
-  /** Tells an answer that asks to slow down from others; default: every 429. */
+  /** Tells an answer that asks to come back later from others; default: `asksToWait`. */
   readonly isThrottled?: (response: HttpResponse) => boolean;
   readonly lookup: (indicator: Indicator, context: LookupContext<Settings>) => Promise<SourceReply>;
 };

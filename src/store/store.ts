@@ -3,7 +3,7 @@ import type { AuditEvent, AuditHead, AuditRow, AuditState, Author } from "../dom
 import type { Budget, BudgetKind, Charge, Limits } from "../domain/budget.ts";
 import type { Corpus, CorpusImport, CorpusSegment } from "../domain/corpus.ts";
 import type { Projection, Sighting } from "../domain/envelope.ts";
-import type { AppError } from "../domain/error.ts";
+import type { AppError, SourceErrorReason } from "../domain/error.ts";
 import type { Lifetimes } from "../domain/freshness.ts";
 import type { Indicator } from "../domain/indicator.ts";
 import type { Operator, OperatorRole } from "../domain/operator.ts";
@@ -304,7 +304,7 @@ export type SourceHour = {
   /** Of all these runs together. */
   readonly durationMs: number;
   readonly lastEndedAt: Date;
-  readonly lastError: string | null;
+  readonly lastError: SourceErrorReason | null;
   readonly lastQuotaLeft: number | null;
 };
 
@@ -317,7 +317,7 @@ export type SourceRunRecord = {
   readonly findingCount: number;
   readonly durationMs: number;
   readonly endedAt: Date;
-  readonly error: string | null;
+  readonly error: SourceErrorReason | null;
   readonly missing: readonly string[];
   readonly quotaLeft: number | null;
 };

@@ -410,6 +410,28 @@ describe("corpus import", () => {
     ],
   ];
 
+  test("several files and names that begin with a dash are answered with the way in", async () => {
+    await using appliance = new Appliance();
+    appliance.json("init");
+    const several = appliance.run(["corpus", "import", "jane.doe@example.com.txt", "b.txt", "--name", "leak"]);
+    expect(several.exitCode).toBe(2);
+    expect(several.stderr).toContain("one file or folder is imported at a time");
+    expect(several.stderr).not.toContain("jane.doe@");
+    const dashed = appliance.run(["corpus", "import", "-combo.txt", "--name", "leak"]);
+    expect(dashed.exitCode).toBe(2);
+    expect(dashed.stderr).toContain("is given as ./-NAME, or behind --");
+  });
+
+  test("a process substitution is answered with the way in", async () => {
+    await using appliance = new Appliance();
+    appliance.json("init");
+    const fifo = join(appliance.folder, "fifo");
+    execFileSync("mkfifo", [fifo]);
+    const { exitCode, stderr } = appliance.run(["corpus", "import", fifo, "--name", "leak"]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("- reads standard input");
+  });
+
   test.each(bad)("a file that is %s is refused, and the old state stays", async (_name, make, code) => {
     await using appliance = new Appliance();
     appliance.json("init");

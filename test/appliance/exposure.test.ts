@@ -210,6 +210,27 @@ describe("routing (0.1, 0.5, 2)", () => {
     expect(answer.headers.get("Content-Type")).toBe("application/json");
   });
 
+  test.each(["GET /healthz", "HEAD /healthz", "OPTIONS /healthz", "OPTIONS /"])(
+    "21.20 the health check %s of HTTP/1.0 without a Host is answered",
+    async (line) => {
+      const { hostname, port } = new URL(service.url);
+      const answered = Promise.withResolvers<string>();
+      let text = "";
+      await Bun.connect({
+        hostname,
+        port: Number(port),
+        socket: {
+          open: (socket) => void socket.write(`${line} HTTP/1.0\r\n\r\n`),
+          data: (_socket, bytes) => {
+            text += bytes.toString();
+          },
+          close: () => answered.resolve(text),
+        },
+      });
+      expect(await answered.promise).toMatch(/^HTTP\/1\.[01] 200 /);
+    },
+  );
+
   test("query strings are ignored and HEAD is GET without a body", async () => {
     expect((await post("{}", {})).status).toBe(400);
     const answer = await send({ method: "POST", path: `${path}?x=1&y`, headers: { "X-API-Key": key }, body: "" });

@@ -1,12 +1,20 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Appliance, client } from "../helpers/appliance.ts";
+import { Appliance, client, type Service } from "../helpers/appliance.ts";
+import { badWeathers, type Weather } from "../helpers/bad-weather.ts";
 import { emailrepTestKey, startFakeEmailrep } from "../helpers/fake-emailrep.ts";
 import { hibpPaidKey, hibpTestKey, startFakeHibp } from "../helpers/fake-hibp.ts";
+import { type FakeInternet, type SiteAnswer, startFakeInternet } from "../helpers/fake-internet.ts";
 import { mispTestKey, startFakeMisp } from "../helpers/fake-misp.ts";
 import { type Fault, type FaultServer, faults, startFaultServer } from "../helpers/fault-server.ts";
-import { installHoleheDouble, makePythonEnvironment, missingPythonPackages } from "../helpers/python-environment.ts";
+import { addressOf, answerAbout, installManySites, siteNames } from "../helpers/many-sites.ts";
+import {
+  installHoleheDouble,
+  jane,
+  makePythonEnvironment,
+  missingPythonPackages,
+} from "../helpers/python-environment.ts";
 
 type Fakes = {
   readonly hibp: string;
@@ -142,21 +150,152 @@ describe("the four named sources on the executable", () => {
     expect(sent).not.toMatch(/jane|example\.com|[0-9A-F]{7}/i);
   });
 
-  test.skipIf(whyNoHolehe !== null)("holehe finds accounts, and a missing one is not_installed", async () => {
-    await using appliance = new Appliance();
-    appliance.initialise();
-    const file = join(appliance.folder, "holehe.toml");
+  test.skipIf(whyNoHolehe !== null)(
+    "holehe finds accounts, those of sensitive sites only if it may, and a missing one is not_installed",
+    async () => {
+      await using appliance = new Appliance();
+      appliance.initialise();
+      const file = join(appliance.folder, "holehe.toml");
+      const folder = join(appliance.folder, "environment");
+      mkdirSync(folder);
+      const { python, packages } = makePythonEnvironment(folder);
+      writeFileSync(file, `[sources.holehe]\npython = "${python}"\n`);
+      const missing = await appliance.runBeside(["sources", "check", "--config", file]);
+      expect([missing.exitCode, missing.stdout]).toEqual([1, expect.stringContaining("not_installed")]);
+      installHoleheDouble(packages);
+      const titles = async () => {
+        const run = await appliance.runBeside(["enrich", jane, "--json", "--config", file]);
+        const { exposure } = JSON.parse(run.stdout) as { exposure: { findings: { title: string }[] } };
+        return exposure.findings.map(({ title }) => title.replace("Account registered on ", ""));
+      };
+      expect(await titles()).toEqual(["shop.example"]);
+      writeFileSync(file, `[sources.holehe]\npython = "${python}"\nallow_sensitive = true\n`);
+      expect(await titles()).toEqual(["meet.example", "pornhub.com", "shop.example"]);
+    },
+  );
+});
+
+describe.skipIf(whyNoHolehe !== null)("holehe on the executable, its sites behind a proxy", () => {
+  let internet: FakeInternet;
+  let weather: Weather;
+  beforeAll(async () => {
+    internet = await startFakeInternet({
+      hosts: siteNames,
+      answer: (request) => weather.answer(request),
+      tunnel: (host) => weather.tunnel?.(host) ?? "open",
+    });
+  });
+  afterAll(() => internet.close());
+
+  /** An appliance whose only source is a double of holehe with 124 sites that are reached through the proxy. */
+  function configureHolehe(appliance: Appliance, { proxy = internet.proxy, ca = true } = {}): string[] {
     const folder = join(appliance.folder, "environment");
     mkdirSync(folder);
     const { python, packages } = makePythonEnvironment(folder);
-    writeFileSync(file, `[sources.holehe]\npython = "${python}"\n`);
-    const missing = await appliance.runBeside(["sources", "check", "--config", file]);
-    expect([missing.exitCode, missing.stdout]).toEqual([1, expect.stringContaining("not_installed")]);
-    installHoleheDouble(packages);
-    const run = await appliance.runBeside(["enrich", "jane.doe+x@example.com", "--json", "--config", file]);
-    expect(JSON.parse(run.stdout)).toMatchObject({
-      exposure: { findings: [{ source: "holehe", category: "account" }] },
-    });
+    installManySites(packages);
+    const caFile = join(appliance.folder, "ca.pem");
+    writeFileSync(caFile, internet.ca);
+    const file = join(appliance.folder, "holehe.toml");
+    const outbound = `[outbound]\nproxy = "${proxy}"\n${ca ? `ca_file = "${caFile}"\n` : ""}`;
+    writeFileSync(file, `${outbound}[sources.holehe]\npython = "${python}"\n`);
+    return ["--config", file];
+  }
+
+  /** Asks a service about an address and reads how its only source fared. */
+  async function look(service: Service, key: string, email = jane) {
+    const api = client(service.url, key);
+    const { request_id } = (await (await api.enrich(email)).json()) as { request_id: string };
+    const envelope = (await api.settle(request_id)) as { status: string; exposure?: { findings: { title: string }[] } };
+    const { sources } = (await (await api.get(`/api/v1/soc/enrich/${request_id}/sources`)).json()) as {
+      sources: SourceRow[];
+    };
+    return { envelope, source: sources[0] };
+  }
+
+  const calm: Weather = { answer: answerAbout(jane) };
+  const cases = [
+    // One that takes the time of all sites is enough here.
+    ...badWeathers
+      .filter(([what]) => what !== "sites that do not answer")
+      .map(([what, reason, given]) => ({ what, reason, given, changes: {} })),
+    { what: "a dead proxy", reason: "unreachable", given: calm, changes: { proxy: "http://127.0.0.1:9" } },
+    { what: "TLS inspection by an unknown authority", reason: "tls", given: calm, changes: { ca: false } },
+  ];
+
+  test.each(cases)("$what fails source and scan with $reason, and sources check says so", async (bad) => {
+    const { reason, given, changes } = bad;
+    weather = given;
+    await using appliance = new Appliance();
+    const key = appliance.initialise();
+    const args = configureHolehe(appliance, changes);
+    const service = await appliance.serve({ args });
+    const { envelope, source } = await look(service, key);
+    expect(envelope.status).toBe("failed");
+    expect(source).toMatchObject({ source: "holehe", outcome: "failed", findings: 0, error: reason, missing: [] });
+    const check = await appliance.runBeside(["sources", "check", ...args]);
+    expect(check.exitCode).toBe(1);
+    expect(check.stdout).toMatch(
+      new RegExp(`^FAIL  holehe: ${reason}: 12[2-4] of 124 sites gave no usable answer, 12`),
+    );
+    expect(check.stdout).not.toContain("base_url");
+    expect(service.log() + check.stdout).not.toMatch(/jane\.doe|xpose-check@|example\.com/);
+  });
+
+  test("with half of its sites reachable it answers, and tells how many are missing", async () => {
+    const reachable = new Set(siteNames.slice(62));
+    weather = { answer: answerAbout(jane), tunnel: (host) => (reachable.has(host) ? "open" : 403) };
+    await using appliance = new Appliance();
+    const key = appliance.initialise();
+    const args = configureHolehe(appliance);
+    const { envelope, source } = await look(await appliance.serve({ args }), key);
+    expect(source).toMatchObject({ outcome: "ok", findings: 61, error: null, missing: ["62 of 124 sites"] });
+    expect(envelope.exposure?.findings.map(({ title }) => title)).toContain(
+      "Account registered on careless51.sites.example",
+    );
+    const check = await appliance.runBeside(["sources", "check", ...args]);
+    expect([check.exitCode, check.stdout.trim()]).toEqual([0, "ok    holehe: answers; missing: 62 of 124 sites"]);
+    reachable.delete(siteNames[62] ?? "");
+    const later = await appliance.runBeside(["sources", "check", "--json", ...args]);
+    expect([later.exitCode, JSON.parse(later.stdout)]).toMatchObject([
+      1,
+      { sources: [{ outcome: "failed", error: "unreachable" }] },
+    ]);
+  });
+
+  test("a site that knows everybody is no evidence, and one that cannot tell about a stranger is none either", async () => {
+    const odd: Record<string, SiteAnswer> = {
+      "careless7.sites.example": { status: 200, body: '{"registered":true}' },
+      "careful9.sites.example": { status: 429 },
+    };
+    weather = {
+      answer: (request) => (addressOf(request) === jane ? null : odd[request.host]) ?? answerAbout(jane)(request),
+    };
+    await using appliance = new Appliance();
+    const key = appliance.initialise();
+    const { envelope, source } = await look(await appliance.serve({ args: configureHolehe(appliance) }), key);
+    expect(source).toMatchObject({ outcome: "ok", findings: 121, missing: ["2 of 124 sites"] });
+    expect(JSON.stringify(envelope)).not.toMatch(/careless7\.|careful9\./);
+  });
+
+  test("every site is asked about an odd address as it is, however its module sends it", async () => {
+    const odd = "o'brien&co+x%41#/?@example.com";
+    weather = { answer: answerAbout(odd) };
+    await using appliance = new Appliance();
+    const key = appliance.initialise();
+    const { source } = await look(await appliance.serve({ args: configureHolehe(appliance) }), key, odd);
+    expect(source).toMatchObject({ outcome: "ok", findings: 123, missing: [] });
+  });
+
+  test("when no site knows the address, the missing ones are told all the same", async () => {
+    weather = {
+      answer: answerAbout("john.roe@example.com"),
+      tunnel: (host) => (host === siteNames[0] ? "drop" : "open"),
+    };
+    await using appliance = new Appliance();
+    const key = appliance.initialise();
+    const { envelope, source } = await look(await appliance.serve({ args: configureHolehe(appliance) }), key);
+    expect(envelope).toMatchObject({ status: "completed", exposure: { total: 0 } });
+    expect(source).toMatchObject({ outcome: "no_data", error: null, missing: ["1 of 124 sites"] });
   });
 });
 

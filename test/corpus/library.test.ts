@@ -110,14 +110,14 @@ test("many look-ups at once give what one gives", async () => {
   const addresses = Array.from({ length: 3000 }, (_, index) => `u${index}@example.com`);
   for (const name of ["a.csv", "b.csv", "c.csv"]) {
     await desk.importText(
-      `email,title\n${addresses.map((address, index) => `${address},${name}${index}`).join("\n")}`,
+      `email,severity,title\n${addresses.map((address, index) => `${address},low,${name} ${index}`).join("\n")}`,
       {},
       name,
     );
   }
   const found = await Promise.all(addresses.map((address) => desk.lookup(address)));
   for (const [index, findings] of found.entries()) {
-    expect(findings.map(({ title }) => title)).toEqual([`a.csv${index}`, `b.csv${index}`, `c.csv${index}`]);
+    expect(findings.map(({ title }) => title)).toEqual([`a.csv ${index}`, `b.csv ${index}`, `c.csv ${index}`]);
   }
 });
 

@@ -40,7 +40,7 @@ test("merging changes no answer, whatever was imported, removed and forgotten be
       for (const step of steps) {
         if (step.kind === "import") {
           // A comment line makes each file another one.
-          const text = step.lines.map(([address, site]) => `https://${site || "x"}/:${address}:pw`).join("\n");
+          const text = step.lines.map(([address, site]) => `https://${site || "192.0.2.1"}/:${address}:pw`).join("\n");
           const known = step.lines.some(([address]) => !forgotten.has(address));
           const work = desk.importText(
             `${text}\nno address ${fileCount}\n`,

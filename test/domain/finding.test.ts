@@ -310,3 +310,80 @@ function shuffledInGroups() {
       .map(({ shuffled, cut }) => ({ findings, shuffled, groups: [shuffled.slice(0, cut), shuffled.slice(cut)] })),
   );
 }
+
+describe("21.18 a finding holds no address but the asked one, and no secret", () => {
+  const asked = "jane.doe@example.com";
+  const hostile = "for john.roe@example.org, password: hunter2";
+  const secret = "5f4dcc3b5aa765d61d8327deb882cf99";
+
+  test("in its title, category, subject, URL and details, deep down too", () => {
+    const finding = makeFinding({
+      ...input,
+      asked,
+      title: `Leak ${hostile}`,
+      category: `leak of john.roe@example.org`,
+      subject: "john.roe@example.org",
+      sourceUrl: "https://dump.example/?u=john.roe%40example.org&pw=hunter2",
+      details: { note: hostile, list: [{ inner: [hostile, secret] }], count: 5, none: null },
+    });
+    expect(finding).toEqual({
+      category: "leak_of",
+      severity: "medium",
+      title: "Leak for …, password: …",
+      sourceUrl: "https://dump.example/?u=…&pw=…",
+      subjects: ["unnamed"],
+      years: [],
+      details: [
+        {
+          note: "for …, password: …",
+          list: [{ inner: ["for …, password: …", "…"] }],
+          count: 5,
+          none: null,
+        },
+      ],
+    });
+  });
+
+  test("keeps the asked address in its title, never in its subject, and no URL with it", () => {
+    const finding = makeFinding({
+      ...input,
+      asked,
+      title: `Phishing to ${asked}:hunter2`,
+      subject: asked,
+      sourceUrl: "https://shop.example/?q=Jane.Doe%40example.com",
+    });
+    expect(finding).toMatchObject({ title: `Phishing to ${asked}:…`, subjects: ["unnamed"], sourceUrl: null });
+  });
+
+  test("holds no address at all where nobody says which one was asked about", () => {
+    expect(makeFinding({ ...input, title: `Of ${asked}` }).title).toBe("Of …");
+  });
+
+  test("is clean where its text is cut or spelled over several lines", () => {
+    const long = (end: string) => makeFinding({ ...input, asked, title: `${"x ".repeat(122)}${end}` }).title;
+    expect(long("john.roe@example.org")).not.toContain("john");
+    expect(long(secret)).not.toContain("5f4d");
+    expect(makeFinding({ ...input, asked, title: `${" ".repeat(2030)}john.roe@example.org` }).title).not.toContain(
+      "john",
+    );
+    expect(makeFinding({ ...input, asked, title: "password:\n\u202ehunter2" }).title).toBe("password: …");
+  });
+
+  test("keeps ids and the names of files", () => {
+    const details = { id: "aB3dE5fG", event_uuid: "5f0c2b6e-1111-4222-8333-444455556666", file: `${secret}.csv` };
+    const sourceUrl = `https://gist.github.com/somebody/${secret}`;
+    expect(makeFinding({ ...input, asked, sourceUrl, details })).toMatchObject({ sourceUrl, details: [details] });
+  });
+
+  test("builds the same from what it built", () => {
+    fc.assert(
+      fc.property(anyText(), fc.webUrl(), (text, url) => {
+        const first = makeFinding({ ...input, asked, title: text, sourceUrl: url, details: { text } });
+        const again = makeFinding({ ...input, ...first, asked, details: first.details[0] ?? {} });
+        expect(again.title).toBe(first.title);
+        expect(again.sourceUrl).toBe(first.sourceUrl);
+        expect(again.details).toEqual(first.details);
+      }),
+    );
+  });
+});

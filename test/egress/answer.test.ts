@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { failureOf, parseJsonAnswer, retryAfterMs } from "../../src/egress/answer.ts";
+import { asksToWait, failureOf, parseJsonAnswer, parseNotFound, retryAfterMs } from "../../src/egress/answer.ts";
 import type { HttpResponse } from "../../src/egress/client.ts";
 
 function response(status: number, contentType: string | null, body: string | Uint8Array): HttpResponse {
@@ -14,7 +14,6 @@ describe("an answer is read as JSON", () => {
     ["application/json"],
     ["Application/JSON; charset=UTF-8"],
     ['application/json;charset="utf-8"'],
-    ["application/problem+json"],
     ["application/vnd.example.v1+json; q=1"],
   ])("of type %s", (contentType) => {
     expect(parseJsonAnswer(response(200, contentType, '{"a":["\\"]}"]}'))).toEqual({ a: ['"]}'] });
@@ -39,6 +38,9 @@ describe("an answer is a bad one", () => {
     ["that is cut", response(200, "application/json", '{"a":')],
     ["of depth 33", response(200, "application/json", nested(33))],
     ["of depth 500000", response(200, "application/json", nested(500_000))],
+    ["that is a problem document", response(200, "application/problem+json", '{"findings":[]}')],
+    ["that is one in any case of letters", response(200, " Application/Problem+JSON; charset=utf-8", "{}")],
+    ["that is one by its members", response(200, "application/json", '{"title":"Down","status":503,"findings":[]}')],
     ["with status 201", response(201, "application/json", "{}")],
     ["with status 204", response(204, null, "")],
   ])("%s", (_name, one) => {
@@ -65,16 +67,65 @@ test.each([
   expect(() => parseJsonAnswer(one)).toThrow(expect.objectContaining({ reason }));
 });
 
+describe("a 404 says that the service does not know the address", () => {
+  test.each<[string, HttpResponse, unknown]>([
+    ["with an empty body", response(404, null, ""), null],
+    ["with an empty body of any type", response(404, "text/html", "\r\n"), null],
+    ["with a JSON body", response(404, "application/json", '{"findings":[]}'), { findings: [] }],
+    [
+      "in the words of a framework",
+      response(404, "application/json", '{"status":404,"error":"Not Found"}'),
+      { status: 404, error: "Not Found" },
+    ],
+  ])("%s", (_name, one, value) => {
+    expect(parseNotFound(one)).toEqual(value);
+  });
+
+  test.each<[string, HttpResponse]>([
+    ["as a page of a proxy", response(404, "text/html", "<center>nginx</center>")],
+    ["as plain text of an ingress", response(404, "text/plain", "default backend - 404")],
+    ["as JSON without its type", response(404, "text/plain", "{}")],
+    ["as a page under the type of JSON", response(404, "application/json", "<html>")],
+    ["as a problem document", response(404, "application/problem+json", '{"title":"Not Found"}')],
+    [
+      "as a problem document by its members",
+      response(404, "application/json", '{"type":"about:blank","title":"Not Found","status":404}'),
+    ],
+  ])("but not %s", (_name, one) => {
+    expect(() => parseNotFound(one)).toThrow(expect.objectContaining({ reason: "http_4xx" }));
+  });
+
+  test("and another status is what it is", () => {
+    expect(() => parseNotFound(response(410, null, ""))).toThrow(expect.objectContaining({ reason: "http_4xx" }));
+    expect(() => parseNotFound(response(500, null, ""))).toThrow(expect.objectContaining({ reason: "http_5xx" }));
+  });
+});
+
 test.each([
-  ["0", 0],
+  [429, {}, true],
+  [429, { "retry-after": "5" }, true],
+  [503, { "retry-after": "5" }, true],
+  [503, {}, false],
+  [500, { "retry-after": "5" }, false],
+  [200, { "retry-after": "5" }, false],
+])("status %i with %o asks to wait: %s", (status, headers, expected) => {
+  expect(asksToWait({ status, headers, body: new Uint8Array() })).toBe(expected);
+});
+
+test.each([
+  ["0", 1_000],
+  ["1", 1_000],
   ["120", 120_000],
   [" 5 ", 5_000],
   ["999999999999", 86_400_000],
   ["Wed, 01 Jan 2025 00:01:00 GMT", 60_000],
-  ["Tue, 31 Dec 2024 00:00:00 GMT", 0],
+  ["Tue, 31 Dec 2024 00:00:00 GMT", 1_000],
+  ["Wed, 01 Jan 2025 00:00:00 GMT", 1_000],
   ["Fri, 01 Jan 2027 00:00:00 GMT", 86_400_000],
-  ["-5", null],
-  ["1.5", null],
+  // Not the form of the RFC, but under a second, and clear.
+  ["-5", 1_000],
+  ["0.5", 1_000],
+  ["1.5", 1_500],
   ["soon", null],
   ["2025-01-01", null],
   ["Xxx, 99 Yyy 2025 00:00:00 GMT", null],

@@ -161,6 +161,7 @@ function openRunner(options: Partial<ChildRunnerOptions> = {}) {
     path: "/usr/bin:/bin",
     proxy: null,
     noProxy: [],
+    extraCa: null,
     homesIn,
     maxConcurrent: 1,
     now: () => now,
@@ -188,6 +189,11 @@ test("the home of a program is private, its working folder, and removed afterwar
   expect([workingFolder, mode]).toEqual([home, "700"]);
   expect(readdirSync(homesIn)).toEqual([]);
   expect(statSync(homesIn).isDirectory()).toBe(true);
+});
+
+test("the operator's certificates lie in the home of a program, and nothing lies there without them", async () => {
+  expect(await openRunner({ extraCa: "CERTIFICATES" }).run("cat ca.pem >&3")).toBe("CERTIFICATES");
+  expect(await openRunner().run("ls -A >&3")).toBe("");
 });
 
 test("the home of a program that fails is removed too", async () => {

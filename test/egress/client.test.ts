@@ -77,6 +77,17 @@ describe("a request", () => {
     expect(text(answer.body)).toContain("shop.example");
   });
 
+  test.each(["x-gzip", "X-GZIP", " gzip "])("is answered with the decompressed body of %s", async (encoding) => {
+    const server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: () => new Response(Bun.gzipSync("done"), { headers: { "content-encoding": encoding } }),
+    });
+    onTestFinished(() => server.stop(true));
+    const answer = await openClient().request({ url: `${server.url}`, signal: soon() });
+    expect(text(answer.body)).toBe("done");
+  });
+
   test("takes an empty body for empty, whatever encoding it claims", async () => {
     const server = Bun.serve({
       port: 0,

@@ -52,11 +52,20 @@ export class Appliance implements AsyncDisposable {
     return { exitCode: result.exitCode, stdout: result.stdout.toString(), stderr: result.stderr.toString() };
   }
 
-  /** The same without blocking, for a command that asks a server of the test. */
-  async runBeside(args: readonly string[]): Promise<CommandResult> {
-    const child = Bun.spawn([this.executable, ...args, "--data-dir", this.dataDir], {
-      cwd: join(this.folder, "work"),
-      env: this.environment(),
+  /**
+   * The same without blocking, for a command that asks a server of the test. `shell` is a script for bash that gets the
+   * executable as `$0` and the arguments as `$@`.
+   */
+  async runBeside(
+    args: readonly string[],
+    options: { env?: Record<string, string>; stdin?: Bun.BunFile; cwd?: string; shell?: string } = {},
+  ): Promise<CommandResult> {
+    const { env, stdin = "ignore", cwd = join(this.folder, "work"), shell } = options;
+    const words = [this.executable, ...args, "--data-dir", this.dataDir];
+    const child = Bun.spawn(shell === undefined ? words : ["bash", "-c", shell, ...words], {
+      cwd,
+      env: this.environment(env),
+      stdin,
       stdout: "pipe",
       stderr: "pipe",
     });

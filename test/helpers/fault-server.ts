@@ -32,6 +32,9 @@ export const faults = {
   status_401_html: "http_4xx",
   status_403_json: "auth",
   status_403_html: "http_4xx",
+  status_404_html: "http_4xx",
+  status_404_text: "http_4xx",
+  status_404_problem: "http_4xx",
   status_429: "rate_limited",
   status_429_retry_after: "rate_limited",
   status_500: "http_5xx",
@@ -39,6 +42,7 @@ export const faults = {
   redirect: "redirect",
   redirect_without_location: "redirect",
   html: "bad_answer",
+  problem: "bad_answer",
   wrong_type: "bad_answer",
   wrong_charset: "bad_answer",
   wrong_bytes: "bad_answer",
@@ -54,7 +58,7 @@ export const faults = {
 } as const satisfies Record<string, SourceErrorReason>;
 
 export type Fault = keyof typeof faults;
-/** Healthy replies beside the faults: findings, an empty list, a 404. */
+/** Healthy replies beside the faults: findings, an empty list, a 404 without a body. */
 export type Reply = Fault | "found" | "found_tls" | "found_gzip" | "nothing" | "not_found";
 
 export type FaultServer = {
@@ -156,7 +160,7 @@ const replies: Readonly<Record<string, (socket: Socket) => void>> = {
   found_tls: fixed("200 OK", json, found),
   found_gzip: fixed("200 OK", `${json}Content-Encoding: gzip\r\n`, gzipSync(found)),
   nothing: fixed("200 OK", json, '{"findings":[]}'),
-  not_found: fixed("404 Not Found", html, page),
+  not_found: fixed("404 Not Found", "", ""),
   closed_before_answer: (socket) => socket.end(),
   reset_before_answer: (socket) => socket.resetAndDestroy(),
   not_http: (socket) => socket.end("220 mail.example ESMTP\r\n"),
@@ -184,6 +188,9 @@ const replies: Readonly<Record<string, (socket: Socket) => void>> = {
   status_401_html: fixed("401 Unauthorized", html, page),
   status_403_json: fixed("403 Forbidden", json, '{"message":"not allowed"}'),
   status_403_html: fixed("403 Forbidden", html, page),
+  status_404_html: fixed("404 Not Found", html, page),
+  status_404_text: fixed("404 Not Found", "Content-Type: text/plain\r\n", "default backend - 404"),
+  status_404_problem: fixed("404 Not Found", "Content-Type: application/problem+json\r\n", '{"title":"Not Found"}'),
   status_429: fixed("429 Too Many Requests", json, "{}"),
   status_429_retry_after: fixed("429 Too Many Requests", `${json}Retry-After: 3600\r\n`, "{}"),
   status_500: fixed("500 Internal Server Error", json, '{"findings":[]}'),
@@ -191,6 +198,7 @@ const replies: Readonly<Record<string, (socket: Socket) => void>> = {
   redirect: fixed("302 Found", `${json}Location: /found\r\n`, '{"findings":[]}'),
   redirect_without_location: fixed("300 Multiple Choices", json, '{"findings":[]}'),
   html: fixed("200 OK", html, page),
+  problem: fixed("200 OK", "Content-Type: application/problem+json\r\n", '{"findings":[]}'),
   wrong_type: fixed("200 OK", "Content-Type: text/plain\r\n", found),
   wrong_charset: fixed("200 OK", "Content-Type: application/json; charset=utf-16\r\n", Buffer.from(found, "utf16le")),
   wrong_bytes: fixed("200 OK", json, Buffer.from('{"findings":[{"title":"caf\xe9"}]}', "latin1")),
@@ -205,7 +213,7 @@ const replies: Readonly<Record<string, (socket: Socket) => void>> = {
   broken_json: fixed("200 OK", json, '{"findings":['),
   deep_json: fixed("200 OK", json, `{"findings":[],"x":${"[".repeat(100_000)}${"]".repeat(100_000)}}`),
   wrong_shape: fixed("200 OK", json, '{"findings":{"title":"not a list"}}'),
-  wrong_field_type: fixed("200 OK", json, '{"findings":[{"title":"Present in Example Shop"},{"title":5}]}'),
+  wrong_field_type: fixed("200 OK", json, '{"findings":[{"title":5}]}'),
 };
 
 /** Writes for ever, as fast as the other side takes it. */

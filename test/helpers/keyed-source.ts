@@ -7,6 +7,7 @@ export const keyedSource: SourceKind<{ mode: string; catalogue: string | null }>
   confidence: 0.95,
   isOnline: true,
   auth: "key",
+  ownHeaders: ["x-keyed"],
   defaultBaseUrl: "https://keyed.example/v1",
   settings: z.strictObject({
     mode: z._default(z.enum(["account", "range"]), "account"),

@@ -2,7 +2,7 @@ import type { LookupContext } from "../../src/sources/source.ts";
 import { noCatalogue } from "./no-catalogue.ts";
 
 type Given<Settings> = Pick<LookupContext<Settings>, "settings"> &
-  Partial<Omit<LookupContext<Settings>, "signal" | "deadline">> & { readonly timeoutMs?: number };
+  Partial<LookupContext<Settings>> & { readonly timeoutMs?: number };
 
 /** What an adapter is given for a look-up of 5 s: no list of breaches, and no way out but those that the test gives it. */
 export function lookupContext<Settings>({ timeoutMs = 5_000, ...given }: Given<Settings>): LookupContext<Settings> {

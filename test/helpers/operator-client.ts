@@ -6,7 +6,7 @@ import type { TestService } from "./test-service.ts";
 
 type Respond = (request: Request) => Promise<Response>;
 type Headers = Readonly<Record<string, string>>;
-export type ManagementMethod = "GET" | "HEAD" | "POST" | "DELETE";
+export type ManagementMethod = "GET" | "HEAD" | "OPTIONS" | "POST" | "DELETE";
 
 export const ownHost = "127.0.0.1:8080";
 

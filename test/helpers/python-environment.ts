@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 export const systemPython = "/usr/bin/python3";
@@ -22,9 +22,36 @@ export function makePythonEnvironment(root: string): { readonly python: string; 
   return { python: join(root, "bin/python"), packages };
 }
 
+/** The only address that the sites of the double know. */
+export const jane = "jane.doe+x@example.com";
+
 /** Puts the double of holehe, which asks nobody, among the packages of an environment; returns its folder. */
 export function installHoleheDouble(packages: string): string {
   const root = join(packages, "holehe");
   cpSync(double, root, { recursive: true });
   return root;
+}
+
+/** A checkout of the real holehe, for tests against its modules: nothing of it is kept here. */
+const checkout = process.env["HOLEHE_CHECKOUT"];
+
+/** Why the real holehe cannot be tested with, or null. */
+export function whyNoRealHolehe(): string | null {
+  if (checkout === undefined) return "HOLEHE_CHECKOUT names no checkout of github.com/megadose/holehe";
+  if (!existsSync(join(checkout, "holehe/modules"))) return `${checkout} holds no folder holehe/modules`;
+  return missingPythonPackages();
+}
+
+/** Puts the real holehe among the packages of an environment. */
+export function installRealHolehe(packages: string): void {
+  symlinkSync(join(checkout ?? "", "holehe"), join(packages, "holehe"));
+}
+
+/** The names of all hosts in the code of the real holehe; none without it. */
+export function realHosts(): string[] {
+  if (whyNoRealHolehe() !== null) return [];
+  const modules = join(checkout ?? "", "holehe/modules");
+  const files = readdirSync(modules, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".py"));
+  const code = files.map((file) => readFileSync(join(modules, file), "utf8")).join("\n");
+  return [...new Set([...code.matchAll(/https?:\/\/([a-z0-9.-]+\.[a-z]+)/g)].map(([, host]) => host ?? ""))];
 }

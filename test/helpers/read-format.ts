@@ -11,41 +11,34 @@ import { keys } from "./corpus-desk.ts";
 
 export const noWishes: Wishes = { column: null, fields: [], leakNames: null };
 
+type Options = {
+  readonly fileName?: string | null;
+  readonly wishes?: Wishes;
+  /** Whether the operator named the format; else the format must recognise the text. */
+  readonly isNamed?: boolean;
+};
+
 /** The records of a text in their order, as a format reads them from pieces of these bytes, and what was not taken. */
 export async function readFormat(
   format: FormatName,
   pieces: readonly Buffer[],
-  { fileName = null, wishes = noWishes }: { fileName?: string | null; wishes?: Wishes } = {},
-): Promise<{ records: ReadRecord[]; furtherAddresses: number }> {
-  const records: ReadRecord[] = [];
-  let furtherAddresses = 0;
-  const scanner = new LineScanner(corpusPrefix(keys, "email"));
-  const sink: RecordSink = {
-    scanner,
-    add: (record) => records.push(record),
-    addScanned() {
-      const fields = Buffer.from(scanner.fields).toString("utf8", 0, scanner.fieldsSize);
-      records.push({
-        address: scanner.address() as EmailAddress,
-        fields: fields === "" ? noFields : (JSON.parse(fields) as RecordFields),
-        droppedCount: 0,
-      });
-    },
-    noteFurtherAddresses: (count) => {
-      furtherAddresses += count;
-    },
-  };
+  { fileName = null, wishes = noWishes, isNamed = true }: Options = {},
+): Promise<ReadTold> {
+  const { sink, told } = recordsSink();
   const reader = formats[format];
   const whole = Buffer.concat(pieces);
   const head = whole.subarray(0, 64 << 10);
-  const plan = reader.plan(sampleOf(fileName, head, head.length === whole.length), wishes);
+  const sample = sampleOf(fileName, head, head.length === whole.length);
+  const plan = isNamed ? reader.plan(sample, wishes) : reader.recognises(sample, wishes);
+  if (plan === null) throw new Error(`${format} does not recognise the text`);
+  const cut = plan.isOrdered === true ? null : reader.cut;
   let open: RecordReader | null = null;
   const lane: Pick<Lane, "addBlock"> = {
     async addBlock(bytes, block) {
       for (const { start, end, isFirst, isLast } of block.pieces) {
         open ??= reader.open(plan, sink, isFirst);
         open.read(bytes, start, end);
-        if (isLast || reader.cut !== null) {
+        if (isLast || cut !== null) {
           open.end();
           open = null;
         }
@@ -57,7 +50,35 @@ export async function readFormat(
   async function* chunks() {
     yield* pieces;
   }
-  await feeder.feed({ chunks: chunks(), entry: 0, plan, cut: reader.cut });
+  await feeder.feed({ chunks: chunks(), entry: 0, plan, cut });
   await feeder.settle();
-  return { records, furtherAddresses };
+  return told;
+}
+
+/** What was read, in its order. */
+export type ReadTold = { records: ReadRecord[]; furtherAddresses: number };
+
+/** A sink that keeps what it is told. */
+export function recordsSink(): { readonly sink: RecordSink; readonly told: ReadTold } {
+  const told: ReadTold = { records: [], furtherAddresses: 0 };
+  const scanner = new LineScanner(corpusPrefix(keys, "email"));
+  const addEncoded = (fields: Uint8Array, format?: FormatName): void => {
+    told.records.push({
+      address: scanner.address() as EmailAddress,
+      fields: fields.length === 0 ? noFields : (JSON.parse(Buffer.from(fields).toString()) as RecordFields),
+      droppedCount: 0,
+      ...(format === undefined ? {} : { format }),
+    });
+  };
+  const sink: RecordSink = {
+    scanner,
+    add: (record) => told.records.push(record),
+    addScanned: (format) => addEncoded(scanner.fields.subarray(0, scanner.fieldsSize), format),
+    encode: (fields) => Buffer.from(JSON.stringify(fields)),
+    addRead: addEncoded,
+    noteFurtherAddresses: (count) => {
+      told.furtherAddresses += count;
+    },
+  };
+  return { sink, told };
 }

@@ -126,6 +126,7 @@ export async function openTestService(options: TestServiceOptions = {}) {
     trail,
     trust: makeTrust([], []),
     logIns: openThrottle(10, 60_000, clock.steadyNow),
+    publicUrl: null,
     dashboard: testDashboard(clock, live),
     metrics: { countRequest: () => undefined, render: () => "" },
     whenSettled: (scanId, timeoutMs, signal) => runner.whenSettled(scanId, timeoutMs, signal),

@@ -44,6 +44,29 @@ test("the described envelope has the members of a real one, in their order", asy
   expect(Object.keys(Atom?.properties ?? {})).toEqual(Object.keys(envelope.exposure.findings[0] ?? {}));
 });
 
+test("the published document is the one that was last agreed to", async () => {
+  // A change that is wanted: npm test -- test/http/openapi.test.ts -u, and the difference is part of the commit.
+  const text = `${JSON.stringify(openapi, null, 2)}\n`;
+  await expect(text).toMatchFileSnapshot("../fixtures/golden/openapi.json");
+});
+
+test("7.4, 9.2, 9.8 the members of atoms, keys and events are described in the order of the contract", () => {
+  const members = (name: string) => Object.keys(openapi.components.schemas[name]?.properties ?? {}).join(" ");
+  expect(members("Atom")).toBe(
+    "source source_url source_confidence source_tier corroboration_count corroborated_by category severity title indicator_type indicator_value first_seen last_seen",
+  );
+  expect(members("Key")).toBe(
+    "id name prefix status created_at created_by last_used_at expires_at revoked_at rotated_from rotated_to",
+  );
+  expect(members("AuditEvent")).toBe(
+    "at workspace_id actor action key_id key_name request_id indicator_hmac ip outcome correlation_id count detail",
+  );
+});
+
+test("no body of the document forbids further members, so that a later version may add some", () => {
+  expect(JSON.stringify(openapi.components.schemas)).not.toContain('"additionalProperties":false');
+});
+
 test("12.1 GET /openapi.json serves it to anybody", async () => {
   const { respond } = await openTestService();
   const response = await respond(new Request("http://127.0.0.1:8080/openapi.json"));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { AppError } from "../../src/domain/error.ts";
-import { jsonResponse } from "../../src/http/response.ts";
+import { storedResponse } from "../../src/http/response.ts";
 import { createRouter, type Route } from "../../src/http/router.ts";
 import { enrichUrl, errorCode, socClient } from "../helpers/soc-client.ts";
 import { localPeer, openTestService } from "../helpers/test-service.ts";
@@ -33,6 +33,10 @@ describe("0.5 and 2: routing needs no credentials", () => {
     { method: "GET", path: "/healthz?verbose", status: 200 },
     { method: "GET", path: "/readyz", status: 200 },
     { method: "GET", path: "/healthz/", status: 404 },
+    // 21.20: what load balancers ask.
+    { method: "HEAD", path: "/healthz", status: 200 },
+    { method: "OPTIONS", path: "/healthz", status: 200 },
+    { method: "OPTIONS", path: "/", status: 200 },
   ])("$method $path: $status", async ({ method, path, status }) => {
     const { respond } = await openTestService();
     const response = await respond(new Request(origin + path, { method }));
@@ -49,7 +53,7 @@ describe("0.5 and 2: routing needs no credentials", () => {
     { method: "POST", path: `/api/v1/soc/enrich/${id}`, allow: "GET, HEAD" },
     { method: "PATCH", path: `/api/v1/soc/enrich/${id}/sources`, allow: "GET, HEAD" },
     { method: "OPTIONS", path: `/api/v1/soc/enrich/${id}/evidence`, allow: "GET, HEAD" },
-    { method: "POST", path: "/healthz", allow: "GET, HEAD" },
+    { method: "POST", path: "/healthz", allow: "GET, HEAD, OPTIONS" },
     { method: "OPTIONS", path: "/readyz", allow: "GET, HEAD" },
   ])("$method $path: 405, Allow: $allow", async ({ method, path, allow }) => {
     const { respond } = await openTestService();
@@ -61,7 +65,7 @@ describe("0.5 and 2: routing needs no credentials", () => {
 
   test("Allow lists all methods of a path in alphabetical order", async () => {
     const { app } = await openTestService();
-    const handle = () => jsonResponse(200, "{}");
+    const handle = () => storedResponse(200, "{}");
     const path = "/things";
     const table: Route[] = [
       { method: "POST", path, access: "anyone", handle },
@@ -76,7 +80,7 @@ describe("0.5 and 2: routing needs no credentials", () => {
     const { app } = await openTestService();
     const paths: string[] = [];
     const table: Route[] = [
-      { method: "GET", path: "/healthz", access: "anyone", handle: () => jsonResponse(200, "{}") },
+      { method: "GET", path: "/healthz", access: "anyone", handle: () => storedResponse(200, "{}") },
     ];
     const respond = createRouter(table, {
       ...app,

@@ -110,6 +110,8 @@ const declared: Readonly<Record<string, Row>> = {
   [`GET ${dashboard}/enrich/{request_id}/sources`]: lookUpRow,
   [`GET ${dashboard}/enrich/{request_id}/evidence`]: lookUpRow,
   "GET /healthz": () => 200,
+  "OPTIONS /healthz": () => 200,
+  "OPTIONS /": () => 200,
   "GET /readyz": () => 200,
   "GET /openapi.json": () => 200,
   // Asked from another machine.

@@ -7,11 +7,12 @@ import { sourceKinds } from "../../src/sources/registry.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Paths of all files under a folder of the repository, from its root on. */
+/** Paths of all files under a folder of the repository, from its root on. Links are not followed: a fixture is a loop. */
 function filesIn(folder: string): string[] {
-  return readdirSync(`${root}${folder}`, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => `${entry.parentPath}/${entry.name}`.slice(root.length));
+  return readdirSync(`${root}${folder}`, { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`;
+    return entry.isDirectory() ? filesIn(path) : entry.isFile() ? [path] : [];
+  });
 }
 
 const sourceFiles = filesIn("src");

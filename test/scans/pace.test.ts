@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { AppError, SourceError } from "../../src/domain/error.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
+import { asksToWait } from "../../src/egress/answer.ts";
 import type { HttpClient, HttpResponse } from "../../src/egress/client.ts";
 import { openTurns, type PacedSource } from "../../src/scans/pace.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
@@ -14,7 +15,7 @@ const tenPerMinute: PacedSource = { name: "alpha", pace: { count: 10, windowMs: 
 const onePerMinute: PacedSource = { ...tenPerMinute, pace: { count: 1, windowMs: minuteMs } };
 const unpaced: PacedSource = { ...tenPerMinute, pace: null };
 
-type Asking = { workspace?: string; withinMs?: number; signal?: AbortSignal; source?: PacedSource };
+type Asking = { workspace?: string; withinMs?: number; signal?: AbortSignal; source?: PacedSource; part?: string };
 
 /** Turns at an upstream that notes when it was asked by whom, and answers 200 unless told otherwise. */
 function openBench(source: PacedSource, replaced: Partial<Store> = {}) {
@@ -43,7 +44,8 @@ function openBench(source: PacedSource, replaced: Partial<Store> = {}) {
       const deadline = clock.after(withinMs);
       const client = turns.clientFor(http, options.source ?? source, workspace as WorkspaceId, deadline);
       const state = { end: "waits" as string, answer: Promise.resolve() };
-      state.answer = client.request({ url: who, signal }).then(
+      const part = options.part === undefined ? {} : { part: options.part };
+      state.answer = client.request({ url: who, signal, ...part }).then(
         ({ status }) => {
           state.end = String(status);
         },
@@ -362,6 +364,79 @@ describe("5.9 an upstream that asks to slow down", () => {
     await clock.advance(3_000);
     expect([quota.end, slowed.end]).toEqual(["429", "200"]);
     expect(asked).toHaveLength(3);
+  });
+});
+
+describe("21.15 a 503 that says when to come back", () => {
+  const source: PacedSource = { ...unpaced, isThrottled: asksToWait };
+
+  test("is asked once more after a second, however little it asks for", async () => {
+    const { clock, ask, asked, answers } = openBench(source);
+    answers.push(answer(503, { "retry-after": "0" }));
+    const call = ask("call", { withinMs: 10_000 });
+    await clock.advance(1_000);
+    expect(call.end).toBe("200");
+    expect(atMs(asked)).toEqual([0, 1_000]);
+  });
+
+  test("is what the call hears of when it does not fit, and pauses the source for the others", async () => {
+    const { clock, ask, answers, asked } = openBench(source);
+    answers.push(answer(503, { "retry-after": "30" }));
+    const call = ask("call", { withinMs: 10_000 });
+    await turnOver();
+    const [hasty, patient] = [ask("hasty", { withinMs: 10_000 }), ask("patient")];
+    await turnOver();
+    expect([call.end, hasty.end, patient.end]).toEqual(["503", "rate_limited", "waits"]);
+    await clock.advance(30_000);
+    expect(patient.end).toBe("200");
+    expect(who(asked)).toEqual(["call", "patient"]);
+  });
+
+  test("without a time pauses nobody", async () => {
+    const { ask, answers } = openBench(source);
+    answers.push(answer(503));
+    const [down, next] = [ask("down"), ask("next")];
+    await turnOver();
+    expect([down.end, next.end]).toEqual(["503", "200"]);
+  });
+});
+
+describe("21.11 a part that is told to wait", () => {
+  test("is paused alone, for everybody and in other processes", async () => {
+    const { clock, instance, answers, asked } = openBench(unpaced);
+    const [service, command] = [instance(), instance()];
+    answers.push(answer(429, { "retry-after": "600" }));
+    const first = service("logs", { part: "logs", withinMs: 10_000 });
+    await turnOver();
+    const again = [
+      service("logs again", { part: "logs", withinMs: minuteMs }),
+      command("logs too", { part: "logs", withinMs: 10_000 }),
+    ];
+    const others = [service("main"), command("main too"), service("pastes", { part: "pastes" })];
+    await turnOver();
+    expect([first, ...again].map(({ end }) => end)).toEqual(["rate_limited", "rate_limited", "rate_limited"]);
+    expect(others.map(({ end }) => end)).toEqual(["200", "200", "200"]);
+    expect(who(asked)).toEqual(["logs", "main", "main too", "pastes"]);
+    await clock.advance(600_000);
+    const later = service("logs later", { part: "logs" });
+    await turnOver();
+    expect(later.end).toBe("200");
+  });
+
+  test("takes its turn at the rate of the source, and waits with it while all of it is paused", async () => {
+    const { clock, ask, answers, asked } = openBench(onePerMinute);
+    ask("main");
+    ask("logs", { part: "logs" });
+    await clock.advance(minuteMs);
+    expect(atMs(asked)).toEqual([0, minuteMs]);
+    const paced = openBench(unpaced);
+    paced.answers.push(answer(429, { "retry-after": "30" }));
+    paced.ask("main", { withinMs: 10_000 });
+    await turnOver();
+    const part = paced.ask("logs", { part: "logs", withinMs: 10_000 });
+    await turnOver();
+    expect(part.end).toBe("rate_limited");
+    expect(answers).toEqual([]);
   });
 });
 

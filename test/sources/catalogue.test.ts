@@ -159,9 +159,11 @@ describe("the catalogue from the service", () => {
     ["is empty", "[]", "bad_answer: not the list of breaches"],
     ["is no list", "{}", "bad_answer: not the list of breaches"],
     [
-      "has an entry of a wrong type",
-      JSON.stringify([{ ...breaches[0], Title: 5 }]),
-      "bad_answer: not the list of breaches",
+      "has most entries of a wrong type",
+      JSON.stringify(
+        [...breaches, ...breaches, ...breaches].map((entry, at) => (at % 3 === 0 ? entry : { ...entry, Title: 5 })),
+      ),
+      `bad_answer: ${breaches.length * 2} of ${breaches.length * 3} rows are not of the known shape`,
     ],
   ])("that %s leaves the old one in use, and is told", async (_name, reply, error) => {
     const { http, requests } = service(list, reply, list);
@@ -180,6 +182,14 @@ describe("the catalogue from the service", () => {
     await refresh();
     await until(() => catalogue.state().error === null);
     expect(requests.length).toBe(3);
+  });
+
+  test("with one entry that cannot be read has all the others", async () => {
+    const { http } = service(JSON.stringify([{ ...breaches[0], Title: 5 }, ...breaches.slice(1)]));
+    const { catalogue, refresh } = opened({ http });
+    await refresh();
+    expect(catalogue.state()).toMatchObject({ breachCount: breaches.length - 1, error: null });
+    expect(catalogue.find(breaches[0]?.Name ?? "")).toBeNull();
   });
 
   test("that never came fails no scan", async () => {

@@ -109,13 +109,14 @@ test("no word and no number of a verdict of EmailRep is in its findings", async 
 });
 
 test("an address of which EmailRep knows nothing gives no finding, and no failure", async () => {
-  expect((await lookup("nobody@example.com")).findings).toEqual([]);
-  expect((await lookup("not-found@example.com")).findings).toEqual([]);
+  expect(await lookup("nobody@example.com")).toMatchObject({ findings: [] });
+  expect(await lookup("not-found@example.com")).toMatchObject({ findings: [], isNotFound: true });
 });
 
 describe("a fault of EmailRep", () => {
   test.each([
-    ["invalid", "http_4xx"],
+    ["invalid", "unsupported"],
+    ["bad-request", "http_4xx"],
     ["quota-reached", "rate_limited"],
     ["switched-off", "not_configured"],
     ["server-error", "http_5xx"],
@@ -123,6 +124,10 @@ describe("a fault of EmailRep", () => {
     ["html-200", "bad_answer"],
     ["html-403", "http_4xx"],
     ["html-404", "http_4xx"],
+    ["text-404", "http_4xx"],
+    ["problem-404", "http_4xx"],
+    ["problem-200", "bad_answer"],
+    ["another", "bad_answer"],
     ["redirect", "redirect"],
     ["broken-json", "bad_answer"],
     ["no-details", "bad_answer"],
@@ -158,6 +163,7 @@ test("only the 429 of a used-up quota asks EmailRep's callers to wait", () => {
   expect(emailrep.isThrottled?.(response(429, "exceeded daily limit"))).toBe(true);
   expect(emailrep.isThrottled?.(response(429, switchedOff))).toBe(false);
   expect(emailrep.isThrottled?.(response(200, "exceeded daily limit"))).toBe(false);
+  expect(emailrep.isThrottled?.({ ...response(503, "down"), headers: { "retry-after": "5" } })).toBe(true);
 });
 
 test("EmailRep is asked once, by GET, with its own key header and the address as one encoded segment", async () => {
@@ -193,7 +199,7 @@ describe("what is left of the quota at EmailRep", () => {
   });
 
   test("comes with an empty answer too", async () => {
-    expect(await lookup("nobody@example.com")).toEqual({ findings: [], quotaLeft: 9 });
+    expect(await lookup("nobody@example.com")).toEqual({ findings: [], missing: [], quotaLeft: 9 });
   });
 });
 
@@ -239,6 +245,24 @@ describe("a profile of EmailRep", () => {
     ]);
   });
 
+  test("that cannot be read costs itself, and says so", async () => {
+    const { findings, missing } = await replyTo(only("linkedin", 5, "spotify"));
+    expect(findings).toHaveLength(2);
+    expect(missing).toEqual(["1 of the rows of profiles: they could not be read"]);
+  });
+
+  test("of a sensitive site is left out", async () => {
+    const { findings, missing } = await replyTo(only("ashleymadison", "Tinder", "pornhub", "match", "linkedin"));
+    expect(findings.map(({ title }) => title)).toEqual(["Account reported on linkedin"]);
+    expect(missing).toEqual([]);
+  });
+
+  test("that is an address names no site", async () => {
+    expect((await replyTo(only("john.roe@example.org"))).findings).toMatchObject([
+      { category: "account", title: "EmailRep reports an account (unnamed)", subjects: ["any-account"] },
+    ]);
+  });
+
   test("past the thousandth is counted instead of shown", async () => {
     const { findings } = await replyTo(only(...Array.from({ length: 1200 }, (_, index) => `site-${index}`)));
     expect(findings.length).toBe(1000);
@@ -248,10 +272,10 @@ describe("a profile of EmailRep", () => {
 
 describe("an answer of EmailRep", () => {
   const wrong: Readonly<Record<string, readonly unknown[]>> = {
-    data_breach: ["true", 1, null, undefined],
-    credentials_leaked: ["true", 0, null, undefined],
-    credentials_leaked_recent: ["false", 0, {}],
-    profiles: ["linkedin", {}, null, undefined, [5], [null], [["linkedin"]]],
+    data_breach: ["true", 2, null, undefined],
+    credentials_leaked: ["true", -1, null, undefined],
+    credentials_leaked_recent: ["false", 0.5, {}],
+    profiles: ["linkedin", {}, undefined, [5], [null], [["linkedin"]]],
     first_seen: [20190524, false, {}],
     last_seen: [20190524, false, []],
   };
@@ -269,6 +293,25 @@ describe("an answer of EmailRep", () => {
       await expect(replyTo(body)).rejects.toMatchObject({ reason: "bad_answer" });
     },
   );
+
+  test("with 1 and 0 for its flags and null for its profiles says the same", async () => {
+    const numbers = { data_breach: 1, credentials_leaked: 1, credentials_leaked_recent: 0, profiles: [] };
+    const flags = { data_breach: true, credentials_leaked: true, credentials_leaked_recent: false, profiles: null };
+    expect(await replyTo(withDetails(numbers))).toEqual(await replyTo(withDetails(flags)));
+  });
+
+  test("tells a leak of late, whatever the other flag says", async () => {
+    const details = { data_breach: false, credentials_leaked: false, credentials_leaked_recent: true, profiles: [] };
+    expect((await replyTo(withDetails(details))).findings).toMatchObject([
+      { category: "credential_leak", details: [{ credentials_leaked_recent: true }] },
+    ]);
+  });
+
+  test("in other letters of the asked address is a good one, and so is one that does not repeat it", async () => {
+    for (const email of ["Jane.Doe@EXAMPLE.com", undefined]) {
+      expect((await replyTo({ ...foundAnswer, email })).findings.length).toBe(4);
+    }
+  });
 
   test("with further fields is a good one", async () => {
     expect((await replyTo({ ...withDetails({ news: 1 }), later: {} })).findings.length).toBe(4);

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { SourceError } from "../../src/domain/error.ts";
 import { parseIndicator } from "../../src/domain/indicator.ts";
 import { type HttpClient, type HttpRequest, openHttpClient } from "../../src/egress/client.ts";
 import type { Catalogue, CatalogueEntry } from "../../src/sources/catalogue.ts";
@@ -112,7 +113,6 @@ describe("the documented test accounts", () => {
 
 describe("a reply of status", () => {
   test.each([
-    ["400", "http_4xx"],
     ["401", "auth"],
     ["403html", "http_4xx"],
     ["404html", "http_4xx"],
@@ -125,22 +125,52 @@ describe("a reply of status", () => {
     ["object", "bad_answer"],
     ["redirect", "redirect"],
     ["hang", "timeout"],
-    // No sub-call is in the plan: nothing was answered.
+    // The question about breaches was not answered, whatever the others say.
     ["403plan", "auth"],
-  ] as const)("%s fails as %s, at any sub-call and by range", async (trigger, reason) => {
+  ] as const)("%s to the breach call fails as %s, by range too, and nothing else is asked", async (trigger, reason) => {
     expect(Object.keys(hibpTriggers)).toContain(trigger);
     const deadlineMs = reason === "timeout" ? 200 : 5_000;
-    await expect(lookup(testAddress(trigger), { deadlineMs })).rejects.toMatchObject({ reason });
+    const before = fake.requests.length;
+    await expect(lookup(testAddress(`${trigger}+breachedaccount`), { deadlineMs })).rejects.toMatchObject({ reason });
+    expect(fake.requests.length - before).toBe(1);
     await expect(lookup(testAddress(trigger), { deadlineMs, settings: range })).rejects.toMatchObject({ reason });
-    if (trigger === "403plan") return;
-    for (const call of ["pasteaccount", "stealerlogsbyemail"]) {
-      await expect(lookup(testAddress(`${trigger}+${call}`), { deadlineMs })).rejects.toMatchObject({ reason });
-    }
+  });
+
+  test.each(
+    Object.keys(hibpTriggers).flatMap((trigger) => [
+      [trigger, "pasteaccount"],
+      [trigger, "stealerlogsbyemail"],
+    ]),
+  )("%s to %s leaves that call out and names it", async (trigger, call) => {
+    if (trigger === "truncated") return;
+    const deadlineMs = trigger === "hang" ? 800 : 5_000;
+    const startedAt = performance.now();
+    expect(await lookup(testAddress(`${trigger}+${call}`), { deadlineMs })).toEqual({ findings: [], missing: [call] });
+    expect(performance.now() - startedAt).toBeLessThan(deadlineMs);
+  });
+
+  test("400 in its own words means that it does not take the form of the address; by range it does not see one", async () => {
+    await expect(lookup(testAddress("400"))).rejects.toMatchObject({ reason: "unsupported" });
+    await expect(lookup(testAddress("400"), { settings: range })).rejects.toMatchObject({ reason: "http_4xx" });
   });
 
   test("200 with names only is a bad answer, since the whole entries were asked for", async () => {
     await expect(lookup(testAddress("truncated"))).rejects.toMatchObject({ reason: "bad_answer" });
   });
+
+  test.each([null, false, 0, "", {}, "text"])(
+    "200 with %j is a bad answer, and never reads as unknown",
+    async (body) => {
+      await expect(told({ breachedaccount: body })).rejects.toMatchObject({ reason: "bad_answer" });
+      await expect(told({ breachedaccount: body }, { settings: range })).rejects.toMatchObject({
+        reason: "bad_answer",
+      });
+      expect(await told({ pasteaccount: body, stealerlogsbyemail: body })).toMatchObject({
+        findings: [],
+        missing: ["pasteaccount", "stealerlogsbyemail"],
+      });
+    },
+  );
 
   test("401 for a key that the service does not know fails as auth, before any further call", async () => {
     const before = fake.requests.length;
@@ -159,18 +189,59 @@ describe("a reply of status", () => {
     await expect(nameless).rejects.toMatchObject({ reason: "http_4xx" });
   });
 
-  test.each([["breachedaccount"], ["pasteaccount"], ["stealerlogsbyemail"]])(
-    "403 in JSON leaves %s out and names it, and the other calls count",
-    async (call) => {
-      expect(await lookup(testAddress(`403plan+${call}`))).toEqual({ findings: [], missing: [call] });
-    },
-  );
-
   test("403 in JSON for one call keeps what the others found", async () => {
     const shop = breaches.find(({ Name }) => Name === "ExampleShop");
     const { findings, missing } = await told({ breachedaccount: [shop], pasteaccount: refused });
     expect(findings.map(({ title }) => title)).toEqual(["Present in the Example Shop 2021 breach"]);
     expect(missing).toEqual(["pasteaccount"]);
+  });
+
+  test("a call that hangs keeps what the others found, within the time of the source", async () => {
+    const shop = breaches.find(({ Name }) => Name === "ExampleShop");
+    const body = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+    const http: HttpClient = {
+      request: async ({ url, signal }) => {
+        if (url.includes("/breachedaccount/")) {
+          return { status: 200, headers: { "content-type": "application/json" }, body: body([shop]) };
+        }
+        return await new Promise((_resolve, reject) =>
+          signal.addEventListener("abort", () => reject(new SourceError("timeout", "no whole answer in time"))),
+        );
+      },
+    };
+    const startedAt = performance.now();
+    const { findings, missing } = await ask(http, "jane.doe@example.com", { deadlineMs: 900 });
+    expect(findings).toHaveLength(1);
+    expect(missing).toEqual(["pasteaccount", "stealerlogsbyemail"]);
+    expect(performance.now() - startedAt).toBeLessThan(800);
+  });
+
+  test("a fault of ours is no missing part", async () => {
+    const http: HttpClient = {
+      request: async ({ url }) => {
+        if (url.includes("/breachedaccount/")) return { status: 404, headers: {}, body: new Uint8Array() };
+        throw new TypeError("a fault of ours");
+      },
+    };
+    await expect(ask(http, "jane.doe@example.com", {})).rejects.toThrow("a fault of ours");
+  });
+
+  test("an answer of up to 8 MiB is read at every call", async () => {
+    const { requests } = await told({});
+    expect(requests.map(({ maxBytes }) => maxBytes)).toEqual(Array.from({ length: 3 }, () => 8 * 1024 * 1024));
+    const many = Array.from({ length: 4000 }, (_, index) => ({
+      ...breaches.find(({ Name }) => Name === "ExampleShop"),
+      Name: `Shop${index}`,
+      Title: `Shop ${index}`,
+      Description: "x".repeat(1200),
+    }));
+    expect(JSON.stringify(many).length).toBeGreaterThan(6 * 1024 * 1024);
+    expect((await told({ breachedaccount: many })).findings).toHaveLength(1000);
+  });
+
+  test("the calls that have a limit of their own say so, the breach call has that of the key", async () => {
+    const { requests } = await told({});
+    expect(requests.map(({ part }) => part)).toEqual([undefined, "pasteaccount", "stealerlogsbyemail"]);
   });
 });
 
@@ -250,19 +321,66 @@ describe("a range", () => {
   const inRange = (answer: unknown, list = catalogue) =>
     told({ breachedaccount: answer }, { settings: range, catalogue: list });
 
-  test("gives a name that the catalogue lacks its title and subject, and severity medium", async () => {
-    const { findings } = await inRange([{ hashSuffix: suffix, websites: ["BrandNewLeak"] }]);
-    expect(findings).toEqual([
-      {
-        category: "breach",
-        severity: "medium",
-        title: "Present in the BrandNewLeak breach",
-        sourceUrl: "https://haveibeenpwned.com/Breach/BrandNewLeak",
-        subjects: ["brandnewleak"],
-        years: [],
-        details: [{ name: "BrandNewLeak", attribution: expect.stringContaining("CC BY 4.0") }],
-      },
+  const own = (...websites: string[]) => [{ hashSuffix: suffix, websites }];
+  const fresh = {
+    ...breaches.find(({ Name }) => Name === "ExampleShop"),
+    Name: "BrandNewLeak",
+    Title: "Brand New Leak",
+  };
+  const describedAs = (breach: unknown, ...names: string[]) =>
+    told({ breachedaccount: own(...names), breach }, { settings: range, catalogue });
+
+  test("asks for a breach that the catalogue does not have yet, by its name alone", async () => {
+    const { findings, missing, requests } = await describedAs(fresh, "BrandNewLeak", "ExampleShop");
+    expect(findings.map(({ title }) => title)).toEqual([
+      "Present in the Brand New Leak 2021 breach",
+      "Present in the Example Shop 2021 breach",
     ]);
+    expect(missing).toEqual([]);
+    expect(requests.slice(1).map(({ url }) => url)).toEqual(["https://haveibeenpwned.com/api/v3/breach/BrandNewLeak"]);
+  });
+
+  test.each<[string, unknown]>([
+    ["is not known there either", undefined],
+    ["cannot be asked for", refused],
+    ["is answered in another shape", { Name: "BrandNewLeak" }],
+    ["is answered with another breach", breaches[0]],
+  ])("never shows a name that %s, and counts it as missing", async (_case, breach) => {
+    const { findings, missing } = await describedAs(breach, "BrandNewLeak", "ExampleShop");
+    expect(findings.map(({ title }) => title)).toEqual(["Present in the Example Shop 2021 breach"]);
+    expect(missing).toEqual(["1 of the breaches: nothing is known of them but a name"]);
+  });
+
+  test.each([{ IsSensitive: true }, { IsRetired: true }, { Domain: "ashleymadison.com" }])(
+    "never tells a breach that turns out to be %o",
+    async (flags) => {
+      expect(await describedAs({ ...fresh, ...flags }, "BrandNewLeak")).toMatchObject({ findings: [], missing: [] });
+    },
+  );
+
+  test("does not even ask for the name of a sensitive site", async () => {
+    const { findings, missing, requests } = await describedAs(fresh, "AshleyMadison");
+    expect([findings, missing, requests.length]).toEqual([[], [], 1]);
+  });
+
+  test("asks for no more than twenty names, and counts the others as missing", async () => {
+    const names = Array.from({ length: 25 }, (_, index) => `Leak${index}`);
+    const { missing, requests } = await describedAs(undefined, ...names);
+    expect(requests).toHaveLength(21);
+    expect(missing).toEqual(["25 of the breaches: nothing is known of them but a name"]);
+  });
+
+  test("costs a row of somebody else that cannot be read nothing but itself", async () => {
+    const others = Array.from({ length: 5 }, () => ({ hashSuffix: "0".repeat(34), websites: ["ExampleShop"] }));
+    const { findings, missing } = await inRange([...own("ExampleShop"), ...others, { hashSuffix: 5 }]);
+    expect(findings).toHaveLength(1);
+    expect(missing).toEqual(["1 of the rows of breachedaccount/range: they could not be read"]);
+  });
+
+  test("without the row of this address is a bad answer, however many others there are", async () => {
+    const others = Array.from({ length: 5 }, () => ({ hashSuffix: "0".repeat(34), websites: [] }));
+    const broken = inRange([...others, { hashSuffix: suffix, websites: null }]);
+    await expect(broken).rejects.toMatchObject({ reason: "bad_answer" });
   });
 
   test("never tells a sensitive or retired breach", async () => {
@@ -324,6 +442,11 @@ describe("a breach", () => {
     [{ DataClasses: ["Email addresses"] }, "breach", "low"],
     [{ DataClasses: [] }, "breach", "medium"],
     [{ DataClasses: ["Names"], IsFabricated: true }, "breach", "low"],
+    // Made up, whatever is said to be in it; then what lets somebody log in, whatever list it is.
+    [{ DataClasses: ["Passwords"], IsFabricated: true }, "breach", "low"],
+    [{ DataClasses: ["Names"], IsFabricated: true, IsStealerLog: true }, "infostealer", "low"],
+    [{ DataClasses: ["Email addresses", "Passwords"], IsSpamList: true }, "spam_list", "high"],
+    [{ DataClasses: ["Email addresses"], IsSpamList: true }, "spam_list", "low"],
     [{ DataClasses: ["Names"], IsSpamList: true }, "spam_list", "low"],
     [{ DataClasses: ["Names"], IsStealerLog: true }, "infostealer", "high"],
     ...[
@@ -378,9 +501,38 @@ describe("a breach", () => {
         .filter((value) => !(field === "DataClasses" && Array.isArray(value)))
         .map((value) => [field, value]),
     ),
-  )("with %s of %o makes the whole answer a bad one", async (field, value) => {
-    const answer = told({ breachedaccount: [sample, { ...sample, [field]: value }] });
-    await expect(answer).rejects.toMatchObject({ reason: "bad_answer" });
+  )("with %s of %o costs itself, and the answer where most are so", async (field, value) => {
+    const bad = { ...sample, Name: "Other", [field]: value };
+    const { findings, missing } = await told({ breachedaccount: [sample, bad] });
+    expect(findings).toEqual([await findingOf({})]);
+    expect(missing).toEqual(["1 of the rows of breachedaccount: they could not be read"]);
+    const mostly = told({ breachedaccount: [bad, sample, bad] });
+    await expect(mostly).rejects.toMatchObject({ reason: "bad_answer" });
+  });
+
+  test("says the same with 1 and 0 for its flags, and null for those that came late", async () => {
+    const flags = { IsVerified: 1, IsFabricated: 0, IsSensitive: 0, IsRetired: 0, IsSpamList: 0 };
+    const { findings } = await told({
+      breachedaccount: [{ ...sample, ...flags, IsMalware: null, IsStealerLog: null }],
+    });
+    expect(findings).toEqual([await findingOf({})]);
+    expect((await told({ breachedaccount: [{ ...sample, IsSensitive: 1 }] })).findings).toEqual([]);
+  });
+
+  test.each([{ Domain: "www.ashleymadison.com" }, { Name: "AshleyMadison" }, { Title: "Ashley Madison" }])(
+    "of a sensitive site, told by %o, is dropped",
+    async (change) => {
+      expect(await findingOf(change)).toBeUndefined();
+    },
+  );
+
+  test("has its name as subject where its domain is an address", async () => {
+    expect((await findingOf({ Domain: "john.roe@example.org" }))?.subjects).toEqual(["exampleshop"]);
+  });
+
+  test("keeps no address of others and no secret in its title", async () => {
+    const finding = await findingOf({ Title: `Leak of john.roe@example.org, password: hunter2` });
+    expect(finding?.title).toBe("Present in the Leak of …, password: … 2021 breach");
   });
 });
 
@@ -416,11 +568,27 @@ describe("a paste", () => {
   });
 
   test.each([{ Source: 5 }, { Id: null }, { Date: 5 }, { EmailCount: "139" }])(
-    "with %o is a bad answer",
+    "with %o costs itself, and the call where most are so",
     async (change) => {
-      await expect(told({ pasteaccount: [{ ...paste, ...change }] })).rejects.toMatchObject({ reason: "bad_answer" });
+      const { findings, missing } = await told({ pasteaccount: [paste, { ...paste, ...change }] });
+      expect(findings).toHaveLength(1);
+      expect(missing).toEqual(["1 of the rows of pasteaccount: they could not be read"]);
+      const mostly = await told({ pasteaccount: [{ ...paste, ...change }] });
+      expect(mostly).toMatchObject({ findings: [], missing: ["pasteaccount"] });
     },
   );
+
+  test("with a number for its id has that number", async () => {
+    const { findings } = await told({ pasteaccount: [{ ...paste, Source: "Pastie", Id: 7152479 }] });
+    expect(findings).toMatchObject([{ subjects: ["paste-pastie-7152479"], details: [{ id: "7152479" }] }]);
+  });
+
+  test("whose id is a URL keeps the URL, without the addresses and secrets in it", async () => {
+    const Id = "http://dump.example/b.sql?user=john.roe@example.org&pw=hunter2";
+    const { findings } = await told({ pasteaccount: [{ ...paste, Source: "AdHocUrl", Id }] });
+    expect(findings).toMatchObject([{ details: [{ id: "http://dump.example/b.sql?user=…&pw=…" }] }]);
+    expect(JSON.stringify(findings)).not.toMatch(/hunter2|john|roe/);
+  });
 });
 
 describe("stealer logs", () => {
@@ -433,12 +601,29 @@ describe("stealer logs", () => {
     expect(findings.map(({ severity }) => severity)).toEqual(["high", "high"]);
   });
 
-  test.each([[[5]], [["shop.example", null]], [{ site: "shop.example" }], [[""]]])(
-    "of %o are a bad answer",
-    async (logs) => {
-      await expect(told({ stealerlogsbyemail: logs })).rejects.toMatchObject({ reason: "bad_answer" });
-    },
-  );
+  test.each<[unknown, string[]]>([
+    [[5], []],
+    [{ site: "shop.example" }, []],
+    [[""], []],
+  ])("of %j are a call that failed", async (logs) => {
+    expect(await told({ stealerlogsbyemail: logs })).toMatchObject({ findings: [], missing: ["stealerlogsbyemail"] });
+  });
+
+  test("with one that cannot be read have the others, and say so", async () => {
+    const { findings, missing } = await told({ stealerlogsbyemail: ["shop.example", null] });
+    expect(findings).toHaveLength(1);
+    expect(missing).toEqual(["1 of the rows of stealerlogsbyemail: they could not be read"]);
+  });
+
+  test("leave sensitive sites out, and tell those whose site is an address without a site", async () => {
+    const sites = ["pornhub.com", "www.tinder.com", "john.roe@example.org", "shop.example"];
+    const { findings, missing } = await told({ stealerlogsbyemail: sites });
+    expect(findings.map(({ title, subjects }) => [title, ...subjects])).toEqual([
+      ["In infostealer logs", "any-infostealer"],
+      ["In infostealer logs for shop.example", "shop.example"],
+    ]);
+    expect(missing).toEqual([]);
+  });
 
   test("of more than 1000 sites are cut, and say so", async () => {
     const sites = Array.from({ length: 1200 }, (_, index) => `site-${index}.example`);

@@ -1,21 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { parseIndicator } from "../../src/domain/indicator.ts";
-import { type ChildRequest, type ChildRunner, openChildRunner } from "../../src/egress/child.ts";
+import { type ChildRunner, openChildRunner } from "../../src/egress/child.ts";
 import { holehe } from "../../src/sources/holehe.ts";
-import type { SourceReply } from "../../src/sources/source.ts";
+import { askHolehe, installPython } from "../helpers/ask-holehe.ts";
 import { isGone } from "../helpers/is-gone.ts";
 import { startProxyServer } from "../helpers/proxy-server.ts";
-import {
-  installHoleheDouble,
-  makePythonEnvironment,
-  missingPythonPackages,
-  systemPython,
-} from "../helpers/python-environment.ts";
-
-const jane = "jane.doe+x@example.com";
+import { installHoleheDouble, missingPythonPackages, systemPython } from "../helpers/python-environment.ts";
 
 /** Why the tests that run Python cannot, or null. */
 const whyNot = missingPythonPackages();
@@ -24,7 +16,7 @@ type Python = {
   /** The interpreter: one that sees the packages of the system and those in `packages`. */
   readonly python: string;
   readonly packages: string;
-  /** The functions of the double that were called, sorted. */
+  /** The functions of the double that were called, sorted, those that were called twice twice. */
   readonly called: () => string[];
   /** The text that a module wrote to a file of this name, beside the package. */
   readonly noted: (name: string) => string | null;
@@ -42,13 +34,6 @@ function installDouble(modules: Readonly<Record<string, string>> = {}): Python {
   return { python, packages, noted, called: () => (noted("called") ?? "").split("\n").filter(Boolean).sort() };
 }
 
-/** A virtual environment without any package of its own. */
-function installPython(): Pick<Python, "python" | "packages"> {
-  const root = mkdtempSync(join(tmpdir(), "holehe-test-"));
-  onTestFinished(() => rmSync(root, { recursive: true, force: true }));
-  return makePythonEnvironment(root);
-}
-
 /** The code of a module: what its function does before it says that the address is unused on `<name>.example`. */
 function moduleOf(name: string, body: string): string {
   const lines = body.split("\n").map((line) => `    ${line}`);
@@ -61,44 +46,6 @@ ${lines.join("\n")}
 `;
 }
 
-type Lookup = {
-  readonly python: string;
-  readonly email?: string;
-  readonly allowSensitive?: boolean;
-  readonly proxy?: string;
-  readonly deadlineMs?: number;
-  readonly child?: ChildRunner;
-};
-
-async function lookup({ python, email = jane, allowSensitive = false, ...options }: Lookup): Promise<SourceReply> {
-  const homesIn = mkdtempSync(join(tmpdir(), "holehe-homes-"));
-  onTestFinished(() => rmSync(homesIn, { recursive: true, force: true }));
-  const { proxy = null, deadlineMs = 20_000 } = options;
-  const now = () => new Date("2026-01-01T00:00:00Z");
-  const path = "/usr/bin:/bin";
-  const child = options.child ?? openChildRunner({ path, proxy, noProxy: [], homesIn, maxConcurrent: 1, now });
-  const reply = await holehe.lookup(parseIndicator("email", email), {
-    name: "holehe",
-    baseUrl: null,
-    apiKey: null,
-    settings: { python, allow_sensitive: allowSensitive },
-    http: { request: () => Promise.reject(new Error("holehe asks through its child only")) },
-    catalogue: noCatalogue,
-    child,
-    signal: AbortSignal.timeout(deadlineMs),
-    deadline: new Date(now().getTime() + deadlineMs),
-  });
-  expect(readdirSync(homesIn)).toEqual([]);
-  return reply;
-}
-
-const noCatalogue = {
-  find: () => null,
-  aliases: new Map<string, string>(),
-  refresh: () => Promise.resolve(),
-  state: () => ({ breachCount: 0, asOf: null, error: null }),
-};
-
 const shopFinding = {
   category: "account",
   severity: "low",
@@ -107,36 +54,41 @@ const shopFinding = {
   subjects: ["shop.example"],
   years: [],
 };
-const details = { rate_limited_sites: ["slow.example"], sites_asked: 3, sites_failed: 2 };
+/** Two modules of the double do not import, and one says "rate limit". */
+const details = { rate_limited_sites: [], unusable_sites: ["slow.example"], sites_asked: 7, sites_failed: 3 };
+/** Beside these a further module that fails. */
+const detailsWithOdd = { sites_asked: 8, sites_failed: 4 };
 
 describe.skipIf(whyNot !== null)("with the Python packages", () => {
   test("an account that a site knows is a finding, and a site that does not know it is none", async () => {
     const { python } = installDouble();
-    expect(await lookup({ python })).toEqual({ findings: [{ ...shopFinding, details: [details] }] });
+    const findings = [{ ...shopFinding, details: [details] }];
+    expect(await askHolehe({ python })).toEqual({ findings, missing: ["3 of 7 sites"] });
   });
 
-  test("an address that no site knows gives no finding", async () => {
+  test("an address that no site knows gives no finding, and the sites without an answer are told all the same", async () => {
     const { python } = installDouble();
-    expect(await lookup({ python, email: "john.roe@example.org" })).toEqual({ findings: [] });
+    const reply = await askHolehe({ python, email: "john.roe@example.org" });
+    expect(reply).toEqual({ findings: [], missing: ["3 of 7 sites"] });
   });
 
   test("neither the self-update nor a recovery of a password nor a sensitive site is ever called", async () => {
     const { python, called } = installDouble();
-    await lookup({ python });
-    expect(called()).toEqual(["shop", "slow", "songs"]);
+    await askHolehe({ python });
+    expect(new Set(called())).toEqual(new Set(["market", "shop", "slow", "songs", "tunes"]));
   });
 
   test("sensitive sites are asked where the operator allows it, and still no recovery of a password", async () => {
     const { python, called } = installDouble();
-    const { findings } = await lookup({ python, allowSensitive: true });
-    expect(called()).toEqual(["bodies", "meet", "shop", "slow", "songs"]);
+    const { findings } = await askHolehe({ python, allowSensitive: true });
+    expect(new Set(called())).toEqual(new Set(["bodies", "market", "meet", "shop", "slow", "songs", "tunes"]));
     expect(findings.flatMap(({ subjects }) => subjects)).toEqual(["meet.example", "pornhub.com", "shop.example"]);
   });
 
   test("names, numbers and addresses that a module found besides are dropped before they leave the child", async () => {
     const { python } = installDouble();
     const outputs: string[] = [];
-    await lookup({ python, child: watching(outputs) });
+    await askHolehe({ python, child: watching(outputs) });
     expect(outputs.join()).toContain("shop.example");
     expect(outputs.join()).not.toMatch(/Jane|0\*|ja\*|others|emailrecovery|phoneNumber/);
   });
@@ -146,7 +98,7 @@ describe.skipIf(whyNot !== null)("with the Python packages", () => {
     file.write(open("/proc/self/cmdline", "rb").read() + b"|" + open("/proc/self/environ", "rb").read())`;
     const { python, noted } = installDouble({ spying: moduleOf("spying", body) });
     const inputs: string[] = [];
-    await lookup({ python, child: watching([], inputs) });
+    await askHolehe({ python, child: watching([], inputs) });
     const seen = noted("seen") ?? "";
     const { nonce } = JSON.parse(inputs[0] ?? "{}");
     expect(seen).toContain("-I\0-c\0");
@@ -161,7 +113,7 @@ describe.skipIf(whyNot !== null)("with the Python packages", () => {
     onTestFinished(proxy.close);
     const asking = moduleOf("asking", 'await client.get("http://asking.example/check", params={"mail": email})');
     const { python } = installDouble({ asking });
-    await lookup({ python, proxy: proxy.url });
+    await askHolehe({ python, proxy: proxy.url });
     expect(proxy.seen.map(({ request }) => request)).toEqual([
       "GET http://asking.example/check?mail=jane.doe%2Bx%40example.com",
     ]);
@@ -173,8 +125,8 @@ describe.skipIf(whyNot !== null)("with the Python packages", () => {
     const direct = await startProxyServer();
     onTestFinished(direct.close);
     const { python } = installDouble({ asking: moduleOf("asking", `await client.get("${direct.url}/check")`) });
-    const { findings } = await lookup({ python, proxy: proxy.url });
-    expect(findings).toMatchObject([{ details: [{ sites_asked: 4, sites_failed: 3 }] }]);
+    const { findings } = await askHolehe({ python, proxy: proxy.url });
+    expect(findings).toMatchObject([{ details: [detailsWithOdd] }]);
     expect(direct.seen).toEqual([]);
   });
 
@@ -195,8 +147,9 @@ describe.skipIf(whyNot !== null)("with the Python packages", () => {
   ];
   test.each(harmless)("a module that %s is one failed site", async (_what, body) => {
     const { python } = installDouble({ odd: moduleOf("odd", body) });
-    const { findings } = await lookup({ python });
-    expect(findings).toEqual([{ ...shopFinding, details: [{ ...details, sites_asked: 4, sites_failed: 3 }] }]);
+    const { findings } = await askHolehe({ python });
+    expect(findings).toMatchObject([{ ...shopFinding, details: [detailsWithOdd] }]);
+    expect(findings.length).toBe(1);
   });
 
   const unheard: [string, string][] = [
@@ -217,8 +170,8 @@ for descriptor in map(int, os.listdir("/proc/self/fd")):
   ];
   test.each(unheard)("a module that %s changes nothing", async (_what, body) => {
     const { python } = installDouble({ odd: moduleOf("odd", body) });
-    expect((await lookup({ python })).findings).toEqual([
-      { ...shopFinding, details: [{ ...details, sites_asked: 4 }] },
+    expect((await askHolehe({ python })).findings).toEqual([
+      { ...shopFinding, details: [{ ...details, sites_asked: 8 }] },
     ]);
   });
 
@@ -232,7 +185,7 @@ if identity == 0:
 with open(os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "forked"), "w") as file:
     file.write(str(identity))`;
     const { python, noted } = installDouble({ odd: moduleOf("odd", body) });
-    expect((await lookup({ python })).findings).toMatchObject([{ subjects: ["shop.example"] }]);
+    expect((await askHolehe({ python })).findings).toMatchObject([{ subjects: ["shop.example"] }]);
     await expect.poll(() => isGone(Number(noted("forked"))), { interval: 5, timeout: 2_000 }).toBe(true);
   });
 
@@ -261,19 +214,36 @@ with open(os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__)
     Bun.gc(true);
     const startBytes = process.memoryUsage.rss();
     const startedAt = performance.now();
-    await expect(lookup({ python, deadlineMs })).rejects.toMatchObject({ name: "SourceError", reason });
+    await expect(askHolehe({ python, deadlineMs })).rejects.toMatchObject({ name: "SourceError", reason });
     expect(performance.now() - startedAt).toBeLessThan(deadlineMs + 2_000);
     expect(process.memoryUsage.rss() - startBytes).toBeLessThan(64 * 1024 * 1024);
   });
 
   test("a site that does not answer in its time fails alone", async () => {
     const { python } = installDouble({ odd: moduleOf("odd", "await trio.sleep_forever()") });
-    const { findings } = await lookup({ python, child: hurrying() });
-    expect(findings).toEqual([{ ...shopFinding, details: [{ ...details, sites_asked: 4, sites_failed: 3 }] }]);
+    const { findings } = await askHolehe({ python, secondsPerQuestion: 0.3 });
+    const unusable = ["odd.example", "slow.example"];
+    expect(findings).toEqual([
+      { ...shopFinding, details: [{ ...details, ...detailsWithOdd, unusable_sites: unusable }] },
+    ]);
+  });
+
+  test("names that hang keep no other site waiting for theirs", async () => {
+    // As trio looks up a name: in a thread that it leaves alone when the time is over.
+    const hanging = `from functools import partial
+from time import sleep
+async with trio.open_nursery() as nursery:
+    for _ in range(50): nursery.start_soon(partial(trio.to_thread.run_sync, sleep, 3, cancellable=True))`;
+    const looking = 'await trio.sleep(0.2); await trio.socket.getaddrinfo("localhost", 80)';
+    const modules = { hanging: moduleOf("hanging", hanging), looking: moduleOf("looking", looking) };
+    const { python } = installDouble(modules);
+    const { findings } = await askHolehe({ python, secondsPerQuestion: 1 });
+    const unusable = ["hanging.example", "slow.example"];
+    expect(findings).toMatchObject([{ details: [{ sites_asked: 9, sites_failed: 4, unusable_sites: unusable }] }]);
   });
 
   test("an interpreter without the package is not installed, and the package is named", async () => {
-    const outcome = lookup({ python: installPython().python });
+    const outcome = askHolehe({ python: installPython().python });
     await expect(outcome).rejects.toMatchObject({
       reason: "not_installed",
       message: expect.stringContaining("holehe"),
@@ -285,7 +255,7 @@ with open(os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__)
     async (name) => {
       const { python, packages } = installDouble();
       writeFileSync(join(packages, `${name}.py`), `raise ModuleNotFoundError("gone", name="${name}")`);
-      const outcome = lookup({ python });
+      const outcome = askHolehe({ python });
       await expect(outcome).rejects.toMatchObject({ reason: "not_installed", message: expect.stringContaining(name) });
     },
   );
@@ -293,12 +263,12 @@ with open(os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__)
   test("a package that cannot be imported is not installed", async () => {
     const { python, packages } = installDouble();
     writeFileSync(join(packages, "holehe/core.py"), "exit(1)");
-    await expect(lookup({ python })).rejects.toMatchObject({ reason: "not_installed" });
+    await expect(askHolehe({ python })).rejects.toMatchObject({ reason: "not_installed" });
   });
 });
 
 test("a machine without the interpreter has it not installed", async () => {
-  const outcome = lookup({ python: "no-such-python" });
+  const outcome = askHolehe({ python: "no-such-python" });
   await expect(outcome).rejects.toMatchObject({ name: "SourceError", reason: "not_installed" });
 });
 
@@ -306,35 +276,23 @@ beforeAll(() => {
   if (whyNot !== null) console.warn(`holehe: tests skipped, ${systemPython} lacks packages: ${whyNot}`);
 });
 
-/** Runs the child as usual, after `change`, and notes what went in and came out. */
-function watching(
-  outputs: string[],
-  inputs: string[] = [],
-  change: (request: ChildRequest) => ChildRequest = (request) => request,
-): ChildRunner {
-  const { path, homesIn } = { path: "/usr/bin:/bin", homesIn: tmpdir() };
+/** Runs the child as usual, and notes what went in and came out. */
+function watching(outputs: string[], inputs: string[] = []): ChildRunner {
   const now = () => new Date("2026-01-01T00:00:00Z");
-  const runner = openChildRunner({ path, proxy: null, noProxy: [], homesIn, maxConcurrent: 1, now });
+  const common = { path: "/usr/bin:/bin", proxy: null, noProxy: [], extraCa: null, maxConcurrent: 1 };
+  const runner = openChildRunner({ ...common, homesIn: tmpdir(), now });
   return {
     async run(request) {
       inputs.push(request.stdin);
-      const report = await runner.run(change(request));
+      const report = await runner.run(request);
       outputs.push(Buffer.from(report.output).toString());
       return report;
     },
   };
 }
 
-/** Gives each site 0.3 s instead of the usual time. */
-function hurrying(): ChildRunner {
-  return watching([], [], (request) => ({
-    ...request,
-    stdin: JSON.stringify({ ...JSON.parse(request.stdin), seconds: 0.3 }),
-  }));
-}
-
 /** A child that writes these messages; `end` is the end mark that counts them. */
-function saying(messages: readonly unknown[], end: unknown = { asked: messages.length, unusable: 0 }): ChildRunner {
+function saying(messages: readonly unknown[], end: unknown = { sites: messages.length }): ChildRunner {
   return {
     async run({ stdin }) {
       const { nonce } = JSON.parse(stdin);
@@ -346,82 +304,176 @@ function saying(messages: readonly unknown[], end: unknown = { asked: messages.l
   };
 }
 
-const site = (domain: string | null, changes: object = {}) => ({
+type Report = { readonly domain: string | null; readonly outcome: string; readonly detail: string | null };
+
+const site = (domain: string | null, outcome = "exists", detail: string | null = null): Report => ({
   domain,
-  exists: true,
-  rateLimit: false,
-  error: false,
-  ...changes,
+  outcome,
+  detail,
 });
+/** As many reports as there are outcomes, of sites named by their number. */
+const sites = (...outcomes: readonly string[]) =>
+  outcomes.map((outcome, index) => site(`site${index}.example`, outcome));
+const many = (count: number, outcome: string) => Array.from({ length: count }, () => outcome);
+
+const hear = (messages: readonly unknown[], end?: unknown) =>
+  askHolehe({ python: "python3", child: saying(messages, end) });
 
 describe("what the driver reports", () => {
-  const reply = (messages: readonly unknown[], end?: unknown) =>
-    lookup({ python: "python3", child: saying(messages, end) });
-
   test.each<[string, unknown[], string]>([
-    [
-      "of rate limits only is rate limited",
-      [site("a.example", { rateLimit: true, exists: false }), site(null, { error: true })],
-      "rate_limited",
-    ],
-    ["of errors only is a bad answer", [site("a.example", { error: true })], "bad_answer"],
     ["of nothing is a bad answer", [], "bad_answer"],
     ["of sensitive sites only is a bad answer", [site("pornhub.com")], "bad_answer"],
     ["of another shape is a bad answer", [site("a.example"), { domain: 5 }], "bad_answer"],
-    ["with text for a truth value is a bad answer", [site("a.example", { exists: "yes" })], "bad_answer"],
+    ["with an unknown outcome is a bad answer", [site("a.example", "perhaps")], "bad_answer"],
     ["of a missing package says so", [{ missing: "trio" }], "not_installed"],
   ])("%s", async (_what, messages, reason) => {
-    await expect(reply(messages)).rejects.toMatchObject({ name: "SourceError", reason });
+    await expect(hear(messages)).rejects.toMatchObject({ name: "SourceError", reason });
   });
 
   test.each<[string, unknown]>([
     ["has no end", null],
-    ["counts more sites than it tells of", { asked: 2, unusable: 0 }],
-    ["counts fewer sites than it tells of", { asked: 0, unusable: 0 }],
+    ["counts more sites than it tells of", { sites: 2 }],
+    ["counts fewer sites than it tells of", { sites: 0 }],
   ])("is a bad answer when it %s", async (_what, end) => {
-    await expect(reply([site("a.example", { exists: false })], end)).rejects.toMatchObject({ reason: "bad_answer" });
+    await expect(hear([site("a.example", "unused")], end)).rejects.toMatchObject({ reason: "bad_answer" });
   });
 
   test("is dropped for sensitive sites, their subdomains, and the site that its module does not ask", async () => {
     const domains = ["fetlife.com", "www.Pornhub.com", "parler.com", "facebook.com", "shop.example", "notparler.com"];
-    const { findings } = await reply(domains.map((domain) => site(domain)));
+    const { findings, missing } = await hear(domains.map((domain) => site(domain)));
     expect(findings.flatMap(({ subjects }) => subjects)).toEqual(["notparler.com", "shop.example"]);
+    expect(missing).toEqual([]);
   });
 
-  test("names no sensitive site among the rate-limited ones either", async () => {
-    const { findings } = await reply([site("shop.example"), site("pornhub.com", { rateLimit: true })]);
-    expect(findings).toMatchObject([{ details: [{ rate_limited_sites: [] }] }]);
+  test("names no sensitive site among those without an answer either", async () => {
+    const unusable = [site("pornhub.com", "rate_limited"), site("parler.com", "unreachable")];
+    const { findings, missing } = await hear([site("shop.example"), ...unusable]);
+    expect(findings).toMatchObject([{ details: [{ rate_limited_sites: [], unusable_sites: [], sites_asked: 1 }] }]);
+    expect(missing).toEqual([]);
   });
 
   test("is written as a domain, or not at all", async () => {
-    const { findings } = await reply(
-      ["SHOP.example", "b\u0000.example", "a.example/?q", "", "x"].map((text) => site(text)),
-    );
-    expect(findings).toMatchObject([{ title: "Account registered on shop.example", details: [{ sites_failed: 4 }] }]);
+    const odd = ["b\u0000.example", "a.example/?q", "", "x"].map((text) => site(text));
+    const good = ["SHOP.example", "b.example", "c.example", "d.example"];
+    const { findings, missing } = await hear([...odd, ...good.map((text) => site(text))]);
+    expect(findings.map(({ title }) => title)).toContain("Account registered on shop.example");
+    expect(findings.length).toBe(4);
+    expect(missing).toEqual(["4 of 8 sites"]);
   });
 
   test("once for a site that two modules ask is one finding", async () => {
-    expect((await reply([site("shop.example"), site("shop.example")])).findings.length).toBe(1);
+    expect((await hear([site("shop.example"), site("shop.example")])).findings.length).toBe(1);
   });
 
   test("with a hostile name of a package does not repeat it", async () => {
-    await expect(reply([{ missing: "x\u001b[2J y" }])).rejects.toMatchObject({
-      message: expect.not.stringContaining("\u001b"),
-    });
+    const hostile = "x\u001b[2J y";
+    const reports = [[{ missing: hostile }], [site(null, "not_installed", hostile)]];
+    for (const report of reports) {
+      const outcome = hear(report);
+      await expect(outcome).rejects.toMatchObject({ message: expect.not.stringContaining("\u001b") });
+    }
   });
 });
 
-test.each([
-  "-rf@example.com",
-  "a%41@example.com",
-  "a&b=c@example.com",
-  "a#b@example.com",
-  "a'b@example.com",
-  "josé@example.com",
-])("the address %s, which modules would ask about as another one, is unsupported", async (email) => {
-  const child: ChildRunner = { run: () => Promise.reject(new Error("no child is started")) };
-  const outcome = lookup({ python: "python3", email, child });
-  await expect(outcome).rejects.toMatchObject({ name: "SourceError", reason: "unsupported" });
+describe("the quorum", () => {
+  test.each<[number, number, string[]]>([
+    [4, 0, []],
+    [3, 1, ["1 of 4 sites"]],
+    [2, 2, ["2 of 4 sites"]],
+  ])("%i usable answers beside %i without are an answer, and the rest is told", async (usable, unusable, missing) => {
+    const unanswered = many(unusable, "timeout");
+    const unused = await hear(sites(...many(usable, "unused"), ...unanswered));
+    const exists = await hear(sites(...many(usable, "exists"), ...unanswered));
+    expect([unused, exists.findings.length, exists.missing]).toEqual([{ findings: [], missing }, usable, missing]);
+  });
+
+  test.each<[string, string[], string]>([
+    ["the only reason", many(3, "unreachable"), "unreachable"],
+    ["the reason of most, not of a loud few", ["rate_limited", "rate_limited", ...many(3, "tls")], "tls"],
+    [
+      "that of the sites that failed, whatever the others said",
+      ["exists", "unused", ...many(3, "http_4xx")],
+      "http_4xx",
+    ],
+    ["the first by the alphabet of two as frequent", ["timeout", "redirect", "timeout", "redirect"], "redirect"],
+  ])("below half of the sites it fails, for %s", async (_what, outcomes, reason) => {
+    await expect(hear(sites(...outcomes))).rejects.toMatchObject({ name: "SourceError", reason });
+  });
+
+  test("a failure says how many sites had its reason, and what most of these told of it", async () => {
+    const refused = ["r0.example", "r1.example"].map((domain) => site(domain, "unreachable", "connection refused"));
+    await expect(hear([...refused, ...sites("unreachable", "timeout", "exists")])).rejects.toMatchObject({
+      reason: "unreachable",
+      message: "4 of 5 sites gave no usable answer, 3 of them for this reason: connection refused",
+    });
+    await expect(hear([...refused, ...sites(...many(3, "unreachable"))])).rejects.toMatchObject({
+      message: "5 of 5 sites gave no usable answer, 5 of them for this reason",
+    });
+  });
+
+  test("modules that lack a package make the source not installed, and the package is named", async () => {
+    const lacking = many(3, "not_installed").map((outcome) => site(null, outcome, "bs4"));
+    await expect(hear([site("shop.example"), ...lacking])).rejects.toMatchObject({
+      reason: "not_installed",
+      message: "the Python package bs4 is missing or cannot be imported",
+    });
+  });
+
+  test("the no of a site that always says no is no answer, and its yes is one", async () => {
+    const liars = ["blip.fm", "en.gravatar.com", "office365.com"];
+    await expect(hear([site("shop.example"), ...liars.map((domain) => site(domain, "unused"))])).rejects.toMatchObject({
+      reason: "bad_answer",
+    });
+    const { findings, missing } = await hear([site("blip.fm"), site("en.gravatar.com", "unused")]);
+    expect(findings).toMatchObject([
+      { subjects: ["blip.fm"], details: [{ unusable_sites: ["en.gravatar.com"], sites_asked: 2, sites_failed: 1 }] },
+    ]);
+    expect(missing).toEqual(["1 of 2 sites"]);
+  });
+
+  test("the details tell sites that asked to slow down from others without an answer", async () => {
+    const reports = [
+      site("shop.example"),
+      site("b.example", "rate_limited"),
+      site("a.example", "timeout"),
+      site(null, "tls"),
+    ];
+    const { findings } = await hear([...reports, ...sites("unused", "unused")]);
+    const told = { rate_limited_sites: ["b.example"], unusable_sites: ["a.example"], sites_asked: 6, sites_failed: 3 };
+    expect(findings).toMatchObject([{ details: [told] }]);
+  });
+});
+
+describe("an address", () => {
+  const taskFor = async (email: string) => {
+    let task: { email: string; unsupported: string[] } | undefined;
+    const child: ChildRunner = {
+      run(request) {
+        task = JSON.parse(request.stdin);
+        return saying(sites("unused")).run(request);
+      },
+    };
+    await askHolehe({ python: "python3", email, child });
+    return task;
+  };
+
+  test.each(["-rf@example.com", "o'brien@example.com", "josé@example.com", "{a}|b~c@xn--mnchen-3ya.example"])(
+    "%s is asked as it is",
+    async (email) => {
+      expect(await taskFor(email)).toMatchObject({ email, unsupported: [] });
+    },
+  );
+
+  test.each([
+    "a+b@example.com",
+    "a#b@example.com",
+    "a&b@example.com",
+    "a%41@example.com",
+    "a/b@example.com",
+    "a?b@example.com",
+  ])("%s is not asked where a module would make it another one", async (email) => {
+    expect(await taskFor(email)).toMatchObject({ email, unsupported: ["soundcloud", "xnxx"] });
+  });
 });
 
 test("a run that needs longer than what is left of the scan does not wait for its turn", async () => {
@@ -429,11 +481,11 @@ test("a run that needs longer than what is left of the scan does not wait for it
   const child: ChildRunner = {
     run: (request) => {
       starts.push(request.latestStart);
-      return saying([site("shop.example")]).run(request);
+      return saying(sites("exists")).run(request);
     },
   };
-  await lookup({ python: "python3", child, deadlineMs: 60_000 });
-  expect(starts).toEqual([new Date("2026-01-01T00:00:40Z")]);
+  await askHolehe({ python: "python3", child, deadlineMs: 60_000 });
+  expect(starts).toEqual([new Date("2026-01-01T00:00:35Z")]);
 });
 
 describe("the settings", () => {

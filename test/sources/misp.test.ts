@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { SourceError } from "../../src/domain/error.ts";
 import { parseIndicator } from "../../src/domain/indicator.ts";
-import { openHttpClient } from "../../src/egress/client.ts";
+import { type HttpRequest, type HttpResponse, openHttpClient } from "../../src/egress/client.ts";
 import { misp } from "../../src/sources/misp.ts";
 import attributes from "../fixtures/sources/misp/attributes.json";
 import searchNotAllowed from "../fixtures/sources/misp/search-not-allowed.json";
@@ -32,15 +33,29 @@ async function requestsOf(run: () => Promise<unknown>) {
   return upstream.requests.slice(before);
 }
 
-/** Asks a MISP that gives these answers, page by page. */
-function replyTo(bodies: readonly unknown[], { maxTlp = "amber+strict" as MaxTlp, lastStatus = 200 } = {}) {
+type Answers = { maxTlp?: MaxTlp; lastStatus?: number; headers?: HttpResponse["headers"]; timeoutMs?: number };
+
+/** Asks a MISP that gives these answers, page by page; a page that is no body but `hang` never comes. */
+function replyTo(
+  bodies: readonly unknown[],
+  { maxTlp = "amber+strict", lastStatus = 200, headers = {}, timeoutMs = 5_000 }: Answers = {},
+) {
   const responses = bodies.map((body, index) => ({
     status: index === bodies.length - 1 ? lastStatus : 200,
-    headers: { "content-type": "application/json" },
-    body: new TextEncoder().encode(JSON.stringify(body)),
+    headers: { "content-type": "application/json", ...headers },
+    body: body === hang ? null : new TextEncoder().encode(JSON.stringify(body)),
   }));
-  const request = async () => responses.shift() ?? Promise.reject(new Error("a page too many"));
+  const request = async ({ signal }: HttpRequest): Promise<HttpResponse> => {
+    const response = responses.shift();
+    if (response === undefined) throw new Error("a page too many");
+    const { body } = response;
+    if (body !== null) return { ...response, body };
+    return await new Promise((_resolve, reject) =>
+      signal.addEventListener("abort", () => reject(new SourceError("timeout", "no whole answer in time"))),
+    );
+  };
   const context = lookupContext({
+    timeoutMs,
     baseUrl: "https://misp.example",
     apiKey: "k",
     settings: { max_tlp: maxTlp },
@@ -48,6 +63,8 @@ function replyTo(bodies: readonly unknown[], { maxTlp = "amber+strict" as MaxTlp
   });
   return misp.lookup(parseIndicator("email", "jane.doe@example.com"), context);
 }
+
+const hang = Symbol("hang");
 
 const [sample] = attributes;
 /** The first attribute of the fixture with these fields in place of its own. */
@@ -122,8 +139,8 @@ test("no comment of a MISP attribute and no other address is in its findings", a
 });
 
 test("an address that MISP does not hold gives no finding, in the older form of the answer too", async () => {
-  expect(await lookup("nobody@example.com")).toEqual({ findings: [] });
-  expect(await lookup("old-version@example.com")).toEqual({ findings: [] });
+  expect(await lookup("nobody@example.com")).toEqual({ findings: [], missing: [] });
+  expect(await lookup("old-version@example.com")).toEqual({ findings: [], missing: [] });
 });
 
 test("MISP is asked by POST with the bare key, and the address is in the body only", async () => {
@@ -140,7 +157,9 @@ test("MISP is asked by POST with the bare key, and the address is in the body on
     type: ["email", "email-src", "email-dst", "email-reply-to", "target-email"],
     limit: 100,
     page: 1,
+    order: "Attribute.id asc",
     includeEventTags: 1,
+    includeAllTags: 1,
     includeContext: 1,
     includeSightings: 0,
     includeWarninglistHits: 1,
@@ -168,13 +187,76 @@ test.each(["a%b@example.com", "a%@example.com", "a!b@example.com", "a&b@example.
 
 test("an attribute that only MISP's database takes for equal is dropped", async () => {
   const requests = await requestsOf(async () => {
-    expect(await lookup("jané.doe@example.com")).toEqual({ findings: [] });
+    expect(await lookup("jané.doe@example.com")).toEqual({ findings: [], missing: [] });
   });
   expect(requests.length).toBe(1);
 });
 
 test("an attribute in other letters of the same address is kept", async () => {
   expect((await replyTo([changed({ value: "JANE.Doe@EXAMPLE.com" })])).findings.length).toBe(1);
+});
+
+test.each([["john.roe@example.org"], ["jane.doe@example.com.evil.example"]])(
+  "an answer about %s is a bad one: a cache has mixed two answers up",
+  async (value) => {
+    const { response } = changed({ value });
+    const rows = [...changed({}).response.Attribute, ...response.Attribute];
+    for (const Attribute of [response.Attribute, rows]) {
+      await expect(replyTo([{ response: { Attribute } }])).rejects.toMatchObject({ reason: "bad_answer" });
+    }
+  },
+);
+
+test.each([true, 1, "1"])("an attribute with deleted of %j is no evidence", async (deleted) => {
+  expect(await replyTo([changed({ deleted })])).toEqual({ findings: [], missing: [] });
+});
+
+test.each([false, 0, "0", null, undefined])("an attribute with deleted of %j is kept", async (deleted) => {
+  expect((await replyTo([changed({ deleted })])).findings).toHaveLength(1);
+});
+
+describe("a mark counts wherever it stands", () => {
+  const red = { id: "3", name: "tlp:red", colour: "#f00" };
+  test.each<[string, Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>]>([
+    ["in the attribute's tags", { Tag: [red] }, {}],
+    ["in the join of the attribute", { AttributeTag: [{ id: "1", Tag: red }] }, {}],
+    ["in the event's tags beside the attribute", { EventTag: [{ id: "1", Tag: red }] }, {}],
+    ["in the event", {}, { Tag: [red] }],
+    ["in the join of the event", {}, { EventTag: [{ id: "1", Tag: red }] }],
+    ["in a list that PHP wrote with a gap", { Tag: { "1": { name: "phishing" }, "3": red } }, {}],
+    ["in the text of the event", {}, { info: "[TLP:RED] wire transfer case" }],
+    ["in the text of the event, in other words", {}, { info: "wire transfer (tlp red)" }],
+    ["in the comment of the attribute", { comment: "TLP: Red, ask first" }, {}],
+    ["in another taxonomy", { Tag: [{ name: 'iep:traffic-light-protocol="RED"' }] }, {}],
+    ["in a tag of one's own", { Tag: [{ name: "TLP_RED" }] }, {}],
+  ])("%s", async (_where, fields, event) => {
+    expect(await replyTo([changed(fields, event)])).toEqual({
+      findings: [],
+      missing: ["1 of the hits: marked above max_tlp"],
+    });
+    expect((await replyTo([changed(fields, event)], { maxTlp: "red" })).findings).toMatchObject([
+      { details: [{ tlp: "red" }] },
+    ]);
+  });
+
+  test.each(["TLP:AMBER", "TLP:AMBER+STRICT", "tlp amber strict"])("%s in a text is not read as red", async (info) => {
+    const tlp = info === "TLP:AMBER" ? "amber" : "amber+strict";
+    expect((await replyTo([changed({ Tag: [] }, { info })])).findings).toMatchObject([{ details: [{ tlp }] }]);
+  });
+
+  test("words that only look like a mark are none", async () => {
+    const { findings } = await replyTo([changed({ Tag: [] }, { info: "A TLP whitepaper, and a red one" })]);
+    expect(findings).toMatchObject([{ details: [{ tlp: null }] }]);
+  });
+
+  test("and a hit that is dropped for it does not take the others with it", async () => {
+    const rows = [
+      ...tagged("tlp:red").response.Attribute,
+      ...changed({ Tag: [] }, { uuid: "6a1d0000-0000-4000-8000-000000000099" }).response.Attribute,
+    ];
+    const { findings, missing } = await replyTo([{ response: { Attribute: rows } }]);
+    expect([findings.length, missing]).toEqual([1, ["1 of the hits: marked above max_tlp"]]);
+  });
 });
 
 describe("the mark of an attribute", () => {
@@ -236,6 +318,23 @@ describe("a title from MISP", () => {
     expect(title?.length).toBeLessThanOrEqual(120);
   });
 
+  test("holds no address of others and no secret, in whatever place it is cut", async () => {
+    expect(
+      await titleOf("combo jane.doe@example.com:hunter2 and john.roe@example.org", "5f4dcc3b5aa765d61d8327deb882cf99"),
+    ).toBe('Listed as email-src in MISP event "combo jane.doe@example.com:… and …" (…)');
+    for (let length = 20; length < 100; length += 1) {
+      expect(await titleOf(`${"x".repeat(length)} john.roe@example.org 5f4dcc3b5aa765d61d8327deb882cf99`)).not.toMatch(
+        /john|5f4d/,
+      );
+    }
+  });
+
+  test("has no brackets where the organisation is gone", async () => {
+    expect((await replyTo([changed({}, { Orgc: null })])).findings).toMatchObject([
+      { title: 'Listed as email-src in MISP event "Phishing against finance"', details: [{ organisation: null }] },
+    ]);
+  });
+
   test("cuts no character in half, and is one line", async () => {
     for (const info of ["😀".repeat(200), `x${"😀".repeat(200)}`])
       expect((await titleOf(info))?.isWellFormed()).toBe(true);
@@ -246,6 +345,7 @@ describe("a title from MISP", () => {
 
 describe("a time of a MISP attribute", () => {
   test.each([
+    [1767323045678901, "2026-01-02T03:04:05+00:00"],
     ["2026-01-02T03:04:05.678901+00:00", "2026-01-02T03:04:05+00:00"],
     ["2026-01-02T03:04:05+02:00", "2026-01-02T01:04:05+00:00"],
     ["1767323045678901", "2026-01-02T03:04:05+00:00"],
@@ -260,6 +360,15 @@ describe("a time of a MISP attribute", () => {
       { details: [{ first_seen: expected }] },
     ]);
   });
+});
+
+test("tags, organisations and other text of MISP hold no address of others and no secret", async () => {
+  const hostile = "john.roe@example.org:hunter2";
+  const event = { info: hostile, Orgc: { name: hostile }, Tag: [{ name: `leak:${hostile}` }] };
+  const row = { Tag: [{ name: hostile }], category: hostile, warnings: [{ warninglist_name: hostile }] };
+  const { findings } = await replyTo([changed(row, event)]);
+  expect(findings).toHaveLength(1);
+  expect(JSON.stringify(findings)).not.toMatch(/hunter2|john/);
 });
 
 test("tags and warning lists of MISP are bounded in number and length", async () => {
@@ -293,14 +402,73 @@ describe("the pages of MISP", () => {
     expect(pagesOf(requests)).toEqual(upTo(pageCount));
   });
 
+  const rows = (from: number, count: number) => ({
+    response: {
+      Attribute: Array.from({ length: count }, (_, index) => {
+        const id = String(from + index);
+        const uuid = `6a1d0000-0000-4000-8000-${id.padStart(12, "0")}`;
+        return { ...sample, id, event_id: id, Tag: [], Event: { ...sample?.Event, id, uuid } };
+      }),
+    },
+  });
+  const countOf = async (pages: readonly unknown[], answers: Answers = {}) => {
+    const { findings, missing } = await replyTo(pages, answers);
+    return [findings.length, missing];
+  };
+
+  test("go on while the count of MISP says that a page was full, though rows were dropped from it", async () => {
+    expect(
+      await countOf([rows(0, 10), rows(100, 3)], { headers: { "x-result-count": "100" } }).catch(String),
+    ).toContain("a page too many");
+    const pages = [rows(0, 98), rows(1000, 5)];
+    expect(await countOf(pages)).toEqual([103, []]);
+  });
+
+  test("go on after one that is nearly full, and end with one that is not", async () => {
+    expect(await countOf([rows(0, 99), rows(1000, 50)])).toEqual([149, []]);
+    expect(await countOf([rows(0, 99), rows(1000, 0)])).toEqual([99, []]);
+    expect(await countOf([rows(0, 50)])).toEqual([50, []]);
+  });
+
+  test("that are not known there end with the first one that is repeated", async () => {
+    expect(await countOf([rows(0, 150), rows(0, 150)])).toEqual([150, []]);
+    expect(await countOf([rows(0, 100), rows(0, 100)])).toEqual([
+      100,
+      ["the hits after the first 100: it repeats its page"],
+    ]);
+  });
+
+  test("that fail later leave what was read, and missing says so", async () => {
+    const gap = ["the hits after the first 100: page 2 could not be had (http_5xx)"];
+    expect(await countOf([rows(0, 100), {}], { lastStatus: 500 })).toEqual([100, gap]);
+    const { findings } = await replyTo([rows(0, 100), {}], { lastStatus: 500 });
+    expect(findings[0]?.details.at(-1)).toEqual({ attributes_read: 100, has_more_attributes: true });
+  });
+
+  test("that hang leave what was read, within the time of the source", async () => {
+    const startedAt = performance.now();
+    const gap = ["the hits after the first 100: page 2 could not be had (timeout)"];
+    expect(await countOf([rows(0, 100), hang], { timeoutMs: 900 })).toEqual([100, gap]);
+    expect(performance.now() - startedAt).toBeLessThan(800);
+  });
+
+  test("of up to 8 MiB are read", async () => {
+    const tags = Array.from({ length: 80 }, (_, index) => ({ name: `misp-galaxy:x="${"y".repeat(500)} ${index}"` }));
+    const page = rows(0, 100);
+    const fat = page.response.Attribute.map((row) => ({ ...row, Tag: tags, Event: { ...row.Event, Tag: tags } }));
+    expect(JSON.stringify(fat).length).toBeGreaterThan(7 * 1024 * 1024);
+    expect(await countOf([{ response: { Attribute: fat } }, rows(1000, 0)])).toEqual([100, []]);
+  });
+
   test("end after what a thousand findings need, and the details say that there are more", async () => {
     const requests = await requestsOf(async () => {
-      const { findings } = await lookup("flood@example.com");
+      const { findings, missing = [] } = await lookup("flood@example.com");
       expect(findings.length).toBe(1000);
       expect(findings[0]?.details.slice(-2)).toEqual([
         { omitted_findings: 100 },
         { attributes_read: 1100, has_more_attributes: true },
       ]);
+      expect(missing).toEqual(["the hits after the first 1100: there are more than can be shown"]);
     });
     expect(pagesOf(requests)).toEqual(upTo(11));
   });
@@ -321,9 +489,12 @@ describe("a fault of MISP", () => {
     await expect(lookup(`${local}@example.com`)).rejects.toMatchObject({ name: "SourceError", reason });
   });
 
-  test("on a later page fails the whole look-up", async () => {
-    const page = { response: { Attribute: Array.from({ length: 100 }, () => sample) } };
-    await expect(replyTo([page, {}], { lastStatus: 500 })).rejects.toMatchObject({ reason: "http_5xx" });
+  test.each([
+    "Your user account is expecting a password change, please log in via the web interface and change it before proceeding.",
+    "You have not accepted the terms of use yet, please log in via the web interface and accept them.",
+  ])("that keeps the account out is a matter of the account: %s", async (message) => {
+    const body = { name: "Method not allowed.", message, url: "/attributes/restSearch" };
+    await expect(replyTo([body], { lastStatus: 405 })).rejects.toMatchObject({ reason: "not_configured" });
   });
 
   test("of its own stays one, whatever its text says", async () => {
@@ -350,36 +521,68 @@ describe("a fault of MISP", () => {
 
 describe("an answer of MISP", () => {
   const wrong: Readonly<Record<string, readonly unknown[]>> = {
-    event_id: [45, null, undefined, "../admin", ""],
+    event_id: [4.5, -1, null, undefined, "../admin", ""],
     type: [5, null, undefined],
     category: [5, null, undefined],
-    to_ids: ["1", 1, null, undefined],
-    value: [5, null, undefined],
-    first_seen: [1767312000000000, true],
-    last_seen: [1767312000000000, {}],
-    Tag: [{}, "tlp:red", ["tlp:red"], [{ name: 5 }], [{}], null],
+    to_ids: ["1", 2, null, undefined],
+    value: [5, null, undefined, "no address"],
+    first_seen: [1.5, true],
+    last_seen: [{}],
+    Tag: [{}, "tlp:red", ["tlp:red"], [{ name: 5 }], [{}], { name: "tlp:red" }],
+    AttributeTag: [[{ tag_id: "3" }], [{ Tag: null }]],
+    EventTag: [[{ tag_id: "3" }], {}],
     warnings: [{}, "hit", [{}], [{ warninglist_name: 5 }]],
     Event: [null, undefined, [], "45"],
   };
   const wrongInEvent: Readonly<Record<string, readonly unknown[]>> = {
     uuid: [5, null, undefined, "45"],
     info: [5, null, undefined],
-    threat_level_id: [1, null, undefined],
+    threat_level_id: [1.5, null, undefined],
     date: [20260103, null, undefined],
-    published: ["1", 1, null, undefined],
-    Orgc: [null, undefined, "CERT-EX", { name: 5 }, {}],
+    published: ["1", 2, null, undefined],
+    Orgc: ["CERT-EX", { name: 5 }, {}],
+    Tag: ["tlp:red", [{}]],
+    EventTag: [[{ tag_id: "3" }]],
   };
+  type Changed = ReturnType<typeof changed>;
   const rows = [
     ...Object.entries(wrong).flatMap(([field, values]) =>
-      values.map((value): [string, unknown, unknown] => [field, value, changed({ [field]: value })]),
+      values.map((value): [string, unknown, Changed] => [field, value, changed({ [field]: value })]),
     ),
     ...Object.entries(wrongInEvent).flatMap(([field, values]) =>
-      values.map((value): [string, unknown, unknown] => [`Event.${field}`, value, changed({}, { [field]: value })]),
+      values.map((value): [string, unknown, Changed] => [`Event.${field}`, value, changed({}, { [field]: value })]),
     ),
   ];
 
-  test.each(rows)("with %s of %j is a bad one as a whole", async (_field, _value, body) => {
+  test.each(rows)("with %s of %j costs that row, and is a bad one where most are so", async (_field, _value, body) => {
     await expect(replyTo([body])).rejects.toMatchObject({ reason: "bad_answer" });
+    const Attribute = [...changed({}).response.Attribute, ...body.response.Attribute];
+    const { findings, missing } = await replyTo([{ response: { Attribute } }]);
+    expect([findings.length, missing]).toEqual([1, ["1 of the rows of attributes: they could not be read"]]);
+  });
+
+  test("with numbers for ids and flags and null for lists says the same", async () => {
+    const plain = { event_id: "45", to_ids: true, Tag: [], warnings: [] };
+    const other = {
+      event_id: 45,
+      to_ids: 1,
+      Tag: null,
+      warnings: null,
+      AttributeTag: null,
+      EventTag: null,
+      comment: null,
+    };
+    const event = { threat_level_id: "2", published: true };
+    const otherEvent = { threat_level_id: 2, published: 1, Tag: null, EventTag: null };
+    expect(await replyTo([changed(other, otherEvent)])).toEqual(await replyTo([changed(plain, event)]));
+  });
+
+  test("as an object of positions is a list", async () => {
+    const { response } = changed({});
+    const { findings } = await replyTo([
+      { response: { Attribute: { "0": response.Attribute[0], "7": response.Attribute[0] } } },
+    ]);
+    expect(findings).toHaveLength(1);
   });
 
   test.each([
@@ -390,6 +593,9 @@ describe("an answer of MISP", () => {
     [{ response: {} }],
     [{ response: [{}] }],
     [{ response: { Attribute: {} } }],
+    [{ response: { Attribute: null } }],
+    [{ response: { Attribute: sample } }],
+    [{ response: [{ Attribute: sample }] }],
     [{ response: { Attribute: [null] } }],
     [{ errors: "no" }],
   ])("of %j is a bad one as a whole", async (body) => {

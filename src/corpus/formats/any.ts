@@ -1,6 +1,7 @@
-import { addressOf } from "../address.ts";
-import { noFields } from "../record.ts";
-import { type Cut, commonDefaults, type Format, type Plan, type RecordReader, type RecordSink } from "./format.ts";
+import { addressesIn } from "../addresses-in.ts";
+import { addressReader, cutBesideAddress } from "./any-reader.ts";
+import { commonDefaults, type Format, type Plan } from "./format.ts";
+import type { Sample } from "./sample.ts";
 
 /** Every address of a text of any form: the last resort, SQL dumps first of all. Nothing but addresses is kept. */
 export const any: Format = {
@@ -8,35 +9,43 @@ export const any: Format = {
   confidence: 0.5,
   origin: null,
   defaultsFor: commonDefaults,
-  recognises: ({ text }) => (text.includes("@") ? plan : null),
+  recognises: (sample) => (holdsAddresses(sample) ? plan : null),
   plan: () => plan,
   cut: cutBesideAddress,
   open: (_plan, sink) => addressReader(sink),
 };
 
 const plan: Plan = { format: "any", columns: [] };
-const lineFeed = 0x0a;
 
-/** Behind a line end; in a line of any length, behind a byte that no address holds. */
-function cutBesideAddress(...[bytes, start, end]: Parameters<Cut>): number {
-  const feed = bytes.lastIndexOf(lineFeed, end - 1);
-  if (feed >= start) return feed + 1;
-  for (let at = end; at > start; at--) if (isOutside(bytes[at - 1] ?? 0)) return at;
-  return start;
+/** So many of the lines hold an address; fewer are a text that mentions some, such as the notes of a seller. */
+const minShare = 0.1;
+const minAddresses = 2;
+const maxLines = 200;
+const maxLineLength = 4096;
+
+function holdsAddresses(sample: Sample): boolean {
+  const { text, lines, isWhole } = sample;
+  // The tables with addresses may stand far behind the head.
+  if (isDump(sample)) return !isWhole || text.includes("@");
+  if (!text.includes("@")) return false;
+  const step = Math.ceil(lines.length / maxLines);
+  const judged = lines.filter((_, index) => index % step === 0);
+  const counts = judged.map((line) => addressesIn(line.slice(0, maxLineLength)).length);
+  const addressCount = counts.reduce((sum, count) => sum + count, 0);
+  if (isMailOrContacts(sample)) return addressCount > 0;
+  return addressCount >= minAddresses && counts.filter((count) => count > 0).length >= judged.length * minShare;
 }
 
-function isOutside(byte: number): boolean {
-  return byte <= 0x20 || byte === 0x22 || byte === 0x27 || byte === 0x2c || byte === 0x3c || byte === 0x3e;
+const statement = /^\s*(?:insert\s+into|create\s+table|copy\s+\S+.*\sfrom\s+stdin|drop\s+table|alter\s+table)\b/im;
+
+function isDump({ ending, text }: Sample): boolean {
+  return ending === "sql" || statement.test(text);
 }
 
-function addressReader(sink: RecordSink): RecordReader {
-  return {
-    read(bytes, start, end) {
-      for (const [token] of bytes.toString("utf8", start, end).matchAll(/[^\s@<>()[\]"',;:|]+@[^\s@<>()[\]"',;:|]+/g)) {
-        const address = addressOf(token.replace(/[.-]+$/, ""));
-        sink.add(address === null ? "invalid_email" : { address, fields: noFields, droppedCount: 0 });
-      }
-    },
-    end: () => undefined,
-  };
+const mailHeader = /^(?:received|return-path|from|to|subject|date|message-id|mime-version|delivered-to|x-[a-z-]+):\s/i;
+
+function isMailOrContacts({ lines }: Sample): boolean {
+  const head = lines.slice(0, 30);
+  const isMail = /^From \S/.test(head[0] ?? "") || head.filter((line) => mailHeader.test(line)).length >= 3;
+  return isMail || head.some((line) => /^(?:BEGIN:VCARD|dn:\s)/i.test(line));
 }

@@ -1,103 +1,190 @@
 import { CorpusError } from "../error.ts";
-import { type CsvRow, CsvRowReader, type CsvSeparator, cellsOf, csvSeparators } from "./csv-rows.ts";
+import { isAbsent, noFields, type ParsedFields, parseFields, type RawFields } from "../record.ts";
+import { isAddressCell } from "./address-cells.ts";
+import { addressColumnsOf, columnByWish, labelOf } from "./address-columns.ts";
+import { columnName, kindOfName } from "./column-names.ts";
+import { type CellCutter, cutAtRecordEnd } from "./csv-cells.ts";
+import { type Row, type TablePlan, tablePlanOf, tableReader } from "./csv-reader.ts";
+import { type CsvTable, tableOf } from "./csv-table.ts";
+import { DateReader } from "./date-reader.ts";
+import { isEvidenceNames } from "./evidence.ts";
 import {
   commonDefaults,
   type Format,
+  type OptionalField,
+  optionalFields,
   type Plan,
-  type ReadRecord,
   type RecordReader,
   type RecordSink,
-  recordOf,
+  type Wishes,
 } from "./format.ts";
+import { type LoginTable, loginTableOf } from "./login-table.ts";
+import type { Sample } from "./sample.ts";
+import { SiteCells } from "./site-cells.ts";
 
-/** CSV with a header; the columns are those of CONTRACT.md 11.4. */
-export const csv: Format = {
+/** Tables of cells with a separator, of evidence and of anything else (PIPELINE.md 21.5). */
+export const csv: Format<CsvPlan> = {
   name: "csv",
   confidence: 0.75,
   origin: null,
   defaultsFor: commonDefaults,
-  recognises: ({ ending, lines }) =>
-    hasHeader(lines[0] ?? "", ["email"]) || ending === "csv" || ending === "tsv" ? plan : null,
-  plan: () => plan,
-  cut: null,
-  open: (_plan, sink) => csvReader(sink, readRow),
+  recognises: (sample, wishes) => {
+    const table = tableOf(sample);
+    return table !== null && isTable(table, sample, wishes) ? planOf(table, wishes) : null;
+  },
+  plan: (sample, wishes) => {
+    const table = tableOf(sample);
+    if (table === null) throw new CorpusError("refused", "the file holds no rows");
+    return planOf(table, wishes) ?? refuse(table);
+  },
+  cut: cutAtRecordEnd,
+  open: rowReader,
 };
 
-const plan: Plan = { format: "csv", columns: [] };
-
-/** Whether a line names one of the columns. */
-export function hasHeader(line: string, wanted: readonly string[]): boolean {
-  const names = cellsOf(line, separatorOf(line, wanted)).map(columnName);
-  return wanted.some((name) => names.includes(name));
-}
-
-/** The cells of a row by the name of their column; an absent column or cell is undefined. */
-export type RowCells = (column: string) => string | undefined;
-
-function readRow(cell: RowCells): ReadRecord[] {
-  const raw = {
-    category: cell("category"),
-    severity: cell("severity"),
-    title: cell("title"),
-    subject: cell("subject"),
-    source_url: cell("sourceurl"),
-    date: cell("date"),
+type CsvPlan = Plan &
+  TablePlan & {
+    readonly format: "csv";
+    /** Where the optional fields stand that are taken. */
+    readonly fieldColumns: Readonly<Partial<Record<OptionalField, number>>>;
+    /** The rows are logins at sites. */
+    readonly login: LoginTable | null;
   };
-  return [recordOf(cell("email") ?? "", raw)];
-}
 
-/**
- * Reads the rows of a CSV file. Throws `CorpusError` when the header has none of the `wanted` columns (`email` if not
- * given).
- */
-export function csvReader(
-  sink: RecordSink,
-  readRow: (cell: RowCells) => ReadRecord[],
-  wanted: readonly string[] = ["email"],
-): RecordReader {
-  let columns: Map<string, number> | null = null;
-  const reader = new CsvRowReader((header) => separatorOf(header, wanted));
-  const add = (rows: readonly CsvRow[]) => {
-    for (const row of rows) {
-      if (typeof row === "string") sink.add(row);
-      else if (columns === null) columns = columnsOf(row, wanted);
-      else for (const record of readRow(cellsByName(row, columns))) sink.add(record);
-    }
+function planOf(table: CsvTable, wishes: Wishes): CsvPlan | null {
+  const addressColumns = wishes.column === null ? addressColumnsOf(table) : [columnByWish(table, wishes.column)];
+  const [column] = addressColumns;
+  if (column === undefined) return null;
+  const taken = isEvidence(table) ? optionalFields : ["date" as const, ...wishes.fields];
+  const fieldColumns = columnsOfFields(table, taken);
+  const login = loginTableOf(table, column);
+  const shown = [column, ...Object.values(fieldColumns), ...(login === null ? [] : [login.site])];
+  return {
+    ...tablePlanOf(table, addressColumns),
+    format: "csv",
+    columns: [...new Set(shown)].map((at) => labelOf(table, at)),
+    fieldColumns,
+    login,
   };
-  return { read: (bytes, start, end) => add(reader.push(bytes.subarray(start, end))), end: () => add(reader.end()) };
 }
 
-function cellsByName(row: readonly string[], columns: ReadonlyMap<string, number>): RowCells {
-  return (column) => row[columns.get(column) ?? -1];
+/** What is known of a table without a column of addresses; its first row may be somebody's record and is not quoted. */
+function refuse(table: CsvTable): never {
+  const { isHeaderKnown, header, width } = table;
+  const columns = isHeaderKnown && header !== null ? `: ${header.map((_, at) => labelOf(table, at)).join(", ")}` : "";
+  throw new CorpusError(
+    "refused",
+    `no column of the table holds email addresses; --column names it, by its name or by its number, 1 to ${width}${columns}`,
+  );
 }
 
-/** Column name -> position; of two columns of one name the first counts. */
-function columnsOf(header: readonly string[], wanted: readonly string[]): Map<string, number> {
-  const columns = new Map<string, number>();
-  for (const [position, cell] of header.entries()) {
-    const name = columnName(cell);
-    if (!columns.has(name)) columns.set(name, position);
-  }
-  // The header is not quoted here: in a file without one it would be somebody's record.
-  if (!wanted.some((name) => columns.has(name))) {
-    throw new CorpusError("refused", `the first line names no column ${wanted.join(" or ")}; CSV wants a header`);
+/** A file made for xpose: it says of each address how severe the finding is, or where it stands (PIPELINE.md 21.5). */
+function isEvidence({ header, isHeaderKnown }: CsvTable): boolean {
+  if (header === null || !isHeaderKnown) return false;
+  const names = header.map(columnName);
+  while (names.at(-1) === "") names.pop();
+  return isEvidenceNames(names);
+}
+
+function columnsOfFields({ header }: CsvTable, taken: readonly OptionalField[]): CsvPlan["fieldColumns"] {
+  const names = (header ?? []).map(columnName);
+  const columns: Partial<Record<OptionalField, number>> = {};
+  for (const field of taken) {
+    const at = names.indexOf(columnName(field));
+    if (at !== -1) columns[field] = at;
   }
   return columns;
 }
 
-/** The separator that cuts the header into the most columns, a wanted one among them. */
-export function separatorOf(header: string, wanted: readonly string[] = ["email"]): CsvSeparator {
-  const [best] = csvSeparators
-    .map((separator) => ({ separator, names: cellsOf(header, separator).map(columnName) }))
-    .filter(({ names }) => wanted.some((name) => names.includes(name)))
-    .sort((a, b) => b.names.length - a.names.length);
-  return best?.separator ?? ",";
+/** So many of the rows must have the usual width where only the header speaks for a table. */
+const minConsistency = 0.5;
+/** Fewer columns without a header are a combo, or a list. */
+const minColumns = 3;
+
+function isTable(table: CsvTable, { ending, text }: Sample, { column }: Wishes): boolean {
+  const { header, isHeaderKnown, rows, width, consistency } = table;
+  if (markup.test(text) || statement.test(text)) return false;
+  if (column !== null && width > 1) return true;
+  const columns = addressColumnsOf(table);
+  const [address] = columns;
+  if (address === undefined) return false;
+  const hasAddress = rows.some((row) => columns.some((at) => isAddressCell(row[at] ?? "")));
+  const isNamed = ending === "csv" || ending === "tsv";
+  if (isHeaderKnown && (hasAddress || rows.length === 0 || isNamed)) {
+    const kind = kindOfName(header?.[address] ?? "");
+    const isMail = kind === "email" || kind === "mail" || (kind === "login" && loginTableOf(table, address) !== null);
+    return isNamed || (isMail && consistency >= minConsistency);
+  }
+  if (!isNamed || !hasAddress || consistency < minConsistency) return false;
+  return header !== null ? width > 1 : width >= minColumns && !hasUrls(table);
 }
 
-const emailNames = ["mail", "emailaddress"];
+/** HTML and XML; SQL and programs, whose lists look like rows. */
+const markup = /^\s*<(?:!doctype|\?xml|html|svg|[a-z]+[\s>])/i;
+const statement =
+  /^\s*(?:insert\s+into|create\s+table|copy\s+\S+.*\sfrom\s+stdin|select\s|import\s+[\w{*]|(?:const|let|var)\s|def\s|#include|using\s)/im;
 
-/** Ignores case, blanks, hyphens and underscores: `E-Mail`, `e mail` and `Email Address` are `email`. */
-export function columnName(cell: string): string {
-  const name = cell.toLowerCase().replace(/[\s_-]+/g, "");
-  return emailNames.includes(name) ? "email" : name;
+/** Lines of a URL, a login and a secret are of another format. */
+function hasUrls({ rows }: CsvTable): boolean {
+  return rows.filter((row) => row.some((cell) => /^[a-z][a-z0-9+.-]*:\/\//i.test(cell))).length > rows.length / 2;
+}
+
+function rowReader(plan: CsvPlan, sink: RecordSink, isFirst: boolean): RecordReader {
+  const { addressColumns, fieldColumns, login } = plan;
+  const [address = 0] = addressColumns;
+  const dates = new DateReader(sink);
+  const sites = login === null ? null : new SiteCells(sink.scanner, login);
+  const parsed = new Map<string, ParsedFields>();
+  const { date: dateColumn, ...others } = fieldColumns;
+  const isOnlyDate = Object.keys(others).length === 0;
+
+  function scanRow(bytes: Buffer, cells: CellCutter): boolean {
+    if (!isOnlyDate || cells.signCount !== 1 || cells.count > plan.width) return false;
+    if (address >= cells.count || !cells.holdsSign(address) || !cells.isPlain(address)) return false;
+    const isLogin = sites?.read(bytes, cells) ?? false;
+    const hasDate = !isLogin && dateColumn !== undefined && dateColumn < cells.count;
+    const date = hasDate ? dates.read(bytes, cells.start(dateColumn), cells.end(dateColumn)) : null;
+    if (date === "unreadable") return false;
+    if (!sink.scanner.readAddress(bytes, cells.start(address), cells.end(address))) return false;
+    if (isLogin) sink.addScanned("ulp");
+    else if (date === null) sink.addRead(nothing);
+    else sink.addRead(date);
+    return true;
+  }
+
+  /** Evidence says the same of many addresses. */
+  function fieldsOf(row: Row): ParsedFields {
+    const raw: RawFields = Object.fromEntries(
+      Object.entries(fieldColumns).map(([field, column]) => [field, textOf(row.prose(column))]),
+    );
+    // A cell of another column could stand in theirs.
+    if (row.isShifted) return { fields: noFields, droppedCount: Object.values(raw).filter(Boolean).length };
+    const key = JSON.stringify(raw);
+    const known = parsed.get(key) ?? parseFields(raw);
+    if (parsed.size >= maxKnownFields) parsed.clear();
+    if (key.length <= maxKeyLength) parsed.set(key, known);
+    return known;
+  }
+
+  function readRow(row: Row): void {
+    if (typeof row.addresses === "string") {
+      sink.add(row.addresses);
+      return;
+    }
+    const site = row.isShifted ? null : (sites?.fieldsOf(row.cell) ?? null);
+    const { fields, droppedCount } = site === null ? fieldsOf(row) : { fields: site, droppedCount: 0 };
+    for (const [index, address] of row.addresses.entries()) {
+      const record = { address, fields, droppedCount: index === 0 ? droppedCount : 0 };
+      sink.add(site === null ? record : { ...record, format: "ulp" });
+    }
+  }
+
+  return tableReader(plan, sink, isFirst, { scanRow, readRow });
+}
+
+const nothing = new Uint8Array(0);
+const maxKnownFields = 1024;
+const maxKeyLength = 2048;
+
+function textOf(cell: string | undefined): string | undefined {
+  return isAbsent(cell) ? undefined : cell;
 }

@@ -25,6 +25,8 @@ export type Plan = {
   readonly format: FormatName;
   /** Names or numbers of the columns that are taken, for the report of a dry run; empty where there are none. */
   readonly columns: readonly string[];
+  /** The blocks of this text depend on each other and are read in order by one reader, though the format has a cut. */
+  readonly isOrdered?: boolean;
 };
 
 /** What the operator asked for beside the format. */
@@ -81,18 +83,28 @@ export type RecordSink = {
   /** Reads addresses and sites from bytes and hashes them. */
   readonly scanner: LineScanner;
   readonly add: (record: ReadRecord) => void;
-  /** The record whose address and fields are in `scanner`. */
-  readonly addScanned: () => void;
+  /** The record whose address and fields are in `scanner`; `format` as in `ReadRecord`. */
+  readonly addScanned: (format?: FormatName) => void;
+  /** The stored form of the fields of a record, for `addRead`; it can be used for any number of records of the text. */
+  readonly encode: (fields: RecordFields) => Uint8Array;
+  /** The record whose address is in `scanner`, with fields that `encode` made. */
+  readonly addRead: (fields: Uint8Array) => void;
   /** Addresses that stand in records and are not taken, such as one that may be a secret. */
   readonly noteFurtherAddresses: (count: number) => void;
 };
 
 /**
  * A record as a format reads it, or why it cannot be used. `droppedCount`: optional fields that had a value which could
- * not be used or must not be kept.
+ * not be used or must not be kept. `format`: the one whose defaults hold for the record where it is not that of its
+ * file, such as combos among url:login:password lines.
  */
 export type ReadRecord =
-  | { readonly address: EmailAddress; readonly fields: RecordFields; readonly droppedCount: number }
+  | {
+      readonly address: EmailAddress;
+      readonly fields: RecordFields;
+      readonly droppedCount: number;
+      readonly format?: FormatName;
+    }
   | UnusableReason;
 export type UnusableReason = "no_email" | "invalid_email" | "malformed" | "too_long";
 
@@ -117,5 +129,5 @@ export function commonDefaults(corpus: string): RecordDefaults {
 export function recordOf(email: string, raw: RawFields): ReadRecord {
   const address = addressOf(email);
   if (address === null) return email.trim() === "" ? "no_email" : "invalid_email";
-  return { address, ...parseFields(raw, address) };
+  return { address, ...parseFields(raw) };
 }

@@ -1,13 +1,18 @@
-import * as z from "zod/mini";
 import { canonicalDomain } from "../../domain/email.ts";
-import { leakTitle, parseLeakYear } from "../../domain/finding.ts";
+import { addressOf } from "../address.ts";
+import { addressTextsIn } from "../addresses-in.ts";
 import { CorpusError } from "../error.ts";
-import type { RawFields } from "../record.ts";
-import { columnName, type RowCells, separatorOf } from "./csv.ts";
-import { cellsOf } from "./csv-rows.ts";
-import { commonDefaults, type Format, type Plan, type ReadRecord, recordOf } from "./format.ts";
-import { type JsonPiece, parseJson } from "./json-arrays.ts";
-import { jsonOrCsv } from "./json-or-csv.ts";
+import type { ParsedFields } from "../record.ts";
+import { columnName, isSecretKind, kindOfName } from "./column-names.ts";
+import { cutAtRecordEnd } from "./csv-cells.ts";
+import { type Row, type TablePlan, tablePlanOf, tableReader } from "./csv-reader.ts";
+import { tableOf } from "./csv-table.ts";
+import { commonDefaults, type Format, type Plan, type RecordReader, type RecordSink, type Wishes } from "./format.ts";
+import { countAddresses, isObject } from "./json-addresses.ts";
+import { jsonShapeOf } from "./json-shape.ts";
+import { JsonStream } from "./json-stream.ts";
+import { knownLeaks } from "./known-leaks.ts";
+import { areLeakNames, type LeakNames, leakFields } from "./leak-names.ts";
 import type { Sample } from "./sample.ts";
 
 /**
@@ -22,98 +27,224 @@ export const hibpDomain: Format<DomainPlan> = {
     ...commonDefaults(corpus),
     subjectTitle: { before: "Present in the ", after: " breach" },
   }),
-  recognises: (sample) => (isHibpDomain(sample) ? planOf(sample) : null),
-  plan: planOf,
-  cut: null,
-  open: ({ domain }, sink) =>
-    jsonOrCsv(
-      sink,
-      (piece) => readPiece(piece, domain),
-      (cell) => readRow(cell, domain),
-      ["email", "alias"],
-    ),
+  recognises: (sample, wishes) => planOf(sample, wishes, false),
+  plan: (sample, wishes) => planOf(sample, wishes, true) ?? refuse(),
+  cut: (bytes, start, end, { table }) => (table === null ? start : cutAtRecordEnd(bytes, start, end, table)),
+  open: openReader,
 };
 
-type DomainPlan = Plan & { readonly domain: string | null };
+type DomainPlan = Plan &
+  LeakNames & {
+    /** The domain of the local parts, from the name of the file. */
+    readonly domain: string | null;
+    /** How a CSV is read; null for JSON. */
+    readonly table: DomainTable | null;
+  };
 
-function planOf({ fileName }: Sample): DomainPlan {
-  const domain = canonicalDomain(fileName?.replace(/\.(?:json|csv)$/i, "") ?? "");
-  return { format: "hibp-domain", columns: [], domain };
+type DomainTable = TablePlan & { readonly alias: number; readonly domain: number; readonly leak: number };
+
+/** The members of the JSON of the dashboard. */
+const resultNames: ReadonlySet<string> = new Set(["BreachSearchResults", "PasteSearchResults"]);
+
+/** Null when the text is nothing of HIBP. Throws `CorpusError` when it looks like it and must not be read so. */
+function planOf(sample: Sample, { leakNames }: Wishes, isForced: boolean): DomainPlan | null {
+  const catalogueNames = [...(leakNames ?? [])].filter((name) => !knownLeaks.has(name));
+  const names: LeakNames = { catalogueNames, keepsUnknown: isForced };
+  const plan = { format: "hibp-domain" as const, columns: [], ...names, domain: domainIn(sample.fileName) };
+  return jsonShapeOf(sample) === null ? tablePlan(sample, plan) : mapPlan(sample, plan, isForced);
 }
 
-function isHibpDomain({ text, lines }: Sample): boolean {
-  if (text.trimStart().startsWith("{")) return /^\s*\{\s*"[^"]*"\s*:\s*\[/.test(text);
-  const names = cellsOf(lines[0] ?? "", separatorOf(lines[0] ?? "", ["email", "alias"])).map(columnName);
-  return names.includes("alias") && names.includes("breach");
+type PlanBase = Omit<DomainPlan, "table">;
+
+function mapPlan(sample: Sample, plan: PlanBase, isForced: boolean): DomainPlan | null {
+  const roots = jsonShapeOf(sample)?.values ?? [];
+  if (!roots.every(isObject)) return null;
+  const entries = roots.flatMap(Object.entries) as [string, unknown][];
+  const found = { ...plan, isOrdered: true, table: null };
+  if (entries.some(([name]) => resultNames.has(name))) return found;
+  const isMap = entries.length > 0 && entries.every(([name, value]) => !name.includes("@") && isTexts(value));
+  if (!isMap && !isForced) return null;
+  const values = entries.flatMap(([, value]) => (Array.isArray(value) ? value : []));
+  const texts = values.filter((value) => typeof value === "string");
+  if (!areLeakNames(texts, plan)) {
+    // Settings of programs are maps of lists too.
+    const isLikely =
+      plan.domain !== null || entries.filter(([name]) => /\w[._+-]\w/.test(name)).length > entries.length / 2;
+    if (isForced ? texts.length > 0 : isLikely && texts.length > 0) throw notLeakNames();
+    return isForced ? found : null;
+  }
+  if (plan.domain === null) throw noDomain();
+  return found;
 }
 
-function readPiece({ key, text, isElement }: JsonPiece, fileDomain: string | null): ReadRecord[] {
-  if (text === null) return ["too_long"];
-  const value = parseJson(text);
-  if (!isElement || value === undefined) return ["malformed"];
-  if (key === "BreachSearchResults" || key === "PasteSearchResults") return readResult(value, fileDomain);
-  return [typeof value === "string" ? recordOf(addressIn(key, fileDomain), leakFields(value)) : "malformed"];
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((one) => typeof one === "string" && !one.includes("@"));
 }
 
-const text = z.nullish(z.string());
-const resultSchema = z.object({
-  Alias: z.string(),
-  DomainName: text,
-  Breaches: z.nullish(
-    z.array(
-      z.object({ Name: z.string(), Title: text, Domain: text, BreachDate: text, IsSpamList: z.nullish(z.boolean()) }),
-    ),
-  ),
-  Pastes: z.nullish(z.array(z.object({ Source: z.string(), Id: text, Date: text }))),
-});
+function tablePlan(sample: Sample, plan: PlanBase): DomainPlan | null {
+  const table = tableOf(sample);
+  const names = table?.header?.map(columnName) ?? [];
+  const column = (...wanted: string[]) => names.findIndex((name) => wanted.includes(name));
+  const leak = column("breach", "breaches", "breachname", "breachnames", "pwnedbreaches");
+  const email = column("email");
+  const alias = email === -1 ? column("alias") : email;
+  if (table === null || leak === -1 || alias === -1 || isOtherTable(names)) return null;
+  const domain = column("domain", "domainname");
+  const found = table.rows.flatMap((row) => namesIn(row[leak] ?? ""));
+  if (found.length > 0 && !areLeakNames(found, plan)) return null;
+  if (email === -1 && domain === -1 && plan.domain === null) throw noDomain();
+  const columns = names.filter((_, at) => at === alias || at === domain || at === leak);
+  return { ...plan, columns, table: { ...tablePlanOf(table, [alias]), alias, domain, leak } };
+}
 
-function readResult(value: unknown, fileDomain: string | null): ReadRecord[] {
-  const parsed = resultSchema.safeParse(value);
-  if (!parsed.success) return ["malformed"];
-  const { Alias: alias, DomainName: domain, Breaches: breaches, Pastes: pastes } = parsed.data;
-  const address = addressIn(alias, domain ?? fileDomain);
-  const leaks: RawFields[] = [
-    ...(breaches ?? []).map((breach) => ({
-      ...leakFields(breach.Name),
-      title: leakTitle(breach.Title || breach.Name, parseLeakYear(breach.BreachDate ?? "")),
-      subject: breach.Domain || breach.Name,
-      date: breach.BreachDate,
-      ...(breach.IsSpamList === true ? { category: "spam_list", severity: "low" } : {}),
-    })),
-    ...(pastes ?? []).map((paste) => ({
+/** HIBP exports no more than the address, its leaks and their dates; tables of others have a column for breaches too. */
+function isOtherTable(names: readonly string[]): boolean {
+  return names.length > 8 || names.some((name) => isSecretKind(kindOfName(name)) || kindOfName(name) === "login");
+}
+
+/** Several names of leaks in a cell. */
+function namesIn(cell: string): string[] {
+  return cell
+    .split(/[,;|\n]/)
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
+}
+
+function domainIn(fileName: string | null): string | null {
+  const stem = fileName?.replace(/\.(?:json|csv|txt)$/i, "") ?? "";
+  return stem.includes(".") ? canonicalDomain(stem) : null;
+}
+
+function refuse(): never {
+  throw new CorpusError(
+    "refused",
+    "the file is no export of Have I Been Pwned: neither its JSON nor a table with the columns Email or Alias, and Breach",
+  );
+}
+
+function notLeakNames(): CorpusError {
+  return new CorpusError(
+    "refused",
+    "the values are no leak names of the breach catalogue, and may be secrets; hibp-domain wants an answer of /breacheddomain or /stealerlogsbyemaildomain. If the file is something else, give its --format",
+  );
+}
+
+function noDomain(): CorpusError {
+  return new CorpusError(
+    "refused",
+    "the file holds local parts only; name it after their domain, such as example.com.json",
+  );
+}
+
+function openReader(plan: DomainPlan, sink: RecordSink, isFirst: boolean): RecordReader {
+  const records = new DomainRecords(plan, sink);
+  const { table } = plan;
+  if (table !== null) return tableReader(table, sink, isFirst, { readRow: (row) => records.row(row, table) });
+  /** The names of the containers that are walked through. */
+  const open: (string | null)[] = [];
+  const stream = new JsonStream({
+    root: (value) => records.root(value),
+    enter: (_isArray, name) => open.push(name),
+    member: (name, value) => (open.length === 1 ? records.member(name, value) : records.other(value)),
+    element: (value) => (open.length === 2 ? records.member(open[1] ?? "", [value]) : records.other(value)),
+    leave: () => open.pop(),
+    fault: (reason, text) => {
+      sink.noteFurtherAddresses(addressTextsIn(text).length);
+      sink.add(reason);
+    },
+  });
+  return { read: (bytes, start, end) => stream.push(bytes.subarray(start, end)), end: () => stream.end() };
+}
+
+/** Of the sources of pastes that HIBP names: nothing of any other is kept. */
+const pasteSources: ReadonlySet<string> = new Set(
+  "Pastebin Pastie Slexy Ghostbin QuickLeak JustPaste AdHocUrl".split(" "),
+);
+
+class DomainRecords {
+  readonly #plan: DomainPlan;
+  readonly #sink: RecordSink;
+
+  constructor(plan: DomainPlan, sink: RecordSink) {
+    this.#plan = plan;
+    this.#sink = sink;
+  }
+
+  root(value: unknown): void {
+    if (isObject(value)) for (const [name, one] of Object.entries(value)) this.member(name, one);
+    else this.other(value);
+  }
+
+  /** A local part and its leaks, or the results of the dashboard. */
+  member(name: string, value: unknown): void {
+    if (resultNames.has(name) && Array.isArray(value)) {
+      for (const result of value) this.#result(result);
+      return;
+    }
+    // An address in full is none of HIBP: what stands behind it may be anything.
+    if (!Array.isArray(value) || name.includes("@")) {
+      this.other({ [name]: value });
+      return;
+    }
+    for (const leak of value) {
+      if (typeof leak === "string" && !leak.includes("@"))
+        this.#add(name, this.#plan.domain, leakFields(leak, this.#plan));
+      else this.other(leak);
+    }
+  }
+
+  /** What is of no known form. */
+  other(value: unknown): void {
+    this.#sink.noteFurtherAddresses(countAddresses(value, new Set()));
+    this.#sink.add("malformed");
+  }
+
+  row({ cell, isShifted }: Row, { alias, domain, leak }: DomainTable): void {
+    const local = cell(alias)?.trim() ?? "";
+    const names = isShifted ? [] : namesIn(cell(leak) ?? "");
+    if (local === "") this.#sink.add("no_email");
+    else if (names.length === 0) this.#sink.add("malformed");
+    for (const name of local === "" ? [] : names) {
+      this.#add(local, cell(domain)?.trim() || this.#plan.domain, leakFields(name, this.#plan));
+    }
+  }
+
+  #result(value: unknown): void {
+    const { Alias: alias, DomainName: domain, Breaches: breaches, Pastes: pastes } = isObject(value) ? value : {};
+    if (typeof alias !== "string") {
+      this.other(value);
+      return;
+    }
+    const at = typeof domain === "string" ? domain : this.#plan.domain;
+    for (const breach of Array.isArray(breaches) ? breaches : []) {
+      const { Name: name, BreachDate: date, IsSpamList: isSpamList } = isObject(breach) ? breach : {};
+      const details = { date: typeof date === "string" ? date : null, isSpamList: isSpamList === true };
+      if (typeof name === "string") this.#add(alias, at, leakFields(name, this.#plan, details));
+      else this.other(breach);
+    }
+    for (const paste of Array.isArray(pastes) ? pastes : []) this.#add(alias, at, pasteFields(paste));
+  }
+
+  #add(alias: string, domain: string | null, { fields, droppedCount }: ParsedFields): void {
+    const address = addressOf(alias.includes("@") ? alias : `${alias}@${domain ?? ""}`);
+    this.#sink.add(address === null ? "invalid_email" : { address, fields, droppedCount });
+  }
+}
+
+/** The id of a paste could be anything. */
+function pasteFields(paste: unknown): ParsedFields {
+  const { Source: source, Date: date } = isObject(paste) ? paste : {};
+  const isKnown = typeof source === "string" && pasteSources.has(source);
+  const { fields, droppedCount } = leakFields("", noNames, { date: typeof date === "string" ? date : null });
+  return {
+    fields: {
+      ...fields,
       category: "paste",
-      title: `Present in a paste on ${paste.Source}`,
-      subject: `paste ${paste.Source} ${paste.Id ?? ""}`,
-      date: paste.Date?.slice(0, 10),
-    })),
-  ];
-  return leaks.map((fields) => recordOf(address, fields));
+      subject: "any-paste",
+      title: isKnown ? `Present in a paste on ${source}` : "Present in a paste",
+    },
+    droppedCount: droppedCount - 1 + Number(!isKnown),
+  };
 }
 
-function readRow(cell: RowCells, fileDomain: string | null): ReadRecord[] {
-  const alias = cell("email") || cell("alias") || "";
-  if (alias === "") return ["no_email"];
-  const leak = cell("breach") ?? "";
-  const address = addressIn(alias, cell("domain") || cell("domainname") || fileDomain);
-  return [leak === "" ? "malformed" : recordOf(address, leakFields(leak))];
-}
-
-/** A leak by its name in HIBP's catalogue; names of sites, which stealer logs come with, have a dot and those never. */
-function leakFields(name: string): RawFields {
-  if (name.includes(".")) {
-    return { category: "infostealer", severity: "high", title: `In infostealer logs for ${name}`, subject: name };
-  }
-  const url = /^[A-Za-z0-9]+$/.test(name) ? `https://haveibeenpwned.com/Breach/${name}` : null;
-  return { subject: name, source_url: url };
-}
-
-function addressIn(alias: string, domain: string | null): string {
-  if (alias.includes("@")) return alias;
-  if (domain === null) {
-    throw new CorpusError(
-      "refused",
-      "the file holds local parts only; name it after their domain, such as example.com.json",
-    );
-  }
-  return `${alias}@${domain}`;
-}
+const noNames: LeakNames = { catalogueNames: [], keepsUnknown: false };

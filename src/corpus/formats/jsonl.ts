@@ -1,67 +1,109 @@
-import * as z from "zod/mini";
-import { columnName } from "./csv.ts";
-import { commonDefaults, type Format, type Plan, type ReadRecord, recordOf } from "./format.ts";
-import { cutAtLineEnd, lineReader } from "./line-format.ts";
+import { CorpusError } from "../error.ts";
+import { isAbsent, type ParsedFields, parseFields, type RawFields } from "../record.ts";
+import { columnName, isFieldName } from "./column-names.ts";
+import { isEvidenceNames } from "./evidence.ts";
+import {
+  commonDefaults,
+  type Format,
+  type OptionalField,
+  optionalFields,
+  type Plan,
+  type RecordReader,
+  type RecordSink,
+  type Wishes,
+} from "./format.ts";
+import { isObject, type JsonObject } from "./json-addresses.ts";
+import { type JsonLayout, jsonLineReader, jsonStreamReader } from "./json-reader.ts";
+import type { JsonRules } from "./json-records.ts";
+import { JsonScanner } from "./json-scanner.ts";
+import { type JsonShape, jsonLayoutOf, jsonShapeOf } from "./json-shape.ts";
+import { cutAtLineEnd } from "./line-format.ts";
 import type { Sample } from "./sample.ts";
 
-/** One JSON object per line; the members are those of CONTRACT.md 11.4. */
-export const jsonl: Format = {
+/** JSON of any layout, of evidence and of anything else (PIPELINE.md 21.5). */
+export const jsonl: Format<JsonPlan> = {
   name: "jsonl",
   confidence: 0.75,
   origin: null,
   defaultsFor: commonDefaults,
-  recognises: (sample) => (isJsonLines(sample) ? plan : null),
-  plan: () => plan,
+  recognises: (sample, wishes) => {
+    const shape = jsonShapeOf(sample);
+    return shape !== null && speaksForRecords(shape, sample) ? planOf(shape.layout, wishes) : null;
+  },
+  plan: (sample, wishes) => planOf(jsonLayoutOf(sample), wishes),
   cut: cutAtLineEnd,
-  open: (_plan, sink) => lineReader({ readLine: readObject, scanLine: null }, sink),
+  open: openReader,
 };
 
-const plan: Plan = { format: "jsonl", columns: [] };
+type JsonPlan = Plan & {
+  readonly format: "jsonl";
+  readonly layout: JsonLayout;
+  readonly column: string | null;
+  /** Fields to take from records that are no evidence. */
+  readonly fields: readonly OptionalField[];
+};
 
-function isJsonLines({ ending, lines, text }: Sample): boolean {
-  return (
-    ending === "jsonl" ||
-    ending === "ndjson" ||
-    (text.trimStart().startsWith("{") && parseObject(lines[0] ?? "") !== null)
-  );
-}
-
-const text = z.nullish(z.string());
-const recordSchema = z.object({
-  email: text,
-  category: text,
-  severity: text,
-  title: text,
-  subject: text,
-  sourceurl: text,
-  // A year is easily written as a number.
-  date: z.nullish(z.union([z.string(), z.pipe(z.int(), z.transform(String))])),
-});
-
-function readObject(line: string): ReadRecord {
-  const object = parseObject(line);
-  if (object === null) return "malformed";
-  const parsed = recordSchema.safeParse(namedMembers(object));
-  if (!parsed.success) return "malformed";
-  const { email, sourceurl, ...rest } = parsed.data;
-  return recordOf(email ?? "", { ...rest, source_url: sourceurl });
-}
-
-function parseObject(line: string): object | null {
-  try {
-    const value: unknown = JSON.parse(line);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : null;
-  } catch {
-    return null;
+function planOf(layout: JsonLayout, { column, fields }: Wishes): JsonPlan {
+  if (column !== null && /^\d+$/.test(column.trim())) {
+    throw new CorpusError("refused", "--column wants the name of a member: JSON has no numbered columns");
   }
+  return {
+    format: "jsonl",
+    // The name that the operator gave.
+    columns: column === null ? [] : [column],
+    isOrdered: layout !== "lines",
+    layout,
+    column: column === null ? null : columnName(column),
+    fields,
+  };
 }
 
-/** Members by the name of the column they stand for; the first of two counts, as in CSV. */
-function namedMembers(object: object): Record<string, unknown> {
-  const members: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(object)) {
-    const name = columnName(key);
-    if (!Object.hasOwn(members, name)) members[name] = value;
+/** A text without an address in its first 64 KiB may be the settings of any program. */
+function speaksForRecords({ hasAddress }: JsonShape, { ending }: Sample): boolean {
+  return hasAddress || ending === "jsonl" || ending === "ndjson";
+}
+
+function openReader({ layout, column, fields }: JsonPlan, sink: RecordSink): RecordReader {
+  const rules: JsonRules = { column, fieldsOf: (record, isWhole) => fieldsOf(record, isWhole, fields) };
+  const scanner = column === null && fields.length === 0 ? new JsonScanner(sink) : null;
+  if (layout === "lines") return jsonLineReader(sink, rules, scanner);
+  return jsonStreamReader(sink, rules, { layout, scanner });
+}
+
+/** What is kept of a record: of evidence all fields, of any other one the date and those that the operator names. */
+function fieldsOf(record: JsonObject, isWhole: boolean, wished: readonly OptionalField[]): ParsedFields {
+  const members = new Map<string, unknown>();
+  // The first of two members of one name counts, as in CSV.
+  for (const [name, value] of Object.entries(record)) {
+    const column = columnName(name);
+    if (!members.has(column)) members.set(column, value);
   }
-  return members;
+  const isEvidence = isWhole && isEvidenceNames([...members.keys()]);
+  const taken = isEvidence ? optionalFields : ["date" as const, ...wished];
+  let unusableCount = 0;
+  const raw: Record<string, string | null> = {};
+  for (const field of taken) {
+    const column = columnName(field);
+    if (!isFieldName(column) || !members.has(column)) continue;
+    const value = members.get(column);
+    const text = field === "date" ? dateText(value) : textOf(value);
+    if (text === undefined) unusableCount++;
+    else raw[field] = text;
+  }
+  const { fields, droppedCount } = parseFields(raw satisfies RawFields);
+  return { fields, droppedCount: droppedCount + unusableCount };
+}
+
+/** Undefined for a value that is no text; null stays, since a severity of null says something. */
+function textOf(value: unknown): string | null | undefined {
+  if (value === null) return null;
+  if (typeof value === "string") return isAbsent(value) ? "" : value;
+  return undefined;
+}
+
+/** Also numbers, and the dates of MongoDB: `{"$date":"..."}`, `{"$date":{"$numberLong":"..."}}`. */
+function dateText(value: unknown): string | null | undefined {
+  if (typeof value === "number") return String(value);
+  if (isObject(value)) return dateText(value["$date"] ?? value["$numberLong"]);
+  return textOf(value);
 }

@@ -1,28 +1,16 @@
-import { addressOf } from "../address.ts";
-import { noFields } from "../record.ts";
-import { commonDefaults, type Format, type Plan, type ReadRecord } from "./format.ts";
-import { cutAtLineEnd, type LineRules, lineReader } from "./line-format.ts";
-import { lineFormatOf } from "./line-votes.ts";
+import { commonDefaults, type Format } from "./format.ts";
+import { cutAtLineEnd } from "./line-format.ts";
+import { type LoginPlan, loginReader } from "./login-lines.ts";
+import { forcedLoginPlan, loginPlanOf } from "./login-plan.ts";
 
-/** Bare addresses, one per line: lists that spam is sent to. */
-export const list: Format = {
+/** Bare addresses, one or more per line: lists that spam is sent to. */
+export const list: Format<LoginPlan> = {
   name: "list",
   confidence: 0.75,
   origin: "list",
   defaultsFor: (corpus) => ({ ...commonDefaults(corpus), category: "spam_list", severity: "low" }),
-  recognises: (sample) => (lineFormatOf(sample.lines) === "list" ? plan : null),
-  plan: () => plan,
+  recognises: (sample) => loginPlanOf(sample, "list"),
+  plan: (sample) => forcedLoginPlan(sample, "list"),
   cut: cutAtLineEnd,
-  open: (_plan, sink) => lineReader(rules, sink),
+  open: loginReader,
 };
-
-const plan: Plan = { format: "list", columns: [] };
-const rules: LineRules = { readLine, scanLine: (line, bytes, start) => line.scanList(bytes, start) };
-
-/** The whole line; a comma or semicolon at its end is taken for a separator. */
-function readLine(line: string): ReadRecord {
-  const token = line.trim().replace(/[,;]$/, "");
-  if (!token.includes("@")) return "no_email";
-  const address = addressOf(token);
-  return address === null ? "invalid_email" : { address, fields: noFields, droppedCount: 0 };
-}

@@ -11,13 +11,13 @@ import { ulp } from "./ulp.ts";
 
 /** All formats, one line each. */
 export const formats: Readonly<Record<FormatName, Format>> = {
-  csv,
-  jsonl,
-  combo,
-  ulp,
-  stealer,
-  list,
+  csv: anyFormat(csv),
+  jsonl: anyFormat(jsonl),
+  combo: anyFormat(combo),
+  ulp: anyFormat(ulp),
+  stealer: anyFormat(stealer),
+  list: anyFormat(list),
   "hibp-domain": anyFormat(hibpDomain),
-  dehashed,
+  dehashed: anyFormat(dehashed),
   any,
 };

@@ -33,7 +33,7 @@ export async function lookUp(exchange: OperatorExchange): Promise<PlainResponse>
     newScanId: app.newScanId(),
     runner: null,
   });
-  return toResponse(reply, path);
+  return toResponse(reply, { path, publicUrl: app.publicUrl });
 }
 
 /** GET /api/v1/dashboard/enrich/{request_id} */
@@ -58,7 +58,7 @@ async function read(exchange: OperatorExchange, view: PollCall["view"]): Promise
   const scanId = isId(id) ? (id as ScanId) : null;
   const from = originOf(exchange);
   const caller = callerOf(exchange);
-  return toResponse(await app.calls.serve({ kind: "poll", caller, from, scanId, view, isCharged: false }), path);
+  return toResponse(await app.calls.serve({ kind: "poll", caller, from, scanId, view, isCharged: false }), { path });
 }
 
 function callerOf({ operator }: OperatorExchange) {

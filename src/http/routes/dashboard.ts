@@ -1,11 +1,17 @@
 import { findBySession } from "../../access/operator.ts";
+import { workspaceBody } from "../../access/workspace.ts";
 import { limitOf, readBudget } from "../../domain/budget.ts";
-import type { Corpus } from "../../domain/corpus.ts";
+import type { Corpus, CorpusImport } from "../../domain/corpus.ts";
 import { timestamp } from "../../domain/envelope.ts";
 import { AppError } from "../../domain/error.ts";
 import type { Outcome } from "../../domain/scan.ts";
 import { hasApiAccess, type Workspace } from "../../domain/workspace.ts";
 import type { SourceHour } from "../../store/store.ts";
+import type { CorpusBody, CorpusImportBody, CorpusList } from "../../wire/corpus.ts";
+import type { Budgets } from "../../wire/key.ts";
+import type { Overview } from "../../wire/overview.ts";
+import type { About, Me } from "../../wire/session.ts";
+import type { SourceDay, SourceList } from "../../wire/source.ts";
 import { sessionSecret } from "../credentials.ts";
 import type { Exchange, OperatorExchange } from "../exchange.ts";
 import { jsonResponse, type PlainResponse } from "../response.ts";
@@ -22,7 +28,7 @@ export async function about({ request, app }: Exchange): Promise<PlainResponse> 
   const secret = sessionSecret(request.headers);
   const operator = secret === null ? null : await findBySession(secret, app.store, app.keys, app.now());
   const { sourceUrl } = app.dashboard;
-  return json({ licence: "AGPL-3.0-only", source_url: sourceUrl, has_session: operator !== null });
+  return jsonResponse<About>(200, { licence: "AGPL-3.0-only", source_url: sourceUrl, has_session: operator !== null });
 }
 
 /** GET /api/v1/dashboard/me */
@@ -31,14 +37,9 @@ export async function me(exchange: OperatorExchange): Promise<PlainResponse> {
   const workspace = await ownWorkspace(exchange);
   const { limits } = app.dashboard.live();
   const isOpen = hasApiAccess(workspace.plan);
-  return json({
+  return jsonResponse<Me>(200, {
     operator: { name: operator.name, role: operator.role, created_at: timestamp(operator.createdAt) },
-    workspace: {
-      id: workspace.id,
-      name: workspace.name,
-      plan: workspace.plan,
-      status: workspace.disabledAt === null ? "active" : "disabled",
-    },
+    workspace: workspaceBody(workspace),
     api_access: isOpen,
     rate_limit: isOpen
       ? { limit: limitOf(limits, workspace.plan, "request"), window_seconds: limits.windowMs / 1000 }
@@ -55,7 +56,7 @@ export async function budgets(exchange: OperatorExchange): Promise<PlainResponse
   const limit = limitOf(limits, workspace.plan, "request");
   const now = app.now();
   const rows = (await app.store.listBudgets(operator.workspaceId)).filter(({ kind }) => kind === "request");
-  return json({
+  return jsonResponse<Budgets>(200, {
     limit,
     window_seconds: limits.windowMs / 1000,
     budgets: rows.map(({ keyId, budget }) => {
@@ -75,7 +76,7 @@ export async function overview({ operator, app }: OperatorExchange): Promise<Pla
   const { answers, eventLoop, memoryBytes } = dashboard.measure();
   const disk = dashboard.disk();
   const corpora = visibleTo(operator.workspaceId, await store.listCorpora());
-  return json({
+  return jsonResponse<Overview>(200, {
     at: timestamp(now),
     started_at: timestamp(dashboard.startedAt),
     version: dashboard.version,
@@ -86,7 +87,7 @@ export async function overview({ operator, app }: OperatorExchange): Promise<Pla
     }),
     scans: { queued: queuedCount, running: runningCount },
     sources: sourceTotals(sources, firstHour),
-    corpora: corpora.map((corpus) => corpusBody(corpus)),
+    corpora: corpora.map(corpusBody),
     answers_ms: answers,
     event_loop_ms: eventLoop,
     memory_bytes: memoryBytes,
@@ -105,7 +106,7 @@ export async function sources(exchange: OperatorExchange): Promise<PlainResponse
   const fared = await app.store.overview(operator.workspaceId, new Date(firstHour));
   const totals = new Map(sourceTotals(fared.sources, firstHour).map((total) => [total.source, total]));
   const configured = app.dashboard.live().sourcesOf(workspace, await app.store.listCorpora());
-  return json({
+  return jsonResponse<SourceList>(200, {
     sources: configured.map(({ name, kind, confidence, origin, timeoutMs, isAllowed }) => ({
       name,
       kind,
@@ -121,7 +122,7 @@ export async function sources(exchange: OperatorExchange): Promise<PlainResponse
 /** GET /api/v1/dashboard/corpora: those that this workspace sees. */
 export async function corpora({ operator, app }: OperatorExchange): Promise<PlainResponse> {
   const visible = visibleTo(operator.workspaceId, await app.store.listCorpora());
-  return json({ corpora: visible.map((corpus) => corpusBody(corpus)) });
+  return jsonResponse<CorpusList>(200, { corpora: visible.map(corpusBody) });
 }
 
 async function ownWorkspace({ operator, app }: OperatorExchange): Promise<Workspace> {
@@ -134,16 +135,8 @@ function visibleTo(workspaceId: Workspace["id"], all: readonly Corpus[]): Corpus
   return all.filter(({ scope }) => scope === null || scope === workspaceId);
 }
 
-function corpusBody({ name, scope, confidence, origin, imports, segments }: Corpus) {
-  const files = imports.map(({ fileName, format, importer, readCount, recordCount, importedAt, sha256 }) => ({
-    file_name: fileName,
-    format,
-    importer,
-    read: readCount,
-    records: recordCount,
-    imported_at: timestamp(importedAt),
-    sha256,
-  }));
+function corpusBody({ name, scope, confidence, origin, imports, segments }: Corpus): CorpusBody {
+  const files = imports.map(importBody);
   return {
     name,
     scope: scope === null ? "all" : "workspace",
@@ -156,10 +149,20 @@ function corpusBody({ name, scope, confidence, origin, imports, segments }: Corp
   };
 }
 
-type Counts = Record<Outcome, number>;
+function importBody(one: CorpusImport): CorpusImportBody {
+  return {
+    file_name: one.fileName,
+    format: one.format,
+    importer: one.importer,
+    read: one.readCount,
+    records: one.recordCount,
+    imported_at: timestamp(one.importedAt),
+    sha256: one.sha256,
+  };
+}
 
 /** One entry per source: its runs by outcome, hour by hour and together, and how the last one ended. */
-function sourceTotals(rows: readonly SourceHour[], firstHour: number) {
+function sourceTotals(rows: readonly SourceHour[], firstHour: number): SourceDay[] {
   return [...Map.groupBy(rows, ({ source }) => source)].map(([source, own]) => {
     const byHour = Array.from({ length: hours }, noRuns);
     const total = noRuns();
@@ -186,14 +189,10 @@ function sourceTotals(rows: readonly SourceHour[], firstHour: number) {
   });
 }
 
-function noRuns(): Counts {
+function noRuns(): Record<Outcome, number> {
   return { ok: 0, no_data: 0, failed: 0, skipped: 0 };
 }
 
 function hourOf(at: Date): number {
   return at.getTime() - (at.getTime() % hourMs);
-}
-
-function json(body: object): PlainResponse {
-  return jsonResponse(200, JSON.stringify(body));
 }

@@ -4,12 +4,14 @@ import { AppError } from "../../domain/error.ts";
 import { type Indicator, parseIndicator } from "../../domain/indicator.ts";
 import { isFinished, type ScanId } from "../../domain/scan.ts";
 import { isId } from "../../domain/workspace.ts";
-import type { CompletedReply, PollCall, Reply, ReplyBody } from "../../store/store.ts";
+import type { CompletedReply, PollCall, Reply, ReplyBody, SourceRunRecord } from "../../store/store.ts";
+import type { Accepted, EnrichRequest, Progress, ScanSources, SourceRunBody } from "../../wire/scan.ts";
+import type { Unchecked } from "../../wire/shape.ts";
 import { discardBody, readJson } from "../body.ts";
 import { apiKeyHash } from "../credentials.ts";
 import { errorResponse, statusOf } from "../errors.ts";
 import { type Exchange, originOf } from "../exchange.ts";
-import { jsonResponse, type PlainResponse } from "../response.ts";
+import { jsonResponse, type PlainResponse, storedResponse } from "../response.ts";
 
 /** CONTRACT.md 3.2. */
 const maxBodyBytes = 16_384;
@@ -17,13 +19,13 @@ const maxBodyBytes = 16_384;
 const longestWaitSeconds = 50;
 const enrichPath = "/api/v1/soc/enrich";
 
-const nothing: Readonly<Record<string, unknown>> = {};
+const nothing = {};
 
 /** Any depth of 1 to 64 characters is accepted for forward compatibility and changes nothing (CONTRACT.md 3.1). */
 function areOptions(options: unknown): boolean {
   if (options === null || options === undefined) return true;
   if (!isObject(options)) return false;
-  const depth = options["depth"];
+  const { depth }: Unchecked<NonNullable<EnrichRequest["options"]>> = options;
   if (depth === null || depth === undefined) return true;
   if (typeof depth !== "string") return false;
   const { length } = [...depth];
@@ -53,12 +55,15 @@ export async function enrich(exchange: Exchange): Promise<PlainResponse> {
   });
   const { charge } = reply;
   const now = app.now();
+  const answerNow = () => withLimits(toResponse(reply, { publicUrl: app.publicUrl }), charge, now);
   const waitSeconds = reply.kind === "accepted" ? waitPreference(request.headers.get("Prefer")) : null;
-  if (reply.kind !== "accepted" || waitSeconds === null) return withLimits(toResponse(reply), charge, now);
+  if (reply.kind !== "accepted" || waitSeconds === null) return answerNow();
   await app.whenSettled(reply.scanId, waitSeconds * 1000, request.signal);
   const rest = { scanId: reply.scanId, view: "envelope", isCharged: true } as const;
   const waited = await app.calls.serve({ kind: "poll", caller: { keyHash }, from, ...rest });
-  if (waited.kind === "unfinished") return withLimits(toResponse(reply), charge, now);
+  // Forgotten meanwhile: the scan was accepted, and only a poll may say that there is none (PIPELINE.md 21.16).
+  const isForgotten = waited.kind === "refused" && waited.error.code === "not_found";
+  if (waited.kind === "unfinished" || isForgotten) return answerNow();
   const response = toResponse(waited);
   // The key was revoked meanwhile: told as any such key (CONTRACT.md 1.2).
   if (waited.kind === "refused" && waited.denied !== undefined) return response;
@@ -97,14 +102,15 @@ export async function readIndicator(
   try {
     const body = await readJson(request, maxBodyBytes, { isFramed: true });
     // Three questions, asked by hand: a schema takes 2 us for them, of the 30 us that a hit takes.
-    const { indicator, options } = isObject(body) ? body : nothing;
+    const { indicator, options }: Unchecked<EnrichRequest> = isObject(body) ? body : nothing;
     if (!isObject(indicator)) {
       throw new AppError("invalid_request", "The body needs an indicator object with type and value");
     }
     if (!areOptions(options)) {
       throw new AppError("invalid_request", "The options must be an object whose depth is text of 1 to 64 characters");
     }
-    return { indicator: parseIndicator(indicator["type"], indicator["value"]), fault: null };
+    const { type, value }: Unchecked<EnrichRequest["indicator"]> = indicator;
+    return { indicator: parseIndicator(type, value), fault: null };
   } catch (error) {
     if (error instanceof AppError) return { indicator: null, fault: error };
     throw error;
@@ -150,8 +156,14 @@ async function read(exchange: Exchange, view: PollCall["view"]): Promise<PlainRe
   return withLimits(toResponse(reply), reply.charge, app.now());
 }
 
-/** The answer that a reply is. `path` is where the caller polls. */
-export function toResponse(reply: Reply, path = enrichPath): PlainResponse {
+/** Where a caller polls: the path here, and the URL that its clients know the service by. */
+type PollPlace = { readonly path?: string; readonly publicUrl?: string | null };
+
+/**
+ * The answer that a reply is. The body names the path as it is published; `Location` is absolute where `publicUrl` is
+ * set, for clients behind a proxy that puts a path before ours (PIPELINE.md 21.20).
+ */
+export function toResponse(reply: Reply, { path = enrichPath, publicUrl = null }: PollPlace = {}): PlainResponse {
   switch (reply.kind) {
     case "refused": {
       const isLimit = reply.error.code === "rate_limited" && reply.charge !== undefined;
@@ -161,41 +173,35 @@ export function toResponse(reply: Reply, path = enrichPath): PlainResponse {
     case "accepted": {
       const { scanId, indicator } = reply;
       const pollUrl = `${path}/${scanId}`;
-      const body = { status: "scanning", request_id: scanId, poll_url: pollUrl, indicator };
-      return jsonResponse(202, JSON.stringify(body), { Location: pollUrl, "Retry-After": "1" });
+      const body: Accepted = { status: "scanning", request_id: scanId, poll_url: pollUrl, indicator };
+      return jsonResponse<Accepted>(202, body, { Location: `${publicUrl ?? ""}${pollUrl}`, "Retry-After": "1" });
     }
     case "unfinished":
-      return jsonResponse(200, JSON.stringify({ status: reply.state, request_id: reply.scanId }), {
-        "Retry-After": "1",
-      });
+      return jsonResponse<Progress>(200, { status: reply.state, request_id: reply.scanId }, { "Retry-After": "1" });
     case "failed":
-      return jsonResponse(200, JSON.stringify({ status: "failed", request_id: reply.scanId }));
+      return jsonResponse<Progress>(200, { status: "failed", request_id: reply.scanId });
     case "completed":
       return envelopeResponse(reply);
     case "evidence":
-      return jsonResponse(200, reply.body);
+      return storedResponse(200, reply.body);
     case "sources":
-      return jsonResponse(200, sourcesText(reply), isFinished(reply.state) ? {} : { "Retry-After": "1" });
+      return jsonResponse<ScanSources>(200, sourcesBody(reply), isFinished(reply.state) ? {} : { "Retry-After": "1" });
     case "claimed":
       throw new Error("a scan was claimed for a caller over HTTP");
   }
 }
 
 function envelopeResponse({ envelope, digest, isPartial }: CompletedReply): PlainResponse {
-  const response = jsonResponse(200, envelope);
+  const response = storedResponse(200, envelope);
   response.headers["X-Xpose-Exposure-Digest"] = digest;
   if (isPartial) response.headers["X-Xpose-Partial"] = "1";
   return response;
 }
 
-function sourcesText({ scanId, state, runs }: Extract<Reply, { kind: "sources" }>): string {
-  const rows = runs.map(({ source, outcome, findingCount, durationMs, error, missing }) => ({
-    source,
-    outcome,
-    findings: findingCount,
-    duration_ms: durationMs,
-    error,
-    missing,
-  }));
-  return JSON.stringify({ request_id: scanId, status: state, sources: rows });
+function sourcesBody({ scanId, state, runs }: Extract<Reply, { kind: "sources" }>): ScanSources {
+  return { request_id: scanId, status: state, sources: runs.map(runBody) };
+}
+
+function runBody({ source, outcome, findingCount, durationMs, error, missing }: SourceRunRecord): SourceRunBody {
+  return { source, outcome, findings: findingCount, duration_ms: durationMs, error, missing };
 }

@@ -1,8 +1,8 @@
-import * as z from "zod/mini";
 import { createKey, keyBody, parseKeyStatus, revokeKey, rotateKey } from "../../access/api-key.ts";
 import type { ApiKey, Token } from "../../domain/api-key.ts";
 import { AppError } from "../../domain/error.ts";
 import { isId } from "../../domain/workspace.ts";
+import type { KeyBody, KeyList, MintedKey } from "../../wire/key.ts";
 import { discardBody, readJson } from "../body.ts";
 import { authorOf, type OperatorExchange } from "../exchange.ts";
 import { parsePage, queryOf } from "../query.ts";
@@ -11,12 +11,11 @@ import { jsonResponse, type PlainResponse } from "../response.ts";
 /** Room for the longest name in any encoding, and more. */
 const maxBodyBytes = 16_384;
 
-const mintBody = z.lazy(() => z.object({ name: z.string(), expires_at: z.nullish(z.string()) }));
-
 /** POST /api/v1/workspaces/{workspace_id}/keys */
 export async function mintKey(exchange: OperatorExchange): Promise<PlainResponse> {
   const { request, operator, app } = exchange;
-  const parsed = mintBody.safeParse(await readJson(request, maxBodyBytes));
+  const { mintRequest } = await import("../../wire/key.ts");
+  const parsed = mintRequest.safeParse(await readJson(request, maxBodyBytes));
   if (!parsed.success) {
     throw new AppError("invalid_request", "The body needs a name, and expires_at only as an RFC 3339 time");
   }
@@ -34,7 +33,7 @@ export async function listKeys({ request, operator, app }: OperatorExchange): Pr
   const page = { ...parsePage(query), status: status === null ? null : parseKeyStatus(status), now };
   const { items, nextCursor } = await app.store.listKeys(operator.workspaceId, page);
   const keys = items.map((key) => keyBody(key, now));
-  return jsonResponse(200, JSON.stringify({ keys, next_cursor: nextCursor }));
+  return jsonResponse<KeyList>(200, { keys, next_cursor: nextCursor });
 }
 
 /** POST /api/v1/workspaces/{workspace_id}/keys/{key_id}/rotate */
@@ -52,12 +51,12 @@ export async function revoke(exchange: OperatorExchange): Promise<PlainResponse>
   await discardBody(request);
   const by = authorOf(exchange, 200);
   const key = await revokeKey(operator.workspaceId, keyIdOf(exchange), { store: app.store, by });
-  return jsonResponse(200, JSON.stringify(keyBody(key, app.now())));
+  return jsonResponse<KeyBody>(200, keyBody(key, app.now()));
 }
 
 /** The second and last answer that shows a plaintext (CONTRACT.md 1.4). */
 function minted({ key, token }: { key: ApiKey; token: Token }, now: Date): PlainResponse {
-  return jsonResponse(201, JSON.stringify({ ...keyBody(key, now), key: token }));
+  return jsonResponse<MintedKey>(201, { ...keyBody(key, now), key: token });
 }
 
 /** What is no id of ours is looked up as well, as one that nobody has. */

@@ -1,4 +1,3 @@
-import * as z from "zod/mini";
 import { endSession, findByToken, sessionLifetimeMs, startSession } from "../../access/operator.ts";
 import { AppError } from "../../domain/error.ts";
 import { discardBody, readJson } from "../body.ts";
@@ -11,8 +10,6 @@ import type { PlainResponse } from "../response.ts";
 
 const maxBodyBytes = 4096;
 
-const logInBody = z.lazy(() => z.object({ token: z.unknown() }));
-
 /** POST /api/v1/session. Unknown, wrong, empty and non-string tokens cost the same and say the same. */
 export async function logIn(exchange: Exchange): Promise<PlainResponse> {
   const { request, app } = exchange;
@@ -23,7 +20,8 @@ export async function logIn(exchange: Exchange): Promise<PlainResponse> {
     const error = new AppError("rate_limited", "Too many log-ins from this address");
     return errorResponse(error, { "Retry-After": String(waitSeconds) });
   }
-  const parsed = logInBody.safeParse(await readJson(request, maxBodyBytes));
+  const { logInRequest } = await import("../../wire/session.ts");
+  const parsed = logInRequest.safeParse(await readJson(request, maxBodyBytes));
   if (!parsed.success) throw new AppError("invalid_request", "The body must be an object with a token");
   const { keys, store } = app;
   const operator = await findByToken(parsed.data.token, store, keys, app.now());

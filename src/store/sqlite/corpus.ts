@@ -54,7 +54,7 @@ export function corpusTable(connection: Connection, audit: Pick<ReturnType<typeo
   );
   const sameContent = connection.prepare<[string, string], { name: string; origin: string }>(
     `SELECT corpus.name, corpus.origin FROM corpus_import JOIN corpus ON corpus.name = corpus_import.corpus
-     WHERE content_sha256 = ? AND corpus.name <> ? ORDER BY imported_at, corpus_import.id LIMIT 1`,
+     WHERE content_sha256 = ? AND corpus.name <> ? ORDER BY corpus_import.rowid LIMIT 1`,
   );
   const insertImport = connection.prepare(
     `INSERT INTO corpus_import (id, corpus, file_name, sha256, content_sha256, rules, format, importer, options, skipped,

@@ -1,4 +1,5 @@
 import type { Budget, BudgetKind } from "../../domain/budget.ts";
+import type { SourceErrorReason } from "../../domain/error.ts";
 import type { Outcome, SourceRun } from "../../domain/scan.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
 import type { KeyBudget, Overview, RetentionLimits } from "../store.ts";
@@ -14,7 +15,7 @@ type SourceRow = {
   runs: number;
   duration_ms: number;
   ended_at: number;
-  error: string | null;
+  error: SourceErrorReason | null;
   quota_left: number | null;
 };
 type BudgetRow = { key_id: string; kind: BudgetKind; window_started_at: number; count: number };

@@ -1,4 +1,5 @@
 import { type CacheMember, envelopeText, type Projection, type Sighting } from "../../domain/envelope.ts";
+import type { SourceErrorReason } from "../../domain/error.ts";
 import { findingHash } from "../../domain/finding.ts";
 import type { DataVersion, ScanFacts } from "../../domain/freshness.ts";
 import type { Indicator, IndicatorType } from "../../domain/indicator.ts";
@@ -68,7 +69,7 @@ type RunRow = {
   finding_count: number;
   duration_ms: number;
   ended_at: number;
-  error: string | null;
+  error: SourceErrorReason | null;
   missing: string;
   quota_left: number | null;
 };

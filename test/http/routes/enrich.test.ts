@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { AppError, SourceError } from "../../../src/domain/error.ts";
+import { parseIndicator } from "../../../src/domain/indicator.ts";
+import { corpusHash as corpusHashOf } from "../../../src/domain/keyed-hash.ts";
 import { waitPreference } from "../../../src/http/routes/enrich.ts";
 import { found, inventedSource } from "../../helpers/invented-source.ts";
 import { turnOver } from "../../helpers/manual-clock.ts";
@@ -40,6 +42,17 @@ describe("3.5 a miss, a poll, a hit", () => {
     expect(response.headers.get("Location")).toBe(`/api/v1/soc/enrich/${id}`);
     expect(response.headers.get("Retry-After")).toBe("1");
   });
+
+  test.each(["https://soc.example/xpose", "http://soc.example:8080"])(
+    "21.20 behind %s the Location is absolute under it, and the body stays as published",
+    async (publicUrl) => {
+      const { enrich } = await open({ app: { publicUrl } });
+      const response = await enrich(address);
+      const { request_id: id, poll_url: pollUrl } = (await response.json()) as { request_id: string; poll_url: string };
+      expect(pollUrl).toBe(`/api/v1/soc/enrich/${id}`);
+      expect(response.headers.get("Location")).toBe(`${publicUrl}/api/v1/soc/enrich/${id}`);
+    },
+  );
 
   test("a poll and a hit of one scan differ in `cache` only", async () => {
     const { enrich, get, scanned } = await open();
@@ -583,6 +596,24 @@ describe("3.6 Prefer: wait", () => {
     answer();
     const response = await waiting;
     expect([response.status, await errorCode(response)]).toEqual([401, "invalid_api_key"]);
+  });
+
+  test("21.16 an address that is forgotten during the wait is answered with the usual 202, which then polls 404", async () => {
+    const service = await open();
+    const { answer } = gate(service);
+    const waiting = service.enrich(address, { Prefer: "wait=50" });
+    await turnOver();
+    const indicator = parseIndicator("email", address);
+    const corpusHash = corpusHashOf(service.keys, indicator).toString("hex");
+    const forgetting = { indicatorHash: service.app.hashOf(indicator), corpusHash };
+    await service.store.forget(forgetting, testAuthor);
+    answer();
+    const response = await waiting;
+    expect([response.status, response.headers.has("Preference-Applied")]).toEqual([202, false]);
+    const { request_id: id, status } = (await response.json()) as { request_id: string; status: string };
+    expect(status).toBe("scanning");
+    const poll = await service.get(`/${id}`);
+    expect([poll.status, await errorCode(poll)]).toEqual([404, "not_found"]);
   });
 
   test("those who wait for one scan are answered together", async () => {

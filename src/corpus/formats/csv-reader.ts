@@ -1,0 +1,165 @@
+import type { EmailAddress } from "../../domain/email.ts";
+import { addressTextsIn } from "../addresses-in.ts";
+import { isAbsent } from "../record.ts";
+import { addressesInCell, isAddressCell } from "./address-cells.ts";
+import { kindOfName } from "./column-names.ts";
+import { CellCutter, type CsvDialect } from "./csv-cells.ts";
+import type { CsvTable } from "./csv-table.ts";
+import type { RecordReader, RecordSink, UnusableReason } from "./format.ts";
+
+/** What a plan keeps of a table to read its rows. */
+export type TablePlan = CsvDialect & {
+  readonly width: number;
+  readonly skipSize: number;
+  /** Where the address stands: the first column that holds one counts. */
+  readonly addressColumns: readonly number[];
+  /** What the header says there; a row that says it again is no record. Empty without a header. */
+  readonly addressNames: readonly string[];
+  /** Whether text without an address in these columns is a wrong one, and not a user name. */
+  readonly isMailColumn: boolean;
+};
+
+export function tablePlanOf(table: CsvTable, addressColumns: readonly number[]): TablePlan {
+  const { separator, hasBackslashes, width, skipSize, header } = table;
+  const names = addressColumns.map((column) => header?.[column] ?? "");
+  return {
+    separator,
+    hasBackslashes,
+    width,
+    skipSize,
+    addressColumns,
+    addressNames: header === null ? [] : names,
+    isMailColumn: names.some((name) => kindOfName(name) === "email" || kindOfName(name) === "mail"),
+  };
+}
+
+/** What a format does with the rows of a table. */
+export type RowRules = {
+  /** Reads a row of the usual form from its bytes; false when `readRow` has to do it. */
+  readonly scanRow?: (bytes: Buffer, cells: CellCutter) => boolean;
+  readonly readRow: (row: Row) => void;
+};
+
+/** A row whose cells are read as text. */
+export type Row = {
+  readonly cell: (column: number) => string | undefined;
+  /** The same for text that people read. */
+  readonly prose: (column: number) => string | undefined;
+  /** Canonical, without duplicates; or why there is none. */
+  readonly addresses: readonly EmailAddress[] | UnusableReason;
+  /** It has more cells than the table has columns, so that a cell may stand in another column. */
+  readonly isShifted: boolean;
+};
+
+const lineFeed = 0x0a;
+const carriageReturn = 0x0d;
+/** Rules of tables that are drawn: `+----+----+`. */
+const rule = /^[\s+|:_=-]*$/;
+
+/** Reads the rows of a CSV text. Blank lines, and what stands above the first row, are no records. */
+export function tableReader(plan: TablePlan, sink: RecordSink, isFirst: boolean, rules: RowRules): RecordReader {
+  const cells = new CellCutter(plan);
+  let skipSize = isFirst ? plan.skipSize : 0;
+  return {
+    read(bytes, start, end) {
+      const from = start + skipSize;
+      skipSize = 0;
+      for (let at = from; at < end; ) {
+        const byte = bytes[at];
+        if (byte === lineFeed || byte === carriageReturn) {
+          at++;
+          continue;
+        }
+        const rowEnd = cells.cut(bytes, at, end);
+        if (cells.fault !== null) {
+          sink.noteFurtherAddresses(
+            addressTextsIn(bytes.toString("utf8", at, Math.min(rowEnd, at + maxFaultySize))).length,
+          );
+          sink.add(cells.fault);
+        } else if (rules.scanRow?.(bytes, cells) !== true) {
+          readRow(bytes, cells, plan, sink, rules.readRow);
+        }
+        at = rowEnd + 1;
+      }
+    },
+    end: () => undefined,
+  };
+}
+
+/** In a faulty row that is longer, addresses are looked for in its beginning only. */
+const maxFaultySize = 1 << 20;
+
+function readRow(bytes: Buffer, cells: CellCutter, plan: TablePlan, sink: RecordSink, take: (row: Row) => void): void {
+  if (isEmpty(cells) || isNoRecord(bytes, cells, plan)) return;
+  const isShifted = widthOf(cells) > plan.width;
+  const cell = (column: number) => cells.text(bytes, column);
+  const addresses = addressesOf(cell, cells, plan);
+  sink.noteFurtherAddresses(countFurther(bytes, cells, addresses));
+  take({ cell, prose: (column) => cells.prose(bytes, column), addresses, isShifted });
+}
+
+function isEmpty(cells: CellCutter): boolean {
+  for (let cell = 0; cell < cells.count; cell++) if (cells.end(cell) > cells.start(cell)) return false;
+  return true;
+}
+
+/** A rule of a drawn table, or the header once more, where several tables were put together. */
+function isNoRecord(bytes: Buffer, cells: CellCutter, { addressColumns, addressNames }: TablePlan): boolean {
+  if (cells.signCount > 0) return false;
+  const [column = 0] = addressColumns;
+  const [name = ""] = addressNames;
+  if (name !== "" && cells.text(bytes, column)?.toLowerCase() === name.toLowerCase()) return true;
+  return rule.test(
+    bytes.toString("latin1", cells.start(0), Math.min(cells.end(cells.count - 1), cells.start(0) + 4096)),
+  );
+}
+
+/** Cells of a row without the empty ones at its end. */
+function widthOf(cells: CellCutter): number {
+  let width = cells.count;
+  while (width > 0 && cells.end(width - 1) === cells.start(width - 1)) width--;
+  return width;
+}
+
+function addressesOf(
+  cell: (column: number) => string | undefined,
+  cells: CellCutter,
+  { addressColumns, width, isMailColumn }: TablePlan,
+): readonly EmailAddress[] | UnusableReason {
+  let hasText = false;
+  for (const column of addressColumns) {
+    const text = cell(column);
+    if (isAbsent(text) || text === undefined) continue;
+    const found = addressesInCell(text);
+    if (found.length > 0) return found;
+    hasText ||= isMailColumn || text.includes("@");
+  }
+  const shifted = shiftedAddress(cell, cells, addressColumns[0] ?? 0, width);
+  if (shifted !== null) return [shifted];
+  return hasText ? "invalid_email" : "no_email";
+}
+
+/** Where separators in a cell are not quoted, the cells behind it are shifted by as many as there are too many. */
+function shiftedAddress(
+  cell: (column: number) => string | undefined,
+  cells: CellCutter,
+  column: number,
+  width: number,
+): EmailAddress | null {
+  const shift = widthOf(cells) - width;
+  if (shift <= 0 || isAbsent(cell(column))) return null;
+  const text = cell(column + shift) ?? "";
+  return isAddressCell(text) ? (addressesInCell(text)[0] ?? null) : null;
+}
+
+/** Addresses of a row that are not taken. */
+function countFurther(bytes: Buffer, cells: CellCutter, taken: readonly string[] | UnusableReason): number {
+  if (cells.signCount === 0) return 0;
+  const known = new Set<string>(typeof taken === "string" ? [] : taken);
+  let count = 0;
+  for (let cell = 0; cell < cells.count; cell++) {
+    if (!cells.holdsSign(cell)) continue;
+    for (const address of addressTextsIn(cells.text(bytes, cell) ?? "")) if (!known.has(address)) count++;
+  }
+  return count;
+}

@@ -1,0 +1,97 @@
+import type { EmailAddress } from "../../domain/email.ts";
+import { addressOf } from "../address.ts";
+import { addressTextsIn } from "../addresses-in.ts";
+import { isAbsent } from "../record.ts";
+import { addressesInCell } from "./address-cells.ts";
+import { columnName, isSecondName, isSecretKind, kindOfName } from "./column-names.ts";
+
+export type JsonObject = { readonly [name: string]: unknown };
+
+/**
+ * How sure it is that a member holds the address of its record: named after addresses; the same, but of somebody else or
+ * a further one; a login; any other name whose value is an address and nothing else.
+ */
+const ranks = { mail: 0, second: 1, login: 2, other: 3 } as const;
+export type Rank = (typeof ranks)[keyof typeof ranks];
+export const otherRank = ranks.other;
+
+/** A member that may hold the address of its record. */
+export type Claim = {
+  readonly rank: Rank;
+  /** The name is one of CONTRACT.md 11.4. */
+  readonly isContractName: boolean;
+  /** In their order, without duplicates; empty where there is text that is no address. */
+  readonly addresses: readonly EmailAddress[];
+};
+
+/** What a member says about the address of its record, or null. `column` is the only name that counts, if given. */
+export function claimOf(name: string, value: unknown, column: string | null): Claim | null {
+  const kind = kindOfName(name);
+  const isWished = column !== null && columnName(name) === column;
+  if ((column !== null && !isWished) || (!isWished && isSecretKind(kind))) return null;
+  const isMail = isWished || kind === "email" || kind === "mail";
+  if (!isMail && kind !== "login") return otherClaim(value);
+  const texts = (isMail ? mailTextsOf(value) : textsOf(value)).filter((text) => !isAbsent(text));
+  if (texts.length === 0) return null;
+  const addresses = [...new Set(texts.flatMap(addressesInCell))];
+  const rank = !isMail ? ranks.login : isSecondName(name) && !isWished ? ranks.second : ranks.mail;
+  // A user name is no wrong address.
+  return addresses.length === 0 && !isMail ? null : { rank, isContractName: kind === "email", addresses };
+}
+
+function otherClaim(value: unknown): Claim | null {
+  if (typeof value !== "string" || !value.includes("@")) return null;
+  const address = addressOf(value);
+  return address === null ? null : { rank: ranks.other, isContractName: false, addresses: [address] };
+}
+
+/** The better of two claims; of equal ones the first. One without an address loses to one that has any. */
+export function betterClaim(a: Claim | null, b: Claim | null): Claim | null {
+  if (a === null || b === null) return a ?? b;
+  const [hasA, hasB] = [a.addresses.length > 0, b.addresses.length > 0];
+  if (hasA !== hasB) return hasA ? a : b;
+  if (a.rank !== b.rank) return a.rank < b.rank ? a : b;
+  return b.isContractName && !a.isContractName ? b : a;
+}
+
+/** The texts of a member that is named after logins or addresses: `"a"`, `["a","b"]`. */
+function textsOf(value: unknown): string[] {
+  return [value].flat().filter((one) => typeof one === "string");
+}
+
+/** Of one that is named after addresses also `{"value":"a"}` and `[{"value":"a"}]`. */
+function mailTextsOf(value: unknown): string[] {
+  const parts: unknown[] = [value].flat();
+  return parts.flatMap((part) =>
+    isObject(part)
+      ? Object.entries(part).flatMap(([name, one]) => (isValueName(name) ? textsOf(one) : []))
+      : textsOf(part),
+  );
+}
+
+function isValueName(name: string): boolean {
+  const kind = kindOfName(name);
+  return kind === "email" || kind === "mail" || /^(?:value|address|addr|text|data)$/i.test(name);
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Deeper values are not looked into: no record is, and a hostile text may be of any depth. */
+const maxNesting = 100;
+
+/** How many addresses stand in a value, in names and texts, those that are taken aside. */
+export function countAddresses(value: unknown, taken: ReadonlySet<string>, nesting = 0): number {
+  if (typeof value === "string") return countIn(value, taken);
+  if (typeof value !== "object" || value === null || nesting > maxNesting) return 0;
+  if (Array.isArray(value)) return value.reduce((sum: number, one) => sum + countAddresses(one, taken, nesting + 1), 0);
+  return Object.entries(value).reduce(
+    (sum, [name, one]) => sum + countIn(name, taken) + countAddresses(one, taken, nesting + 1),
+    0,
+  );
+}
+
+function countIn(text: string, taken: ReadonlySet<string>): number {
+  return text.includes("@") ? addressTextsIn(text).filter((address) => !taken.has(address)).length : 0;
+}

@@ -1,0 +1,94 @@
+import { addressTextsIn } from "../addresses-in.ts";
+import type { JsonLayout } from "./json-reader.ts";
+import { JsonStream } from "./json-stream.ts";
+import { parseJson } from "./json-value.ts";
+import type { Sample } from "./sample.ts";
+
+/** What the beginning of a text tells about the JSON in it. */
+export type JsonShape = {
+  readonly layout: JsonLayout;
+  readonly hasAddress: boolean;
+  /** The values of the sample that are whole, and of a larger one the members and elements. */
+  readonly values: readonly unknown[];
+};
+
+/** So many of the lines, and of the values of a document, must be JSON. */
+const minShare = 0.8;
+const maxLines = 100;
+
+const known = new WeakMap<Sample, JsonShape | null>();
+
+/** How a text is laid out as JSON, or null when it is none. Several formats ask about each text. */
+export function jsonShapeOf(sample: Sample): JsonShape | null {
+  const found = known.get(sample);
+  if (found !== undefined) return found;
+  const shape = startsAsJson.test(sample.text) ? (linesShape(sample) ?? streamShape(sample)) : null;
+  known.set(sample, shape);
+  return shape;
+}
+
+/** The layout of a text that the operator calls JSON, whatever it looks like. */
+export function jsonLayoutOf(sample: Sample): JsonLayout {
+  const layout = jsonShapeOf(sample)?.layout;
+  if (layout !== undefined) return layout;
+  const isValue = (line: string) => typeof parseJson(line.trim()) === "object";
+  const isLines = sample.lines.length > 1 && sample.lines.slice(0, maxLines).some(isValue);
+  return isLines || !startsAsJson.test(sample.text) ? "lines" : "document";
+}
+
+const startsAsJson = /^[\s,]*[{[]/;
+
+/** More than one line, each of them a value. */
+function linesShape({ lines, text, isWhole }: Sample): JsonShape | null {
+  const judged = lines.slice(0, maxLines);
+  const values = judged.map((line) => parseJson(line.trim()));
+  const containers = values.filter((value) => typeof value === "object" && value !== null);
+  // One that is whole, where the text goes on, has another one behind it.
+  if (
+    judged.length < (isWhole ? 2 : 1) ||
+    containers.length < judged.length * minShare ||
+    typeof values[0] !== "object"
+  )
+    return null;
+  return { layout: "lines", hasAddress: holdsAddress(text), values: containers };
+}
+
+/** One value, or several over lines of their own. */
+function streamShape({ head, text }: Sample): JsonShape | null {
+  const values: unknown[] = [];
+  let rootCount = 0;
+  let depth = 0;
+  let faultCount = 0;
+  const keep = (value: unknown) => {
+    values.push(value);
+  };
+  const stream = new JsonStream({
+    root(value) {
+      rootCount++;
+      keep(value);
+    },
+    enter() {
+      if (depth++ === 0) rootCount++;
+    },
+    member: (name, value) => keep({ [name]: value }),
+    element: keep,
+    leave() {
+      depth--;
+    },
+    fault: () => {
+      faultCount++;
+    },
+  });
+  stream.push(head);
+  stream.end();
+  // Where the text, or the sample of it, is cut short is no fault.
+  const faults = Math.max(0, faultCount - 1);
+  if (values.length === 0 || faults > (1 - minShare) * (values.length + faults)) return null;
+  return { layout: rootCount > 1 ? "values" : "document", hasAddress: holdsAddress(text), values };
+}
+
+function holdsAddress(text: string): boolean {
+  // Some programs escape the sign.
+  const plain = text.replaceAll("\\u0040", "@");
+  return plain.includes("@") && addressTextsIn(plain).length > 0;
+}

@@ -1,0 +1,232 @@
+import type { Plan } from "./format.ts";
+import { plainLines } from "./html-lines.ts";
+import type { Sample } from "./sample.ts";
+import { BlockReader, type BlockRules, type CoreKind, type LoginEntry, type OrderedKind } from "./stealer-blocks.ts";
+import { fieldsOf } from "./stealer-fields.ts";
+import { LabelReader } from "./stealer-labels.ts";
+import type { RecordRules } from "./stealer-records.ts";
+import type { Label, LabelKind } from "./stealer-words.ts";
+import { isBlankRange, isRow, nextLine } from "./text-lines.ts";
+
+/**
+ * How labelled logins are read. `blocks`: a label per line; `fields`: a login per line; `html`: blocks whose lines end with
+ * `<br>`.
+ */
+export type StealerPlan = Plan & BlockRules & RecordRules & { readonly form: "blocks" | "fields" | "html" };
+
+/** The plan for a text of labelled logins, or null when it is none. */
+export function stealerPlanOf(sample: Sample): StealerPlan | null {
+  if (settingsEndings.has(sample.ending)) return null;
+  const text = sampleText(sample);
+  if (text === null) return null;
+  const lines = linesOf(text.bytes, sample.isWhole);
+  if (isFieldsForm(lines)) return fieldsPlan;
+  const rules = rulesOf(lines);
+  const counts = countBlocks(text.bytes, lines, rules);
+  // Logins of settings stand beside hosts, not beside pages.
+  if (settingsMarks.test(sample.text) && counts.urls * 2 < counts.whole) return null;
+  return speaksForBlocks(lines, counts) ? planOf(text.form, rules, isLog(counts)) : null;
+}
+
+/** The plan for a text that the operator calls a stealer's log. */
+export function forcedStealerPlan(sample: Sample): StealerPlan {
+  const text = sampleText(sample);
+  const lines = text === null ? [] : linesOf(text.bytes, sample.isWhole);
+  return isFieldsForm(lines) ? fieldsPlan : planOf(text?.form ?? "blocks", rulesOf(lines), true);
+}
+
+function planOf(form: "blocks" | "html", rules: BlockRules, isLog: boolean): StealerPlan {
+  return { format: "stealer", columns: [], form, ...rules, isLog };
+}
+
+const fieldsPlan: StealerPlan = {
+  format: "stealer",
+  columns: [],
+  form: "fields",
+  endingBlanks: 1,
+  order: ["site", "login", "secret"],
+  hasSeparators: true,
+  isLog: true,
+};
+
+/** Settings of programs and other texts with a label per line, which hold logins but are no lists of them. */
+const settingsEndings: ReadonlySet<string> = new Set(
+  "yaml yml ini conf cfg config cnf env toml properties plist reg vcf eml mbox ldif xml json jsonl sql php py js ts sh".split(
+    " ",
+  ),
+);
+
+/** `[section]` before `key=value`, a key without a value above indented ones, `dn:` of LDIF. */
+const settingsMarks =
+  /^(?:\[[\w .:-]{1,40}\][ \t]*[\r\n]+[ \t]*[\w.-]{1,40}[ \t]*=|([ \t]{0,20})[\w-]{1,40}:[ \t]*\r?\n\1[ \t]{1,20}(?:- )?[\w-]{1,40}:|dn:)/m;
+
+type SampleText = { readonly bytes: Buffer; readonly form: "blocks" | "html" };
+
+/** The beginning of a text in lines, or null when it is surely of another kind. */
+function sampleText({ head }: Sample): SampleText | null {
+  // `{` begins JSON; `[{` too, but not `["Chrome" = "Default"]`.
+  if (/^\s*(?:\{\s*"|\[\s*[{[]|<\?xml)/.test(head.toString("latin1", 0, 64))) return null;
+  if (isHtml(head)) return { bytes: plainLines(head, 0, head.length), form: "html" };
+  return { bytes: Buffer.concat([head, Buffer.from("\n")]), form: "blocks" };
+}
+
+function isHtml(head: Buffer): boolean {
+  const text = head.toString("latin1", 0, 4096);
+  return /^\s*<(?:!doctype|html|head|body|div|pre|p|b|br|hr)\b/i.test(text) && /<[bh]r\b/i.test(text);
+}
+
+/** A line of the sample: blank, a row of signs, a label and what its value is, or any other text. */
+type SampleLine =
+  | { readonly kind: "blank" | "row" | "text" }
+  | {
+      readonly kind: "label";
+      readonly label: Label;
+      readonly hasValue: boolean;
+      /** Labels of the fields in the line. */
+      readonly fields: readonly LabelKind[];
+    };
+
+const maxLines = 2000;
+
+function linesOf(bytes: Buffer, isWhole: boolean): SampleLine[] {
+  const labels = new LabelReader();
+  const lines: SampleLine[] = [];
+  const end = isWhole ? bytes.length - 1 : bytes.lastIndexOf(0x0a, bytes.length - 2) + 1 || bytes.length - 1;
+  for (let start = 0; start < end && lines.length < maxLines; ) {
+    let stop = start;
+    while (bytes[stop] !== 0x0a && bytes[stop] !== 0x0d) stop++;
+    const label = labels.read(bytes, start);
+    if (label !== null) {
+      const hasValue = !isBlankRange(bytes, labels.valueStart, stop);
+      const fields = fieldsOf(labels, bytes, start, stop).map((field) => field.label.kind);
+      lines.push({ kind: "label", label, hasValue, fields });
+    } else if (isBlankRange(bytes, start, stop)) {
+      lines.push({ kind: "blank" });
+    } else {
+      lines.push({ kind: isRow(bytes, start, stop) ? "row" : "text" });
+    }
+    start = nextLine(bytes, stop);
+  }
+  return lines;
+}
+
+/** Most of the lines hold a site, a login and a secret each. */
+function isFieldsForm(lines: readonly SampleLine[]): boolean {
+  const filled = lines.filter(({ kind }) => kind !== "blank" && kind !== "row");
+  const count = filled.filter(
+    (line) =>
+      line.kind === "label" && (["site", "login", "secret"] as const).every((kind) => line.fields.includes(kind)),
+  ).length;
+  return count > 0 && count >= filled.length / 2;
+}
+
+function isCore(kind: LabelKind): kind is CoreKind {
+  return kind === "site" || kind === "login" || kind === "secret";
+}
+
+/** Labels between two separators. */
+type Segment = readonly Label[];
+
+function segmentsOf(lines: readonly SampleLine[], endingBlanks: number): Segment[] {
+  const segments: Label[][] = [];
+  let current: Label[] = [];
+  let blankCount = 0;
+  for (const line of lines) {
+    blankCount = line.kind === "blank" ? blankCount + 1 : 0;
+    if (line.kind === "label") current.push(line.label);
+    if (line.kind !== "row" && (endingBlanks === 0 || blankCount !== endingBlanks)) continue;
+    segments.push(current);
+    current = [];
+  }
+  segments.push(current);
+  return segments.filter((segment) => segment.some(({ kind }) => isCore(kind)));
+}
+
+/** Files of lines with double spacing have three blank lines between blocks. */
+const maxEndingBlanks = 4;
+
+function rulesOf(lines: readonly SampleLine[]): BlockRules {
+  const candidates = Array.from({ length: maxEndingBlanks }, (_, index) => index + 1);
+  // Blank lines may stand within blocks too: then nearly all of what is between them is a single label.
+  const endingBlanks = candidates.find((count) => hasWholeBlocks(segmentsOf(lines, count))) ?? 0;
+  const segments = segmentsOf(lines, endingBlanks);
+  const logins = countsOf(segments.flat().filter(({ kind }) => kind === "login"));
+  const loginCount = Math.max(0, ...logins.values());
+  const withLogin = segments.filter((segment) => segment.some(({ kind }) => kind === "login")).length;
+  const hasSeparators = segments.length === 0 || withLogin * 2 >= loginCount;
+  return { endingBlanks, order: orderOf(segments, loginCount, hasSeparators), hasSeparators };
+}
+
+const minWholeShare = 0.1;
+
+function hasWholeBlocks(segments: readonly Segment[]): boolean {
+  const whole = segments.filter((segment) => new Set(segment.map(({ kind }) => kind).filter(isCore)).size > 1).length;
+  return whole > 0 && whole >= segments.length * minWholeShare;
+}
+
+function countsOf(labels: readonly Label[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { word } of labels) counts.set(word, (counts.get(word) ?? 0) + 1);
+  return counts;
+}
+
+const usualOrder: readonly CoreKind[] = ["site", "login", "secret"];
+
+/**
+ * The order of most blocks; without separators that of the first labels. A program is part of it where most blocks begin
+ * with one.
+ */
+function orderOf(segments: readonly Segment[], loginCount: number, hasSeparators: boolean): readonly OrderedKind[] {
+  const orders = segments.map((segment) => [...new Set(segment.map(({ kind }) => kind).filter(isCore))]);
+  const whole = hasSeparators ? orders.filter((order) => order.length === usualOrder.length) : orders.slice(0, 1);
+  const order = mostCommon(whole) ?? usualOrder;
+  const softwareCount = segments.flat().filter(({ kind }) => kind === "software").length;
+  const isFirst =
+    segments.filter((segment) => segment.find(isOrdered)?.kind === "software").length * 2 >= segments.length;
+  const rest = usualOrder.filter((kind) => !order.includes(kind));
+  return [...(isFirst && softwareCount * 2 >= loginCount ? ["software" as const] : []), ...order, ...rest];
+}
+
+function isOrdered({ kind }: Label): boolean {
+  return isCore(kind) || kind === "software";
+}
+
+function mostCommon(orders: readonly (readonly CoreKind[])[]): readonly CoreKind[] | undefined {
+  const counts = new Map<string, number>();
+  for (const order of orders) counts.set(order.join(), (counts.get(order.join()) ?? 0) + 1);
+  const [most] = [...counts].sort(([, a], [, b]) => b - a);
+  return orders.find((order) => order.join() === most?.[0]);
+}
+
+/** `whole`: with a login and a secret; of these `stolen`: with a site or program; `urls`: with a URL as their site. */
+type BlockCounts = { blocks: number; whole: number; stolen: number; urls: number };
+
+function countBlocks(bytes: Buffer, lines: readonly SampleLine[], rules: BlockRules): BlockCounts {
+  const counts: BlockCounts = { blocks: 0, whole: 0, stolen: 0, urls: 0 };
+  if (!lines.some((line) => line.kind === "label")) return counts;
+  const add = (_bytes: Buffer, entry: LoginEntry): void => {
+    const { start, end } = entry.site;
+    counts.blocks++;
+    if (!entry.hasLogin || !entry.hasSecret) return;
+    counts.whole++;
+    if (entry.hasSoftware || start < end) counts.stolen++;
+    if (bytes.toString("latin1", start, end).includes("://")) counts.urls++;
+  };
+  const ignore = () => undefined;
+  new BlockReader(rules, { add, noteText: ignore, noteLongLine: ignore }).read(bytes, 0, bytes.length - 1);
+  return counts;
+}
+
+/** A site or a program stands beside most of the logins. */
+function isLog({ whole, stolen }: BlockCounts): boolean {
+  return stolen * 2 >= whole;
+}
+
+/** At least half of the blocks hold a login and a secret, and at least half of the lines are labels of blocks. */
+function speaksForBlocks(lines: readonly SampleLine[], { blocks, whole }: BlockCounts): boolean {
+  if (whole === 0 || whole * 2 < blocks) return false;
+  const from = lines.findIndex((line) => line.kind === "label" && isCore(line.label.kind));
+  const filled = lines.slice(from).filter(({ kind }) => kind === "label" || kind === "text");
+  const labelled = filled.filter(({ kind }) => kind === "label");
+  return labelled.length * 2 >= filled.length;
+}

@@ -1,0 +1,31 @@
+export const tarBlockSize = 512;
+
+const checksumAt = 148;
+const checksumSize = 8;
+
+/** Whether these bytes begin with the header of a file in a tar archive: its checksum is right, which chance does not do. */
+export function isTarHeader(head: Buffer): boolean {
+  if (head.length < tarBlockSize || head[0] === 0) return false;
+  // Most files that are none have no octal digit there.
+  const said = octal(head, checksumAt, checksumSize);
+  if (said === null || said === 0) return false;
+  let sum = 0;
+  let signedSum = 0;
+  for (let at = 0; at < tarBlockSize; at++) {
+    const byte = at >= checksumAt && at < checksumAt + checksumSize ? 0x20 : (head[at] ?? 0);
+    sum += byte;
+    // Some old programs added up signed bytes.
+    signedSum += byte > 127 ? byte - 256 : byte;
+  }
+  return said === sum || said === signedSum;
+}
+
+/** An octal number in a field that ends with NUL or a blank; null for anything else. */
+export function octal(block: Buffer, at: number, size: number): number | null {
+  const text = block
+    .toString("latin1", at, at + size)
+    .replace(/\0.*$/s, "")
+    .trim();
+  if (text === "") return 0;
+  return /^[0-7]+$/.test(text) ? Number.parseInt(text, 8) : null;
+}

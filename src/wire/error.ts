@@ -1,0 +1,35 @@
+import * as z from "zod/mini";
+import { text } from "./scalar.ts";
+import type { Shape } from "./shape.ts";
+
+/** docs/contract.md 10. */
+export const errorCode = z.enum([
+  "invalid_email",
+  "malformed_json",
+  "invalid_request",
+  "invalid_api_key",
+  "unauthorized",
+  "plan_required",
+  "forbidden",
+  "not_found",
+  "method_not_allowed",
+  "conflict",
+  "payload_too_large",
+  "unsupported_media_type",
+  "unsupported_indicator",
+  "rate_limited",
+  "internal_error",
+  "overloaded",
+  "unavailable",
+  "storage_full",
+]);
+export type ErrorCode = Shape<typeof errorCode>;
+
+/** The one body of every error (docs/contract.md 0.2). */
+export const errorBody = z.strictObject({
+  error: z.strictObject({
+    code: errorCode.check(z.describe("stable; programs go by it")),
+    message: text.check(z.describe("one English sentence without any submitted value")),
+  }),
+});
+export type ErrorBody = Shape<typeof errorBody>;

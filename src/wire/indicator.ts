@@ -1,0 +1,9 @@
+import * as z from "zod/mini";
+import { text } from "./scalar.ts";
+import type { Shape } from "./shape.ts";
+
+export const indicator = z.strictObject({
+  type: z.literal("email"),
+  value: text.check(z.describe("in an answer always the canonical form")),
+});
+export type IndicatorBody = Shape<typeof indicator>;

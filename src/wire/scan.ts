@@ -1,0 +1,67 @@
+import * as z from "zod/mini";
+import { indicator } from "./indicator.ts";
+import { count, id, milliseconds, text } from "./scalar.ts";
+import type { Shape } from "./shape.ts";
+import { outcome, sourceErrorReason } from "./source.ts";
+
+/** The body of `POST /soc/enrich` (docs/contract.md 3.1). Further members are ignored. */
+export const enrichRequest = z.object({
+  indicator,
+  options: z.nullish(
+    z.object({
+      depth: z.nullish(
+        text.check(
+          z.minLength(1),
+          z.maxLength(64),
+          z.meta({ default: "quick" }),
+          z.describe("accepted for forward compatibility; changes nothing"),
+        ),
+      ),
+    }),
+  ),
+});
+export type EnrichRequest = Shape<typeof enrichRequest>;
+
+/** A scan was started or joined: the body of 202 (docs/contract.md 3.5). */
+export const accepted = z.strictObject({
+  status: z.literal("scanning"),
+  request_id: id,
+  poll_url: text.check(z.describe("path to ask again at")),
+  indicator,
+});
+export type Accepted = Shape<typeof accepted>;
+
+export const scanState = z.enum(["queued", "scanning", "running", "completed", "failed"]);
+export type ScanState = Shape<typeof scanState>;
+
+/** A scan that has no envelope: not yet, or never when it failed (docs/contract.md 6.2, 6.3). */
+export const progress = z.strictObject({
+  status: z
+    .enum(["queued", "scanning", "running", "failed"])
+    .check(
+      z.describe(
+        "queued: not started; scanning: sources are being asked; running: the envelope is being built; failed: no source answered",
+      ),
+    ),
+  request_id: id,
+});
+export type Progress = Shape<typeof progress>;
+
+/** How a source fared in a scan (docs/contract.md 6.5). */
+export const sourceRun = z.strictObject({
+  source: text,
+  outcome,
+  findings: count,
+  duration_ms: milliseconds,
+  error: z.nullable(sourceErrorReason).check(z.describe("set when the outcome is failed")),
+  missing: z.array(text).check(z.describe("sub-calls that the plan at the source does not allow")),
+});
+export type SourceRunBody = Shape<typeof sourceRun>;
+
+/** The body of `/sources`. */
+export const scanSources = z.strictObject({
+  request_id: id,
+  status: scanState,
+  sources: z.array(sourceRun).check(z.describe("sources that have ended, by name")),
+});
+export type ScanSources = Shape<typeof scanSources>;
