@@ -250,7 +250,8 @@ describe("an xpose that is killed", () => {
     const code = `import { openChildRunner } from ${JSON.stringify(module)};
       const now = () => new Date("2026-01-01T00:00:00Z");
       const homesIn = ${JSON.stringify(homesIn)};
-      const runner = openChildRunner({ path: "/usr/bin:/bin", proxy: null, noProxy: [], homesIn, maxConcurrent: 1, now });
+      const runner = openChildRunner({ path: "/usr/bin:/bin", proxy: null, noProxy: [], extraCa: null, homesIn,
+        maxConcurrent: 1, now });
       await runner.run({ command: ["sh", "-c", "echo $$ > id; exec sleep 60"], stdin: "", maxOutputBytes: 9,
         latestStart: now(), signal: new AbortController().signal });`;
     const other = Bun.spawn([process.execPath, "-e", code], { stdout: "inherit", stderr: "inherit" });
