@@ -83,6 +83,8 @@ type SampleLine = {
   readonly labels: readonly Label[];
   /** The line begins with a URL. */
   readonly hasUrl: boolean;
+  /** The line holds what looks like an address. */
+  readonly hasAddress: boolean;
 };
 
 const maxLines = 2000;
@@ -102,11 +104,15 @@ function linesOf(bytes: Buffer, isWhole: boolean): SampleLine[] {
 
 function lineAt(labels: LabelReader, bytes: Buffer, start: number, end: number): SampleLine {
   const isLabel = labels.read(bytes, start) !== null;
-  if (!isLabel && isBlankRange(bytes, start, end)) return { kind: "blank", labels: [], hasUrl: false };
-  if (!isLabel && isRow(bytes, start, end)) return { kind: "row", labels: [], hasUrl: false };
+  if (!isLabel && isBlankRange(bytes, start, end)) return { kind: "blank", ...noText };
+  if (!isLabel && isRow(bytes, start, end)) return { kind: "row", ...noText };
   const found = fieldsOf(labels, bytes, start, end).map(({ label }) => label);
-  return { kind: isLabel ? "label" : "text", labels: found, hasUrl: beginsWithUrl(bytes, start) };
+  const hasAddress = addressLike.test(bytes.toString("latin1", start, end));
+  return { kind: isLabel ? "label" : "text", labels: found, hasUrl: beginsWithUrl(bytes, start), hasAddress };
 }
+
+const noText = { labels: [], hasUrl: false, hasAddress: false } as const;
+const addressLike = /[\w.+-]@[\w-]+\.\w/;
 
 /** Most of the lines hold a site, a login and a secret each. */
 function isFieldsForm(lines: readonly SampleLine[]): boolean {
@@ -233,11 +239,17 @@ function isLog({ whole, stolen }: BlockCounts): boolean {
   return stolen * 2 >= whole;
 }
 
-/** At least half of the blocks hold a login and a secret, and at least half of the lines are labels of blocks. */
+/**
+ * At least half of the blocks hold a login and a secret, and at least half of the lines are labels of blocks. A banner above
+ * the first block does not count, but lines of logins there do.
+ */
 function speaksForBlocks(lines: readonly SampleLine[], { blocks, whole }: BlockCounts): boolean {
   if (whole === 0 || whole * 2 < blocks) return false;
   const from = lines.findIndex(({ kind, labels }) => kind === "label" && labels.some((label) => isCore(label.kind)));
-  const filled = lines.slice(from).filter(({ kind }) => kind === "label" || kind === "text");
+  const filled = lines.filter(
+    ({ kind, hasUrl, hasAddress }, index) =>
+      kind === "label" || (kind === "text" && (index >= from || hasUrl || hasAddress)),
+  );
   const labelled = filled.filter(({ kind }) => kind === "label");
   return labelled.length * 2 >= filled.length;
 }
