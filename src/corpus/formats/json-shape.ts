@@ -81,8 +81,8 @@ function streamShape({ head, text }: Sample): JsonShape | null {
   });
   stream.push(head);
   stream.end();
-  // Where the text, or the sample of it, is cut short is no fault.
-  const faults = Math.max(0, faultCount - 1);
+  // Where the text, or the sample of it, is cut short: in a value, and in what holds it.
+  const faults = Math.max(0, faultCount - 2);
   if (values.length === 0 || faults > (1 - minShare) * (values.length + faults)) return null;
   return { layout: rootCount > 1 ? "values" : "document", hasAddress: holdsAddress(text), values };
 }
