@@ -27,6 +27,8 @@ const maxHostSize = 253;
 const maxPlainLabel = 19;
 /** Where fields start in `fields`: behind the text that is the same for every site. */
 const subjectHead = Buffer.from('{"subject":"');
+/** Whole words. */
+const maxSiteFields = (subjectHead.length + maxHostSize + 8) & ~3;
 
 /** Whether the label that fills a range, in lower case, is a public top-level domain and no ending of a file. */
 export type IsTopLevel = (bytes: Uint8Array, start: number, end: number) => boolean;
@@ -45,8 +47,8 @@ export class LineScanner {
   #end = 0;
   high = 0;
   low = 0;
-  /** The encoded fields of the record, of which the first `fieldsSize` bytes count. */
-  readonly fields = new Uint8Array(subjectHead.length + maxHostSize + 3);
+  /** The encoded fields of the record: the first `fieldsSize` bytes, and zeros up to the end of their last word. */
+  readonly fields = new Uint8Array(maxSiteFields);
   fieldsSize = 0;
 
   /** `prefix`: see `corpusPrefix`. */
@@ -161,6 +163,8 @@ export class LineScanner {
   #endSite(size: number): void {
     this.fields[size] = 0x22;
     this.fields[size + 1] = 0x7d;
+    // Up to the end of the word.
+    this.fields[size + 2] = this.fields[size + 3] = this.fields[size + 4] = 0;
     this.fieldsSize = size + 2;
   }
 

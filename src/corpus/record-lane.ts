@@ -1,6 +1,8 @@
 import type { Block, Piece } from "./block.ts";
+import { type FieldsList, FieldsTable } from "./fields-table.ts";
 import { type FormatName, formatNames, type ReadRecord, type RecordReader, type RecordSink } from "./formats/format.ts";
 import { formats } from "./formats/registry.ts";
+import { type IdRun, IdSorter } from "./id-sorter.ts";
 import type { ImportDefaults } from "./import-defaults.ts";
 import { defaultsOf } from "./import-defaults.ts";
 import { type KeyRun, KeySorter } from "./key-sorter.ts";
@@ -94,15 +96,20 @@ export type LaneOptions = {
 
 /** Sorted records on disk, readable until the lane is closed. */
 export type LaneRuns = {
+  /** Records without fields of their own. */
   readonly keys: readonly KeyRun[];
+  /** Records whose fields have a number, and the fields by their numbers. */
+  readonly ids: readonly IdRun[];
+  readonly fields: FieldsList;
+  /** Records whose fields came when there were too many for numbers. */
   readonly records: readonly RecordRun[];
   /** The first records of the lane. */
   readonly samples: readonly SampleRecord[];
 };
 
-/** What of the runs can change hands between threads instead of being copied: 4 KiB per million keys. */
-export function buffersOf({ keys }: LaneRuns): ArrayBuffer[] {
-  return keys.map(({ offsets }) => offsets.buffer);
+/** What of the runs can change hands between threads instead of being copied. */
+export function buffersOf({ keys, ids, fields }: LaneRuns): ArrayBuffer[] {
+  return [...[...keys, ...ids].map(({ offsets }) => offsets.buffer), fields.words.buffer, fields.offsets.buffer];
 }
 
 /**
@@ -114,8 +121,12 @@ export class RecordLane {
   readonly #scanner: LineScanner;
   readonly #forgotten: ReadonlySet<string>;
   readonly #keys: KeySorter;
+  readonly #ids: IdSorter;
+  readonly #numbers = new FieldsTable();
   readonly #records: RecordSorter;
-  readonly #fields = Buffer.alloc(maxFieldsSize);
+  readonly #fieldWords = new Uint32Array(maxFieldsSize / 4);
+  readonly #fields = Buffer.from(this.#fieldWords.buffer);
+  readonly #scannedWords: Uint32Array;
   readonly #sink: RecordSink;
   readonly #defaults = new Map<FormatName, RecordDefaults>();
   readonly #samples: SampleRecord[] = [];
@@ -130,6 +141,7 @@ export class RecordLane {
   constructor(options: LaneOptions) {
     this.#options = options;
     this.#scanner = new LineScanner(options.prefix);
+    this.#scannedWords = new Uint32Array(this.#scanner.fields.buffer);
     this.#forgotten = new Set(
       options.forgotten.map((hash) => {
         const { high, low } = keyFrom(Buffer.from(hash, "hex"));
@@ -137,13 +149,17 @@ export class RecordLane {
       }),
     );
     this.#keys = new KeySorter(`${options.spillPath}.keys.tmp`);
+    this.#ids = new IdSorter(`${options.spillPath}.ids.tmp`);
     this.#records = new RecordSorter(`${options.spillPath}.records.tmp`);
     this.#sink = {
       scanner: this.#scanner,
       add: (record) => this.#add(record),
       addScanned: (format) => this.#addScanned(format ?? this.#format),
       encode: (fields) => Buffer.from(encodeFields(fields, this.#defaultsOf(this.#format))),
-      addRead: (fields) => this.#addHashed(fields, fields.length, this.#format),
+      addRead: (fields) => {
+        this.#fields.set(fields);
+        this.#addHashed(this.#fields, fields.length, this.#format);
+      },
       noteFurtherAddresses: (count) => {
         this.tally.furtherAddresses += count;
       },
@@ -158,12 +174,19 @@ export class RecordLane {
 
   /** Writes what is still in memory. */
   finish(): LaneRuns {
-    return { keys: this.#keys.finish(), records: this.#records.finish(), samples: this.#samples };
+    return {
+      keys: this.#keys.finish(),
+      ids: this.#ids.finish(),
+      fields: this.#numbers.take(),
+      records: this.#records.finish(),
+      samples: this.#samples,
+    };
   }
 
   /** Frees the disk space. */
   close(): void {
     this.#keys.close();
+    this.#ids.close();
     this.#records.close();
   }
 
@@ -239,8 +262,20 @@ export class RecordLane {
     }
     if (this.#samples.length < sampleSize) this.#keepSample(fields, fieldsSize, format);
     this.tally.usable++;
-    if (fieldsSize === 0 && !this.#options.hasEntries) this.#keys.add(high, low);
+    if (fieldsSize === 0 && !this.#options.hasEntries) {
+      this.#keys.add(high, low);
+      return;
+    }
+    const id = this.#numbers.idOf(this.#wordsOf(fields, fieldsSize), fieldsSize);
+    if (id >= 0) this.#ids.add(high, low, id, this.#entry);
     else this.#records.add(high, low, this.#entry, fields, fieldsSize);
+  }
+
+  /** The fields, which are those of the scanner or of the lane, as words. */
+  #wordsOf(fields: Uint8Array, fieldsSize: number): Uint32Array {
+    if (fields !== this.#fields) return this.#scannedWords;
+    for (let at = fieldsSize; at % 4 !== 0; at++) fields[at] = 0;
+    return this.#fieldWords;
   }
 
   #keepSample(fields: Uint8Array, fieldsSize: number, format: FormatName): void {

@@ -1,7 +1,9 @@
+import { GroupTemplates } from "./group-templates.ts";
+import { SortedIds } from "./id-sorter.ts";
 import { SortedKeys } from "./key-sorter.ts";
 import type { ImportInfo } from "./record.ts";
 import type { LaneRuns } from "./record-lane.ts";
-import { recordHeadSize, SortedRecords } from "./record-sorter.ts";
+import { SortedRecords } from "./record-sorter.ts";
 import type { SegmentSize } from "./segment.ts";
 import { SegmentWriter } from "./segment-writer.ts";
 import { TemplateTable } from "./template-table.ts";
@@ -29,28 +31,36 @@ const tellEvery = 2 ** 20;
 export function writeImport({ path, id, info, runs, check }: ImportSegment, onWritten: OnWritten): WrittenSegment {
   const writer = new SegmentWriter(path);
   try {
-    const templates = new TemplateTable(writer);
-    const hasEntries = info.entries.length > 0;
     const keys = new SortedKeys(runs.flatMap((lane) => lane.keys));
+    const ids = new SortedIds(runs.map((lane) => lane.ids));
     const records = new SortedRecords(runs.flatMap((lane) => lane.records));
-    let ids = new Uint32Array(64);
+    const templates = new GroupTemplates({
+      templates: new TemplateTable(writer),
+      lists: runs.map((lane) => lane.fields),
+      hasEntries: info.entries.length > 0,
+    });
     let hasKey = keys.next();
+    let hasIds = ids.next();
     let hasRecord = records.next();
     let toldAt = tellEvery;
-    while (hasKey || hasRecord) {
-      const isKeyFirst = hasKey && (!hasRecord || !isAbove(keys, records));
-      const { high, low } = isKeyFirst ? keys : records;
-      let count = 0;
-      if (isKeyFirst) {
-        ids[count++] = templates.plainId();
+    while (hasKey || hasIds || hasRecord) {
+      let first: At | null = hasKey ? keys : null;
+      if (hasIds && (first === null || isAbove(first, ids))) first = ids;
+      if (hasRecord && (first === null || isAbove(first, records))) first = records;
+      const { high, low } = first ?? keys;
+      if (hasKey && keys.high === high && keys.low === low) {
+        templates.addPlain();
         hasKey = keys.next();
       }
-      for (; hasRecord && records.high === high && records.low === low; hasRecord = records.next()) {
-        if (count === ids.length) ids = grown(ids);
-        const fields = records.bytes.subarray(recordHeadSize, recordHeadSize + records.fieldsSize);
-        ids[count++] = templates.idOf(fields, hasEntries ? records.entry : null);
+      if (hasIds && ids.high === high && ids.low === low) {
+        templates.addIds(ids);
+        hasIds = ids.next();
       }
-      writer.addKey(high, low, ids, count);
+      for (; hasRecord && records.high === high && records.low === low; hasRecord = records.next()) {
+        templates.addRecord(records);
+      }
+      const count = templates.finish();
+      writer.addKey(high, low, templates.ids, count);
       if (writer.recordCount >= toldAt) {
         onWritten(writer.recordCount);
         toldAt += tellEvery;
@@ -66,10 +76,4 @@ type At = { readonly high: number; readonly low: number };
 
 function isAbove(a: At, b: At): boolean {
   return a.high > b.high || (a.high === b.high && a.low > b.low);
-}
-
-function grown(ids: Uint32Array): Uint32Array<ArrayBuffer> {
-  const larger = new Uint32Array(ids.length * 2);
-  larger.set(ids);
-  return larger;
 }
