@@ -11,8 +11,8 @@ const root = join(import.meta.dir, "..");
 mkdirSync(join(root, "dist"), { recursive: true });
 
 await bundleDashboard();
-// A worker is an entry point of its own; src/corpus/worker-lane.ts names it by this path below the common folder.
-compile(["src/main.ts", "src/corpus/corpus-worker.ts"], "dist/xpose");
+// A worker is an entry point of its own; src/corpus/worker/worker-lane.ts names it by this path below the common folder.
+compile(["src/main.ts", "src/corpus/worker/corpus-worker.ts"], "dist/xpose");
 chmodSync(join(root, "dist/xpose"), 0o755);
 
 /**

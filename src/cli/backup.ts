@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 import { type BackupReport, writeBackup } from "../backup/write-backup.ts";
 import type { Config } from "../config.ts";
-import { stepBack } from "../corpus/step-back.ts";
+import { lowerPriority } from "../corpus/worker/lower-priority.ts";
 import { timestamp } from "../domain/envelope.ts";
 import { version } from "../version.ts";
 import type { BackupReportBody } from "../wire/backup.ts";
@@ -40,7 +40,7 @@ export function backupCommand(output: Output): Command {
       const config = readConfig(command, output);
       const path = resolve(file);
       const startedAt = performance.now();
-      stepBack();
+      lowerPriority();
       const write = async (place: BackupPlace) => {
         const progress = drawProgress(output);
         return await writeBackup(path, {

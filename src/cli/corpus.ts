@@ -3,13 +3,13 @@ import { getWorkspace } from "../access/workspace.ts";
 import type { Config } from "../config.ts";
 import { forgetIndicator } from "../corpus/forget.ts";
 import { type FormatName, formatNames, type OptionalField, optionalFields } from "../corpus/formats/format.ts";
-import { type ImportReport, importCorpus } from "../corpus/import.ts";
+import { type ImportReport, importCorpus } from "../corpus/import/import.ts";
+import { importRules } from "../corpus/import/publish-import.ts";
 import { liveSegments, mergeCorpora } from "../corpus/merge-corpora.ts";
-import { importRules } from "../corpus/publish-import.ts";
 import { takeSharedLock } from "../corpus/shared-lock.ts";
-import { stepBack } from "../corpus/step-back.ts";
 import { verifyCorpora } from "../corpus/verify.ts";
-import { mergeInWorker, openWorkerLane } from "../corpus/worker-lane.ts";
+import { lowerPriority } from "../corpus/worker/lower-priority.ts";
+import { mergeInWorker, openWorkerLane } from "../corpus/worker/worker-lane.ts";
 import type { Corpus, CorpusImport } from "../domain/corpus.ts";
 import { parseEmail } from "../domain/email.ts";
 import { timestamp } from "../domain/envelope.ts";
@@ -86,7 +86,7 @@ export function corpusCommand(output: Output): Command {
     .action(async (file: string, _options: object, command: Command) => {
       const options = command.optsWithGlobals<ImportOptions>();
       const config = readConfig(command, output);
-      stepBack();
+      lowerPriority();
       await withStore(config, async (open) => {
         await sweepCorpora(open);
         await importFile(file, options, config, open, output);

@@ -1,5 +1,5 @@
-import type { MergeJob } from "../corpus/merge.ts";
 import { mergeCorpora } from "../corpus/merge-corpora.ts";
+import type { MergeJob } from "../corpus/segment/merge.ts";
 import type { Log } from "../log.ts";
 import type { OpenStore } from "../wiring.ts";
 import { entropy } from "./context.ts";
@@ -61,6 +61,6 @@ async function mergeUnderLock(open: OpenStore, signal: AbortSignal): Promise<num
 
 /** Loaded with the first merge, as it brings the importer along. */
 async function mergeInWorker(job: MergeJob, signal: AbortSignal) {
-  const workers = await import("../corpus/worker-lane.ts");
+  const workers = await import("../corpus/worker/worker-lane.ts");
   return await workers.mergeInWorker(job, signal);
 }

@@ -5,9 +5,9 @@ import { capFindings, type Finding, mergeFindings } from "../domain/finding.ts";
 import type { Indicator } from "../domain/indicator.ts";
 import { corpusHash, type DerivedKeys } from "../domain/keyed-hash.ts";
 import type { Store } from "../store/store.ts";
-import { type Key, keyFrom } from "./page.ts";
 import { toFinding } from "./record.ts";
-import { CorruptSegment, type FoundIds, openSegment, type Segment } from "./segment.ts";
+import { type Key, keyFrom } from "./segment/page.ts";
+import { CorruptSegment, type FoundIds, openSegment, type Segment } from "./segment/segment.ts";
 
 /** Looks indicators up in the live segments, which it keeps open. */
 export type CorpusLibrary = {

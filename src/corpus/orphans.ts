@@ -1,6 +1,6 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { syncFolder } from "./segment-writer.ts";
+import { syncFolder } from "./segment/segment-writer.ts";
 
 /**
  * Deletes the segments and unfinished files of the corpora folder that no import names; returns how many. The caller

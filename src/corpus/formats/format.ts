@@ -1,7 +1,7 @@
 import type { EmailAddress } from "../../domain/email.ts";
 import { addressOf } from "../address.ts";
-import type { LineScanner } from "../line-scanner.ts";
 import { parseFields, type RawFields, type RecordDefaults, type RecordFields } from "../record.ts";
+import type { LineScanner } from "./line-scanner.ts";
 import type { Sample } from "./sample.ts";
 
 export const formatNames = [

@@ -1,8 +1,8 @@
 import { canonicalDomain } from "../../domain/email.ts";
 import { addressOf } from "../address.ts";
-import { addressTextsIn } from "../addresses-in.ts";
 import { CorpusError } from "../error.ts";
 import type { ParsedFields } from "../record.ts";
+import { addressTextsIn } from "./addresses-in.ts";
 import { columnName, isSecretKind, kindOfName } from "./column-names.ts";
 import { cutTable, type Row, type TablePlan, tablePlanOf, tableReader } from "./csv-reader.ts";
 import { tableOf } from "./csv-table.ts";

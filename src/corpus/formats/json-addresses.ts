@@ -1,8 +1,8 @@
 import type { EmailAddress } from "../../domain/email.ts";
 import { addressOf } from "../address.ts";
-import { addressTextsIn } from "../addresses-in.ts";
 import { isAbsent } from "../record.ts";
 import { addressesInCell } from "./address-cells.ts";
+import { addressTextsIn } from "./addresses-in.ts";
 import { columnName, isSecondName, isSecretKind, kindOfName } from "./column-names.ts";
 
 export type JsonObject = { readonly [name: string]: unknown };

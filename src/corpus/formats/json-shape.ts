@@ -1,4 +1,4 @@
-import { addressTextsIn } from "../addresses-in.ts";
+import { addressTextsIn } from "./addresses-in.ts";
 import type { JsonLayout } from "./json-reader.ts";
 import { JsonStream } from "./json-stream.ts";
 import { parseJson } from "./json-value.ts";

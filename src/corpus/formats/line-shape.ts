@@ -1,5 +1,5 @@
 import { trimBlanks } from "../address.ts";
-import { type AddressIn, addressesIn } from "../addresses-in.ts";
+import { type AddressIn, addressesIn } from "./addresses-in.ts";
 import { isClosedHost, readUrl } from "./site.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { AddressFinder, isTopLevel } from "../address-finder.ts";
+import { AddressFinder, isTopLevel } from "./address-finder.ts";
 import type { RecordSink } from "./format.ts";
 import { noSecret } from "./line-shape.ts";
 import { readUrl, type UrlRead } from "./site.ts";
