@@ -28,21 +28,21 @@ type LoadCommand = (output: Output) => Promise<Command>;
 
 /** Every command by its name, in the order of the help. What a command needs is loaded with it. */
 const commands: Readonly<Record<string, LoadCommand>> = {
-  init: async (output) => (await import("./init.ts")).initCommand(output),
-  serve: async (output) => (await import("./serve.ts")).serveCommand(output),
-  keys: async (output) => (await import("./keys.ts")).keysCommand(output),
-  workspaces: async (output) => (await import("./workspaces.ts")).workspacesCommand(output),
-  operators: async (output) => (await import("./operators.ts")).operatorsCommand(output),
-  corpus: async (output) => (await import("./corpus.ts")).corpusCommand(output),
-  enrich: async (output) => (await import("./enrich.ts")).enrichCommand(output),
-  sources: async (output) => (await import("./sources.ts")).sourcesCommand(output),
-  audit: async (output) => (await import("./audit.ts")).auditCommand(output),
-  backup: async (output) => (await import("./backup.ts")).backupCommand(output),
-  restore: async (output) => (await import("./restore.ts")).restoreCommand(output),
-  doctor: async (output) => (await import("./doctor.ts")).doctorCommand(output),
-  openapi: async (output) => (await import("./openapi.ts")).openapiCommand(output),
-  version: async (output) => (await import("./version.ts")).versionCommand(output),
-  completion: async (output) => (await import("./completion.ts")).completionCommand(output),
+  init: async (output) => (await import("./commands/init.ts")).initCommand(output),
+  serve: async (output) => (await import("./commands/serve.ts")).serveCommand(output),
+  keys: async (output) => (await import("./commands/keys.ts")).keysCommand(output),
+  workspaces: async (output) => (await import("./commands/workspaces.ts")).workspacesCommand(output),
+  operators: async (output) => (await import("./commands/operators.ts")).operatorsCommand(output),
+  corpus: async (output) => (await import("./commands/corpus.ts")).corpusCommand(output),
+  enrich: async (output) => (await import("./commands/enrich.ts")).enrichCommand(output),
+  sources: async (output) => (await import("./commands/sources.ts")).sourcesCommand(output),
+  audit: async (output) => (await import("./commands/audit.ts")).auditCommand(output),
+  backup: async (output) => (await import("./commands/backup.ts")).backupCommand(output),
+  restore: async (output) => (await import("./commands/restore.ts")).restoreCommand(output),
+  doctor: async (output) => (await import("./commands/doctor.ts")).doctorCommand(output),
+  openapi: async (output) => (await import("./commands/openapi.ts")).openapiCommand(output),
+  version: async (output) => (await import("./commands/version.ts")).versionCommand(output),
+  completion: async (output) => (await import("./commands/completion.ts")).completionCommand(output),
 };
 
 /** These speak of all the others. */

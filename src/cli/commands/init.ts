@@ -1,11 +1,11 @@
 import { Command } from "commander";
-import { beginHead } from "../access/audit-head.ts";
-import { newOperator } from "../access/operator.ts";
-import { createWorkspace } from "../access/workspace.ts";
-import type { InitReport } from "../wire/service.ts";
-import { createDataDir } from "../wiring.ts";
-import { becomeOwner, commandAuthor, entropy, type GlobalOptions, keepAuditHead, readConfig } from "./context.ts";
-import { type Output, printResult } from "./output.ts";
+import { beginHead } from "../../access/audit-head.ts";
+import { newOperator } from "../../access/operator.ts";
+import { createWorkspace } from "../../access/workspace.ts";
+import type { InitReport } from "../../wire/service.ts";
+import { createDataDir } from "../../wiring.ts";
+import { becomeOwner, commandAuthor, entropy, type GlobalOptions, keepAuditHead, readConfig } from "../context.ts";
+import { type Output, printResult } from "../output.ts";
 
 export function initCommand(output: Output): Command {
   return new Command("init")

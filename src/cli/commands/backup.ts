@@ -1,11 +1,11 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
-import { type BackupReport, writeBackup } from "../backup/write-backup.ts";
-import type { Config } from "../config.ts";
-import { lowerPriority } from "../corpus/worker/lower-priority.ts";
-import { timestamp } from "../domain/envelope.ts";
-import { version } from "../version.ts";
-import type { BackupReportBody } from "../wire/backup.ts";
+import { type BackupReport, writeBackup } from "../../backup/write-backup.ts";
+import type { Config } from "../../config.ts";
+import { lowerPriority } from "../../corpus/worker/lower-priority.ts";
+import { timestamp } from "../../domain/envelope.ts";
+import { version } from "../../version.ts";
+import type { BackupReportBody } from "../../wire/backup.ts";
 import {
   type BackupPlace,
   inspectCopiedDatabase,
@@ -13,12 +13,12 @@ import {
   openForBackup,
   takeExclusiveLock,
   temporaryDirOf,
-} from "../wiring.ts";
-import { abortOnSignal, becomeOwner, entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
-import { CommandError, exitCodes } from "./exit.ts";
-import { type Output, printResult } from "./output.ts";
-import { drawProgress } from "./progress.ts";
-import { sweepCorpora } from "./sweep.ts";
+} from "../../wiring.ts";
+import { abortOnSignal, becomeOwner, entropy, type GlobalOptions, readConfig, withStore } from "../context.ts";
+import { CommandError, exitCodes } from "../exit.ts";
+import { type Output, printResult } from "../output.ts";
+import { drawProgress } from "../progress.ts";
+import { sweepCorpora } from "../sweep.ts";
 
 export function backupCommand(output: Output): Command {
   return new Command("backup")

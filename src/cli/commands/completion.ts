@@ -1,7 +1,7 @@
 import { Argument, Command, type Option } from "commander";
-import type { CompletionScript } from "../wire/service.ts";
-import type { GlobalOptions } from "./context.ts";
-import { type Output, printResult } from "./output.ts";
+import type { CompletionScript } from "../../wire/service.ts";
+import type { GlobalOptions } from "../context.ts";
+import { type Output, printResult } from "../output.ts";
 
 const shells = ["bash", "zsh", "fish"] as const;
 type Shell = CompletionScript["shell"];

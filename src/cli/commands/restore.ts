@@ -1,10 +1,10 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
-import { headProblem } from "../access/audit-head.ts";
-import { restoreBackup } from "../backup/restore-backup.ts";
-import { headText } from "../domain/audit.ts";
-import { timestamp } from "../domain/envelope.ts";
-import type { RestoreReportBody } from "../wire/backup.ts";
+import { headProblem } from "../../access/audit-head.ts";
+import { restoreBackup } from "../../backup/restore-backup.ts";
+import { headText } from "../../domain/audit.ts";
+import { timestamp } from "../../domain/envelope.ts";
+import type { RestoreReportBody } from "../../wire/backup.ts";
 import {
   checkedUnused,
   headFileOf,
@@ -13,10 +13,10 @@ import {
   schemaVersion,
   takeExclusiveLock,
   unfinishedRestore,
-} from "../wiring.ts";
-import { abortOnSignal, becomeOwner, commandAuthor, type GlobalOptions, headFrom, readConfig } from "./context.ts";
-import { type Output, printResult } from "./output.ts";
-import { drawProgress } from "./progress.ts";
+} from "../../wiring.ts";
+import { abortOnSignal, becomeOwner, commandAuthor, type GlobalOptions, headFrom, readConfig } from "../context.ts";
+import { type Output, printResult } from "../output.ts";
+import { drawProgress } from "../progress.ts";
 
 export function restoreCommand(output: Output): Command {
   return new Command("restore")

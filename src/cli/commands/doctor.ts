@@ -1,18 +1,18 @@
 import { existsSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
-import { compareHead, headProblem } from "../access/audit-head.ts";
-import { type Config, checkServeSettings } from "../config.ts";
-import { diskFullText } from "../domain/disk-fault.ts";
-import { timestamp } from "../domain/envelope.ts";
-import type { DoctorReport } from "../wire/service.ts";
-import { isDiskFull, isServing, type OpenStore, openStore } from "../wiring.ts";
-import { becomeOwner, entropy, type GlobalOptions, readConfig } from "./context.ts";
-import { CommandError, exitCodes, explain } from "./exit.ts";
-import { findLeftovers } from "./leftovers.ts";
-import { type Output, printResult } from "./output.ts";
+import { compareHead, headProblem } from "../../access/audit-head.ts";
+import { type Config, checkServeSettings } from "../../config.ts";
+import { diskFullText } from "../../domain/disk-fault.ts";
+import { timestamp } from "../../domain/envelope.ts";
+import type { DoctorReport } from "../../wire/service.ts";
+import { isDiskFull, isServing, type OpenStore, openStore } from "../../wiring.ts";
+import { becomeOwner, entropy, type GlobalOptions, readConfig } from "../context.ts";
+import { CommandError, exitCodes, explain } from "../exit.ts";
+import { findLeftovers } from "../leftovers.ts";
+import { type Output, printResult } from "../output.ts";
+import { readTls } from "../tls.ts";
 import { askSources } from "./sources.ts";
-import { readTls } from "./tls.ts";
 
 type Check = DoctorReport["checks"][number];
 

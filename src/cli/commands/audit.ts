@@ -1,12 +1,12 @@
 import { Command } from "commander";
-import { readKeptHead } from "../access/audit-head.ts";
-import { verifyAudit } from "../access/verify-audit.ts";
-import { auditBody, headText } from "../domain/audit.ts";
-import type { AuditCheckBody, AuditLine, UnreadableAuditLine } from "../wire/audit.ts";
-import { type GlobalOptions, headFrom, readConfig, withStore } from "./context.ts";
-import { CommandError, exitCodes } from "./exit.ts";
-import { jsonLine, type Output, printResult } from "./output.ts";
-import { drawProgress } from "./progress.ts";
+import { readKeptHead } from "../../access/audit-head.ts";
+import { verifyAudit } from "../../access/verify-audit.ts";
+import { auditBody, headText } from "../../domain/audit.ts";
+import type { AuditCheckBody, AuditLine, UnreadableAuditLine } from "../../wire/audit.ts";
+import { type GlobalOptions, headFrom, readConfig, withStore } from "../context.ts";
+import { CommandError, exitCodes } from "../exit.ts";
+import { jsonLine, type Output, printResult } from "../output.ts";
+import { drawProgress } from "../progress.ts";
 
 /** Rows that are read at once. */
 const step = 1000;

@@ -1,8 +1,8 @@
 import { Command } from "commander";
-import { version } from "../version.ts";
-import type { VersionReport } from "../wire/service.ts";
-import type { GlobalOptions } from "./context.ts";
-import { type Output, printResult } from "./output.ts";
+import { version } from "../../version.ts";
+import type { VersionReport } from "../../wire/service.ts";
+import type { GlobalOptions } from "../context.ts";
+import { type Output, printResult } from "../output.ts";
 
 export function versionCommand(output: Output): Command {
   return new Command("version")

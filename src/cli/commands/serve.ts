@@ -1,31 +1,31 @@
 import { Command } from "commander";
-import { openAuditTrail } from "../access/audit.ts";
-import { type Config, checkServeSettings, environment } from "../config.ts";
-import { indicatorHash } from "../domain/keyed-hash.ts";
-import type { ScanId } from "../domain/scan.ts";
-import { openAccessLog } from "../http/access-log.ts";
-import { makeTrust, type Peer } from "../http/client.ts";
-import { routes } from "../http/route-table.ts";
-import { createRouter } from "../http/router.ts";
-import { outcomeOf } from "../http/routes/enrich.ts";
-import { type ServerSettings, startServer } from "../http/serve.ts";
-import { openThrottle } from "../http/throttle.ts";
-import { type Log, type LogOutput, openLog } from "../log.ts";
-import { openMetrics } from "../metrics.ts";
-import { openCalls } from "../scans/calls.ts";
-import type { Live } from "../scans/live.ts";
-import { type Retention, removeExpired, removeOldEvents } from "../scans/retention.ts";
-import { Runner } from "../scans/runner.ts";
-import { type Notifier, openNotifier } from "../systemd.ts";
-import { version } from "../version.ts";
-import type { Listening } from "../wire/service.ts";
-import { type OpenSources, type OpenStore, openSources, openStore, schemaVersion } from "../wiring.ts";
-import { becomeOwner, commandAuthor, entropy, readConfig } from "./context.ts";
-import { openDashboard } from "./dashboard.ts";
-import { watchDisk } from "./disk-watch.ts";
-import { CommandError, exitCodes } from "./exit.ts";
-import { keepMerged } from "./merge-keeper.ts";
-import { jsonLine, type Output } from "./output.ts";
+import { openAuditTrail } from "../../access/audit.ts";
+import { type Config, checkServeSettings, environment } from "../../config.ts";
+import { indicatorHash } from "../../domain/keyed-hash.ts";
+import type { ScanId } from "../../domain/scan.ts";
+import { openAccessLog } from "../../http/access-log.ts";
+import { makeTrust, type Peer } from "../../http/client.ts";
+import { routes } from "../../http/route-table.ts";
+import { createRouter } from "../../http/router.ts";
+import { outcomeOf } from "../../http/routes/enrich.ts";
+import { type ServerSettings, startServer } from "../../http/serve.ts";
+import { openThrottle } from "../../http/throttle.ts";
+import { type Log, type LogOutput, openLog } from "../../log.ts";
+import { openMetrics } from "../../metrics.ts";
+import { openCalls } from "../../scans/calls.ts";
+import type { Live } from "../../scans/live.ts";
+import { type Retention, removeExpired, removeOldEvents } from "../../scans/retention.ts";
+import { Runner } from "../../scans/runner.ts";
+import { type Notifier, openNotifier } from "../../systemd.ts";
+import { version } from "../../version.ts";
+import type { Listening } from "../../wire/service.ts";
+import { type OpenSources, type OpenStore, openSources, openStore, schemaVersion } from "../../wiring.ts";
+import { becomeOwner, commandAuthor, entropy, readConfig } from "../context.ts";
+import { openDashboard } from "../dashboard.ts";
+import { watchDisk } from "../disk-watch.ts";
+import { CommandError, exitCodes } from "../exit.ts";
+import { keepMerged } from "../merge-keeper.ts";
+import { jsonLine, type Output } from "../output.ts";
 
 /** Scans, then answers, get this long after SIGTERM, each at worst twice: together less than the promised 10 s. */
 const stopGraceMs = 2_000;
@@ -55,7 +55,7 @@ export function serveCommand(output: Output): Command {
       becomeOwner(config.dataDir);
       const logOutput = openLog(config.log);
       dieOnStrayErrors(logOutput.log);
-      const tls = config.server.tlsCert === null ? null : (await import("./tls.ts")).readTls(config);
+      const tls = config.server.tlsCert === null ? null : (await import("../tls.ts")).readTls(config);
       const open = openStore(config, "service");
       try {
         await serve({ config, readAgain, tls, open, logOutput, output, notifier: openNotifier(env) });
@@ -249,7 +249,7 @@ async function listen(
 
 async function sweepOnce(config: Config, open: OpenStore, log: Log): Promise<void> {
   try {
-    const { sweepLeftovers } = await import("./leftovers.ts");
+    const { sweepLeftovers } = await import("../leftovers.ts");
     const paths = sweepLeftovers(config, open);
     if (paths.length > 0) log.info({ paths }, "removed what killed processes left behind");
   } catch (error) {

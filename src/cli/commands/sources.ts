@@ -1,16 +1,16 @@
 import { Command } from "commander";
-import type { Config } from "../config.ts";
-import { timestamp } from "../domain/envelope.ts";
-import { SourceError, type SourceErrorReason, type TlsFault } from "../domain/error.ts";
-import { type Indicator, parseIndicator } from "../domain/indicator.ts";
-import type { Outcome } from "../domain/scan.ts";
-import type { Source, SourceReply } from "../sources/source.ts";
-import type { SourceRunRecord } from "../store/store.ts";
-import type { CatalogueBody, ListedSource, SourceCheck, SourceChecks, SourceListing } from "../wire/source.ts";
-import { type OpenStore, openSources, readCatalogueState } from "../wiring.ts";
-import { entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";
-import { CommandError, exitCodes } from "./exit.ts";
-import { type Output, printResult, table } from "./output.ts";
+import type { Config } from "../../config.ts";
+import { timestamp } from "../../domain/envelope.ts";
+import { SourceError, type SourceErrorReason, type TlsFault } from "../../domain/error.ts";
+import { type Indicator, parseIndicator } from "../../domain/indicator.ts";
+import type { Outcome } from "../../domain/scan.ts";
+import type { Source, SourceReply } from "../../sources/source.ts";
+import type { SourceRunRecord } from "../../store/store.ts";
+import type { CatalogueBody, ListedSource, SourceCheck, SourceChecks, SourceListing } from "../../wire/source.ts";
+import { type OpenStore, openSources, readCatalogueState } from "../../wiring.ts";
+import { entropy, type GlobalOptions, readConfig, withStore } from "../context.ts";
+import { CommandError, exitCodes } from "../exit.ts";
+import { type Output, printResult, table } from "../output.ts";
 
 /** What `check` asks about: an address that belongs to nobody (RFC 2606). */
 const probe = parseIndicator("email", "xpose-check@example.com");
