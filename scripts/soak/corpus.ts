@@ -34,7 +34,7 @@ import { importCorpus } from "../../src/corpus/import/import.ts";
 import { openInlineLane } from "../../src/corpus/import/lane.ts";
 import { openLibrary } from "../../src/corpus/library.ts";
 import { liveSegments, mergeCorpora } from "../../src/corpus/merge-corpora.ts";
-import { removeOrphans } from "../../src/corpus/orphans.ts";
+import { removeOrphans } from "../../src/corpus/remove-orphans.ts";
 import { mergeSegments } from "../../src/corpus/segment/merge.ts";
 import { PageReader, pageSize } from "../../src/corpus/segment/page.ts";
 import { CorruptSegment, openSegment } from "../../src/corpus/segment/segment.ts";

@@ -1,10 +1,10 @@
 import { BackupError } from "../backup/error.ts";
-import { ConfigError } from "../config.ts";
+import { ConfigError } from "../config/error.ts";
 import { CorpusError } from "../corpus/error.ts";
+import { DataDirError } from "../data-directory/error.ts";
 import { AppError, type ErrorCode } from "../domain/error.ts";
-import { DataDirError } from "../wiring.ts";
 
-/** Done, failed, usage or configuration, not found, refused by state or rule (CONTRACT.md 12.3). */
+/** Done, failed, usage or configuration, not found, refused by state or rule (docs/contract.md 12.3). */
 export const exitCodes = { done: 0, failed: 1, usage: 2, notFound: 3, refused: 4 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from "commander";
+import type { LibraryError } from "../data-directory/error.ts";
 import { version } from "../version.ts";
-import type { LibraryError } from "../wiring.ts";
 import type { ExitCode } from "./exit.ts";
 import type { Output } from "./output.ts";
 
@@ -61,7 +61,7 @@ function wantedCommands(args: readonly string[]): LoadCommand[] {
 async function exitCodeOf(error: unknown, args: readonly string[], output: Output): Promise<ExitCode> {
   const { exitCodes, explain } = await import("./exit.ts");
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
-  const { LibraryError } = await import("../wiring.ts");
+  const { LibraryError } = await import("../data-directory/error.ts");
   if (error instanceof LibraryError) await restartWith(error, args);
   const { exitCode, message } = explain(error);
   output.err(`error: ${message}\n`);
@@ -70,8 +70,8 @@ async function exitCodeOf(error: unknown, args: readonly string[], output: Outpu
 
 /** Starts the program anew in its place, with another folder to unpack to. Returns when that was tried before. */
 async function restartWith(fault: LibraryError, args: readonly string[]): Promise<void> {
-  const { environment } = await import("../config.ts");
-  const env = environment();
+  const { takeEnvironment } = await import("../config/environment.ts");
+  const env = takeEnvironment();
   if ((env["BUN_TMPDIR"] ?? "") !== "") return;
   const { temporaryDir } = fault;
   fault.prepare();

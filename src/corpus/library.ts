@@ -25,7 +25,7 @@ export type ListedCorpus = Pick<Corpus, "name" | "imports" | "segments">;
 
 /**
  * So many records of one address are read from one segment; the rest is counted. Stealer collections hold test
- * addresses with millions of sites, of which the answer could name 1000 (CONTRACT.md 11.3).
+ * addresses with millions of sites, of which the answer could name 1000 (docs/contract.md 11.3).
  */
 const maxRecordsPerSegment = 20_000;
 /** After so many a look-up lets others go on. */

@@ -1,4 +1,4 @@
-/** Sites of a sensitive kind (CONTRACT.md 11.6b): that an address is known there is nobody's business. */
+/** Sites of a sensitive kind (docs/contract.md 11.6b): that an address is known there is nobody's business. */
 export const sensitiveDomains: readonly string[] = [
   // Adult.
   "adultfriendfinder.com babeshows.co.uk brazzers.com chaturbate.com fansly.com fetlife.com manyvids.com onlyfans.com",

@@ -51,7 +51,7 @@ export type ChildRunnerOptions = {
   readonly now: () => Date;
 };
 
-/** Opens the one way in which xpose runs programs. Their whole environment is made here (CONTRACT.md 11.2a). */
+/** Opens the one way in which xpose runs programs. Their whole environment is made here (docs/contract.md 11.2a). */
 export function openChildRunner(options: ChildRunnerOptions): ChildRunner {
   const turnstile = openTurnstile(options.maxConcurrent);
 

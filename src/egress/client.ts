@@ -26,7 +26,7 @@ export type HttpRequest = {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly signal: AbortSignal;
-  /** Cap on the body after decompression, in bytes; default 1 MiB (CONTRACT.md 11.3). */
+  /** Cap on the body after decompression, in bytes; default 1 MiB (docs/contract.md 11.3). */
   readonly maxBytes?: number;
   /** A name for calls that the upstream limits on their own: being told to wait pauses only calls of this name. */
   readonly part?: string;

@@ -10,7 +10,7 @@ export type Peer = {
 
 /** Whose forwarding headers are believed, and the names that the dashboard, sessions and management answer to. */
 export type Trust = {
-  /** The peer of a unix socket is one of them (CONTRACT.md 12.2). */
+  /** The peer of a unix socket is one of them (docs/contract.md 12.2). */
   readonly isTrustedProxy: (address: string) => boolean;
   /** In lower case. */
   readonly hostnames: ReadonlySet<string>;
@@ -95,7 +95,7 @@ export function isOwnHost(host: string | null, trust: Trust): boolean {
   return ipVersion(folded) === 4 || isLoopbackName(folded) || trust.hostnames.has(folded);
 }
 
-/** True when the `Origin` of a browser has the host and port of `Host` (CONTRACT.md 9.1). */
+/** True when the `Origin` of a browser has the host and port of `Host` (docs/contract.md 9.1). */
 export function isSameOrigin(origin: string | null, host: string | null): boolean {
   const from = origin === null || !/^https?:\/\//i.test(origin) ? null : URL.parse(origin);
   const to = from === null || host === null ? null : URL.parse(`${from.protocol}//${host}`);

@@ -1,24 +1,21 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
 import { type BackupReport, writeBackup } from "../../backup/write-backup.ts";
-import type { Config } from "../../config.ts";
+import type { Config } from "../../config/config.ts";
+import { sweepCorpora } from "../../corpus/remove-orphans.ts";
 import { lowerPriority } from "../../corpus/worker/lower-priority.ts";
+import { type BackupPlace, inspectCopiedDatabase, openForBackup } from "../../data-directory/copied-database.ts";
+import type { OpenStore } from "../../data-directory/data-directory.ts";
+import { temporaryDirOf } from "../../data-directory/layout.ts";
+import { takeExclusiveLock } from "../../data-directory/locks.ts";
 import { timestamp } from "../../domain/envelope.ts";
+import { entropy } from "../../entropy.ts";
 import { version } from "../../version.ts";
 import type { BackupReportBody } from "../../wire/backup.ts";
-import {
-  type BackupPlace,
-  inspectCopiedDatabase,
-  type OpenStore,
-  openForBackup,
-  takeExclusiveLock,
-  temporaryDirOf,
-} from "../../wiring.ts";
-import { abortOnSignal, becomeOwner, entropy, type GlobalOptions, readConfig, withStore } from "../context.ts";
+import { abortOnSignal, becomeOwner, type GlobalOptions, readConfig, withStore } from "../context.ts";
 import { CommandError, exitCodes } from "../exit.ts";
 import { type Output, printResult } from "../output.ts";
 import { drawProgress } from "../progress.ts";
-import { sweepCorpora } from "../sweep.ts";
 
 export function backupCommand(output: Output): Command {
   return new Command("backup")

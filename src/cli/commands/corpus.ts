@@ -1,19 +1,23 @@
 import { Command, Option } from "commander";
 import { getWorkspace } from "../../access/workspace.ts";
-import type { Config } from "../../config.ts";
+import type { Config } from "../../config/config.ts";
 import { forgetIndicator } from "../../corpus/forget.ts";
 import { type FormatName, formatNames, type OptionalField, optionalFields } from "../../corpus/formats/format.ts";
 import { type ImportReport, importCorpus } from "../../corpus/import/import.ts";
 import { importRules } from "../../corpus/import/publish-import.ts";
 import { liveSegments, mergeCorpora } from "../../corpus/merge-corpora.ts";
+import { sweepCorpora } from "../../corpus/remove-orphans.ts";
 import { takeSharedLock } from "../../corpus/shared-lock.ts";
 import { verifyCorpora } from "../../corpus/verify.ts";
 import { lowerPriority } from "../../corpus/worker/lower-priority.ts";
 import { mergeInWorker, openWorkerLane } from "../../corpus/worker/worker-lane.ts";
+import type { OpenStore } from "../../data-directory/data-directory.ts";
 import type { Corpus, CorpusImport } from "../../domain/corpus.ts";
 import { parseEmail } from "../../domain/email.ts";
 import { timestamp } from "../../domain/envelope.ts";
 import { severities } from "../../domain/finding.ts";
+import { entropy } from "../../entropy.ts";
+import { readLeakNames } from "../../service/breach-catalogue.ts";
 import type {
   CorpusCheck,
   CorpusListing,
@@ -29,14 +33,12 @@ import type {
   SegmentCheckBody,
   SegmentStats,
 } from "../../wire/corpus.ts";
-import { type OpenStore, readLeakNames } from "../../wiring.ts";
-import { abortOnSignal, commandAuthor, entropy, type GlobalOptions, readConfig, withStore } from "../context.ts";
+import { abortOnSignal, commandAuthor, type GlobalOptions, readConfig, withStore } from "../context.ts";
 import { CommandError, exitCodes } from "../exit.ts";
 import { importText } from "../import-text.ts";
 import { type Output, printResult, table } from "../output.ts";
 import { drawProgress } from "../progress.ts";
 import { standardInput } from "../standard-input.ts";
-import { sweepCorpora } from "../sweep.ts";
 
 type ImportOptions = GlobalOptions & {
   name: string;

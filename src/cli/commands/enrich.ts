@@ -3,13 +3,14 @@ import { getWorkspace } from "../../access/workspace.ts";
 import { parseIndicator } from "../../domain/indicator.ts";
 import { indicatorHash } from "../../domain/keyed-hash.ts";
 import type { ScanId } from "../../domain/scan.ts";
-import { openLog } from "../../log.ts";
+import { entropy } from "../../entropy.ts";
 import { runScan } from "../../scans/run-scan.ts";
 import { leaseMs } from "../../scans/runner.ts";
+import { openLog } from "../../service/log.ts";
+import { openSources } from "../../service/open-sources.ts";
 import type { EnrichCall, PollCall, Reply, ReplyBody } from "../../store/store.ts";
 import type { Progress } from "../../wire/scan.ts";
-import { openSources } from "../../wiring.ts";
-import { entropy, type GlobalOptions, readConfig, withStore } from "../context.ts";
+import { type GlobalOptions, readConfig, withStore } from "../context.ts";
 import { CommandError, exitCodes } from "../exit.ts";
 import { jsonLine, type Output } from "../output.ts";
 

@@ -2,9 +2,10 @@ import { Command } from "commander";
 import { beginHead } from "../../access/audit-head.ts";
 import { newOperator } from "../../access/operator.ts";
 import { createWorkspace } from "../../access/workspace.ts";
+import { createDataDir } from "../../data-directory/data-directory.ts";
+import { entropy } from "../../entropy.ts";
 import type { InitReport } from "../../wire/service.ts";
-import { createDataDir } from "../../wiring.ts";
-import { becomeOwner, commandAuthor, entropy, type GlobalOptions, keepAuditHead, readConfig } from "../context.ts";
+import { becomeOwner, commandAuthor, type GlobalOptions, keepAuditHead, readConfig } from "../context.ts";
 import { type Output, printResult } from "../output.ts";
 
 export function initCommand(output: Output): Command {

@@ -2,8 +2,9 @@ import { Command } from "commander";
 import { createKey, keyBody, revokeKey, rotateKey } from "../../access/api-key.ts";
 import { getWorkspace } from "../../access/workspace.ts";
 import type { ApiKey, Token } from "../../domain/api-key.ts";
+import { entropy } from "../../entropy.ts";
 import type { KeyBody, KeyList, MintedKey } from "../../wire/key.ts";
-import { commandAuthor, entropy, type GlobalOptions, readConfig, withStore } from "../context.ts";
+import { commandAuthor, type GlobalOptions, readConfig, withStore } from "../context.ts";
 import { type Output, printResult, table } from "../output.ts";
 
 type KeyOptions = GlobalOptions & { workspace: string };

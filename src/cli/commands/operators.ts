@@ -2,8 +2,9 @@ import { Command, Option } from "commander";
 import { createOperator, operatorBody, revokeOperator } from "../../access/operator.ts";
 import { getWorkspace } from "../../access/workspace.ts";
 import { type OperatorRole, operatorRoles } from "../../domain/operator.ts";
+import { entropy } from "../../entropy.ts";
 import type { CreatedOperator, OperatorBody, OperatorList } from "../../wire/operator.ts";
-import { commandAuthor, entropy, type GlobalOptions, readConfig, withStore } from "../context.ts";
+import { commandAuthor, type GlobalOptions, readConfig, withStore } from "../context.ts";
 import { type Output, printResult, table } from "../output.ts";
 
 type OperatorOptions = GlobalOptions & { workspace: string };

@@ -2,18 +2,14 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 import { headProblem } from "../../access/audit-head.ts";
 import { restoreBackup } from "../../backup/restore-backup.ts";
+import { checkedUnused } from "../../data-directory/admit.ts";
+import { openCopiedDatabase, restoredKeys } from "../../data-directory/copied-database.ts";
+import { schemaVersion } from "../../data-directory/data-directory.ts";
+import { headFileOf, unfinishedRestore } from "../../data-directory/layout.ts";
+import { takeExclusiveLock } from "../../data-directory/locks.ts";
 import { headText } from "../../domain/audit.ts";
 import { timestamp } from "../../domain/envelope.ts";
 import type { RestoreReportBody } from "../../wire/backup.ts";
-import {
-  checkedUnused,
-  headFileOf,
-  openCopiedDatabase,
-  restoredKeys,
-  schemaVersion,
-  takeExclusiveLock,
-  unfinishedRestore,
-} from "../../wiring.ts";
 import { abortOnSignal, becomeOwner, commandAuthor, type GlobalOptions, headFrom, readConfig } from "../context.ts";
 import { type Output, printResult } from "../output.ts";
 import { drawProgress } from "../progress.ts";

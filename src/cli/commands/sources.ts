@@ -1,14 +1,18 @@
 import { Command } from "commander";
-import type { Config } from "../../config.ts";
+import type { Config } from "../../config/config.ts";
+import type { OpenStore } from "../../data-directory/data-directory.ts";
 import { timestamp } from "../../domain/envelope.ts";
 import { SourceError, type SourceErrorReason, type TlsFault } from "../../domain/error.ts";
 import { type Indicator, parseIndicator } from "../../domain/indicator.ts";
 import type { Outcome } from "../../domain/scan.ts";
+import { entropy } from "../../entropy.ts";
+import { readCatalogueState } from "../../service/breach-catalogue.ts";
+import { openSources } from "../../service/open-sources.ts";
+import { hasCatalogue } from "../../sources/registry.ts";
 import type { Source, SourceReply } from "../../sources/source.ts";
 import type { SourceRunRecord } from "../../store/store.ts";
 import type { CatalogueBody, ListedSource, SourceCheck, SourceChecks, SourceListing } from "../../wire/source.ts";
-import { type OpenStore, openSources, readCatalogueState } from "../../wiring.ts";
-import { entropy, type GlobalOptions, readConfig, withStore } from "../context.ts";
+import { type GlobalOptions, readConfig, withStore } from "../context.ts";
 import { CommandError, exitCodes } from "../exit.ts";
 import { type Output, printResult, table } from "../output.ts";
 
@@ -77,7 +81,7 @@ export function sourcesCommand(output: Output): Command {
         const corpora = (await store.listCorpora()).map(({ name }) => name);
         const catalogue = catalogueOf(config);
         const bodies = listed(config, corpora).map((source): ListedSource => {
-          const more: Pick<ListedSource, "catalogue"> = source.kind === "hibp" ? { catalogue } : {};
+          const more: Pick<ListedSource, "catalogue"> = hasCatalogue(source.kind) ? { catalogue } : {};
           return { ...source, ...lastOutcome(lastRuns.get(source.name)), ...more };
         });
         const header = ["NAME", "KIND", "STATE", "LAST OUTCOME", "ERROR", "AT", "MISSING", "QUOTA LEFT"];
@@ -91,7 +95,7 @@ export function sourcesCommand(output: Output): Command {
           body.missing.join(", ") || null,
           body.quota_left,
         ]);
-        const notes = bodies.some(({ kind }) => kind === "hibp") ? `\n${describeCatalogue(catalogue)}` : "";
+        const notes = bodies.some(({ kind }) => hasCatalogue(kind)) ? `\n${describeCatalogue(catalogue)}` : "";
         const { json = false } = command.optsWithGlobals<GlobalOptions>();
         printResult<SourceListing>(output, json, bodies, table(header, rows) + notes);
       });

@@ -26,7 +26,7 @@ const plainLocal = tableOf("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ
 const plainDomain = tableOf("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.");
 /** May stand in a local part and is no sign that lists put between fields. */
 const innerLocal = tableOf("!$&*?^%");
-/** Stand before an address and are not part of it, though a local part may begin with them (CONTRACT.md 4.2). */
+/** Stand before an address and are not part of it, though a local part may begin with them (docs/contract.md 4.2). */
 const leading = tableOf("'`*!?^$&~");
 /** What follows an address without any doubt about where it ends. */
 const plainAfter = new Uint8Array(256).fill(1, 0, 0x80);
@@ -52,7 +52,7 @@ const maxUserInfo = 256;
 const separatorHyphens = 4;
 
 /**
- * Finds out where in a text the address around a sign begins and ends (PIPELINE.md 21.6): signs that a local part may
+ * Finds out where in a text the address around a sign begins and ends (docs/pipeline.md 21.6): signs that a local part may
  * hold stand between fields too, `/ = # ~ |` first of all. It looks no further than the text around the sign, so that
  * the cost is bounded.
  */

@@ -6,7 +6,7 @@ const at = 0x40;
 const lowerA = 0x61;
 const lowerZ = 0x7a;
 
-/** A byte in lower case where it may stand in a local part of ASCII (CONTRACT.md 4.2), else 0. */
+/** A byte in lower case where it may stand in a local part of ASCII (docs/contract.md 4.2), else 0. */
 const localBytes = tableOf("abcdefghijklmnopqrstuvwxyz0123456789.!#$%&'*+-/=?^_`{|}~");
 /** The same for a domain. */
 const domainBytes = tableOf("abcdefghijklmnopqrstuvwxyz0123456789-.");

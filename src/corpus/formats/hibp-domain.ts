@@ -16,7 +16,7 @@ import type { Sample } from "./sample.ts";
 
 /**
  * What HIBP says about the addresses of a domain: answers of `/breacheddomain` and `/stealerlogsbyemaildomain`, the
- * JSON of its dashboard, or a CSV saved from it (local-corpus-formats.md, 1). A record is one address in one leak.
+ * JSON of its dashboard, or a CSV saved from it (docs/corpus-formats.md 1). A record is one address in one leak.
  */
 export const hibpDomain: Format<DomainPlan> = {
   name: "hibp-domain",

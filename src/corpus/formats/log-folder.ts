@@ -3,7 +3,7 @@ import type { Sample } from "./sample.ts";
 
 /**
  * Why a file of a folder or archive is not read though it may hold addresses: a stealer's log keeps cookies, forms and the
- * like beside the passwords, and sellers add notes; or null when it is read (PIPELINE.md 21.8). The content decides: a
+ * like beside the passwords, and sellers add notes; or null when it is read (docs/pipeline.md 21.8). The content decides: a
  * file of logins is read whatever its name, cookies are not whatever theirs. The name counts where the content is neither.
  * No other file matters, so that the answer is the same in every folder and order.
  *

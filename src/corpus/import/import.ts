@@ -75,7 +75,7 @@ export type ImportReport = {
   readonly fieldsDropped: number;
   /** Files of an archive or folder that were not read. */
   readonly leftOut: readonly LeftOut[];
-  /** Another corpus that holds the same content; both share an origin (PIPELINE.md 21.1). */
+  /** Another corpus that holds the same content; both share an origin (docs/pipeline.md 21.1). */
   readonly sameAs: string | null;
   /** Different addresses among the imported records. */
   readonly addressCount: number;
@@ -142,7 +142,7 @@ function firstFindings({ runs, info }: Reading): Finding[] {
   });
 }
 
-/** The form of a source name (CONTRACT.md 7.4). */
+/** The form of a source name (docs/contract.md 7.4). */
 const namePattern = /^[a-z0-9][a-z0-9_-]{0,49}$/;
 
 function checkOptions(
@@ -173,7 +173,7 @@ function checkOptions(
   }
 }
 
-/** The 1 % rule does not hold where the operator named the format (PIPELINE.md 21.9). */
+/** The 1 % rule does not hold where the operator named the format (docs/pipeline.md 21.9). */
 function refuseUnusable({ read, usable, skipped }: Tally, format: FormatName, isFormatGiven: boolean): void {
   if (read === 0) throw new CorpusError("refused", `the file holds no records (read as ${format})`);
   if (usable > 0 && (isFormatGiven || usable >= read * minUsableShare)) return;

@@ -17,7 +17,7 @@ import { defaultsOf } from "./import-defaults.ts";
 import { type KeyRun, KeySorter } from "./key-sorter.ts";
 import { maxFieldsSize, type RecordRun, RecordSorter } from "./record-sorter.ts";
 
-/** Why a record was not imported (CONTRACT.md 11.5). */
+/** Why a record was not imported (docs/contract.md 11.5). */
 export const skipReasons = [
   "duplicate",
   "no_email",

@@ -66,7 +66,7 @@ test("records come out by key, each number of a lane once with its lowest entry,
   );
 });
 
-test("the spill file has no name while it is used, so that a crash leaves nothing", () => {
+test("the spill file of numbers has no name while it is used, so that a crash leaves nothing", () => {
   const path = join(folder, "unnamed.tmp");
   const sorter = new IdSorter(path, 6);
   for (let row = 1; row <= 50; row++) sorter.add(row, 0, row, row);

@@ -6,7 +6,7 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { CorpusError } from "../../../src/corpus/error.ts";
 import type { ImportOptions, ImportProgress } from "../../../src/corpus/import/import.ts";
-import { removeOrphans } from "../../../src/corpus/orphans.ts";
+import { removeOrphans } from "../../../src/corpus/remove-orphans.ts";
 import type { WorkspaceId } from "../../../src/domain/workspace.ts";
 import { openDesk } from "../../helpers/corpus-desk.ts";
 import { zipOf } from "../../helpers/zip-file.ts";

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { chooseMerge, maxLiveSegments } from "../../../src/corpus/choose-merge.ts";
 import { liveSegments } from "../../../src/corpus/merge-corpora.ts";
-import { removeOrphans } from "../../../src/corpus/orphans.ts";
+import { removeOrphans } from "../../../src/corpus/remove-orphans.ts";
 import { mergeSegments } from "../../../src/corpus/segment/merge.ts";
 import { verifyCorpora } from "../../../src/corpus/verify.ts";
 import { keys, openDesk } from "../../helpers/corpus-desk.ts";

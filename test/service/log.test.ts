@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 
-const logFile = fileURLToPath(new URL("../src/log.ts", import.meta.url));
-const errorFile = fileURLToPath(new URL("../src/domain/error.ts", import.meta.url));
+const logFile = fileURLToPath(new URL("../../src/service/log.ts", import.meta.url));
+const errorFile = fileURLToPath(new URL("../../src/domain/error.ts", import.meta.url));
 
 type Line = Record<string, unknown> & { readonly err?: Described };
 type Described = {

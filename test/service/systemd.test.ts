@@ -2,8 +2,8 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type Notifier, openNotifier } from "../src/systemd.ts";
-import { openDatagramReceiver } from "./helpers/datagram-receiver.ts";
+import { type Notifier, openNotifier } from "../../src/service/systemd.ts";
+import { openDatagramReceiver } from "../helpers/datagram-receiver.ts";
 
 let folder: string;
 

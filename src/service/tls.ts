@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { type Config, ConfigError } from "../config.ts";
+import type { Config } from "../config/config.ts";
+import { ConfigError } from "../config/error.ts";
 import type { ServerSettings } from "../http/serve.ts";
 
 /** The TLS files, checked here: the runtime would say neither which of them is at fault nor that it is one of them. */

@@ -1,11 +1,12 @@
 import { mergeCorpora } from "../corpus/merge-corpora.ts";
+import { sweepCorpora } from "../corpus/remove-orphans.ts";
 import type { MergeJob } from "../corpus/segment/merge.ts";
-import type { Log } from "../log.ts";
-import type { OpenStore } from "../wiring.ts";
-import { entropy } from "./context.ts";
-import { sweepCorpora } from "./sweep.ts";
+import type { OpenStore } from "../data-directory/data-directory.ts";
+import { entropy } from "../entropy.ts";
+import { type Repeated, repeat } from "../event-loop/repeat.ts";
+import type { Log } from "./log.ts";
 
-/** Whoever waited for the service is answered before the first look. */
+/** Requests that waited for the service are answered before the first look. */
 const firstLookMs = 1_000;
 /** Imports of other processes are seen by the next look. */
 const lookEveryMs = 30_000;
@@ -14,39 +15,30 @@ const lookEveryMs = 30_000;
  * Removes what killed imports left behind, then merges corpus segments in the background, in a thread of low priority,
  * until it is stopped.
  */
-export function keepMerged(open: OpenStore, log: Log): { stop: () => void } {
-  const abort = new AbortController();
-  let isBusy = false;
+export function keepMerged(open: OpenStore, log: Log): Repeated {
   let isSwept = false;
-  const look = async () => {
-    if (isBusy) return;
-    isBusy = true;
-    try {
-      if (!isSwept) await sweepCorpora(open);
-      isSwept = true;
-      const replacedCount = await mergeUnderLock(open, abort.signal);
-      if (replacedCount > 0) log.info({ segments: replacedCount }, "corpus segments merged");
-    } catch (error) {
-      if (!abort.signal.aborted) log.error({ err: error }, "corpus segments could not be merged");
-    } finally {
-      isBusy = false;
-    }
+  const look = async (signal: AbortSignal) => {
+    if (!isSwept) await sweepCorpora(open);
+    isSwept = true;
+    const replacedCount = await mergeUnderLock(open, signal);
+    if (replacedCount > 0) log.info({ segments: replacedCount }, "corpus segments merged");
   };
-  const first = setTimeout(() => void look(), firstLookMs);
-  const timer = setInterval(() => void look(), lookEveryMs);
-  return {
-    stop() {
-      clearTimeout(first);
-      clearInterval(timer);
-      abort.abort(new Error("the service stops"));
-    },
-  };
+  return repeat((signal) => look(signal).catch((error: unknown) => tell(error, signal)), {
+    firstMs: firstLookMs,
+    everyMs: lookEveryMs,
+    onError: () => undefined,
+  });
+
+  /** A merge that the stop interrupted is no fault. */
+  function tell(error: unknown, signal: AbortSignal): void {
+    if (!signal.aborted) log.error({ err: error }, "corpus segments could not be merged");
+  }
 }
 
 async function mergeUnderLock(open: OpenStore, signal: AbortSignal): Promise<number> {
   const { store, keys, corporaDir, lockCorpora } = open;
   const lock = lockCorpora("shared");
-  // Somebody sweeps, for a moment.
+  // Another process is deleting orphans; the next look tries again.
   if (lock === null) return 0;
   let replacedCount = 0;
   try {

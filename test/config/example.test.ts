@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { type Config, loadConfig, settingKeys } from "../src/config.ts";
+import { type Config, loadConfig } from "../../src/config/config.ts";
+import { settingKeys } from "../../src/config/tables.ts";
 
-const example = readFileSync(fileURLToPath(new URL("../systemd/xpose.toml", import.meta.url)), "utf8");
+const example = readFileSync(fileURLToPath(new URL("../../systemd/xpose.toml", import.meta.url)), "utf8");
 /** All settings of the example switched on: prose has a space after its #, settings have none. */
 const uncommented = example.replaceAll(/^#(?=[[a-z])/gm, "");
 

@@ -1,5 +1,5 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import type { Quantiles } from "./wire/overview.ts";
+import type { Quantiles } from "../wire/overview.ts";
 
 /** What is read when the metrics are asked for, and not counted on the way. */
 export type Gauges = {

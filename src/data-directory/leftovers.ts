@@ -1,17 +1,12 @@
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { leftWorkplaces, sweepWorkplaces } from "../backup/left-workplaces.ts";
-import type { Config } from "../config.ts";
-import { leftFiles } from "../corpus/orphans.ts";
-import {
-  leftHomes,
-  type OpenStore,
-  sweepHomes,
-  takeExclusiveLock,
-  temporaryDirOf,
-  unfinishedRestore,
-} from "../wiring.ts";
-import { liveFiles } from "./sweep.ts";
+import type { Config } from "../config/config.ts";
+import { findOrphans } from "../corpus/remove-orphans.ts";
+import { leftChildHomes, sweepChildHomes } from "../egress/child-home.ts";
+import type { OpenStore } from "./data-directory.ts";
+import { temporaryDirOf, unfinishedRestore } from "./layout.ts";
+import { takeExclusiveLock } from "./locks.ts";
 
 /** A file that is written and renamed stands there for milliseconds: one that is older was left. */
 const renameMs = 60_000;
@@ -25,10 +20,10 @@ export async function findLeftovers(config: Config, open: OpenStore): Promise<st
   const restore = join(config.dataDir, unfinishedRestore);
   return [
     ...leftWorkplaces(temporaryDir, null, takeExclusiveLock),
-    ...leftHomes(config),
+    ...leftChildHomes(temporaryDir),
     ...(existsSync(restore) ? [restore] : []),
     ...unrenamed(config, open),
-    ...(await leftCorpora(open)),
+    ...(await findOrphans(open)),
   ];
 }
 
@@ -37,7 +32,7 @@ export function sweepLeftovers(config: Config, open: Pick<OpenStore, "headFile">
   const temporaryDir = temporaryDirOf(config);
   const files = unrenamed(config, open);
   for (const file of files) rmSync(file, { force: true });
-  return [...sweepWorkplaces(temporaryDir, null, takeExclusiveLock), ...sweepHomes(config), ...files];
+  return [...sweepWorkplaces(temporaryDir, null, takeExclusiveLock), ...sweepChildHomes(temporaryDir), ...files];
 }
 
 /** `audit.head.<process>.tmp` and the like: the secret may be in one. */
@@ -58,15 +53,4 @@ function isLeft(path: string): boolean {
   const id = Number(/\.(\d+)\.tmp$/.exec(path)?.[1]);
   const found = statSync(path, { throwIfNoEntry: false });
   return found !== undefined && (!existsSync(`/proc/${id}`) || Date.now() - found.mtimeMs > renameMs);
-}
-
-async function leftCorpora(open: OpenStore): Promise<string[]> {
-  const lock = open.lockCorpora("exclusive");
-  if (lock === null) return [];
-  try {
-    const names = await leftFiles(open.corporaDir, await liveFiles(open));
-    return names.map((name) => join(open.corporaDir, name));
-  } finally {
-    lock.release();
-  }
 }

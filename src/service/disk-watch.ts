@@ -1,8 +1,8 @@
+import type { OpenStore } from "../data-directory/data-directory.ts";
 import { diskFullText } from "../domain/disk-fault.ts";
-import type { Log } from "../log.ts";
-import type { OpenStore } from "../wiring.ts";
+import type { Log } from "./log.ts";
 
-/** Half of the second after which all must be normal again (CONTRACT.md 12.5a). */
+/** Half of the second after which all must be normal again (docs/contract.md 12.5a). */
 const lookEveryMs = 500;
 
 export type DiskWatch = {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { openMetrics } from "../src/metrics.ts";
+import { openMetrics } from "../../src/service/metrics.ts";
 
 const none = {
   auditDroppedCount: () => 0,

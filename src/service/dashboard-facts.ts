@@ -1,13 +1,13 @@
 import { statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import bundle from "../../dist/dashboard.bundle" with { type: "text" };
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import type { Dashboard } from "../http/dashboard.ts";
 import { type Page, parseBundle } from "../http/page.ts";
 import { openThrottle } from "../http/throttle.ts";
-import type { Metrics } from "../metrics.ts";
 import type { Live } from "../scans/live.ts";
 import { version } from "../version.ts";
+import type { Metrics } from "./metrics.ts";
 
 const lookUpsPerMinute = 60;
 /** The route whose times the overview shows. */

@@ -2,11 +2,13 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { ConfigError, type ConfigRequest, checkServeSettings, environment, loadConfig } from "../src/config.ts";
+import { type ConfigRequest, checkServeSettings, loadConfig } from "../../src/config/config.ts";
+import { takeEnvironment } from "../../src/config/environment.ts";
+import { ConfigError } from "../../src/config/error.ts";
 
-vi.mock("../src/sources/registry.ts", async (importOriginal) => {
-  const { sourceKinds } = await importOriginal<typeof import("../src/sources/registry.ts")>();
-  const { keyedSource, placelessSource } = await import("./helpers/keyed-source.ts");
+vi.mock("../../src/sources/registry.ts", async (importOriginal) => {
+  const { sourceKinds } = await importOriginal<typeof import("../../src/sources/registry.ts")>();
+  const { keyedSource, placelessSource } = await import("../helpers/keyed-source.ts");
   return { sourceKinds: [...sourceKinds, keyedSource, placelessSource] };
 });
 
@@ -680,7 +682,7 @@ describe("the environment of the process", () => {
     try {
       for (const name of names) process.env[name] = "http://proxy.example";
       process.env["XPOSE_TEST_MARK"] = "kept";
-      expect(environment()["XPOSE_TEST_MARK"]).toBe("kept");
+      expect(takeEnvironment()["XPOSE_TEST_MARK"]).toBe("kept");
       expect(names.map((name) => process.env[name])).toEqual(names.map(() => undefined));
     } finally {
       delete process.env["XPOSE_TEST_MARK"];
