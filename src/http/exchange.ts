@@ -7,7 +7,7 @@ import type { ScanId } from "../domain/scan.ts";
 import type { Calls } from "../scans/calls.ts";
 import type { CallOrigin, Store } from "../store/store.ts";
 import type { AccessLog } from "./access-log.ts";
-import { clientAddress, type Peer, type Trust } from "./client.ts";
+import { clientAddress, type Peer, type Trust } from "./caller.ts";
 import type { Dashboard } from "./dashboard.ts";
 import type { Throttle } from "./throttle.ts";
 

@@ -1,6 +1,6 @@
 import { AppError } from "../domain/error.ts";
 import type { Operator } from "../domain/operator.ts";
-import { isLoopbackClient, isOwnHost, isSameOrigin } from "./client.ts";
+import { isLoopbackClient, isOwnHost, isSameOrigin } from "./caller.ts";
 import { authenticate } from "./credentials.ts";
 import { type Exchange, originOf } from "./exchange.ts";
 

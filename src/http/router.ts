@@ -1,6 +1,6 @@
 import { AppError } from "../domain/error.ts";
 import { discardBody } from "./body.ts";
-import type { Peer } from "./client.ts";
+import type { Peer } from "./caller.ts";
 import { errorResponse } from "./errors.ts";
 import type { Application, Exchange, OperatorExchange } from "./exchange.ts";
 import { type Access, guard, type OperatorAccess } from "./guard.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import bundle from "../../dist/dashboard.bundle" with { type: "text" };
 import type { Config } from "../config/config.ts";
 import type { Dashboard } from "../http/dashboard.ts";
-import { type Page, parseBundle } from "../http/page.ts";
+import { type DashboardFiles, parseBundle } from "../http/dashboard-files.ts";
 import { openThrottle } from "../http/throttle.ts";
 import type { Live } from "../scans/live.ts";
 import { version } from "../version.ts";
@@ -23,7 +23,7 @@ type DashboardTools = {
 
 /** What the dashboard needs of the process and its machine. */
 export function openDashboard({ config, live, metrics, now, steadyNow }: DashboardTools): Dashboard {
-  let page: Page | null = null;
+  let page: DashboardFiles | null = null;
   return {
     // Read with the first request for it: a start does not wait for a page that nobody opened.
     page: () => {

@@ -5,7 +5,7 @@ import { indicatorHash } from "../domain/keyed-hash.ts";
 import type { ScanId } from "../domain/scan.ts";
 import { entropy } from "../entropy.ts";
 import { openAccessLog } from "../http/access-log.ts";
-import { makeTrust, type Peer } from "../http/client.ts";
+import { makeTrust, type Peer } from "../http/caller.ts";
 import { routes } from "../http/route-table.ts";
 import { createRouter } from "../http/router.ts";
 import { outcomeOf } from "../http/routes/enrich.ts";

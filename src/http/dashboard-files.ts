@@ -3,7 +3,7 @@ import type { PlainResponse } from "./response.ts";
 /** A file of the dashboard, as the build left it: compressed once, so that no request compresses anything. */
 export type PageFile = { readonly contentType: string; readonly gzip: Uint8Array<ArrayBuffer> };
 
-export type Page = {
+export type DashboardFiles = {
   readonly index: PageFile;
   /** By name; each name holds a hash of the content, so that it may be kept for ever. */
   readonly assets: ReadonlyMap<string, PageFile>;
@@ -37,7 +37,7 @@ const securityHeaders = {
 };
 
 /** Reads what the build wrote: one JSON object of name -> media type and gzip bytes in base64. Throws on anything else. */
-export function parseBundle(text: string): Page {
+export function parseBundle(text: string): DashboardFiles {
   const files = JSON.parse(text) as Record<string, { type: string; gzip: string }>;
   const read = ({ type, gzip }: { type: string; gzip: string }): PageFile => ({
     contentType: type,

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseBundle } from "../../src/http/page.ts";
+import { parseBundle } from "../../src/http/dashboard-files.ts";
 import { openTestService } from "../helpers/test-service.ts";
 
 const origin = "http://127.0.0.1:8080";

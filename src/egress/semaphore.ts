@@ -1,6 +1,6 @@
 import { aborted } from "./aborted.ts";
 
-export type Turnstile = {
+export type Semaphore = {
   /** Waits for a free place, first come first served; rejects with the signal's reason when it aborts before. */
   readonly enter: (signal: AbortSignal) => Promise<void>;
   readonly leave: () => void;
@@ -9,7 +9,7 @@ export type Turnstile = {
 };
 
 /** Lets at most `limit` holders in at once. */
-export function openTurnstile(limit: number): Turnstile {
+export function openSemaphore(limit: number): Semaphore {
   let free = limit;
   const waiting: (() => void)[] = [];
 

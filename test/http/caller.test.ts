@@ -6,7 +6,7 @@ import {
   isSameOrigin,
   isSecure,
   makeTrust,
-} from "../../src/http/client.ts";
+} from "../../src/http/caller.ts";
 
 const nobody = makeTrust([], []);
 const proxies = makeTrust(["10.0.0.0/8", "127.0.0.1", "fd00::/8", "2001:db8::1"], ["xpose.corp.example"]);
