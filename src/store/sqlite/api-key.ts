@@ -6,8 +6,9 @@ import { foldName, hasApiAccess, type Plan, type WorkspaceId } from "../../domai
 import type { KeyPage, NewApiKey, NextApiKey, Page } from "../store.ts";
 import type { auditTable } from "./audit.ts";
 import type { subjectTable } from "./audit-subject.ts";
+import type { budgetTable } from "./budget.ts";
 import type { Connection } from "./driver.ts";
-import { toDate } from "./workspace.ts";
+import { toDate } from "./time.ts";
 
 type KeyRow = {
   id: string;
@@ -43,16 +44,13 @@ export function apiKeyTable(
   connection: Connection,
   audit: Pick<ReturnType<typeof auditTable>, "append">,
   subjects: Pick<ReturnType<typeof subjectTable>, "of">,
+  budgets: Pick<ReturnType<typeof budgetTable>, "copy">,
 ) {
   const insert = connection.prepare(
     `INSERT INTO api_key (id, workspace_id, name, folded_name, prefix, hash, created_at, created_by, expires_at, rotated_from)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const revoke = connection.prepare("UPDATE api_key SET revoked_at = ?, rotated_to = ? WHERE id = ?");
-  const copyBudgets = connection.prepare(
-    `INSERT INTO budget (key_id, kind, window_started_at, count)
-     SELECT ?, kind, window_started_at, count FROM budget WHERE key_id = ?`,
-  );
   // The workspace is part of the look-up, so a foreign id and an unknown one are the same work and the same answer.
   const byId = connection.prepare<[string, string], KeyRow>(
     `SELECT ${columns} FROM api_key WHERE id = ? AND workspace_id = ?`,
@@ -133,7 +131,7 @@ export function apiKeyTable(
       const { name, expiresAt } = old;
       write(workspaceId, { ...next, name, expiresAt }, id);
       revoke.run(next.createdAt.getTime(), next.id, id);
-      copyBudgets.run(next.id, id);
+      budgets.copy(id, next.id);
       record(by, "key.rotated", old, next.id);
       return get(workspaceId, next.id);
     },

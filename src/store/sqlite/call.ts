@@ -7,10 +7,16 @@ import { isFinished, type ScanId } from "../../domain/scan.ts";
 import { hasApiAccess, type Plan, type WorkspaceId } from "../../domain/workspace.ts";
 import type { Call, CallRules, EnrichCall, KnownKey, PollCall, Reply, ReplyBody } from "../store.ts";
 import type { auditTable } from "./audit.ts";
+import type { budgetTable } from "./budget.ts";
 import { type Connection, isOfStatement } from "./driver.ts";
+import type { evidenceTable } from "./evidence.ts";
+import type { polledTable } from "./polled.ts";
 import { type readyResultTable, type View, viewOf } from "./ready-result.ts";
 import { type FinishedRow, type scanTable, toCompleted } from "./scan.ts";
-import { toDate } from "./workspace.ts";
+import type { scanClaims } from "./scan-claim.ts";
+import type { sourceRunTable } from "./source-run.ts";
+import { toDate } from "./time.ts";
+import type { usageTable } from "./usage.ts";
 
 type KeyRow = {
   id: string;
@@ -27,11 +33,9 @@ type WorkspaceRow = {
   disabled_at: number | null;
   corpora_revision: string;
 };
-type BudgetRow = { kind: BudgetKind; window_started_at: number; count: number };
 
 /** `last_used_at` is exact to this many milliseconds, so that a busy key is not written with every call (CONTRACT.md 9.2). */
 const lastUsedStepMs = 60_000;
-const hourMs = 3_600_000;
 
 /** A key as the calls of one batch share it: read once, written once at the end. */
 type Holder = {
@@ -46,7 +50,7 @@ type Holder = {
   isUsed: boolean;
 };
 
-type Usage = { requests: number; hits: number; polls: number };
+type Totals = { requests: number; hits: number; polls: number };
 
 /** What the calls of one transaction share: facts are read once per batch, never kept longer. */
 type Batch = {
@@ -57,7 +61,7 @@ type Batch = {
   readonly holders: Map<string, Holder | null>;
   /** Hashes of keys whose calls cannot be counted; null while all can. */
   uncounted: Set<string> | null;
-  readonly usage: Map<WorkspaceId, Usage>;
+  readonly totals: Map<WorkspaceId, Totals>;
   readonly events: AuditEvent[];
   unfinishedCount: number | null;
 };
@@ -82,11 +86,21 @@ class Refusal extends Error {
   }
 }
 
+type Tables = {
+  readonly scans: Pick<ReturnType<typeof scanTable>, "factsOf" | "find" | "countUnfinished" | "insert">;
+  readonly claims: Pick<ReturnType<typeof scanClaims>, "insertClaimed">;
+  readonly runs: Pick<ReturnType<typeof sourceRunTable>, "ofScan">;
+  readonly evidence: Pick<ReturnType<typeof evidenceTable>, "of">;
+  readonly ready: Pick<ReturnType<typeof readyResultTable>, "find">;
+  readonly polled: ReturnType<typeof polledTable>;
+  readonly budgets: Pick<ReturnType<typeof budgetTable>, "ofKey" | "save">;
+  readonly usage: Pick<ReturnType<typeof usageTable>, "add">;
+  readonly audit: Pick<ReturnType<typeof auditTable>, "append">;
+};
+
 export function callHandler(
   connection: Connection,
-  scans: ReturnType<typeof scanTable>,
-  ready: Pick<ReturnType<typeof readyResultTable>, "find">,
-  audit: Pick<ReturnType<typeof auditTable>, "append">,
+  { scans, claims, runs, evidence, ready, polled, budgets, usage, audit }: Tables,
 ) {
   // The row of this hash, or of the next one, or of the last one: an unknown key costs the work of a known one, and the
   // comparison decides.
@@ -101,26 +115,6 @@ export function callHandler(
     "SELECT id AS workspace_id, name AS workspace_name, plan, disabled_at, corpora_revision FROM workspace WHERE id = ?",
   );
   const setLastUsed = connection.prepare("UPDATE api_key SET last_used_at = ? WHERE id = ?");
-  const budgetsOf = connection.prepare<[string], BudgetRow>(
-    "SELECT kind, window_started_at, count FROM budget WHERE key_id = ?",
-  );
-  const saveBudget = connection.prepare(
-    `INSERT INTO budget (key_id, kind, window_started_at, count) VALUES (?, ?, ?, ?)
-     ON CONFLICT DO UPDATE SET window_started_at = excluded.window_started_at, count = excluded.count`,
-  );
-  const addUsage = connection.prepare(
-    `INSERT INTO usage (workspace_id, hour, requests, hits, polls) VALUES (?, ?, ?, ?, ?)
-     ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, hits = hits + excluded.hits,
-       polls = polls + excluded.polls`,
-  );
-  const notePolled = connection.prepare("INSERT OR IGNORE INTO polled (scan_id, key_id) VALUES (?, ?)");
-  // The scan may have gone while the event waited.
-  const notePolledLate = connection.prepare(
-    "INSERT OR IGNORE INTO polled (scan_id, key_id) SELECT id, ? FROM scan WHERE id = ?",
-  );
-  const wasPolled = connection.prepare<[string, string], { scan_id: string }>(
-    "SELECT scan_id FROM polled WHERE scan_id = ? AND key_id = ?",
-  );
 
   function findHolder(keyHash: string, batch: Batch): Holder | null {
     const known = batch.holders.get(keyHash);
@@ -167,11 +161,11 @@ export function callHandler(
 
   /** Null when the plan has no limit, or when the count cannot be read or written: then the call passes uncounted (8.6). */
   function charged(holder: Holder, kind: BudgetKind, batch: Batch) {
-    const { key, budgets } = holder;
+    const { key, budgets: known } = holder;
     const { rules, fault } = batch;
     const limit = limitOf(rules.limits, key.plan, kind);
     if (limit === 0 || fault !== null) return null;
-    if (budgets.size === 0) {
+    if (known.size === 0) {
       try {
         readBudgets(holder);
       } catch (error) {
@@ -179,20 +173,18 @@ export function callHandler(
         return null;
       }
     }
-    const before = budgets.get(kind)?.budget ?? null;
+    const before = known.get(kind)?.budget ?? null;
     const result = chargeBudget(before, limit, rules.limits.windowMs, rules.steadyNow);
     // A refusal counts nothing, but a window that it moved, because the clock moved back, must end in one window.
     const isMoved = result.budget.windowStartedAt.getTime() !== before?.windowStartedAt.getTime();
-    if (result.isAllowed || isMoved) budgets.set(kind, { budget: result.budget, isChanged: true });
+    if (result.isAllowed || isMoved) known.set(kind, { budget: result.budget, isChanged: true });
     return result;
   }
 
-  function readBudgets({ key, budgets }: Holder): void {
-    const rows = budgetsOf.all(key.id);
-    for (const kind of ["request", "poll"] as const) budgets.set(kind, { budget: null, isChanged: false });
-    for (const { kind, window_started_at, count } of rows) {
-      budgets.set(kind, { budget: { windowStartedAt: toDate(window_started_at), count }, isChanged: false });
-    }
+  function readBudgets(holder: Holder): void {
+    const rows = budgets.ofKey(holder.key.id);
+    for (const kind of ["request", "poll"] as const) holder.budgets.set(kind, { budget: null, isChanged: false });
+    for (const { kind, budget } of rows) holder.budgets.set(kind, { budget, isChanged: false });
   }
 
   /** Lets the calls of the holders pass when only their counters are broken. Throws the error when the transaction is. */
@@ -235,18 +227,18 @@ export function callHandler(
     });
   }
 
-  function usageOf(workspaceId: WorkspaceId, { usage }: Batch): Usage {
-    const totals = usage.get(workspaceId) ?? { requests: 0, hits: 0, polls: 0 };
-    usage.set(workspaceId, totals);
+  function totalsOf(workspaceId: WorkspaceId, batch: Batch): Totals {
+    const totals = batch.totals.get(workspaceId) ?? { requests: 0, hits: 0, polls: 0 };
+    batch.totals.set(workspaceId, totals);
     return totals;
   }
 
   function serveEnrich(call: EnrichCall, batch: Batch): Reply {
     const who = admitted(call, "request", batch);
     const reply = orRefusal(() => enrich(call, who, batch));
-    const usage = usageOf(who.workspace.workspace_id, batch);
-    usage.requests += 1;
-    if (reply.kind === "completed") usage.hits += 1;
+    const totals = totalsOf(who.workspace.workspace_id, batch);
+    totals.requests += 1;
+    if (reply.kind === "completed") totals.hits += 1;
     const hash = call.indicator === null ? null : call.indicatorHash;
     record("enrich.requested", who, { from: call.from, reply, scanId: scanOf(reply), hash }, batch);
     return who.charge === null ? reply : { ...reply, charge: who.charge };
@@ -276,10 +268,10 @@ export function callHandler(
     const { runner, indicator, indicatorHash } = call;
     const scan = { id: call.newScanId, workspaceId, indicator, indicatorHash, requestedAt: batch.rules.now };
     if (runner !== null) {
-      const claimed = scans.insertClaimed(scan, runner.owner, runner.leaseUntil, batch.rules.fingerprintOf);
+      const claimed = claims.insertClaimed(scan, runner.owner, runner.leaseUntil, batch.rules.fingerprintOf);
       return { kind: "claimed", scan: claimed };
     }
-    scans.insert(scan);
+    scans.insert(scan, "queued");
     batch.unfinishedCount += 1;
     return { kind: "accepted", scanId: scan.id, indicator };
   }
@@ -297,7 +289,7 @@ export function callHandler(
     // The workspace is part of the look-up, so a foreign id and an unknown one are the same work and the same answer.
     const row = scanId === null ? undefined : scans.find(scanId, workspaceId);
     const reply = scanId === null || row === undefined ? refused(notFound()) : poll(scanId, row, view, batch);
-    if (!call.isCharged) usageOf(workspaceId, batch).polls += 1;
+    if (!call.isCharged) totalsOf(workspaceId, batch).polls += 1;
     if (scanId !== null && row !== undefined && isFinal(reply) && isFirst(scanId, who.key, batch)) {
       record("enrich.polled", who, { from, reply, scanId, hash: row.indicator_hash }, batch);
     }
@@ -307,17 +299,16 @@ export function callHandler(
   /** The audit trail names the final answer of a scan once per key (CONTRACT.md 9.8). */
   function isFirst(scanId: ScanId, key: KnownKey | null, { fault }: Batch): boolean {
     if (key === null) return false;
-    if (fault !== null) return wasPolled.get(scanId, key.keyId) === undefined;
-    return notePolled.run(scanId, key.keyId).changes === 1;
+    return fault === null ? polled.note(scanId, key.keyId) : !polled.has(scanId, key.keyId);
   }
 
   function poll(scanId: ScanId, row: FinishedRow, view: PollCall["view"], { rules }: Batch): ReplyBody {
     if (!isRetained(toDate(row.finished_at), rules.lifetimes, rules.now)) return refused(notFound());
-    if (view === "sources") return { kind: "sources", scanId, state: row.state, runs: scans.runs(scanId) };
+    if (view === "sources") return { kind: "sources", scanId, state: row.state, runs: runs.ofScan(scanId) };
     if (row.state === "failed") return { kind: "failed", scanId };
     if (row.state !== "completed") return { kind: "unfinished", scanId, state: row.state };
     return view === "evidence"
-      ? { kind: "evidence", body: scans.evidence(scanId) }
+      ? { kind: "evidence", body: evidence.of(scanId) }
       : toCompleted(scanId, row, "miss_scan_complete");
   }
 
@@ -333,7 +324,7 @@ export function callHandler(
 
   /** What the calls changed together: one write per key and workspace, however many calls there were. */
   function settle(batch: Batch): void {
-    const { holders, usage, rules } = batch;
+    const { holders, totals, rules } = batch;
     const now = rules.now.getTime();
     for (const holder of holders.values()) {
       if (holder === null || !holder.isUsed) continue;
@@ -345,18 +336,18 @@ export function callHandler(
         passUncounted(error, [holder], batch);
       }
     }
-    for (const [workspaceId, { requests, hits, polls }] of usage) {
+    for (const [workspaceId, calls] of totals) {
       try {
-        addUsage.run(workspaceId, now - (now % hourMs), requests, hits, polls);
+        usage.add(workspaceId, calls, rules.now);
       } catch (error) {
         passUncounted(error, holders.values(), batch);
       }
     }
   }
 
-  function saveBudgets({ key, budgets }: Holder): void {
-    for (const [kind, { budget, isChanged }] of budgets) {
-      if (isChanged && budget !== null) saveBudget.run(key.id, kind, budget.windowStartedAt.getTime(), budget.count);
+  function saveBudgets(holder: Holder): void {
+    for (const [kind, { budget, isChanged }] of holder.budgets) {
+      if (isChanged && budget !== null) budgets.save(holder.key.id, kind, budget);
     }
   }
 
@@ -365,8 +356,8 @@ export function callHandler(
     onlyFirstPolls(events: readonly AuditEvent[]): AuditEvent[] {
       return events.filter(({ action, requestId, keyId }) => {
         if (action !== "enrich.polled" || requestId === null || keyId === null) return true;
-        if (wasPolled.get(requestId, keyId) !== undefined) return false;
-        notePolledLate.run(keyId, requestId);
+        if (polled.has(requestId, keyId)) return false;
+        polled.noteLate(requestId, keyId);
         return true;
       });
     },
@@ -382,7 +373,7 @@ export function callHandler(
         fault,
         holders: new Map(),
         uncounted: null,
-        usage: new Map(),
+        totals: new Map(),
         events: [],
         unfinishedCount: null,
       };

@@ -4,7 +4,7 @@ import type { WorkspaceId } from "../../domain/workspace.ts";
 import type { Corpus, CorpusImport, CorpusSegment, Publication, PublishOutcome, SegmentReplacement } from "../store.ts";
 import type { auditTable } from "./audit.ts";
 import type { Connection } from "./driver.ts";
-import { toDate } from "./workspace.ts";
+import { toDate } from "./time.ts";
 
 type CorpusRow = { name: string; scope: WorkspaceId | null; confidence: number; origin: string; revision: string };
 type ImportRow = {

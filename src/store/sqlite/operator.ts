@@ -6,7 +6,7 @@ import type { NewOperator, NewSession, OperatorCredential } from "../store.ts";
 import type { auditTable } from "./audit.ts";
 import type { subjectTable } from "./audit-subject.ts";
 import type { Connection } from "./driver.ts";
-import { toDate } from "./workspace.ts";
+import { toDate } from "./time.ts";
 
 type OperatorRow = {
   id: string;

@@ -14,9 +14,11 @@ import type { Operator } from "../../domain/operator.ts";
 import type { Claim, ClaimedScan, SourceRun, UnfinishedState } from "../../domain/scan.ts";
 import type { Workspace, WorkspaceId } from "../../domain/workspace.ts";
 import type * as port from "../store.ts";
+import { answerTable } from "./answer.ts";
 import { apiKeyTable } from "./api-key.ts";
 import { auditTable } from "./audit.ts";
 import { subjectTable } from "./audit-subject.ts";
+import { budgetTable } from "./budget.ts";
 import { callHandler } from "./call.ts";
 import { copyDatabase, faultOf } from "./copy.ts";
 import { corpusTable } from "./corpus.ts";
@@ -31,17 +33,25 @@ import {
   unavailableFor,
   untilFree,
 } from "./driver.ts";
+import { evidenceTable } from "./evidence.ts";
 import { lazily } from "./lazily.ts";
 import { currentVersion, migrate, openSchema, schemaVersion } from "./migrate.ts";
 import { operatorTable } from "./operator.ts";
-import { overviewTable } from "./overview.ts";
+import { overviewReader } from "./overview.ts";
 import { paceTable } from "./pace.ts";
+import { polledTable } from "./polled.ts";
 import { readyResultTable } from "./ready-result.ts";
 import type { Reserve } from "./reserve.ts";
 import { scanTable } from "./scan.ts";
+import { scanClaims } from "./scan-claim.ts";
 import { schemaFaults } from "./schema.ts";
+import { scanSettler } from "./settle-scan.ts";
 import { shareTransactions } from "./shared-transaction.ts";
-import { sourceTable } from "./source.ts";
+import { sightingTable } from "./sighting.ts";
+import { sourceFingerprintTable } from "./source-fingerprint.ts";
+import { sourceRunTable } from "./source-run.ts";
+import { sourceUsageTable } from "./source-usage.ts";
+import { usageTable } from "./usage.ts";
 import { workspaceTable } from "./workspace.ts";
 
 const fileName = "xpose.db";
@@ -77,11 +87,19 @@ export class SqliteStore implements port.Store {
   readonly #reserve: Reserve | null;
   readonly #audit: ReturnType<typeof auditTable>;
   readonly #operators: () => ReturnType<typeof operatorTable>;
-  readonly #sources: () => ReturnType<typeof sourceTable>;
+  readonly #sources: () => ReturnType<typeof sourceFingerprintTable>;
   readonly #workspaces: () => ReturnType<typeof workspaceTable>;
   readonly #keys: () => ReturnType<typeof apiKeyTable>;
-  readonly #overview: ReturnType<typeof overviewTable>;
+  readonly #budgets: ReturnType<typeof budgetTable>;
+  readonly #usage: ReturnType<typeof usageTable>;
+  readonly #sourceUsage: ReturnType<typeof sourceUsageTable>;
+  readonly #overview: () => ReturnType<typeof overviewReader>;
   readonly #scans: ReturnType<typeof scanTable>;
+  readonly #claims: ReturnType<typeof scanClaims>;
+  readonly #settler: ReturnType<typeof scanSettler>;
+  readonly #runs: ReturnType<typeof sourceRunTable>;
+  readonly #answers: ReturnType<typeof answerTable>;
+  readonly #sightings: ReturnType<typeof sightingTable>;
   readonly #corpora: () => ReturnType<typeof corpusTable>;
   readonly #pace: () => ReturnType<typeof paceTable>;
   readonly #calls: ReturnType<typeof callHandler>;
@@ -93,14 +111,44 @@ export class SqliteStore implements port.Store {
     this.#audit = auditTable(connection, auditKey, subjects);
     this.#workspaces = lazily(() => workspaceTable(connection, this.#audit, subjects));
     this.#operators = lazily(() => operatorTable(connection, this.#audit, subjects));
-    this.#keys = lazily(() => apiKeyTable(connection, this.#audit, subjects));
-    this.#overview = overviewTable(connection);
-    const ready = readyResultTable(connection);
-    this.#scans = scanTable(connection, ready, this.#overview);
+    this.#budgets = budgetTable(connection);
+    this.#usage = usageTable(connection);
+    this.#sourceUsage = sourceUsageTable(connection);
+    this.#keys = lazily(() => apiKeyTable(connection, this.#audit, subjects, this.#budgets));
+    this.#overview = lazily(() => overviewReader(connection, this.#usage, this.#sourceUsage));
+    const [ready, evidence, polled] = [
+      readyResultTable(connection),
+      evidenceTable(connection),
+      polledTable(connection),
+    ];
+    this.#scans = scanTable(connection);
+    this.#runs = sourceRunTable(connection);
+    this.#answers = answerTable(connection);
+    this.#sightings = sightingTable(connection);
+    this.#claims = scanClaims(connection, this.#scans, this.#runs, this.#answers);
+    this.#settler = scanSettler({
+      scans: this.#scans,
+      runs: this.#runs,
+      answers: this.#answers,
+      sightings: this.#sightings,
+      evidence,
+      ready,
+      sourceUsage: this.#sourceUsage,
+    });
     this.#corpora = lazily(() => corpusTable(connection, this.#audit));
-    this.#sources = lazily(() => sourceTable(connection, this.#audit));
+    this.#sources = lazily(() => sourceFingerprintTable(connection, this.#audit));
     this.#pace = lazily(() => paceTable(connection));
-    this.#calls = callHandler(connection, this.#scans, ready, this.#audit);
+    this.#calls = callHandler(connection, {
+      scans: this.#scans,
+      claims: this.#claims,
+      runs: this.#runs,
+      evidence,
+      ready,
+      polled,
+      budgets: this.#budgets,
+      usage: this.#usage,
+      audit: this.#audit,
+    });
     becomeImpatient(connection);
   }
 
@@ -249,33 +297,46 @@ export class SqliteStore implements port.Store {
   }
 
   claimScans(request: port.ClaimRequest): Promise<ClaimedScan[]> {
-    return this.#writeTogether(() => this.#scans.claim(request));
+    return this.#writeTogether(() => this.#claims.claim(request));
   }
 
   extendLeases(claims: readonly Claim[], until: Date): Promise<Claim[]> {
-    return this.#write(() => this.#scans.extendLeases(claims, until));
+    return this.#write(() => this.#claims.extendLeases(claims, until));
   }
 
   saveRuns(claim: Claim, runs: readonly SourceRun[], nextState: UnfinishedState): Promise<boolean> {
-    return this.#writeTogether(() => this.#scans.saveRuns(claim, runs, nextState));
+    return this.#writeTogether(() => {
+      const held = this.#claims.held(claim);
+      if (held !== undefined) this.#settler.saveRuns(held, runs, nextState);
+      return held !== undefined;
+    });
   }
 
   settleScan(settlement: port.Settlement): Promise<boolean> {
-    return this.#writeTogether(() => this.#scans.settle(settlement));
+    return this.#writeTogether(() => {
+      const held = this.#claims.held(settlement.claim);
+      if (held !== undefined) this.#settler.settle(held, settlement);
+      return held !== undefined;
+    });
   }
 
   requeueScans(
     which: { owner: string } | { leaseOverAt: Date },
     options: { isCounted: boolean; now: Date },
   ): Promise<number> {
-    return this.#write(() => this.#scans.requeue(which, options.isCounted, options.now));
+    return this.#write(() => this.#claims.requeue(which, options.isCounted, options.now));
   }
 
   removeExpired(limits: port.RetentionLimits, maxRows: number): Promise<number> {
     return this.#write(() => {
       // Totals are not counted: they are few, and never the reason to come again at once.
-      this.#overview.removeBefore(limits, maxRows);
-      return this.#scans.removeExpired(limits, maxRows);
+      this.#sourceUsage.removeBefore(limits.scansFinishedBefore, maxRows);
+      this.#usage.removeBefore(limits.usageBefore, maxRows);
+      let left = maxRows;
+      left -= this.#scans.removeBefore(limits.scansFinishedBefore, left);
+      left -= this.#answers.removeBefore(limits.answersBefore, left);
+      left -= this.#sightings.removeBefore(limits.sightingsBefore, left);
+      return maxRows - left;
     });
   }
 
@@ -390,7 +451,7 @@ export class SqliteStore implements port.Store {
   async forget({ indicatorHash, corpusHash }: port.Forgetting, by: Author): Promise<void> {
     await this.#write(() => {
       this.#corpora().forget(corpusHash, by.at);
-      this.#scans.forget(indicatorHash);
+      for (const table of [this.#scans, this.#answers, this.#sightings]) table.forget(indicatorHash);
       this.#audit.append([auditEvent(by, "corpus.forgotten", { indicatorHmac: indicatorHash })]);
     });
     emptyLog(this.#connection);
@@ -413,15 +474,15 @@ export class SqliteStore implements port.Store {
   }
 
   lastSourceRuns(): Promise<port.SourceRunRecord[]> {
-    return this.#read(() => this.#scans.lastRuns());
+    return this.#read(() => this.#runs.last());
   }
 
   overview(workspaceId: WorkspaceId, since: Date): Promise<port.Overview> {
-    return this.#read(() => this.#overview.of(workspaceId, since));
+    return this.#read(() => this.#overview().of(workspaceId, since));
   }
 
   listBudgets(workspaceId: WorkspaceId): Promise<port.KeyBudget[]> {
-    return this.#read(() => this.#overview.budgetsOf(workspaceId));
+    return this.#read(() => this.#budgets.ofWorkspace(workspaceId));
   }
 
   backup(file: string, onProgress: (done: number, total: number) => void): Promise<void> {
@@ -433,7 +494,7 @@ export class SqliteStore implements port.Store {
       // A session that was ended after the copy must not come back.
       this.#operators().endAllSessions();
       // Whoever ran these scans does so no more; it is no fault of theirs.
-      this.#scans.requeue({ leaseOverAt: endOfTime }, false, by.at);
+      this.#claims.requeue({ leaseOverAt: endOfTime }, false, by.at);
       this.#audit.append([auditEvent(by, "audit.restored", { detail })]);
     });
   }

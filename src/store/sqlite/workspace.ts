@@ -5,6 +5,7 @@ import type { WorkspaceChange } from "../store.ts";
 import type { auditTable } from "./audit.ts";
 import type { subjectTable } from "./audit-subject.ts";
 import type { Connection } from "./driver.ts";
+import { toDate } from "./time.ts";
 
 export type WorkspaceRow = { id: WorkspaceId; name: string; plan: Plan; disabled_at: number | null };
 
@@ -63,11 +64,4 @@ function actionOf(change: WorkspaceChange): AuditAction {
 
 export function toWorkspace(row: WorkspaceRow): Workspace {
   return { id: row.id, name: row.name, plan: row.plan, disabledAt: toDate(row.disabled_at) };
-}
-
-/** A stored time, Unix milliseconds, as a Date. */
-export function toDate(milliseconds: number): Date;
-export function toDate(milliseconds: number | null): Date | null;
-export function toDate(milliseconds: number | null): Date | null {
-  return milliseconds === null ? null : new Date(milliseconds);
 }
