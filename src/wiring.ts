@@ -28,11 +28,12 @@ import { hibp } from "./sources/hibp.ts";
 import { sourceKinds } from "./sources/registry.ts";
 import type { SourceKind } from "./sources/source.ts";
 import { type ConfiguredSource, openSourceSet, type SourceSet } from "./sources/source-set.ts";
+import type { DatabaseStore } from "./store/port/database.ts";
+import type { Store } from "./store/port/store.ts";
 import { type Lock, takeLock } from "./store/sqlite/lock.ts";
 import { currentVersion, MigrationError } from "./store/sqlite/migrate.ts";
 import { openReserve, type Reserve } from "./store/sqlite/reserve.ts";
 import { type FoundDatabase, SqliteStore } from "./store/sqlite/store.ts";
-import type { Store } from "./store/store.ts";
 import { version } from "./version.ts";
 
 /** Why a data directory cannot be used: not initialised, refused as it is, or out of reach. */
@@ -140,7 +141,7 @@ export function isDiskFull(dataDir: string): boolean {
 }
 
 export type BackupPlace = Pick<OpenStore, "keys" | "corporaDir" | "headFile" | "lockCorpora"> & {
-  readonly store: Pick<Store, "backup">;
+  readonly store: Pick<DatabaseStore, "backup">;
 };
 
 /** Opens an initialised data directory to copy it, as it is, whatever version of xpose wrote it. Throws `DataDirError`. */

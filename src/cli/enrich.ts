@@ -1,12 +1,12 @@
 import { Command } from "commander";
 import { getWorkspace } from "../access/workspace.ts";
+import type { EnrichCall, PollCall, Reply, ReplyBody } from "../domain/call.ts";
 import { parseIndicator } from "../domain/indicator.ts";
 import { indicatorHash } from "../domain/keyed-hash.ts";
 import type { ScanId } from "../domain/scan.ts";
 import { openLog } from "../log.ts";
 import { runScan } from "../scans/run-scan.ts";
 import { leaseMs } from "../scans/runner.ts";
-import type { EnrichCall, PollCall, Reply, ReplyBody } from "../store/store.ts";
 import type { Progress } from "../wire/scan.ts";
 import { openSources } from "../wiring.ts";
 import { entropy, type GlobalOptions, readConfig, withStore } from "./context.ts";

@@ -51,6 +51,18 @@ export type SourceRun = {
   readonly isReused: boolean;
 };
 
+/** One row of `/sources`. */
+export type SourceRunRecord = {
+  readonly source: string;
+  readonly outcome: Outcome;
+  readonly findingCount: number;
+  readonly durationMs: number;
+  readonly endedAt: Date;
+  readonly error: SourceErrorReason | null;
+  readonly missing: readonly string[];
+  readonly quotaLeft: number | null;
+};
+
 /** A scan as its runner takes it over. */
 export type ClaimedScan = {
   readonly claim: Claim;

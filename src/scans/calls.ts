@@ -1,6 +1,7 @@
 import type { AuditEvent } from "../domain/audit.ts";
+import type { Call, CallOrigin, CallRules, KnownKey, Reply } from "../domain/call.ts";
 import { AppError } from "../domain/error.ts";
-import type { Call, CallOrigin, CallRules, KnownKey, Reply, Store } from "../store/store.ts";
+import type { CallStore } from "../store/port/call.ts";
 import type { Live } from "./live.ts";
 
 /** A turn serves at most this many calls, so that no transaction blocks the event loop for long. */
@@ -23,7 +24,7 @@ type Trail = {
 type Turn = { readonly calls: Call[]; readonly replies: PromiseWithResolvers<readonly Reply[]> };
 
 export type CallTools = {
-  readonly store: Pick<Store, "handleCalls" | "readCalls">;
+  readonly store: CallStore;
   readonly live: () => Live;
   readonly now: () => Date;
   readonly steadyNow: () => number;

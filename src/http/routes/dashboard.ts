@@ -6,7 +6,7 @@ import { timestamp } from "../../domain/envelope.ts";
 import { AppError } from "../../domain/error.ts";
 import type { Outcome } from "../../domain/scan.ts";
 import { hasApiAccess, type Workspace } from "../../domain/workspace.ts";
-import type { SourceHour } from "../../store/store.ts";
+import type { SourceHour } from "../../store/port/overview.ts";
 import type { CorpusBody, CorpusImportBody, CorpusList } from "../../wire/corpus.ts";
 import type { Budgets } from "../../wire/key.ts";
 import type { Overview } from "../../wire/overview.ts";

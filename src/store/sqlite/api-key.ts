@@ -3,12 +3,14 @@ import { type ApiKey, type KeyStatus, keyStatus, maxActiveKeys } from "../../dom
 import { type AuditAction, type Author, auditEvent } from "../../domain/audit.ts";
 import { AppError } from "../../domain/error.ts";
 import { foldName, hasApiAccess, type Plan, type WorkspaceId } from "../../domain/workspace.ts";
-import type { KeyPage, NewApiKey, NextApiKey, Page } from "../store.ts";
+import type { ApiKeyStore, KeyPage, NewApiKey, NextApiKey } from "../port/api-key.ts";
+import type { Page } from "../port/page.ts";
 import type { auditTable } from "./audit.ts";
 import type { subjectTable } from "./audit-subject.ts";
 import type { budgetTable } from "./budget.ts";
 import type { Connection } from "./driver.ts";
 import { toDate } from "./time.ts";
+import type { Transactions } from "./transactions.ts";
 
 type KeyRow = {
   id: string;
@@ -160,6 +162,19 @@ export function apiKeyTable(
       const hasMore = rows.length > page.limit && last !== undefined;
       return { items, nextCursor: hasMore ? cursorOf(last) : null };
     },
+  };
+}
+
+export function apiKeyStore(
+  { read, write, writeUrgently }: Transactions,
+  keys: () => ReturnType<typeof apiKeyTable>,
+): ApiKeyStore {
+  return {
+    insertKey: (...args) => write(() => keys().insert(...args)),
+    rotateKey: (...args) => writeUrgently(() => keys().rotate(...args)),
+    revokeKey: (...args) => writeUrgently(() => keys().revoke(...args)),
+    findKey: (...args) => read(() => keys().find(...args)),
+    listKeys: (...args) => read(() => keys().list(...args)),
   };
 }
 

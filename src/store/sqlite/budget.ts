@@ -1,6 +1,6 @@
 import type { Budget, BudgetKind } from "../../domain/budget.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
-import type { KeyBudget } from "../store.ts";
+import type { KeyBudget } from "../port/overview.ts";
 import type { Connection } from "./driver.ts";
 import { lazily } from "./lazily.ts";
 import { toDate } from "./time.ts";

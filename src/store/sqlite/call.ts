@@ -1,11 +1,12 @@
 import { admit, invalidApiKey, planRequired, rateLimited } from "../../domain/admission.ts";
 import type { AuditAction, AuditEvent } from "../../domain/audit.ts";
 import { type Budget, type BudgetKind, type Charge, chargeBudget, limitOf } from "../../domain/budget.ts";
+import type { Call, CallRules, EnrichCall, KnownKey, PollCall, Reply, ReplyBody } from "../../domain/call.ts";
 import { AppError } from "../../domain/error.ts";
 import { decide, isRetained } from "../../domain/freshness.ts";
 import { isFinished, type ScanId } from "../../domain/scan.ts";
 import { hasApiAccess, type Plan, type WorkspaceId } from "../../domain/workspace.ts";
-import type { Call, CallRules, EnrichCall, KnownKey, PollCall, Reply, ReplyBody } from "../store.ts";
+import type { CallStore } from "../port/call.ts";
 import type { auditTable } from "./audit.ts";
 import type { budgetTable } from "./budget.ts";
 import { type Connection, isOfStatement } from "./driver.ts";
@@ -16,6 +17,7 @@ import { type FinishedRow, type scanTable, toCompleted } from "./scan.ts";
 import type { scanClaims } from "./scan-claim.ts";
 import type { sourceRunTable } from "./source-run.ts";
 import { toDate } from "./time.ts";
+import type { Transactions } from "./transactions.ts";
 import type { usageTable } from "./usage.ts";
 
 type KeyRow = {
@@ -385,6 +387,21 @@ export function callHandler(
       const { uncounted, events } = batch;
       return { replies: uncounted === null ? replies : uncharge(replies, calls, uncounted), events };
     },
+  };
+}
+
+export function callStore(
+  { readCalls, writeCalls }: Transactions,
+  calls: ReturnType<typeof callHandler>,
+  audit: Pick<ReturnType<typeof auditTable>, "append">,
+): CallStore {
+  return {
+    handleCalls: (batch, rules, earlier) =>
+      writeCalls(() => {
+        audit.append(calls.onlyFirstPolls(earlier));
+        return calls.handle(batch, rules, null).replies;
+      }),
+    readCalls: (...args) => readCalls(() => calls.handle(...args)),
   };
 }
 

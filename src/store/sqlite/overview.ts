@@ -1,7 +1,9 @@
 import type { WorkspaceId } from "../../domain/workspace.ts";
-import type { Overview } from "../store.ts";
+import type { Overview, OverviewStore } from "../port/overview.ts";
+import type { budgetTable } from "./budget.ts";
 import type { Connection } from "./driver.ts";
 import type { sourceUsageTable } from "./source-usage.ts";
+import type { Transactions } from "./transactions.ts";
 import type { usageTable } from "./usage.ts";
 
 /** Reads what the dashboard shows of a workspace. */
@@ -25,5 +27,16 @@ export function overviewReader(
       usage: usage.since(workspaceId, since),
       sources: sources.since(workspaceId, since),
     }),
+  };
+}
+
+export function overviewStore(
+  { read }: Transactions,
+  overviews: () => ReturnType<typeof overviewReader>,
+  budgets: Pick<ReturnType<typeof budgetTable>, "ofWorkspace">,
+): OverviewStore {
+  return {
+    overview: (...args) => read(() => overviews().of(...args)),
+    listBudgets: (workspaceId) => read(() => budgets.ofWorkspace(workspaceId)),
   };
 }

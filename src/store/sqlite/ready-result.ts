@@ -1,9 +1,9 @@
+import type { CompletedReply } from "../../domain/call.ts";
 import { envelopeText } from "../../domain/envelope.ts";
 import type { DataVersion, ScanFacts } from "../../domain/freshness.ts";
 import type { ScanId } from "../../domain/scan.ts";
 import { sha256Hex } from "../../domain/sha256.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
-import type { CompletedReply } from "../store.ts";
 import type { Connection } from "./driver.ts";
 
 /** A completed scan with what decides whether it is a hit, and what a hit answers. */

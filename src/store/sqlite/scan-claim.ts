@@ -1,7 +1,8 @@
+import type { FingerprintOf } from "../../domain/call.ts";
 import type { IndicatorType } from "../../domain/indicator.ts";
 import { type Claim, type ClaimedScan, maxClaims, type ScanId, type ScanState } from "../../domain/scan.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
-import type { ClaimRequest, FingerprintOf } from "../store.ts";
+import type { ClaimRequest } from "../port/scan.ts";
 import type { answerTable } from "./answer.ts";
 import type { Connection } from "./driver.ts";
 import type { NewScan, scanTable } from "./scan.ts";

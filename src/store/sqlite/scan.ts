@@ -1,9 +1,9 @@
+import type { CompletedReply } from "../../domain/call.ts";
 import { type CacheMember, envelopeText, type Projection } from "../../domain/envelope.ts";
 import type { DataVersion, ScanFacts } from "../../domain/freshness.ts";
 import type { Indicator } from "../../domain/indicator.ts";
 import type { FinishedState, ScanId, ScanState, UnfinishedState } from "../../domain/scan.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
-import type { CompletedReply } from "../store.ts";
 import type { Connection } from "./driver.ts";
 import { toDate } from "./time.ts";
 

@@ -1,6 +1,6 @@
 import type { Projection } from "../../domain/envelope.ts";
 import { finalState, isPartial, type SourceRun, type UnfinishedState } from "../../domain/scan.ts";
-import type { Settlement } from "../store.ts";
+import type { Settlement } from "../port/scan.ts";
 import type { answerTable } from "./answer.ts";
 import type { evidenceTable } from "./evidence.ts";
 import { type readyResultTable, viewOf } from "./ready-result.ts";

@@ -1,6 +1,5 @@
 import type { SourceErrorReason } from "../../domain/error.ts";
-import type { Outcome, ScanId, SourceRun } from "../../domain/scan.ts";
-import type { SourceRunRecord } from "../store.ts";
+import type { Outcome, ScanId, SourceRun, SourceRunRecord } from "../../domain/scan.ts";
 import type { Connection } from "./driver.ts";
 import { toDate } from "./time.ts";
 

@@ -1,7 +1,7 @@
 import type { SourceErrorReason } from "../../domain/error.ts";
 import type { Outcome, SourceRun } from "../../domain/scan.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
-import type { SourceHour } from "../store.ts";
+import type { SourceHour } from "../port/overview.ts";
 import type { Connection } from "./driver.ts";
 import { lazily } from "./lazily.ts";
 import { hourOf, toDate } from "./time.ts";

@@ -1,5 +1,5 @@
 import type { WorkspaceId } from "../../domain/workspace.ts";
-import type { Overview } from "../store.ts";
+import type { Overview } from "../port/overview.ts";
 import type { Connection } from "./driver.ts";
 import { lazily } from "./lazily.ts";
 import { hourOf, toDate } from "./time.ts";

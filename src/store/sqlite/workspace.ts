@@ -1,11 +1,13 @@
 import { type AuditAction, type Author, auditEvent } from "../../domain/audit.ts";
 import { AppError } from "../../domain/error.ts";
 import { foldName, type Plan, type Workspace, type WorkspaceId } from "../../domain/workspace.ts";
-import type { WorkspaceChange } from "../store.ts";
+import type { WorkspaceChange, WorkspaceStore } from "../port/workspace.ts";
 import type { auditTable } from "./audit.ts";
 import type { subjectTable } from "./audit-subject.ts";
 import type { Connection } from "./driver.ts";
+import type { operatorTable } from "./operator.ts";
 import { toDate } from "./time.ts";
+import type { Transactions } from "./transactions.ts";
 
 export type WorkspaceRow = { id: WorkspaceId; name: string; plan: Plan; disabled_at: number | null };
 
@@ -54,6 +56,23 @@ export function workspaceTable(
       return workspace;
     },
     list: (): Workspace[] => all.all().map(toWorkspace),
+  };
+}
+
+export function workspaceStore(
+  { read, write, writeUrgently }: Transactions,
+  workspaces: () => ReturnType<typeof workspaceTable>,
+  operators: () => Pick<ReturnType<typeof operatorTable>, "insert">,
+): WorkspaceStore {
+  return {
+    insertWorkspace: (workspace, firstOperator, by) =>
+      write(() => {
+        workspaces().insert(workspace, by);
+        if (firstOperator !== null) operators().insert(firstOperator, by);
+      }),
+    changeWorkspace: (...args) => writeUrgently(() => workspaces().change(...args)),
+    findWorkspace: (idOrName) => read(() => workspaces().find(idOrName)),
+    listWorkspaces: () => read(() => workspaces().list()),
   };
 }
 
