@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { isAbsolute, join, relative, resolve } from "node:path";
 import * as z from "zod/mini";
-import { canonicalJson } from "./domain/finding.ts";
+import { canonicalJson } from "./domain/canonical-json.ts";
 import { ipVersion, isLoopbackAddress } from "./domain/ip-address.ts";
 import type { Pace } from "./domain/pace.ts";
 import { sourceKinds } from "./sources/registry.ts";

@@ -8,9 +8,9 @@ import {
   tokenPrefix,
 } from "../domain/api-key.ts";
 import type { Author } from "../domain/audit.ts";
-import { timestamp } from "../domain/envelope.ts";
 import { AppError } from "../domain/error.ts";
 import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
+import { timestamp } from "../domain/time.ts";
 import { parseName, type WorkspaceId } from "../domain/workspace.ts";
 import type { ApiKeyStore } from "../store/port/api-key.ts";
 import type { KeyBody } from "../wire/key.ts";

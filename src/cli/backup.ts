@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { type BackupReport, writeBackup } from "../backup/write-backup.ts";
 import type { Config } from "../config.ts";
 import { stepBack } from "../corpus/step-back.ts";
-import { timestamp } from "../domain/envelope.ts";
+import { timestamp } from "../domain/time.ts";
 import { version } from "../version.ts";
 import type { BackupReportBody } from "../wire/backup.ts";
 import {

@@ -12,8 +12,8 @@ import { verifyCorpora } from "../corpus/verify.ts";
 import { mergeInWorker, openWorkerLane } from "../corpus/worker-lane.ts";
 import type { Corpus, CorpusImport } from "../domain/corpus.ts";
 import { parseEmail } from "../domain/email.ts";
-import { timestamp } from "../domain/envelope.ts";
 import { severities } from "../domain/finding.ts";
+import { timestamp } from "../domain/time.ts";
 import type {
   CorpusCheck,
   CorpusListing,

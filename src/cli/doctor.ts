@@ -4,7 +4,7 @@ import { Command } from "commander";
 import { compareHead, headProblem } from "../access/audit-head.ts";
 import { type Config, checkServeSettings } from "../config.ts";
 import { diskFullText } from "../domain/disk-fault.ts";
-import { timestamp } from "../domain/envelope.ts";
+import { timestamp } from "../domain/time.ts";
 import type { DoctorReport } from "../wire/service.ts";
 import { isDiskFull, isServing, type OpenStore, openStore } from "../wiring.ts";
 import { becomeOwner, entropy, type GlobalOptions, readConfig } from "./context.ts";

@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { headProblem } from "../access/audit-head.ts";
 import { restoreBackup } from "../backup/restore-backup.ts";
 import { headText } from "../domain/audit.ts";
-import { timestamp } from "../domain/envelope.ts";
+import { timestamp } from "../domain/time.ts";
 import type { RestoreReportBody } from "../wire/backup.ts";
 import {
   checkedUnused,

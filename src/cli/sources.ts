@@ -1,9 +1,9 @@
 import { Command } from "commander";
 import type { Config } from "../config.ts";
-import { timestamp } from "../domain/envelope.ts";
 import { SourceError, type SourceErrorReason, type TlsFault } from "../domain/error.ts";
 import { type Indicator, parseIndicator } from "../domain/indicator.ts";
 import type { Outcome, SourceRunRecord } from "../domain/scan.ts";
+import { timestamp } from "../domain/time.ts";
 import type { Source, SourceReply } from "../sources/source.ts";
 import type { CatalogueBody, ListedSource, SourceCheck, SourceChecks, SourceListing } from "../wire/source.ts";
 import { type OpenStore, openSources, readCatalogueState } from "../wiring.ts";

@@ -1,7 +1,8 @@
 import type { Author } from "../domain/audit.ts";
 import type { Corpus } from "../domain/corpus.ts";
-import { type Finding, parseLeakYear } from "../domain/finding.ts";
+import type { Finding } from "../domain/finding.ts";
 import type { DerivedKeys } from "../domain/keyed-hash.ts";
+import { parseLeakYear } from "../domain/time.ts";
 import type { WorkspaceId } from "../domain/workspace.ts";
 import type { CorpusStore } from "../store/port/corpus.ts";
 import { CorpusError } from "./error.ts";
