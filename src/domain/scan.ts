@@ -1,7 +1,7 @@
 import type { SourceErrorReason } from "./error.ts";
 import type { Finding } from "./finding.ts";
 import type { Indicator } from "./indicator.ts";
-import type { Workspace } from "./workspace.ts";
+import type { Workspace, WorkspaceId } from "./workspace.ts";
 
 export type ScanId = string & { readonly __brand: "ScanId" };
 
@@ -61,6 +61,14 @@ export type SourceRunRecord = {
   readonly error: SourceErrorReason | null;
   readonly missing: readonly string[];
   readonly quotaLeft: number | null;
+};
+
+export type NewScan = {
+  readonly id: ScanId;
+  readonly workspaceId: WorkspaceId;
+  readonly indicator: Indicator;
+  readonly indicatorHash: string;
+  readonly requestedAt: Date;
 };
 
 /** A scan as its runner takes it over. */

@@ -30,8 +30,8 @@ export function budgetTable(connection: Connection) {
   );
 
   return {
-    ofKey: (keyId: string): Omit<KeyBudget, "keyId">[] =>
-      ofKey.all(keyId).map((row) => ({ kind: row.kind, budget: toBudget(row) })),
+    /** By kind; one that was never charged is left out. */
+    ofKey: (keyId: string): [BudgetKind, Budget][] => ofKey.all(keyId).map((row) => [row.kind, toBudget(row)]),
 
     save(keyId: string, kind: BudgetKind, { windowStartedAt, count }: Budget): void {
       save.run(keyId, kind, windowStartedAt.getTime(), count);

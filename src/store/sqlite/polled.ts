@@ -13,8 +13,9 @@ export function polledTable(connection: Connection) {
 
   return {
     has: (scanId: string, keyId: string): boolean => find.get(scanId, keyId) !== undefined,
-    /** False when it was noted before. */
-    note: (scanId: string, keyId: string): boolean => note.run(scanId, keyId).changes === 1,
+    note(scanId: string, keyId: string): void {
+      note.run(scanId, keyId);
+    },
     /** Notes nothing when the scan is gone. */
     noteLate(scanId: string, keyId: string): void {
       noteLate.run(keyId, scanId);

@@ -1,11 +1,18 @@
 import type { FingerprintOf } from "../../domain/call.ts";
 import type { IndicatorType } from "../../domain/indicator.ts";
-import { type Claim, type ClaimedScan, maxClaims, type ScanId, type ScanState } from "../../domain/scan.ts";
+import {
+  type Claim,
+  type ClaimedScan,
+  maxClaims,
+  type NewScan,
+  type ScanId,
+  type ScanState,
+} from "../../domain/scan.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
 import type { ClaimRequest } from "../port/scan.ts";
 import type { answerTable } from "./answer.ts";
 import type { Connection } from "./driver.ts";
-import type { NewScan, scanTable } from "./scan.ts";
+import type { scanTable } from "./scan.ts";
 import type { sourceRunTable } from "./source-run.ts";
 
 type QueuedRow = {
@@ -82,17 +89,9 @@ export function scanClaims(
 
   return {
     /** Adds a scan that never waits: its caller runs it. */
-    insertClaimed(scan: NewScan, owner: string, leaseUntil: Date, fingerprintOf: FingerprintOf): ClaimedScan {
+    insertClaimed(scan: NewScan, { claim: { owner }, ...stamp }: ClaimedScan, leaseUntil: Date): void {
       scans.insert(scan, "scanning");
-      const row: QueuedRow = {
-        id: scan.id,
-        workspace_id: scan.workspaceId,
-        indicator_type: scan.indicator.type,
-        indicator_value: scan.indicator.value,
-        indicator_hash: scan.indicatorHash,
-        claim_count: 0,
-      };
-      return takeOver(row, owner, leaseUntil, fingerprintOf);
+      claim.run(owner, leaseUntil.getTime(), stamp.settingsFingerprint, stamp.corporaRevision, scan.id);
     },
 
     claim({ owner, leaseUntil, afterWorkspaceId, maxCount, fingerprintOf }: ClaimRequest): ClaimedScan[] {

@@ -1,8 +1,6 @@
-import type { CompletedReply } from "../../domain/call.ts";
-import { type CacheMember, envelopeText, type Projection } from "../../domain/envelope.ts";
+import type { Projection } from "../../domain/envelope.ts";
 import type { DataVersion, ScanFacts } from "../../domain/freshness.ts";
-import type { Indicator } from "../../domain/indicator.ts";
-import type { FinishedState, ScanId, ScanState, UnfinishedState } from "../../domain/scan.ts";
+import type { FinishedState, NewScan, ScanId, ScanState, UnfinishedState } from "../../domain/scan.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
 import type { Connection } from "./driver.ts";
 import { toDate } from "./time.ts";
@@ -29,14 +27,6 @@ const factsColumns = "id, state, settings_fingerprint, corpora_revision, as_of, 
 
 /** Only the newest results can be fresh; a few more than one, because a command with other settings leaves results too. */
 const newestCount = 8;
-
-export type NewScan = {
-  readonly id: ScanId;
-  readonly workspaceId: WorkspaceId;
-  readonly indicator: Indicator;
-  readonly indicatorHash: string;
-  readonly requestedAt: Date;
-};
 
 /** How a scan ended. `projection` is null for one that failed. */
 type Ending = {
@@ -118,16 +108,6 @@ function toFacts(row: FactsRow): ScanFacts {
     data,
     asOf: toDate(row.as_of),
     finishedAt: toDate(row.finished_at),
-    isPartial: row.is_partial === 1,
-  };
-}
-
-export function toCompleted(id: ScanId, row: FinishedRow, cache: CacheMember): CompletedReply {
-  return {
-    kind: "completed",
-    scanId: id,
-    envelope: envelopeText(id, cache, row.envelope_tail ?? ""),
-    digest: row.digest ?? "",
     isPartial: row.is_partial === 1,
   };
 }

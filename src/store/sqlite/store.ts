@@ -9,6 +9,7 @@ import { auditStore, auditTable } from "./audit.ts";
 import { subjectTable } from "./audit-subject.ts";
 import { budgetTable } from "./budget.ts";
 import { callHandler, callStore } from "./call.ts";
+import { callerReader } from "./caller.ts";
 import { copyDatabase, faultOf } from "./copy.ts";
 import { corpusStore, corpusTable } from "./corpus.ts";
 import { databaseStore } from "./database.ts";
@@ -163,7 +164,9 @@ function storeOn(connection: Connection, auditKey: Uint8Array, reserve: Reserve 
   const [ready, polled] = [readyResultTable(connection), polledTable(connection)];
   const claims = scanClaims(connection, scans, runs, answers);
   const settler = scanSettler({ scans, runs, answers, sightings, evidence, ready, sourceUsage });
-  const calls = callHandler(connection, { scans, claims, runs, evidence, ready, polled, budgets, usage, audit });
+  const callers = callerReader(connection);
+  const tables = { callers, scans, claims, runs, answers, evidence, ready, polled, budgets, usage, audit };
+  const calls = callHandler(connection, tables);
   const keys = lazily(() => apiKeyTable(connection, audit, subjects, budgets));
   const workspaces = lazily(() => workspaceTable(connection, audit, subjects));
   const operators = lazily(() => operatorTable(connection, audit, subjects));
