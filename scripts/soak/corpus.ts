@@ -30,14 +30,14 @@ import { deflateRawSync, gzipSync, zstdCompressSync } from "node:zlib";
 import Database from "better-sqlite3/linux-x64";
 import { forgetIndicator } from "../../src/corpus/forget.ts";
 import type { FormatName } from "../../src/corpus/formats/format.ts";
-import { importCorpus } from "../../src/corpus/import.ts";
-import { openInlineLane } from "../../src/corpus/lane.ts";
+import { importCorpus } from "../../src/corpus/import/import.ts";
+import { openInlineLane } from "../../src/corpus/import/lane.ts";
 import { openLibrary } from "../../src/corpus/library.ts";
-import { mergeSegments } from "../../src/corpus/merge.ts";
 import { liveSegments, mergeCorpora } from "../../src/corpus/merge-corpora.ts";
-import { removeOrphans } from "../../src/corpus/orphans.ts";
-import { PageReader, pageSize } from "../../src/corpus/page.ts";
-import { CorruptSegment, openSegment } from "../../src/corpus/segment.ts";
+import { removeOrphans } from "../../src/corpus/remove-orphans.ts";
+import { mergeSegments } from "../../src/corpus/segment/merge.ts";
+import { PageReader, pageSize } from "../../src/corpus/segment/page.ts";
+import { CorruptSegment, openSegment } from "../../src/corpus/segment/segment.ts";
 import { deriveKeys } from "../../src/domain/keyed-hash.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { peakMemoryOf } from "../corpus/peak-memory.ts";
@@ -414,7 +414,7 @@ async function secrets(): Promise<object> {
     jsonl: (index) =>
       JSON.stringify({ email: address(index), password: marker, name: marker, nested: { phone: marker } }),
     dehashed: (index) => `${marker},${address(index)},${marker},${marker},${hash},${marker},,${marker},${marker},Shop`,
-    "hibp-domain": (index) => `"${address(index)}":["Shop"],`,
+    "hibp-domain": (index) => `"canary.person${index}":["Adobe"],`,
   };
   const heads: Readonly<Record<string, string>> = {
     csv: "email,password,hash,name,phone\n",
@@ -423,8 +423,9 @@ async function secrets(): Promise<object> {
   };
   let searchedCount = 0;
   for (const [format, line] of Object.entries(files)) {
-    const path = join(folder, `secrets-${format}`);
-    const tail = format === "hibp-domain" ? `"${address(0)}":["Shop"]}` : "";
+    // The file of a domain is named after the domain, and its keys are local parts.
+    const path = join(folder, format === "hibp-domain" ? "example.com.json" : `secrets-${format}`);
+    const tail = format === "hibp-domain" ? `"last":["Adobe"]}` : "";
     const text = Array.from({ length: 150_000 }, (_, index) => line(index)).join("\n");
     writeFileSync(path, `${heads[format] ?? ""}${text}\n${tail}`);
     const dataDir = newDataDir(`secrets-${format}-data`);

@@ -21,7 +21,7 @@ export type CallerFacts = {
   readonly keys: ReadonlyMap<string, KeyFacts | null>;
   /** Those that operators and commands act in; null where there is none. */
   readonly workspaces: ReadonlyMap<WorkspaceId, WorkspaceFacts | null>;
-  /** By key id, of `keysToCharge`. A key whose counters cannot be read is left out: its calls pass (CONTRACT.md 8.6). */
+  /** By key id, of `keysToCharge`. A key whose counters cannot be read is left out: its calls pass (docs/contract.md 8.6). */
   readonly budgets: ReadonlyMap<string, BudgetFacts>;
 };
 
@@ -51,7 +51,7 @@ export type Admissions = {
 
 export type ChargedBudget = { readonly keyId: string; readonly kind: BudgetKind; readonly budget: Budget };
 
-/** `last_used_at` is exact to this many milliseconds, so that a busy key is not written with every call (CONTRACT.md 9.2). */
+/** `last_used_at` is exact to this many milliseconds, so that a busy key is not written with every call (docs/contract.md 9.2). */
 const lastUsedStepMs = 60_000;
 
 /** A key as the calls of one batch share it. */
@@ -176,7 +176,7 @@ function whoIs(workspace: WorkspaceFacts, key: KnownKey | null, actor: string, r
 }
 
 /**
- * Replies without what was charged to keys whose counters failed (CONTRACT.md 8.6). A limit that was reached before
+ * Replies without what was charged to keys whose counters failed (docs/contract.md 8.6). A limit that was reached before
  * stays one.
  */
 export function uncharge(

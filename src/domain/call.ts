@@ -20,7 +20,7 @@ export type EnrichCall = {
   readonly kind: "enrich";
   readonly caller: Caller;
   readonly from: CallOrigin;
-  /** What was wrong with the request; answered only after the checks that go first (CONTRACT.md 2). */
+  /** What was wrong with the request; answered only after the checks that go first (docs/contract.md 2). */
   readonly fault: AppError | null;
   readonly indicator: Indicator | null;
   readonly indicatorHash: string;
@@ -43,7 +43,7 @@ export type PollCall = {
 
 /**
  * `charge` is there when a budget was charged, or refused the call; `isUncounted` when the counters cannot be read or
- * written, and the call passed all the same (CONTRACT.md 8.6).
+ * written, and the call passed all the same (docs/contract.md 8.6).
  */
 export type Reply = ReplyBody & { readonly charge?: Charge; readonly isUncounted?: true };
 

@@ -9,7 +9,7 @@ import { sha256Hex } from "./sha256.ts";
 import { compareText } from "./text.ts";
 import { timestamp } from "./time.ts";
 
-/** When a workspace first and last saw a finding (CONTRACT.md 7.4). */
+/** When a workspace first and last saw a finding (docs/contract.md 7.4). */
 export type Sighting = { readonly firstSeenAt: Date; readonly lastSeenAt: Date };
 
 /** `hit` on a POST that finds a fresh result, `miss_scan_complete` on every GET and on a POST that waited. */
@@ -21,11 +21,11 @@ export type Projection = {
   readonly envelopeTail: string;
   /** The whole body of `/evidence`. */
   readonly evidence: string;
-  /** `sha256:<hex>` over the RFC 8785 form of the exposure without its observation times (CONTRACT.md 7.7). */
+  /** `sha256:<hex>` over the RFC 8785 form of the exposure without its observation times (docs/contract.md 7.7). */
   readonly digest: string;
 };
 
-/** CONTRACT.md 7.1. */
+/** docs/contract.md 7.1. */
 export const disambiguation: Envelope["disambiguation"] = {
   required: true,
   reason:
@@ -37,7 +37,7 @@ type EnvelopeHead = Pick<Envelope, "request_id" | "status" | "cache">;
 
 /**
  * Projects the answers of a scan to the exposure envelope and its evidence: same answers and sightings, same bytes,
- * in whatever order they come (CONTRACT.md 0.7, 7). `sightings` is keyed by `findingHash`; a finding without one has
+ * in whatever order they come (docs/contract.md 0.7, 7). `sightings` is keyed by `findingHash`; a finding without one has
  * null times.
  */
 export function project(

@@ -176,7 +176,7 @@ export function serveCalls(
     return reply;
   }
 
-  /** The audit trail names the final answer of a scan once per key (CONTRACT.md 9.8). */
+  /** The audit trail names the final answer of a scan once per key (docs/contract.md 9.8). */
   function isFirst(scanId: ScanId, { wasPolled }: PollFacts, { key }: Who): boolean {
     if (key === null || wasPolled) return false;
     // Then nothing is remembered, and the repeats are dropped when the events are written, see `pollOf`.

@@ -1,4 +1,4 @@
-/** `YYYY-MM-DDTHH:MM:SS+00:00` (CONTRACT.md 0.3). */
+/** `YYYY-MM-DDTHH:MM:SS+00:00` (docs/contract.md 0.3). */
 export function timestamp(at: Date): string {
   return `${at.toISOString().slice(0, 19)}+00:00`;
 }

@@ -13,7 +13,7 @@ import type { OperatorStore } from "../store/port/operator.ts";
 import type { OverviewStore } from "../store/port/overview.ts";
 import type { WorkspaceStore } from "../store/port/workspace.ts";
 import type { AccessLog } from "./access-log.ts";
-import { clientAddress, type Peer, type Trust } from "./client.ts";
+import { clientAddress, type Peer, type Trust } from "./caller.ts";
 import type { Dashboard } from "./dashboard.ts";
 import type { Throttle } from "./throttle.ts";
 
@@ -29,7 +29,7 @@ export type Application = {
   readonly calls: Calls;
   readonly trail: Pick<AuditTrail, "denied">;
   readonly trust: Trust;
-  /** Log-ins per address (CONTRACT.md 9.9). */
+  /** Log-ins per address (docs/contract.md 9.9). */
   readonly logIns: Throttle;
   /** `server.public_url`: where clients reach the service, without a slash at its end; null when nobody said. */
   readonly publicUrl: string | null;

@@ -1,6 +1,7 @@
 import type { Corpus } from "../domain/corpus.ts";
 import type { ClaimedScan, ScanId } from "../domain/scan.ts";
 import type { WorkspaceId } from "../domain/workspace.ts";
+import { type Repeated, repeat } from "../event-loop/repeat.ts";
 import type { CorpusStore } from "../store/port/corpus.ts";
 import type { ScanStore } from "../store/port/scan.ts";
 import type { Live } from "./live.ts";
@@ -35,7 +36,7 @@ export class Runner {
   #mustLookAgain = false;
   #isStopping = false;
   #hasQueuedLeftovers = false;
-  #heartbeat: ReturnType<typeof setInterval> | null = null;
+  #heartbeat: Repeated | null = null;
 
   constructor(live: () => Live, tools: RunnerTools) {
     this.#live = live;
@@ -48,7 +49,10 @@ export class Runner {
    */
   async start(): Promise<void> {
     await this.#queueLeftovers();
-    this.#heartbeat = setInterval(() => void this.#beat(), heartbeatMs);
+    this.#heartbeat = repeat(() => this.#beat(), {
+      everyMs: heartbeatMs,
+      onError: (error) => this.#tools.log.error({ err: error }, "a heartbeat failed"),
+    });
     this.wake();
   }
 
@@ -78,9 +82,9 @@ export class Runner {
   /** Takes no more scans, waits `graceMs` for those under way, and queues the rest again without counting the claim. */
   async stop(graceMs: number): Promise<void> {
     this.#isStopping = true;
-    if (this.#heartbeat !== null) clearInterval(this.#heartbeat);
+    const beating = this.#heartbeat?.stop();
     for (const waiters of this.#waiters.values()) for (const resolve of waiters) resolve();
-    await this.#filling;
+    await Promise.all([beating, this.#filling]);
     const rest = Promise.all([...this.#active.values()].map(({ done }) => done));
     await Promise.race([rest, Bun.sleep(graceMs)]);
     if (this.#active.size === 0) return;

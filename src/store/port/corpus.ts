@@ -14,7 +14,7 @@ export interface CorpusStore {
   replaceSegments(replacement: SegmentReplacement): Promise<boolean>;
   /**
    * From now on no corpus answers for an indicator; its scans (unfinished ones too), stored answers and ledger rows in
-   * every workspace are gone (CONTRACT.md 12.6a).
+   * every workspace are gone (docs/contract.md 12.6a).
    */
   forget(forgetting: Forgetting, by: Author): Promise<void>;
   /** `corpusHash`: 16 hex digits. */

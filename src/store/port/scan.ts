@@ -49,7 +49,7 @@ export type Settlement = {
   readonly project: (sightings: ReadonlyMap<string, Sighting>) => Projection;
 };
 
-/** Rows older than these go (CONTRACT.md 5.11). */
+/** Rows older than these go (docs/contract.md 5.11). */
 export type RetentionLimits = {
   readonly scansFinishedBefore: Date;
   readonly answersBefore: Date;

@@ -58,7 +58,7 @@ export function scanSettler({ scans, runs, answers, sightings, evidence, ready, 
   };
 }
 
-/** Completion, or the oldest answer that was taken over, whichever is earlier (CONTRACT.md 5.1). */
+/** Completion, or the oldest answer that was taken over, whichever is earlier (docs/contract.md 5.1). */
 function asOf(runs: readonly SourceRun[], finishedAt: Date): Date {
   const reused = runs.flatMap((run) => (run.isReused && run.answer !== null ? [run.answer.answeredAt.getTime()] : []));
   return new Date(Math.min(finishedAt.getTime(), ...reused));
