@@ -20,10 +20,12 @@ export function repeat(
         running = null;
       });
   };
-  let timer = setTimeout(() => {
-    turn();
-    timer = setInterval(turn, everyMs);
-  }, firstMs);
+  const startLater = () =>
+    setTimeout(() => {
+      turn();
+      timer = setInterval(turn, everyMs);
+    }, firstMs);
+  let timer = firstMs === everyMs ? setInterval(turn, everyMs) : startLater();
   return {
     async stop() {
       clearTimeout(timer);
