@@ -9,11 +9,13 @@ import { makeTrust, type Peer } from "../http/caller.ts";
 import { routes } from "../http/route-table.ts";
 import { createRouter } from "../http/router.ts";
 import { outcomeOf } from "../http/routes/enrich.ts";
-import { type ServerSettings, startServer } from "../http/serve.ts";
+import { startServer } from "../http/serve.ts";
 import { openThrottle } from "../http/throttle.ts";
+import type { TlsFiles } from "../http/tls-options.ts";
 import { openCalls } from "../scans/calls.ts";
 import { Runner } from "../scans/runner.ts";
 import { version } from "../version.ts";
+import type { CertificateKeeper, CertificateTools } from "./certificate-keeper.ts";
 import { openDashboard } from "./dashboard-facts.ts";
 import { watchDisk } from "./disk-watch.ts";
 import { keepMerged } from "./keep-merged.ts";
@@ -23,8 +25,14 @@ import { openMetrics } from "./metrics.ts";
 import { openReplaceable } from "./reload.ts";
 import type { Notifier } from "./systemd.ts";
 
-/** Scans, then answers, get this long after SIGTERM, each at worst twice: together less than the promised 10 s. */
-const stopGraceMs = 2_000;
+/** After SIGTERM scans get this long, at worst twice. */
+const scanGraceMs = 2_000;
+/** So long, at worst twice, clients are answered that had sent something before they could know of the stop. */
+const lingerMs = 1_000;
+/** For answers that take longer. */
+const answerGraceMs = 4_000;
+/** Whatever clients and disks do: then the process ends, within the promised 10 s. */
+const stopWithinMs = 9_000;
 /** docs/contract.md 9.9. */
 const logInsPerMinute = 10;
 /** Requests that waited for the service are answered before the first sweep. */
@@ -35,16 +43,22 @@ const announceAfterMs = 50;
 export type Service = {
   readonly config: Config;
   readonly readAgain: () => Config;
-  readonly tls: ServerSettings["tls"];
+  readonly tls: ServedTls | null;
   readonly open: OpenStore;
   readonly logOutput: LogOutput;
   /** Takes the finished lines of the access log. */
   readonly writeLog: (text: string) => void;
   readonly onListening: (address: string) => void;
   readonly notifier: Notifier;
+  readonly takeSignals: (handle: (meaning: "stop" | "reload", signal: string) => void) => void;
 };
 
-/** Serves until SIGTERM or SIGINT, and ends in order. Throws when the address of `server.listen` cannot be had. */
+export type ServedTls = {
+  readonly files: TlsFiles;
+  readonly keep: (tools: Omit<CertificateTools, "read">) => CertificateKeeper;
+};
+
+/** Serves until it is told to stop, and ends in order. Throws when the address of `server.listen` cannot be had. */
 export async function serve({
   config,
   readAgain,
@@ -54,6 +68,7 @@ export async function serve({
   writeLog,
   onListening,
   notifier,
+  takeSignals,
 }: Service): Promise<void> {
   const { store, keys, headFile } = open;
   const { log } = logOutput;
@@ -68,6 +83,7 @@ export async function serve({
     auditWaitingCount: trail.waitingCount,
     isDiskFull: () => disk.problem() !== null,
     isAuditHeadKept: () => !["lost", "not_continued"].includes(trail.headState()?.kind ?? ""),
+    certificateNotAfter: () => certificate?.notAfter() ?? null,
   });
   const calls = openCalls({
     store,
@@ -80,7 +96,7 @@ export async function serve({
     onFailOpen: metrics.countFailOpen,
   });
   const accessLog = openAccessLog(writeLog, now, () => log.isLevelEnabled("info"));
-  let isReady = false;
+  let phase: "starting" | "serving" | "stopping" = "starting";
   const respond = createRouter(routes, {
     keys,
     store,
@@ -98,30 +114,30 @@ export async function serve({
     newId,
     randomBytes,
     steadyNow,
-    isReady: () => isReady,
+    phase: () => phase,
     diskProblem: disk.problem,
     accessLog,
     log,
   });
-  const toldToStop = new Promise<string>((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => resolve(signal));
-  });
-  process.on("SIGHUP", () => {
-    notifier.reloading();
-    void sources.reload(readAgain).finally(() => notifier.ready());
-  });
-  const server = await listen(config, tls, respond).catch(async (error: unknown) => {
+  const server = await listen(config, tls?.files ?? null, respond).catch(async (error: unknown) => {
     // They are at work already, and the database closes when this function ends.
     disk.stop();
     await Promise.allSettled([trail.stop(), sources.close()]);
     throw error;
   });
+  const certificate = tls?.keep({ renew: server.renewTls, now, log }) ?? null;
   await runner.start();
-  isReady = true;
+  phase = "serving";
   onListening(server.address);
   if (open.upgradedFrom !== null) log.info({ from: open.upgradedFrom, to: schemaVersion }, "data directory upgraded");
   log.info({ listening: server.address }, "serving");
   notifier.ready();
+  const told = Promise.withResolvers<string>();
+  takeSignals((meaning, signal) => {
+    if (meaning === "stop") return told.resolve(signal);
+    notifier.reloading();
+    void Promise.all([certificate?.look(), sources.reload(readAgain)]).finally(() => notifier.ready());
+  });
   const announced = Bun.sleep(announceAfterMs)
     .then(sources.announce)
     .catch((error: unknown) => log.error({ err: error }, "changed sources could not be written down"));
@@ -137,16 +153,22 @@ export async function serve({
     void checkSchema(open, log);
   }, firstSweepMs);
 
-  const signal = await toldToStop;
+  const signal = await told.promise;
+  const { drainDelayMs } = config.server;
+  phase = "stopping";
   log.info({ signal }, "stopping");
-  notifier.stopping();
-  isReady = false;
-  const housekeeping = Promise.all([retention.stop(), merging.stop()]);
+  notifier.stopping(drainDelayMs + stopWithinMs);
+  await certificate?.stop();
   disk.stop();
   clearTimeout(sweeping);
-  // While scans end, whoever still asks is told 503; then the server ends too.
-  for (const stop of [() => runner.stop(stopGraceMs), () => server.stop(stopGraceMs)]) {
-    await stop().catch((error: unknown) => log.error({ err: error }, "could not stop in order"));
+  // Load balancers see that it is not ready, and send no more.
+  await Bun.sleep(drainDelayMs);
+  setTimeout(() => endNow(log), stopWithinMs).unref();
+  const housekeeping = Promise.all([retention.stop(), merging.stop()]);
+  // Together: a client that waits for a scan is answered when the scans stop.
+  const stopping = [runner.stop(scanGraceMs), server.stop({ lingerMs, graceMs: answerGraceMs })];
+  for (const stopped of stopping) {
+    await stopped.catch((error: unknown) => log.error({ err: error }, "could not stop in order"));
   }
   await announced;
   await housekeeping;
@@ -158,9 +180,15 @@ export async function serve({
   log.info({}, "stopped");
 }
 
+/** All that was answered is stored, and scans go on after the next start. */
+function endNow(log: Log): void {
+  log.error({}, "could not stop in time");
+  process.exit(0);
+}
+
 async function listen(
   { server: { listen: address, socketMode } }: Config,
-  tls: ServerSettings["tls"],
+  tls: TlsFiles | null,
   respond: (request: Request, peer: Peer) => Promise<Response>,
 ) {
   try {

@@ -24,10 +24,11 @@ beforeEach(() => {
   servers = [];
 });
 afterEach(async () => {
-  for (const server of servers) await server.stop(1);
+  for (const server of servers) await server.stop(atOnce);
   rmSync(folder, { recursive: true });
 });
 
+const atOnce = { lingerMs: 0, graceMs: 1 };
 const tcp: ServerSettings = { listen: { kind: "tcp", host: "127.0.0.1", port: 0 }, socketMode: 0o660, tls: null };
 
 async function start(settings: ServerSettings, respond: (request: Request) => Promise<Response>) {
@@ -117,7 +118,7 @@ describe("over a real connection", () => {
     });
     const answer = fetch(server.address);
     await reached.promise;
-    const stopped = server.stop(5_000);
+    const stopped = server.stop({ lingerMs: 0, graceMs: 5_000 });
     gate.resolve();
     expect(await (await answer).text()).toBe("done");
     await stopped;
@@ -135,7 +136,7 @@ describe("over a real connection", () => {
       () => "cut",
     );
     await reached.promise;
-    await server.stop(1);
+    await server.stop(atOnce);
     expect(await answer).toBe("cut");
   });
 
@@ -158,7 +159,7 @@ describe("a unix socket", () => {
     expect(statSync(path).mode & 0o777).toBe(0o660);
     const response = await fetch("http://localhost/healthz", { unix: path });
     expect(await response.json()).toEqual({ status: "ok" });
-    await server.stop(1);
+    await server.stop(atOnce);
     await turnOver();
     expect(existsSync(path)).toBe(false);
   });
@@ -167,7 +168,7 @@ describe("a unix socket", () => {
     const path = join(folder, "xpose.sock");
     const killed = await start(settingsFor(join(folder, "killed.sock")), async () => new Response());
     renameSync(join(folder, "killed.sock"), path);
-    await killed.stop(1);
+    await killed.stop(atOnce);
     expect(statSync(path).isSocket()).toBe(true);
     const { respond } = await openTestService();
     await start(settingsFor(path), respond);

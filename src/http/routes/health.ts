@@ -8,9 +8,9 @@ export function healthz(): PlainResponse {
   return jsonResponse<Health>(200, { status: "ok" });
 }
 
-/** The service takes requests; on a full disk it still answers with what is cached, so a balancer must not turn away. */
+/** The service takes requests, and will go on to: a balancer turns away before a stop. On a full disk it still answers with what is cached, so a balancer must not turn away. */
 export function readyz({ app }: Exchange): PlainResponse {
-  if (!app.isReady()) throw new AppError("unavailable", "The service is starting or stopping");
+  if (app.phase() !== "serving") throw new AppError("unavailable", `The service is ${app.phase()}`);
   const problem = app.diskProblem();
   return jsonResponse<Readiness>(200, problem === null ? { status: "ok" } : { status: "ok", problems: [problem] });
 }
