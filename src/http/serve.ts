@@ -142,10 +142,11 @@ export async function startServer(
 
   let current = open(tls, listen.kind === "tcp" ? listen.port : 0);
   let files = tls;
-  const guard = listen.kind === "tcp" ? guardDescriptors(current.server.port ?? 0, steadyNow) : null;
+  const port = current.server.port ?? 0;
+  const guard = listen.kind === "tcp" ? guardDescriptors(port, steadyNow) : null;
 
   return {
-    address: listen.kind === "unix" ? `unix:${listen.path}` : addressOf(listen.host, current.server.port ?? 0, isTls),
+    address: listen.kind === "unix" ? `unix:${listen.path}` : addressOf(listen.host, port, isTls),
     async renewTls(next) {
       if (files === null) throw new Error("the service was started without TLS");
       // The runtime takes files over for a new listener only, so what is wrong with them must show before the old one ends.
@@ -158,10 +159,10 @@ export async function startServer(
       if (listen.kind === "unix") void old.server.stop();
       else socket?.close();
       try {
-        current = open(next, old.server.port ?? 0);
+        current = open(next, port);
         files = next;
       } catch (error) {
-        current = open(files, old.server.port ?? 0);
+        current = open(files, port);
         throw error;
       } finally {
         retire(old);

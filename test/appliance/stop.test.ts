@@ -39,10 +39,27 @@ describe("12.5a SIGTERM", () => {
     expect(answers.flat()).toEqual(Array(row.connections * (row.before + 1)).fill(202));
     // An answer that was out before the signal does not say that it is the last one.
     for (const one of clients) expect(one.received().match(/connection: close/gi)?.length ?? 0).toBeLessThan(2);
-    expect(clients.some((one) => /connection: close/i.test(one.received()))).toBe(true);
     expect(await service.exited).toBe(0);
     expect(performance.now() - toldAt).toBeLessThan(10_000);
     for (const one of clients) one.socket.destroy();
+  });
+
+  test("a connection that is used while the service stops is answered, told so, and ended", async () => {
+    await using appliance = new Appliance();
+    appliance.initialise();
+    const service = await appliance.serve();
+    await using open = await rawClient(service.url);
+    const ask = async (count: number) => {
+      open.write("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+      return (await open.answers(count)).length === count;
+    };
+    await ask(1);
+    service.kill("SIGTERM");
+    let count = 1;
+    while (!/connection: close/i.test(open.received())) expect(await ask(++count)).toBe(true);
+    await open.closed;
+    expect(open.statuses()).toEqual(Array(count).fill(200));
+    expect(await service.exited).toBe(0);
   });
 
   test("clients that ask again and again meanwhile get an answer or a refused connection, never a reset", async () => {
