@@ -113,7 +113,7 @@ describe("STIX", () => {
     });
   });
 
-  test("text comes back as it was", () => {
+  test("text comes back from STIX as it was", () => {
     always((exported, options) => {
       const { objects } = JSON.parse(stix(exported, options));
       const notes = objects.filter(
@@ -142,7 +142,7 @@ describe("MISP", () => {
     });
   });
 
-  test("text comes back as it was", () => {
+  test("text comes back from MISP as it was", () => {
     always((exported, options) => {
       const attributes: { type: string; value: string }[] = JSON.parse(misp(exported, options)).Event.Attribute;
       const { findings } = exported.exposure;
@@ -176,7 +176,7 @@ describe("OCSF", () => {
     });
   });
 
-  test("text comes back as it was", () => {
+  test("text comes back from OCSF as it was", () => {
     always((exported, options) => {
       const events: { status_id: number; osint: { comment: string; src_url?: string }[] }[] = JSON.parse(
         ocsf(exported, options),
