@@ -11,12 +11,12 @@ const root = join(import.meta.dir, "..");
 mkdirSync(join(root, "dist"), { recursive: true });
 
 await bundleDashboard();
-// A worker is an entry point of its own; src/corpus/worker-lane.ts names it by this path below the common folder.
-compile(["src/main.ts", "src/corpus/corpus-worker.ts"], "dist/xpose");
+// A worker is an entry point of its own; src/corpus/worker/worker-lane.ts names it by this path below the common folder.
+compile(["src/main.ts", "src/corpus/worker/corpus-worker.ts"], "dist/xpose");
 chmodSync(join(root, "dist/xpose"), 0o755);
 
 /**
- * The page and its assets, compressed, as one JSON text that `http/page.ts` reads. Not by the runtime's own import of
+ * The page and its assets, compressed, as one JSON text that `http/dashboard-files.ts` reads. Not by the runtime's own import of
  * HTML: what that serves from an executable cannot be given our headers.
  */
 async function bundleDashboard(): Promise<void> {

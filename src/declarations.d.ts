@@ -5,7 +5,7 @@ declare module "*.sql" {
   export default text;
 }
 
-/** Written by the build: the files of the dashboard, see http/page.ts. */
+/** Written by the build: the files of the dashboard, see http/dashboard-files.ts. */
 declare module "*.bundle" {
   const text: string;
   export default text;

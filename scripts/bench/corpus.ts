@@ -10,9 +10,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import Database, { type Statement } from "better-sqlite3/linux-x64";
-import { PageReader, pageSize } from "../../src/corpus/page.ts";
-import { openReadable } from "../../src/corpus/read-at.ts";
-import { openSegment, type Segment } from "../../src/corpus/segment.ts";
+import { PageReader, pageSize } from "../../src/corpus/segment/page.ts";
+import { openReadable } from "../../src/corpus/segment/read-at.ts";
+import { openSegment, type Segment } from "../../src/corpus/segment/segment.ts";
 import { deriveKeys } from "../../src/domain/keyed-hash.ts";
 import { peakMemoryOf } from "../corpus/peak-memory.ts";
 

@@ -214,7 +214,7 @@ async function refusalTimes(): Promise<string> {
   return `${of.unknown.length} + ${of.null.length} + ${of.revoked.length} samples`;
 }
 
-/** A scan id that nobody has, another one (the null), and one of another workspace (CONTRACT.md 6.1). */
+/** A scan id that nobody has, another one (the null), and one of another workspace (docs/contract.md 6.1). */
 async function foreignScanTimes(): Promise<string> {
   await using desk = await open({ XPOSE_RATE_LIMIT_ENTERPRISE: "0", XPOSE_RATE_LIMIT_TEAM: "0" });
   const { key } = await mint(desk);

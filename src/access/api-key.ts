@@ -40,7 +40,7 @@ export type KeyTools<Method extends keyof Store> = {
 };
 
 /**
- * Mints a key (CONTRACT.md 9.3). The token is returned this once. Throws `invalid_request` for a bad name or time,
+ * Mints a key (docs/contract.md 9.3). The token is returned this once. Throws `invalid_request` for a bad name or time,
  * `conflict` for a name in use or too many keys, `plan_required` below plan team.
  */
 export async function createKey(
@@ -65,7 +65,7 @@ export async function createKey(
 }
 
 /**
- * Revokes a key and issues another in its place, in one transaction (CONTRACT.md 9.5). Throws `not_found`, `conflict`
+ * Revokes a key and issues another in its place, in one transaction (docs/contract.md 9.5). Throws `not_found`, `conflict`
  * when the key is not active, `plan_required` below plan team.
  */
 export async function rotateKey(
@@ -79,7 +79,7 @@ export async function rotateKey(
   return { key, token };
 }
 
-/** Revokes a key; one that is revoked stays as it is (CONTRACT.md 9.6). Throws `not_found`. */
+/** Revokes a key; one that is revoked stays as it is (docs/contract.md 9.6). Throws `not_found`. */
 export async function revokeKey(
   workspaceId: WorkspaceId,
   keyId: string,
@@ -119,11 +119,11 @@ function parseTime(text: string): Date | null {
   const midnight = new Date(`${day}T00:00:00Z`);
   const isRealDay = !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day);
   if (Number.isNaN(time.getTime()) || !isRealDay) return null;
-  // An offset can carry the last day of 9999 into a year that no timestamp of ours can show (CONTRACT.md 0.3).
+  // An offset can carry the last day of 9999 into a year that no timestamp of ours can show (docs/contract.md 0.3).
   return time.getUTCFullYear() > 9999 ? null : time;
 }
 
-/** The KEY object of CONTRACT.md 9.2, in its literal order. */
+/** The KEY object of docs/contract.md 9.2, in its literal order. */
 export function keyBody(key: ApiKey, now: Date): KeyBody {
   return {
     id: key.id,

@@ -1,8 +1,9 @@
 import { type AuditEvent, type Author, auditEvent, headText } from "../domain/audit.ts";
+import { repeat } from "../event-loop/repeat.ts";
 import type { CallOrigin, KnownKey, Store } from "../store/store.ts";
 import { type HeadState, headProblem, keepHead } from "./audit-head.ts";
 
-/** So many events wait while the database cannot be written (CONTRACT.md 9.8); further ones are only counted. */
+/** So many events wait while the database cannot be written (docs/contract.md 9.8); further ones are only counted. */
 const maxWaiting = 10_000;
 /** Events that belong to no transaction are written, and the head is copied, at most this late. */
 const flushEveryMs = 1000;
@@ -152,10 +153,10 @@ export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTo
     await copyHead(isLast).catch((error: unknown) => log.error({ err: error }, "the audit trail could not be read"));
   }
 
-  let turning: Promise<void> = Promise.resolve();
-  const timer = setInterval(() => {
-    turning = turning.then(() => turn(false));
-  }, flushEveryMs);
+  const turning = repeat(() => turn(false), {
+    everyMs: flushEveryMs,
+    onError: (error) => log.error({ err: error }, "the audit trail could not be written"),
+  });
 
   return {
     wait,
@@ -166,8 +167,7 @@ export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTo
     waitingCount: () => waiting.length + denied.length,
     headState: () => headState,
     async stop() {
-      clearInterval(timer);
-      await turning;
+      await turning.stop();
       await turn(true);
       // Another process may have been writing just then; nobody tries again later.
       for (let tries = 0; waiting.length > 0 && tries < lastTries; tries += 1) {

@@ -8,7 +8,7 @@ import type { NewOperator, Store } from "../store/store.ts";
 import type { OperatorBody } from "../wire/operator.ts";
 import type { Entropy } from "./api-key.ts";
 
-/** CONTRACT.md 9.9. */
+/** docs/contract.md 9.9. */
 export const sessionLifetimeMs = 8 * 3_600_000;
 
 /**

@@ -5,7 +5,7 @@ import type { NewOperator, Store } from "../store/store.ts";
 import type { WorkspaceBody } from "../wire/workspace.ts";
 
 /**
- * Adds a workspace (CONTRACT.md 12.3). Throws `invalid_request` for a name that is empty, too long or reads as an id,
+ * Adds a workspace (docs/contract.md 12.3). Throws `invalid_request` for a name that is empty, too long or reads as an id,
  * and `conflict` for one that is in use, whatever its case.
  */
 export async function createWorkspace(

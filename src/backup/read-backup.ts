@@ -2,8 +2,8 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { mkdirSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { openReadable, type Readable } from "../corpus/read-at.ts";
-import { syncFolder } from "../corpus/segment-writer.ts";
+import { openReadable, type Readable } from "../corpus/segment/read-at.ts";
+import { syncFolder } from "../corpus/segment/segment-writer.ts";
 import type { DerivedKeys } from "../domain/keyed-hash.ts";
 import { BackupError, fileFault } from "./error.ts";
 import {

@@ -13,7 +13,7 @@ import { open } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { type HeadState, keepHead, readKeptHead } from "../access/audit-head.ts";
 import { verifyAudit } from "../access/verify-audit.ts";
-import { syncFolder } from "../corpus/segment-writer.ts";
+import { syncFolder } from "../corpus/segment/segment-writer.ts";
 import { verifyCorpora } from "../corpus/verify.ts";
 import { type AuditHead, type Author, headText } from "../domain/audit.ts";
 import type { Corpus } from "../domain/corpus.ts";

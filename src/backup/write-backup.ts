@@ -3,7 +3,7 @@ import { lstatSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { type FileHandle, open, rename } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { readKeptHead } from "../access/audit-head.ts";
-import { syncFolder } from "../corpus/segment-writer.ts";
+import { syncFolder } from "../corpus/segment/segment-writer.ts";
 import { takeSharedLock } from "../corpus/shared-lock.ts";
 import { verifyCorpora } from "../corpus/verify.ts";
 import { headText } from "../domain/audit.ts";

@@ -1,24 +1,19 @@
 import { statSync, writeSync } from "node:fs";
 import { userInfo } from "node:os";
 import type { Command } from "commander";
-import type { Entropy } from "../access/api-key.ts";
 import { headProblem, keepHead } from "../access/audit-head.ts";
-import { type Config, environment, loadConfig } from "../config.ts";
+import { type Config, loadConfig } from "../config/config.ts";
+import { takeEnvironment } from "../config/environment.ts";
+import { type OpenStore, openStore } from "../data-directory/data-directory.ts";
 import { type AuditHead, type Author, parseHead } from "../domain/audit.ts";
 import { diskFault, diskFullText } from "../domain/disk-fault.ts";
 import { AppError } from "../domain/error.ts";
-import { type OpenStore, openStore } from "../wiring.ts";
+import { entropy } from "../entropy.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import type { Output } from "./output.ts";
 
 /** The options that every command has. */
 export type GlobalOptions = { dataDir?: string; config?: string; json?: boolean };
-
-export const entropy: Entropy = {
-  now: () => new Date(),
-  newId: () => crypto.randomUUID(),
-  randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
-};
 
 /** The command line as the author of what it changes now. */
 export function commandAuthor(): Author {
@@ -37,7 +32,11 @@ export function readConfig(
     ...(dataDir === undefined ? {} : { dataDir }),
     ...(needs.listen === undefined ? {} : { listen: needs.listen }),
   };
-  const { config, warnings } = loadConfig({ flags, env: environment(), needs: { sourceSecrets: needs.sourceSecrets } });
+  const { config, warnings } = loadConfig({
+    flags,
+    env: takeEnvironment(),
+    needs: { sourceSecrets: needs.sourceSecrets },
+  });
   for (const warning of warnings) output.err(`warning: ${warning}\n`);
   return config;
 }

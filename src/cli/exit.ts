@@ -1,10 +1,10 @@
 import { BackupError } from "../backup/error.ts";
-import { ConfigError } from "../config.ts";
+import { ConfigError } from "../config/error.ts";
 import { CorpusError } from "../corpus/error.ts";
+import { DataDirError } from "../data-directory/error.ts";
 import { AppError, type ErrorCode } from "../domain/error.ts";
-import { DataDirError } from "../wiring.ts";
 
-/** Done, failed, usage or configuration, not found, refused by state or rule (CONTRACT.md 12.3). */
+/** Done, failed, usage or configuration, not found, refused by state or rule (docs/contract.md 12.3). */
 export const exitCodes = { done: 0, failed: 1, usage: 2, notFound: 3, refused: 4 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
@@ -35,14 +35,26 @@ const byBackupError = {
   refused: exitCodes.refused,
   failed: exitCodes.failed,
 };
-const byCode: Partial<Record<ErrorCode, ExitCode>> = {
-  not_found: exitCodes.notFound,
+const byCode = {
   invalid_email: exitCodes.refused,
+  malformed_json: exitCodes.refused,
   invalid_request: exitCodes.refused,
+  invalid_api_key: exitCodes.failed,
+  unauthorized: exitCodes.failed,
   plan_required: exitCodes.refused,
-  conflict: exitCodes.refused,
   forbidden: exitCodes.refused,
-};
+  not_found: exitCodes.notFound,
+  method_not_allowed: exitCodes.failed,
+  conflict: exitCodes.refused,
+  payload_too_large: exitCodes.failed,
+  unsupported_media_type: exitCodes.failed,
+  unsupported_indicator: exitCodes.failed,
+  rate_limited: exitCodes.failed,
+  internal_error: exitCodes.failed,
+  overloaded: exitCodes.failed,
+  unavailable: exitCodes.failed,
+  storage_full: exitCodes.failed,
+} satisfies Record<ErrorCode, ExitCode>;
 
 /** The exit code of an error that a command did not handle, and the line that says what was wrong. */
 export function explain(error: unknown): { exitCode: ExitCode; message: string } {
@@ -51,6 +63,6 @@ export function explain(error: unknown): { exitCode: ExitCode; message: string }
   if (error instanceof DataDirError) return { exitCode: byDataDirProblem[error.problem], message: error.message };
   if (error instanceof BackupError) return { exitCode: byBackupError[error.kind], message: error.message };
   if (error instanceof CorpusError) return { exitCode: byCorpusError[error.kind], message: error.message };
-  if (error instanceof AppError) return { exitCode: byCode[error.code] ?? exitCodes.failed, message: error.message };
+  if (error instanceof AppError) return { exitCode: byCode[error.code], message: error.message };
   return { exitCode: exitCodes.failed, message: error instanceof Error ? error.message : "unexpected error" };
 }

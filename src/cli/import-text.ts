@@ -1,4 +1,4 @@
-import type { ImportReport } from "../corpus/import.ts";
+import type { ImportReport } from "../corpus/import/import.ts";
 import { table } from "./output.ts";
 
 /** More rows than this tell nobody more. */

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from "commander";
+import type { LibraryError } from "../data-directory/error.ts";
 import { version } from "../version.ts";
-import type { LibraryError } from "../wiring.ts";
 import type { ExitCode } from "./exit.ts";
 import type { Output } from "./output.ts";
 
@@ -28,21 +28,21 @@ type LoadCommand = (output: Output) => Promise<Command>;
 
 /** Every command by its name, in the order of the help. What a command needs is loaded with it. */
 const commands: Readonly<Record<string, LoadCommand>> = {
-  init: async (output) => (await import("./init.ts")).initCommand(output),
-  serve: async (output) => (await import("./serve.ts")).serveCommand(output),
-  keys: async (output) => (await import("./keys.ts")).keysCommand(output),
-  workspaces: async (output) => (await import("./workspaces.ts")).workspacesCommand(output),
-  operators: async (output) => (await import("./operators.ts")).operatorsCommand(output),
-  corpus: async (output) => (await import("./corpus.ts")).corpusCommand(output),
-  enrich: async (output) => (await import("./enrich.ts")).enrichCommand(output),
-  sources: async (output) => (await import("./sources.ts")).sourcesCommand(output),
-  audit: async (output) => (await import("./audit.ts")).auditCommand(output),
-  backup: async (output) => (await import("./backup.ts")).backupCommand(output),
-  restore: async (output) => (await import("./restore.ts")).restoreCommand(output),
-  doctor: async (output) => (await import("./doctor.ts")).doctorCommand(output),
-  openapi: async (output) => (await import("./openapi.ts")).openapiCommand(output),
-  version: async (output) => (await import("./version.ts")).versionCommand(output),
-  completion: async (output) => (await import("./completion.ts")).completionCommand(output),
+  init: async (output) => (await import("./commands/init.ts")).initCommand(output),
+  serve: async (output) => (await import("./commands/serve.ts")).serveCommand(output),
+  keys: async (output) => (await import("./commands/keys.ts")).keysCommand(output),
+  workspaces: async (output) => (await import("./commands/workspaces.ts")).workspacesCommand(output),
+  operators: async (output) => (await import("./commands/operators.ts")).operatorsCommand(output),
+  corpus: async (output) => (await import("./commands/corpus.ts")).corpusCommand(output),
+  enrich: async (output) => (await import("./commands/enrich.ts")).enrichCommand(output),
+  sources: async (output) => (await import("./commands/sources.ts")).sourcesCommand(output),
+  audit: async (output) => (await import("./commands/audit.ts")).auditCommand(output),
+  backup: async (output) => (await import("./commands/backup.ts")).backupCommand(output),
+  restore: async (output) => (await import("./commands/restore.ts")).restoreCommand(output),
+  doctor: async (output) => (await import("./commands/doctor.ts")).doctorCommand(output),
+  openapi: async (output) => (await import("./commands/openapi.ts")).openapiCommand(output),
+  version: async (output) => (await import("./commands/version.ts")).versionCommand(output),
+  completion: async (output) => (await import("./commands/completion.ts")).completionCommand(output),
 };
 
 /** These speak of all the others. */
@@ -61,7 +61,7 @@ function wantedCommands(args: readonly string[]): LoadCommand[] {
 async function exitCodeOf(error: unknown, args: readonly string[], output: Output): Promise<ExitCode> {
   const { exitCodes, explain } = await import("./exit.ts");
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
-  const { LibraryError } = await import("../wiring.ts");
+  const { LibraryError } = await import("../data-directory/error.ts");
   if (error instanceof LibraryError) await restartWith(error, args);
   const { exitCode, message } = explain(error);
   output.err(`error: ${message}\n`);
@@ -70,8 +70,8 @@ async function exitCodeOf(error: unknown, args: readonly string[], output: Outpu
 
 /** Starts the program anew in its place, with another folder to unpack to. Returns when that was tried before. */
 async function restartWith(fault: LibraryError, args: readonly string[]): Promise<void> {
-  const { environment } = await import("../config.ts");
-  const env = environment();
+  const { takeEnvironment } = await import("../config/environment.ts");
+  const env = takeEnvironment();
   if ((env["BUN_TMPDIR"] ?? "") !== "") return;
   const { temporaryDir } = fault;
   fault.prepare();

@@ -1,4 +1,4 @@
-import type { ImportProgress } from "../corpus/import.ts";
+import type { ImportProgress } from "../corpus/import/import.ts";
 import type { ImportProgressLine, RecordProgressLine } from "../wire/corpus.ts";
 import { jsonLine, type Output } from "./output.ts";
 

@@ -2,7 +2,7 @@ import { canonicalDomain, type EmailAddress, parseEmail } from "../domain/email.
 
 /**
  * The address in a token of a breach file, or null. A token is taken out of blanks, `mailto:`, quotes and brackets;
- * nothing else is repaired (local-corpus-formats.md).
+ * nothing else is repaired (docs/corpus-formats.md).
  */
 export function addressOf(token: string): EmailAddress | null {
   if (token.length > maxTokenLength) return null;
@@ -59,7 +59,7 @@ function unwrap(token: string): string {
   return text;
 }
 
-/** Text without blanks at its ends; U+FEFF, U+200B, U+00A0 and NUL are blanks here (PIPELINE.md 21.6). */
+/** Text without blanks at its ends; U+FEFF, U+200B, U+00A0 and NUL are blanks here (docs/pipeline.md 21.6). */
 export function trimBlanks(text: string): string {
   let start = 0;
   let end = text.length;

@@ -5,9 +5,9 @@ import { capFindings, type Finding, mergeFindings } from "../domain/finding.ts";
 import type { Indicator } from "../domain/indicator.ts";
 import { corpusHash, type DerivedKeys } from "../domain/keyed-hash.ts";
 import type { Store } from "../store/store.ts";
-import { type Key, keyFrom } from "./page.ts";
 import { toFinding } from "./record.ts";
-import { CorruptSegment, type FoundIds, openSegment, type Segment } from "./segment.ts";
+import { type Key, keyFrom } from "./segment/page.ts";
+import { CorruptSegment, type FoundIds, openSegment, type Segment } from "./segment/segment.ts";
 
 /** Looks indicators up in the live segments, which it keeps open. */
 export type CorpusLibrary = {
@@ -25,7 +25,7 @@ export type ListedCorpus = Pick<Corpus, "name" | "imports" | "segments">;
 
 /**
  * So many records of one address are read from one segment; the rest is counted. Stealer collections hold test
- * addresses with millions of sites, of which the answer could name 1000 (CONTRACT.md 11.3).
+ * addresses with millions of sites, of which the answer could name 1000 (docs/contract.md 11.3).
  */
 const maxRecordsPerSegment = 20_000;
 /** After so many a look-up lets others go on. */
@@ -38,7 +38,7 @@ type Tools = {
 
 /** Opens no file before it is asked for. */
 export function openLibrary(corporaDir: string, { keys, store }: Tools): CorpusLibrary {
-  const shelf = new Shelf((file) => openSegment(join(corporaDir, file), keys));
+  const openSegments = new OpenSegments((file) => openSegment(join(corporaDir, file), keys));
   /** Look-ups that run: the corpora of one scan ask for the same key in the same segments. */
   const running = new Map<string, Promise<FoundIds>>();
 
@@ -53,7 +53,7 @@ export function openLibrary(corporaDir: string, { keys, store }: Tools): CorpusL
     const importIds = new Set(corpus.imports.map(({ id }) => id));
     return Promise.all(
       corpus.segments.map(({ file }) =>
-        shelf.use(file, async (segment) => {
+        openSegments.use(file, async (segment) => {
           const found = await find(segment, file, key);
           return findingsIn(segment, found, importIds, signal);
         }),
@@ -93,11 +93,11 @@ export function openLibrary(corporaDir: string, { keys, store }: Tools): CorpusL
     },
     closeUnlisted(corpora) {
       const listed = new Set(corpora.flatMap(({ segments }) => segments.map(({ file }) => file)));
-      shelf.retire((file) => !listed.has(file));
+      openSegments.retire((file) => !listed.has(file));
     },
     async close() {
-      shelf.retire(() => true);
-      await shelf.whenClosed();
+      openSegments.retire(() => true);
+      await openSegments.whenClosed();
     },
   };
 }
@@ -140,13 +140,13 @@ function failureOf(corpus: string, error: unknown): SourceError {
 }
 
 /** A segment that is open or being opened, and how many look-ups use it. */
-type Volume = { readonly segment: Promise<Segment>; useCount: number };
+type OpenSegment = { readonly segment: Promise<Segment>; useCount: number };
 
 /** Open segments by file name. One that is retired closes when no look-up uses it any more. */
-class Shelf {
+class OpenSegments {
   readonly #open: (file: string) => Promise<Segment>;
-  readonly #volumes = new Map<string, Volume>();
-  readonly #retired = new Set<Volume>();
+  readonly #opened = new Map<string, OpenSegment>();
+  readonly #retired = new Set<OpenSegment>();
   readonly #closing = new Set<Promise<void>>();
 
   constructor(open: (file: string) => Promise<Segment>) {
@@ -154,21 +154,21 @@ class Shelf {
   }
 
   async use<Result>(file: string, read: (segment: Segment) => Promise<Result>): Promise<Result> {
-    const volume = this.#volumes.get(file) ?? this.#take(file);
-    volume.useCount++;
+    const opened = this.#opened.get(file) ?? this.#take(file);
+    opened.useCount++;
     try {
-      return await read(await volume.segment);
+      return await read(await opened.segment);
     } finally {
-      volume.useCount--;
+      opened.useCount--;
       this.#closeIdle();
     }
   }
 
   retire(isUnwanted: (file: string) => boolean): void {
-    for (const [file, volume] of this.#volumes) {
+    for (const [file, opened] of this.#opened) {
       if (!isUnwanted(file)) continue;
-      this.#volumes.delete(file);
-      this.#retired.add(volume);
+      this.#opened.delete(file);
+      this.#retired.add(opened);
     }
     this.#closeIdle();
   }
@@ -178,28 +178,28 @@ class Shelf {
     await Promise.all(this.#closing);
   }
 
-  #take(file: string): Volume {
-    const volume: Volume = { segment: this.#open(file), useCount: 0 };
-    this.#volumes.set(file, volume);
+  #take(file: string): OpenSegment {
+    const opened: OpenSegment = { segment: this.#open(file), useCount: 0 };
+    this.#opened.set(file, opened);
     // A file that could not be opened is tried again by the next look-up: it may have been restored.
-    volume.segment.catch(() => {
-      if (this.#volumes.get(file) === volume) this.#volumes.delete(file);
+    opened.segment.catch(() => {
+      if (this.#opened.get(file) === opened) this.#opened.delete(file);
     });
-    return volume;
+    return opened;
   }
 
   #closeIdle(): void {
-    for (const volume of this.#retired) {
-      if (volume.useCount > 0) continue;
-      this.#retired.delete(volume);
-      const closing = closeVolume(volume).finally(() => this.#closing.delete(closing));
+    for (const opened of this.#retired) {
+      if (opened.useCount > 0) continue;
+      this.#retired.delete(opened);
+      const closing = closeOpened(opened).finally(() => this.#closing.delete(closing));
       this.#closing.add(closing);
     }
   }
 }
 
-async function closeVolume(volume: Volume): Promise<void> {
+async function closeOpened(opened: OpenSegment): Promise<void> {
   // One that never opened has nothing to close; whoever asked for it was told.
-  const segment = await volume.segment.catch(() => null);
+  const segment = await opened.segment.catch(() => null);
   segment?.close();
 }

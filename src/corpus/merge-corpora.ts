@@ -4,10 +4,10 @@ import type { CorpusSegment } from "../domain/corpus.ts";
 import type { DerivedKeys } from "../domain/keyed-hash.ts";
 import type { Store } from "../store/store.ts";
 import { chooseMerge } from "./choose-merge.ts";
-import type { MergeJob } from "./merge.ts";
-import { keyCheck } from "./segment.ts";
-import { syncFolder } from "./segment-writer.ts";
-import type { WrittenSegment } from "./write-import.ts";
+import type { WrittenSegment } from "./import/write-import.ts";
+import type { MergeJob } from "./segment/merge.ts";
+import { keyCheck } from "./segment/segment.ts";
+import { syncFolder } from "./segment/segment-writer.ts";
 
 export type MergeContext = {
   readonly store: Pick<Store, "listCorpora" | "listForgotten" | "replaceSegments">;

@@ -90,9 +90,9 @@ export type RawFields = {
 export type ParsedFields = { readonly fields: RecordFields; readonly droppedCount: number };
 
 /**
- * Repairs and bounds what is kept; empty text counts as absent, a severity of null is `low` (CONTRACT.md 7.4). A field
+ * Repairs and bounds what is kept; empty text counts as absent, a severity of null is `low` (docs/contract.md 7.4). A field
  * is dropped and counted when it cannot be used, such as a date that is none; when it is too long for what it says it
- * is; and when it may hold an address, a secret or a site of a sensitive kind (PIPELINE.md 21.4, 21.17, 21.18).
+ * is; and when it may hold an address, a secret or a site of a sensitive kind (docs/pipeline.md 21.4, 21.17, 21.18).
  */
 export function parseFields(raw: RawFields): ParsedFields {
   let droppedCount = 0;
@@ -111,7 +111,7 @@ export function parseFields(raw: RawFields): ParsedFields {
   return { fields, droppedCount };
 }
 
-/** PIPELINE.md 21.4: what is longer is no name and no title. */
+/** docs/pipeline.md 21.4: what is longer is no name and no title. */
 const maxTextLength = 255;
 
 function textOf(text: string | null | undefined, maxLength: number): string | undefined {

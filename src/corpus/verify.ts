@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Corpus } from "../domain/corpus.ts";
 import type { DerivedKeys } from "../domain/keyed-hash.ts";
-import { CorruptSegment, openSegment } from "./segment.ts";
+import { CorruptSegment, openSegment } from "./segment/segment.ts";
 
 /** One segment; `fault` is null when all of it is as it was written. */
 export type SegmentCheck = {

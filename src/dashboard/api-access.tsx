@@ -18,7 +18,7 @@ type Open =
   | { readonly kind: "rotate" | "revoke"; readonly key: KeyBody }
   | { readonly kind: "secret"; readonly key: MintedKey; readonly old: KeyBody | null };
 
-/** The tab "API Access (SIEM/SOAR)": the keys of the workspace (CONTRACT.md 9). */
+/** The tab "API Access (SIEM/SOAR)": the keys of the workspace (docs/contract.md 9). */
 export function ApiAccess() {
   const { me } = useSession();
   return me.operator.role === "admin" ? <Keys /> : <ViewerNotice />;

@@ -3,7 +3,7 @@ import { keyStatus } from "./api-key.ts";
 import { AppError } from "./error.ts";
 import { hasApiAccess, type Workspace } from "./workspace.ts";
 
-/** One message for every reason, so that a caller learns nothing about keys and tenants (CONTRACT.md 1.2). */
+/** One message for every reason, so that a caller learns nothing about keys and tenants (docs/contract.md 1.2). */
 export function invalidApiKey(): AppError {
   return new AppError("invalid_api_key", "Missing or unrecognised API key");
 }
@@ -12,13 +12,13 @@ export function planRequired(): AppError {
   return new AppError("plan_required", "API access requires the Team plan or above");
 }
 
-/** CONTRACT.md 8.1. */
+/** docs/contract.md 8.1. */
 export function rateLimited(): AppError {
   return new AppError("rate_limited", "Rate limit exceeded for this API key");
 }
 
 /**
- * May a call with this key pass? Returns null, or what the caller is told, in the order of CONTRACT.md 2.
+ * May a call with this key pass? Returns null, or what the caller is told, in the order of docs/contract.md 2.
  * `key` is null
  * when no row has the hash of what was sent. The budget comes after this, see budget.ts.
  */

@@ -8,12 +8,12 @@ export type TokenKind = keyof typeof tokenPrefixes;
 
 const tokenForm = { key: /^xpz_live_[0-9a-f]{48}$/, operator: /^xpz_admin_[0-9a-f]{48}$/ } as const;
 
-/** Most keys that a workspace may have active at once (CONTRACT.md 9.3). */
+/** Most keys that a workspace may have active at once (docs/contract.md 9.3). */
 export const maxActiveKeys = 50;
 
 /**
  * Builds a token from 20 random bytes: prefix, 40 hex digits, then 8 digits of CRC-32 over the text before them
- * (CONTRACT.md 1.3). The checksum tells a typing error from an unknown key without a look-up; it protects nothing.
+ * (docs/contract.md 1.3). The checksum tells a typing error from an unknown key without a look-up; it protects nothing.
  */
 export function makeToken(kind: TokenKind, random: Uint8Array): Token {
   if (random.length !== 20) throw new RangeError("a token needs exactly 20 random bytes");

@@ -4,7 +4,7 @@ import { keyedHash } from "./keyed-hash.ts";
 import { sha256Hex } from "./sha256.ts";
 import type { WorkspaceId } from "./workspace.ts";
 
-/** What is written down (CONTRACT.md 9.8). */
+/** What is written down (docs/contract.md 9.8). */
 export type AuditAction =
   | "key.created"
   | "key.rotated"
@@ -252,7 +252,7 @@ export function chainedMac(auditKey: Uint8Array, before: AuditHead, text: string
   return keyedHash(auditKey, `${before.mac} ${before.row + 1} ${text}`);
 }
 
-/** The event of CONTRACT.md 9.8 in its literal order; `count` and `detail` follow where there is one. */
+/** The event of docs/contract.md 9.8 in its literal order; `count` and `detail` follow where there is one. */
 export function auditBody(event: AuditEvent): AuditEventBody {
   const { at, workspaceId, actor, action, keyId, keyName, requestId, indicatorHmac, ip, outcome, correlationId } =
     event;

@@ -1,6 +1,6 @@
 import type { Plan } from "./workspace.ts";
 
-/** How many calls a key has made in its current window (CONTRACT.md 8). */
+/** How many calls a key has made in its current window (docs/contract.md 8). */
 export type Budget = {
   /** On steady time, which a clock that moves back does not disturb. */
   readonly windowStartedAt: Date;
@@ -13,10 +13,10 @@ export type BudgetKind = "request" | "poll";
 /** Calls per window by plan; 0 = unlimited. */
 export type Limits = { readonly team: number; readonly enterprise: number; readonly windowMs: number };
 
-/** What a caller is told about the budget that was charged (CONTRACT.md 8.5). */
+/** What a caller is told about the budget that was charged (docs/contract.md 8.5). */
 export type Charge = { readonly limit: number; readonly remaining: number; readonly resetInMs: number };
 
-/** Polls have their own budget, so many times that of requests (CONTRACT.md 8.3). */
+/** Polls have their own budget, so many times that of requests (docs/contract.md 8.3). */
 const pollsPerRequest = 20;
 
 /** The limit of a plan with API access; 0 = unlimited. */

@@ -28,7 +28,7 @@ export type CaseResult = {
   readonly digest: string;
 };
 
-/** All that is known about a finished scan as one document (PIPELINE.md 17.2). */
+/** All that is known about a finished scan as one document (docs/pipeline.md 17.2). */
 export function buildCase(facts: CaseFacts): Case {
   const { scanId, indicator, askedAt, finishedAt, reach, sources, result, version } = facts;
   const times = { asked_at: timestamp(askedAt), finished_at: timestamp(finishedAt) };

@@ -33,7 +33,7 @@ export type CorpusImport = {
   readonly options: Readonly<Record<string, string>>;
   readonly readCount: number;
   readonly recordCount: number;
-  /** Reason -> count (CONTRACT.md 11.5). */
+  /** Reason -> count (docs/contract.md 11.5). */
   readonly skipped: Readonly<Record<string, number>>;
   readonly importedAt: Date;
   readonly durationMs: number;

@@ -10,7 +10,7 @@ export type Corroboration = { readonly count: number; readonly by: readonly stri
 const maxNames = 5;
 
 /**
- * For each finding, the other origins that agree with it, in the order of the input (CONTRACT.md 7.5).
+ * For each finding, the other origins that agree with it, in the order of the input (docs/contract.md 7.5).
  *
  * Two findings agree when they share a subject, whatever their category and severity; a general finding is also agreed
  * to by every finding of its kind, never the other way round. Where both state years of their leak, they need one in

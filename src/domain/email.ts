@@ -1,4 +1,4 @@
-/** A canonical email address: local part NFC and lower-cased, domain in lower-cased A-labels (CONTRACT.md 4.4). */
+/** A canonical email address: local part NFC and lower-cased, domain in lower-cased A-labels (docs/contract.md 4.4). */
 export type EmailAddress = string & { readonly __brand: "EmailAddress" };
 
 const maxAddressOctets = 254;
@@ -28,7 +28,7 @@ const uts46Options = {
 /**
  * Parses an address as a person or a SIEM may write it and returns its canonical form, or null when it is not a valid
  * address. Never folds sub-addresses or dots: that would say that two addresses are one person. No DNS is asked.
- * A canonical address parses to itself. Source: CONTRACT.md 4.
+ * A canonical address parses to itself. Source: docs/contract.md 4.
  */
 export function parseEmail(text: string): EmailAddress | null {
   const trimmed = text.replace(outerSpace, "");
@@ -42,7 +42,7 @@ export function parseEmail(text: string): EmailAddress | null {
   return Buffer.byteLength(address) <= maxAddressOctets ? (address as EmailAddress) : null;
 }
 
-/** A local part in NFC and lower case, or null when it is not a valid one (CONTRACT.md 4.2). */
+/** A local part in NFC and lower case, or null when it is not a valid one (docs/contract.md 4.2). */
 export function canonicalLocalPart(text: string): string | null {
   const composed = text.normalize("NFC");
   if (!localPart.test(composed)) return null;
@@ -51,7 +51,7 @@ export function canonicalLocalPart(text: string): string | null {
 }
 
 /**
- * A domain in lower-cased A-labels, or null when it is not a valid one (CONTRACT.md 4.3). `domainToASCII` of the
+ * A domain in lower-cased A-labels, or null when it is not a valid one (docs/contract.md 4.3). `domainToASCII` of the
  * runtime is not used: it accepts underscores, drops soft hyphens, decodes `%41` and reads `0x7f.1` as an address.
  */
 export function canonicalDomain(text: string): string | null {

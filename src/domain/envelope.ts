@@ -6,7 +6,7 @@ import type { Indicator } from "./indicator.ts";
 import type { Answer, ScanId } from "./scan.ts";
 import { sha256Hex } from "./sha256.ts";
 
-/** When a workspace first and last saw a finding (CONTRACT.md 7.4). */
+/** When a workspace first and last saw a finding (docs/contract.md 7.4). */
 export type Sighting = { readonly firstSeenAt: Date; readonly lastSeenAt: Date };
 
 /** `hit` on a POST that finds a fresh result, `miss_scan_complete` on every GET and on a POST that waited. */
@@ -18,11 +18,11 @@ export type Projection = {
   readonly envelopeTail: string;
   /** The whole body of `/evidence`. */
   readonly evidence: string;
-  /** `sha256:<hex>` over the RFC 8785 form of the exposure without its observation times (CONTRACT.md 7.7). */
+  /** `sha256:<hex>` over the RFC 8785 form of the exposure without its observation times (docs/contract.md 7.7). */
   readonly digest: string;
 };
 
-/** CONTRACT.md 7.1. */
+/** docs/contract.md 7.1. */
 export const disambiguation: Envelope["disambiguation"] = {
   required: true,
   reason:
@@ -34,7 +34,7 @@ type EnvelopeHead = Pick<Envelope, "request_id" | "status" | "cache">;
 
 /**
  * Projects the answers of a scan to the exposure envelope and its evidence: same answers and sightings, same bytes,
- * in whatever order they come (CONTRACT.md 0.7, 7). `sightings` is keyed by `findingHash`; a finding without one has
+ * in whatever order they come (docs/contract.md 0.7, 7). `sightings` is keyed by `findingHash`; a finding without one has
  * null times.
  */
 export function project(
@@ -97,7 +97,7 @@ export function envelopeText(scanId: ScanId, cache: CacheMember, envelopeTail: s
   return `${JSON.stringify(head).slice(0, -1)},${envelopeTail}`;
 }
 
-/** `YYYY-MM-DDTHH:MM:SS+00:00` (CONTRACT.md 0.3). */
+/** `YYYY-MM-DDTHH:MM:SS+00:00` (docs/contract.md 0.3). */
 export function timestamp(at: Date): string {
   return `${at.toISOString().slice(0, 19)}+00:00`;
 }

@@ -2,7 +2,7 @@
  * The errors a caller may see.
  *
  * `AppError` reaches the caller of the API or the command line; its message is public. `SourceError` stays inside a
- * scan: it is the recorded reason why one source failed. Codes: CONTRACT.md 10 and 6.5.
+ * scan: it is the recorded reason why one source failed. Codes: docs/contract.md 10 and 6.5.
  */
 
 export const errorCodes = [
@@ -39,7 +39,7 @@ export class AppError extends Error {
   }
 }
 
-/** Why a source failed, as `/sources` reports it (CONTRACT.md 6.5). */
+/** Why a source failed, as `/sources` reports it (docs/contract.md 6.5). */
 export const sourceErrorReasons = [
   "not_configured",
   "auth",
@@ -59,7 +59,7 @@ export const sourceErrorReasons = [
 
 export type SourceErrorReason = (typeof sourceErrorReasons)[number];
 
-/** What was wrong with TLS: an operator mends each of them elsewhere (PIPELINE.md 21.19). */
+/** What was wrong with TLS: an operator mends each of them elsewhere (docs/pipeline.md 21.19). */
 export const tlsFaults = [
   "unknown_authority",
   "expired",

@@ -3,11 +3,11 @@ import { redactNamed, redactText, redactUrl } from "./redact.ts";
 import { sha256Hex } from "./sha256.ts";
 import { subjectOf } from "./subject.ts";
 
-/** In descending order, as atoms are sorted and counted (CONTRACT.md 7.3, 7.6). */
+/** In descending order, as atoms are sorted and counted (docs/contract.md 7.3, 7.6). */
 export const severities = ["high", "medium", "low"] as const;
 export type Severity = (typeof severities)[number];
 
-/** The categories of CONTRACT.md 7.4. `corpus` and `http` records may name another slug. */
+/** The categories of docs/contract.md 7.4. `corpus` and `http` records may name another slug. */
 export const categories = [
   "breach",
   "paste",
@@ -36,7 +36,7 @@ export type Finding = {
   readonly details: readonly Details[];
 };
 
-/** At most this many findings per source and scan (CONTRACT.md 11.3). */
+/** At most this many findings per source and scan (docs/contract.md 11.3). */
 export const maxFindingsPerAnswer = 1000;
 const maxTitleLength = 255;
 const maxUrlLength = 1024;
@@ -63,7 +63,7 @@ export type FindingInput = {
 /**
  * Builds a finding and repairs its text: one line, bounded, well-formed; a URL that is not http(s), or that would carry
  * the asked address to whoever follows it, becomes null. Every source builds its findings here, so here the addresses
- * of others and whatever looks like a secret go out of all text (PIPELINE.md 21.18, see `redactText`).
+ * of others and whatever looks like a secret go out of all text (docs/pipeline.md 21.18, see `redactText`).
  */
 export function makeFinding(input: FindingInput): Finding {
   const { asked = null, details = {} } = input;
@@ -165,13 +165,13 @@ function wellFormed(value: Details): Details {
   return JSON.parse(text) as Details;
 }
 
-/** The title of a finding in a named leak, with the year unless the name says it (CONTRACT.md 11.2a). */
+/** The title of a finding in a named leak, with the year unless the name says it (docs/contract.md 11.2a). */
 export function leakTitle(name: string, year: number | null): string {
   const isYearSaid = year === null || new RegExp(`(?<!\\d)${year}(?!\\d)`).test(name);
   return isYearSaid ? `Present in the ${name} breach` : `Present in the ${name} ${year} breach`;
 }
 
-/** The severity a source's word stands for: `critical` is high, `info`, null and unknown words are low (CONTRACT.md 7.4). */
+/** The severity a source's word stands for: `critical` is high, `info`, null and unknown words are low (docs/contract.md 7.4). */
 export function parseSeverity(word: string | null): Severity {
   const folded = word?.trim().toLowerCase() ?? "";
   if (folded === "critical") return "high";
@@ -188,7 +188,7 @@ export function parseLeakYear(text: string): number | null {
 }
 
 /**
- * Merges equal findings of one source (CONTRACT.md 7.6): subjects, years and details are united, the highest severity
+ * Merges equal findings of one source (docs/contract.md 7.6): subjects, years and details are united, the highest severity
  * stays. The result is sorted and does not depend on the order or grouping of the input.
  */
 export function mergeFindings(findings: readonly Finding[]): Finding[] {
@@ -243,7 +243,7 @@ export function findingHash(source: string, finding: Finding): string {
   return sha256Hex(`${source}\0${identityOf(finding)}`);
 }
 
-/** The order of CONTRACT.md 7.6 among findings of one source. */
+/** The order of docs/contract.md 7.6 among findings of one source. */
 export function compareFindings(a: Finding, b: Finding): number {
   return (
     severities.indexOf(a.severity) - severities.indexOf(b.severity) ||

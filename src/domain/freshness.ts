@@ -1,6 +1,6 @@
 import type { Answer, ScanId, ScanState } from "./scan.ts";
 
-/** Lifetimes of CONTRACT.md 5, in milliseconds. */
+/** Lifetimes of docs/contract.md 5, in milliseconds. */
 export type Lifetimes = {
   readonly cacheTtlMs: number;
   readonly partialTtlMs: number;
@@ -26,7 +26,7 @@ export type Decision = { readonly kind: "hit" | "join"; readonly scanId: ScanId 
 
 /**
  * Which scan serves a call: a fresh finished one, an unfinished one that is as good as a new one, or a new one
- * (CONTRACT.md 5.1, 5.3, 5.5, 5.6). `scans` are those of one workspace and indicator, newest first.
+ * (docs/contract.md 5.1, 5.3, 5.5, 5.6). `scans` are those of one workspace and indicator, newest first.
  */
 export function decide(scans: readonly ScanFacts[], current: DataVersion, lifetimes: Lifetimes, now: Date): Decision {
   // The newest result on the current data decides: what it says replaced all that was said before (5.8), so it must not
@@ -46,7 +46,7 @@ function isFresh(scan: ScanFacts, lifetimes: Lifetimes, now: Date): boolean {
   return ageMs(scan.finishedAt, now) < lifetimes.retentionMs;
 }
 
-/** May a scan still be read? An unfinished one always may; a finished one for its retention (CONTRACT.md 5.11). */
+/** May a scan still be read? An unfinished one always may; a finished one for its retention (docs/contract.md 5.11). */
 export function isRetained(finishedAt: Date | null, lifetimes: Pick<Lifetimes, "retentionMs">, now: Date): boolean {
   return finishedAt === null || ageMs(finishedAt, now) <= lifetimes.retentionMs;
 }
@@ -65,7 +65,7 @@ function isSameData(one: DataVersion | null, other: DataVersion): boolean {
   );
 }
 
-/** May a scan take over this answer instead of asking the source again? (CONTRACT.md 5.3) */
+/** May a scan take over this answer instead of asking the source again? (docs/contract.md 5.3) */
 export function isFreshAnswer(
   answer: Pick<Answer, "fingerprint" | "answeredAt">,
   fingerprint: string,
@@ -75,7 +75,7 @@ export function isFreshAnswer(
   return answer.fingerprint === fingerprint && ageMs(answer.answeredAt, now) < cacheTtlMs;
 }
 
-/** May the last answer of a source that failed stay in the envelope? (CONTRACT.md 5.8) */
+/** May the last answer of a source that failed stay in the envelope? (docs/contract.md 5.8) */
 export function isKeptAnswer(
   answer: Pick<Answer, "fingerprint" | "answeredAt">,
   fingerprint: string,
@@ -85,7 +85,7 @@ export function isKeptAnswer(
   return answer.fingerprint === fingerprint && ageMs(answer.answeredAt, now) <= retentionMs;
 }
 
-/** A clock that moved back makes an age of 0, not a negative one (CONTRACT.md 5.1). */
+/** A clock that moved back makes an age of 0, not a negative one (docs/contract.md 5.1). */
 function ageMs(since: Date, now: Date): number {
   return Math.max(0, now.getTime() - since.getTime());
 }

@@ -2,7 +2,7 @@ import type { CompletedCase } from "../wire/case.ts";
 import { severities } from "./finding.ts";
 
 /**
- * The one sentence that a person reads first, the same in every format and connector (PIPELINE.md 30.1). It says how many
+ * The one sentence that a person reads first, the same in every format and connector (docs/pipeline.md 30.1). It says how many
  * sources answered, so that a partial result never reads as a whole one.
  */
 export function headline({ exposure, sources, failed_sources: failed, reach }: HeadlineFacts): string {

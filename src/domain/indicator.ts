@@ -12,7 +12,7 @@ const indicatorTypes = {
 } as const;
 
 /**
- * Checks a type and a value that came from outside, the type first (CONTRACT.md 3.3, 3.4).
+ * Checks a type and a value that came from outside, the type first (docs/contract.md 3.3, 3.4).
  * Throws `AppError` `unsupported_indicator` or the code of the type's own rule.
  */
 export function parseIndicator(type: unknown, value: unknown): Indicator {

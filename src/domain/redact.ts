@@ -1,6 +1,6 @@
 import { parseEmail } from "./email.ts";
 
-/** What stands in the place of text that must not be shown (PIPELINE.md 21.18). */
+/** What stands in the place of text that must not be shown (docs/pipeline.md 21.18). */
 export const redacted = "…";
 
 /**
@@ -115,7 +115,7 @@ const localCharacters = String.raw`[\p{L}\p{M}\p{N}\p{Cf}!#$%&'*+/=?^_${"`"}{|}~
 /** Tried from the start of a word only: a long word without an address must not be tried from each of its letters. */
 const localPart = `(?<!${localCharacters})${localCharacters}+`;
 const atSign = String.raw`(?:\p{Cf}*[@＠﹫]\p{Cf}*|%(?:25)*40)`;
-/** At least two labels: `C@sh` is a spelling, and no address (CONTRACT.md 4.3). */
+/** At least two labels: `C@sh` is a spelling, and no address (docs/contract.md 4.3). */
 const domain = String.raw`(?:(?:[\p{L}\p{M}\p{N}\p{Cf}_-]+[.。．｡])+[\p{L}\p{M}\p{N}\p{Cf}-]{2,}|\[[0-9a-f:.]{3,}\])`;
 /** Never a quotation mark: titles quote, and a second pass must not eat the mark behind the first one's `…`. */
 const secretValue = String.raw`(?:…[^\s"'<>«»“”]*|[^\s"'<>«»“”]+)`;

@@ -5,7 +5,7 @@ import type { Workspace } from "./workspace.ts";
 
 export type ScanId = string & { readonly __brand: "ScanId" };
 
-/** queued = not started, scanning = sources being asked, running = last answers in, envelope being built (CONTRACT.md 6.2). */
+/** queued = not started, scanning = sources being asked, running = last answers in, envelope being built (docs/contract.md 6.2). */
 export type UnfinishedState = "queued" | "scanning" | "running";
 export type FinishedState = "completed" | "failed";
 export type ScanState = UnfinishedState | FinishedState;
@@ -14,7 +14,7 @@ export function isFinished(state: ScanState): state is FinishedState {
   return state === "completed" || state === "failed";
 }
 
-/** After this many claims a scan that never settles is given up (CONTRACT.md 5.10). */
+/** After this many claims a scan that never settles is given up (docs/contract.md 5.10). */
 export const maxClaims = 3;
 
 /** A runner's hold on a scan. Every write of a running scan names it, so a runner that lost its hold writes nothing. */
@@ -66,12 +66,12 @@ export type ClaimedScan = {
   readonly failedSources: readonly string[];
 };
 
-/** A scan is completed when at least one source answered; silence must not read as clean (CONTRACT.md 5.7). */
+/** A scan is completed when at least one source answered; silence must not read as clean (docs/contract.md 5.7). */
 export function finalState(runs: readonly Pick<SourceRun, "outcome">[]): FinishedState {
   return runs.some((run) => run.outcome === "ok" || run.outcome === "no_data") ? "completed" : "failed";
 }
 
-/** A completed scan with a failed source says so (CONTRACT.md 5.8). */
+/** A completed scan with a failed source says so (docs/contract.md 5.8). */
 export function isPartial(runs: readonly Pick<SourceRun, "outcome">[]): boolean {
   return runs.some((run) => run.outcome === "failed");
 }

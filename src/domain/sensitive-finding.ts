@@ -2,7 +2,7 @@ import { canonicalJson, type Finding } from "./finding.ts";
 import { namesSensitiveSite } from "./sensitive-site.ts";
 
 /**
- * Findings without what they say of sensitive sites (CONTRACT.md 11.6b): one that speaks of such a site goes as a whole;
+ * Findings without what they say of sensitive sites (docs/contract.md 11.6b): one that speaks of such a site goes as a whole;
  * of one that was merged from several records, only the subject and the details that do.
  */
 export function withoutSensitiveSites(findings: readonly Finding[]): Finding[] {

@@ -1,4 +1,4 @@
-/** Sites of a sensitive kind (CONTRACT.md 11.6b): that an address is known there is nobody's business. */
+/** Sites of a sensitive kind (docs/contract.md 11.6b): that an address is known there is nobody's business. */
 export const sensitiveDomains: readonly string[] = [
   // Adult.
   "adultfriendfinder.com babeshows.co.uk brazzers.com chaturbate.com fansly.com fetlife.com manyvids.com onlyfans.com",
@@ -68,26 +68,24 @@ function domainsIn(text: string): string[] {
 
 const listed: ReadonlySet<string> = new Set(sensitiveDomains);
 
-/** FNV-1a, 32 bits. */
-const fnvOffset = 0x811c9dc5;
-const dot = 0x2e;
+/** Every listed domain has at least so many letters. */
+const suffixSize = Math.min(...sensitiveDomains.map((domain) => domain.length));
+const hashCount = 2 ** 16;
+let madeSuffixes: Uint8Array | undefined;
 
-/** Hashes of the listed domains, each from its last letter to its first; made when they are first needed. */
-let madeHashes: ReadonlySet<number> | undefined;
-
-function listedHashes(): ReadonlySet<number> {
-  madeHashes ??= new Set(sensitiveDomains.map((domain) => hashBackwards(Buffer.from(domain), 0, domain.length)));
-  return madeHashes;
+/** 1 for the hash of the last letters of a listed domain; made when first needed. */
+function listedSuffixes(): Uint8Array {
+  if (madeSuffixes !== undefined) return madeSuffixes;
+  madeSuffixes = new Uint8Array(hashCount);
+  for (const domain of sensitiveDomains) madeSuffixes[suffixHash(Buffer.from(domain), domain.length)] = 1;
+  return madeSuffixes;
 }
 
-function hashBackwards(bytes: Uint8Array, start: number, end: number): number {
-  let hash = fnvOffset;
-  for (let at = end - 1; at >= start; at--) hash = nextHash(hash, bytes[at] ?? 0);
-  return hash;
-}
-
-function nextHash(hash: number, byte: number): number {
-  return Math.imul(hash ^ byte, 0x01000193) >>> 0;
+/** FNV-1a, 32 bits, of the last letters before `end`. */
+function suffixHash(bytes: Uint8Array, end: number): number {
+  let hash = 0x811c9dc5;
+  for (let at = end - suffixSize; at < end; at++) hash = Math.imul(hash ^ (bytes[at] ?? 0), 0x01000193);
+  return (hash ^ (hash >>> 16)) & (hashCount - 1);
 }
 
 /**
@@ -95,12 +93,5 @@ function nextHash(hash: number, byte: number): number {
  * `isSensitiveSite` decides.
  */
 export function isSensitiveHost(bytes: Uint8Array, start: number, end: number): boolean {
-  const listed = listedHashes();
-  let hash = fnvOffset;
-  for (let at = end - 1; at >= start; at--) {
-    const byte = bytes[at] ?? 0;
-    if (byte === dot && listed.has(hash)) return true;
-    hash = nextHash(hash, byte);
-  }
-  return listed.has(hash);
+  return end - start >= suffixSize && listedSuffixes()[suffixHash(bytes, end)] === 1;
 }

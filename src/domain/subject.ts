@@ -2,7 +2,7 @@ import { canonicalDomain } from "./email.ts";
 import { serviceDomains } from "./service-domains.ts";
 
 /**
- * Subjects of sources that only say "in some breach": they name no service (CONTRACT.md 7.5). Each is agreed to by
+ * Subjects of sources that only say "in some breach": they name no service (docs/contract.md 7.5). Each is agreed to by
  * every finding of the listed categories.
  */
 export const generalSubjects = {

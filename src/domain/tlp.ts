@@ -1,4 +1,4 @@
-/** Marks of the Traffic Light Protocol 2.0, from open to closed (PIPELINE.md 16.2). */
+/** Marks of the Traffic Light Protocol 2.0, from open to closed (docs/pipeline.md 16.2). */
 export const tlps = ["clear", "green", "amber", "amber+strict", "red"] as const;
 export type Tlp = (typeof tlps)[number];
 

@@ -1,6 +1,6 @@
 export type WorkspaceId = string & { readonly __brand: "WorkspaceId" };
 
-/** In ascending order (CONTRACT.md 1.5). */
+/** In ascending order (docs/contract.md 1.5). */
 export const plans = ["free", "starter", "team", "enterprise"] as const;
 export type Plan = (typeof plans)[number];
 
@@ -19,7 +19,7 @@ export function hasApiAccess(plan: Plan): boolean {
 
 /**
  * A trimmed name of 1 to 64 characters without control characters, or null. Used for workspaces, keys and operators
- * (CONTRACT.md 9.3, 12.3).
+ * (docs/contract.md 9.3, 12.3).
  */
 export function parseName(text: string): string | null {
   const name = text.trim().normalize("NFC");

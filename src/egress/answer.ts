@@ -6,7 +6,7 @@ const dayMs = 24 * 60 * 60 * 1000;
 
 /**
  * The JSON value of a 200. Throws what `failureOf` says about another status, and `bad_answer` when the body is not
- * JSON by its content type, its bytes (UTF-8) and its form, nests deeper than 32 (CONTRACT.md 11.3), or is a problem
+ * JSON by its content type, its bytes (UTF-8) and its form, nests deeper than 32 (docs/contract.md 11.3), or is a problem
  * document (RFC 9457): that is an error by its name, whatever the status says.
  */
 export function parseJsonAnswer(response: HttpResponse): unknown {
@@ -19,7 +19,7 @@ export function parseJsonAnswer(response: HttpResponse): unknown {
 /**
  * What a service said that does not know the address: its JSON value, or null for an empty body. Throws what `failureOf`
  * says where the answer is no such 404: a page, plain text or a problem document comes from a proxy, a gateway or a
- * framework before the service, and says nothing about the address (PIPELINE.md 21.12).
+ * framework before the service, and says nothing about the address (docs/pipeline.md 21.12).
  */
 export function parseNotFound(response: HttpResponse): unknown {
   if (response.status !== 404) throw failureOf(response);
@@ -34,7 +34,7 @@ export function parseNotFound(response: HttpResponse): unknown {
   return value;
 }
 
-/** Why an answer with another status than 200 is a failure (CONTRACT.md 6.5). A 404 is one too, unless the source says not. */
+/** Why an answer with another status than 200 is a failure (docs/contract.md 6.5). A 404 is one too, unless the source says not. */
 export function failureOf(response: HttpResponse): SourceError {
   const { status } = response;
   const message = `answered ${status}`;

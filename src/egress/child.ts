@@ -5,7 +5,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SourceError } from "../domain/error.ts";
 import { makeChildHome } from "./child-home.ts";
-import { openTurnstile } from "./turnstile.ts";
+import { openSemaphore } from "./semaphore.ts";
 
 /** One run of a program for a source. */
 export type ChildRequest = {
@@ -51,14 +51,14 @@ export type ChildRunnerOptions = {
   readonly now: () => Date;
 };
 
-/** Opens the one way in which xpose runs programs. Their whole environment is made here (CONTRACT.md 11.2a). */
+/** Opens the one way in which xpose runs programs. Their whole environment is made here (docs/contract.md 11.2a). */
 export function openChildRunner(options: ChildRunnerOptions): ChildRunner {
-  const turnstile = openTurnstile(options.maxConcurrent);
+  const semaphore = openSemaphore(options.maxConcurrent);
 
   async function enter({ latestStart, signal }: ChildRequest): Promise<void> {
     const patienceMs = Math.max(0, latestStart.getTime() - options.now().getTime());
     try {
-      await turnstile.enter(AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]));
+      await semaphore.enter(AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]));
     } catch {
       if (signal.aborted) throw tooLate();
       throw new SourceError("rate_limited", "another run did not end in time for this one");
@@ -78,7 +78,7 @@ export function openChildRunner(options: ChildRunnerOptions): ChildRunner {
           await home.remove();
         }
       } finally {
-        turnstile.leave();
+        semaphore.leave();
       }
     },
   };

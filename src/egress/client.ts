@@ -14,7 +14,7 @@ import {
 import { askForTunnel, type HttpConnection, speakHttp, tooLarge, Unanswered } from "./http-connection.ts";
 import { openIdleConnections } from "./idle-connections.ts";
 import { bypassesProxy } from "./no-proxy.ts";
-import { openTurnstile, type Turnstile } from "./turnstile.ts";
+import { openSemaphore, type Semaphore } from "./semaphore.ts";
 
 /**
  * One request to an upstream, which only asks: one that is received twice does no harm. Addresses inside `url` are
@@ -26,7 +26,7 @@ export type HttpRequest = {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly signal: AbortSignal;
-  /** Cap on the body after decompression, in bytes; default 1 MiB (CONTRACT.md 11.3). */
+  /** Cap on the body after decompression, in bytes; default 1 MiB (docs/contract.md 11.3). */
   readonly maxBytes?: number;
   /** A name for calls that the upstream limits on their own: being told to wait pauses only calls of this name. */
   readonly part?: string;
@@ -109,8 +109,8 @@ export function openHttpClient(options: HttpClientOptions): HttpClient & { reado
   };
   const ownTrust = clientCertificate === null ? null : makeTrust(clientCertificate);
   const trustedWith = () => ownTrust ?? trustedWithout();
-  const turnstile = openTurnstile(maxConnections);
-  const connecting = new Map<string, Turnstile>();
+  const semaphore = openSemaphore(maxConnections);
+  const connecting = new Map<string, Semaphore>();
   const idle = openIdleConnections();
   const closing = new AbortController();
   const running = new Set<Promise<unknown>>();
@@ -119,12 +119,12 @@ export function openHttpClient(options: HttpClientOptions): HttpClient & { reado
     const url = new URL(request.url);
     const signal = AbortSignal.any([request.signal, closing.signal]);
     try {
-      await turnstile.enter(signal);
+      await semaphore.enter(signal);
       try {
         const usedProxy = proxy === null || bypassesProxy(url, options.noProxy) ? null : proxy;
         return await exchange({ url, usedProxy, signal }, request);
       } finally {
-        turnstile.leave();
+        semaphore.leave();
       }
     } catch (error) {
       if (request.signal.aborted) throw new SourceError("timeout", `${url.host}: no whole answer in time`);
@@ -144,14 +144,14 @@ export function openHttpClient(options: HttpClientOptions): HttpClient & { reado
       }
     }
     // Whoever is let in has room for one connection; those that wait may have taken it.
-    if (turnstile.enteredCount() + idle.count() > maxConnections) idle.closeOldest();
+    if (semaphore.enteredCount() + idle.count() > maxConnections) idle.closeOldest();
     const connection = await connect(route, way);
     connection.onClose(() => idle.drop(connection));
     return await askOn(connection, route, way, request);
   }
 
   async function connect(route: string, way: Way): Promise<HttpConnection> {
-    const turns = connecting.get(route) ?? openTurnstile(maxConnecting);
+    const turns = connecting.get(route) ?? openSemaphore(maxConnecting);
     connecting.set(route, turns);
     await turns.enter(way.signal);
     try {

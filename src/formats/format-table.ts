@@ -15,7 +15,7 @@ export type Format = {
   readonly write: (exported: CompletedCase, options: ExportOptions) => string;
 };
 
-/** Every format by the name that callers give (PIPELINE.md 18.1). */
+/** Every format by the name that callers give (docs/pipeline.md 18.1). */
 export const formats = {
   stix: { mediaType: "application/stix+json;version=2.1", extension: "json", write: stix },
   misp: { mediaType: "application/json", extension: "json", write: misp },

@@ -14,7 +14,7 @@ export function objectId(kind: string, ...parts: readonly string[]): string {
 }
 
 /**
- * Ids of what tells of one atom: the same name with what makes the atom the same (CONTRACT.md 7.6) at its end. That part is
+ * Ids of what tells of one atom: the same name with what makes the atom the same (docs/contract.md 7.6) at its end. That part is
  * written once for all of them, because with thousands of atoms it takes most of the time.
  */
 export function atomIds(atom: Atom): (kind: string, ...parts: readonly string[]) => string {

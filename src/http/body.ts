@@ -4,7 +4,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
  * Reads a JSON body of at most `maxBytes`, whatever its declared length. Throws `payload_too_large`,
- * `unsupported_media_type` or `malformed_json`, in this order (CONTRACT.md 2, 3.2). The runtime's own limit is not
+ * `unsupported_media_type` or `malformed_json`, in this order (docs/contract.md 2, 3.2). The runtime's own limit is not
  * used: it answers before our checks and without our error body.
  *
  * `isFramed` says that the request came through the HTTP parser, which ends a body at its declared length: such a body

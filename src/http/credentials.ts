@@ -6,7 +6,7 @@ import type { Store } from "../store/store.ts";
 
 /**
  * The hash of the key in `X-API-Key`, or null when there is none that could be one: missing, empty, sent twice (the
- * values arrive joined by a comma), malformed, wrong checksum. Other places are not looked at (CONTRACT.md 1.1).
+ * values arrive joined by a comma), malformed, wrong checksum. Other places are not looked at (docs/contract.md 1.1).
  */
 export function apiKeyHash(headers: Headers, keys: Pick<DerivedKeys, "token">): string | null {
   const token = parseToken("key", headers.get("X-API-Key") ?? "");
@@ -21,7 +21,7 @@ export type Authenticated = {
 
 /**
  * The operator that a request comes from: by `Authorization: Bearer <operator token>`, or else by the session cookie
- * (CONTRACT.md 9.1). Null when there is none. A bad token is not made up for by a cookie.
+ * (docs/contract.md 9.1). Null when there is none. A bad token is not made up for by a cookie.
  */
 export async function authenticate(
   headers: Headers,

@@ -1,11 +1,11 @@
 import type { Live } from "../scans/live.ts";
 import type { Quantiles } from "../wire/overview.ts";
-import type { Page } from "./page.ts";
+import type { DashboardFiles } from "./dashboard-files.ts";
 import type { Throttle } from "./throttle.ts";
 
 /** What the dashboard shows and the API does not need. */
 export type Dashboard = {
-  readonly page: () => Page;
+  readonly page: () => DashboardFiles;
   readonly version: string;
   /** `server.source_url`; null when it is not set. */
   readonly sourceUrl: string | null;

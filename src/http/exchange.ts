@@ -7,7 +7,7 @@ import type { ScanId } from "../domain/scan.ts";
 import type { Calls } from "../scans/calls.ts";
 import type { CallOrigin, Store } from "../store/store.ts";
 import type { AccessLog } from "./access-log.ts";
-import { clientAddress, type Peer, type Trust } from "./client.ts";
+import { clientAddress, type Peer, type Trust } from "./caller.ts";
 import type { Dashboard } from "./dashboard.ts";
 import type { Throttle } from "./throttle.ts";
 
@@ -32,7 +32,7 @@ export type Application = {
   readonly calls: Calls;
   readonly trail: Pick<AuditTrail, "denied">;
   readonly trust: Trust;
-  /** Log-ins per address (CONTRACT.md 9.9). */
+  /** Log-ins per address (docs/contract.md 9.9). */
   readonly logIns: Throttle;
   /** `server.public_url`: where clients reach the service, without a slash at its end; null when nobody said. */
   readonly publicUrl: string | null;

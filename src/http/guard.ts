@@ -1,6 +1,6 @@
 import { AppError } from "../domain/error.ts";
 import type { Operator } from "../domain/operator.ts";
-import { isLoopbackClient, isOwnHost, isSameOrigin } from "./client.ts";
+import { isLoopbackClient, isOwnHost, isSameOrigin } from "./caller.ts";
 import { authenticate } from "./credentials.ts";
 import { type Exchange, originOf } from "./exchange.ts";
 
@@ -20,7 +20,7 @@ export type Access = "anyone" | "key" | "page" | "log-in" | "metrics" | Operator
 export type OperatorAccess = "viewer" | "admin";
 
 /**
- * Lets a request pass to its route, or throws what the caller is told (CONTRACT.md 2, 9.1): a foreign `Host` is
+ * Lets a request pass to its route, or throws what the caller is told (docs/contract.md 2, 9.1): a foreign `Host` is
  * `forbidden` first, then `unauthorized`, then `forbidden`. Returns the operator where the route asks for one.
  */
 export async function guard(exchange: Exchange, access: Access): Promise<Operator | null> {
@@ -60,7 +60,7 @@ function refusalOf(
   if (isUnsafe && isSession && !isSameOrigin(request.headers.get("Origin"), request.headers.get("Host"))) {
     return foreignOrigin();
   }
-  // The same answer for a workspace of somebody else and for one that does not exist (CONTRACT.md 9.1).
+  // The same answer for a workspace of somebody else and for one that does not exist (docs/contract.md 9.1).
   const named = parameters["workspace_id"];
   const isForeign = named !== undefined && named !== operator.workspaceId;
   if (isForeign || (access === "admin" && operator.role !== "admin")) {

@@ -9,7 +9,7 @@ export function queryOf(request: Request): URLSearchParams {
 const defaultLimit = 100;
 const maxLimit = 200;
 
-/** `limit` and `cursor` of a list (CONTRACT.md 9.4). Throws `invalid_request`; a bad cursor is found by the store. */
+/** `limit` and `cursor` of a list (docs/contract.md 9.4). Throws `invalid_request`; a bad cursor is found by the store. */
 export function parsePage(query: URLSearchParams): { limit: number; cursor: string | null } {
   const text = query.get("limit");
   const limit = text === null ? defaultLimit : /^\d{1,3}$/.test(text) ? Number(text) : 0;

@@ -1,6 +1,6 @@
 import { AppError } from "../domain/error.ts";
 import { discardBody } from "./body.ts";
-import type { Peer } from "./client.ts";
+import type { Peer } from "./caller.ts";
 import { errorResponse } from "./errors.ts";
 import type { Application, Exchange, OperatorExchange } from "./exchange.ts";
 import { type Access, guard, type OperatorAccess } from "./guard.ts";
@@ -29,7 +29,7 @@ const correlationForm = /^[A-Za-z0-9._-]{1,64}$/;
 
 /**
  * Answers requests by the route table. An unknown path is 404 and a wrong method 405 for anybody, before credentials
- * (CONTRACT.md 2). What a handler throws becomes an error body; what is not an `AppError` is logged and shows nothing.
+ * (docs/contract.md 2). What a handler throws becomes an error body; what is not an `AppError` is logged and shows nothing.
  */
 export function createRouter(
   routes: readonly Route[],

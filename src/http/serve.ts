@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
 import { AppError } from "../domain/error.ts";
-import type { Peer } from "./client.ts";
+import type { Peer } from "./caller.ts";
 import { errorResponse } from "./errors.ts";
 import { makeResponse } from "./response.ts";
 

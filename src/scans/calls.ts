@@ -81,7 +81,7 @@ export function openCalls(tools: CallTools): Calls {
 
   /**
    * When the commit fails, what needs no write is still served, uncounted, and its audit rows wait. Authentication and
-   * isolation never fail open (CONTRACT.md 8.6, 9.8).
+   * isolation never fail open (docs/contract.md 8.6, 9.8).
    */
   async function handle(calls: readonly Call[], rules: CallRules): Promise<Reply[]> {
     const earlier = trail.takeWaiting();

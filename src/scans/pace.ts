@@ -26,7 +26,7 @@ type Turn = { readonly workspaceId: WorkspaceId; readonly deadline: Date; readon
 type Waiter = Turn & { readonly grant: () => void; readonly refuse: (error: SourceError) => void };
 
 /**
- * Turns at the sources (CONTRACT.md 5.9): a call reserves its turn and waits for it, workspace by workspace, rather
+ * Turns at the sources (docs/contract.md 5.9): a call reserves its turn and waits for it, workspace by workspace, rather
  * than being refused upstream; when its turn lies beyond its deadline it fails at once, so that a queue never waits
  * behind a slow source. Turns taken and pauses are in the store, so they hold across restarts and for commands too;
  * the order of those who wait is in memory.

@@ -14,7 +14,7 @@ export type Retention = {
   readonly signal: AbortSignal;
 };
 
-/** Deletes what is past its retention (CONTRACT.md 5.11), step by step; returns how many rows went. */
+/** Deletes what is past its retention (docs/contract.md 5.11), step by step; returns how many rows went. */
 export async function removeExpired(
   store: Pick<Store, "removeExpired">,
   { live, auditRetentionMs, now, signal }: Retention,

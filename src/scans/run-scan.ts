@@ -147,7 +147,7 @@ async function askWithin(source: Source, scan: ClaimedScan, limits: LookupLimits
   }
 }
 
-/** What the envelope is made of: all that was answered, and the last answers of sources that failed (CONTRACT.md 5.8). */
+/** What the envelope is made of: all that was answered, and the last answers of sources that failed (docs/contract.md 5.8). */
 function answersOf(runs: readonly SourceRun[], { scan, sources, live }: ScanOptions, at: Date): Answer[] {
   return runs.flatMap((run) => {
     if (run.answer !== null) return [run.answer];

@@ -1,5 +1,6 @@
 import type { ClaimedScan, ScanId } from "../domain/scan.ts";
 import type { WorkspaceId } from "../domain/workspace.ts";
+import { type Repeated, repeat } from "../event-loop/repeat.ts";
 import type { Corpus, Store } from "../store/store.ts";
 import type { Live } from "./live.ts";
 import { runScan, type ScanTools } from "./run-scan.ts";
@@ -36,7 +37,7 @@ export class Runner {
   #mustLookAgain = false;
   #isStopping = false;
   #hasQueuedLeftovers = false;
-  #heartbeat: ReturnType<typeof setInterval> | null = null;
+  #heartbeat: Repeated | null = null;
 
   constructor(live: () => Live, tools: RunnerTools) {
     this.#live = live;
@@ -49,7 +50,10 @@ export class Runner {
    */
   async start(): Promise<void> {
     await this.#queueLeftovers();
-    this.#heartbeat = setInterval(() => void this.#beat(), heartbeatMs);
+    this.#heartbeat = repeat(() => this.#beat(), {
+      everyMs: heartbeatMs,
+      onError: (error) => this.#tools.log.error({ err: error }, "a heartbeat failed"),
+    });
     this.wake();
   }
 
@@ -79,9 +83,9 @@ export class Runner {
   /** Takes no more scans, waits `graceMs` for those under way, and queues the rest again without counting the claim. */
   async stop(graceMs: number): Promise<void> {
     this.#isStopping = true;
-    if (this.#heartbeat !== null) clearInterval(this.#heartbeat);
+    const beating = this.#heartbeat?.stop();
     for (const waiters of this.#waiters.values()) for (const resolve of waiters) resolve();
-    await this.#filling;
+    await Promise.all([beating, this.#filling]);
     const rest = Promise.all([...this.#active.values()].map(({ done }) => done));
     await Promise.race([rest, Bun.sleep(graceMs)]);
     if (this.#active.size === 0) return;

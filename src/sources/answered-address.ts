@@ -6,7 +6,7 @@ const members = ["email", "e-mail", "mail", "email_address", "address", "indicat
 
 /**
  * Throws `bad_answer` when an object of an answer is about another address than the asked one: a cache on the way has
- * mixed two answers up, and each finding of it would be a lie (PIPELINE.md 21.12). What is no address says nothing.
+ * mixed two answers up, and each finding of it would be a lie (docs/pipeline.md 21.12). What is no address says nothing.
  */
 export function checkAddress(answer: unknown, asked: string): void {
   if (typeof answer !== "object" || answer === null) return;

@@ -71,7 +71,7 @@ export type CatalogueOptions = {
   readonly now: () => Date;
 };
 
-/** CONTRACT.md 11.2a: at most daily, up to 16 MiB. */
+/** docs/contract.md 11.2a: at most daily, up to 16 MiB. */
 const maxAgeMs = 24 * 60 * 60 * 1000;
 const maxBytes = 16 * 1024 * 1024;
 /** After a failure, so that scans do not ask for the list again and again. */

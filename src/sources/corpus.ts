@@ -8,7 +8,7 @@ type Tools = { readonly library: Pick<CorpusLibrary, "lookup">; readonly keys: P
 
 /**
  * One source per corpus. The revision is part of its fingerprint, so that what an earlier state of the corpus answered
- * is asked again (CONTRACT.md 5.3). A corpus is local: it is allowed offline too.
+ * is asked again (docs/contract.md 5.3). A corpus is local: it is allowed offline too.
  */
 export function corpusSources(corpora: readonly Corpus[], timeoutMs: number, { library, keys }: Tools): Source[] {
   return corpora.map((corpus) => {

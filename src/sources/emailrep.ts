@@ -20,7 +20,7 @@ const defaultBaseUrl = "https://emailrep.io";
  */
 export const emailrep: SourceKind<z.infer<typeof settings>> = {
   kind: "emailrep",
-  // An aggregate that names neither its breaches nor their dates (CONTRACT.md 11.2).
+  // An aggregate that names neither its breaches nor their dates (docs/contract.md 11.2).
   confidence: 0.85,
   isOnline: true,
   auth: "key",

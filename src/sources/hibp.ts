@@ -41,7 +41,7 @@ const defaultBaseUrl = "https://haveibeenpwned.com/api/v3";
 /** The data are under CC BY 4.0, which asks for the source to be named wherever they are shown. */
 const attribution = "Have I Been Pwned, CC BY 4.0, https://haveibeenpwned.com";
 
-/** An address in hundreds of breaches, with their descriptions, is longer than the usual megabyte (PIPELINE.md 21.15). */
+/** An address in hundreds of breaches, with their descriptions, is longer than the usual megabyte (docs/pipeline.md 21.15). */
 const maxBytes = 8 * 1024 * 1024;
 
 /**
@@ -49,10 +49,11 @@ const maxBytes = 8 * 1024 * 1024;
  *
  * Mode `account` sends the address, `range` six digits of its SHA-1 and nothing else; pastes and stealer logs cannot be
  * asked for by range, so that mode leaves them out. Breaches are the main part: without them the source has failed,
- * whatever else it said. Pastes and stealer logs are named in `missing` when they cannot be had (PIPELINE.md 21.11).
+ * whatever else it said. Pastes and stealer logs are named in `missing` when they cannot be had (docs/pipeline.md 21.11).
  */
 export const hibp: SourceKind<Settings> = {
   kind: "hibp",
+  hasCatalogue: true,
   // It verifies what it loads, and says where it did not.
   confidence: 0.95,
   isOnline: true,
@@ -60,7 +61,7 @@ export const hibp: SourceKind<Settings> = {
   defaultBaseUrl,
   ownHeaders: ["hibp-api-key"],
   settings,
-  // The smallest plan (CONTRACT.md 5.9).
+  // The smallest plan (docs/contract.md 5.9).
   pace: { count: 10, windowMs: 60_000 },
   timeoutMs: 10_000,
   async lookup({ value: address }, context) {
@@ -169,7 +170,7 @@ const maxUnknownNames = 20;
 
 /**
  * What is known of breaches that are given by name only. A name that the list does not have is asked for: until then
- * nobody knows whether it is that of a sensitive site, so a name alone is never shown (PIPELINE.md 21.17).
+ * nobody knows whether it is that of a sensitive site, so a name alone is never shown (docs/pipeline.md 21.17).
  */
 async function describeBreaches(names: readonly string[], context: Context): Promise<CatalogueEntry[]> {
   const known = names.flatMap((name) => context.catalogue.find(name) ?? []);
@@ -248,7 +249,7 @@ const site = z.lazy(() => z.string().check(z.minLength(1)));
 
 /**
  * Sensitive and retired breaches are dropped: the public search never tells them, and a range must not either. So are
- * those of sites that are on our own list (CONTRACT.md 11.6b).
+ * those of sites that are on our own list (docs/contract.md 11.6b).
  */
 function breachFindings(entries: readonly CatalogueEntry[], asked: string, { aliases }: Catalogue): Finding[] {
   return entries
@@ -298,7 +299,7 @@ const gravestDataClasses: ReadonlySet<string> = new Set([
   "Social security numbers",
 ]);
 
-/** In this order (PIPELINE.md 21.2): what was made up is no danger, whatever is said to be in it. */
+/** In this order (docs/pipeline.md 21.2): what was made up is no danger, whatever is said to be in it. */
 function severityOf({ DataClasses, IsStealerLog, IsSpamList, IsFabricated }: CatalogueEntry): Severity {
   if (IsFabricated) return "low";
   if (IsStealerLog || DataClasses.some((dataClass) => gravestDataClasses.has(dataClass))) return "high";

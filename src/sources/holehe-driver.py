@@ -3,7 +3,7 @@
 Read from standard input: {"nonce", "email", "skip": [...], "unsupported": [...], "seconds"}. Written to file descriptor
 3: one line per site, the nonce before its JSON, {"domain", "outcome", "detail"}, then {"sites"} as the end mark; or a
 single {"missing"} when a package is not there. `outcome` is "exists", "unused", or why the site gave no usable answer,
-in the codes of xpose (CONTRACT.md 6.5). `ca.pem` in the home folder holds certificates to trust beside the known ones.
+in the codes of xpose (docs/contract.md 6.5). `ca.pem` in the home folder holds certificates to trust beside the known ones.
 
 How a request fared is taken from the client, which is ours, and never from a module: most of them say "rate limit" for
 any exception, and some say "unused". Modules start no process, and what holehe's own command does first, upgrading

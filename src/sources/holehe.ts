@@ -24,7 +24,7 @@ const secondsPerQuestion = 10;
 const runMs = 25_000;
 const maxOutputBytes = 1024 * 1024;
 
-/** They write to the owner of the address, or come near it (sources/holehe.md); new ones by their own word for it. */
+/** They write to the owner of the address, or come near it (docs/sources.md); new ones by their own word for it. */
 const passwordRecovery = ["adobe", "mail_ru", "odnoklassniki", "samsung", "password recovery"];
 /** Its module does not ask the site that it names. */
 const misleading = "facebook.com";
@@ -34,7 +34,7 @@ const sensitiveModules = ["adult", "dating", "health", "medical", "politics", "p
 
 /**
  * Sites whose modules read an error, a block page or nothing at all as "not registered": it proves nothing
- * (sources/holehe.md).
+ * (docs/sources.md).
  */
 const constantNo: ReadonlySet<string> = new Set(
   [
@@ -53,9 +53,9 @@ const needsEncoding = /[+#&%/?]/;
 
 /**
  * Accounts found by the Python package holehe, which asks about 120 public sites. A driver of ours calls its modules;
- * its own command upgrades itself from the network and is never run (CONTRACT.md 11.6a). Only `exists` is evidence:
+ * its own command upgrades itself from the network and is never run (docs/contract.md 11.6a). Only `exists` is evidence:
  * `false` is often wrong, so it is never more than silence. Below half of the sites with a usable answer it is no answer
- * (PIPELINE.md 21.11).
+ * (docs/pipeline.md 21.11).
  */
 export const holehe: SourceKind<z.infer<typeof settings>> = {
   kind: "holehe",

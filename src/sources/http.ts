@@ -24,11 +24,13 @@ const settings = z.lazy(() =>
 );
 
 /**
- * Any service of the organisation that answers in the format of CONTRACT.md 11.6: 200 `{"findings":[...]}` with the
+ * Any service of the organisation that answers in the format of docs/contract.md 11.6: 200 `{"findings":[...]}` with the
  * fields of a corpus record, or a 404 of its own when it knows nothing; everything else is a failure.
  */
 export const http: SourceKind<z.infer<typeof settings>> = {
   kind: "http",
+  isListed: true,
+  mayBeInternal: true,
   // Unknown to us: what it is worth, the operator says in `confidence`.
   confidence: 0.6,
   isOnline: true,
@@ -47,7 +49,7 @@ export const http: SourceKind<z.infer<typeof settings>> = {
     }
     const value = parseJsonAnswer(response);
     const parsed = answer.safeParse(value);
-    if (!parsed.success) throw new SourceError("bad_answer", "not the shape of CONTRACT.md 11.6");
+    if (!parsed.success) throw new SourceError("bad_answer", "not the shape of docs/contract.md 11.6");
     checkAddress(value, asked);
     for (const row of parsed.data.findings) checkAddress(row, asked);
     const { rows, unreadableCount } = readRows(record, parsed.data.findings);
@@ -70,7 +72,7 @@ const record = z.lazy(() => {
 });
 const answer = z.lazy(() => z.object({ findings: z.array(z.unknown()) }));
 
-/** Absent, null and empty fields get the defaults of CONTRACT.md 11.4; only a null severity is low (7.4). */
+/** Absent, null and empty fields get the defaults of docs/contract.md 11.4; only a null severity is low (7.4). */
 function findingOf(fields: z.infer<typeof record>, source: string, asked: string): Finding {
   const date = textOf(fields.date) ?? "";
   const year = parseLeakYear(date);

@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 
-/** Forms that services send for one and the same thing, as databases and languages of theirs change (PIPELINE.md 21.14). */
+/** Forms that services send for one and the same thing, as databases and languages of theirs change (docs/pipeline.md 21.14). */
 
 /** true and false, or 1 and 0. */
 export const flag = z.lazy(() =>

@@ -49,6 +49,7 @@ const settings = z.lazy(() =>
  */
 export const misp: SourceKind<z.infer<typeof settings>> = {
   kind: "misp",
+  mayBeInternal: true,
   // It depends on the feeds of that MISP: the operator knows better, and says so in `confidence`.
   confidence: 0.8,
   isOnline: true,
@@ -244,7 +245,7 @@ const loosely = new Intl.Collator("en", { sensitivity: "base" });
 
 /**
  * False for an address that only the database takes for the asked one. Throws `bad_answer` for any other: MISP gives none
- * that it was not asked for, so a cache on the way has mixed answers up (PIPELINE.md 21.12).
+ * that it was not asked for, so a cache on the way has mixed answers up (docs/pipeline.md 21.12).
  */
 function isAbout(value: string, asked: string): boolean {
   const address = parseEmail(value) ?? "";

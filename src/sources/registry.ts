@@ -18,3 +18,8 @@ export const sourceKinds: readonly SourceKind[] = [
   misp as SourceKind,
   http as SourceKind,
 ];
+
+/** True for a kind, by name, that brings the public list of breaches. */
+export function hasCatalogue(name: string): boolean {
+  return sourceKinds.some(({ kind, hasCatalogue }) => kind === name && hasCatalogue === true);
+}

@@ -6,7 +6,7 @@ export type Rows<Row> = { readonly rows: Row[]; readonly unreadableCount: number
 
 /**
  * Reads the rows of an answer one by one: one that is not of the schema costs itself and is counted. Throws `bad_answer`
- * when most are not, because then it is another service that answers, or another version (PIPELINE.md 21.14).
+ * when most are not, because then it is another service that answers, or another version (docs/pipeline.md 21.14).
  */
 export function readRows<Row>(schema: z.ZodMiniType<Row>, values: readonly unknown[]): Rows<Row> {
   const rows: Row[] = [];

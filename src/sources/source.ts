@@ -10,8 +10,8 @@ import type { Catalogue } from "./catalogue.ts";
 export type SourceReply = {
   readonly findings: readonly Finding[];
   /**
-   * Parts without an answer: optional sub-calls by name, `3 of 7 sites`, and in words what else was left out (CONTRACT.md
-   * 6.5, PIPELINE.md 21.11 to 21.17). Each is for people; none holds an address or text of the source.
+   * Parts without an answer: optional sub-calls by name, `3 of 7 sites`, and in words what else was left out (docs/contract.md
+   * 6.5, docs/pipeline.md 21.11 to 21.17). Each is for people; none holds an address or text of the source.
    */
   readonly missing?: readonly string[];
   /** True when it said by a 404 that it knows nothing: a wrong address of the service says the same. */
@@ -23,25 +23,31 @@ export type SourceReply = {
 /**
  * An adapter: data and one function, no state, so that many scans use it at once.
  *
- * `lookup` throws `SourceError` for every fault (CONTRACT.md 11.3). A fault is never an empty list: silence must not
+ * `lookup` throws `SourceError` for every fault (docs/contract.md 11.3). A fault is never an empty list: silence must not
  * read as clean. It ends soon after `context.signal` aborts. Its schemas are made by `z.lazy` when they are first needed:
  * every process starts with all kinds, and few are configured.
  */
 export type SourceKind<Settings = unknown> = {
   readonly kind: string;
-  /** Default confidence, 0 to 1 (CONTRACT.md 11.2). */
+  /** Default confidence, 0 to 1 (docs/contract.md 11.2). */
   readonly confidence: number;
   /** True when asking it leaves the machine: such a source is skipped while offline unless it is marked internal. */
   readonly isOnline: boolean;
-  /** `key`: it has a `base_url` and cannot be asked without an API key (CONTRACT.md 11.2). Default: `none`. */
+  /** `key`: it has a `base_url` and cannot be asked without an API key (docs/contract.md 11.2). Default: `none`. */
   readonly auth?: "key" | "none";
+  /** True for a kind that is declared many times, as `[[sources.<kind>]]` with a `name`. */
+  readonly isListed?: boolean;
+  /** True for a kind that may stand inside the perimeter: then plain HTTP and questions while offline are allowed (docs/contract.md 11.7). */
+  readonly mayBeInternal?: boolean;
+  /** True for the kind whose service and settings bring the public list of breaches. */
+  readonly hasCatalogue?: boolean;
   /** Where it is asked when the operator gives no `base_url`; without a slash at its end. */
   readonly defaultBaseUrl?: string;
   /** Names, in lower case, of the headers that it sends beside `accept`; an operator cannot set them. */
   readonly ownHeaders?: readonly string[];
-  /** The keys of its table beside the common ones of `config.ts`, in snake_case, strict. */
+  /** The keys of its table beside the common ones of `config/tables.ts`, in snake_case, strict. */
   readonly settings: z.ZodMiniType<Settings>;
-  /** Default pace, or null for none (CONTRACT.md 5.9). */
+  /** Default pace, or null for none (docs/contract.md 5.9). */
   readonly pace: Pace | null;
   /** Runs of its program at once, over all scans; absent for a kind that runs none. */
   readonly maxConcurrent?: number;

@@ -119,7 +119,7 @@ export interface Store {
   replaceSegments(replacement: SegmentReplacement): Promise<boolean>;
   /**
    * From now on no corpus answers for an indicator; its scans (unfinished ones too), stored answers and ledger rows in
-   * every workspace are gone (CONTRACT.md 12.6a).
+   * every workspace are gone (docs/contract.md 12.6a).
    */
   forget(forgetting: Forgetting, by: Author): Promise<void>;
   /** `corpusHash`: 16 hex digits. */
@@ -171,7 +171,7 @@ export type EnrichCall = {
   readonly kind: "enrich";
   readonly caller: Caller;
   readonly from: CallOrigin;
-  /** What was wrong with the request; answered only after the checks that go first (CONTRACT.md 2). */
+  /** What was wrong with the request; answered only after the checks that go first (docs/contract.md 2). */
   readonly fault: AppError | null;
   readonly indicator: Indicator | null;
   readonly indicatorHash: string;
@@ -194,7 +194,7 @@ export type PollCall = {
 
 /**
  * `charge` is there when a budget was charged, or refused the call; `isUncounted` when the counters cannot be read or
- * written, and the call passed all the same (CONTRACT.md 8.6).
+ * written, and the call passed all the same (docs/contract.md 8.6).
  */
 export type Reply = ReplyBody & { readonly charge?: Charge; readonly isUncounted?: true };
 
@@ -265,7 +265,7 @@ export type Settlement = {
   readonly project: (sightings: ReadonlyMap<string, Sighting>) => Projection;
 };
 
-/** Rows older than these go (CONTRACT.md 5.11). */
+/** Rows older than these go (docs/contract.md 5.11). */
 export type RetentionLimits = {
   readonly scansFinishedBefore: Date;
   readonly answersBefore: Date;

@@ -4,7 +4,7 @@ import type { ScanId } from "../../src/domain/scan.ts";
 import { completedCase, failedCase } from "../../src/wire/case.ts";
 import { emptyCase, exampleCase, failedRun, run } from "../helpers/export-case.ts";
 
-/** PIPELINE.md 17.2. */
+/** docs/pipeline.md 17.2. */
 const members = [
   "request_id",
   "status",

@@ -75,7 +75,7 @@ export async function openStage(
   };
 }
 
-/** Starts a session and returns what its cookie holds. Log-ins are limited (CONTRACT.md 9.9), so tests share one. */
+/** Starts a session and returns what its cookie holds. Log-ins are limited (docs/contract.md 9.9), so tests share one. */
 export async function startSession(url: string, token: string): Promise<string> {
   const headers = { "Content-Type": "application/json" };
   const response = await fetch(`${url}/api/v1/session`, { method: "POST", headers, body: JSON.stringify({ token }) });

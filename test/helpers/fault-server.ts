@@ -5,7 +5,7 @@ import type { SourceErrorReason } from "../../src/domain/error.ts";
 import { type Certificate, createAuthority } from "./certificates.ts";
 import { startFullBacklog } from "./full-backlog.ts";
 
-/** Every fault of the `http` source's fault table, and the reason it must be recorded with (CONTRACT.md 6.5, 11.3). */
+/** Every fault of the `http` source's fault table, and the reason it must be recorded with (docs/contract.md 6.5, 11.3). */
 export const faults = {
   refused: "unreachable",
   unknown_name: "unreachable",

@@ -1,9 +1,9 @@
-import { BlockFeeder } from "../../src/corpus/block-feeder.ts";
 import type { FormatName, ReadRecord, RecordReader, RecordSink, Wishes } from "../../src/corpus/formats/format.ts";
+import { LineScanner } from "../../src/corpus/formats/line-scanner.ts";
 import { formats } from "../../src/corpus/formats/registry.ts";
 import { sampleOf } from "../../src/corpus/formats/sample.ts";
-import type { Lane } from "../../src/corpus/lane.ts";
-import { LineScanner } from "../../src/corpus/line-scanner.ts";
+import { BlockFeeder } from "../../src/corpus/import/block-feeder.ts";
+import type { Lane } from "../../src/corpus/import/lane.ts";
 import { noFields, type RecordFields } from "../../src/corpus/record.ts";
 import type { EmailAddress } from "../../src/domain/email.ts";
 import { corpusPrefix } from "../../src/domain/keyed-hash.ts";

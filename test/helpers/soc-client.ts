@@ -23,7 +23,7 @@ export function socClient(respond: Respond, token: Token | null) {
   };
 }
 
-/** The code of an error body that has exactly the form of CONTRACT.md 0.2. */
+/** The code of an error body that has exactly the form of docs/contract.md 0.2. */
 export async function errorCode(response: Response): Promise<string> {
   const body = (await response.json()) as { error: { code: string; message: string } };
   const isExact =

@@ -1,6 +1,6 @@
 import { gzipSync } from "node:zlib";
 import type { Dashboard } from "../../src/http/dashboard.ts";
-import { parseBundle } from "../../src/http/page.ts";
+import { parseBundle } from "../../src/http/dashboard-files.ts";
 import { openThrottle } from "../../src/http/throttle.ts";
 import type { Live } from "../../src/scans/live.ts";
 import type { ManualClock } from "./manual-clock.ts";

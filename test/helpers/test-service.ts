@@ -8,8 +8,8 @@ import { deriveKeys, indicatorHash, keyedHash } from "../../src/domain/keyed-has
 import type { ScanId } from "../../src/domain/scan.ts";
 import type { Plan, WorkspaceId } from "../../src/domain/workspace.ts";
 import type { AccessEntry } from "../../src/http/access-log.ts";
-import type { Peer } from "../../src/http/client.ts";
-import { makeTrust } from "../../src/http/client.ts";
+import type { Peer } from "../../src/http/caller.ts";
+import { makeTrust } from "../../src/http/caller.ts";
 import type { Application } from "../../src/http/exchange.ts";
 import { routes } from "../../src/http/route-table.ts";
 import { createRouter } from "../../src/http/router.ts";

@@ -1,4 +1,4 @@
-import { detectPlan } from "../../src/corpus/detect.ts";
+import { detectPlan } from "../../src/corpus/formats/detect.ts";
 import type { FormatName, ReadRecord } from "../../src/corpus/formats/format.ts";
 import { sampleOf } from "../../src/corpus/formats/sample.ts";
 import { noWishes, readFormat } from "./read-format.ts";

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { AppError, errorCodes } from "../../src/domain/error.ts";
 import { errorResponse, statusOf } from "../../src/http/errors.ts";
 
-/** CONTRACT.md 10. */
+/** docs/contract.md 10. */
 const statuses = {
   400: ["invalid_email", "malformed_json", "invalid_request"],
   401: ["invalid_api_key", "unauthorized"],

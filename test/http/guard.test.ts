@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { makeTrust } from "../../src/http/client.ts";
+import { makeTrust } from "../../src/http/caller.ts";
 import { routes } from "../../src/http/route-table.ts";
 import { addOperator, type ManagementMethod, operatorClient } from "../helpers/operator-client.ts";
 import { errorCode } from "../helpers/soc-client.ts";

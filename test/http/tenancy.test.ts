@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { createKey } from "../../src/access/api-key.ts";
 import { makeToken } from "../../src/domain/api-key.ts";
-import type { Peer } from "../../src/http/client.ts";
+import type { Peer } from "../../src/http/caller.ts";
 import { routes } from "../../src/http/route-table.ts";
 import type { Route } from "../../src/http/router.ts";
 import { addOperator, type ManagementMethod, operatorClient, ownHost } from "../helpers/operator-client.ts";

@@ -52,7 +52,7 @@ export const lifetimes = { cacheTtlMs: day, partialTtlMs: 15 * minute, retention
 export const ledgerRetentionMs = 400 * day;
 export const leaseMs = hour;
 
-/** Sections 5 and 7 of CONTRACT.md, said in the plainest way: no database, no order of events, no bytes. */
+/** Sections 5 and 7 of docs/contract.md, said in the plainest way: no database, no order of events, no bytes. */
 export class Model {
   readonly world: World;
   readonly scans: ModelScan[] = [];

@@ -18,7 +18,7 @@ type Column = {
 /**
  * The columns of a table in which the address of a row stands: the first one that holds one counts. Of several columns
  * the one comes first that is named after addresses, holds some, and does not say that they are of somebody else. Empty
- * when there is none; never a column that is named like a secret (PIPELINE.md 21.5).
+ * when there is none; never a column that is named like a secret (docs/pipeline.md 21.5).
  */
 export function addressColumnsOf(table: CsvTable): number[] {
   const columns = columnsOf(table);

@@ -1,4 +1,4 @@
-import { AddressFinder } from "../address-finder.ts";
+import { AddressFinder } from "./address-finder.ts";
 import type { Cut, RecordReader, RecordSink } from "./format.ts";
 import { isMessageId, isOpenMessageId } from "./message-id.ts";
 

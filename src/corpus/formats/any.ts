@@ -1,4 +1,4 @@
-import { addressesIn } from "../addresses-in.ts";
+import { addressesIn } from "./addresses-in.ts";
 import { addressReader, cutBesideAddress } from "./any-reader.ts";
 import { commonDefaults, type Format, type Plan } from "./format.ts";
 import type { Sample } from "./sample.ts";

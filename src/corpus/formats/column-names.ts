@@ -1,5 +1,5 @@
 /**
- * What the name of a column or member says about its values. `email`: one of the names of CONTRACT.md 11.4. `mail`: an
+ * What the name of a column or member says about its values. `email`: one of the names of docs/contract.md 11.4. `mail`: an
  * address by any other name. `login`: a user name, which may be an address. `password`, `hash` and `secret`: never an
  * address, whatever it looks like. `site`: where a login is for, or a homepage; `login_site`: where a login is for.
  * `person`: what only tables of people have.
@@ -46,7 +46,7 @@ export function columnName(name: string): string {
   return emailNames.has(joined) ? "email" : joined;
 }
 
-/** Whether a name, as `columnName` gives it, is one of those that a record of CONTRACT.md 11.4 has. */
+/** Whether a name, as `columnName` gives it, is one of those that a record of docs/contract.md 11.4 has. */
 export function isFieldName(name: string): boolean {
   return fieldNames.has(name);
 }

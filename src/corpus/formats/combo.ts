@@ -3,7 +3,7 @@ import { cutAtLineEnd } from "./line-format.ts";
 import { type LoginPlan, loginReader } from "./login-lines.ts";
 import { forcedLoginPlan, loginPlanOf } from "./login-plan.ts";
 
-/** Combo lists: an address and a secret in any order, with any separator (local-corpus-formats.md, 2). */
+/** Combo lists: an address and a secret in any order, with any separator (docs/corpus-formats.md 2). */
 export const combo: Format<LoginPlan> = {
   name: "combo",
   confidence: 0.5,

@@ -1,5 +1,5 @@
-import { isLineEnd, lineEnd } from "../line-scanner.ts";
 import { cutAtLineEnd } from "./line-format.ts";
+import { isLineEnd, lineEnd } from "./line-scanner.ts";
 import { maxLineSize } from "./lines.ts";
 
 /** How the records of a CSV text are written. */

@@ -1,7 +1,7 @@
 import type { EmailAddress } from "../../domain/email.ts";
-import { addressTextsIn } from "../addresses-in.ts";
 import { isAbsent } from "../record.ts";
 import { addressesInCell, isAddressCell } from "./address-cells.ts";
+import { addressTextsIn } from "./addresses-in.ts";
 import { kindOfName } from "./column-names.ts";
 import { CellCutter, type CsvDialect, cutAtRecordEnd } from "./csv-cells.ts";
 import type { CsvTable } from "./csv-table.ts";

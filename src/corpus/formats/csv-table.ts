@@ -22,7 +22,7 @@ export type CsvTable = CsvDialect & {
 
 const separators = [",", ";", "\t", "|"] as const;
 
-/** PIPELINE.md 21.5: so many rows tell what a column holds. */
+/** docs/pipeline.md 21.5: so many rows tell what a column holds. */
 const maxRows = 100;
 /** A title, comments and notes may stand above the header. */
 const maxPreamble = 30;

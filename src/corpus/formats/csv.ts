@@ -22,7 +22,7 @@ import { type LoginTable, loginTableOf } from "./login-table.ts";
 import type { Sample } from "./sample.ts";
 import { SiteCells } from "./site-cells.ts";
 
-/** Tables of cells with a separator, of evidence and of anything else (PIPELINE.md 21.5). */
+/** Tables of cells with a separator, of evidence and of anything else (docs/pipeline.md 21.5). */
 export const csv: Format<CsvPlan> = {
   name: "csv",
   confidence: 0.75,
@@ -77,7 +77,7 @@ function refuse(table: CsvTable): never {
   );
 }
 
-/** A file made for xpose: it says of each address how severe the finding is, or where it stands (PIPELINE.md 21.5). */
+/** A file made for xpose: it says of each address how severe the finding is, or where it stands (docs/pipeline.md 21.5). */
 function isEvidence({ header, isHeaderKnown }: CsvTable): boolean {
   if (header === null || !isHeaderKnown) return false;
   const names = header.map(columnName);

@@ -12,7 +12,7 @@ import { jsonShapeOf } from "./json-shape.ts";
 import { cutAtLineEnd } from "./line-format.ts";
 import type { Sample } from "./sample.ts";
 
-/** Exports of DeHashed: CSV, or the JSON of its API (local-corpus-formats.md, 6). A record is one address of an entry. */
+/** Exports of DeHashed: CSV, or the JSON of its API (docs/corpus-formats.md 6). A record is one address of an entry. */
 export const dehashed: Format<DehashedPlan> = {
   name: "dehashed",
   confidence: 0.75,
@@ -116,7 +116,7 @@ function readRow({ cell, addresses, isShifted }: Row, database: number, sink: Re
 const leakName = /^(?=.*\p{L})[\p{L}\p{N}][\p{L}\p{M}\p{N} ._#&'()+,:!/-]{0,99}$/u;
 const maxWords = 10;
 
-/** PIPELINE.md 21.4: what is no name of a leak is not kept; the record counts. */
+/** docs/pipeline.md 21.4: what is no name of a leak is not kept; the record counts. */
 function leakFields(value: unknown): ParsedFields {
   const text = typeof value === "string" ? value.trim() : "";
   if (isAbsent(text)) return { fields: {}, droppedCount: 0 };

@@ -1,7 +1,7 @@
 import type { EmailAddress } from "../../domain/email.ts";
 import { addressOf } from "../address.ts";
-import type { LineScanner } from "../line-scanner.ts";
 import { parseFields, type RawFields, type RecordDefaults, type RecordFields } from "../record.ts";
+import type { LineScanner } from "./line-scanner.ts";
 import type { Sample } from "./sample.ts";
 
 export const formatNames = [
@@ -48,9 +48,9 @@ export type OptionalField = (typeof optionalFields)[number];
  */
 export type Format<P extends Plan = Plan> = {
   readonly name: FormatName;
-  /** CONTRACT.md 11.2. */
+  /** docs/contract.md 11.2. */
   readonly confidence: number;
-  /** The dataset that all files of this format belong to (CONTRACT.md 7.5); null = the name of the corpus. */
+  /** The dataset that all files of this format belong to (docs/contract.md 7.5); null = the name of the corpus. */
   readonly origin: string | null;
   readonly defaultsFor: (corpus: string) => RecordDefaults;
   /** The plan for a text of this format, or null when the sample does not speak for it. */
@@ -119,7 +119,7 @@ export function anyFormat<P extends Plan>(format: Format<P>): Format {
   return format as unknown as Format;
 }
 
-/** What CONTRACT.md 11.4 says where a format sets nothing of its own. */
+/** What docs/contract.md 11.4 says where a format sets nothing of its own. */
 export function commonDefaults(corpus: string): RecordDefaults {
   return {
     severity: "medium",

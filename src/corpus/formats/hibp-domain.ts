@@ -1,8 +1,8 @@
 import { canonicalDomain } from "../../domain/email.ts";
 import { addressOf } from "../address.ts";
-import { addressTextsIn } from "../addresses-in.ts";
 import { CorpusError } from "../error.ts";
 import type { ParsedFields } from "../record.ts";
+import { addressTextsIn } from "./addresses-in.ts";
 import { columnName, isSecretKind, kindOfName } from "./column-names.ts";
 import { cutTable, type Row, type TablePlan, tablePlanOf, tableReader } from "./csv-reader.ts";
 import { tableOf } from "./csv-table.ts";
@@ -16,7 +16,7 @@ import type { Sample } from "./sample.ts";
 
 /**
  * What HIBP says about the addresses of a domain: answers of `/breacheddomain` and `/stealerlogsbyemaildomain`, the
- * JSON of its dashboard, or a CSV saved from it (local-corpus-formats.md, 1). A record is one address in one leak.
+ * JSON of its dashboard, or a CSV saved from it (docs/corpus-formats.md 1). A record is one address in one leak.
  */
 export const hibpDomain: Format<DomainPlan> = {
   name: "hibp-domain",

@@ -17,7 +17,7 @@ export function infostealerDefaults(corpus: string): RecordDefaults {
 
 /**
  * The record of a login at a site, which may be unknown. A site of a sensitive kind is dropped before anything is
- * stored (CONTRACT.md 11.6b); that the address stands in stealer logs stays.
+ * stored (docs/contract.md 11.6b); that the address stands in stealer logs stays.
  */
 export function loginRecord(address: EmailAddress | null, site: string | null): ReadRecord {
   if (address === null) return "invalid_email";

@@ -1,8 +1,8 @@
 import type { EmailAddress } from "../../domain/email.ts";
 import { addressOf } from "../address.ts";
-import { addressTextsIn } from "../addresses-in.ts";
 import { isAbsent } from "../record.ts";
 import { addressesInCell } from "./address-cells.ts";
+import { addressTextsIn } from "./addresses-in.ts";
 import { columnName, isSecondName, isSecretKind, kindOfName } from "./column-names.ts";
 
 export type JsonObject = { readonly [name: string]: unknown };
@@ -18,7 +18,7 @@ export const otherRank = ranks.other;
 /** A member that may hold the address of its record. */
 export type Claim = {
   readonly rank: Rank;
-  /** The name is one of CONTRACT.md 11.4. */
+  /** The name is one of docs/contract.md 11.4. */
   readonly isContractName: boolean;
   /** In their order, without duplicates; empty where there is text that is no address. */
   readonly addresses: readonly EmailAddress[];

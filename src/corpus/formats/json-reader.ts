@@ -1,10 +1,10 @@
-import { addressTextsIn } from "../addresses-in.ts";
-import { isLineEnd, lineEnd } from "../line-scanner.ts";
+import { addressTextsIn } from "./addresses-in.ts";
 import type { RecordReader, RecordSink } from "./format.ts";
 import { JsonRecords, type JsonRules } from "./json-records.ts";
 import type { JsonScanner } from "./json-scanner.ts";
 import { JsonStream } from "./json-stream.ts";
 import { parseJson } from "./json-value.ts";
+import { isLineEnd, lineEnd } from "./line-scanner.ts";
 import { isBlank } from "./lines.ts";
 
 /**

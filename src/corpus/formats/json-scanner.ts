@@ -28,7 +28,7 @@ const otherMember = 0;
 /** Named after addresses, and of nobody else. */
 const mailMember = 1;
 const dateMember = 2;
-/** Another field of CONTRACT.md 11.4. */
+/** Another field of docs/contract.md 11.4. */
 const fieldMember = 3;
 /** `severity` and `source_url`: with nothing but fields beside them they make evidence. */
 const markMember = 4;
@@ -42,7 +42,7 @@ const maxNesting = 32;
 const noFields = new Uint8Array(0);
 
 /**
- * Reads JSON objects of the usual form from their bytes: one address, under a name of CONTRACT.md 11.4, and nothing else
+ * Reads JSON objects of the usual form from their bytes: one address, under a name of docs/contract.md 11.4, and nothing else
  * with an `@`; no escapes; not evidence. What it takes, `JsonRecords` takes alike.
  */
 export class JsonScanner {

@@ -1,4 +1,4 @@
-import { addressTextsIn } from "../addresses-in.ts";
+import { addressTextsIn } from "./addresses-in.ts";
 import type { JsonLayout } from "./json-reader.ts";
 import { JsonStream } from "./json-stream.ts";
 import { parseJson } from "./json-value.ts";
@@ -12,8 +12,9 @@ export type JsonShape = {
   readonly values: readonly unknown[];
 };
 
-/** So many of the lines, and of the values of a document, must be JSON. */
-const minShare = 0.8;
+/** So many of the lines must be JSON, the first one among them; and so many of the values of a document. */
+const minLines = 0.5;
+const minValues = 0.8;
 const maxLines = 100;
 
 const known = new WeakMap<Sample, JsonShape | null>();
@@ -46,7 +47,7 @@ function linesShape({ lines, text, isWhole }: Sample): JsonShape | null {
   // One that is whole, where the text goes on, has another one behind it.
   if (
     judged.length < (isWhole ? 2 : 1) ||
-    containers.length < judged.length * minShare ||
+    containers.length < judged.length * minLines ||
     typeof values[0] !== "object"
   )
     return null;
@@ -81,9 +82,9 @@ function streamShape({ head, text }: Sample): JsonShape | null {
   });
   stream.push(head);
   stream.end();
-  // Where the text, or the sample of it, is cut short is no fault.
-  const faults = Math.max(0, faultCount - 1);
-  if (values.length === 0 || faults > (1 - minShare) * (values.length + faults)) return null;
+  // Where the text, or the sample of it, is cut short: in a value, and in what holds it.
+  const faults = Math.max(0, faultCount - 2);
+  if (values.length === 0 || faults > (1 - minValues) * (values.length + faults)) return null;
   return { layout: rootCount > 1 ? "values" : "document", hasAddress: holdsAddress(text), values };
 }
 

@@ -20,7 +20,7 @@ import { type JsonShape, jsonLayoutOf, jsonShapeOf } from "./json-shape.ts";
 import { cutAtLineEnd } from "./line-format.ts";
 import type { Sample } from "./sample.ts";
 
-/** JSON of any layout, of evidence and of anything else (PIPELINE.md 21.5). */
+/** JSON of any layout, of evidence and of anything else (docs/pipeline.md 21.5). */
 export const jsonl: Format<JsonPlan> = {
   name: "jsonl",
   confidence: 0.75,

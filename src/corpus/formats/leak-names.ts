@@ -26,7 +26,7 @@ export function isKnownLeak(name: string, { catalogueNames }: LeakNames): boolea
   return knownLeaks.has(name) || setOf(catalogueNames).has(name);
 }
 
-/** Whether different names of a file are, as a whole, names of leaks or of sites (PIPELINE.md 21.4). */
+/** Whether different names of a file are, as a whole, names of leaks or of sites (docs/pipeline.md 21.4). */
 export function areLeakNames(found: readonly string[], names: LeakNames): boolean {
   const different = [...new Set(found)];
   const likely = different.filter((name) => isKnownLeak(name, names) || nameLike.test(name) || isHost(name));

@@ -1,5 +1,5 @@
 import { trimBlanks } from "../address.ts";
-import { type AddressIn, addressesIn } from "../addresses-in.ts";
+import { type AddressIn, addressesIn } from "./addresses-in.ts";
 import { isClosedHost, readUrl } from "./site.ts";
 
 /**
@@ -246,7 +246,7 @@ function trimmed(text: string, separators: ReadonlySet<number>): string {
 /** A run of hyphens is a separator too. */
 const maxHyphens = 16;
 
-/** What stands where nothing is known (local-corpus-formats.md, 2). */
+/** What stands where nothing is known (docs/corpus-formats.md 2). */
 export const noSecret = /^(?:null|\(?null\)?|n\/a|x{3,}|\[?not_saved\]?)$/i;
 
 /** Whether a text behind a login holds a secret. */

@@ -1,4 +1,4 @@
-/** Longer lines and CSV records are skipped (local-corpus-formats.md, 7). In bytes. */
+/** Longer lines and CSV records are skipped (docs/corpus-formats.md 7). In bytes. */
 export const maxLineSize = 64 << 10;
 
 const lineFeed = 0x0a;

@@ -1,6 +1,6 @@
-import { AddressFinder, isTopLevel } from "../address-finder.ts";
-import { isLineEnd, lineEnd } from "../line-scanner.ts";
+import { AddressFinder, isTopLevel } from "./address-finder.ts";
 import type { FormatName, Plan, RecordReader, RecordSink } from "./format.ts";
+import { isLineEnd, lineEnd } from "./line-scanner.ts";
 import {
   isHeader,
   isLead,

@@ -12,7 +12,7 @@ export type LoginTable = {
 };
 
 /**
- * The columns of a table whose rows are logins at sites, or null (PIPELINE.md 21.4): it has a column of URLs, one of
+ * The columns of a table whose rows are logins at sites, or null (docs/pipeline.md 21.4): it has a column of URLs, one of
  * passwords in clear and one of logins, and none that tables of people have. There a URL is a homepage.
  */
 export function loginTableOf({ header, isHeaderKnown, rows }: CsvTable, login: number): LoginTable | null {

@@ -1,6 +1,6 @@
-import type { LineScanner } from "../line-scanner.ts";
 import { isAbsent, noFields, type RecordFields } from "../record.ts";
 import type { CellCutter } from "./csv-cells.ts";
+import type { LineScanner } from "./line-scanner.ts";
 import type { LoginTable } from "./login-table.ts";
 import { readUrl, type UrlRead } from "./site.ts";
 

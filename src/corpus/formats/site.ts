@@ -12,7 +12,7 @@ export type SiteRules = {
 /**
  * The site that a URL or host names: its domain in A-labels without `www.`, the package of an Android app, or null.
  * Scheme, user, port and path are dropped. There is no site where the host is an address of any kind, could be the name
- * of a user or a file, looks like a secret, or is of a sensitive kind (PIPELINE.md 21.4 and 21.17): when in doubt,
+ * of a user or a file, looks like a secret, or is of a sensitive kind (docs/pipeline.md 21.4 and 21.17): when in doubt,
  * none. Without a scheme the host must stand under a public suffix.
  */
 export function siteOf(text: string, rules: SiteRules): string | null {

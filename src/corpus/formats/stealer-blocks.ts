@@ -75,7 +75,7 @@ const stops = new Uint8Array(256);
 stops[0x0a] = stops[0x0d] = stops[at] = 1;
 
 /**
- * Reads blocks of labelled lines (local-corpus-formats.md, 4). A block ends at a separator; its labels may stand in any
+ * Reads blocks of labelled lines (docs/corpus-formats.md 4). A block ends at a separator; its labels may stand in any
  * order. Where no separator stands, a block ends where a label comes again or out of order. Where two blocks may have been
  * taken for one, the site is marked as doubtful, so that no login gets the site of another.
  */

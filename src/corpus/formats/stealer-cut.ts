@@ -1,4 +1,4 @@
-import { isLineEnd, lineEnd } from "../line-scanner.ts";
+import { isLineEnd, lineEnd } from "./line-scanner.ts";
 import type { BlockRules } from "./stealer-blocks.ts";
 import { LabelReader } from "./stealer-labels.ts";
 import type { LabelKind } from "./stealer-words.ts";

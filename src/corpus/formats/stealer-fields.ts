@@ -1,5 +1,5 @@
-import { isLineEnd, lineEnd } from "../line-scanner.ts";
 import { beginsWithUrl, fieldsOf } from "./labelled-fields.ts";
+import { isLineEnd, lineEnd } from "./line-scanner.ts";
 import { maxLineSize } from "./lines.ts";
 import { type EntrySink, emptyEntry, type LoginEntry, setRange } from "./stealer-blocks.ts";
 import { LabelReader } from "./stealer-labels.ts";

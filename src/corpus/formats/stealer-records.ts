@@ -1,4 +1,4 @@
-import { AddressFinder, isTopLevel } from "../address-finder.ts";
+import { AddressFinder, isTopLevel } from "./address-finder.ts";
 import type { RecordSink } from "./format.ts";
 import { noSecret } from "./line-shape.ts";
 import { readUrl, type UrlRead } from "./site.ts";
@@ -26,7 +26,7 @@ const maxLoginSize = 1024;
 
 /**
  * Makes records of logins. One with a secret is of a stealer where the text is a stealer's log or a site or program stands
- * beside it, else of a combo; without a secret the address alone counts (PIPELINE.md 21.4).
+ * beside it, else of a combo; without a secret the address alone counts (docs/pipeline.md 21.4).
  */
 export function stealerRecords({ isLog }: RecordRules, sink: RecordSink): EntrySink {
   const { scanner } = sink;

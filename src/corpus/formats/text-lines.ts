@@ -1,4 +1,4 @@
-import { isLineEnd } from "../line-scanner.ts";
+import { isLineEnd } from "./line-scanner.ts";
 
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;

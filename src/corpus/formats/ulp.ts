@@ -4,7 +4,7 @@ import { cutAtLineEnd } from "./line-format.ts";
 import { type LoginPlan, loginReader } from "./login-lines.ts";
 import { forcedLoginPlan, loginPlanOf } from "./login-plan.ts";
 
-/** Lines with a URL, a login and its secret in any order (local-corpus-formats.md, 5). */
+/** Lines with a URL, a login and its secret in any order (docs/corpus-formats.md 5). */
 export const ulp: Format<LoginPlan> = {
   name: "ulp",
   confidence: 0.7,

@@ -11,7 +11,7 @@ import { Damaged, Unread } from "./unread.ts";
 
 /** Archives within each other: one, and two more. */
 const maxArchives = 3;
-/** More files than this are no breach: PIPELINE.md 21.8. */
+/** More files than this are no breach: docs/pipeline.md 21.8. */
 const maxCount = 10_000_000;
 /** So long this thread works without a look at signals and timers. */
 const sliceMs = 20;

@@ -13,15 +13,15 @@ import { errorResponse, statusOf } from "../errors.ts";
 import { type Exchange, originOf } from "../exchange.ts";
 import { jsonResponse, type PlainResponse, storedResponse } from "../response.ts";
 
-/** CONTRACT.md 3.2. */
+/** docs/contract.md 3.2. */
 const maxBodyBytes = 16_384;
-/** CONTRACT.md 3.6. */
+/** docs/contract.md 3.6. */
 const longestWaitSeconds = 50;
 const enrichPath = "/api/v1/soc/enrich";
 
 const nothing = {};
 
-/** Any depth of 1 to 64 characters is accepted for forward compatibility and changes nothing (CONTRACT.md 3.1). */
+/** Any depth of 1 to 64 characters is accepted for forward compatibility and changes nothing (docs/contract.md 3.1). */
 function areOptions(options: unknown): boolean {
   if (options === null || options === undefined) return true;
   if (!isObject(options)) return false;
@@ -61,11 +61,11 @@ export async function enrich(exchange: Exchange): Promise<PlainResponse> {
   await app.whenSettled(reply.scanId, waitSeconds * 1000, request.signal);
   const rest = { scanId: reply.scanId, view: "envelope", isCharged: true } as const;
   const waited = await app.calls.serve({ kind: "poll", caller: { keyHash }, from, ...rest });
-  // Forgotten meanwhile: the scan was accepted, and only a poll may say that there is none (PIPELINE.md 21.16).
+  // Forgotten meanwhile: the scan was accepted, and only a poll may say that there is none (docs/pipeline.md 21.16).
   const isForgotten = waited.kind === "refused" && waited.error.code === "not_found";
   if (waited.kind === "unfinished" || isForgotten) return answerNow();
   const response = toResponse(waited);
-  // The key was revoked meanwhile: told as any such key (CONTRACT.md 1.2).
+  // The key was revoked meanwhile: told as any such key (docs/contract.md 1.2).
   if (waited.kind === "refused" && waited.denied !== undefined) return response;
   response.headers["Preference-Applied"] = "wait";
   return withLimits(response, charge, now);
@@ -79,7 +79,7 @@ async function refuseKey(exchange: Exchange): Promise<PlainResponse> {
   return errorResponse(invalidApiKey());
 }
 
-/** The same with what is left of the budget that was charged (CONTRACT.md 8.5). */
+/** The same with what is left of the budget that was charged (docs/contract.md 8.5). */
 function withLimits(response: PlainResponse, charge: Charge | undefined, now: Date): PlainResponse {
   if (charge === undefined) return response;
   const { headers } = response;
@@ -95,7 +95,7 @@ export function outcomeOf(reply: ReplyBody): string {
   return reply.kind === "accepted" ? "202" : "200";
 }
 
-/** A fault found here is kept: the key, the plan and the budget are checked first (CONTRACT.md 2). */
+/** A fault found here is kept: the key, the plan and the budget are checked first (docs/contract.md 2). */
 export async function readIndicator(
   request: Request,
 ): Promise<{ indicator: Indicator | null; fault: AppError | null }> {
@@ -161,7 +161,7 @@ type PollPlace = { readonly path?: string; readonly publicUrl?: string | null };
 
 /**
  * The answer that a reply is. The body names the path as it is published; `Location` is absolute where `publicUrl` is
- * set, for clients behind a proxy that puts a path before ours (PIPELINE.md 21.20).
+ * set, for clients behind a proxy that puts a path before ours (docs/pipeline.md 21.20).
  */
 export function toResponse(reply: Reply, { path = enrichPath, publicUrl = null }: PollPlace = {}): PlainResponse {
   switch (reply.kind) {

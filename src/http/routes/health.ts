@@ -3,7 +3,7 @@ import type { Health, Readiness } from "../../wire/service.ts";
 import type { Exchange } from "../exchange.ts";
 import { jsonResponse, type PlainResponse } from "../response.ts";
 
-/** The process answers (CONTRACT.md 12.1). */
+/** The process answers (docs/contract.md 12.1). */
 export function healthz(): PlainResponse {
   return jsonResponse<Health>(200, { status: "ok" });
 }

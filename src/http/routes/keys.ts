@@ -54,7 +54,7 @@ export async function revoke(exchange: OperatorExchange): Promise<PlainResponse>
   return jsonResponse<KeyBody>(200, keyBody(key, app.now()));
 }
 
-/** The second and last answer that shows a plaintext (CONTRACT.md 1.4). */
+/** The second and last answer that shows a plaintext (docs/contract.md 1.4). */
 function minted({ key, token }: { key: ApiKey; token: Token }, now: Date): PlainResponse {
   return jsonResponse<MintedKey>(201, { ...keyBody(key, now), key: token });
 }

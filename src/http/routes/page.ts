@@ -1,6 +1,6 @@
 import { AppError } from "../../domain/error.ts";
+import { fileResponse } from "../dashboard-files.ts";
 import type { Exchange } from "../exchange.ts";
-import { fileResponse } from "../page.ts";
 import type { PlainResponse } from "../response.ts";
 
 /** GET /: the dashboard. */

@@ -1,7 +1,7 @@
 import { endSession, findByToken, sessionLifetimeMs, startSession } from "../../access/operator.ts";
 import { AppError } from "../../domain/error.ts";
 import { discardBody, readJson } from "../body.ts";
-import { isSecure } from "../client.ts";
+import { isSecure } from "../caller.ts";
 import { sessionSecret } from "../credentials.ts";
 import { errorResponse } from "../errors.ts";
 import { authorOf, type Exchange, type OperatorExchange, originOf } from "../exchange.ts";

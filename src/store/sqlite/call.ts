@@ -29,7 +29,7 @@ type WorkspaceRow = {
 };
 type BudgetRow = { kind: BudgetKind; window_started_at: number; count: number };
 
-/** `last_used_at` is exact to this many milliseconds, so that a busy key is not written with every call (CONTRACT.md 9.2). */
+/** `last_used_at` is exact to this many milliseconds, so that a busy key is not written with every call (docs/contract.md 9.2). */
 const lastUsedStepMs = 60_000;
 const hourMs = 3_600_000;
 
@@ -304,7 +304,7 @@ export function callHandler(
     return who.charge === null ? reply : { ...reply, charge: who.charge };
   }
 
-  /** The audit trail names the final answer of a scan once per key (CONTRACT.md 9.8). */
+  /** The audit trail names the final answer of a scan once per key (docs/contract.md 9.8). */
   function isFirst(scanId: ScanId, key: KnownKey | null, { fault }: Batch): boolean {
     if (key === null) return false;
     if (fault !== null) return wasPolled.get(scanId, key.keyId) === undefined;

@@ -180,7 +180,7 @@ export function corpusTable(connection: Connection, audit: Pick<ReturnType<typeo
 }
 
 /**
- * What the operator says counts. Else equal content is one witness, whatever its names (PIPELINE.md 21.1): a corpus whose
+ * What the operator says counts. Else equal content is one witness, whatever its names (docs/pipeline.md 21.1): a corpus whose
  * origin is only its own name takes the origin of its twin.
  */
 function originOf(name: string, given: Publication["origin"], existing: string | null, twin: string | null): string {

@@ -125,7 +125,7 @@ export async function untilFree<Result>({ totalMs, pauseMs }: Patience, attempt:
 
 /**
  * Turns whatever else the database says, such as that a row is refused or a table missing, into `unavailable`: for
- * calls, of which some can be served without it (CONTRACT.md 8.6, 9.8).
+ * calls, of which some can be served without it (docs/contract.md 8.6, 9.8).
  */
 export function unavailableFor(error: unknown): unknown {
   if (!(error instanceof SqliteError)) return error;

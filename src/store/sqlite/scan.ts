@@ -390,7 +390,7 @@ export function scanTable(
   };
 }
 
-/** Completion, or the oldest answer that was taken over, whichever is earlier (CONTRACT.md 5.1). */
+/** Completion, or the oldest answer that was taken over, whichever is earlier (docs/contract.md 5.1). */
 function asOf(runs: readonly SourceRun[], finishedAt: Date): number {
   const reused = runs.flatMap((run) => (run.isReused && run.answer !== null ? [run.answer.answeredAt.getTime()] : []));
   return Math.min(finishedAt.getTime(), ...reused);

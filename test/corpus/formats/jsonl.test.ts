@@ -282,6 +282,12 @@ describe("large JSON", () => {
     });
   });
 
+  test("a first line that is longer than the sample is told by its beginning", async () => {
+    const text = lines({ email: jane, avatar: filler }, { email: john });
+    expect(detectedFormat(text, "users.jsonl")).toBe("jsonl");
+    expect((await readTable("jsonl", text)).records).toEqual([jane, john]);
+  });
+
   const many = Array.from({ length: 40_000 }, (_, id) => ({
     id,
     email: `user${id}@example.com`,

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { FormatName, ReadRecord, RecordSink } from "../../../src/corpus/formats/format.ts";
+import { LineScanner } from "../../../src/corpus/formats/line-scanner.ts";
 import { formats } from "../../../src/corpus/formats/registry.ts";
 import { sampleOf } from "../../../src/corpus/formats/sample.ts";
-import { LineScanner } from "../../../src/corpus/line-scanner.ts";
 import type { RecordFields } from "../../../src/corpus/record.ts";
 import { parseEmail } from "../../../src/domain/email.ts";
 import { corpusPrefixSize } from "../../../src/domain/keyed-hash.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { LineScanner } from "../../../src/corpus/formats/line-scanner.ts";
 import { isPublicTopLevel, siteOf } from "../../../src/corpus/formats/site.ts";
-import { LineScanner } from "../../../src/corpus/line-scanner.ts";
 import { corpusPrefixSize } from "../../../src/domain/keyed-hash.ts";
 import { sensitiveDomains } from "../../../src/domain/sensitive-site.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { makeToken } from "../../../src/domain/api-key.ts";
-import { makeTrust, type Peer } from "../../../src/http/client.ts";
+import { makeTrust, type Peer } from "../../../src/http/caller.ts";
 import { auditEvents } from "../../helpers/audit-events.ts";
 import { addOperator, operatorClient, ownHost } from "../../helpers/operator-client.ts";
 import { errorCode } from "../../helpers/soc-client.ts";

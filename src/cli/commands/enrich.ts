@@ -1,0 +1,91 @@
+import { Command } from "commander";
+import { getWorkspace } from "../../access/workspace.ts";
+import { parseIndicator } from "../../domain/indicator.ts";
+import { indicatorHash } from "../../domain/keyed-hash.ts";
+import type { ScanId } from "../../domain/scan.ts";
+import { entropy } from "../../entropy.ts";
+import { runScan } from "../../scans/run-scan.ts";
+import { leaseMs } from "../../scans/runner.ts";
+import { openLog } from "../../service/log.ts";
+import { openSources } from "../../service/open-sources.ts";
+import type { EnrichCall, PollCall, Reply, ReplyBody } from "../../store/store.ts";
+import type { Progress } from "../../wire/scan.ts";
+import { type GlobalOptions, readConfig, withStore } from "../context.ts";
+import { CommandError, exitCodes } from "../exit.ts";
+import { jsonLine, type Output } from "../output.ts";
+
+type EnrichOptions = GlobalOptions & { workspace: string; refresh?: boolean };
+
+export function enrichCommand(output: Output): Command {
+  return new Command("enrich")
+    .summary("look up one address")
+    .description("Runs or reuses a scan of an email address and prints its exposure envelope.")
+    .argument("<email>", "the address")
+    .option("--refresh", "ask every source again, whatever is stored")
+    .option("--workspace <id or name>", "in whose name", "default")
+    .addHelpText("after", "\nExample:\n  xpose enrich jane.doe@example.com --json")
+    .action(async (email: string, _options: object, command: Command) => {
+      const options = command.optsWithGlobals<EnrichOptions>();
+      const indicator = parseIndicator("email", email);
+      const config = readConfig(command, output, { sourceSecrets: true });
+      await withStore(config, async (open) => {
+        const { store, keys } = open;
+        const { log } = openLog(config.log);
+        const sources = openSources(config, open, entropy.now);
+        try {
+          const { live } = sources;
+          const workspace = await getWorkspace(options.workspace, store);
+          const { now } = entropy;
+          const caller = { workspaceId: workspace.id, actor: "cli" };
+          const from = { ip: null, correlationId: null };
+          // The scan belongs to this command from the start: the service would run it with its own settings.
+          const owner = `command:${entropy.newId()}`;
+          const leaseUntil = new Date(now().getTime() + live.scanTimeoutMs + leaseMs);
+          const isRefresh = options.refresh ?? false;
+          const call: EnrichCall = {
+            kind: "enrich",
+            caller,
+            from,
+            fault: null,
+            indicator,
+            indicatorHash: indicatorHash(keys, indicator),
+            newScanId: entropy.newId() as ScanId,
+            runner: { owner, leaseUntil, isRefresh },
+          };
+          const rules = () => ({ ...live, now: now(), steadyNow: now(), outcomeOf });
+          const [reply] = await store.handleCalls([call], rules(), []);
+          if (reply?.kind !== "claimed") return print(output, options, reply);
+          const { scan } = reply;
+          const allSources = live.sourcesOf(scan.workspace, await store.listCorpora());
+          const { signal } = new AbortController();
+          const tools = { store, now, steadyNow: () => performance.now(), log };
+          await runScan({ scan, sources: allSources, live, isRefresh, signal }, tools);
+          const { scanId } = scan.claim;
+          const poll: PollCall = { kind: "poll", caller, from, scanId, view: "envelope", isCharged: false };
+          const [result] = await store.handleCalls([poll], rules(), []);
+          print(output, options, result);
+        } finally {
+          await sources.close();
+        }
+      });
+    });
+}
+
+/** What the audit trail says of a call: that it was served, or was not. */
+function outcomeOf(reply: ReplyBody): string {
+  return reply.kind === "refused" ? "failed" : "ok";
+}
+
+function print(output: Output, options: EnrichOptions, reply: Reply | undefined): void {
+  if (reply?.kind === "refused") throw reply.error;
+  if (reply?.kind === "completed") {
+    if (reply.isPartial) output.err("warning: some sources failed; this evidence is partial\n");
+    output.out(`${options.json === true ? reply.envelope : JSON.stringify(JSON.parse(reply.envelope), null, 2)}\n`);
+    return;
+  }
+  if (reply?.kind === "failed") output.out(jsonLine<Progress>({ status: "failed", request_id: reply.scanId }));
+  throw new CommandError(
+    exitCodes.failed,
+    "the scan failed: no source answered, so nothing is known about this address",
+  );
+}

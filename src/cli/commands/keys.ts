@@ -1,0 +1,101 @@
+import { Command } from "commander";
+import { createKey, keyBody, revokeKey, rotateKey } from "../../access/api-key.ts";
+import { getWorkspace } from "../../access/workspace.ts";
+import type { ApiKey, Token } from "../../domain/api-key.ts";
+import { entropy } from "../../entropy.ts";
+import type { KeyBody, KeyList, MintedKey } from "../../wire/key.ts";
+import { commandAuthor, type GlobalOptions, readConfig, withStore } from "../context.ts";
+import { type Output, printResult, table } from "../output.ts";
+
+type KeyOptions = GlobalOptions & { workspace: string };
+
+/** As many as one page of the API may hold; the command prints all pages as one. */
+const pageLimit = 200;
+
+export function keysCommand(output: Output): Command {
+  const keys = new Command("keys").description("API keys of a workspace");
+
+  function printMinted(options: KeyOptions, workspace: string, { key, token }: { key: ApiKey; token: Token }): void {
+    const text = `Key "${key.name}" of workspace "${workspace}", shown this once:\n${token}`;
+    printResult<MintedKey>(output, options.json ?? false, { ...keyBody(key, entropy.now()), key: token }, text);
+  }
+
+  keys
+    .command("create")
+    .description("Mints a key. It is shown this once.")
+    .requiredOption("--name <name>", "what the key is for, 1 to 64 characters")
+    .option("--expires-at <time>", "RFC 3339 time after which the key stops working")
+    .option("--workspace <id or name>", "whose key it is", "default")
+    .addHelpText("after", "\nExample:\n  xpose keys create --name splunk --expires-at 2030-01-31T00:00:00Z")
+    .action(async (_options: object, command: Command) => {
+      const options = command.optsWithGlobals<KeyOptions & { name: string; expiresAt?: string }>();
+      await withStore(readConfig(command, output), async ({ store, keys: derived }) => {
+        const workspace = await getWorkspace(options.workspace, store);
+        const { name, expiresAt = null } = options;
+        const request = { workspaceId: workspace.id, name, expiresAt };
+        const by = commandAuthor();
+        printMinted(options, workspace.name, await createKey(request, { store, keys: derived, by, entropy }));
+      });
+    });
+
+  keys
+    .command("list")
+    .description("Lists the keys of a workspace, newest first, revoked ones included. Never shows a key.")
+    .option("--workspace <id or name>", "whose keys", "default")
+    .addHelpText("after", "\nExample:\n  xpose keys list --workspace acme --json")
+    .action(async (_options: object, command: Command) => {
+      const options = command.optsWithGlobals<KeyOptions>();
+      await withStore(readConfig(command, output), async ({ store }) => {
+        const workspace = await getWorkspace(options.workspace, store);
+        const now = entropy.now();
+        const bodies: KeyBody[] = [];
+        for (let cursor: string | null = null, isLast = false; !isLast; isLast = cursor === null) {
+          const page = await store.listKeys(workspace.id, { limit: pageLimit, cursor, status: null, now });
+          bodies.push(...page.items.map((key) => keyBody(key, now)));
+          cursor = page.nextCursor;
+        }
+        const rows = bodies.map((key) => [key.id, key.name, key.prefix, key.status, key.last_used_at, key.expires_at]);
+        const text = table(["ID", "NAME", "PREFIX", "STATUS", "LAST USED", "EXPIRES"], rows);
+        printResult<KeyList>(output, options.json ?? false, { keys: bodies, next_cursor: null }, text);
+      });
+    });
+
+  keys
+    .command("rotate")
+    .description(
+      "Revokes a key and issues another in its place. The new one is shown this once; the old one stops at once.",
+    )
+    .argument("<key_id>", "id of the key, see xpose keys list")
+    .option("--workspace <id or name>", "whose key it is", "default")
+    .addHelpText("after", "\nExample:\n  xpose keys rotate 3f2a8c1e-5d0b-4c7a-9a51-0f6f7b1f2a33")
+    .action(async (keyId: string, _options: object, command: Command) => {
+      const options = command.optsWithGlobals<KeyOptions>();
+      await withStore(readConfig(command, output), async ({ store, keys: derived }) => {
+        const workspace = await getWorkspace(options.workspace, store);
+        const tools = { store, keys: derived, by: commandAuthor(), entropy };
+        printMinted(options, workspace.name, await rotateKey(workspace.id, keyId, tools));
+      });
+    });
+
+  keys
+    .command("revoke")
+    .description("Revokes a key for good. It stops working at once and stays in the lists and the audit trail.")
+    .argument("<key_id>", "id of the key, see xpose keys list")
+    .option("--workspace <id or name>", "whose key it is", "default")
+    .addHelpText("after", "\nExample:\n  xpose keys revoke 3f2a8c1e-5d0b-4c7a-9a51-0f6f7b1f2a33")
+    .action(async (keyId: string, _options: object, command: Command) => {
+      const options = command.optsWithGlobals<KeyOptions>();
+      await withStore(readConfig(command, output), async ({ store }) => {
+        const workspace = await getWorkspace(options.workspace, store);
+        const key = await revokeKey(workspace.id, keyId, { store, by: commandAuthor() });
+        printResult<KeyBody>(
+          output,
+          options.json ?? false,
+          keyBody(key, entropy.now()),
+          `Revoked the key "${key.name}".`,
+        );
+      });
+    });
+
+  return keys;
+}

@@ -1,0 +1,160 @@
+import { join, relative } from "node:path";
+import type { ConfiguredSource } from "../sources/source-set.ts";
+import { credentialFile, type Environment, overrideFromEnvironment, overrideFromFlags } from "./environment.ts";
+import { ConfigError } from "./error.ts";
+import { declaredTables, readFile } from "./file.ts";
+import { parseTable } from "./parse-table.ts";
+import { parseSources } from "./sources.ts";
+import { corpusTable, type logLevels, sectionTables, topTable } from "./tables.ts";
+import { isLoopback, type ListenAddress } from "./value.ts";
+
+/** All settings (docs/contract.md 12.2). Frozen throughout; null where nothing is set and there is no default. */
+export type Config = {
+  readonly dataDir: string;
+  /** File of the server secret. */
+  readonly secretFile: string;
+  /** False when the secret comes from elsewhere: then a backup does not hold it. */
+  readonly isSecretInDataDir: boolean;
+  /** True when the service manager hands the secret over; the folder it lies in is then not ours to write. */
+  readonly isSecretCredential: boolean;
+  readonly offline: boolean;
+  readonly server: {
+    readonly listen: ListenAddress;
+    /** Mode of the unix socket, as 0o660. */
+    readonly socketMode: number;
+    readonly sourceUrl: string | null;
+    /** Where clients reach the service, with the path that a proxy puts before ours; no slash at its end. */
+    readonly publicUrl: string | null;
+    readonly tlsCert: string | null;
+    readonly tlsKey: string | null;
+    readonly clientCa: string | null;
+    readonly insecureHttp: boolean;
+    /** Addresses and networks. */
+    readonly trustedProxies: readonly string[];
+    /** In lower case. */
+    readonly hostnames: readonly string[];
+  };
+  readonly cache: { readonly ttlMs: number; readonly partialTtlMs: number };
+  readonly scan: {
+    readonly concurrency: number;
+    readonly timeoutMs: number;
+    readonly maxQueue: number;
+    readonly retentionMs: number;
+    readonly ledgerRetentionMs: number;
+  };
+  /** How long events of the audit trail and hourly totals of use are kept. */
+  readonly audit: { readonly retentionMs: number };
+  /** Calls per window; 0 = unlimited. */
+  readonly rateLimit: { readonly team: number; readonly enterprise: number; readonly windowMs: number };
+  readonly outbound: {
+    readonly proxy: string | null;
+    readonly noProxy: readonly string[];
+    readonly caFile: string | null;
+  };
+  readonly log: { readonly level: (typeof logLevels)[number]; readonly format: "json" | "pretty" };
+  /** In the order of the file, disabled ones included. */
+  readonly sources: readonly ConfiguredSource[];
+  readonly corpus: { readonly isEnabled: boolean; readonly timeoutMs: number };
+};
+
+export type ConfigRequest = {
+  readonly flags: { readonly config?: string; readonly dataDir?: string; readonly listen?: string };
+  readonly env: Environment;
+  /** Without `sourceSecrets` no key of a source is read or asked for; fingerprints then mean nothing. */
+  readonly needs: { readonly sourceSecrets: boolean };
+  /** Read when no other file is named, and need not be there. */
+  readonly defaultFile?: string;
+};
+
+/**
+ * Reads the configuration: flags over environment over file over defaults (docs/contract.md 12.2). A variable that is
+ * empty counts as not set. Throws `ConfigError`; a variable that names no key is only a warning.
+ */
+export function loadConfig(request: ConfigRequest): { config: Config; warnings: string[] } {
+  const { flags, env, needs, defaultFile = "/etc/xpose/xpose.toml" } = request;
+  const tables = declaredTables(readFile(flags.config, env, defaultFile));
+  const warnings = overrideFromEnvironment(tables, env);
+  overrideFromFlags(tables, flags);
+
+  const top = parseTable(topTable, tables.top);
+  const server = parseTable(sectionTables.server, tables.sections.server);
+  const cache = parseTable(sectionTables.cache, tables.sections.cache);
+  const scan = parseTable(sectionTables.scan, tables.sections.scan);
+  const audit = parseTable(sectionTables.audit, tables.sections.audit);
+  const rateLimit = parseTable(sectionTables.rate_limit, tables.sections.rate_limit);
+  const outbound = parseTable(sectionTables.outbound, tables.sections.outbound);
+  const log = parseTable(sectionTables.log, tables.sections.log);
+  const corpus = parseTable(corpusTable, tables.corpus);
+  if ((server.tls_cert === undefined) !== (server.tls_key === undefined)) {
+    const missing = server.tls_cert === undefined ? "server.tls_cert" : "server.tls_key";
+    throw new ConfigError(missing, undefined, "a file: server.tls_cert and server.tls_key go together");
+  }
+  if (server.client_ca !== undefined && server.tls_cert === undefined) {
+    throw new ConfigError("server.client_ca", server.client_ca, "it together with server.tls_cert and server.tls_key");
+  }
+
+  const credential = credentialFile(env, "xpose_secret");
+  const secretFile = top.secret_file ?? credential ?? join(top.data_dir, "secret.key");
+  const config: Config = {
+    dataDir: top.data_dir,
+    secretFile,
+    isSecretInDataDir: isInside(secretFile, top.data_dir),
+    isSecretCredential: secretFile === credential,
+    offline: top.offline,
+    server: {
+      listen: server.listen,
+      socketMode: server.socket_mode,
+      sourceUrl: server.source_url ?? null,
+      publicUrl: server.public_url ?? null,
+      tlsCert: server.tls_cert ?? null,
+      tlsKey: server.tls_key ?? null,
+      clientCa: server.client_ca ?? null,
+      insecureHttp: server.insecure_http,
+      trustedProxies: server.trusted_proxies,
+      hostnames: server.hostnames,
+    },
+    cache: { ttlMs: cache.ttl, partialTtlMs: cache.partial_ttl },
+    scan: {
+      concurrency: scan.concurrency,
+      timeoutMs: scan.timeout,
+      maxQueue: scan.max_queue,
+      retentionMs: scan.retention,
+      ledgerRetentionMs: scan.ledger_retention,
+    },
+    audit: { retentionMs: audit.retention },
+    rateLimit: { team: rateLimit.team, enterprise: rateLimit.enterprise, windowMs: rateLimit.window },
+    outbound: { proxy: outbound.proxy ?? null, noProxy: outbound.no_proxy, caFile: outbound.ca_file ?? null },
+    log,
+    sources: parseSources(tables.sources, needs.sourceSecrets ? env : null),
+    corpus: { isEnabled: corpus.enabled, timeoutMs: corpus.timeout },
+  };
+  return { config: deepFreeze(config), warnings };
+}
+
+/**
+ * What only the service must refuse: plain HTTP that others can reach, and variables that open a debugger, load code
+ * or switch TLS checks off. Throws `ConfigError`.
+ */
+export function checkServeSettings({ server }: Config, env: Environment): void {
+  for (const name of refusedVariables) {
+    if ((env[name] ?? "") !== "") throw new ConfigError(name, "got (hidden), want it unset while xpose serves");
+  }
+  const { listen, tlsCert, insecureHttp } = server;
+  if (listen.kind === "tcp" && !isLoopback(listen.host) && tlsCert === null && !insecureHttp) {
+    const want = `true to serve plain HTTP on ${listen.host}, or server.tls_cert and server.tls_key`;
+    throw new ConfigError("server.insecure_http", false, want);
+  }
+}
+
+const refusedVariables = ["BUN_INSPECT", "BUN_OPTIONS", "NODE_OPTIONS", "NODE_TLS_REJECT_UNAUTHORIZED"];
+
+function isInside(file: string, folder: string): boolean {
+  const way = relative(folder, file);
+  return way !== "" && way !== ".." && !way.startsWith("../");
+}
+
+function deepFreeze<Value>(value: Value): Value {
+  if (typeof value !== "object" || value === null) return value;
+  for (const inner of Object.values(value)) deepFreeze(inner);
+  return Object.freeze(value);
+}

@@ -1,0 +1,94 @@
+import { statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { ConfigRequest } from "./config.ts";
+import { ConfigError, joinPath } from "./error.ts";
+import type { DeclaredTable, DeclaredTables } from "./file.ts";
+import type { Scalar } from "./tables.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * The environment of this process. Removes from it the proxy variables: the runtime would obey them beside, and
+ * against, `outbound.proxy`.
+ */
+export function takeEnvironment(): Environment {
+  const env = { ...process.env };
+  for (const name of Object.keys(env)) {
+    if (/^(?:https?|all|no)_proxy$/i.test(name)) delete process.env[name];
+  }
+  return env;
+}
+
+/** Lets variables set keys, and returns a warning for each that names none. They never declare a source. */
+export function overrideFromEnvironment(tables: DeclaredTables, env: Environment): string[] {
+  const given = Object.entries(env).filter(([name, text]) => isOverride(name) && text !== undefined && text !== "");
+  if (given.length === 0) return [];
+  const { top, sections, corpus, sources } = tables;
+  const all = [top, ...Object.values(sections), corpus, ...sources];
+  const targets = all.flatMap((table) => [...table.scalars].map(([key, scalar]) => ({ table, key, scalar })));
+  const byVariable = Map.groupBy(targets, ({ table, key }) => variableOf(table, key));
+  const warnings: string[] = [];
+  for (const [name, text = ""] of given.sort()) {
+    const [target, second] = byVariable.get(name) ?? [];
+    if (target === undefined) {
+      warnings.push(`${name} names no key that a variable could set and is ignored`);
+      continue;
+    }
+    if (second !== undefined) {
+      const paths = [target, second].map(({ table, key }) => joinPath(table.path, key));
+      throw new ConfigError(name, `it names both ${paths.join(" and ")}, want them set in the file`);
+    }
+    set(target.table, target.key, scalarFrom(text, target.scalar), name);
+  }
+  return warnings;
+}
+
+/** `XPOSE_CONFIG` names the file itself; `XPOSE_API_KEY` belongs to clients. */
+const otherVariables = ["XPOSE_CONFIG", "XPOSE_API_KEY"];
+
+function isOverride(name: string): boolean {
+  return name.startsWith("XPOSE_") && !otherVariables.includes(name);
+}
+
+function variableOf({ path }: DeclaredTable, key: string): string {
+  return ["xpose", ...path.split("."), key]
+    .filter((part) => part !== "")
+    .join("_")
+    .replaceAll("-", "_")
+    .toUpperCase();
+}
+
+/** What is not of the type stays text, which its schema then refuses. */
+function scalarFrom(text: string, scalar: Scalar): unknown {
+  if (scalar === "number") return /^-?\d+(?:\.\d+)?$/.test(text) ? Number(text) : text;
+  if (scalar === "text") return text;
+  if (text === "true" || text === "1") return true;
+  return text === "false" || text === "0" ? false : text;
+}
+
+export function overrideFromFlags(
+  { top, sections }: DeclaredTables,
+  { dataDir, listen }: ConfigRequest["flags"],
+): void {
+  // Typed by a person, so it may be relative to where they are.
+  if (dataDir !== undefined) set(top, "data_dir", dataDir === "" ? dataDir : resolve(dataDir), "--data-dir");
+  if (listen !== undefined) set(sections.server, "listen", listen, "--listen");
+}
+
+/** The other of these two keys: a variable that sets one takes the place of whatever the file says. */
+const rivals: Readonly<Record<string, string>> = { api_key: "api_key_file", api_key_file: "api_key" };
+
+function set({ values, setBy }: DeclaredTable, key: string, value: unknown, by: string): void {
+  values[key] = value;
+  setBy.set(key, by);
+  const rival = rivals[key];
+  if (rival !== undefined && !setBy.has(rival)) delete values[rival];
+}
+
+/** A file that the service manager handed over, or null when there is none of this name. */
+export function credentialFile(env: Environment, name: string): string | null {
+  const folder = env["CREDENTIALS_DIRECTORY"] ?? "";
+  if (folder === "") return null;
+  const file = join(folder, name);
+  return statSync(file, { throwIfNoEntry: false }) === undefined ? null : file;
+}

@@ -1,0 +1,144 @@
+import { readFileSync } from "node:fs";
+import { sourceKinds } from "../sources/registry.ts";
+import type { SourceKind } from "../sources/source.ts";
+import type { Environment } from "./environment.ts";
+import { ConfigError, joinPath } from "./error.ts";
+import {
+  commonKeysOf,
+  commonTable,
+  corpusTable,
+  type Scalar,
+  type SectionName,
+  scalarsOf,
+  sectionTables,
+  topTable,
+} from "./tables.ts";
+import { sourceName, wantedName } from "./value.ts";
+
+type Table = Record<string, unknown>;
+
+/** A table of the file, or an empty one where the file has none, with the keys that a variable may set. */
+export type DeclaredTable = {
+  /** `server`, `sources.http.intranet`; empty for the top of the file. */
+  readonly path: string;
+  readonly values: Table;
+  readonly scalars: ReadonlyMap<string, Scalar>;
+  /** What else than the file set a key, by key. */
+  readonly setBy: Map<string, string>;
+};
+export type DeclaredSource = DeclaredTable & { readonly kind: SourceKind };
+
+export type DeclaredTables = {
+  readonly top: DeclaredTable;
+  readonly sections: Readonly<Record<SectionName, DeclaredTable>>;
+  readonly corpus: DeclaredTable;
+  readonly sources: readonly DeclaredSource[];
+};
+
+export function readFile(flagged: string | undefined, env: Environment, defaultFile: string): Table {
+  const named = flagged ?? (env["XPOSE_CONFIG"] || undefined);
+  const file = named ?? defaultFile;
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    if (named === undefined && codeOf(error) === "ENOENT") return {};
+    const key = flagged !== undefined ? "--config" : named !== undefined ? "XPOSE_CONFIG" : "configuration file";
+    throw new ConfigError(key, `got ${JSON.stringify(file)} (${codeOf(error)}), want a file that can be read`);
+  }
+  return parseToml(text, file);
+}
+
+function parseToml(text: string, file: string): Table {
+  try {
+    return tableFrom(Bun.TOML.parse(text), file);
+  } catch (error) {
+    if (error instanceof ConfigError || !(error instanceof Error)) throw error;
+    // The parser quotes a value that lacks its quotation marks, and that may be a secret.
+    const reason = error.message.replace(/^TOML Parse error: /, "").split(': "')[0];
+    throw new ConfigError(file, `line ${brokenLine(text)}: ${reason}`);
+  }
+}
+
+/** The parser gives no position: the fault is in the statement that follows the longest part that can be read. */
+function brokenLine(text: string): number {
+  const lines = text.split("\n");
+  let count = lines.length - 1;
+  while (count > 0 && !isToml(`${lines.slice(0, count).join("\n")}\n`)) count--;
+  return count + 1;
+}
+
+function isToml(text: string): boolean {
+  try {
+    Bun.TOML.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export function declaredTables(root: Table): DeclaredTables {
+  const { sources = {}, ...rest } = root;
+  const names = Object.keys(sectionTables);
+  const top = Object.fromEntries(Object.entries(rest).filter(([key]) => !names.includes(key)));
+  const section = (name: SectionName) => declared(name, rest[name] ?? {}, scalarsOf(sectionTables[name]));
+  const { corpus = {}, ...tablesByKind } = tableFrom(sources, "sources");
+  return {
+    top: declared("", top, scalarsOf(topTable)),
+    sections: {
+      server: section("server"),
+      cache: section("cache"),
+      scan: section("scan"),
+      audit: section("audit"),
+      rate_limit: section("rate_limit"),
+      outbound: section("outbound"),
+      log: section("log"),
+    },
+    corpus: declared("sources.corpus", corpus, scalarsOf(corpusTable)),
+    sources: declaredSources(tablesByKind),
+  };
+}
+
+function declaredSources(tablesByKind: Table): DeclaredSource[] {
+  const sources = Object.entries(tablesByKind).flatMap(([name, value]): DeclaredSource[] => {
+    const kind = sourceKinds.find((candidate) => candidate.kind === name);
+    const key = joinPath("sources", name);
+    if (kind === undefined) throw new ConfigError(key, "unknown key");
+    const keys = commonKeysOf(kind);
+    const common = [...scalarsOf(commonTable)].filter(([one]) => one !== "name" && keys.includes(one));
+    const scalars = new Map([...common, ...scalarsOf(kind.settings)]);
+    if (!kind.isListed) return [{ ...declared(key, value, scalars), kind }];
+    if (!Array.isArray(value)) throw new ConfigError(key, value, `tables with double brackets, [[${key}]]`);
+    return value.map((one: unknown, index) => {
+      const values = tableFrom(one, `${key}[${index}]`);
+      const given = sourceName.safeParse(values["name"]);
+      if (!given.success) throw new ConfigError(`${key}[${index}].name`, values["name"], wantedName());
+      return { ...declared(joinPath(key, given.data), values, scalars), kind };
+    });
+  });
+  const names = sources.map(nameOf);
+  const repeated = names.find((name, index) => names.indexOf(name) !== index);
+  if (repeated !== undefined) throw new ConfigError("sources", `two sources are named ${repeated}, want one of a name`);
+  return sources;
+}
+
+export function nameOf({ kind, values }: DeclaredSource): string {
+  const { name } = values;
+  return kind.isListed && typeof name === "string" ? name : kind.kind;
+}
+
+function declared(path: string, value: unknown, scalars: ReadonlyMap<string, Scalar>): DeclaredTable {
+  return { path, values: { ...tableFrom(value, path) }, scalars, setBy: new Map() };
+}
+
+/** Dates of the file are objects too, but no tables. */
+function tableFrom(value: unknown, key: string): Table {
+  const isTable =
+    typeof value === "object" && value !== null && Object.prototype.toString.call(value) === "[object Object]";
+  if (!isTable) throw new ConfigError(key, value, "a table");
+  return { ...value };
+}
+
+export function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "unreadable";
+}

@@ -1,0 +1,210 @@
+import * as z from "zod/mini";
+import { sourceKinds } from "../sources/registry.ts";
+import type { SourceKind } from "../sources/source.ts";
+import { joinPath } from "./error.ts";
+import {
+  apiKey,
+  atLeast,
+  duration,
+  flag,
+  hostnames,
+  lifetime,
+  networks,
+  parsed,
+  parseListen,
+  parseRate,
+  path,
+  plainUrl,
+  proxyTargets,
+  sourceName,
+  splitList,
+  timeout,
+  url,
+} from "./value.ts";
+
+/** Every key that a configuration may hold, with its table in front: `server.listen`, `sources.http.url`. */
+export function settingKeys(): string[] {
+  const own = (path: string, schema: z.ZodMiniType) => keysOf(schema).map((key) => joinPath(path, key));
+  return [
+    ...own("", topTable),
+    ...Object.entries(sectionTables).flatMap(([name, schema]) => own(name, schema)),
+    ...own("sources.corpus", corpusTable),
+    ...sourceKinds.flatMap((kind) =>
+      [...commonKeysOf(kind), ...keysOf(kind.settings)].map((key) => joinPath("sources", kind.kind, key)),
+    ),
+  ];
+}
+export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
+
+export const topTable = z.strictObject({
+  data_dir: z.prefault(path, "/var/lib/xpose"),
+  secret_file: z.optional(path),
+  offline: z._default(flag, false),
+});
+
+export const sectionTables = {
+  server: z.strictObject({
+    listen: z.prefault(parsed("host:port, [ipv6]:port or unix:/path", parseListen), "127.0.0.1:8080"),
+    socket_mode: z.prefault(
+      parsed("a file mode such as 0660, as text", (text) =>
+        /^0[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : null,
+      ),
+      "0660",
+    ),
+    source_url: z.optional(url),
+    public_url: z.optional(plainUrl),
+    tls_cert: z.optional(path),
+    tls_key: z.optional(path),
+    client_ca: z.optional(path),
+    insecure_http: z._default(flag, false),
+    trusted_proxies: z._default(z.array(networks, "a list of addresses or networks"), []),
+    hostnames: z._default(z.array(hostnames, "a list of host names"), []),
+  }),
+  cache: z.strictObject({ ttl: z.prefault(lifetime, "24h"), partial_ttl: z.prefault(lifetime, "15m") }),
+  scan: z.strictObject({
+    concurrency: z._default(atLeast(1), 16),
+    timeout: z.prefault(timeout, "90s"),
+    max_queue: z._default(atLeast(1), 10_000),
+    retention: z.prefault(duration, "30d"),
+    ledger_retention: z.prefault(duration, "400d"),
+  }),
+  audit: z.strictObject({ retention: z.prefault(duration, "400d") }),
+  rate_limit: z.strictObject({
+    team: z._default(atLeast(0), 600),
+    enterprise: z._default(atLeast(0), 6000),
+    window: z.prefault(duration, "1h"),
+  }),
+  outbound: z.strictObject({
+    proxy: z.optional(url),
+    no_proxy: z._default(
+      z.union([parsed(proxyTargets, splitList), z.array(z.string().check(z.trim(), z.minLength(1)))], proxyTargets),
+      [],
+    ),
+    ca_file: z.optional(path),
+  }),
+  log: z.strictObject({
+    level: z._default(z.enum(logLevels, `one of ${logLevels.join(", ")}`), "info"),
+    format: z._default(z.enum(["json", "pretty"], "json or pretty"), "json"),
+  }),
+};
+
+export type SectionName = keyof typeof sectionTables;
+
+export const setByXpose = "another header: xpose sets this one itself";
+/** Headers that frame the message or belong to the connection; the client sets them. */
+const clientHeaders = [
+  "accept-encoding",
+  "connection",
+  "content-length",
+  "expect",
+  "host",
+  "keep-alive",
+  "proxy-authorization",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "user-agent",
+];
+
+/** What a source's table may hold beside the kind's own keys (docs/contract.md 11.2). */
+export const commonTable = z.strictObject({
+  name: z.optional(sourceName),
+  enabled: z._default(flag, true),
+  timeout: z.optional(timeout),
+  rate: z.optional(parsed("calls per duration, such as 10/1m", parseRate)),
+  confidence: z.optional(
+    z.number("a number from 0 to 1").check(z.minimum(0, "a number from 0 to 1"), z.maximum(1, "a number from 0 to 1")),
+  ),
+  origin: z.optional(sourceName),
+  workspaces: z.optional(
+    z.array(z.string(wantedWorkspaces()).check(z.minLength(1, wantedWorkspaces())), wantedWorkspaces()),
+  ),
+  internal: z._default(flag, false),
+  base_url: z.optional(plainUrl),
+  api_key: z.optional(apiKey),
+  api_key_file: z.optional(path),
+  client_cert: z.optional(path),
+  client_key: z.optional(path),
+  headers: z._default(
+    z.record(
+      z.string().check(
+        z.regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "must be a header name"),
+        z.refine((name) => !clientHeaders.includes(name.toLowerCase()), setByXpose),
+      ),
+      z.string().check(z.regex(/^[\t\x20-\x7e\x80-\xff]*$/, "must be a header value")),
+    ),
+    {},
+  ),
+});
+
+function wantedWorkspaces(): string {
+  return "a list of workspace ids or names";
+}
+
+/** Corpora need no table; theirs only switches them off or gives them more time. */
+export const corpusTable = z.strictObject({ enabled: z._default(flag, true), timeout: z.prefault(timeout, "10s") });
+
+export function commonKeysOf({ auth, isListed, mayBeInternal }: SourceKind): string[] {
+  return [
+    ...["enabled", "timeout", "rate", "confidence", "origin", "workspaces"],
+    ...(isListed ? ["name"] : []),
+    ...(mayBeInternal ? ["internal"] : []),
+    ...(auth === "key" ? ["base_url", "api_key", "api_key_file"] : []),
+    ...(auth === "key" || isListed ? ["client_cert", "client_key", "headers"] : []),
+  ];
+}
+
+export type Scalar = "text" | "number" | "boolean";
+
+function keysOf(schema: z.ZodMiniType): string[] {
+  return Object.keys(shapeOf(schema));
+}
+
+/** The keys of a schema that hold one value, with the type that the file wants. */
+export function scalarsOf(schema: z.ZodMiniType): Map<string, Scalar> {
+  const scalars = new Map<string, Scalar>();
+  for (const [key, inner] of Object.entries(shapeOf(schema))) {
+    const scalar = scalarOf(inner);
+    if (scalar !== null) scalars.set(key, scalar);
+  }
+  return scalars;
+}
+
+/** Read from the schema itself: the JSON Schema of all tables would take a tenth of the time that the service needs to start. */
+function shapeOf(schema: z.core.$ZodType): Readonly<Record<string, z.core.$ZodType>> {
+  if (schema instanceof z.ZodMiniLazy) return shapeOf(schema.def.getter());
+  if (!(schema instanceof z.ZodMiniObject)) throw new TypeError("the schema of a table is no object");
+  return schema.shape;
+}
+
+/** Null for a list and a table. Of alternatives the first that is one value counts. */
+function scalarOf(schema: z.core.$ZodType): Scalar | null {
+  const { def } = (schema as z.core.$ZodTypes)._zod;
+  switch (def.type) {
+    case "string":
+    case "enum":
+    // All of ours take a text, see `parsed`.
+    case "transform":
+      return "text";
+    case "number":
+      return "number";
+    case "boolean":
+      return "boolean";
+    case "optional":
+    case "nullable":
+    case "default":
+    case "prefault":
+      return scalarOf(def.innerType);
+    case "pipe":
+      return scalarOf(def.in);
+    case "union":
+      return def.options.map(scalarOf).find((scalar) => scalar !== null) ?? null;
+    case "array":
+    case "record":
+    case "object":
+      return null;
+    default:
+      throw new TypeError(`no table has a key of the type ${def.type}`);
+  }
+}

@@ -1,0 +1,39 @@
+import { categorySlug, oneLine, type Severity } from "../../domain/finding.ts";
+import { redactText } from "../../domain/redact.ts";
+import type { FormatName } from "../formats/format.ts";
+import { formats } from "../formats/registry.ts";
+import type { RecordDefaults } from "../record.ts";
+
+/** The name of the corpus, and what the operator said of all records of an import that do not say otherwise. */
+export type ImportDefaults = {
+  readonly name: string;
+  readonly title?: string | undefined;
+  readonly category?: string | undefined;
+  readonly severity?: Severity | undefined;
+  readonly subject?: string | undefined;
+  /** `YYYY`, `YYYY-MM` or `YYYY-MM-DD`. */
+  readonly date?: string | undefined;
+};
+
+/** What an operator typed, without addresses and secrets: it is shown with every record. */
+export function safeText(text: string | undefined, maxLength: number): string {
+  return oneLine(redactText(text ?? "", null), maxLength);
+}
+
+/** Only these, as plain data that crosses threads. */
+export function importDefaults({ name, title, category, severity, subject, date }: ImportDefaults): ImportDefaults {
+  return { name, title, category, severity, subject, date };
+}
+
+/** What holds for records of a format in an import. */
+export function defaultsOf(format: FormatName, given: ImportDefaults): RecordDefaults {
+  const own = formats[format].defaultsFor(given.name);
+  return {
+    severity: given.severity ?? own.severity,
+    category: categorySlug(given.category ?? "") || own.category,
+    subject: safeText(given.subject, 253) || own.subject,
+    title: safeText(given.title, 255) || own.title,
+    date: given.date?.trim() ?? own.date,
+    subjectTitle: own.subjectTitle,
+  };
+}

@@ -1,0 +1,56 @@
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Store } from "../store/store.ts";
+import { liveSegments } from "./merge-corpora.ts";
+import { syncFolder } from "./segment/segment-writer.ts";
+
+/** The corpora of a data directory: their rows, their folder and the lock that keeps imports out. */
+export type CorporaFolder = {
+  readonly store: Pick<Store, "listCorpora" | "listForgotten">;
+  readonly corporaDir: string;
+  readonly lockCorpora: (mode: "exclusive") => { readonly release: () => void } | null;
+};
+
+/**
+ * Deletes corpus files that no row names: the remains of a killed import, of a merge or of a removal. Returns how many; 0
+ * while an import or a merge runs, because its file has no row yet.
+ */
+export async function sweepCorpora(corpora: CorporaFolder): Promise<number> {
+  const files = await underLock(corpora, (names) => removeOrphans(corpora.corporaDir, names));
+  return files ?? 0;
+}
+
+/** Paths of the files that `sweepCorpora` deletes; none while an import or a merge runs. */
+export async function findOrphans(corpora: CorporaFolder): Promise<string[]> {
+  const names = await underLock(corpora, (live) => orphansIn(corpora.corporaDir, live));
+  return (names ?? []).map((name) => join(corpora.corporaDir, name));
+}
+
+async function underLock<Result>(
+  { store, lockCorpora }: CorporaFolder,
+  work: (liveFiles: ReadonlySet<string>) => Promise<Result>,
+): Promise<Result | null> {
+  const lock = lockCorpora("exclusive");
+  if (lock === null) return null;
+  try {
+    return await work(new Set((await liveSegments(store)).map(({ file }) => file)));
+  } finally {
+    lock.release();
+  }
+}
+
+/**
+ * Deletes the segments and unfinished files of the corpora folder that are not among `liveFiles`; returns how many. The
+ * caller holds the exclusive lock, so that none of them belongs to a running import.
+ */
+export async function removeOrphans(corporaDir: string, liveFiles: ReadonlySet<string>): Promise<number> {
+  const orphans = await orphansIn(corporaDir, liveFiles);
+  for (const name of orphans) await rm(join(corporaDir, name), { force: true });
+  if (orphans.length > 0) await syncFolder(corporaDir);
+  return orphans.length;
+}
+
+async function orphansIn(corporaDir: string, liveFiles: ReadonlySet<string>): Promise<string[]> {
+  const names = await readdir(corporaDir);
+  return names.filter((name) => /\.(?:tmp|seg)$/.test(name) && !liveFiles.has(name));
+}

@@ -1,0 +1,98 @@
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { BackupError } from "../backup/error.ts";
+import { type DerivedKeys, deriveKeys } from "../domain/keyed-hash.ts";
+import { currentVersion } from "../store/sqlite/migrate.ts";
+import { type FoundDatabase, SqliteStore } from "../store/sqlite/store.ts";
+import type { Store } from "../store/store.ts";
+import { admit } from "./admit.ts";
+import { loadLibrary, type OpenStore, placesOf } from "./data-directory.ts";
+import { DataDirError, reaching } from "./error.ts";
+import type { Place } from "./layout.ts";
+import { readSecret, secretCheck, secretFrom } from "./secret.ts";
+
+export type BackupPlace = Pick<OpenStore, "keys" | "corporaDir" | "headFile" | "lockCorpora"> & {
+  readonly store: Pick<Store, "backup">;
+};
+
+/** Opens an initialised data directory to copy it, as it is, whatever version of xpose wrote it. Throws `DataDirError`. */
+export function openForBackup(config: Place): BackupPlace {
+  const { dataDir } = config;
+  return reaching(dataDir, () => {
+    const keys = admit(config, "backup", SqliteStore.inspect(dataDir));
+    return { ...placesOf(config), store: SqliteStore.copyFrom(dataDir), keys };
+  });
+}
+/** Corpora of databases before this schema cannot be read any more: an upgrade drops them. */
+const firstVersionWithSegments = 3;
+
+/**
+ * The keys of a data directory that is to be restored. `secret` is the text that the backup holds; without one the secret
+ * must lie where the configuration says. Throws `DataDirError` `refused` when it cannot be had, or is another one than
+ * that of the configuration.
+ */
+export function restoredKeys(config: Place, secret: string | null): DerivedKeys {
+  const { dataDir, secretFile, isSecretInDataDir } = config;
+  return reaching(dataDir, () => {
+    loadLibrary();
+    if (secret === null && isSecretInDataDir) {
+      const message = "the backup holds no secret, because it lay outside the data directory; set secret_file to it";
+      throw new DataDirError("refused", message);
+    }
+    const given = isSecretInDataDir || (secret !== null && !existsSync(secretFile)) ? null : readSecret(config);
+    const held = secret === null ? given : secretFrom(secret);
+    if (held === null) throw new DataDirError("refused", "the backup does not hold a secret of 64 hex digits");
+    if (given !== null && !given.equals(held)) {
+      throw new DataDirError("refused", `the secret in ${secretFile} is another one than that of the backup`);
+    }
+    return deriveKeys(held);
+  });
+}
+
+/**
+ * Checks in full a database that was copied to a folder, and opens it, brought up to date. Throws `BackupError` `failed`
+ * when it is damaged or belongs to another secret.
+ */
+export function openCopiedDatabase(folder: string, keys: DerivedKeys): Store {
+  return reaching(folder, () => {
+    checkCopy(folder);
+    return SqliteStore.open(folder, admitCopy(keys), { isAlone: true }).store;
+  });
+}
+
+/**
+ * Checks in full a database that was copied to a folder, and opens it to read from it. One of an older version stays as it
+ * is: what is opened is a further copy, brought up to date. Throws as `openCopiedDatabase`, and `refused` for a version
+ * whose corpora would not be in the backup.
+ */
+export function inspectCopiedDatabase(folder: string, keys: DerivedKeys): { store: Store; version: number } {
+  return reaching(folder, () => {
+    checkCopy(folder);
+    const version = SqliteStore.versionIn(folder);
+    if (version < firstVersionWithSegments) {
+      throw new BackupError("refused", "the data directory is too old to be backed up; start xpose serve once");
+    }
+    const readable = version === currentVersion ? folder : furtherCopy(folder);
+    const { store } = SqliteStore.open(readable, admitCopy(keys), { isAlone: true, isTemporary: true });
+    return { store, version };
+  });
+}
+
+function checkCopy(folder: string): void {
+  const fault = SqliteStore.faultIn(folder);
+  if (fault !== null) throw new BackupError("failed", `the database is damaged: ${fault}`);
+}
+
+function admitCopy(keys: DerivedKeys): (found: FoundDatabase) => DerivedKeys {
+  return ({ state, secretCheck: expected }) => {
+    if ((state === "ready" || state === "older") && expected === secretCheck(keys)) return keys;
+    throw new BackupError("failed", "the database is not one of this secret and version");
+  };
+}
+
+function furtherCopy(folder: string): string {
+  const further = join(folder, "upgraded");
+  mkdirSync(further, { mode: 0o700 });
+  SqliteStore.copyClosed(folder, further);
+  return further;
+}

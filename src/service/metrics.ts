@@ -1,0 +1,185 @@
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import type { Quantiles } from "../wire/overview.ts";
+
+/** What is read when the metrics are asked for, and not counted on the way. */
+export type Gauges = {
+  readonly auditDroppedCount: () => number;
+  readonly auditWaitingCount: () => number;
+  readonly isDiskFull: () => boolean;
+  /** False once the head of the audit trail is lost, or is not one of the trail. */
+  readonly isAuditHeadKept: () => boolean;
+};
+
+export type Metrics = ReturnType<typeof openMetrics>;
+
+type Sample = readonly [labels: Readonly<Record<string, string | number>>, value: number];
+type Kind = "counter" | "gauge" | "histogram";
+
+/** Upper bounds of the buckets of a duration, in milliseconds; the last bucket has none. */
+const durationBoundsMs = [0.5, 1, 2.5, 5, 10, 25, 100, 500, 1000, 10_000, 60_000];
+
+type Durations = { readonly counts: number[]; sumMs: number };
+type Counter = { count: number };
+
+const newMethods = () => new Map<string, Map<number, Counter>>();
+const newStatuses = () => new Map<number, Counter>();
+const newCounter = (): Counter => ({ count: 0 });
+const newDurations = (): Durations => ({
+  counts: [...durationBoundsMs, Number.POSITIVE_INFINITY].map(() => 0),
+  sumMs: 0,
+});
+
+function entryOf<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = make();
+    map.set(key, value);
+  }
+  return value;
+}
+
+/**
+ * Every metric of the service. None has an address, a key or a workspace in it. Counted by hand: a request is counted
+ * in a tenth of the time that a metrics library takes, and a hit has no more to spare (docs/performance.md).
+ */
+export function openMetrics(version: string, gauges: Gauges) {
+  /** By route, method and status. */
+  const requests: Map<string, Map<string, Map<number, Counter>>> = new Map();
+  const durations = new Map<string, Durations>();
+  let failOpenCount = 0;
+  const loopDelay = monitorEventLoopDelay({ resolution: 50 });
+  loopDelay.enable();
+
+  return {
+    /** One answered request; `path` is the pattern of its route, null = no route. */
+    countRequest(method: string, path: string | null, status: number, durationMs: number): void {
+      const route = path ?? "none";
+      const ofMethod = entryOf(
+        entryOf(requests, route, newMethods),
+        knownMethods.has(method) ? method : "other",
+        newStatuses,
+      );
+      entryOf(ofMethod, status, newCounter).count += 1;
+      const histogram = entryOf(durations, route, newDurations);
+      let bucket = 0;
+      while (durationMs > (durationBoundsMs[bucket] ?? Number.POSITIVE_INFINITY)) bucket += 1;
+      histogram.counts[bucket] = (histogram.counts[bucket] ?? 0) + 1;
+      histogram.sumMs += durationMs;
+    },
+
+    countFailOpen(count: number): void {
+      failOpenCount += count;
+    },
+
+    eventLoopDelays: (): Quantiles => toQuantiles((quantile) => loopDelay.percentile(quantile * 100) / 1e6),
+
+    /** Times of answers on a route since the start; null before the first. Exact to the width of a bucket. */
+    durationsOf(path: string): Quantiles | null {
+      let total = 0;
+      const buckets = (durations.get(path)?.counts ?? []).map((count, index) => {
+        total += count;
+        return { belowMs: durationBoundsMs[index] ?? Number.POSITIVE_INFINITY, count: total };
+      });
+      return total === 0 ? null : toQuantiles((quantile) => withinBucket(buckets, quantile * total));
+    },
+
+    /** The text form of Prometheus, version 0.0.4. */
+    render(): string {
+      return [
+        metric("xpose_build_info", "gauge", "Version of the program", [[{ version }, 1]]),
+        metric("process_resident_memory_bytes", "gauge", "Resident memory of the process", [
+          [{}, process.memoryUsage.rss()],
+        ]),
+        metric(
+          "xpose_http_requests_total",
+          "counter",
+          "Answered requests by method, route and status",
+          [...requests].flatMap(([path, methods]) =>
+            [...methods].flatMap(([method, statuses]) =>
+              [...statuses].map(([status, { count }]): Sample => [{ method, path, status }, count]),
+            ),
+          ),
+        ),
+        histogram(
+          "xpose_http_request_duration_seconds",
+          "Time from the arrival of a request to its answer, by route",
+          durations,
+        ),
+        metric(
+          "xpose_ratelimit_fail_open_total",
+          "counter",
+          "Requests that passed uncounted because the rate limit could not be read or written",
+          [[{}, failOpenCount]],
+        ),
+        metric(
+          "xpose_event_loop_delay_seconds",
+          "gauge",
+          "How late the event loop was since the start, by quantile",
+          quantiles.map((quantile) => [{ quantile }, loopDelay.percentile(quantile * 100) / 1e9]),
+        ),
+        metric("xpose_audit_waiting", "gauge", "Audit rows that wait for the database", [
+          [{}, gauges.auditWaitingCount()],
+        ]),
+        metric(
+          "xpose_audit_dropped_total",
+          "counter",
+          "Audit rows that were lost because too many waited for the database",
+          [[{}, gauges.auditDroppedCount()]],
+        ),
+        metric(
+          "xpose_disk_full",
+          "gauge",
+          "1 while the disk of the data directory is full: cached results are served, nothing is stored",
+          [[{}, gauges.isDiskFull() ? 1 : 0]],
+        ),
+        metric(
+          "xpose_audit_head_kept",
+          "gauge",
+          "1 while the head of the audit trail is kept beside the secret, 0 once it is lost or the trail does not go on from it",
+          [[{}, gauges.isAuditHeadKept() ? 1 : 0]],
+        ),
+      ].join("");
+    },
+  };
+}
+
+const quantiles = [0.5, 0.95, 0.99] as const;
+
+function toQuantiles(at: (quantile: number) => number): Quantiles {
+  const round = (ms: number) => Math.round(ms * 100) / 100;
+  const [p50, p95, p99] = quantiles;
+  return { p50: round(at(p50)), p95: round(at(p95)), p99: round(at(p99)) };
+}
+
+/** Where the value of this rank lies, taking values to be spread evenly within a bucket. Counts are cumulative. */
+function withinBucket(buckets: readonly { belowMs: number; count: number }[], rank: number): number {
+  const index = buckets.findIndex(({ count }) => count >= rank);
+  const [bucket, before] = [buckets[index], buckets[index - 1] ?? { belowMs: 0, count: 0 }];
+  if (bucket === undefined || bucket.belowMs === Number.POSITIVE_INFINITY) return before.belowMs;
+  return before.belowMs + ((bucket.belowMs - before.belowMs) * (rank - before.count)) / (bucket.count - before.count);
+}
+
+const knownMethods = new Set(["GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"]);
+
+function metric(name: string, kind: Kind, help: string, samples: readonly Sample[]): string {
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n${samples.map((sample) => line(name, sample)).join("")}`;
+}
+
+function histogram(name: string, help: string, routes: ReadonlyMap<string, Durations>): string {
+  const lines = [...routes].map(([path, { counts, sumMs }]) => {
+    let total = 0;
+    const buckets = counts.map((count, index) => {
+      total += count;
+      const bound = durationBoundsMs[index];
+      return line(`${name}_bucket`, [{ path, le: bound === undefined ? "+Inf" : bound / 1000 }, total]);
+    });
+    return `${buckets.join("")}${line(`${name}_sum`, [{ path }, sumMs / 1000])}${line(`${name}_count`, [{ path }, total])}`;
+  });
+  return `# HELP ${name} ${help}\n# TYPE ${name} histogram\n${lines.join("")}`;
+}
+
+/** JSON's escapes of a quotation mark, a backslash and a line end are those of the format. */
+function line(name: string, [labels, value]: Sample): string {
+  const pairs = Object.entries(labels).map(([label, text]) => `${label}=${JSON.stringify(String(text))}`);
+  return `${name}${pairs.length === 0 ? "" : `{${pairs.join(",")}}`} ${value}\n`;
+}

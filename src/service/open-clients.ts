@@ -1,0 +1,73 @@
+import { readFileSync } from "node:fs";
+import type { Config } from "../config/config.ts";
+import { ConfigError } from "../config/error.ts";
+import { type HttpClient, openHttpClient } from "../egress/client.ts";
+import type { ConfiguredSource } from "../sources/source-set.ts";
+import { version } from "../version.ts";
+
+/**
+ * The clients that sources are asked with: one for all, and one more for each client certificate, since a connection
+ * that was opened with one is that of its owner alone. `of` adds the headers of the source.
+ */
+export function openClients({ outbound, sources }: Config, extraCa: string | null) {
+  const byCertificate = new Map<string, ReturnType<typeof openOutboundClient>>();
+  const certificateOf = ({ clientCert, clientKey }: ConfiguredSource) => `${clientCert}\n${clientKey}`;
+  const shared = openOutboundClient(outbound, extraCa, null);
+  for (const source of sources) {
+    const { isEnabled, clientCert, clientKey } = source;
+    if (!isEnabled || clientCert === null || clientKey === null) continue;
+    byCertificate.set(certificateOf(source), openOutboundClient(outbound, extraCa, source));
+  }
+  return {
+    of(source: ConfiguredSource): HttpClient {
+      const client = byCertificate.get(certificateOf(source)) ?? shared;
+      const { headers } = source;
+      if (Object.keys(headers).length === 0) return client;
+      return {
+        request: (request) => client.request({ ...request, headers: { ...request.headers, ...headers } }),
+      };
+    },
+    async close(): Promise<void> {
+      await Promise.all([shared, ...byCertificate.values()].map((client) => client.close()));
+    },
+  };
+}
+
+/** `owner` is the source whose client certificate is shown. Throws `ConfigError`. */
+function openOutboundClient(
+  { proxy, noProxy, caFile }: Config["outbound"],
+  extraCa: string | null,
+  owner: ConfiguredSource | null,
+) {
+  const clientCertificate =
+    owner === null
+      ? null
+      : {
+          cert: readPem(settingOf(owner, "client_cert"), owner.clientCert) ?? "",
+          key: readPem(settingOf(owner, "client_key"), owner.clientKey) ?? "",
+        };
+  try {
+    return openHttpClient({ userAgent: `xpose/${version}`, proxy, noProxy, extraCa, clientCertificate });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : "unknown reason";
+    if (owner !== null) {
+      const want = `a PEM certificate, with its own key in client_key (${reason})`;
+      throw new ConfigError(settingOf(owner, "client_cert"), owner.clientCert, want);
+    }
+    if (extraCa === null)
+      throw new ConfigError("outbound.proxy", `got (hidden), want a proxy that can be used (${reason})`);
+    throw new ConfigError("outbound.ca_file", caFile, `a file with PEM certificates (${reason})`);
+  }
+}
+
+function settingOf({ kind, name }: ConfiguredSource, key: string): string {
+  return `sources.${kind === name ? kind : `${kind}.${name}`}.${key}`;
+}
+
+export function readPem(key: string, file: string | null): string | null {
+  try {
+    return file === null ? null : readFileSync(file, "utf8");
+  } catch {
+    throw new ConfigError(key, file, "a PEM file that can be read");
+  }
+}

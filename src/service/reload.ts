@@ -1,0 +1,65 @@
+import { ownAuthor } from "../access/audit.ts";
+import type { Config } from "../config/config.ts";
+import type { OpenStore } from "../data-directory/data-directory.ts";
+import { entropy } from "../entropy.ts";
+import type { Live } from "../scans/live.ts";
+import type { LogOutput } from "./log.ts";
+import { type OpenSources, openSources } from "./open-sources.ts";
+
+/** A scan that still uses replaced settings may take this much longer than its time-out. */
+const closeMarginMs = 5_000;
+
+/** Keys of the configuration that a running service cannot take over (docs/contract.md 12.2). */
+const fixedSettings = ["dataDir", "secretFile", "offline", "server", "audit"] as const;
+
+/**
+ * What SIGHUP replaces. A whole new set is built from the file first; then one variable is assigned, so that a turn or
+ * a scan never sees half of it. A bad file changes nothing.
+ */
+export function openReplaceable(first: Config, open: OpenStore, { log, reconfigure }: LogOutput) {
+  let current: { readonly config: Config; readonly sources: OpenSources } = {
+    config: first,
+    sources: openSources(first, open, entropy.now),
+  };
+
+  /**
+   * Writes down which sources changed, and names what the configuration says and nobody has, and corpora that a source
+   * of the same name keeps out.
+   */
+  async function announce(): Promise<void> {
+    const { config, sources } = current;
+    await open.store.noteSources(sources.fingerprints, ownAuthor(entropy.now(), "ok"));
+    for (const source of config.sources) {
+      for (const workspace of source.workspaces ?? []) {
+        if ((await open.store.findWorkspace(workspace)) !== null) continue;
+        log.warn({ source: source.name, workspace }, "source names an unknown workspace");
+      }
+    }
+    for (const { name } of await open.store.listCorpora()) {
+      if (sources.sourceNames.has(name)) log.warn({ corpus: name }, "corpus is left out: a source has its name");
+    }
+  }
+
+  return {
+    live: (): Live => current.sources.live,
+    announce,
+    async reload(readAgain: () => Config): Promise<void> {
+      try {
+        const config = readAgain();
+        const next = openSources({ ...config, offline: first.offline }, open, entropy.now);
+        const old = current;
+        current = { config, sources: next };
+        reconfigure(config.log);
+        const waiting = fixedSettings.filter((key) => !Bun.deepEquals(config[key], first[key]));
+        if (waiting.length > 0) log.warn({ settings: waiting }, "changed settings wait for a restart");
+        log.info({}, "configuration reloaded");
+        await announce();
+        const close = () => void old.sources.close();
+        setTimeout(close, old.config.scan.timeoutMs + closeMarginMs).unref();
+      } catch (error) {
+        log.error({ err: error }, "configuration refused, the running one stays");
+      }
+    },
+    close: () => current.sources.close(),
+  };
+}

@@ -1,0 +1,198 @@
+import { openAuditTrail } from "../access/audit.ts";
+import type { Config } from "../config/config.ts";
+import { type OpenStore, schemaVersion } from "../data-directory/data-directory.ts";
+import { indicatorHash } from "../domain/keyed-hash.ts";
+import type { ScanId } from "../domain/scan.ts";
+import { entropy } from "../entropy.ts";
+import { openAccessLog } from "../http/access-log.ts";
+import { makeTrust, type Peer } from "../http/caller.ts";
+import { routes } from "../http/route-table.ts";
+import { createRouter } from "../http/router.ts";
+import { outcomeOf } from "../http/routes/enrich.ts";
+import { type ServerSettings, startServer } from "../http/serve.ts";
+import { openThrottle } from "../http/throttle.ts";
+import { openCalls } from "../scans/calls.ts";
+import { Runner } from "../scans/runner.ts";
+import { version } from "../version.ts";
+import { openDashboard } from "./dashboard-facts.ts";
+import { watchDisk } from "./disk-watch.ts";
+import { keepMerged } from "./keep-merged.ts";
+import { keepRetention } from "./keep-retention.ts";
+import type { Log, LogOutput } from "./log.ts";
+import { openMetrics } from "./metrics.ts";
+import { openReplaceable } from "./reload.ts";
+import type { Notifier } from "./systemd.ts";
+
+/** Scans, then answers, get this long after SIGTERM, each at worst twice: together less than the promised 10 s. */
+const stopGraceMs = 2_000;
+/** docs/contract.md 9.9. */
+const logInsPerMinute = 10;
+/** Requests that waited for the service are answered before the first sweep. */
+const firstSweepMs = 1_000;
+/** Clients that wait for the service to start are answered first. */
+const announceAfterMs = 50;
+
+export type Service = {
+  readonly config: Config;
+  readonly readAgain: () => Config;
+  readonly tls: ServerSettings["tls"];
+  readonly open: OpenStore;
+  readonly logOutput: LogOutput;
+  /** Takes the finished lines of the access log. */
+  readonly writeLog: (text: string) => void;
+  readonly onListening: (address: string) => void;
+  readonly notifier: Notifier;
+};
+
+/** Serves until SIGTERM or SIGINT, and ends in order. Throws when the address of `server.listen` cannot be had. */
+export async function serve({
+  config,
+  readAgain,
+  tls,
+  open,
+  logOutput,
+  writeLog,
+  onListening,
+  notifier,
+}: Service): Promise<void> {
+  const { store, keys, headFile } = open;
+  const { log } = logOutput;
+  const { now, newId, randomBytes } = entropy;
+  const steadyNow = () => performance.now();
+  const sources = openReplaceable(config, open, logOutput);
+  const runner = new Runner(sources.live, { store, now, steadyNow, log });
+  const trail = openAuditTrail({ store, now, steadyNow, headFile, log });
+  const disk = watchDisk(config.dataDir, open, log);
+  const metrics = openMetrics(version, {
+    auditDroppedCount: trail.droppedCount,
+    auditWaitingCount: trail.waitingCount,
+    isDiskFull: () => disk.problem() !== null,
+    isAuditHeadKept: () => !["lost", "not_continued"].includes(trail.headState()?.kind ?? ""),
+  });
+  const calls = openCalls({
+    store,
+    live: sources.live,
+    now,
+    steadyNow,
+    outcomeOf,
+    trail,
+    onMiss: () => runner.wake(),
+    onFailOpen: metrics.countFailOpen,
+  });
+  const accessLog = openAccessLog(writeLog, now, () => log.isLevelEnabled("info"));
+  let isReady = false;
+  const respond = createRouter(routes, {
+    keys,
+    store,
+    calls,
+    trail,
+    trust: makeTrust(config.server.trustedProxies, config.server.hostnames),
+    logIns: openThrottle(logInsPerMinute, 60_000, steadyNow),
+    publicUrl: config.server.publicUrl,
+    dashboard: openDashboard({ config, live: sources.live, metrics, now, steadyNow }),
+    metrics,
+    whenSettled: (scanId, timeoutMs, signal) => runner.whenSettled(scanId, timeoutMs, signal),
+    newScanId: () => newId() as ScanId,
+    hashOf: (indicator) => indicatorHash(keys, indicator),
+    now,
+    newId,
+    randomBytes,
+    steadyNow,
+    isReady: () => isReady,
+    diskProblem: disk.problem,
+    accessLog,
+    log,
+  });
+  const toldToStop = new Promise<string>((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => resolve(signal));
+  });
+  process.on("SIGHUP", () => {
+    notifier.reloading();
+    void sources.reload(readAgain).finally(() => notifier.ready());
+  });
+  const server = await listen(config, tls, respond).catch(async (error: unknown) => {
+    // They are at work already, and the database closes when this function ends.
+    disk.stop();
+    await Promise.allSettled([trail.stop(), sources.close()]);
+    throw error;
+  });
+  await runner.start();
+  isReady = true;
+  onListening(server.address);
+  if (open.upgradedFrom !== null) log.info({ from: open.upgradedFrom, to: schemaVersion }, "data directory upgraded");
+  log.info({ listening: server.address }, "serving");
+  notifier.ready();
+  const announced = Bun.sleep(announceAfterMs)
+    .then(sources.announce)
+    .catch((error: unknown) => log.error({ err: error }, "changed sources could not be written down"));
+  const keptRow = () => {
+    const state = trail.headState();
+    return state?.kind === "kept" ? state.head.row : null;
+  };
+  const auditRetentionMs = config.audit.retentionMs;
+  const retention = keepRetention(open, { live: sources.live, auditRetentionMs, now }, keptRow, log);
+  const merging = keepMerged(open, log);
+  const sweeping = setTimeout(() => {
+    void sweepOnce(config, open, log);
+    void checkSchema(open, log);
+  }, firstSweepMs);
+
+  const signal = await toldToStop;
+  log.info({ signal }, "stopping");
+  notifier.stopping();
+  isReady = false;
+  const housekeeping = Promise.all([retention.stop(), merging.stop()]);
+  disk.stop();
+  clearTimeout(sweeping);
+  // While scans end, whoever still asks is told 503; then the server ends too.
+  for (const stop of [() => runner.stop(stopGraceMs), () => server.stop(stopGraceMs)]) {
+    await stop().catch((error: unknown) => log.error({ err: error }, "could not stop in order"));
+  }
+  await announced;
+  await housekeeping;
+  await sources.close();
+  await trail
+    .stop()
+    .catch((error: unknown) => log.error({ err: error }, "the audit trail could not be closed in order"));
+  accessLog.flush();
+  log.info({}, "stopped");
+}
+
+async function listen(
+  { server: { listen: address, socketMode } }: Config,
+  tls: ServerSettings["tls"],
+  respond: (request: Request, peer: Peer) => Promise<Response>,
+) {
+  try {
+    return await startServer({ listen: address, socketMode, tls }, respond);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : "unknown reason";
+    throw new Error(`cannot listen on the address of server.listen: ${reason}`, { cause: error });
+  }
+}
+
+async function sweepOnce(config: Config, open: OpenStore, log: Log): Promise<void> {
+  try {
+    const { sweepLeftovers } = await import("../data-directory/leftovers.ts");
+    const paths = sweepLeftovers(config, open);
+    if (paths.length > 0) log.info({ paths }, "removed what killed processes left behind");
+  } catch (error) {
+    log.error({ err: error }, "what killed processes left behind could not be removed");
+  }
+}
+
+/** A trigger that somebody else added runs with every change that xpose makes. */
+async function checkSchema({ store }: OpenStore, log: Log): Promise<void> {
+  const faults = await store.schemaFaults().catch(() => []);
+  if (faults.length > 0) log.error({ faults }, "the database holds what xpose did not make");
+}
+
+/** The state after a stray error is unknown. A restart and durable scans are the recovery. */
+export function dieOnStrayErrors(log: Log): void {
+  const die = (error: unknown) => {
+    log.fatal({ err: error }, "stray error, the service ends");
+    process.exit(1);
+  };
+  process.on("uncaughtException", die);
+  process.on("unhandledRejection", die);
+}

@@ -1,0 +1,33 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { Config } from "../config/config.ts";
+import { ConfigError } from "../config/error.ts";
+import type { ServerSettings } from "../http/serve.ts";
+
+/** The TLS files, checked here: the runtime would say neither which of them is at fault nor that it is one of them. */
+export function readTls({ server: { tlsCert, tlsKey, clientCa } }: Config): ServerSettings["tls"] {
+  if (tlsCert === null || tlsKey === null) return null;
+  const aCertificate = "a PEM file with a certificate";
+  const cert = readPem("server.tls_cert", tlsCert, aCertificate, (pem) => new X509Certificate(pem));
+  const key = readPem("server.tls_key", tlsKey, "a PEM file with a private key without a password", createPrivateKey);
+  if (!cert.parsed.checkPrivateKey(key.parsed)) {
+    throw new ConfigError("server.tls_key", tlsKey, "the private key of the certificate in server.tls_cert");
+  }
+  const ca =
+    clientCa === null ? null : readPem("server.client_ca", clientCa, aCertificate, (pem) => new X509Certificate(pem));
+  return { cert: cert.pem, key: key.pem, clientCa: ca?.pem ?? null };
+}
+
+function readPem<Parsed>(key: string, path: string, wanted: string, parse: (pem: string) => Parsed) {
+  let pem: string;
+  try {
+    pem = readFileSync(path, "utf8");
+  } catch {
+    throw new ConfigError(key, path, "a PEM file that can be read");
+  }
+  try {
+    return { pem, parsed: parse(pem) };
+  } catch {
+    throw new ConfigError(key, path, wanted);
+  }
+}

@@ -1,0 +1,175 @@
+import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterAll, expect, test } from "vitest";
+import { keyFrom } from "../../../src/corpus/segment/page.ts";
+import { CorruptSegment, keyCheck, openSegment } from "../../../src/corpus/segment/segment.ts";
+import { SegmentWriter } from "../../../src/corpus/segment/segment-writer.ts";
+import { deriveKeys } from "../../../src/domain/keyed-hash.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "xpose-segment-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const keys = deriveKeys(Buffer.alloc(32, 1));
+const info = {
+  id: "import",
+  corpus: "shop",
+  file: "shop.csv",
+  format: "csv",
+  entries: [],
+  defaults: {
+    severity: "medium" as const,
+    category: "breach",
+    subject: "shop",
+    title: "Present in shop",
+    date: null,
+    subjectTitle: null,
+  },
+};
+
+type Entry = { readonly key: bigint; readonly templates: readonly string[] };
+let fileCount = 0;
+
+/** Writes entries, sorted by key, each template once. */
+function write(entries: readonly Entry[]): string {
+  const path = join(folder, `${++fileCount}.seg`);
+  const writer = new SegmentWriter(path);
+  const ids = new Map<string, number>();
+  for (const { key, templates } of entries) {
+    const list = templates.map((text) => {
+      const id = ids.get(text) ?? writer.addTemplate(Buffer.from(text));
+      ids.set(text, id);
+      return id;
+    });
+    writer.addKey(Number(key >> 32n), Number(key & 0xffffffffn), list, list.length);
+  }
+  writer.finish([{ ...info, firstTemplate: 0, templateCount: writer.templateCount }], keyCheck(keys));
+  writer.close();
+  return path;
+}
+
+function halves(key: bigint) {
+  return { high: Number(key >> 32n), low: Number(key & 0xffffffffn) };
+}
+
+/** Few different halves, so that the index has ties, and lists that span several pages. */
+const anyKey = fc
+  .tuple(fc.constantFrom(0n, 7n, 2n ** 32n - 1n), fc.bigInt({ min: 0n, max: 2n ** 32n - 1n }))
+  .map(([high, low]) => (high << 32n) | low);
+const anyTemplates = fc.oneof(
+  fc.constant([""]),
+  fc.uniqueArray(fc.string({ maxLength: 300, unit: "grapheme" }), { minLength: 1, maxLength: 30 }),
+  fc.constant(Array.from({ length: 5000 }, (_, index) => `{"title":"T${index}"}`)),
+);
+const anyEntries = fc
+  .uniqueArray(fc.record({ key: anyKey, templates: anyTemplates }), { maxLength: 60, selector: ({ key }) => key })
+  .map((entries) => entries.sort((a, b) => (a.key < b.key ? -1 : 1)));
+
+test("any set of records is found again by key, and a key that is not there is not", async () => {
+  await fc.assert(
+    fc.asyncProperty(anyEntries, anyKey, async (entries, otherKey) => {
+      const segment = await openSegment(write(entries), keys);
+      try {
+        for (const key of [...entries.map((entry) => entry.key), otherKey]) {
+          const wanted = entries.find((entry) => entry.key === key)?.templates ?? [];
+          const { ids, omittedCount } = await segment.find(halves(key), 100_000);
+          expect(await segment.templatesOf(ids)).toEqual(wanted);
+          expect(omittedCount).toBe(0);
+          const some = await segment.find(halves(key), 3);
+          expect([some.ids.length, some.omittedCount]).toEqual([
+            Math.min(3, wanted.length),
+            Math.max(0, wanted.length - 3),
+          ]);
+        }
+        let count = 0;
+        await segment.verify((records) => {
+          count += records;
+        });
+        expect(count).toBe(segment.recordCount);
+        expect(segment.addressCount).toBe(entries.length);
+      } finally {
+        segment.close();
+      }
+    }),
+    { numRuns: 40 },
+  );
+});
+
+const someEntries = Array.from({ length: 1500 }, (_, index) => ({
+  key: createHash("sha256").update(`${index}`).digest().readBigUInt64BE(),
+  templates: index % 3 === 0 ? ["", `{"title":"T${index}"}`] : [""],
+})).sort((a, b) => (a.key < b.key ? -1 : 1));
+
+async function verify(path: string): Promise<void> {
+  const segment = await openSegment(path, keys);
+  try {
+    await segment.verify(() => undefined);
+  } finally {
+    segment.close();
+  }
+}
+
+test("a segment with one changed byte anywhere is refused, and a look-up gives the right answer or an error", async () => {
+  const path = write(someEntries);
+  const bytes = readFileSync(path);
+  await verify(path);
+  for (let offset = 0; offset < bytes.length; offset += 61) {
+    const changed = Buffer.from(bytes);
+    changed.writeUInt8((bytes[offset] ?? 0) ^ (1 << (offset % 8)), offset);
+    writeFileSync(path, changed);
+    await expect(verify(path)).rejects.toThrow(CorruptSegment);
+    const segment = await openSegment(path, keys).catch(() => null);
+    if (segment === null) continue;
+    const { key, templates } = someEntries[offset % someEntries.length] ?? { key: 0n, templates: [] };
+    const found = await segment
+      .find(halves(key), 100)
+      .then(({ ids }) => segment.templatesOf(ids))
+      .catch((error: unknown) => error);
+    if (!(found instanceof CorruptSegment)) expect(found).toEqual(templates);
+    segment.close();
+  }
+});
+
+test("a segment that is cut at any length or is too long is refused", async () => {
+  const path = write(someEntries.slice(0, 200));
+  const bytes = readFileSync(path);
+  for (let length = 0; length < bytes.length; length += 97) {
+    writeFileSync(path, bytes.subarray(0, length));
+    await expect(openSegment(path, keys)).rejects.toThrow(CorruptSegment);
+  }
+  writeFileSync(path, Buffer.concat([bytes, Buffer.from([0])]));
+  await expect(openSegment(path, keys)).rejects.toThrow("wrong length");
+});
+
+test("a segment of another server secret is an error and not silence", async () => {
+  const path = write(someEntries.slice(0, 1));
+  const otherKeys = deriveKeys(Buffer.alloc(32, 2));
+  await expect(openSegment(path, otherKeys)).rejects.toThrow("written with another server secret");
+});
+
+test("pages that are swapped are noticed by the look-up that reads one", async () => {
+  const path = write(someEntries);
+  const bytes = readFileSync(path);
+  const swapped = Buffer.from(bytes);
+  bytes.copy(swapped, 4096, 8192, 12288);
+  bytes.copy(swapped, 8192, 4096, 8192);
+  writeFileSync(path, swapped);
+  const segment = await openSegment(path, keys);
+  await expect(segment.find(halves(someEntries[0]?.key ?? 0n), 10)).rejects.toThrow(CorruptSegment);
+  segment.close();
+});
+
+test("a segment says by itself what it holds", async () => {
+  const segment = await openSegment(write(someEntries), keys);
+  expect(segment.imports).toEqual([{ ...info, firstTemplate: 0, templateCount: 501 }]);
+  expect(segment.recordCount).toBe(2000);
+  expect(segment.importOf(500).corpus).toBe("shop");
+  expect(() => segment.importOf(501)).toThrow(CorruptSegment);
+  segment.close();
+});
+
+test("the two halves of a key are its bytes", () => {
+  expect(keyFrom(Buffer.from("0100000002000000", "hex"))).toEqual({ high: 1, low: 2 });
+});
