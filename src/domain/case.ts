@@ -1,10 +1,10 @@
 import type { Case, FailedSource, Reach } from "../wire/case.ts";
-import type { Exposure } from "../wire/envelope.ts";
-import type { EvidenceFinding } from "../wire/finding.ts";
+import type { Envelope } from "../wire/envelope.ts";
+import type { Evidence } from "../wire/finding.ts";
 import type { SourceRunBody } from "../wire/scan.ts";
-import { disambiguation, timestamp } from "./envelope.ts";
+import { disambiguation, type Projection, timestamp } from "./envelope.ts";
 import type { Indicator } from "./indicator.ts";
-import { isPartial, type ScanId } from "./scan.ts";
+import { isPartial, type ScanId, type SourceRun } from "./scan.ts";
 
 /** What is stored about a scan that is over. */
 export type CaseFacts = {
@@ -13,40 +13,43 @@ export type CaseFacts = {
   readonly askedAt: Date;
   readonly finishedAt: Date;
   readonly reach: Reach;
-  /** The rows of `/sources`, by name. */
-  readonly sources: readonly SourceRunBody[];
+  /** By name of the source. */
+  readonly runs: readonly StoredRun[];
   /** Null for a failed scan. */
-  readonly result: CaseResult | null;
-  /** Of this program. */
-  readonly version: string;
+  readonly result: Projection | null;
 };
 
-/** What a completed scan found. */
-export type CaseResult = {
-  readonly exposure: Exposure;
-  readonly evidence: readonly EvidenceFinding[];
-  readonly digest: string;
+/** A row of `/sources` as it is stored. */
+export type StoredRun = Pick<SourceRun, "source" | "outcome" | "durationMs" | "error"> & {
+  readonly findingCount: number;
+  readonly missing: readonly string[];
 };
 
-/** All that is known about a finished scan as one document (docs/pipeline.md 17.2). */
-export function buildCase(facts: CaseFacts): Case {
-  const { scanId, indicator, askedAt, finishedAt, reach, sources, result, version } = facts;
+/** All that is known about a finished scan as one document (docs/pipeline.md 17.2). `version` is that of this program. */
+export function buildCase(facts: CaseFacts, version: string): Case {
+  const { scanId, indicator, askedAt, finishedAt, reach, runs, result } = facts;
   const times = { asked_at: timestamp(askedAt), finished_at: timestamp(finishedAt) };
-  const failed_sources = failedSourcesOf(sources);
-  const tail = { sources, disambiguation, generator: { name: "xpose", version } } as const;
-  // A failed scan has no numbers at all: silence must not read as clean.
-  const none = { digest: null, failed_sources, exposure: null, evidence: [] };
+  const failed_sources = failedSourcesOf(runs);
+  const tail = { sources: runs.map(sourceRow), disambiguation, generator: { name: "xpose", version } } as const;
   if (result === null) {
+    // A failed scan has no numbers at all: silence must not read as clean.
+    const none = { digest: null, failed_sources, exposure: null, evidence: [] };
     return { request_id: scanId, status: "failed", indicator, ...times, partial: null, reach, ...none, ...tail };
   }
-  const { digest, exposure, evidence } = result;
-  const found = { digest, failed_sources, exposure, evidence };
-  const partial = isPartial(sources);
+  const { exposure } = JSON.parse(`{${result.envelopeTail}`) as Pick<Envelope, "exposure">;
+  const { findings: evidence } = JSON.parse(result.evidence) as Evidence;
+  const found = { digest: result.digest, failed_sources, exposure, evidence };
+  const partial = isPartial(runs);
   return { request_id: scanId, status: "completed", indicator, ...times, partial, reach, ...found, ...tail };
 }
 
-function failedSourcesOf(sources: readonly SourceRunBody[]): FailedSource[] {
-  return sources.flatMap(({ source, outcome, error }) =>
+/** A row of `/sources`. */
+export function sourceRow({ source, outcome, findingCount, durationMs, error, missing }: StoredRun): SourceRunBody {
+  return { source, outcome, findings: findingCount, duration_ms: durationMs, error, missing };
+}
+
+function failedSourcesOf(runs: readonly StoredRun[]): FailedSource[] {
+  return runs.flatMap(({ source, outcome, error }) =>
     outcome === "failed" ? [{ source, error: error ?? ("internal" as const) }] : [],
   );
 }

@@ -1,6 +1,7 @@
 import type { ApiKey, KeyStatus } from "../domain/api-key.ts";
 import type { AuditEvent, AuditHead, AuditRow, AuditState, Author } from "../domain/audit.ts";
 import type { Budget, BudgetKind, Charge, Limits } from "../domain/budget.ts";
+import type { CaseFacts } from "../domain/case.ts";
 import type { Corpus, CorpusImport, CorpusSegment } from "../domain/corpus.ts";
 import type { Projection, Sighting } from "../domain/envelope.ts";
 import type { AppError, SourceErrorReason } from "../domain/error.ts";
@@ -187,7 +188,10 @@ export type PollCall = {
   readonly from: CallOrigin;
   /** Null when the path held no id. */
   readonly scanId: ScanId | null;
-  readonly view: "envelope" | "sources" | "evidence";
+  /** `export` reads the case too, and is written down as one. */
+  readonly view: "envelope" | "sources" | "evidence" | "case" | "export";
+  /** What was wrong with the request; answered only after the checks that go first (docs/contract.md 2). */
+  readonly fault?: AppError | null;
   /** True when it is the second half of a request that was charged before: a POST that waited for its scan. */
   readonly isCharged: boolean;
 };
@@ -208,6 +212,7 @@ export type ReplyBody =
   | { readonly kind: "failed"; readonly scanId: ScanId }
   | CompletedReply
   | { readonly kind: "evidence"; readonly body: string }
+  | ({ readonly kind: "case" } & CaseFacts)
   | {
       readonly kind: "sources";
       readonly scanId: ScanId;

@@ -22,16 +22,16 @@ const members = [
   "generator",
 ];
 
-const failed = buildCase({
+const facts: CaseFacts = {
   scanId: "8f14e45f-ceea-467d-9a3f-2b4c1d0e7a12" as ScanId,
   indicator: { type: "email", value: "jane.doe@acme.example" },
   askedAt: new Date("2026-06-28T22:40:58.999Z"),
   finishedAt: new Date("2026-06-28T22:41:00Z"),
   reach: "inside",
-  sources: [failedRun("emailrep"), failedRun("hibp", "auth"), run("misp", { outcome: "skipped" })],
+  runs: [failedRun("emailrep"), failedRun("hibp", "auth"), run("misp", { outcome: "skipped" })],
   result: null,
-  version: "0.1.0",
-} satisfies CaseFacts);
+};
+const failed = buildCase(facts, "0.1.0");
 
 test("17.2 the members stand in the published order, completed or failed", () => {
   for (const one of [exampleCase, emptyCase, failed]) expect(Object.keys(one)).toEqual(members);

@@ -6,7 +6,7 @@ import { exampleCase } from "../helpers/export-case.ts";
 
 /** One finding, one source that failed, one that was not asked. Read through against the mappings when they were made. */
 const golden = formatNames.map((name) => {
-  const url = new URL(`../fixtures/golden/export/${name}.${formats[name].extension}`, import.meta.url);
+  const url = new URL(`../fixtures/golden/export/example.${formats[name].extension}`, import.meta.url);
   return { name, bytes: readFileSync(url, "utf8") };
 });
 

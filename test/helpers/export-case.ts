@@ -1,10 +1,10 @@
 import fc from "fast-check";
-import { buildCase } from "../../src/domain/case.ts";
+import { buildCase, type StoredRun } from "../../src/domain/case.ts";
+import { disambiguation } from "../../src/domain/envelope.ts";
 import { severities } from "../../src/domain/finding.ts";
 import type { ScanId } from "../../src/domain/scan.ts";
 import type { CompletedCase } from "../../src/wire/case.ts";
 import type { Atom } from "../../src/wire/finding.ts";
-import type { SourceRunBody } from "../../src/wire/scan.ts";
 import { anyText } from "./any-text.ts";
 import { hostileTexts, hostileUrls } from "./hostile-texts.ts";
 
@@ -26,39 +26,42 @@ export const linkedIn: Atom = {
   last_seen: "2026-06-28T22:41:00+00:00",
 };
 
-export function run(source: string, about: Partial<SourceRunBody> = {}): SourceRunBody {
-  return { source, outcome: "no_data", findings: 0, duration_ms: 12, error: null, missing: [], ...about };
+export function run(source: string, about: Partial<StoredRun> = {}): StoredRun {
+  return { source, outcome: "no_data", findingCount: 0, durationMs: 12, error: null, missing: [], ...about };
 }
 
 /** Failed for the given reason. */
-export function failedRun(source: string, error: NonNullable<SourceRunBody["error"]> = "timeout"): SourceRunBody {
+export function failedRun(source: string, error: NonNullable<StoredRun["error"]> = "timeout"): StoredRun {
   return run(source, { outcome: "failed", error });
 }
 
 /** A completed case of these findings, in the given order. */
-export function caseOf(findings: readonly Atom[], sources: readonly SourceRunBody[]): CompletedCase {
+export function caseOf(findings: readonly Atom[], runs: readonly StoredRun[]): CompletedCase {
   const counts = severities.map((severity) => [severity, findings.filter((atom) => atom.severity === severity).length]);
   const by_severity = Object.fromEntries(counts.filter(([, count]) => count !== 0));
-  const built = buildCase({
+  const indicator = { type: "email", value: findings[0]?.indicator_value ?? address } as const;
+  const exposure = { findings, total: findings.length, by_severity };
+  const evidence = findings.map((atom) => ({
+    ...atom,
+    subject: null,
+    details: {},
+    answered_at: "2026-06-28T22:41:00+00:00",
+    answer_sha256: "0".repeat(64),
+  }));
+  const facts = {
     scanId: "8f14e45f-ceea-467d-9a3f-2b4c1d0e7a12" as ScanId,
-    indicator: { type: "email", value: findings[0]?.indicator_value ?? address } as never,
+    indicator,
     askedAt: new Date("2026-06-28T22:40:58Z"),
     finishedAt: new Date("2026-06-28T22:41:00Z"),
     reach: "full",
-    sources,
+    runs,
     result: {
-      exposure: { findings, total: findings.length, by_severity },
-      evidence: findings.map((atom) => ({
-        ...atom,
-        subject: null,
-        details: {},
-        answered_at: "2026-06-28T22:41:00+00:00",
-        answer_sha256: "0".repeat(64),
-      })),
+      envelopeTail: JSON.stringify({ indicator, exposure, disambiguation }).slice(1),
+      evidence: JSON.stringify({ request_id: "8f14e45f-ceea-467d-9a3f-2b4c1d0e7a12", findings: evidence }),
       digest: `sha256:${"5".repeat(64)}`,
     },
-    version: "0.1.0",
-  });
+  } as const;
+  const built = buildCase(facts, "0.1.0");
   if (built.status !== "completed") throw new Error("the case is not completed");
   return built;
 }
@@ -66,7 +69,7 @@ export function caseOf(findings: readonly Atom[], sources: readonly SourceRunBod
 /** One finding, one source that failed and one that was not asked. */
 export const exampleCase = caseOf(
   [linkedIn],
-  [failedRun("emailrep"), run("hibp", { outcome: "ok", findings: 1 }), run("misp", { outcome: "skipped" })],
+  [failedRun("emailrep"), run("hibp", { outcome: "ok", findingCount: 1 }), run("misp", { outcome: "skipped" })],
 );
 
 /** Nothing found by two sources that answered. */
@@ -167,7 +170,7 @@ export function anyCase(): fc.Arbitrary<CompletedCase> {
         ...caseOf(
           atoms,
           runs.map(({ source, outcome, reason }) =>
-            run(source, { outcome, error: outcome === "failed" ? reason : null } as Partial<SourceRunBody>),
+            run(source, { outcome, error: outcome === "failed" ? reason : null } as Partial<StoredRun>),
           ),
         ),
         indicator: { type: "email" as const, value: indicator },

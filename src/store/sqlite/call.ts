@@ -296,10 +296,17 @@ export function callHandler(
     const { workspace_id: workspaceId } = who.workspace;
     // The workspace is part of the look-up, so a foreign id and an unknown one are the same work and the same answer.
     const row = scanId === null ? undefined : scans.find(scanId, workspaceId);
-    const reply = scanId === null || row === undefined ? refused(notFound()) : poll(scanId, row, view, batch);
+    const fault = call.fault ?? (row === undefined ? notFound() : null);
+    const reply =
+      scanId === null || row === undefined || fault !== null
+        ? refused(fault ?? notFound())
+        : poll(scanId, row, view, batch);
     if (!call.isCharged) usageOf(workspaceId, batch).polls += 1;
-    if (scanId !== null && row !== undefined && isFinal(reply) && isFirst(scanId, who.key, batch)) {
-      record("enrich.polled", who, { from, reply, scanId, hash: row.indicator_hash }, batch);
+    if (scanId !== null && row !== undefined && isFinal(reply)) {
+      const about = { from, reply, scanId, hash: row.indicator_hash };
+      // Each export is written down, unlike a poll: evidence leaves in a form that is made to be passed on.
+      if (view === "export" && reply.kind === "case") record("export.made", who, about, batch);
+      else if (isFirst(scanId, who.key, batch)) record("enrich.polled", who, about, batch);
     }
     return who.charge === null ? reply : { ...reply, charge: who.charge };
   }
@@ -314,11 +321,30 @@ export function callHandler(
   function poll(scanId: ScanId, row: FinishedRow, view: PollCall["view"], { rules }: Batch): ReplyBody {
     if (!isRetained(toDate(row.finished_at), rules.lifetimes, rules.now)) return refused(notFound());
     if (view === "sources") return { kind: "sources", scanId, state: row.state, runs: scans.runs(scanId) };
-    if (row.state === "failed") return { kind: "failed", scanId };
+    if (row.state === "failed") return view === "case" ? caseOf(scanId, row) : { kind: "failed", scanId };
     if (row.state !== "completed") return { kind: "unfinished", scanId, state: row.state };
+    if (view === "case" || view === "export") return caseOf(scanId, row);
     return view === "evidence"
       ? { kind: "evidence", body: scans.evidence(scanId) }
       : toCompleted(scanId, row, "miss_scan_complete");
+  }
+
+  function caseOf(scanId: ScanId, row: FinishedRow): ReplyBody {
+    const { envelope_tail: envelopeTail, digest } = row;
+    const asked = scans.asked(scanId);
+    const finishedAt = toDate(row.finished_at);
+    if (asked === undefined || finishedAt === null) throw new Error("a finished scan has no end");
+    return {
+      kind: "case",
+      scanId,
+      indicator: { type: asked.indicator_type, value: asked.indicator_value },
+      askedAt: toDate(asked.requested_at),
+      finishedAt,
+      reach: "full",
+      runs: scans.runs(scanId),
+      result:
+        envelopeTail === null || digest === null ? null : { envelopeTail, evidence: scans.evidence(scanId), digest },
+    };
   }
 
   function serve(call: Call, batch: Batch): Reply {
@@ -440,7 +466,7 @@ function orRefusal(work: () => ReplyBody): ReplyBody {
 /** True for an answer about a scan that is over. */
 function isFinal(reply: ReplyBody): boolean {
   if (reply.kind === "sources") return isFinished(reply.state);
-  return reply.kind === "completed" || reply.kind === "failed" || reply.kind === "evidence";
+  return ["completed", "failed", "evidence", "case"].includes(reply.kind);
 }
 
 function scanOf(reply: ReplyBody): ScanId | null {

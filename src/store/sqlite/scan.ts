@@ -73,6 +73,7 @@ type RunRow = {
   missing: string;
   quota_left: number | null;
 };
+type AskedRow = Pick<QueuedRow, "indicator_type" | "indicator_value"> & { requested_at: number };
 export type FinishedRow = {
   state: ScanState;
   indicator_hash: string;
@@ -120,6 +121,9 @@ export function scanTable(
   );
   const byId = connection.prepare<[string, string], FinishedRow>(
     "SELECT state, indicator_hash, finished_at, envelope_tail, digest, is_partial FROM scan WHERE id = ? AND workspace_id = ?",
+  );
+  const askedAbout = connection.prepare<[string], AskedRow>(
+    "SELECT indicator_type, indicator_value, requested_at FROM scan WHERE id = ?",
   );
   const evidenceOf = connection.prepare<[string], { body: string }>("SELECT body FROM evidence WHERE scan_id = ?");
   // Two partial indexes hold just these rows.
@@ -293,6 +297,7 @@ export function scanTable(
       return [...newestFinished.all(hash, workspaceId), ...unfinished.all(hash, workspaceId)].map(toFacts);
     },
     find: (id: ScanId, workspaceId: WorkspaceId): FinishedRow | undefined => byId.get(id, workspaceId),
+    asked: (id: ScanId): AskedRow | undefined => askedAbout.get(id),
     evidence: (id: ScanId): string => evidenceOf.get(id)?.body ?? "",
     runs: (id: ScanId): SourceRunRecord[] => runsOf.all(id).map(toRunRecord),
     lastRuns: (): SourceRunRecord[] => lastRuns.all().map(toRunRecord),
