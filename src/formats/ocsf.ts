@@ -47,8 +47,18 @@ function commonOf(exported: CompletedCase, tlp: Tlp) {
   };
 }
 
-/** What all events share. Severity is that of the event, which is an inventory record and no alarm. */
-function event(uid: string, { requestId, time, labels, headline: message }: Common) {
+/** What an event says of its own; members that are undefined are left out of the text. */
+type Own = {
+  readonly status: "Success" | "Failure";
+  readonly code?: string;
+  readonly detail?: string;
+  readonly osint: object;
+  readonly unmapped?: object;
+};
+
+/** Severity is that of the event, which is an inventory record and no alarm. */
+function event(uid: string, { requestId, time, labels, headline: message }: Common, own: Own): object {
+  // Written out: with thousands of findings copying objects takes most of the time.
   return {
     activity_id: 2,
     activity_name: "Collect",
@@ -70,57 +80,47 @@ function event(uid: string, { requestId, time, labels, headline: message }: Comm
     },
     actor: { app_name: "xpose" },
     message,
+    status_id: own.status === "Success" ? 1 : 2,
+    status: own.status,
+    status_code: own.code,
+    status_detail: own.detail,
+    osint: [own.osint],
+    unmapped: own.unmapped,
   };
 }
 
 function findingEvent(atom: Atom, common: Common): object {
   const { source_url: url, first_seen: first, last_seen: last } = atom;
-  return {
-    ...event(atomIds(atom)("ocsf", common.requestId, "finding"), common),
-    status_id: 1,
-    status: "Success",
-    osint: [
-      {
-        type_id: 9,
-        type: "Email Address",
-        value: common.address,
-        vendor_name: atom.source,
-        // Left out of the text when undefined, like the times.
-        src_url: url ?? undefined,
-        category: atom.category,
-        comment: atom.title,
-        created_time: first === null ? undefined : Date.parse(first),
-        modified_time: last === null ? undefined : Date.parse(last),
-        severity_id: severityIds[atom.severity],
-        labels: atomLabels(atom),
-        tlp: common.tlp,
-        confidence_id: 0,
-      },
-    ],
-    // OCSF has no field for the reliability of a source or for who agrees with it.
-    unmapped: { evidence: evidenceText(atom) },
+  const osint = {
+    type_id: 9,
+    type: "Email Address",
+    value: common.address,
+    vendor_name: atom.source,
+    src_url: url ?? undefined,
+    category: atom.category,
+    comment: atom.title,
+    created_time: first === null ? undefined : Date.parse(first),
+    modified_time: last === null ? undefined : Date.parse(last),
+    severity_id: severityIds[atom.severity],
+    labels: atomLabels(atom),
+    tlp: common.tlp,
+    confidence_id: 0,
   };
+  // OCSF has no field for the reliability of a source or for who agrees with it.
+  const unmapped = { evidence: evidenceText(atom) };
+  return event(atomIds(atom)("ocsf", common.requestId, "finding"), common, { status: "Success", osint, unmapped });
 }
 
 function failureEvent({ source, error }: FailedSource, common: Common): object {
-  return {
-    ...event(objectId("ocsf", common.requestId, "failed", source), common),
-    status_id: 2,
-    status: "Failure",
-    status_code: error,
-    status_detail: `could not look: ${source} (${error})`,
-    osint: [addressOf(common, source)],
-  };
+  const detail = `could not look: ${source} (${error})`;
+  const own: Own = { status: "Failure", code: error, detail, osint: addressOf(common, source) };
+  return event(objectId("ocsf", common.requestId, "failed", source), common, own);
 }
 
 /** Nothing was found, and every source that was asked answered. */
 function scanEvent(common: Common): object {
-  return {
-    ...event(objectId("ocsf", common.requestId, "scan"), common),
-    status_id: 1,
-    status: "Success",
-    osint: [addressOf(common, "xpose")],
-  };
+  const own: Own = { status: "Success", osint: addressOf(common, "xpose") };
+  return event(objectId("ocsf", common.requestId, "scan"), common, own);
 }
 
 function addressOf({ address, tlp }: Common, vendor: string): object {
