@@ -1,9 +1,9 @@
 import { writeFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Reply } from "../domain/call.ts";
 import { buildCase } from "../domain/case.ts";
 import { parseTlp, type Tlp } from "../domain/tlp.ts";
 import { type FormatName, formatNames, formats } from "../formats/format-table.ts";
-import type { Reply } from "../store/store.ts";
 import { version } from "../version.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import type { Output } from "./output.ts";

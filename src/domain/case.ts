@@ -2,9 +2,10 @@ import type { Case, FailedSource, Reach } from "../wire/case.ts";
 import type { Envelope } from "../wire/envelope.ts";
 import type { Evidence } from "../wire/finding.ts";
 import type { SourceRunBody } from "../wire/scan.ts";
-import { disambiguation, type Projection, timestamp } from "./envelope.ts";
+import { disambiguation, type Projection } from "./envelope.ts";
 import type { Indicator } from "./indicator.ts";
-import { isPartial, type ScanId, type SourceRun } from "./scan.ts";
+import { isPartial, type ScanId, type SourceRunRecord } from "./scan.ts";
+import { timestamp } from "./time.ts";
 
 /** What is stored about a scan that is over. */
 export type CaseFacts = {
@@ -20,10 +21,10 @@ export type CaseFacts = {
 };
 
 /** A row of `/sources` as it is stored. */
-export type StoredRun = Pick<SourceRun, "source" | "outcome" | "durationMs" | "error"> & {
-  readonly findingCount: number;
-  readonly missing: readonly string[];
-};
+export type StoredRun = Pick<
+  SourceRunRecord,
+  "source" | "outcome" | "findingCount" | "durationMs" | "error" | "missing"
+>;
 
 /** All that is known about a finished scan as one document (docs/pipeline.md 17.2). `version` is that of this program. */
 export function buildCase(facts: CaseFacts, version: string): Case {

@@ -1,4 +1,4 @@
-import { canonicalJson } from "../domain/finding.ts";
+import { canonicalJson } from "../domain/canonical-json.ts";
 import { headline } from "../domain/headline.ts";
 import type { Tlp } from "../domain/tlp.ts";
 import type { CompletedCase } from "../wire/case.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { canonicalJson } from "../../src/domain/finding.ts";
+import { canonicalJson } from "../../src/domain/canonical-json.ts";
 import { atomIds, objectId } from "../../src/formats/object-id.ts";
 import { uuidBytes, uuidV5 } from "../../src/formats/uuid-v5.ts";
 import { hostileText, linkedIn } from "../helpers/export-case.ts";

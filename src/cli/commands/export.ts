@@ -1,9 +1,9 @@
 import { Command } from "commander";
 import { getWorkspace } from "../../access/workspace.ts";
+import type { CallRules, PollCall } from "../../domain/call.ts";
 import type { ScanId } from "../../domain/scan.ts";
 import { isId } from "../../domain/workspace.ts";
 import { entropy } from "../../entropy.ts";
-import type { CallRules, PollCall } from "../../store/store.ts";
 import { type GlobalOptions, readConfig, withStore } from "../context.ts";
 import { addExportFlags, type ExportFlags, writeExport } from "../export-file.ts";
 import type { Output } from "../output.ts";
