@@ -1,6 +1,6 @@
 /**
  * Builds the dashboard (`dist/dashboard.bundle`), then compiles the executable with it: `dist/xpose` for linux x64. Two
- * builds of one commit are byte-identical.
+ * builds of one commit are byte-identical, in whatever folders they are made.
  */
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
