@@ -40,6 +40,8 @@ const idleTimeoutSeconds = 10;
 /** Nothing has come for so long: then nothing is on its way. */
 const quietMs = 100;
 const quietPollMs = 10;
+/** For the runtime to close what is left. */
+const closeMs = 500;
 /** For a connection that the kernel kept back until a renewal of the certificate. */
 const handOverMs = 50;
 /** By then every connection of before a renewal has been idle for too long, or waits for an answer. */
@@ -175,12 +177,23 @@ export async function startServer(
       socket?.close();
       await untilQuiet(lingerMs);
       const servers = [current, ...retired].map(({ server }) => server);
-      const ended = Promise.all(servers.map((server) => server.stop())).then(() => true);
-      const isDone = await Promise.race([ended, Bun.sleep(graceMs).then(() => false)]);
-      if (!isDone) await Promise.race([Promise.all(servers.map((server) => server.stop(true))), Bun.sleep(graceMs)]);
+      const ended = Promise.all(servers.map((server) => server.stop()));
+      await Promise.race([ended, untilAnswered(servers, graceMs)]);
+      // Over TLS the runtime waits for clients that do not close their side.
+      await Promise.race([Promise.all(servers.map((server) => server.stop(true))), Bun.sleep(closeMs)]);
       if (listen.kind === "unix" && existsSync(listen.path)) unlinkSync(listen.path);
     },
   };
+}
+
+/** Resolves once no request has been under way for a moment, at the latest after `maxMs`. */
+async function untilAnswered(servers: readonly Bun.Server<undefined>[], maxMs: number): Promise<void> {
+  const end = performance.now() + maxMs;
+  let since = performance.now();
+  while (performance.now() < end && performance.now() - since < quietMs) {
+    await Bun.sleep(Math.min(quietPollMs, maxMs));
+    if (servers.some(({ pendingRequests }) => pendingRequests > 0)) since = performance.now();
+  }
 }
 
 function addressOf(host: string, port: number, isTls: boolean): string {

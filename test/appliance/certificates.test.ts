@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { Appliance, type Service } from "../helpers/appliance.ts";
 import { type Authority, type Certificate, createAuthority } from "../helpers/certificates.ts";
 import { rawClient } from "../helpers/raw-client.ts";
+import { writeTlsConfig } from "../helpers/write-tls-config.ts";
 
 const authority = createAuthority("Test authority");
 
@@ -16,14 +17,13 @@ async function openTlsService(appliance: Appliance, { clientCa = null as Authori
     if (key !== undefined) writeFileSync(path("key.pem"), key);
     if (cert !== undefined) writeFileSync(path("cert.pem"), cert);
   };
-  const issue = () => authority.issue(["IP:127.0.0.1"], { isExpired });
-  replace(issue());
+  const certificate = authority.issue(["IP:127.0.0.1"], { isExpired });
   if (clientCa !== null) writeFileSync(path("client-ca.pem"), clientCa.ca);
   const ca = clientCa === null ? "" : `client_ca = "${path("client-ca.pem")}"\n`;
-  const file = path("xpose.toml");
-  writeFileSync(file, `[server]\ntls_cert = "${path("cert.pem")}"\ntls_key = "${path("key.pem")}"\n${ca}`);
+  const args = writeTlsConfig(appliance.folder, certificate, ca);
   appliance.initialise();
-  const service = await appliance.serve({ args: ["--config", file] });
+  const service = await appliance.serve({ args });
+  const file = path("xpose.toml");
   return { service, file, path, replace };
 }
 

@@ -2,15 +2,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Appliance, client } from "../helpers/appliance.ts";
+import { enrichRequest } from "../helpers/enrich-request.ts";
 import { rawClient } from "../helpers/raw-client.ts";
-
-const post = (key: string, email: string, headers = "") => {
-  const body = JSON.stringify({ indicator: { type: "email", value: email } });
-  return (
-    `POST /api/v1/soc/enrich HTTP/1.1\r\nHost: a\r\nX-API-Key: ${key}\r\nContent-Type: application/json\r\n` +
-    `${headers}Content-Length: ${body.length}\r\n\r\n${body}`
-  );
-};
 
 function configure(appliance: Appliance, text: string): string[] {
   const file = join(appliance.folder, "xpose.toml");
@@ -29,10 +22,10 @@ describe("12.5a SIGTERM", () => {
     const service = await appliance.serve();
     const clients = await Promise.all(Array.from({ length: row.connections }, () => rawClient(service.url)));
     for (let round = 0; round < row.before; round += 1) {
-      for (const [index, one] of clients.entries()) one.write(post(key, `user${index}-${round}@example.com`));
+      for (const [index, one] of clients.entries()) one.write(enrichRequest(key, `user${index}-${round}@example.com`));
       await Promise.all(clients.map((one) => one.answers(round + 1)));
     }
-    for (const [index, one] of clients.entries()) one.write(post(key, `user${index}@example.com`));
+    for (const [index, one] of clients.entries()) one.write(enrichRequest(key, `user${index}@example.com`));
     const toldAt = performance.now();
     service.kill("SIGTERM");
     const answers = await Promise.all(clients.map((one) => one.answers(row.before + 1)));
@@ -103,10 +96,10 @@ describe("12.5a SIGTERM", () => {
     const source = `[[sources.http]]\nname = "slow"\nurl = "http://127.0.0.1:${hanging.port}/{email}"\ntimeout = "60s"\n`;
     const service = await appliance.serve({ args: configure(appliance, source) });
     const waiting = await rawClient(service.url);
-    waiting.write(post(key, "jane.doe@example.com", "Prefer: wait=50\r\n"));
+    waiting.write(enrichRequest(key, "jane.doe@example.com", "Prefer: wait=50\r\n"));
     const others = await Promise.all(Array.from({ length: 20 }, () => rawClient(service.url)));
     for (const [index, other] of others.entries())
-      other.write(post(key, "a@example.com").slice(0, -1 - (index % 2) * 80));
+      other.write(enrichRequest(key, "a@example.com").slice(0, -1 - (index % 2) * 80));
     await Bun.sleep(300);
     const toldAt = performance.now();
     service.kill("SIGTERM");
