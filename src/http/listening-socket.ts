@@ -7,6 +7,10 @@ export type ListeningSocket = {
    * something (TCP_DEFER_ACCEPT), and resets it when the socket is closed.
    */
   readonly acceptAtOnce: () => void;
+  /** Lets the next socket of this user listen at the same port. */
+  readonly share: () => void;
+  /** From now on the kernel gives new connections to the socket that came to share the port; this one keeps what it has. */
+  readonly yieldToNext: () => void;
   /** New connections are refused. Connections that were accepted go on: the runtime's own stop would close them. */
   readonly close: () => void;
 };
@@ -17,6 +21,8 @@ const afInet = 2;
 const afInet6 = 10;
 const sockDgramCloexec = 2 | 0o2000000;
 const solSocket = 1;
+const soReuseport = 15;
+const soAttachReuseportCbpf = 51;
 const soAcceptconn = 30;
 const ipprotoTcp = 6;
 const tcpDeferAccept = 9;
@@ -51,7 +57,16 @@ function isListening(descriptor: number): boolean {
 
 function listeningSocket(descriptor: number): ListeningSocket {
   return {
-    acceptAtOnce: () => void libc().setsockopt(descriptor, ipprotoTcp, tcpDeferAccept, ptr(new Int32Array([0])), 4),
+    acceptAtOnce: () => setNumber(descriptor, ipprotoTcp, tcpDeferAccept, 0),
+    share: () => setNumber(descriptor, solSocket, soReuseport, 1),
+    yieldToNext() {
+      // struct sock_filter: BPF_RET | BPF_K with the index of the second socket, as an answer for every connection. Once
+      // this socket is closed there is no such index, and the kernel takes the one that is left (socket(7)).
+      const filter = new Uint8Array([0x06, 0, 0, 0, 1, 0, 0, 0]);
+      // struct sock_fprog: the number of instructions, six bytes of padding, and where they are.
+      const program = new BigUint64Array([1n, BigInt(ptr(filter))]);
+      libc().setsockopt(descriptor, solSocket, soAttachReuseportCbpf, ptr(program), program.byteLength);
+    },
     close() {
       // The number stays taken, by a socket that nobody can reach: the runtime goes on as if it were its own.
       const { socket, dup2, close } = libc();
@@ -61,6 +76,10 @@ function listeningSocket(descriptor: number): ListeningSocket {
       close(spare);
     },
   };
+}
+
+function setNumber(descriptor: number, level: number, name: number, value: number): void {
+  libc().setsockopt(descriptor, level, name, ptr(new Int32Array([value])), 4);
 }
 
 /** Loaded when a listener is looked for, not at the start. */

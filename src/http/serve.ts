@@ -42,8 +42,8 @@ const quietMs = 100;
 const quietPollMs = 10;
 /** For the runtime to close what is left. */
 const closeMs = 500;
-/** For a connection that the kernel kept back until a renewal of the certificate. */
-const handOverMs = 50;
+/** Two listeners share the port so long: the old one takes the connections that the kernel has already given it. */
+const handOverMs = 100;
 /** By then every connection of before a renewal has been idle for too long, or waits for an answer. */
 const retireAfterMs = 20_000;
 
@@ -69,7 +69,7 @@ export async function startServer(
   let arrivedCount = 0;
   const spare = (remotePort: number, seconds: number) => guard?.spare(remotePort, steadyNow() + seconds * 1000);
 
-  function open(files: TlsFiles | null, port: number): Running {
+  function open(files: TlsFiles | null, port: number, isShared = false): Running {
     const options = {
       ...(files === null ? {} : { tls: tlsOptions(files) }),
       development: false,
@@ -93,7 +93,7 @@ export async function startServer(
             hostname: listen.host,
             port,
             // Said in so many words: left out, this runtime lets a second local process share the port.
-            reusePort: false,
+            reusePort: isShared,
             idleTimeout: idleTimeoutSeconds,
             fetch(request, tcpServer) {
               arrivedCount += 1;
@@ -136,39 +136,41 @@ export async function startServer(
   }
 
   const retired = new Set<Running>();
-  function retire(running: Running): void {
+  /** Ends a listener whose place another one takes, when its last answer is out. */
+  function retire(running: Running, afterMs: number): void {
     retired.add(running);
     const end = () => void running.server.stop().finally(() => retired.delete(running));
-    setTimeout(end, retireAfterMs).unref();
+    if (afterMs === 0) end();
+    else setTimeout(end, afterMs).unref();
   }
 
   let current = open(tls, listen.kind === "tcp" ? listen.port : 0);
-  let files = tls;
   const port = current.server.port ?? 0;
   const guard = listen.kind === "tcp" ? guardDescriptors(port, steadyNow) : null;
 
   return {
     address: listen.kind === "unix" ? `unix:${listen.path}` : addressOf(listen.host, port, isTls),
     async renewTls(next) {
-      if (files === null) throw new Error("the service was started without TLS");
-      // The runtime takes files over for a new listener only, so what is wrong with them must show before the old one ends.
+      if (!isTls) throw new Error("the service was started without TLS");
+      // What is wrong with them must show while nothing has changed: the runtime takes files over for a new listener only.
       const { createSecureContext } = await import("node:tls");
       createSecureContext({ cert: next.cert, key: next.key, ...(next.clientCa === null ? {} : { ca: next.clientCa }) });
       const old = current;
-      const socket = beginClosing(old);
-      await Bun.sleep(handOverMs);
-      // Nothing between the two waits: a connection that comes between them is refused.
-      if (listen.kind === "unix") void old.server.stop();
-      else socket?.close();
-      try {
+      if (listen.kind === "unix") {
+        // No two sockets share a path: a proxy that connects in between tries again.
+        retire(old, 0);
         current = open(next, port);
-        files = next;
-      } catch (error) {
-        current = open(files, port);
-        throw error;
-      } finally {
-        retire(old);
+        return;
       }
+      const socket = findListeningSocket(old.place);
+      socket?.share();
+      current = open(next, port, true);
+      socket?.acceptAtOnce();
+      socket?.yieldToNext();
+      old.isClosing = true;
+      await Bun.sleep(handOverMs);
+      socket?.close();
+      retire(old, retireAfterMs);
     },
     async stop({ lingerMs, graceMs }) {
       guard?.stop();
