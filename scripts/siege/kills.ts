@@ -170,7 +170,8 @@ async function isDead({ key }: Key, what: string): Promise<string | null> {
 
 async function isFound(email: string, isWanted: boolean): Promise<string | null> {
   const { status, body } = await enrich(email, ownKey, { Prefer: "wait=10" });
-  const count = Array.isArray(body["findings"]) ? body["findings"].length : 0;
+  const { findings } = body["exposure"] as { findings: readonly object[] };
+  const count = findings.length;
   if (status === 200 && count > 0 === isWanted) return null;
   return `${email} has ${count} findings (${status}), wanted ${isWanted ? "some" : "none"}`;
 }
