@@ -220,7 +220,7 @@ describe("5.10 crashes and lost leases", () => {
     await turnOver();
     expect(await stateOf(service, service.tenant, scanId)).toBe("scanning");
     expect(service.lines.map(({ message }) => message)).toContain(
-      "scans of before the start could not be queued again, they wait",
+      "scans from before the start could not be queued again, they wait",
     );
     isFull = false;
     service.runner.wake();
@@ -362,7 +362,7 @@ describe("5.10 crashes and lost leases", () => {
     await service.runner.start();
     await turnOver();
     await beat();
-    expect(service.lines).toMatchObject([{ level: "error", message: "leases could not be prolonged" }]);
+    expect(service.lines).toMatchObject([{ level: "error", message: "leases could not be renewed" }]);
     await gate.release();
     expect(await stateOf(service, service.tenant, id)).toBe("completed");
     await service.runner.stop(0);
