@@ -42,7 +42,7 @@ export async function removeExpired(
 
 /**
  * Removes expired events of the audit trail step by step; returns the number of removed events. Never removes events
- * after the kept head, so that the trail always continues from it. Without a kept head (`keptRow` null) none is removed.
+ * after the kept head, so that the trail always continues from it. Does nothing without a kept head (`keptRow` null).
  */
 export async function removeOldEvents(
   store: Pick<AuditStore, "removeOldEvents">,
