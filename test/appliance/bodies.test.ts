@@ -56,7 +56,7 @@ type Row = readonly [
   schema: z.ZodMiniType,
 ];
 
-/** One line after the other, on one data directory. */
+/** Run in this order on one data directory. */
 const rows: readonly Row[] = [
   ["init", () => [], initReport],
   ["keys create", () => ["--name", "siem", "--expires-at", "2099-01-31T00:00:00Z"], mintedKey],
@@ -109,8 +109,8 @@ test("audit export prints one event per line", () => {
   for (const line of lines) expectBody(auditLine, line);
 });
 
-test("serve prints one line, which says where it listens", async () => {
-  // Stopped by its line: then it has printed all that it prints.
+test("serve prints one line with its address", async () => {
+  // Stopped after its first line, when it has printed everything.
   const shell = '"$0" "$@" > out & until [ -s out ]; do sleep 0.05; done; kill $!; wait $!; cat out';
   const { exitCode, stdout } = await appliance.runBeside(["serve", "--listen", "127.0.0.1:0"], { shell });
   expect([exitCode, stdout]).toEqual([0, expect.stringMatching(/^\{.*\}\n$/)]);
@@ -118,7 +118,7 @@ test("serve prints one line, which says where it listens", async () => {
 });
 
 test("every command that prints a body has a row above", () => {
-  // openapi prints the description of the others.
+  // openapi prints the description of the bodies.
   const others = ["audit export", "serve", "openapi"];
   const commands = readPage("docs/command-line.md").headings.filter((heading) => heading.startsWith("xpose "));
   const covered = new Set([...rows.map(([command]) => command), ...others]);
