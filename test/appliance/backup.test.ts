@@ -462,7 +462,7 @@ describe("an interruption", () => {
     expectSound(source);
   }, 120_000);
 
-  test("a kill -9 of a restore leaves a complete data directory or no usable one, and the next restore starts over", async () => {
+  test("a kill -9 of a restore leaves a complete or no usable data directory, and the next restore starts over", async () => {
     await using source = new Appliance();
     source.json("init");
     importText(source, "leak", addresses(300_000));

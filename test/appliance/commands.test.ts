@@ -536,7 +536,7 @@ test("init, serve and a look-up work with the source tree out of reach", async (
   expect(run.stdout.toString()).toContain('"title":"Present in leak"');
 });
 
-test("when the temporary folder forbids execution, the database library is unpacked in the data directory", async () => {
+test("if the temporary folder forbids execution, the database library is unpacked in the data directory", async () => {
   await using appliance = new Appliance();
   const folder = join(appliance.folder, "noexec");
   mkdirSync(folder);

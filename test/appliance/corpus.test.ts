@@ -55,7 +55,7 @@ function expectNoStrayFile(appliance: Appliance): void {
   expect(readdirSync(join(appliance.dataDir, "corpora")).sort()).toEqual(live.sort());
 }
 
-test("a kill -9 at any moment of an import or removal leaves the old or the new state, and no orphaned file", async () => {
+test("a kill -9 at any moment of an import or removal leaves the old or new state, and no orphaned file", async () => {
   await using appliance = new Appliance();
   appliance.json("init");
   const count = 300_000;

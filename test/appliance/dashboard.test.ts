@@ -489,7 +489,7 @@ const hostileCorpus = (name: string) => ({
   imports: [{ file_name: name, format: name, importer: name, read: 1, records: 1, imported_at: at, sha256: name }],
 });
 
-/** Replaces untrusted texts in real answers by hostile texts, so that the test does not rely on the server's cleaning. */
+/** Replaces untrusted texts in real answers by hostile texts, so that the test does not rely on our server. */
 async function answerHostile(route: Route): Promise<void> {
   const path = new URL(route.request().url()).pathname.replace("/api/v1", "");
   const body = hostileBodies(path, route.request().method());
