@@ -1,4 +1,5 @@
 import type { Charge, Limits } from "./budget.ts";
+import type { CaseFacts } from "./case.ts";
 import type { AppError } from "./error.ts";
 import type { Lifetimes } from "./freshness.ts";
 import type { Indicator } from "./indicator.ts";
@@ -36,7 +37,10 @@ export type PollCall = {
   readonly from: CallOrigin;
   /** Null when the path holds no valid id. */
   readonly scanId: ScanId | null;
-  readonly view: "envelope" | "sources" | "evidence";
+  /** `export` reads the same data as `case`, but is audited as an export. */
+  readonly view: "envelope" | "sources" | "evidence" | "case" | "export";
+  /** What was wrong with the request; answered only after the checks that go first (docs/contract.md 2). */
+  readonly fault?: AppError | null;
   /** True for the second half of a request that is already charged: a POST that waited for its scan. */
   readonly isCharged: boolean;
 };
@@ -57,6 +61,7 @@ export type ReplyBody =
   | { readonly kind: "failed"; readonly scanId: ScanId }
   | CompletedReply
   | { readonly kind: "evidence"; readonly body: string }
+  | ({ readonly kind: "case" } & CaseFacts)
   | {
       readonly kind: "sources";
       readonly scanId: ScanId;

@@ -11,6 +11,7 @@ import {
 } from "../../domain/admit-call.ts";
 import type { AuditEvent } from "../../domain/audit.ts";
 import type { Call, CallRules, EnrichCall, PollCall, Reply } from "../../domain/call.ts";
+import type { CaseFacts } from "../../domain/case.ts";
 import type { AppError } from "../../domain/error.ts";
 import { decide } from "../../domain/freshness.ts";
 import { isFinished, type ScanId } from "../../domain/scan.ts";
@@ -45,7 +46,7 @@ import type { usageTable } from "./usage.ts";
 
 type Tables = {
   readonly callers: ReturnType<typeof callerReader>;
-  readonly scans: Pick<ReturnType<typeof scanTable>, "factsOf" | "find" | "countUnfinished" | "insert">;
+  readonly scans: Pick<ReturnType<typeof scanTable>, "factsOf" | "find" | "asked" | "countUnfinished" | "insert">;
   readonly claims: Pick<ReturnType<typeof scanClaims>, "insertClaimed">;
   readonly runs: Pick<ReturnType<typeof sourceRunTable>, "ofScan">;
   readonly answers: Pick<ReturnType<typeof answerTable>, "of">;
@@ -164,7 +165,21 @@ export function callHandler(
       runs: view === "sources" ? runs.ofScan(scanId) : [],
       evidence: view === "evidence" && state === "completed" ? evidence.of(scanId) : "",
       result: view === "envelope" && state === "completed" ? toStored(row) : null,
+      caseFacts: view === "case" || view === "export" ? readCase(scanId, row) : null,
     };
+  }
+
+  /** Null while the scan is not over. */
+  function readCase(
+    scanId: ScanId,
+    { finished_at, envelope_tail: envelopeTail, digest }: FinishedRow,
+  ): CaseFacts | null {
+    const finishedAt = toDate(finished_at);
+    if (finishedAt === null) return null;
+    const result =
+      envelopeTail === null || digest === null ? null : { envelopeTail, evidence: evidence.of(scanId), digest };
+    // All sources that the workspace has are asked: there is no scan of less reach yet.
+    return { scanId, ...scans.asked(scanId), finishedAt, reach: "full", runs: runs.ofScan(scanId), result };
   }
 
   /** Notes the keys that could not be counted. */
