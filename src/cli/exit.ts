@@ -20,8 +20,8 @@ export class CommandError extends Error {
 }
 
 /**
- * A command that another platform starts ends with a code of that platform. The command itself has said everything there is
- * to say.
+ * Ends a command that another platform starts with an exit code of that platform. The command has already printed its
+ * message.
  */
 export class PlatformExit extends Error {
   override readonly name = "PlatformExit";

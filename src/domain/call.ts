@@ -39,7 +39,7 @@ export type PollCall = {
   readonly scanId: ScanId | null;
   /** `export` reads the same data as `case`, but is audited as an export. */
   readonly view: "envelope" | "sources" | "evidence" | "case" | "export";
-  /** What was wrong with the request; answered only after the checks that go first (docs/contract.md 2). */
+  /** An error in the request. It is answered only after the checks that come first (docs/contract.md 2). */
   readonly fault?: AppError | null;
   /** True for the second half of a request that is already charged: a POST that waited for its scan. */
   readonly isCharged: boolean;

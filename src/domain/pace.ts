@@ -14,12 +14,12 @@ export function nextTurn(slots: readonly number[], pace: Pace | null, pausedUnti
 /** The turns of a source that were taken, ascending, and the end of its pause; Unix milliseconds. */
 export type Turns = { readonly slots: readonly number[]; readonly pausedUntil: number };
 
-/** No pause is longer; one that is was set before the clock moved back. */
+/** The longest pause. A longer one was stored before the clock was set back. */
 const longestPauseMs = 24 * 60 * 60 * 1000;
 
 /**
  * Takes the next turn of a source. `slot` is null when no turn is free before `notAfter`; then nothing is taken. `turns`
- * is what is to be stored, null when nothing changed. Without a pace only pauses count and no turn is taken.
+ * must be stored; it is null when nothing changed. Without a pace only pauses count and no turn is taken.
  */
 export function takeTurn(
   before: Turns | null,
@@ -42,7 +42,7 @@ export function takeTurn(
   return { slot: new Date(slot), turns: isStale ? { slots: before.slots, pausedUntil } : null };
 }
 
-/** The turns of a source that nobody asks before `until`. A longer pause stays. */
+/** Pauses a source until `until`. A longer pause stays. */
 export function pauseTurns(before: Turns | null, until: Date): Turns {
   return { slots: before?.slots ?? [], pausedUntil: Math.max(before?.pausedUntil ?? 0, until.getTime()) };
 }

@@ -96,7 +96,7 @@ export function isPartial(runs: readonly Pick<SourceRun, "outcome">[]): boolean 
   return runs.some((run) => run.outcome === "failed");
 }
 
-/** Completion, or the oldest answer that was taken over, whichever is earlier (docs/contract.md 5.1). */
+/** Time of completion or of the oldest reused answer, whichever is earlier (docs/contract.md 5.1). */
 export function asOf(runs: readonly Pick<SourceRun, "isReused" | "answer">[], finishedAt: Date): Date {
   const reused = runs.flatMap((run) => (run.isReused && run.answer !== null ? [run.answer.answeredAt.getTime()] : []));
   return new Date(Math.min(finishedAt.getTime(), ...reused));

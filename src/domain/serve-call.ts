@@ -36,7 +36,7 @@ export type PollFacts = {
   readonly runs: readonly SourceRunRecord[];
   readonly evidence: string;
   readonly result: StoredResult | null;
-  /** Of a scan that is over. */
+  /** The data of a finished scan. */
   readonly caseFacts: CaseFacts | null;
 };
 

@@ -146,7 +146,7 @@ export function evidence(exchange: Exchange): Promise<PlainResponse> {
 }
 
 type Reading = {
-  /** Told after the checks of key and budget (docs/contract.md 2). */
+  /** An error in the request, answered after the checks of key and budget (docs/contract.md 2). */
   readonly fault?: AppError | null;
   readonly present?: (reply: Reply) => PlainResponse;
 };
