@@ -18,8 +18,8 @@ export type Turns = { readonly slots: readonly number[]; readonly pausedUntil: n
 const longestPauseMs = 24 * 60 * 60 * 1000;
 
 /**
- * Takes the next turn of a source. `slot` is null when no turn is free before `notAfter`; then nothing is taken. `turns`
- * must be stored; it is null when nothing changed. Without a pace only pauses count and no turn is taken.
+ * Takes the next turn of a source. `slot` is null when no turn is free before `notAfter`; then nothing is taken.
+ * `turns` must be stored; it is null when nothing changed. Without a pace only pauses count and no turn is taken.
  */
 export function takeTurn(
   before: Turns | null,
@@ -30,14 +30,14 @@ export function takeTurn(
   const now = at.getTime();
   const isBelieved = before !== null && before.pausedUntil <= now + longestPauseMs;
   const pausedUntil = isBelieved ? before.pausedUntil : 0;
-  // A turn far ahead was taken before the clock moved back; it would block the source for as long.
+  // A turn in the far future was taken before the clock was set back; it would block the source until then.
   const latestSensible = Math.max(notAfter.getTime(), now + (pace?.windowMs ?? 0));
   const slots = (before?.slots ?? []).filter((slot) => slot > now - (pace?.windowMs ?? 0) && slot <= latestSensible);
   const slot = nextTurn(slots, pace, pausedUntil, now);
   if (slot > notAfter.getTime()) return { slot: null, turns: null };
   if (pace !== null)
     return { slot: new Date(slot), turns: { slots: [...slots, slot].sort((a, b) => a - b), pausedUntil } };
-  // A pause that is not believed must go, or the next one would be taken for the shorter of two.
+  // An ignored pause must be removed, or the next pause would look shorter and be dropped.
   const isStale = before !== null && before.pausedUntil !== pausedUntil;
   return { slot: new Date(slot), turns: isStale ? { slots: before.slots, pausedUntil } : null };
 }

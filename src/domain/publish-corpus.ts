@@ -33,8 +33,8 @@ export function publishCorpus(
 }
 
 /**
- * An origin that the operator gave wins. Else corpora with equal content share an origin, so that they do not corroborate
- * each other (docs/pipeline.md 21.1): a corpus whose origin is only its own name takes the origin of its twin.
+ * An origin that the operator gave wins. Else corpora with equal content share an origin, so that they do not
+ * corroborate each other (docs/pipeline.md 21.1): a corpus whose origin is its own name takes the origin of its twin.
  */
 function originOf(name: string, given: CorpusWish["origin"], existing: string | null, twin: string | null): string {
   if (given.isGiven) return given.value;
