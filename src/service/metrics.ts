@@ -5,6 +5,7 @@ import type { Quantiles } from "../wire/overview.ts";
 export type Gauges = {
   readonly auditDroppedCount: () => number;
   readonly auditWaitingCount: () => number;
+  readonly logDroppedCount: () => number;
   readonly isDiskFull: () => boolean;
   /** False once the head of the audit trail is lost, or is not one of the trail. */
   readonly isAuditHeadKept: () => boolean;
@@ -125,6 +126,12 @@ export function openMetrics(version: string, gauges: Gauges) {
           "counter",
           "Audit rows that were lost because too many waited for the database",
           [[{}, gauges.auditDroppedCount()]],
+        ),
+        metric(
+          "xpose_log_dropped_total",
+          "counter",
+          "Lines of the log that were dropped because its reader was too slow",
+          [[{}, gauges.logDroppedCount()]],
         ),
         metric(
           "xpose_disk_full",

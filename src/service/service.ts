@@ -19,6 +19,7 @@ import { watchDisk } from "./disk-watch.ts";
 import { keepMerged } from "./keep-merged.ts";
 import { keepRetention } from "./keep-retention.ts";
 import type { Log, LogOutput } from "./log.ts";
+import type { LogSink } from "./log-sink.ts";
 import { openMetrics } from "./metrics.ts";
 import { openReplaceable } from "./reload.ts";
 import type { Notifier } from "./systemd.ts";
@@ -29,7 +30,7 @@ const stopGraceMs = 2_000;
 const logInsPerMinute = 10;
 /** Requests that waited for the service are answered before the first sweep. */
 const firstSweepMs = 1_000;
-/** Clients that wait for the service to start are answered first. */
+/** Clients that wait for the service to start are answered first: the first line loads the logging library. */
 const announceAfterMs = 50;
 
 export type Service = {
@@ -38,8 +39,8 @@ export type Service = {
   readonly tls: ServerSettings["tls"];
   readonly open: OpenStore;
   readonly logOutput: LogOutput;
-  /** Takes the finished lines of the access log. */
-  readonly writeLog: (text: string) => void;
+  /** Where the lines of the log go. */
+  readonly sink: LogSink;
   readonly onListening: (address: string) => void;
   readonly notifier: Notifier;
 };
@@ -51,7 +52,7 @@ export async function serve({
   tls,
   open,
   logOutput,
-  writeLog,
+  sink,
   onListening,
   notifier,
 }: Service): Promise<void> {
@@ -66,6 +67,7 @@ export async function serve({
   const metrics = openMetrics(version, {
     auditDroppedCount: trail.droppedCount,
     auditWaitingCount: trail.waitingCount,
+    logDroppedCount: sink.droppedCount,
     isDiskFull: () => disk.problem() !== null,
     isAuditHeadKept: () => !["lost", "not_continued"].includes(trail.headState()?.kind ?? ""),
   });
@@ -79,7 +81,13 @@ export async function serve({
     onMiss: () => runner.wake(),
     onFailOpen: metrics.countFailOpen,
   });
-  const accessLog = openAccessLog(writeLog, now, () => log.isLevelEnabled("info"));
+  const accessLog = openAccessLog({
+    write: sink.write,
+    log,
+    isPretty: logOutput.isPretty,
+    isEnabled: () => log.isLevelEnabled("info"),
+    now,
+  });
   let isReady = false;
   const respond = createRouter(routes, {
     keys,
@@ -119,10 +127,13 @@ export async function serve({
   await runner.start();
   isReady = true;
   onListening(server.address);
-  if (open.upgradedFrom !== null) log.info({ from: open.upgradedFrom, to: schemaVersion }, "data directory upgraded");
-  log.info({ listening: server.address }, "serving");
   notifier.ready();
   const announced = Bun.sleep(announceAfterMs)
+    .then(() => {
+      const { upgradedFrom: from } = open;
+      if (from !== null) log.info({ from, to: schemaVersion }, "data directory upgraded");
+      log.info({ listening: server.address }, "serving");
+    })
     .then(sources.announce)
     .catch((error: unknown) => log.error({ err: error }, "changed sources could not be written down"));
   const keptRow = () => {
@@ -138,9 +149,10 @@ export async function serve({
   }, firstSweepMs);
 
   const signal = await toldToStop;
-  log.info({ signal }, "stopping");
   notifier.stopping();
   isReady = false;
+  await announced;
+  log.info({ signal }, "stopping");
   const housekeeping = Promise.all([retention.stop(), merging.stop()]);
   disk.stop();
   clearTimeout(sweeping);
@@ -148,7 +160,6 @@ export async function serve({
   for (const stop of [() => runner.stop(stopGraceMs), () => server.stop(stopGraceMs)]) {
     await stop().catch((error: unknown) => log.error({ err: error }, "could not stop in order"));
   }
-  await announced;
   await housekeeping;
   await sources.close();
   await trail
