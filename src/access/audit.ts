@@ -1,6 +1,7 @@
 import { type AuditEvent, type Author, auditEvent, headText } from "../domain/audit.ts";
+import type { CallOrigin, KnownKey } from "../domain/call.ts";
 import { repeat } from "../event-loop/repeat.ts";
-import type { CallOrigin, KnownKey, Store } from "../store/store.ts";
+import type { AuditStore } from "../store/port/audit.ts";
 import { type HeadState, headProblem, keepHead } from "./audit-head.ts";
 
 /** So many events wait while the database cannot be written (docs/contract.md 9.8); further ones are only counted. */
@@ -37,7 +38,7 @@ export type DeniedPrincipal =
   | "unknown";
 
 type TrailTools = {
-  readonly store: Pick<Store, "appendEvents" | "auditHead" | "readChain">;
+  readonly store: Pick<AuditStore, "appendEvents" | "auditHead" | "readChain">;
   readonly now: () => Date;
   readonly steadyNow: () => number;
   readonly headFile: string;

@@ -1,4 +1,4 @@
-import { parseLeakYear } from "../domain/finding.ts";
+import { parseLeakYear } from "../domain/time.ts";
 
 /**
  * The day, month or year that a text of a breach file names, as `YYYY-MM-DD`, `YYYY-MM` or `YYYY`; null when it names

@@ -1,7 +1,7 @@
 import type { SourceErrorReason } from "./error.ts";
 import type { Finding } from "./finding.ts";
 import type { Indicator } from "./indicator.ts";
-import type { Workspace } from "./workspace.ts";
+import type { Workspace, WorkspaceId } from "./workspace.ts";
 
 export type ScanId = string & { readonly __brand: "ScanId" };
 
@@ -49,6 +49,26 @@ export type SourceRun = {
   readonly answer: Answer | null;
   /** True when `answer` was not asked for in this scan but taken over from an earlier one. */
   readonly isReused: boolean;
+};
+
+/** One row of `/sources`. */
+export type SourceRunRecord = {
+  readonly source: string;
+  readonly outcome: Outcome;
+  readonly findingCount: number;
+  readonly durationMs: number;
+  readonly endedAt: Date;
+  readonly error: SourceErrorReason | null;
+  readonly missing: readonly string[];
+  readonly quotaLeft: number | null;
+};
+
+export type NewScan = {
+  readonly id: ScanId;
+  readonly workspaceId: WorkspaceId;
+  readonly indicator: Indicator;
+  readonly indicatorHash: string;
+  readonly requestedAt: Date;
 };
 
 /** A scan as its runner takes it over. */

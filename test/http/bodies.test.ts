@@ -5,7 +5,7 @@ import { SourceError } from "../../src/domain/error.ts";
 import { makeFinding } from "../../src/domain/finding.ts";
 import { jsonResponse } from "../../src/http/response.ts";
 import { routes } from "../../src/http/route-table.ts";
-import type { Publication } from "../../src/store/store.ts";
+import type { Publication } from "../../src/store/port/corpus.ts";
 import { auditList } from "../../src/wire/audit.ts";
 import { corpusList } from "../../src/wire/corpus.ts";
 import { envelope } from "../../src/wire/envelope.ts";

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { getWorkspace } from "../../access/workspace.ts";
+import type { EnrichCall, PollCall, Reply, ReplyBody } from "../../domain/call.ts";
 import { parseIndicator } from "../../domain/indicator.ts";
 import { indicatorHash } from "../../domain/keyed-hash.ts";
 import type { ScanId } from "../../domain/scan.ts";
@@ -8,7 +9,6 @@ import { runScan } from "../../scans/run-scan.ts";
 import { leaseMs } from "../../scans/runner.ts";
 import { openLog } from "../../service/log.ts";
 import { openSources } from "../../service/open-sources.ts";
-import type { EnrichCall, PollCall, Reply, ReplyBody } from "../../store/store.ts";
 import type { Progress } from "../../wire/scan.ts";
 import { type GlobalOptions, readConfig, withStore } from "../context.ts";
 import { CommandError, exitCodes } from "../exit.ts";

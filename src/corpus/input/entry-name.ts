@@ -1,4 +1,4 @@
-import { oneLine } from "../../domain/finding.ts";
+import { oneLine } from "../../domain/text.ts";
 
 const maxLength = 255;
 /** More of a path is not looked at; the system's own limit is 4096 bytes. */

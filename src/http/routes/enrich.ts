@@ -1,10 +1,11 @@
 import { invalidApiKey } from "../../domain/admission.ts";
 import type { Charge } from "../../domain/budget.ts";
+import type { CompletedReply, PollCall, Reply, ReplyBody } from "../../domain/call.ts";
 import { AppError } from "../../domain/error.ts";
 import { type Indicator, parseIndicator } from "../../domain/indicator.ts";
+import type { SourceRunRecord } from "../../domain/scan.ts";
 import { isFinished, type ScanId } from "../../domain/scan.ts";
 import { isId } from "../../domain/workspace.ts";
-import type { CompletedReply, PollCall, Reply, ReplyBody, SourceRunRecord } from "../../store/store.ts";
 import type { Accepted, EnrichRequest, Progress, ScanSources, SourceRunBody } from "../../wire/scan.ts";
 import type { Unchecked } from "../../wire/shape.ts";
 import { discardBody, readJson } from "../body.ts";

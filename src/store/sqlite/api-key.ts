@@ -3,11 +3,14 @@ import { type ApiKey, type KeyStatus, keyStatus, maxActiveKeys } from "../../dom
 import { type AuditAction, type Author, auditEvent } from "../../domain/audit.ts";
 import { AppError } from "../../domain/error.ts";
 import { foldName, hasApiAccess, type Plan, type WorkspaceId } from "../../domain/workspace.ts";
-import type { KeyPage, NewApiKey, NextApiKey, Page } from "../store.ts";
+import type { ApiKeyStore, KeyPage, NewApiKey, NextApiKey } from "../port/api-key.ts";
+import type { Page } from "../port/page.ts";
 import type { auditTable } from "./audit.ts";
 import type { subjectTable } from "./audit-subject.ts";
+import type { budgetTable } from "./budget.ts";
 import type { Connection } from "./driver.ts";
-import { toDate } from "./workspace.ts";
+import { toDate } from "./time.ts";
+import type { Transactions } from "./transactions.ts";
 
 type KeyRow = {
   id: string;
@@ -43,16 +46,13 @@ export function apiKeyTable(
   connection: Connection,
   audit: Pick<ReturnType<typeof auditTable>, "append">,
   subjects: Pick<ReturnType<typeof subjectTable>, "of">,
+  budgets: Pick<ReturnType<typeof budgetTable>, "copy">,
 ) {
   const insert = connection.prepare(
     `INSERT INTO api_key (id, workspace_id, name, folded_name, prefix, hash, created_at, created_by, expires_at, rotated_from)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const revoke = connection.prepare("UPDATE api_key SET revoked_at = ?, rotated_to = ? WHERE id = ?");
-  const copyBudgets = connection.prepare(
-    `INSERT INTO budget (key_id, kind, window_started_at, count)
-     SELECT ?, kind, window_started_at, count FROM budget WHERE key_id = ?`,
-  );
   // The workspace is part of the look-up, so a foreign id and an unknown one are the same work and the same answer.
   const byId = connection.prepare<[string, string], KeyRow>(
     `SELECT ${columns} FROM api_key WHERE id = ? AND workspace_id = ?`,
@@ -133,7 +133,7 @@ export function apiKeyTable(
       const { name, expiresAt } = old;
       write(workspaceId, { ...next, name, expiresAt }, id);
       revoke.run(next.createdAt.getTime(), next.id, id);
-      copyBudgets.run(next.id, id);
+      budgets.copy(id, next.id);
       record(by, "key.rotated", old, next.id);
       return get(workspaceId, next.id);
     },
@@ -162,6 +162,19 @@ export function apiKeyTable(
       const hasMore = rows.length > page.limit && last !== undefined;
       return { items, nextCursor: hasMore ? cursorOf(last) : null };
     },
+  };
+}
+
+export function apiKeyStore(
+  { read, write, writeUrgently }: Transactions,
+  keys: () => ReturnType<typeof apiKeyTable>,
+): ApiKeyStore {
+  return {
+    insertKey: (...args) => write(() => keys().insert(...args)),
+    rotateKey: (...args) => writeUrgently(() => keys().rotate(...args)),
+    revokeKey: (...args) => writeUrgently(() => keys().revoke(...args)),
+    findKey: (...args) => read(() => keys().find(...args)),
+    listKeys: (...args) => read(() => keys().list(...args)),
   };
 }
 

@@ -1,10 +1,12 @@
 import { type Author, auditEvent } from "../../domain/audit.ts";
+import type { Corpus, CorpusImport, CorpusSegment } from "../../domain/corpus.ts";
 import { AppError } from "../../domain/error.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
-import type { Corpus, CorpusImport, CorpusSegment, Publication, PublishOutcome, SegmentReplacement } from "../store.ts";
+import type { CorpusStore, Publication, PublishOutcome, SegmentReplacement } from "../port/corpus.ts";
 import type { auditTable } from "./audit.ts";
-import type { Connection } from "./driver.ts";
-import { toDate } from "./workspace.ts";
+import { type Connection, emptyLog } from "./driver.ts";
+import { toDate } from "./time.ts";
+import type { Transactions } from "./transactions.ts";
 
 type CorpusRow = { name: string; scope: WorkspaceId | null; confidence: number; origin: string; revision: string };
 type ImportRow = {
@@ -176,6 +178,34 @@ export function corpusTable(connection: Connection, audit: Pick<ReturnType<typeo
     isForgotten: (corpusHash: string): boolean => findForgotten.get(corpusHash) !== undefined,
 
     listForgotten: (): string[] => allForgotten.all().map(({ corpus_hash }) => corpus_hash),
+  };
+}
+
+type OfIndicator = { readonly forget: (indicatorHash: string) => void };
+
+/** `ofIndicators`: the tables that hold what was found about an indicator. */
+export function corpusStore(
+  connection: Connection,
+  { read, write, writeUrgently }: Transactions,
+  corpora: () => ReturnType<typeof corpusTable>,
+  ofIndicators: readonly OfIndicator[],
+  audit: Pick<ReturnType<typeof auditTable>, "append">,
+): CorpusStore {
+  return {
+    listCorpora: () => read(() => corpora().list()),
+    publishImport: (...args) => write(() => corpora().publish(...args)),
+    removeCorpus: (...args) => writeUrgently(() => corpora().remove(...args)),
+    replaceSegments: (replacement) => write(() => corpora().replaceSegments(replacement)),
+    async forget({ indicatorHash, corpusHash }, by) {
+      await write(() => {
+        corpora().forget(corpusHash, by.at);
+        for (const table of ofIndicators) table.forget(indicatorHash);
+        audit.append([auditEvent(by, "corpus.forgotten", { indicatorHmac: indicatorHash })]);
+      });
+      emptyLog(connection);
+    },
+    isForgotten: (corpusHash) => read(() => corpora().isForgotten(corpusHash)),
+    listForgotten: () => read(() => corpora().listForgotten()),
   };
 }
 

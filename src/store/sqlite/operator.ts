@@ -2,11 +2,12 @@ import { type AuditAction, type Author, auditEvent } from "../../domain/audit.ts
 import { AppError } from "../../domain/error.ts";
 import type { Operator, OperatorRole } from "../../domain/operator.ts";
 import { foldName, type WorkspaceId } from "../../domain/workspace.ts";
-import type { NewOperator, NewSession, OperatorCredential } from "../store.ts";
+import type { NewOperator, NewSession, OperatorCredential, OperatorStore } from "../port/operator.ts";
 import type { auditTable } from "./audit.ts";
 import type { subjectTable } from "./audit-subject.ts";
 import type { Connection } from "./driver.ts";
-import { toDate } from "./workspace.ts";
+import { toDate } from "./time.ts";
+import type { Transactions } from "./transactions.ts";
 
 type OperatorRow = {
   id: string;
@@ -108,6 +109,20 @@ export function operatorTable(
       record(by, "workspace.session_ended", operator, null);
       return true;
     },
+  };
+}
+
+export function operatorStore(
+  { read, write, writeUrgently }: Transactions,
+  operators: () => ReturnType<typeof operatorTable>,
+): OperatorStore {
+  return {
+    insertOperator: (...args) => write(() => operators().insert(...args)),
+    revokeOperator: (...args) => writeUrgently(() => operators().revoke(...args)),
+    listOperators: (workspaceId) => read(() => operators().list(workspaceId)),
+    findOperator: (...args) => read(() => operators().findBy(...args)),
+    startSession: (...args) => writeUrgently(() => operators().startSession(...args)),
+    endSession: (...args) => writeUrgently(() => operators().endSession(...args)),
   };
 }
 

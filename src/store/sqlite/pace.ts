@@ -1,5 +1,7 @@
 import { nextTurn, type Pace } from "../../domain/pace.ts";
+import type { PaceStore } from "../port/pace.ts";
 import type { Connection } from "./driver.ts";
+import type { Transactions } from "./transactions.ts";
 
 type PaceRow = { slots: string; paused_until: number };
 
@@ -34,5 +36,12 @@ export function paceTable(connection: Connection) {
       const row = find.get(source);
       save.run(source, row?.slots ?? "[]", Math.max(row?.paused_until ?? 0, until.getTime()));
     },
+  };
+}
+
+export function paceStore({ write, writeTogether }: Transactions, pace: () => ReturnType<typeof paceTable>): PaceStore {
+  return {
+    takeSlot: (...args) => writeTogether(() => pace().takeSlot(...args)),
+    pauseSource: (...args) => write(() => pace().pause(...args)),
   };
 }

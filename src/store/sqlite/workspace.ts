@@ -1,10 +1,13 @@
 import { type AuditAction, type Author, auditEvent } from "../../domain/audit.ts";
 import { AppError } from "../../domain/error.ts";
 import { foldName, type Plan, type Workspace, type WorkspaceId } from "../../domain/workspace.ts";
-import type { WorkspaceChange } from "../store.ts";
+import type { WorkspaceChange, WorkspaceStore } from "../port/workspace.ts";
 import type { auditTable } from "./audit.ts";
 import type { subjectTable } from "./audit-subject.ts";
 import type { Connection } from "./driver.ts";
+import type { operatorTable } from "./operator.ts";
+import { toDate } from "./time.ts";
+import type { Transactions } from "./transactions.ts";
 
 export type WorkspaceRow = { id: WorkspaceId; name: string; plan: Plan; disabled_at: number | null };
 
@@ -56,6 +59,23 @@ export function workspaceTable(
   };
 }
 
+export function workspaceStore(
+  { read, write, writeUrgently }: Transactions,
+  workspaces: () => ReturnType<typeof workspaceTable>,
+  operators: () => Pick<ReturnType<typeof operatorTable>, "insert">,
+): WorkspaceStore {
+  return {
+    insertWorkspace: (workspace, firstOperator, by) =>
+      write(() => {
+        workspaces().insert(workspace, by);
+        if (firstOperator !== null) operators().insert(firstOperator, by);
+      }),
+    changeWorkspace: (...args) => writeUrgently(() => workspaces().change(...args)),
+    findWorkspace: (idOrName) => read(() => workspaces().find(idOrName)),
+    listWorkspaces: () => read(() => workspaces().list()),
+  };
+}
+
 function actionOf(change: WorkspaceChange): AuditAction {
   if ("plan" in change) return "workspace.plan_changed";
   return change.disabledAt === null ? "workspace.enabled" : "workspace.disabled";
@@ -63,11 +83,4 @@ function actionOf(change: WorkspaceChange): AuditAction {
 
 export function toWorkspace(row: WorkspaceRow): Workspace {
   return { id: row.id, name: row.name, plan: row.plan, disabledAt: toDate(row.disabled_at) };
-}
-
-/** A stored time, Unix milliseconds, as a Date. */
-export function toDate(milliseconds: number): Date;
-export function toDate(milliseconds: number | null): Date | null;
-export function toDate(milliseconds: number | null): Date | null {
-  return milliseconds === null ? null : new Date(milliseconds);
 }
