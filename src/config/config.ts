@@ -41,6 +41,8 @@ export type Config = {
     readonly maxQueue: number;
     readonly retentionMs: number;
     readonly ledgerRetentionMs: number;
+    /** Atoms of an envelope. */
+    readonly maxFindings: number;
   };
   /** How long events of the audit trail and hourly totals of use are kept. */
   readonly audit: { readonly retentionMs: number };
@@ -120,6 +122,7 @@ export function loadConfig(request: ConfigRequest): { config: Config; warnings: 
       maxQueue: scan.max_queue,
       retentionMs: scan.retention,
       ledgerRetentionMs: scan.ledger_retention,
+      maxFindings: scan.max_findings,
     },
     audit: { retentionMs: audit.retention },
     rateLimit: { team: rateLimit.team, enterprise: rateLimit.enterprise, windowMs: rateLimit.window },

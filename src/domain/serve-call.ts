@@ -15,7 +15,13 @@ import {
 import type { WorkspaceId } from "./workspace.ts";
 
 /** What is stored of a completed scan. */
-export type StoredResult = { readonly envelopeTail: string; readonly digest: string; readonly isPartial: boolean };
+export type StoredResult = {
+  readonly envelopeTail: string;
+  readonly digest: string;
+  readonly isPartial: boolean;
+  /** Findings that the envelope leaves out. */
+  readonly omittedCount: number;
+};
 
 /** The facts about an indicator that a call to enrich it needs, see `asksForScans`. */
 export type IndicatorFacts = {
@@ -214,8 +220,8 @@ function unadmitted(): never {
 
 /** The whole body of a completed scan. */
 export function completedReply(scanId: ScanId, cache: CacheMember, stored: StoredResult): CompletedReply {
-  const { envelopeTail, digest, isPartial } = stored;
-  return { kind: "completed", scanId, envelope: envelopeText(scanId, cache, envelopeTail), digest, isPartial };
+  const { envelopeTail, ...rest } = stored;
+  return { kind: "completed", scanId, envelope: envelopeText(scanId, cache, envelopeTail), ...rest };
 }
 
 /** The key and the scan of an event of a final poll, of which the trail names only the first; null for other events. */

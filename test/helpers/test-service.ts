@@ -74,6 +74,7 @@ export async function openTestService(options: TestServiceOptions = {}) {
     concurrency: 16,
     scanTimeoutMs: 90_000,
     ledgerRetentionMs: 400 * 24 * 3_600_000,
+    maxFindings: 2000,
     fingerprintOf: () => JSON.stringify(sources.map(({ fingerprint }) => fingerprint)),
     sourcesOf: () => [...sources],
     ...options.live,

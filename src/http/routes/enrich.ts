@@ -5,6 +5,7 @@ import { AppError } from "../../domain/error.ts";
 import { type Indicator, parseIndicator } from "../../domain/indicator.ts";
 import type { SourceRunRecord } from "../../domain/scan.ts";
 import { isFinished, type ScanId } from "../../domain/scan.ts";
+import { timestamp } from "../../domain/time.ts";
 import { isId } from "../../domain/workspace.ts";
 import type { Accepted, EnrichRequest, Progress, ScanSources, SourceRunBody } from "../../wire/scan.ts";
 import type { Unchecked } from "../../wire/shape.ts";
@@ -192,10 +193,11 @@ export function toResponse(reply: Reply, { path = enrichPath, publicUrl = null }
   }
 }
 
-function envelopeResponse({ envelope, digest, isPartial }: CompletedReply): PlainResponse {
+function envelopeResponse({ envelope, digest, isPartial, omittedCount }: CompletedReply): PlainResponse {
   const response = storedResponse(200, envelope);
   response.headers["X-Xpose-Exposure-Digest"] = digest;
   if (isPartial) response.headers["X-Xpose-Partial"] = "1";
+  if (omittedCount > 0) response.headers["X-Xpose-Findings-Omitted"] = String(omittedCount);
   return response;
 }
 
@@ -203,6 +205,16 @@ function sourcesBody({ scanId, state, runs }: Extract<Reply, { kind: "sources" }
   return { request_id: scanId, status: state, sources: runs.map(runBody) };
 }
 
-function runBody({ source, outcome, findingCount, durationMs, error, missing }: SourceRunRecord): SourceRunBody {
-  return { source, outcome, findings: findingCount, duration_ms: durationMs, error, missing };
+function runBody(run: SourceRunRecord): SourceRunBody {
+  return {
+    source: run.source,
+    outcome: run.outcome,
+    findings: run.findingCount,
+    duration_ms: run.durationMs,
+    error: run.error,
+    missing: run.missing,
+    answered_at: run.answeredAt === null ? null : timestamp(run.answeredAt),
+    reused: run.isReused,
+    omitted: run.omittedCount,
+  };
 }

@@ -21,6 +21,7 @@ export type FinishedRow = {
   envelope_tail: string | null;
   digest: string | null;
   is_partial: number;
+  omitted_count: number;
 };
 
 const factsColumns = "id, state, settings_fingerprint, corpora_revision, as_of, finished_at, is_partial";
@@ -52,7 +53,9 @@ export function scanTable(connection: Connection) {
      VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0)`,
   );
   const byId = connection.prepare<[string, string], FinishedRow>(
-    "SELECT state, indicator_hash, finished_at, envelope_tail, digest, is_partial FROM scan WHERE id = ? AND workspace_id = ?",
+    `SELECT state, indicator_hash, finished_at, envelope_tail, digest, is_partial,
+       (SELECT coalesce(sum(omitted_count), 0) FROM source_run WHERE scan_id = scan.id) AS omitted_count
+     FROM scan WHERE id = ? AND workspace_id = ?`,
   );
   // Two partial indexes hold just these rows.
   const countUnfinished = connection.prepare<[], { count: number }>(

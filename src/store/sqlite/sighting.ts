@@ -1,7 +1,6 @@
 import type { Sighting } from "../../domain/envelope.ts";
-import { findingHash } from "../../domain/finding.ts";
-import type { Answer } from "../../domain/scan.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
+import type { Seen } from "../port/scan.ts";
 import type { Connection } from "./driver.ts";
 import { toDate } from "./time.ts";
 
@@ -24,24 +23,20 @@ export function sightingTable(connection: Connection) {
   );
 
   return {
-    /** Enters the findings of answers and reads back how the ledger stands now, by `findingHash`. */
+    /** Enters findings and reads back how the ledger stands now, by `findingHash`. */
     record(
       indicatorHash: string,
       workspaceId: WorkspaceId,
-      answers: readonly Answer[],
+      seen: readonly Seen[],
       ledgerBefore: Date,
     ): Map<string, Sighting> {
       const sightings = new Map<string, Sighting>();
       const forgottenBefore = ledgerBefore.getTime();
-      for (const answer of answers) {
-        for (const finding of answer.findings) {
-          const hash = findingHash(answer.source, finding);
-          const at = answer.answeredAt.getTime();
-          save.run({ indicatorHash, workspaceId, findingHash: hash, at, forgottenBefore });
-          const saved = find.get(indicatorHash, workspaceId, hash);
-          if (saved === undefined) continue;
-          sightings.set(hash, { firstSeenAt: toDate(saved.first_seen_at), lastSeenAt: toDate(saved.last_seen_at) });
-        }
+      for (const { hash, at } of seen) {
+        save.run({ indicatorHash, workspaceId, findingHash: hash, at: at.getTime(), forgottenBefore });
+        const saved = find.get(indicatorHash, workspaceId, hash);
+        if (saved === undefined) continue;
+        sightings.set(hash, { firstSeenAt: toDate(saved.first_seen_at), lastSeenAt: toDate(saved.last_seen_at) });
       }
       return sightings;
     },
