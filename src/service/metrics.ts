@@ -11,6 +11,9 @@ export type Gauges = {
   readonly isAuditHeadKept: () => boolean;
 };
 
+/** `xpose doctor` asks for it too. */
+export const strangeForwardsMetric = "xpose_untrusted_forwarding_total";
+
 export type Metrics = ReturnType<typeof openMetrics>;
 
 type Sample = readonly [labels: Readonly<Record<string, string | number>>, value: number];
@@ -48,6 +51,7 @@ export function openMetrics(version: string, gauges: Gauges) {
   const requests: Map<string, Map<string, Map<number, Counter>>> = new Map();
   const durations = new Map<string, Durations>();
   let failOpenCount = 0;
+  let strangeForwardCount = 0;
   const loopDelay = monitorEventLoopDelay({ resolution: 50 });
   loopDelay.enable();
 
@@ -66,6 +70,10 @@ export function openMetrics(version: string, gauges: Gauges) {
       while (durationMs > (durationBoundsMs[bucket] ?? Number.POSITIVE_INFINITY)) bucket += 1;
       histogram.counts[bucket] = (histogram.counts[bucket] ?? 0) + 1;
       histogram.sumMs += durationMs;
+    },
+
+    countStrangeForward(): void {
+      strangeForwardCount += 1;
     },
 
     countFailOpen(count: number): void {
@@ -126,6 +134,12 @@ export function openMetrics(version: string, gauges: Gauges) {
           "counter",
           "Audit rows that were lost because too many waited for the database",
           [[{}, gauges.auditDroppedCount()]],
+        ),
+        metric(
+          strangeForwardsMetric,
+          "counter",
+          "Requests with a forwarding header from a peer that server.trusted_proxies does not name",
+          [[{}, strangeForwardCount]],
         ),
         metric(
           "xpose_log_dropped_total",

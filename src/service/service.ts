@@ -11,10 +11,12 @@ import { createRouter } from "../http/router.ts";
 import { outcomeOf } from "../http/routes/enrich.ts";
 import { type ServerSettings, startServer } from "../http/serve.ts";
 import { openThrottle } from "../http/throttle.ts";
+import { openWaits } from "../http/waits.ts";
 import { openCalls } from "../scans/calls.ts";
 import { Runner } from "../scans/runner.ts";
 import { version } from "../version.ts";
 import { openDashboard } from "./dashboard-facts.ts";
+import { descriptorLimit } from "./descriptors.ts";
 import { watchDisk } from "./disk-watch.ts";
 import { keepMerged } from "./keep-merged.ts";
 import { keepRetention } from "./keep-retention.ts";
@@ -26,6 +28,9 @@ import type { Notifier } from "./systemd.ts";
 
 /** Scans, then answers, get this long after SIGTERM, each at worst twice: together less than the promised 10 s. */
 const stopGraceMs = 2_000;
+/** Requests of one key that wait for their scan at once, and the share of all descriptors that waiting requests may hold. */
+const waitsPerKey = 64;
+const waitingShare = 1 / 2;
 /** docs/contract.md 9.9. */
 const logInsPerMinute = 10;
 /** Requests that waited for the service are answered before the first sweep. */
@@ -88,6 +93,13 @@ export async function serve({
     isEnabled: () => log.isLevelEnabled("info"),
     now,
   });
+  let isStrangeForwardTold = false;
+  function countStrangeForward(address: string | null): void {
+    metrics.countStrangeForward();
+    if (isStrangeForwardTold) return;
+    isStrangeForwardTold = true;
+    log.warn({ peer: address }, "forwarding headers of a peer that server.trusted_proxies does not name are ignored");
+  }
   let isReady = false;
   const respond = createRouter(routes, {
     keys,
@@ -98,7 +110,8 @@ export async function serve({
     logIns: openThrottle(logInsPerMinute, 60_000, steadyNow),
     publicUrl: config.server.publicUrl,
     dashboard: openDashboard({ config, live: sources.live, metrics, now, steadyNow }),
-    metrics,
+    metrics: { ...metrics, countStrangeForward },
+    waits: openWaits({ perHolder: waitsPerKey, total: Math.floor(descriptorLimit() * waitingShare) }),
     whenSettled: (scanId, timeoutMs, signal) => runner.whenSettled(scanId, timeoutMs, signal),
     newScanId: () => newId() as ScanId,
     hashOf: (indicator) => indicatorHash(keys, indicator),

@@ -60,7 +60,10 @@ export async function enrich(exchange: Exchange): Promise<PlainResponse> {
   const answerNow = () => withLimits(toResponse(reply, { publicUrl: app.publicUrl }), charge, now);
   const waitSeconds = reply.kind === "accepted" ? waitPreference(request.headers.get("Prefer")) : null;
   if (reply.kind !== "accepted" || waitSeconds === null) return answerNow();
-  await app.whenSettled(reply.scanId, waitSeconds * 1000, request.signal);
+  const leave = app.waits.take(keyHash);
+  // Too many requests wait already: the usual answer to a miss is always a right answer (docs/contract.md 3.6).
+  if (leave === null) return answerNow();
+  await app.whenSettled(reply.scanId, waitSeconds * 1000, request.signal).finally(leave);
   const rest = { scanId: reply.scanId, view: "envelope", isCharged: true } as const;
   const waited = await app.calls.serve({ kind: "poll", caller: { keyHash }, from, ...rest });
   // Forgotten meanwhile: the scan was accepted, and only a poll may say that there is none (docs/pipeline.md 21.16).

@@ -3,6 +3,7 @@ import { AppError, SourceError } from "../../../src/domain/error.ts";
 import { parseIndicator } from "../../../src/domain/indicator.ts";
 import { corpusHash as corpusHashOf } from "../../../src/domain/keyed-hash.ts";
 import { waitPreference } from "../../../src/http/routes/enrich.ts";
+import { openWaits } from "../../../src/http/waits.ts";
 import { found, inventedSource } from "../../helpers/invented-source.ts";
 import { turnOver } from "../../helpers/manual-clock.ts";
 import { enrichUrl, errorCode, socClient } from "../../helpers/soc-client.ts";
@@ -595,6 +596,20 @@ describe("3.6 Prefer: wait", () => {
     expect(response.headers.get("Preference-Applied")).toBe("wait");
     expect(response.headers.has("X-Xpose-Exposure-Digest")).toBe(true);
     expect(await response.json()).toMatchObject({ status: "completed", cache: "miss_scan_complete" });
+  });
+
+  test("a key that waits with all its places gets the usual 202 at once, others wait on", async () => {
+    const service = await open({ app: { waits: openWaits({ perHolder: 2, total: 3 }) } });
+    const { answer } = gate(service);
+    const wait = { Prefer: "wait=50" };
+    const waiting = [service.enrich("a@example.com", wait), service.enrich("b@example.com", wait)];
+    await turnOver();
+    const response = await service.enrich("c@example.com", wait);
+    expect([response.status, response.headers.has("Preference-Applied")]).toEqual([202, false]);
+    answer();
+    expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual([200, 200]);
+    // Places that were left are free again.
+    expect((await service.enrich("d@example.com", wait)).status).toBe(200);
   });
 
   test("one that failed in time is answered as failed", async () => {
