@@ -26,11 +26,16 @@ export type CorpusLibrary = {
 export type ListedCorpus = Pick<Corpus, "name" | "imports" | "segments">;
 
 /**
- * So many records of one address are read from one segment; the rest is counted. Stealer collections hold test
- * addresses with millions of sites, of which the answer could name 1000 (docs/contract.md 11.3).
+ * At most this many records of one address are read per corpus and segment; the rest is counted. Stealer collections hold
+ * test addresses with millions of sites, of which the answer could name 1000 (docs/contract.md 11.3).
  */
 const maxRecordsPerSegment = 20_000;
-/** So many records are read at once. */
+/**
+ * A merged segment holds the records of many corpora, in any order: many more ids than records are looked at, so that no
+ * corpus is crowded out by others.
+ */
+const maxIdsPerSegment = 500_000;
+/** Records that are read at once. */
 const findingsPerRead = 500;
 
 type Tools = {
@@ -46,7 +51,7 @@ export function openLibrary(corporaDir: string, { keys, store }: Tools): CorpusL
 
   function find(segment: Segment, file: string, key: Key): Promise<FoundIds> {
     const name = `${file} ${key.high} ${key.low}`;
-    const found = running.get(name) ?? segment.find(key, maxRecordsPerSegment).finally(() => running.delete(name));
+    const found = running.get(name) ?? segment.find(key, maxIdsPerSegment).finally(() => running.delete(name));
     running.set(name, found);
     return found;
   }
@@ -84,12 +89,15 @@ export function openLibrary(corporaDir: string, { keys, store }: Tools): CorpusL
       try {
         const found = await searchAnew(corpus, keyFrom(hash), signal);
         const findings = found.flatMap((one) => one.findings);
-        if (findings.length === 0 || (await store.isForgotten(hash.toString("hex")))) return [];
-        return withOmitted(
-          await inSteps(cappedSteps(findings), signal),
-          found.reduce((sum, { omittedCount }) => sum + omittedCount, 0),
-        );
+        const omittedCount = found.reduce((sum, one) => sum + one.omittedCount, 0);
+        if (findings.length === 0 && omittedCount === 0) return [];
+        if (await store.isForgotten(hash.toString("hex"))) return [];
+        // The records that were not looked at may be of this corpus: it must not read as clean.
+        if (findings.length === 0)
+          throw new SourceError("too_large", "the address has too many records in one segment");
+        return withOmitted(await inSteps(cappedSteps(findings), signal), omittedCount);
       } catch (error) {
+        if (error instanceof SourceError) throw error;
         throw signal.aborted ? signal.reason : failureOf(corpus.name, error);
       }
     },
@@ -118,7 +126,8 @@ async function findingsIn(
   signal: AbortSignal,
 ): Promise<Found> {
   const findings: Finding[] = [];
-  const wanted = await inSteps(wantedSteps(segment, ids, importIds), signal);
+  const own = await inSteps(wantedSteps(segment, ids, importIds), signal);
+  const wanted = own.slice(0, maxRecordsPerSegment);
   for (let start = 0; start < wanted.length; start += findingsPerRead) {
     const piece = wanted.slice(start, start + findingsPerRead);
     const templates = await segment.templatesOf(piece);
@@ -126,7 +135,7 @@ async function findingsIn(
     findings.push(...(await inSteps(findingSteps(templates, imports), signal)));
   }
   signal.throwIfAborted();
-  return { findings, omittedCount };
+  return { findings, omittedCount: omittedCount + own.length - wanted.length };
 }
 
 const checkedPerStep = 5_000;
