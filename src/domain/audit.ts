@@ -11,6 +11,7 @@ export type AuditAction =
   | "key.revoked"
   | "enrich.requested"
   | "enrich.polled"
+  | "export.made"
   | "auth.denied"
   | "workspace.created"
   | "workspace.plan_changed"

@@ -1,4 +1,5 @@
 import type { Charge, Limits } from "./budget.ts";
+import type { CaseFacts } from "./case.ts";
 import type { AppError } from "./error.ts";
 import type { Lifetimes } from "./freshness.ts";
 import type { Indicator } from "./indicator.ts";
@@ -36,7 +37,10 @@ export type PollCall = {
   readonly from: CallOrigin;
   /** Null when the path held no id. */
   readonly scanId: ScanId | null;
-  readonly view: "envelope" | "sources" | "evidence";
+  /** `export` reads the case too, and is written down as one. */
+  readonly view: "envelope" | "sources" | "evidence" | "case" | "export";
+  /** What was wrong with the request; answered only after the checks that go first (docs/contract.md 2). */
+  readonly fault?: AppError | null;
   /** True when it is the second half of a request that was charged before: a POST that waited for its scan. */
   readonly isCharged: boolean;
 };
@@ -57,6 +61,7 @@ export type ReplyBody =
   | { readonly kind: "failed"; readonly scanId: ScanId }
   | CompletedReply
   | { readonly kind: "evidence"; readonly body: string }
+  | ({ readonly kind: "case" } & CaseFacts)
   | {
       readonly kind: "sources";
       readonly scanId: ScanId;
@@ -70,9 +75,10 @@ export type KnownKey = { readonly workspaceId: WorkspaceId; readonly keyId: stri
 /** Bound of the replies of one transaction, which the last reply may exceed: reading and sending them takes milliseconds. In UTF-16 units. */
 export const maxReplyLength = 1 << 20;
 
-/** Length of the body of a reply, in UTF-16 units; 0 for the kinds that are always short. */
+/** Length of what a reply is made of, in UTF-16 units; 0 for the kinds that are always short. */
 export function replyLength(reply: ReplyBody): number {
   if (reply.kind === "completed") return reply.envelope.length;
+  if (reply.kind === "case") return (reply.result?.envelopeTail.length ?? 0) + (reply.result?.evidence.length ?? 0);
   return reply.kind === "evidence" ? reply.body.length : 0;
 }
 

@@ -104,3 +104,18 @@ export function finalState(runs: readonly Pick<SourceRun, "outcome">[]): Finishe
 export function isPartial(runs: readonly Pick<SourceRun, "outcome">[]): boolean {
   return runs.some((run) => run.outcome === "failed");
 }
+
+/** Completion, or the oldest answer that was taken over, whichever is earlier (docs/contract.md 5.1). */
+export function asOf(runs: readonly Pick<SourceRun, "isReused" | "answer">[], finishedAt: Date): Date {
+  const reused = runs.flatMap((run) => (run.isReused && run.answer !== null ? [run.answer.answeredAt.getTime()] : []));
+  return new Date(Math.min(finishedAt.getTime(), ...reused));
+}
+
+/**
+ * How many claims a scan has when it is queued again: a claim that is no fault of the scan does not count
+ * (docs/contract.md 5.10). Null when the scan had all its claims and is given up.
+ */
+export function claimsAfterRequeue(claimCount: number, isCounted: boolean): number | null {
+  if (!isCounted) return claimCount - 1;
+  return claimCount >= maxClaims ? null : claimCount;
+}

@@ -1,6 +1,7 @@
 import type { Admission, Admissions, ChargedBudget, Who } from "./admit-call.ts";
 import type { AuditAction, AuditEvent } from "./audit.ts";
 import type { Call, CallRules, CompletedReply, EnrichCall, PollCall, Reply, ReplyBody } from "./call.ts";
+import type { CaseFacts } from "./case.ts";
 import { type CacheMember, envelopeText } from "./envelope.ts";
 import { AppError } from "./error.ts";
 import { type Decision, isRetained } from "./freshness.ts";
@@ -31,7 +32,7 @@ export type IndicatorFacts = {
   readonly hit: CompletedReply | null;
 };
 
-/** The facts about the scan of a poll. Of the last three only what the view shows is read. */
+/** The facts about the scan of a poll. Of the last four only what the view shows is read. */
 export type PollFacts = {
   readonly state: ScanState;
   readonly indicatorHash: string;
@@ -41,6 +42,8 @@ export type PollFacts = {
   readonly runs: readonly SourceRunRecord[];
   readonly evidence: string;
   readonly result: StoredResult | null;
+  /** Of a scan that is over. */
+  readonly caseFacts: CaseFacts | null;
 };
 
 export type ScanFactsOfCalls = {
@@ -174,11 +177,14 @@ export function serveCalls(
     const { scanId } = call;
     const scan = facts.polls.get(index);
     if (!call.isCharged) countsOf(who).polls += 1;
+    if (call.fault != null) return refused(call.fault);
     if (scanId === null || scan === undefined) return refused(notFound());
     const reply = poll(scanId, scan, call.view, rules);
-    if (isFinal(reply) && isFirst(scanId, scan, who)) {
-      record("enrich.polled", who, call, reply, { scanId, hash: scan.indicatorHash });
-    }
+    if (!isFinal(reply)) return reply;
+    const about = { scanId, hash: scan.indicatorHash };
+    // Each export is written down, unlike a poll: evidence leaves in a form that is made to be passed on.
+    if (call.view === "export" && reply.kind === "case") record("export.made", who, call, reply, about);
+    else if (isFirst(scanId, scan, who)) record("enrich.polled", who, call, reply, about);
     return reply;
   }
 
@@ -230,9 +236,10 @@ export function pollOf({ action, requestId, keyId }: AuditEvent): { scanId: stri
 }
 
 function poll(scanId: ScanId, scan: PollFacts, view: PollCall["view"], rules: CallRules): ReplyBody {
-  const { state, finishedAt, runs, evidence, result } = scan;
+  const { state, finishedAt, runs, evidence, result, caseFacts } = scan;
   if (!isRetained(finishedAt, rules.lifetimes, rules.now)) return refused(notFound());
   if (view === "sources") return { kind: "sources", scanId, state, runs };
+  if (caseFacts !== null && (state === "completed" || view === "case")) return { kind: "case", ...caseFacts };
   if (state === "failed") return { kind: "failed", scanId };
   if (state !== "completed") return { kind: "unfinished", scanId, state };
   if (view === "evidence") return { kind: "evidence", body: evidence };
@@ -246,7 +253,7 @@ function refused(error: AppError): ReplyBody {
 /** True for an answer about a scan that is over. */
 function isFinal(reply: ReplyBody): boolean {
   if (reply.kind === "sources") return isFinished(reply.state);
-  return reply.kind === "completed" || reply.kind === "failed" || reply.kind === "evidence";
+  return ["completed", "failed", "evidence", "case"].includes(reply.kind);
 }
 
 function scanOf(reply: ReplyBody): ScanId | null {

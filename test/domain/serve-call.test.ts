@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { admitCalls, type KeyFacts } from "../../src/domain/admit-call.ts";
 import { auditEvent } from "../../src/domain/audit.ts";
 import type { Call, CallRules, CompletedReply, EnrichCall, PollCall } from "../../src/domain/call.ts";
+import type { CaseFacts } from "../../src/domain/case.ts";
 import { AppError } from "../../src/domain/error.ts";
 import type { Decision } from "../../src/domain/freshness.ts";
 import type { ScanId } from "../../src/domain/scan.ts";
@@ -36,6 +37,16 @@ const completed: PollFacts = {
   runs: [],
   evidence: "the evidence",
   result: stored,
+  caseFacts: null,
+};
+const caseFacts: CaseFacts = {
+  scanId: oneScan,
+  indicator: { type: "email", value: "jane.doe@example.com" },
+  askedAt: now,
+  finishedAt: now,
+  reach: "full",
+  runs: [],
+  result: { envelopeTail: '"exposure":{}}', evidence: "{}", digest: "sha256:00" },
 };
 
 type Facts = {
@@ -303,6 +314,41 @@ describe("a GET (contract 3, 5.11, 9.8)", () => {
       reply: sources("running"),
       isFinal: false,
     },
+    {
+      what: "its case",
+      view: "case",
+      facts: { ...completed, caseFacts },
+      reply: { kind: "case", ...caseFacts },
+      isFinal: true,
+    },
+    {
+      what: "the case of a failed scan",
+      view: "case",
+      facts: { ...completed, state: "failed", caseFacts: { ...caseFacts, result: null } },
+      reply: { kind: "case", ...caseFacts, result: null },
+      isFinal: true,
+    },
+    {
+      what: "an export of a failed scan",
+      view: "export",
+      facts: { ...completed, state: "failed", caseFacts: { ...caseFacts, result: null } },
+      reply: { kind: "failed", scanId: oneScan },
+      isFinal: true,
+    },
+    {
+      what: "an export of a running scan",
+      view: "export",
+      facts: { ...completed, state: "scanning", finishedAt: null },
+      reply: { kind: "unfinished", scanId: oneScan, state: "scanning" },
+      isFinal: false,
+    },
+    {
+      what: "a case past the retention",
+      view: "case",
+      facts: { ...completed, finishedAt: old, caseFacts },
+      reply: notFound,
+      isFinal: false,
+    },
     { what: "an unknown scan", view: "envelope", facts: null, reply: notFound, isFinal: false },
   ];
 
@@ -331,6 +377,31 @@ describe("a GET (contract 3, 5.11, 9.8)", () => {
     const { writes } = serve([pollCall(byKey), pollCall(byKey)], { scans: [completed, completed], fault: unavailable });
     expect(writes.events.map(pollOf)).toEqual([1, 2].map(() => ({ scanId: oneScan, keyId: "key-1" })));
     expect(writes.polled).toEqual([]);
+  });
+
+  test("the trail names every export, by whom it may be, and an export is no first poll", () => {
+    const facts = { ...completed, caseFacts };
+    const view = "export";
+    const { replies, writes } = serve(
+      [pollCall({ view }), pollCall({ ...byKey, view }), pollCall({ ...byKey, view })],
+      {
+        scans: [facts, facts, facts],
+      },
+    );
+    expect(replies.map(({ kind }) => kind)).toEqual(["case", "case", "case"]);
+    expect(writes.events.map(({ action, keyId }) => [action, keyId])).toEqual([
+      ["export.made", null],
+      ["export.made", "key-1"],
+      ["export.made", "key-1"],
+    ]);
+    expect(writes.polled).toEqual([]);
+  });
+
+  test("a fault of the query is told before the scan, and counts as a poll", () => {
+    const { replies, writes } = serve([pollCall({ ...byKey, view: "export", fault: wrong })], { scans: [null] });
+    expect(replies).toMatchObject([{ kind: "refused", error: wrong, charge: { limit: 12_000 } }]);
+    expect([...writes.usage.values()]).toEqual([{ requests: 0, hits: 0, polls: 1 }]);
+    expect(writes.events).toEqual([]);
   });
 
   test("a path without an id is an unknown scan", () => {

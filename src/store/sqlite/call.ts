@@ -18,6 +18,7 @@ import {
   type PollCall,
   type Reply,
 } from "../../domain/call.ts";
+import type { CaseFacts } from "../../domain/case.ts";
 import type { AppError } from "../../domain/error.ts";
 import { decide } from "../../domain/freshness.ts";
 import { isFinished, type ScanId } from "../../domain/scan.ts";
@@ -52,7 +53,7 @@ import type { usageTable } from "./usage.ts";
 
 type Tables = {
   readonly callers: ReturnType<typeof callerReader>;
-  readonly scans: Pick<ReturnType<typeof scanTable>, "factsOf" | "find" | "countUnfinished" | "insert">;
+  readonly scans: Pick<ReturnType<typeof scanTable>, "factsOf" | "find" | "asked" | "countUnfinished" | "insert">;
   readonly claims: Pick<ReturnType<typeof scanClaims>, "insertClaimed">;
   readonly runs: Pick<ReturnType<typeof sourceRunTable>, "ofScan">;
   readonly answers: Pick<ReturnType<typeof answerTable>, "of">;
@@ -129,7 +130,9 @@ export function callHandler(
         const facts = call.scanId === null ? null : readPoll(call, call.scanId, who);
         if (facts === null) continue;
         polls.set(index, facts);
+        const read = facts.caseFacts?.result ?? null;
         replyLength += facts.evidence.length + (facts.result?.envelopeTail.length ?? 0);
+        replyLength += (read?.envelopeTail.length ?? 0) + (read?.evidence.length ?? 0);
         continue;
       }
       if (call.runner !== null) known.set(index, answers.of(call.indicatorHash, who.workspace.id));
@@ -176,7 +179,21 @@ export function callHandler(
       runs: view === "sources" ? runs.ofScan(scanId) : [],
       evidence: view === "evidence" && state === "completed" ? evidence.of(scanId) : "",
       result: view === "envelope" && state === "completed" ? toStored(row) : null,
+      caseFacts: view === "case" || view === "export" ? readCase(scanId, row) : null,
     };
+  }
+
+  /** Null while the scan is not over. */
+  function readCase(
+    scanId: ScanId,
+    { finished_at, envelope_tail: envelopeTail, digest }: FinishedRow,
+  ): CaseFacts | null {
+    const finishedAt = toDate(finished_at);
+    if (finishedAt === null) return null;
+    const result =
+      envelopeTail === null || digest === null ? null : { envelopeTail, evidence: evidence.of(scanId), digest };
+    // All sources that the workspace has are asked: there is no scan of less reach yet.
+    return { scanId, ...scans.asked(scanId), finishedAt, reach: "full", runs: runs.ofScan(scanId), result };
   }
 
   /** Notes the keys that could not be counted. */

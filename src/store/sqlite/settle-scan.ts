@@ -1,5 +1,5 @@
 import type { Sighting } from "../../domain/envelope.ts";
-import { finalState, isPartial, type SourceRun, type UnfinishedState } from "../../domain/scan.ts";
+import { asOf, finalState, isPartial, type SourceRun, type UnfinishedState } from "../../domain/scan.ts";
 import type { Seen, Settlement } from "../port/scan.ts";
 import type { answerTable } from "./answer.ts";
 import type { evidenceTable } from "./evidence.ts";
@@ -58,10 +58,4 @@ export function scanSettler({ scans, runs, answers, sightings, evidence, ready, 
       ready.save(indicatorHash, view, { ...facts, scanId: id, omittedCount, ...projection });
     },
   };
-}
-
-/** Completion, or the oldest answer that was taken over, whichever is earlier (docs/contract.md 5.1). */
-function asOf(runs: readonly SourceRun[], finishedAt: Date): Date {
-  const reused = runs.flatMap((run) => (run.isReused && run.answer !== null ? [run.answer.answeredAt.getTime()] : []));
-  return new Date(Math.min(finishedAt.getTime(), ...reused));
 }

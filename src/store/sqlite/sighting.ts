@@ -1,19 +1,19 @@
 import type { Sighting } from "../../domain/envelope.ts";
+import { seenAgain } from "../../domain/sighting.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
 import type { Seen } from "../port/scan.ts";
 import type { Connection } from "./driver.ts";
 import { toDate } from "./time.ts";
 
+type SightingRow = { first_seen_at: number; last_seen_at: number };
+
 /** The ledger: when each workspace first and last saw each finding. */
 export function sightingTable(connection: Connection) {
-  const save = connection.prepare<[Record<string, string | number>]>(
-    `INSERT INTO sighting (indicator_hash, workspace_id, finding_hash, first_seen_at, last_seen_at)
-     VALUES (@indicatorHash, @workspaceId, @findingHash, @at, @at)
-     ON CONFLICT DO UPDATE SET
-       first_seen_at = iif(last_seen_at < @forgottenBefore, excluded.first_seen_at, first_seen_at),
-       last_seen_at = max(last_seen_at, excluded.last_seen_at)`,
+  const save = connection.prepare(
+    `INSERT INTO sighting (indicator_hash, workspace_id, finding_hash, first_seen_at, last_seen_at) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at`,
   );
-  const find = connection.prepare<[string, string, string], { first_seen_at: number; last_seen_at: number }>(
+  const find = connection.prepare<[string, string, string], SightingRow>(
     "SELECT first_seen_at, last_seen_at FROM sighting WHERE indicator_hash = ? AND workspace_id = ? AND finding_hash = ?",
   );
   const forget = connection.prepare("DELETE FROM sighting WHERE indicator_hash = ?");
@@ -31,12 +31,12 @@ export function sightingTable(connection: Connection) {
       ledgerBefore: Date,
     ): Map<string, Sighting> {
       const sightings = new Map<string, Sighting>();
-      const forgottenBefore = ledgerBefore.getTime();
       for (const { hash, at } of seen) {
-        save.run({ indicatorHash, workspaceId, findingHash: hash, at: at.getTime(), forgottenBefore });
-        const saved = find.get(indicatorHash, workspaceId, hash);
-        if (saved === undefined) continue;
-        sightings.set(hash, { firstSeenAt: toDate(saved.first_seen_at), lastSeenAt: toDate(saved.last_seen_at) });
+        const row = find.get(indicatorHash, workspaceId, hash);
+        const sighting = seenAgain(row === undefined ? null : toSighting(row), at, ledgerBefore);
+        const [firstSeenAt, lastSeenAt] = [sighting.firstSeenAt.getTime(), sighting.lastSeenAt.getTime()];
+        save.run(indicatorHash, workspaceId, hash, firstSeenAt, lastSeenAt);
+        sightings.set(hash, sighting);
       }
       return sightings;
     },
@@ -45,4 +45,8 @@ export function sightingTable(connection: Connection) {
     },
     removeBefore: (before: Date, maxRows: number): number => expired.run(before.getTime(), maxRows).changes,
   };
+}
+
+function toSighting({ first_seen_at, last_seen_at }: SightingRow): Sighting {
+  return { firstSeenAt: toDate(first_seen_at), lastSeenAt: toDate(last_seen_at) };
 }
