@@ -102,6 +102,7 @@ describe("an address with 32,000 records", () => {
     const load = Promise.all([
       ...Array.from({ length: 4 }, () => repeatedly(over, () => work(() => enrich(heavy)))),
       repeatedly(over, () => work(() => get(`/api/v1/soc/enrich/${id}/evidence`))),
+      repeatedly(over, () => work(() => get(`/api/v1/soc/enrich/${id}/case`))),
       repeatedly(over, () =>
         work(() => fetch(`${service.url}/api/v1/workspaces/${workspace}/audit?limit=100`, { headers })),
       ),
