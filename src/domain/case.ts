@@ -41,6 +41,35 @@ export function buildCase(facts: CaseFacts, version: string): Case {
   return { request_id: scanId, status: "completed", indicator, ...times, partial, reach, ...found, ...tail };
 }
 
+/**
+ * The text of the case, as JSON.stringify gives it. The findings are never parsed: they are the bytes that were stored,
+ * and there may be a megabyte of them.
+ */
+export function caseText(facts: CaseFacts, version: string): string {
+  const { result } = facts;
+  if (result === null) return JSON.stringify(buildCase(facts, version));
+  const empty = { envelopeTail: '"exposure":null}', evidence: '{"findings":[]}', digest: result.digest };
+  const {
+    exposure,
+    evidence: none,
+    sources,
+    disambiguation,
+    generator,
+    ...head
+  } = buildCase({ ...facts, result: empty }, version);
+  const tail = { sources, disambiguation, generator };
+  const { envelopeTail, evidence } = result;
+  // Within a string a quotation mark is escaped, so these names can only be those of members.
+  const exposureText = between(envelopeTail, ',"exposure":', envelopeTail.lastIndexOf(',"disambiguation":'));
+  const evidenceText = between(evidence, ',"findings":', evidence.length - 1);
+  const found = `"exposure":${exposureText},"evidence":${evidenceText}`;
+  return `${JSON.stringify(head).slice(0, -1)},${found},${JSON.stringify(tail).slice(1)}`;
+}
+
+function between(text: string, name: string, end: number): string {
+  return text.slice(text.indexOf(name) + name.length, end);
+}
+
 /** A row of `/sources`. */
 export function sourceRow(run: StoredRun): SourceRunBody {
   return {
