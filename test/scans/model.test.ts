@@ -115,7 +115,7 @@ class Product {
     this.#servedLast = scan.workspace.id;
     this.#active = await this.#run(scan, slow, false);
     // On a busy machine each source takes a turn or two of the event loop, and saving what they said some more.
-    for (let turn = 0; turn < 40; turn += 1) await nextTurn();
+    for (let turn = 0; turn < 150; turn += 1) await nextTurn();
   }
 
   /** A command sees its own scan through, beside that of the service. */
