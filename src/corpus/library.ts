@@ -1,13 +1,15 @@
 import { join } from "node:path";
 import type { Corpus } from "../domain/corpus.ts";
 import { SourceError } from "../domain/error.ts";
-import { capFindings, type Finding, mergeFindings } from "../domain/finding.ts";
+import { cappedSteps, type Finding } from "../domain/finding.ts";
 import type { Indicator } from "../domain/indicator.ts";
 import { corpusHash, type DerivedKeys } from "../domain/keyed-hash.ts";
+import type { Steps } from "../domain/steps.ts";
+import { inSteps } from "../event-loop/in-steps.ts";
 import type { CorpusStore } from "../store/port/corpus.ts";
 import { toFinding } from "./record.ts";
 import { type Key, keyFrom } from "./segment/page.ts";
-import { CorruptSegment, type FoundIds, openSegment, type Segment } from "./segment/segment.ts";
+import { CorruptSegment, type FoundIds, openSegment, type Segment, type SegmentImport } from "./segment/segment.ts";
 
 /** Looks indicators up in the live segments, which it keeps open. */
 export type CorpusLibrary = {
@@ -24,12 +26,17 @@ export type CorpusLibrary = {
 export type ListedCorpus = Pick<Corpus, "name" | "imports" | "segments">;
 
 /**
- * So many records of one address are read from one segment; the rest is counted. Stealer collections hold test
- * addresses with millions of sites, of which the answer could name 1000 (docs/contract.md 11.3).
+ * At most this many records of one address are read per corpus and segment; the rest is counted. Stealer collections hold
+ * test addresses with millions of sites, of which the answer could name 1000 (docs/contract.md 11.3).
  */
 const maxRecordsPerSegment = 20_000;
-/** After so many a look-up lets others go on. */
-const findingsPerTurn = 500;
+/**
+ * A merged segment holds the records of many corpora, in any order: many more ids than records are looked at, so that no
+ * corpus is crowded out by others.
+ */
+const maxIdsPerSegment = 500_000;
+/** Records that are read at once. */
+const findingsPerRead = 500;
 
 type Tools = {
   readonly keys: Pick<DerivedKeys, "corpus">;
@@ -44,7 +51,7 @@ export function openLibrary(corporaDir: string, { keys, store }: Tools): CorpusL
 
   function find(segment: Segment, file: string, key: Key): Promise<FoundIds> {
     const name = `${file} ${key.high} ${key.low}`;
-    const found = running.get(name) ?? segment.find(key, maxRecordsPerSegment).finally(() => running.delete(name));
+    const found = running.get(name) ?? segment.find(key, maxIdsPerSegment).finally(() => running.delete(name));
     running.set(name, found);
     return found;
   }
@@ -82,12 +89,15 @@ export function openLibrary(corporaDir: string, { keys, store }: Tools): CorpusL
       try {
         const found = await searchAnew(corpus, keyFrom(hash), signal);
         const findings = found.flatMap((one) => one.findings);
-        if (findings.length === 0 || (await store.isForgotten(hash.toString("hex")))) return [];
-        return withOmitted(
-          capFindings(mergeFindings(findings)),
-          found.reduce((sum, { omittedCount }) => sum + omittedCount, 0),
-        );
+        const omittedCount = found.reduce((sum, one) => sum + one.omittedCount, 0);
+        if (findings.length === 0 && omittedCount === 0) return [];
+        if (await store.isForgotten(hash.toString("hex"))) return [];
+        // The records that were not looked at may be of this corpus: it must not read as clean.
+        if (findings.length === 0)
+          throw new SourceError("too_large", "the address has too many records in one segment");
+        return withOmitted(await inSteps(cappedSteps(findings), signal), omittedCount);
       } catch (error) {
+        if (error instanceof SourceError) throw error;
         throw signal.aborted ? signal.reason : failureOf(corpus.name, error);
       }
     },
@@ -116,15 +126,38 @@ async function findingsIn(
   signal: AbortSignal,
 ): Promise<Found> {
   const findings: Finding[] = [];
-  const wanted = ids.filter((id) => importIds.has(segment.importOf(id).id));
-  for (let start = 0; start < wanted.length; start += findingsPerTurn) {
-    const turn = wanted.slice(start, start + findingsPerTurn);
-    const templates = await segment.templatesOf(turn);
-    signal.throwIfAborted();
-    findings.push(...templates.map((template, at) => toFinding(template, segment.importOf(turn[at] ?? 0))));
+  const own = await inSteps(wantedSteps(segment, ids, importIds), signal);
+  const wanted = own.slice(0, maxRecordsPerSegment);
+  for (let start = 0; start < wanted.length; start += findingsPerRead) {
+    const piece = wanted.slice(start, start + findingsPerRead);
+    const templates = await segment.templatesOf(piece);
+    const imports = piece.map((id) => segment.importOf(id));
+    findings.push(...(await inSteps(findingSteps(templates, imports), signal)));
   }
   signal.throwIfAborted();
-  return { findings, omittedCount };
+  return { findings, omittedCount: omittedCount + own.length - wanted.length };
+}
+
+const checkedPerStep = 5_000;
+const madePerStep = 20;
+
+function* wantedSteps(segment: Segment, ids: readonly number[], importIds: ReadonlySet<string>): Steps<number[]> {
+  const wanted: number[] = [];
+  for (const [index, id] of ids.entries()) {
+    if (importIds.has(segment.importOf(id).id)) wanted.push(id);
+    if (index % checkedPerStep === checkedPerStep - 1) yield;
+  }
+  return wanted;
+}
+
+function* findingSteps(templates: readonly string[], imports: readonly SegmentImport[]): Steps<Finding[]> {
+  const findings: Finding[] = [];
+  for (const [index, template] of templates.entries()) {
+    const from = imports[index];
+    if (from !== undefined) findings.push(toFinding(template, from));
+    if (index % madePerStep === madePerStep - 1) yield;
+  }
+  return findings;
 }
 
 function withOmitted(findings: Finding[], omittedCount: number): Finding[] {

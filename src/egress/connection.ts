@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import type { BlockList, Socket } from "node:net";
 import type { SecureContext, TLSSocket } from "node:tls";
 import { SourceError } from "../domain/error.ts";
-import { ipFamily, ipVersion, loadNet } from "../domain/ip-address.ts";
+import { embeddedIpv4, ipFamily, ipVersion, loadNet } from "../domain/ip-address.ts";
 import { aborted } from "./aborted.ts";
 import { codeOf } from "./code-of.ts";
 import { tlsError } from "./tls-fault.ts";
@@ -73,25 +73,40 @@ async function namesToAddresses(url: URL, resolve: Resolve, signal: AbortSignal)
   }
 }
 
+/** Metadata services of clouds outside the link-local 169.254.0.0/16, which most clouds use. */
+const metadataAddresses = [
+  // Alibaba, Oracle, Azure.
+  "100.100.100.200",
+  "192.0.0.192",
+  "168.63.129.16",
+  // Amazon, Google, Oracle, Scaleway.
+  "fd00:ec2::254",
+  "fd20:ce::254",
+  "fd00:c1::a9fe:a9fe",
+  "fd00:42::42",
+];
+
 let forbiddenAddresses: BlockList | null = null;
 
 function makeForbiddenAddresses(): BlockList {
   const list = new (loadNet().BlockList)();
   list.addSubnet("169.254.0.0", 16, "ipv4");
   list.addSubnet("fe80::", 10, "ipv6");
-  list.addAddress("fd00:ec2::254", "ipv6");
+  for (const address of metadataAddresses) list.addAddress(address, ipFamily(address));
   return list;
 }
 
 /**
- * Is the host of a URL a link-local address or that of a cloud's metadata service? They hand out credentials of the
- * machine and never hold breach data. Other private addresses are normal here (a MISP within the perimeter).
+ * Is the host of a URL a link-local address, the metadata service of a cloud, or an IPv6 address that a translator or
+ * tunnel maps to such an address? They hand out credentials of the machine and never hold breach data, so a source that is
+ * marked internal may not ask them either. Other private addresses are normal here (a MISP within the perimeter).
  */
 export function isForbiddenAddress(host: string): boolean {
   const address = bare(host);
   if (ipVersion(address) === 0) return false;
-  forbiddenAddresses ??= makeForbiddenAddresses();
-  return forbiddenAddresses.check(address, ipFamily(address));
+  const list = forbiddenAddresses ?? makeForbiddenAddresses();
+  forbiddenAddresses = list;
+  return [address, ...embeddedIpv4(address)].some((one) => list.check(one, ipFamily(one)));
 }
 
 /**

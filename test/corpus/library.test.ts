@@ -97,6 +97,17 @@ test("an address with more records than are read says how many were left out", a
   expect(found[0]?.details).toContainEqual({ omitted_records: 1000 });
 });
 
+test("a corpus is not crowded out by others whose records share a merged segment with its own", async () => {
+  const desk = openDesk();
+  const names = Array.from({ length: 16 }, (_, index) => `leak-${index}`);
+  const lines = Array.from({ length: 1_500 }, (_, index) => `https://s${index}.example/:${jane}:x`).join("\n");
+  for (const name of names) await desk.importText(`${lines}\nhttps://${name}.example/:${jane}:x`, { name });
+  while ((await desk.merge()) > 0);
+  const files = new Set([...desk.corpora.values()].flatMap(({ segments }) => segments.map(({ file }) => file)));
+  expect(files.size).toBeLessThan(names.length / 2);
+  for (const name of names) expect(await desk.lookup(jane, name)).toHaveLength(1000);
+});
+
 test("a look-up that is aborted ends with the reason of the abort", async () => {
   const desk = openDesk();
   await desk.importText(`email\n${jane}\n`);

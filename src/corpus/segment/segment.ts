@@ -198,7 +198,7 @@ function segmentOf(file: Readable, layout: Layout): Segment {
       const first = Math.max(0, lowerBound(index, key.high) - 1);
       for (let number = first; number < pageCount && (index[number] ?? 0) <= key.high; number++) {
         const found = idsIn(pageNow(number) ?? (await readPage(number)), number, key);
-        ids.push(...found.slice(0, Math.max(0, maxCount - ids.length)));
+        for (const id of found.slice(0, Math.max(0, maxCount - ids.length))) ids.push(id);
         omittedCount += found.length;
       }
       return { ids, omittedCount: omittedCount - ids.length };
