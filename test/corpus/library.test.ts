@@ -158,5 +158,5 @@ test("verify reads every record of every segment and names what is wrong", async
   expect(checks).toContainEqual({ file: segmentOf("ok"), corpora: ["ok"], recordCount: 2000, fault: null });
   for (const name of ["damaged", "gone"]) await desk.remove(name);
   const rest = await verifyCorpora([...desk.corpora.values()], desk.corporaDir, keys);
-  expect(rest.find(({ corpora }) => corpora.includes("foreign"))?.fault).toBe("it holds nothing of foreign");
+  expect(rest.find(({ corpora }) => corpora.includes("foreign"))?.fault).toBe("it has no records of foreign");
 });

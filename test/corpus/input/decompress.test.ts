@@ -117,7 +117,7 @@ describe("xz data", () => {
     { what: "a filter for programs", options: ["--x86", "--lzma2"] },
   ])("with $what is refused with the line to type", async ({ options }) => {
     const bytes = execFileSync("xz", ["-c", ...options], { input: first });
-    await expect(readInput(fileOf("a.xz", bytes))).rejects.toThrow("of a kind that is not read here: xz -dc FILE |");
+    await expect(readInput(fileOf("a.xz", bytes))).rejects.toThrow("of an unsupported kind: xz -dc FILE |");
   });
 });
 

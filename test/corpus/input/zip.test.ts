@@ -96,7 +96,7 @@ describe("a .zip archive", () => {
     {
       what: "packed by LZMA",
       bytes: changed(small, (copy, at) => copy.writeUInt16LE(14, at + 10)),
-      says: "method 14 (LZMA), which is not read here: 7z x -so FILE |",
+      says: "method 14 (LZMA), which is not supported: 7z x -so FILE |",
     },
     {
       what: "packed by method 77",
