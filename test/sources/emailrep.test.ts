@@ -248,7 +248,7 @@ describe("a profile of EmailRep", () => {
   test("that cannot be read costs itself, and says so", async () => {
     const { findings, missing } = await replyTo(only("linkedin", 5, "spotify"));
     expect(findings).toHaveLength(2);
-    expect(missing).toEqual(["1 of the rows of profiles: they could not be read"]);
+    expect(missing).toEqual(["1 of the rows of profiles could not be read"]);
   });
 
   test("of a sensitive site is left out", async () => {

@@ -205,7 +205,7 @@ describe("a reply of status", () => {
           return { status: 200, headers: { "content-type": "application/json" }, body: body([shop]) };
         }
         return await new Promise((_resolve, reject) =>
-          signal.addEventListener("abort", () => reject(new SourceError("timeout", "no whole answer in time"))),
+          signal.addEventListener("abort", () => reject(new SourceError("timeout", "no complete answer in time"))),
         );
       },
     };
@@ -348,7 +348,7 @@ describe("a range", () => {
   ])("never shows a name that %s, and counts it as missing", async (_case, breach) => {
     const { findings, missing } = await describedAs(breach, "BrandNewLeak", "ExampleShop");
     expect(findings.map(({ title }) => title)).toEqual(["Present in the Example Shop 2021 breach"]);
-    expect(missing).toEqual(["1 of the breaches: nothing is known of them but a name"]);
+    expect(missing).toEqual(["1 of the breaches: only their names are known"]);
   });
 
   test.each([{ IsSensitive: true }, { IsRetired: true }, { Domain: "ashleymadison.com" }])(
@@ -367,14 +367,14 @@ describe("a range", () => {
     const names = Array.from({ length: 25 }, (_, index) => `Leak${index}`);
     const { missing, requests } = await describedAs(undefined, ...names);
     expect(requests).toHaveLength(21);
-    expect(missing).toEqual(["25 of the breaches: nothing is known of them but a name"]);
+    expect(missing).toEqual(["25 of the breaches: only their names are known"]);
   });
 
   test("costs a row of somebody else that cannot be read nothing but itself", async () => {
     const others = Array.from({ length: 5 }, () => ({ hashSuffix: "0".repeat(34), websites: ["ExampleShop"] }));
     const { findings, missing } = await inRange([...own("ExampleShop"), ...others, { hashSuffix: 5 }]);
     expect(findings).toHaveLength(1);
-    expect(missing).toEqual(["1 of the rows of breachedaccount/range: they could not be read"]);
+    expect(missing).toEqual(["1 of the rows of breachedaccount/range could not be read"]);
   });
 
   test("without the row of this address is a bad answer, however many others there are", async () => {
@@ -505,7 +505,7 @@ describe("a breach", () => {
     const bad = { ...sample, Name: "Other", [field]: value };
     const { findings, missing } = await told({ breachedaccount: [sample, bad] });
     expect(findings).toEqual([await findingOf({})]);
-    expect(missing).toEqual(["1 of the rows of breachedaccount: they could not be read"]);
+    expect(missing).toEqual(["1 of the rows of breachedaccount could not be read"]);
     const mostly = told({ breachedaccount: [bad, sample, bad] });
     await expect(mostly).rejects.toMatchObject({ reason: "bad_answer" });
   });
@@ -572,7 +572,7 @@ describe("a paste", () => {
     async (change) => {
       const { findings, missing } = await told({ pasteaccount: [paste, { ...paste, ...change }] });
       expect(findings).toHaveLength(1);
-      expect(missing).toEqual(["1 of the rows of pasteaccount: they could not be read"]);
+      expect(missing).toEqual(["1 of the rows of pasteaccount could not be read"]);
       const mostly = await told({ pasteaccount: [{ ...paste, ...change }] });
       expect(mostly).toMatchObject({ findings: [], missing: ["pasteaccount"] });
     },
@@ -612,7 +612,7 @@ describe("stealer logs", () => {
   test("with one that cannot be read have the others, and say so", async () => {
     const { findings, missing } = await told({ stealerlogsbyemail: ["shop.example", null] });
     expect(findings).toHaveLength(1);
-    expect(missing).toEqual(["1 of the rows of stealerlogsbyemail: they could not be read"]);
+    expect(missing).toEqual(["1 of the rows of stealerlogsbyemail could not be read"]);
   });
 
   test("leave sensitive sites out, and tell those whose site is an address without a site", async () => {

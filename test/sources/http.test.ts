@@ -194,7 +194,7 @@ describe("an answer", () => {
   ])("with a record that is %s loses that record, and is a bad one where most are so", async (_name, bad) => {
     const reply = await findingsOf({ findings: [{ title: "a" }, bad, { title: "b" }] });
     expect(reply.findings.map(({ title }) => title)).toEqual(["a", "b"]);
-    expect(reply.missing).toEqual(["1 of the rows of findings: they could not be read"]);
+    expect(reply.missing).toEqual(["1 of the rows of findings could not be read"]);
     for (const findings of [[bad], [bad, {}, bad]]) {
       await expect(findingsOf({ findings })).rejects.toMatchObject({ reason: "bad_answer" });
     }

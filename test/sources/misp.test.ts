@@ -51,7 +51,7 @@ function replyTo(
     const { body } = response;
     if (body !== null) return { ...response, body };
     return await new Promise((_resolve, reject) =>
-      signal.addEventListener("abort", () => reject(new SourceError("timeout", "no whole answer in time"))),
+      signal.addEventListener("abort", () => reject(new SourceError("timeout", "no complete answer in time"))),
     );
   };
   const context = lookupContext({
@@ -434,12 +434,12 @@ describe("the pages of MISP", () => {
     expect(await countOf([rows(0, 150), rows(0, 150)])).toEqual([150, []]);
     expect(await countOf([rows(0, 100), rows(0, 100)])).toEqual([
       100,
-      ["the hits after the first 100: it repeats its page"],
+      ["the hits after the first 100: the service repeats a page"],
     ]);
   });
 
   test("that fail later leave what was read, and missing says so", async () => {
-    const gap = ["the hits after the first 100: page 2 could not be had (http_5xx)"];
+    const gap = ["the hits after the first 100: page 2 could not be read (http_5xx)"];
     expect(await countOf([rows(0, 100), {}], { lastStatus: 500 })).toEqual([100, gap]);
     const { findings } = await replyTo([rows(0, 100), {}], { lastStatus: 500 });
     expect(findings[0]?.details.at(-1)).toEqual({ attributes_read: 100, has_more_attributes: true });
@@ -447,7 +447,7 @@ describe("the pages of MISP", () => {
 
   test("that hang leave what was read, within the time of the source", async () => {
     const startedAt = performance.now();
-    const gap = ["the hits after the first 100: page 2 could not be had (timeout)"];
+    const gap = ["the hits after the first 100: page 2 could not be read (timeout)"];
     expect(await countOf([rows(0, 100), hang], { timeoutMs: 900 })).toEqual([100, gap]);
     expect(performance.now() - startedAt).toBeLessThan(800);
   });
@@ -468,7 +468,7 @@ describe("the pages of MISP", () => {
         { omitted_findings: 100 },
         { attributes_read: 1100, has_more_attributes: true },
       ]);
-      expect(missing).toEqual(["the hits after the first 1100: there are more than can be shown"]);
+      expect(missing).toEqual(["the hits after the first 1100: there are more hits than can be shown"]);
     });
     expect(pagesOf(requests)).toEqual(upTo(11));
   });
@@ -558,7 +558,7 @@ describe("an answer of MISP", () => {
     await expect(replyTo([body])).rejects.toMatchObject({ reason: "bad_answer" });
     const Attribute = [...changed({}).response.Attribute, ...body.response.Attribute];
     const { findings, missing } = await replyTo([{ response: { Attribute } }]);
-    expect([findings.length, missing]).toEqual([1, ["1 of the rows of attributes: they could not be read"]]);
+    expect([findings.length, missing]).toEqual([1, ["1 of the rows of attributes could not be read"]]);
   });
 
   test("with numbers for ids and flags and null for lists says the same", async () => {

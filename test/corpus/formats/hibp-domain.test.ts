@@ -172,7 +172,7 @@ describe("values that may be secrets", () => {
     for (const isNamed of [false, true]) {
       const failure = read(text, { isNamed });
       await expect(failure).rejects.toThrow(CorpusError);
-      await expect(failure).rejects.toThrow(/no leak names of the breach catalogue.*--format/);
+      await expect(failure).rejects.toThrow(/not leak names of the breach catalogue.*--format/);
       await expect(failure).rejects.not.toThrow(/hunter|zq7/i);
     }
   });
