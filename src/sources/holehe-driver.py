@@ -1,13 +1,13 @@
 """Asks holehe's modules about one address. Uses nothing else of holehe.
 
-Input, on standard input: {"nonce", "email", "skip": [...], "unsupported": [...], "seconds"}. Output, on file descriptor
-3: one line per site, the nonce followed by the JSON {"domain", "outcome", "detail"}, then {"sites"} as the end mark; or a
-single {"missing"} when a package is missing. `outcome` is "exists", "unused", or why the site gave no usable answer, as a
-reason code of xpose (docs/contract.md 6.5). `ca.pem` in the home folder holds additional trusted certificates.
+Input, on standard input: {"nonce", "email", "skip": [...], "unsupported": [...], "seconds"}. Output, on descriptor 3:
+one line per site, the nonce followed by the JSON {"domain", "outcome", "detail"}, then {"sites"} as the end mark; or a
+single {"missing"} when a package is missing. `outcome` is "exists", "unused", or why the site gave no usable answer, as
+a reason code of xpose (docs/contract.md 6.5). `ca.pem` in the home folder holds additional trusted certificates.
 
 The result of a request is taken from our own HTTP client, never from a module: most modules report "rate limit" for any
-exception, and some report "unused". Modules cannot start processes. The function of holehe.core that upgrades holehe from
-the network, the first thing holehe's own command does, is never called.
+exception, and some report "unused". Modules cannot start processes. The function of holehe.core that upgrades holehe
+from the network, the first thing holehe's own command does, is never called.
 """
 
 import fcntl
@@ -90,7 +90,7 @@ def main():
 def open_channel(nonce):
     """Hides the descriptors of the task from the modules: output to 0 or 3 goes to /dev/null.
 
-    A module that searches the open files finds the channel, but it would have to read this process's memory for the nonce.
+    A module that searches the open files finds the channel, but not the nonce, which is only in this process's memory.
     """
     descriptor = fcntl.fcntl(3, fcntl.F_DUPFD_CLOEXEC, 100)
     nowhere = os.open(os.devnull, os.O_RDWR)

@@ -4,7 +4,7 @@ import { detectedFormat, told } from "../../helpers/told-records.ts";
 const jane = "jane.doe@example.com";
 const john = "john@example.org";
 
-test("one address per line, in any wrapping", async () => {
+test("one address per line, with any quotes or brackets", async () => {
   const text = `email\n${jane}\n<${john}>\n"${jane}",\nmailto:${john};\n1. ${jane}\n- ${john}\n * ${jane}\nJane Doe\njane@\n`;
   expect((await told(text, "list")).records).toEqual([
     jane,
@@ -19,7 +19,7 @@ test("one address per line, in any wrapping", async () => {
   ]);
 });
 
-test("several addresses in a line are a record each", async () => {
+test("each of several addresses in a line is a record", async () => {
   expect(await told(`${jane}; ${john}; u@example.net`)).toEqual({
     records: [jane, john, "u@example.net"],
     furtherAddresses: 0,
@@ -35,7 +35,7 @@ test("a line with a secret is a combo", async () => {
   });
 });
 
-test("where the operator says list, no line is anything else", async () => {
+test("with --format list every line is a list line", async () => {
   expect((await told(`${jane}:pw\nhttps://a.example/:${john}:pw\n`, "list")).records).toEqual([jane, john]);
 });
 

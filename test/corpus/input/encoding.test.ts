@@ -89,7 +89,7 @@ describe("the bytes of a text become UTF-8", () => {
     );
   });
 
-  test("any bytes come out the same however they are cut", () => {
+  test("any bytes come out the same for any pieces", () => {
     const dirty = fc.array(fc.constantFrom("a", "\n", ":", "\0", "\0".repeat(9), mark, "\xef", "é"), { maxLength: 60 });
     fc.assert(
       fc.property(dirty, fc.array(fc.nat(), { maxLength: 20 }), (parts, cuts) => {
@@ -100,12 +100,12 @@ describe("the bytes of a text become UTF-8", () => {
     );
   });
 
-  test("a piece without dirt is passed on as it is", () => {
+  test("a clean piece is passed on without a copy", () => {
     const piece = Buffer.from(`${jane}\n`.repeat(1000));
     expect(decodingOf(piece).push(piece)).toBe(piece);
   });
 
-  test("zeros between a million records take no longer than a pass", () => {
+  test("zeros between a million records take linear time", () => {
     const bytes = Buffer.from(`${jane}\0`.repeat(400_000));
     const startedAt = performance.now();
     expect(decode(bytes)).toBe(`${jane}\n`.repeat(400_000));
