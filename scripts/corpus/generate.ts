@@ -210,7 +210,7 @@ const writers: Readonly<Record<string, () => void>> = {
     putText(`,,Leak${drawSite() % 500}`);
   },
   "hibp-domain"() {
-    putText(`"u${drawAddress()}@example.com":["Leak${drawSite() % 500}","Leak${drawSite() % 500}"],`);
+    putText(`"u${drawAddress()}":["${drawSite() % 2 === 0 ? "Adobe" : "Dropbox"}","LinkedIn"],`);
   },
 };
 const heads: Readonly<Record<string, string>> = {
@@ -219,7 +219,7 @@ const heads: Readonly<Record<string, string>> = {
   dehashed: "id,email,password,hashed_password,database_name\n",
   "hibp-domain": "{\n",
 };
-const tails: Readonly<Record<string, string>> = { any: "(0);\n", "hibp-domain": '"last@example.com":["Leak0"]}\n' };
+const tails: Readonly<Record<string, string>> = { any: "(0);\n", "hibp-domain": '"last":["Adobe"]}\n' };
 
 const write = writers[values.format];
 if (write === undefined) throw new Error(`--format wants one of ${Object.keys(writers).join(", ")}`);

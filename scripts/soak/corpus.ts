@@ -414,7 +414,7 @@ async function secrets(): Promise<object> {
     jsonl: (index) =>
       JSON.stringify({ email: address(index), password: marker, name: marker, nested: { phone: marker } }),
     dehashed: (index) => `${marker},${address(index)},${marker},${marker},${hash},${marker},,${marker},${marker},Shop`,
-    "hibp-domain": (index) => `"${address(index)}":["Shop"],`,
+    "hibp-domain": (index) => `"canary.person${index}":["Adobe"],`,
   };
   const heads: Readonly<Record<string, string>> = {
     csv: "email,password,hash,name,phone\n",
@@ -423,8 +423,9 @@ async function secrets(): Promise<object> {
   };
   let searchedCount = 0;
   for (const [format, line] of Object.entries(files)) {
-    const path = join(folder, `secrets-${format}`);
-    const tail = format === "hibp-domain" ? `"${address(0)}":["Shop"]}` : "";
+    // The file of a domain is named after the domain, and its keys are local parts.
+    const path = join(folder, format === "hibp-domain" ? "example.com.json" : `secrets-${format}`);
+    const tail = format === "hibp-domain" ? `"last":["Adobe"]}` : "";
     const text = Array.from({ length: 150_000 }, (_, index) => line(index)).join("\n");
     writeFileSync(path, `${heads[format] ?? ""}${text}\n${tail}`);
     const dataDir = newDataDir(`secrets-${format}-data`);

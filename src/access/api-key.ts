@@ -8,11 +8,11 @@ import {
   tokenPrefix,
 } from "../domain/api-key.ts";
 import type { Author } from "../domain/audit.ts";
-import { timestamp } from "../domain/envelope.ts";
 import { AppError } from "../domain/error.ts";
 import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
+import { timestamp } from "../domain/time.ts";
 import { parseName, type WorkspaceId } from "../domain/workspace.ts";
-import type { Store } from "../store/store.ts";
+import type { ApiKeyStore } from "../store/port/api-key.ts";
 import type { KeyBody } from "../wire/key.ts";
 
 /** Time, ids and random bytes, injected so that tests can control them. */
@@ -34,8 +34,8 @@ export type KeyRequest = {
 /**
  * Dependencies of the key operations: the store, the keys derived from the secret, the author, ids and random bytes.
  */
-export type KeyTools<Method extends keyof Store> = {
-  readonly store: Pick<Store, Method>;
+export type KeyTools<Method extends keyof ApiKeyStore> = {
+  readonly store: Pick<ApiKeyStore, Method>;
   readonly keys: Pick<DerivedKeys, "token">;
   readonly by: Author;
   readonly entropy: KeyEntropy;

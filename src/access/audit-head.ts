@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { type AuditHead, headText, parseHead } from "../domain/audit.ts";
 import { diskFault } from "../domain/disk-fault.ts";
-import type { Store } from "../store/store.ts";
+import type { AuditStore } from "../store/port/audit.ts";
 
 /** The head read from the head file, or why there is none. */
 export type KeptHead =
@@ -23,7 +23,7 @@ export type HeadState =
   | { readonly kind: "not_continued"; readonly head: AuditHead }
   | { readonly kind: "not_written"; readonly error: unknown };
 
-type HeadSource = Pick<Store, "auditHead" | "readChain">;
+type HeadSource = Pick<AuditStore, "auditHead" | "readChain">;
 
 /** Reads the head from its file. */
 export function readKeptHead(file: string): KeptHead {

@@ -1,6 +1,7 @@
 import { type AuditEvent, type Author, auditEvent, headText } from "../domain/audit.ts";
+import type { CallOrigin, KnownKey } from "../domain/call.ts";
 import { repeat } from "../event-loop/repeat.ts";
-import type { CallOrigin, KnownKey, Store } from "../store/store.ts";
+import type { AuditStore } from "../store/port/audit.ts";
 import { type HeadState, headProblem, keepHead } from "./audit-head.ts";
 
 /**
@@ -42,7 +43,7 @@ export type DeniedPrincipal =
   | "unknown";
 
 type TrailTools = {
-  readonly store: Pick<Store, "appendEvents" | "auditHead" | "readChain">;
+  readonly store: Pick<AuditStore, "appendEvents" | "auditHead" | "readChain">;
   readonly now: () => Date;
   readonly steadyNow: () => number;
   readonly headFile: string;

@@ -4,7 +4,7 @@ import { AppError } from "../domain/error.ts";
 import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
 import type { Operator, OperatorRole } from "../domain/operator.ts";
 import { parseName, type WorkspaceId } from "../domain/workspace.ts";
-import type { NewOperator, Store } from "../store/store.ts";
+import type { NewOperator, OperatorStore } from "../store/port/operator.ts";
 import type { OperatorBody } from "../wire/operator.ts";
 import type { Entropy } from "./api-key.ts";
 
@@ -17,7 +17,7 @@ export const sessionLifetimeMs = 8 * 3_600_000;
  */
 export async function createOperator(
   request: { readonly workspaceId: WorkspaceId; readonly name: string; readonly role: OperatorRole },
-  store: Pick<Store, "insertOperator">,
+  store: Pick<OperatorStore, "insertOperator">,
   keys: Pick<DerivedKeys, "token">,
   entropy: Pick<Entropy, "newId" | "randomBytes">,
   by: Author,
@@ -46,7 +46,7 @@ export function newOperator(
 export async function revokeOperator(
   workspaceId: WorkspaceId,
   id: string,
-  store: Pick<Store, "revokeOperator">,
+  store: Pick<OperatorStore, "revokeOperator">,
   by: Author,
 ): Promise<Operator> {
   const operator = await store.revokeOperator(workspaceId, id, by);
@@ -57,7 +57,7 @@ export async function revokeOperator(
 /** Finds the operator of a token, or null. Constant-time: a malformed token is hashed and looked up, too. */
 export function findByToken(
   token: unknown,
-  store: Pick<Store, "findOperator">,
+  store: Pick<OperatorStore, "findOperator">,
   keys: Pick<DerivedKeys, "token">,
   now: Date,
 ): Promise<Operator | null> {
@@ -68,7 +68,7 @@ export function findByToken(
 /** Finds the operator of an unexpired session, or null. */
 export function findBySession(
   secret: string,
-  store: Pick<Store, "findOperator">,
+  store: Pick<OperatorStore, "findOperator">,
   keys: Pick<DerivedKeys, "token">,
   now: Date,
 ): Promise<Operator | null> {
@@ -78,7 +78,7 @@ export function findBySession(
 /** Starts a session of `operator`. Returns its secret, 64 hex digits, which is not stored. */
 export async function startSession(
   operator: Operator,
-  store: Pick<Store, "startSession">,
+  store: Pick<OperatorStore, "startSession">,
   keys: Pick<DerivedKeys, "token">,
   randomBytes: Entropy["randomBytes"],
   by: Author,
@@ -92,7 +92,7 @@ export async function startSession(
 /** Ends a session; false when there was no such session. */
 export function endSession(
   secret: string,
-  store: Pick<Store, "endSession">,
+  store: Pick<OperatorStore, "endSession">,
   keys: Pick<DerivedKeys, "token">,
   by: Author,
 ): Promise<boolean> {

@@ -7,7 +7,7 @@ import {
   checkpointText,
   emptyHead,
 } from "../domain/audit.ts";
-import type { Store } from "../store/store.ts";
+import type { AuditStore } from "../store/port/audit.ts";
 import { type KeptHead, lostHeadText } from "./audit-head.ts";
 
 /**
@@ -31,7 +31,7 @@ export type KnownHeads = {
   readonly given: readonly AuditHead[];
 };
 
-type TrailSource = Pick<Store, "readChain" | "auditState">;
+type TrailSource = Pick<AuditStore, "readChain" | "auditState">;
 
 /** Rows read at a time. */
 const chainStep = 1000;

@@ -1,7 +1,8 @@
 import type { Author } from "../domain/audit.ts";
 import { AppError } from "../domain/error.ts";
 import { type Plan, parseWorkspaceName, type Workspace, type WorkspaceId } from "../domain/workspace.ts";
-import type { NewOperator, Store } from "../store/store.ts";
+import type { NewOperator } from "../store/port/operator.ts";
+import type { WorkspaceStore } from "../store/port/workspace.ts";
 import type { WorkspaceBody } from "../wire/workspace.ts";
 
 /**
@@ -11,7 +12,7 @@ import type { WorkspaceBody } from "../wire/workspace.ts";
 export async function createWorkspace(
   name: string,
   plan: Plan,
-  store: Pick<Store, "insertWorkspace">,
+  store: Pick<WorkspaceStore, "insertWorkspace">,
   newId: () => string,
   by: Author,
   firstOperator: ((workspaceId: WorkspaceId) => NewOperator) | null = null,
@@ -29,7 +30,7 @@ export async function createWorkspace(
 }
 
 /** Finds a workspace by id or name. Throws `not_found`. */
-export async function getWorkspace(idOrName: string, store: Pick<Store, "findWorkspace">): Promise<Workspace> {
+export async function getWorkspace(idOrName: string, store: Pick<WorkspaceStore, "findWorkspace">): Promise<Workspace> {
   const workspace = await store.findWorkspace(idOrName);
   if (workspace === null) throw new AppError("not_found", "There is no such workspace");
   return workspace;

@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 import { parseHead } from "../domain/audit.ts";
-import { timestamp } from "../domain/envelope.ts";
 import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
+import { timestamp } from "../domain/time.ts";
 import { BackupError } from "./error.ts";
 
 /** Names of the members of a backup. They are also the paths in a data directory. */

@@ -17,9 +17,10 @@ import { syncFolder } from "../corpus/segment/segment-writer.ts";
 import { verifyCorpora } from "../corpus/verify.ts";
 import { type AuditHead, type Author, headText } from "../domain/audit.ts";
 import type { Corpus } from "../domain/corpus.ts";
-import { timestamp } from "../domain/envelope.ts";
 import type { DerivedKeys } from "../domain/keyed-hash.ts";
-import type { Store } from "../store/store.ts";
+import { timestamp } from "../domain/time.ts";
+import type { AuditStore } from "../store/port/audit.ts";
+import type { Store } from "../store/port/store.ts";
 import { BackupError, fileFault } from "./error.ts";
 import { type Manifest, memberNames } from "./manifest.ts";
 import { type Backup, openBackup } from "./read-backup.ts";
@@ -197,7 +198,7 @@ async function checkSegments(
 }
 
 /** Returns the head beside a secret outside the data directory if it is not in the restored trail; otherwise null. */
-async function leftBehind(kept: AuditHead | null, store: Pick<Store, "readChain">): Promise<AuditHead | null> {
+async function leftBehind(kept: AuditHead | null, store: Pick<AuditStore, "readChain">): Promise<AuditHead | null> {
   if (kept === null || kept.row === 0) return null;
   const [there] = await store.readChain(kept.row - 1, 1);
   return there?.row === kept.row && there.mac === kept.mac ? null : kept;

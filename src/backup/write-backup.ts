@@ -9,7 +9,8 @@ import { verifyCorpora } from "../corpus/verify.ts";
 import { headText } from "../domain/audit.ts";
 import type { Corpus } from "../domain/corpus.ts";
 import type { DerivedKeys } from "../domain/keyed-hash.ts";
-import type { Store } from "../store/store.ts";
+import type { DatabaseStore } from "../store/port/database.ts";
+import type { Store } from "../store/port/store.ts";
 import { BackupError, fileFault } from "./error.ts";
 import { noteWorkplace, sweepWorkplaces, workplaceEnding } from "./left-workplaces.ts";
 import { type Manifest, type ManifestMember, manifestMac, manifestText, memberNames } from "./manifest.ts";
@@ -17,7 +18,7 @@ import { archiveEnd, blockSize, paddingOf, spaceOf, tarHeader } from "./tar.ts";
 import { openWorkplace, type TakeLock } from "./workplace.ts";
 
 export type BackupTools = {
-  readonly store: Pick<Store, "backup">;
+  readonly store: Pick<DatabaseStore, "backup">;
   readonly keys: Pick<DerivedKeys, "audit" | "backup" | "corpus">;
   readonly dataDir: string;
   readonly corporaDir: string;

@@ -35,6 +35,7 @@ const commands: Readonly<Record<string, LoadCommand>> = {
   operators: async (output) => (await import("./commands/operators.ts")).operatorsCommand(output),
   corpus: async (output) => (await import("./commands/corpus.ts")).corpusCommand(output),
   enrich: async (output) => (await import("./commands/enrich.ts")).enrichCommand(output),
+  export: async (output) => (await import("./commands/export.ts")).exportCommand(output),
   sources: async (output) => (await import("./commands/sources.ts")).sourcesCommand(output),
   audit: async (output) => (await import("./commands/audit.ts")).auditCommand(output),
   backup: async (output) => (await import("./commands/backup.ts")).backupCommand(output),

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type * as z from "zod/mini";
-import { canonicalJson } from "../domain/finding.ts";
+import { canonicalJson } from "../domain/canonical-json.ts";
 import type { SourceKind } from "../sources/source.ts";
 import type { ConfiguredSource } from "../sources/source-set.ts";
 import { credentialFile, type Environment } from "./environment.ts";

@@ -1,9 +1,9 @@
 import type { Author } from "../domain/audit.ts";
 import type { Indicator } from "../domain/indicator.ts";
 import { corpusHash, type DerivedKeys, indicatorHash } from "../domain/keyed-hash.ts";
-import type { Store } from "../store/store.ts";
+import type { CorpusStore } from "../store/port/corpus.ts";
 
-type Tools = { readonly store: Pick<Store, "forget">; readonly keys: DerivedKeys; readonly by: Author };
+type Tools = { readonly store: Pick<CorpusStore, "forget">; readonly keys: DerivedKeys; readonly by: Author };
 
 /**
  * Erases an indicator (docs/contract.md 12.6a). Its hash is kept so that no corpus answers for it and no later import

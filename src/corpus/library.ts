@@ -4,7 +4,7 @@ import { SourceError } from "../domain/error.ts";
 import { capFindings, type Finding, mergeFindings } from "../domain/finding.ts";
 import type { Indicator } from "../domain/indicator.ts";
 import { corpusHash, type DerivedKeys } from "../domain/keyed-hash.ts";
-import type { Store } from "../store/store.ts";
+import type { CorpusStore } from "../store/port/corpus.ts";
 import { toFinding } from "./record.ts";
 import { type Key, keyFrom } from "./segment/page.ts";
 import { CorruptSegment, type FoundIds, openSegment, type Segment } from "./segment/segment.ts";
@@ -34,7 +34,7 @@ const findingsPerTurn = 500;
 
 type Tools = {
   readonly keys: Pick<DerivedKeys, "corpus">;
-  readonly store: Pick<Store, "isForgotten" | "listCorpora">;
+  readonly store: Pick<CorpusStore, "isForgotten" | "listCorpora">;
 };
 
 /** Opens segment files lazily, with the first look-up. */

@@ -2,7 +2,7 @@ import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { CorpusSegment } from "../domain/corpus.ts";
 import type { DerivedKeys } from "../domain/keyed-hash.ts";
-import type { Store } from "../store/store.ts";
+import type { CorpusStore } from "../store/port/corpus.ts";
 import { chooseMerge } from "./choose-merge.ts";
 import type { WrittenSegment } from "./import/write-import.ts";
 import type { MergeJob } from "./segment/merge.ts";
@@ -10,7 +10,7 @@ import { keyCheck } from "./segment/segment.ts";
 import { syncFolder } from "./segment/segment-writer.ts";
 
 export type MergeContext = {
-  readonly store: Pick<Store, "listCorpora" | "listForgotten" | "replaceSegments">;
+  readonly store: Pick<CorpusStore, "listCorpora" | "listForgotten" | "replaceSegments">;
   readonly keys: Pick<DerivedKeys, "corpus">;
   /** The caller holds the shared lock of this folder. */
   readonly corporaDir: string;
@@ -37,7 +37,7 @@ export async function mergeCorpora(context: MergeContext, urgency: "crowded" | "
 }
 
 /** All segments named by a row of the store, without duplicates. */
-export async function liveSegments(store: Pick<Store, "listCorpora">): Promise<CorpusSegment[]> {
+export async function liveSegments(store: Pick<CorpusStore, "listCorpora">): Promise<CorpusSegment[]> {
   const corpora = await store.listCorpora();
   return [...new Map(corpora.flatMap(({ segments }) => segments.map((segment) => [segment.file, segment]))).values()];
 }

@@ -1,4 +1,4 @@
-import { parseLeakYear } from "../domain/finding.ts";
+import { parseLeakYear } from "../domain/time.ts";
 
 /**
  * Reads the day, month or year of a text in a breach file, as `YYYY-MM-DD`, `YYYY-MM` or `YYYY`; null when the date is

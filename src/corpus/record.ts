@@ -3,14 +3,14 @@ import {
   categorySlug,
   type Finding,
   makeFinding,
-  oneLine,
-  parseLeakYear,
   parseSeverity,
   type Severity,
   severities,
   usableUrl,
 } from "../domain/finding.ts";
 import { namesSensitiveSite } from "../domain/sensitive-site.ts";
+import { oneLine } from "../domain/text.ts";
+import { parseLeakYear } from "../domain/time.ts";
 import { readDate } from "./record-date.ts";
 import { mayHoldSecret, mayUrlHoldSecret } from "./secret-like.ts";
 

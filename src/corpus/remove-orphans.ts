@@ -1,12 +1,12 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Store } from "../store/store.ts";
+import type { CorpusStore } from "../store/port/corpus.ts";
 import { liveSegments } from "./merge-corpora.ts";
 import { syncFolder } from "./segment/segment-writer.ts";
 
 /** The corpora of a data directory: their rows, their folder and the lock that excludes imports. */
 export type CorporaFolder = {
-  readonly store: Pick<Store, "listCorpora" | "listForgotten">;
+  readonly store: Pick<CorpusStore, "listCorpora" | "listForgotten">;
   readonly corporaDir: string;
   readonly lockCorpora: (mode: "exclusive") => { readonly release: () => void } | null;
 };

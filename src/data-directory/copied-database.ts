@@ -2,9 +2,10 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { BackupError } from "../backup/error.ts";
 import { type DerivedKeys, deriveKeys } from "../domain/keyed-hash.ts";
+import type { DatabaseStore } from "../store/port/database.ts";
+import type { Store } from "../store/port/store.ts";
 import { currentVersion } from "../store/sqlite/migrate.ts";
 import { type FoundDatabase, SqliteStore } from "../store/sqlite/store.ts";
-import type { Store } from "../store/store.ts";
 import { admit } from "./admit.ts";
 import { loadLibrary, type OpenStore, placesOf } from "./data-directory.ts";
 import { DataDirError, reaching } from "./error.ts";
@@ -12,7 +13,7 @@ import type { Place } from "./layout.ts";
 import { readSecret, secretCheck, secretFrom } from "./secret.ts";
 
 export type BackupPlace = Pick<OpenStore, "keys" | "corporaDir" | "headFile" | "lockCorpora"> & {
-  readonly store: Pick<Store, "backup">;
+  readonly store: Pick<DatabaseStore, "backup">;
 };
 
 /** Opens an initialised data directory to copy it, as it is, whatever version of xpose wrote it. Throws `DataDirError`. */

@@ -1,11 +1,11 @@
 import { accessSync, chmodSync, constants, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type DerivedKeys, deriveKeys } from "../domain/keyed-hash.ts";
+import type { Store } from "../store/port/store.ts";
 import type { Lock } from "../store/sqlite/lock.ts";
 import { currentVersion } from "../store/sqlite/migrate.ts";
 import { openReserve, type Reserve } from "../store/sqlite/reserve.ts";
 import { SqliteStore } from "../store/sqlite/store.ts";
-import type { Store } from "../store/store.ts";
 import { admit, checkedUnused } from "./admit.ts";
 import { reaching } from "./error.ts";
 import { corporaFolder, headFileOf, type Place } from "./layout.ts";

@@ -1,7 +1,7 @@
 import type { AuditEventBody } from "../wire/audit.ts";
-import { timestamp } from "./envelope.ts";
 import { keyedHash } from "./keyed-hash.ts";
 import { sha256Hex } from "./sha256.ts";
+import { timestamp } from "./time.ts";
 import type { WorkspaceId } from "./workspace.ts";
 
 /** What is written down (docs/contract.md 9.8). */
@@ -11,6 +11,7 @@ export type AuditAction =
   | "key.revoked"
   | "enrich.requested"
   | "enrich.polled"
+  | "export.made"
   | "auth.denied"
   | "workspace.created"
   | "workspace.plan_changed"

@@ -1,5 +1,6 @@
-import { compareText, type Finding } from "./finding.ts";
+import type { Finding } from "./finding.ts";
 import { generalSubjects } from "./subject.ts";
+import { compareText } from "./text.ts";
 
 /** A finding together with who said it. A source has one origin. */
 export type SourcedFinding = { readonly source: string; readonly origin: string; readonly finding: Finding };

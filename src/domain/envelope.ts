@@ -1,10 +1,13 @@
 import type { Envelope, Exposure } from "../wire/envelope.ts";
 import type { Atom, Evidence, EvidenceFinding } from "../wire/finding.ts";
+import { canonicalJson } from "./canonical-json.ts";
 import { corroborate } from "./corroboration.ts";
-import { canonicalJson, compareFindings, compareText, type Details, findingHash, severities } from "./finding.ts";
+import { compareFindings, type Details, findingHash, severities } from "./finding.ts";
 import type { Indicator } from "./indicator.ts";
 import type { Answer, ScanId } from "./scan.ts";
 import { sha256Hex } from "./sha256.ts";
+import { compareText } from "./text.ts";
+import { timestamp } from "./time.ts";
 
 /** When a workspace first and last saw a finding (docs/contract.md 7.4). */
 export type Sighting = { readonly firstSeenAt: Date; readonly lastSeenAt: Date };
@@ -95,11 +98,6 @@ export function project(
 export function envelopeText(scanId: ScanId, cache: CacheMember, envelopeTail: string): string {
   const head: EnvelopeHead = { request_id: scanId, status: "completed", cache };
   return `${JSON.stringify(head).slice(0, -1)},${envelopeTail}`;
-}
-
-/** `YYYY-MM-DDTHH:MM:SS+00:00` (docs/contract.md 0.3). */
-export function timestamp(at: Date): string {
-  return `${at.toISOString().slice(0, 19)}+00:00`;
 }
 
 /** SHA-256, 64 hex digits, over the canonical JSON of what a source answered. */

@@ -1,7 +1,8 @@
-import canonicalize from "canonicalize";
+import { canonicalJson } from "./canonical-json.ts";
 import { redactNamed, redactText, redactUrl } from "./redact.ts";
 import { sha256Hex } from "./sha256.ts";
 import { subjectOf } from "./subject.ts";
+import { cleanLine, compareText, cutLine, longText } from "./text.ts";
 
 /** In descending order, as atoms are sorted and counted (docs/contract.md 7.3, 7.6). */
 export const severities = ["high", "medium", "low"] as const;
@@ -81,10 +82,10 @@ export function makeFinding(input: FindingInput): Finding {
 
 /** As `oneLine`, without the addresses of others and without secrets; these are looked for before anything is cut. */
 export function shownLine(text: string, maxLength: number, asked: string | null): string {
-  const line = clean(text, maxLength);
+  const line = cleanLine(text, maxLength);
   // What was left out of far too long text may have been the other half of its last word.
   const isLastWordHalf = text.length > maxLength * longText && line.length <= maxLength;
-  return cut(redactText(isLastWordHalf ? line.replace(/\S+$/, "") : line, asked), maxLength).trim();
+  return cutLine(redactText(isLastWordHalf ? line.replace(/\S+$/, "") : line, asked), maxLength).trim();
 }
 
 function shownUrl(text: string | null, asked: string | null): string | null {
@@ -125,29 +126,6 @@ export function categorySlug(text: string): string {
     .replace(/[_-]+$/, "");
 }
 
-/** Text as one line of at most `maxLength` UTF-16 units, without control and direction marks; never cuts a pair in half. */
-export function oneLine(text: string, maxLength: number): string {
-  return cut(clean(text, maxLength), maxLength);
-}
-
-const longText = 8;
-
-/** One line; of text far longer than `maxLength` only the start, so that it costs no time. */
-function clean(text: string, maxLength: number): string {
-  return text
-    .slice(0, maxLength * longText)
-    .toWellFormed()
-    .replace(/\p{Bidi_Control}/gu, "")
-    .replace(/[\p{Cc}\p{Z}]+/gu, " ")
-    .trim();
-}
-
-function cut(line: string, maxLength: number): string {
-  if (line.length <= maxLength) return line;
-  const start = line.slice(0, maxLength);
-  return (start.isWellFormed() ? start : start.slice(0, -1)).trimEnd();
-}
-
 /** An absolute http(s) URL of at most 1024 characters and without credentials, else null. */
 export function usableUrl(text: string | null): string | null {
   const url = text?.trim() ?? "";
@@ -176,15 +154,6 @@ export function parseSeverity(word: string | null): Severity {
   const folded = word?.trim().toLowerCase() ?? "";
   if (folded === "critical") return "high";
   return severities.find((severity) => severity === folded) ?? "low";
-}
-
-/** The year of `YYYY`, `YYYY-MM` or `YYYY-MM-DD`; null when the text is none of these or no such day exists. */
-export function parseLeakYear(text: string): number | null {
-  const match = /^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?$/.exec(text.trim());
-  if (match === null) return null;
-  const [year, month, day] = [Number(match[1]), Number(match[2] ?? 1), Number(match[3] ?? 1)];
-  const date = new Date(Date.UTC(year, month - 1, day));
-  return year >= 1970 && date.getUTCMonth() === month - 1 && date.getUTCDate() === day ? year : null;
 }
 
 /**
@@ -253,19 +222,7 @@ export function compareFindings(a: Finding, b: Finding): number {
   );
 }
 
-/** Ascending by UTF-16 code unit, the same on every machine. */
-export function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
 function compareNullLast(a: string | null, b: string | null): number {
   if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1;
   return compareText(a, b);
-}
-
-/** The RFC 8785 form of a value that came out of JSON. */
-export function canonicalJson(value: unknown): string {
-  const text = canonicalize(value);
-  if (text === undefined) throw new TypeError("not a JSON value");
-  return text;
 }

@@ -1,7 +1,7 @@
 import type { SourceErrorReason } from "./error.ts";
 import type { Finding } from "./finding.ts";
 import type { Indicator } from "./indicator.ts";
-import type { Workspace } from "./workspace.ts";
+import type { Workspace, WorkspaceId } from "./workspace.ts";
 
 export type ScanId = string & { readonly __brand: "ScanId" };
 
@@ -51,6 +51,26 @@ export type SourceRun = {
   readonly isReused: boolean;
 };
 
+/** One row of `/sources`. */
+export type SourceRunRecord = {
+  readonly source: string;
+  readonly outcome: Outcome;
+  readonly findingCount: number;
+  readonly durationMs: number;
+  readonly endedAt: Date;
+  readonly error: SourceErrorReason | null;
+  readonly missing: readonly string[];
+  readonly quotaLeft: number | null;
+};
+
+export type NewScan = {
+  readonly id: ScanId;
+  readonly workspaceId: WorkspaceId;
+  readonly indicator: Indicator;
+  readonly indicatorHash: string;
+  readonly requestedAt: Date;
+};
+
 /** A scan as its runner takes it over. */
 export type ClaimedScan = {
   readonly claim: Claim;
@@ -74,4 +94,19 @@ export function finalState(runs: readonly Pick<SourceRun, "outcome">[]): Finishe
 /** A completed scan with a failed source says so (docs/contract.md 5.8). */
 export function isPartial(runs: readonly Pick<SourceRun, "outcome">[]): boolean {
   return runs.some((run) => run.outcome === "failed");
+}
+
+/** Completion, or the oldest answer that was taken over, whichever is earlier (docs/contract.md 5.1). */
+export function asOf(runs: readonly Pick<SourceRun, "isReused" | "answer">[], finishedAt: Date): Date {
+  const reused = runs.flatMap((run) => (run.isReused && run.answer !== null ? [run.answer.answeredAt.getTime()] : []));
+  return new Date(Math.min(finishedAt.getTime(), ...reused));
+}
+
+/**
+ * How many claims a scan has when it is queued again: a claim that is no fault of the scan does not count
+ * (docs/contract.md 5.10). Null when the scan had all its claims and is given up.
+ */
+export function claimsAfterRequeue(claimCount: number, isCounted: boolean): number | null {
+  if (!isCounted) return claimCount - 1;
+  return claimCount >= maxClaims ? null : claimCount;
 }

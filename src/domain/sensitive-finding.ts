@@ -1,4 +1,5 @@
-import { canonicalJson, type Finding } from "./finding.ts";
+import { canonicalJson } from "./canonical-json.ts";
+import type { Finding } from "./finding.ts";
 import { namesSensitiveSite } from "./sensitive-site.ts";
 
 /**

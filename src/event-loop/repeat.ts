@@ -4,12 +4,12 @@ export type Repeated = {
 };
 
 /**
- * Does `work` after `firstMs` (default: `everyMs`) and then every `everyMs` milliseconds until it is stopped, never two at
- * once: a turn that falls due while work is under way is left out. `work` handles its own errors; `onError` gets the others.
+ * Does `work` every `everyMs` milliseconds, and before that once after `firstMs` when that is given, until it is stopped.
+ * Never two at once: a turn that falls due while work is under way is left out. `onError` gets the errors of `work`.
  */
 export function repeat(
   work: (signal: AbortSignal) => unknown,
-  { everyMs, firstMs = everyMs, onError }: { everyMs: number; firstMs?: number; onError: (error: unknown) => void },
+  { everyMs, firstMs, onError }: { everyMs: number; firstMs?: number; onError: (error: unknown) => void },
 ): Repeated {
   const abort = new AbortController();
   let running: Promise<void> | null = null;
@@ -20,13 +20,11 @@ export function repeat(
         running = null;
       });
   };
-  let timer = setTimeout(() => {
-    turn();
-    timer = setInterval(turn, everyMs);
-  }, firstMs);
+  const first = firstMs === undefined ? undefined : setTimeout(turn, firstMs);
+  const timer = setInterval(turn, everyMs);
   return {
     async stop() {
-      clearTimeout(timer);
+      clearTimeout(first);
       clearInterval(timer);
       abort.abort(new Error("the service stops"));
       await running;

@@ -2,7 +2,7 @@ import { findBySession, findByToken } from "../access/operator.ts";
 import { parseToken } from "../domain/api-key.ts";
 import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
 import type { Operator } from "../domain/operator.ts";
-import type { Store } from "../store/store.ts";
+import type { OperatorStore } from "../store/port/operator.ts";
 
 /**
  * The hash of the key in `X-API-Key`, or null when there is none that could be one: missing, empty, sent twice (the
@@ -25,7 +25,7 @@ export type Authenticated = {
  */
 export async function authenticate(
   headers: Headers,
-  store: Pick<Store, "findOperator">,
+  store: Pick<OperatorStore, "findOperator">,
   keys: Pick<DerivedKeys, "token">,
   now: Date,
 ): Promise<Authenticated | null> {

@@ -1,11 +1,17 @@
 import type { AuditTrail } from "../access/audit.ts";
 import type { Author } from "../domain/audit.ts";
+import type { CallOrigin } from "../domain/call.ts";
 import type { Indicator } from "../domain/indicator.ts";
 import type { DerivedKeys } from "../domain/keyed-hash.ts";
 import type { Operator } from "../domain/operator.ts";
 import type { ScanId } from "../domain/scan.ts";
 import type { Calls } from "../scans/calls.ts";
-import type { CallOrigin, Store } from "../store/store.ts";
+import type { ApiKeyStore } from "../store/port/api-key.ts";
+import type { AuditStore } from "../store/port/audit.ts";
+import type { CorpusStore } from "../store/port/corpus.ts";
+import type { OperatorStore } from "../store/port/operator.ts";
+import type { OverviewStore } from "../store/port/overview.ts";
+import type { WorkspaceStore } from "../store/port/workspace.ts";
 import type { AccessLog } from "./access-log.ts";
 import { clientAddress, type Peer, type Trust } from "./caller.ts";
 import type { Dashboard } from "./dashboard.ts";
@@ -14,21 +20,12 @@ import type { Throttle } from "./throttle.ts";
 /** What the handlers use of the application. */
 export type Application = {
   readonly keys: DerivedKeys;
-  readonly store: Pick<
-    Store,
-    | "findOperator"
-    | "startSession"
-    | "endSession"
-    | "insertKey"
-    | "rotateKey"
-    | "revokeKey"
-    | "listKeys"
-    | "listEvents"
-    | "findWorkspace"
-    | "listCorpora"
-    | "overview"
-    | "listBudgets"
-  >;
+  readonly store: ApiKeyStore &
+    OperatorStore &
+    OverviewStore &
+    Pick<AuditStore, "listEvents"> &
+    Pick<WorkspaceStore, "findWorkspace"> &
+    Pick<CorpusStore, "listCorpora">;
   readonly calls: Calls;
   readonly trail: Pick<AuditTrail, "denied">;
   readonly trust: Trust;

@@ -1,7 +1,9 @@
 import type * as z from "zod/mini";
 import { auditEvent, auditList } from "../wire/audit.ts";
+import { completedCase, failedCase } from "../wire/case.ts";
 import { envelope } from "../wire/envelope.ts";
 import { errorBody } from "../wire/error.ts";
+import { exportFormat, tlp } from "../wire/export.ts";
 import { atom, evidence, evidenceFinding } from "../wire/finding.ts";
 import { indicator } from "../wire/indicator.ts";
 import { key, keyList, keyStatus, mintedKey, mintRequest } from "../wire/key.ts";
@@ -25,6 +27,8 @@ const bodies = {
   ScanSources: scanSources,
   Finding: evidenceFinding,
   Evidence: evidence,
+  CompletedCase: completedCase,
+  FailedCase: failedCase,
   MintRequest: mintRequest,
   Key: key,
   MintedKey: mintedKey,
@@ -77,6 +81,18 @@ const pageQuery = [
   inQuery("cursor", text),
 ];
 
+/** A body of each media type of an export; JSON also tells how far the scan is. */
+const exportAnswer: Json = {
+  description: "the file, or how far the scan is",
+  content: {
+    "application/stix+json;version=2.1": { schema: { type: "object" } },
+    "application/json": { schema: { oneOf: [ref("Progress"), { type: "object" }, { type: "array" }] } },
+    "application/x-ndjson": { schema: text },
+    "text/csv": { schema: text },
+    "text/markdown": { schema: text },
+  },
+};
+
 const byKey = [{ apiKey: [] }];
 const byOperator = [{ operatorToken: [] }, { session: [] }];
 
@@ -125,6 +141,37 @@ const paths: Readonly<Record<string, Json>> = {
       security: byKey,
       parameters: [inPath("request_id")],
       responses: answers({ 200: answer("the evidence, or how far the scan is", "Evidence", "Progress") }, pollFaults),
+    },
+  },
+  [`${enrichPath}/{request_id}/case`]: {
+    get: {
+      summary: "All that is known about a scan as one document for a ticket",
+      security: byKey,
+      parameters: [inPath("request_id")],
+      responses: answers(
+        {
+          200: answer(
+            "the case, of a failed scan too, or how far the scan is",
+            "CompletedCase",
+            "FailedCase",
+            "Progress",
+          ),
+        },
+        pollFaults,
+      ),
+    },
+  },
+  [`${enrichPath}/{request_id}/export`]: {
+    get: {
+      summary: "A completed scan as a file in a format of others",
+      security: byKey,
+      parameters: [
+        inPath("request_id"),
+        { name: "format", in: "query", required: true, schema: { enum: exportFormat.options } },
+        inQuery("tlp", { enum: tlp.options, default: "amber" }),
+        inQuery("bom", { enum: ["0", "1"], default: "0" }),
+      ],
+      responses: answers({ 200: exportAnswer }, [400, ...pollFaults]),
     },
   },
   [keysPath]: {

@@ -1,8 +1,10 @@
 import type { Route } from "./router.ts";
 import { listEvents } from "./routes/audit.ts";
+import { ticketCase } from "./routes/case.ts";
 import { about, budgets, corpora, me, overview, sources as sourceStates } from "./routes/dashboard.ts";
 import { lookUp, lookUpEvidence, lookUpResult, lookUpSources } from "./routes/dashboard-enrich.ts";
 import { enrich, evidence, poll, sources } from "./routes/enrich.ts";
+import { exportScan } from "./routes/export.ts";
 import { healthz, metrics, openapi, readyz } from "./routes/health.ts";
 import { listKeys, mintKey, revoke, rotate } from "./routes/keys.ts";
 import { asset, index } from "./routes/page.ts";
@@ -17,6 +19,8 @@ export const routes: readonly Route[] = [
   { method: "GET", path: "/api/v1/soc/enrich/{request_id}", access: "key", handle: poll },
   { method: "GET", path: "/api/v1/soc/enrich/{request_id}/sources", access: "key", handle: sources },
   { method: "GET", path: "/api/v1/soc/enrich/{request_id}/evidence", access: "key", handle: evidence },
+  { method: "GET", path: "/api/v1/soc/enrich/{request_id}/case", access: "key", handle: ticketCase },
+  { method: "GET", path: "/api/v1/soc/enrich/{request_id}/export", access: "key", handle: exportScan },
   { method: "POST", path: `${workspace}/keys`, access: "admin", handle: mintKey },
   { method: "GET", path: `${workspace}/keys`, access: "admin", handle: listKeys },
   { method: "POST", path: `${workspace}/keys/{key_id}/rotate`, access: "admin", handle: rotate },

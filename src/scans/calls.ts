@@ -1,17 +1,19 @@
 import type { AuditEvent } from "../domain/audit.ts";
+import type { Call, CallOrigin, CallRules, KnownKey, Reply } from "../domain/call.ts";
 import { AppError } from "../domain/error.ts";
-import type { Call, CallOrigin, CallRules, KnownKey, Reply, Store } from "../store/store.ts";
+import { collectTurns } from "../event-loop/turns.ts";
+import type { CallStore } from "../store/port/call.ts";
 import type { Live } from "./live.ts";
 
-/** A turn serves at most this many calls, so that no transaction blocks the event loop for long. */
-const maxCallsPerTurn = 256;
+/** A batch holds at most this many calls, so that no transaction blocks the event loop for long. */
+const maxCallsPerBatch = 256;
 
 export type Calls = {
   /** Serves one call; the reply comes after its transaction is committed. Throws `AppError` when nothing can be read. */
   readonly serve: (call: Call) => Promise<Reply>;
 };
 
-/** What a turn tells the audit trail beside its transaction. */
+/** What a batch tells the audit trail beside its transaction. */
 type Trail = {
   readonly takeWaiting: () => AuditEvent[];
   readonly putBack: (events: readonly AuditEvent[]) => void;
@@ -19,11 +21,13 @@ type Trail = {
   readonly denied: (from: CallOrigin, outcome: string, who: KnownKey | "unknown") => void;
 };
 
-/** The calls of one transaction, and their replies in the same order. */
-type Turn = { readonly calls: Call[]; readonly replies: PromiseWithResolvers<readonly Reply[]> };
+/** A call that waits for its reply. */
+type Waiting = { readonly call: Call } & Pick<PromiseWithResolvers<Reply>, "resolve" | "reject">;
+/** The calls of one transaction. */
+type Batch = readonly Waiting[];
 
 export type CallTools = {
-  readonly store: Pick<Store, "handleCalls" | "readCalls">;
+  readonly store: CallStore;
   readonly live: () => Live;
   readonly now: () => Date;
   readonly steadyNow: () => number;
@@ -41,41 +45,30 @@ export type CallTools = {
  */
 export function openCalls(tools: CallTools): Calls {
   const { store, live, now, steadyNow, outcomeOf, trail, onMiss, onFailOpen } = tools;
-  const turns: Turn[] = [];
   // Windows go by the clock of the start and monotonic time from there: a clock that is set does not open or close one.
   const startedAt = now().getTime() - steadyNow();
 
-  let isServing = false;
-
-  /** One turn after the other: events that wait for the database must be written before those of later calls. */
-  async function serveTurns(): Promise<void> {
-    for (let turn = turns.shift(); turn !== undefined; turn = turns.shift()) {
-      await serveTurn(turn);
-      // Other work gets its turn.
-      if (turns.length > 0) await new Promise((resolve) => setImmediate(resolve));
-    }
-    isServing = false;
-  }
-
-  async function serveTurn({ calls, replies }: Turn): Promise<void> {
+  async function serveBatch(batch: Batch): Promise<void> {
     try {
+      const calls = batch.map(({ call }) => call);
       const { lifetimes, limits, maxQueue, fingerprintOf } = live();
       const rules = { now: now(), steadyNow: new Date(startedAt + steadyNow()), lifetimes, limits, maxQueue };
       const served = await handle(calls, { ...rules, fingerprintOf, outcomeOf });
-      replies.resolve(served);
       let [isAccepted, uncountedCount] = [false, 0];
-      for (const [index, reply] of served.entries()) {
+      for (const [index, { call, resolve }] of batch.entries()) {
+        const reply = served[index];
+        if (reply === undefined) throw new Error("a call was left without a reply");
+        resolve(reply);
         if (reply.kind === "accepted") isAccepted = true;
         if (reply.isUncounted === true) uncountedCount += 1;
-        const call = calls[index];
-        if (call !== undefined && reply.kind === "refused" && reply.denied !== undefined) {
+        if (reply.kind === "refused" && reply.denied !== undefined) {
           trail.denied(call.from, outcomeOf(reply), reply.denied);
         }
       }
       if (uncountedCount > 0) onFailOpen(uncountedCount);
       if (isAccepted) onMiss();
     } catch (error) {
-      replies.reject(error);
+      for (const { reject } of batch) reject(error);
     }
   }
 
@@ -97,21 +90,14 @@ export function openCalls(tools: CallTools): Calls {
     }
   }
 
+  // One batch after the other: events that wait for the database must be written before those of later calls.
+  const push = collectTurns(maxCallsPerBatch, serveBatch);
+
   return {
-    async serve(call) {
-      let turn = turns.at(-1);
-      if (turn === undefined || turn.calls.length === maxCallsPerTurn) {
-        turn = { calls: [], replies: Promise.withResolvers() };
-        turns.push(turn);
-      }
-      const index = turn.calls.push(call) - 1;
-      if (!isServing) {
-        isServing = true;
-        setImmediate(serveTurns);
-      }
-      const reply = (await turn.replies.promise)[index];
-      if (reply === undefined) throw new Error("a call was left without a reply");
-      return reply;
+    serve(call) {
+      const { promise, resolve, reject } = Promise.withResolvers<Reply>();
+      push({ call, resolve, reject });
+      return promise;
     },
   };
 }

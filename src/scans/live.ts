@@ -1,8 +1,8 @@
 import type { Limits } from "../domain/budget.ts";
+import type { Corpus } from "../domain/corpus.ts";
 import type { Lifetimes } from "../domain/freshness.ts";
 import type { Workspace } from "../domain/workspace.ts";
 import type { Source } from "../sources/source.ts";
-import type { Corpus } from "../store/store.ts";
 
 /** All that a reload may change, in one frozen object: a turn and a scan take it once, at their start, and keep it. */
 export type Live = {

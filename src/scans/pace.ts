@@ -3,7 +3,7 @@ import { nextTurn, type Pace } from "../domain/pace.ts";
 import type { WorkspaceId } from "../domain/workspace.ts";
 import { retryAfterMs } from "../egress/answer.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "../egress/client.ts";
-import type { Store } from "../store/store.ts";
+import type { PaceStore } from "../store/port/pace.ts";
 
 /** A source as far as its pace is concerned. */
 export type PacedSource = {
@@ -17,7 +17,7 @@ export type PacedSource = {
 const pauseWithoutHintMs = 60_000;
 
 type QueueTools = {
-  readonly store: Pick<Store, "takeSlot" | "pauseSource">;
+  readonly store: PaceStore;
   readonly now: () => Date;
   readonly sleep: (ms: number) => Promise<void>;
 };
@@ -31,11 +31,7 @@ type Waiter = Turn & { readonly grant: () => void; readonly refuse: (error: Sour
  * behind a slow source. Turns taken and pauses are in the store, so they hold across restarts and for commands too;
  * the order of those who wait is in memory.
  */
-export function openTurns(
-  store: Pick<Store, "takeSlot" | "pauseSource">,
-  now: () => Date,
-  sleep: (ms: number) => Promise<void> = Bun.sleep,
-) {
+export function openTurns(store: PaceStore, now: () => Date, sleep: (ms: number) => Promise<void> = Bun.sleep) {
   const queues = new Map<string, SourceQueue>();
 
   function queueOf(source: PacedSource): SourceQueue {

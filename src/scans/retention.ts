@@ -1,5 +1,6 @@
 import type { Author } from "../domain/audit.ts";
-import type { Store } from "../store/store.ts";
+import type { AuditStore } from "../store/port/audit.ts";
+import type { ScanStore } from "../store/port/scan.ts";
 import type { Live } from "./live.ts";
 
 /** Small steps, so that no transaction keeps calls waiting. */
@@ -16,7 +17,7 @@ export type Retention = {
 
 /** Deletes what is past its retention (docs/contract.md 5.11), step by step; returns how many rows went. */
 export async function removeExpired(
-  store: Pick<Store, "removeExpired">,
+  store: Pick<ScanStore, "removeExpired">,
   { live, auditRetentionMs, now, signal }: Retention,
 ): Promise<number> {
   let total = 0;
@@ -44,7 +45,7 @@ export async function removeExpired(
  * the head that is kept, so that the trail always goes on from it: without one (`keptRow` null) the trail stays as it is.
  */
 export async function removeOldEvents(
-  store: Pick<Store, "removeOldEvents">,
+  store: Pick<AuditStore, "removeOldEvents">,
   keptRow: () => number | null,
   by: () => Author,
   { auditRetentionMs, now, signal }: Omit<Retention, "live">,

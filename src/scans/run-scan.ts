@@ -4,12 +4,12 @@ import { capFindings, mergeFindings } from "../domain/finding.ts";
 import { isFreshAnswer, isKeptAnswer } from "../domain/freshness.ts";
 import type { Answer, ClaimedScan, SourceRun } from "../domain/scan.ts";
 import type { LookupLimits, Source } from "../sources/source.ts";
-import type { Store } from "../store/store.ts";
+import type { ScanStore } from "../store/port/scan.ts";
 import type { Live } from "./live.ts";
 import { limitTime } from "./time-limit.ts";
 
 export type ScanTools = {
-  readonly store: Pick<Store, "saveRuns" | "settleScan">;
+  readonly store: Pick<ScanStore, "saveRuns" | "settleScan">;
   readonly now: () => Date;
   /** Milliseconds that only go forward, whatever the clock does. */
   readonly steadyNow: () => number;

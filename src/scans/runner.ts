@@ -1,7 +1,9 @@
+import type { Corpus } from "../domain/corpus.ts";
 import type { ClaimedScan, ScanId } from "../domain/scan.ts";
 import type { WorkspaceId } from "../domain/workspace.ts";
 import { type Repeated, repeat } from "../event-loop/repeat.ts";
-import type { Corpus, Store } from "../store/store.ts";
+import type { CorpusStore } from "../store/port/corpus.ts";
+import type { ScanStore } from "../store/port/scan.ts";
 import type { Live } from "./live.ts";
 import { runScan, type ScanTools } from "./run-scan.ts";
 
@@ -16,10 +18,7 @@ const maxBegunPerTurn = 8;
 const heartbeatMs = 5_000;
 
 export type RunnerTools = Omit<ScanTools, "store"> & {
-  readonly store: Pick<
-    Store,
-    "claimScans" | "extendLeases" | "requeueScans" | "saveRuns" | "settleScan" | "listCorpora"
-  >;
+  readonly store: ScanStore & Pick<CorpusStore, "listCorpora">;
   readonly log: ScanTools["log"] & { readonly error: (fields: object, message: string) => void };
 };
 

@@ -1,6 +1,6 @@
 import type { CorpusLibrary } from "../corpus/library.ts";
+import { canonicalJson } from "../domain/canonical-json.ts";
 import type { Corpus } from "../domain/corpus.ts";
-import { canonicalJson } from "../domain/finding.ts";
 import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
 import type { Source } from "./source.ts";
 

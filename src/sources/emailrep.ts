@@ -1,8 +1,9 @@
 import * as z from "zod/mini";
 import { SourceError } from "../domain/error.ts";
-import { capFindings, type Finding, makeFinding, mergeFindings, parseLeakYear, shownLine } from "../domain/finding.ts";
+import { capFindings, type Finding, makeFinding, mergeFindings, shownLine } from "../domain/finding.ts";
 import { redacted } from "../domain/redact.ts";
 import { isSensitiveName } from "../domain/sensitive-site.ts";
+import { parseLeakYear } from "../domain/time.ts";
 import { asksToWait, isJsonAnswer, parseJsonAnswer, parseNotFound } from "../egress/answer.ts";
 import type { HttpResponse } from "../egress/client.ts";
 import { checkAddress } from "./answered-address.ts";

@@ -8,12 +8,12 @@ import {
   leakTitle,
   makeFinding,
   mergeFindings,
-  parseLeakYear,
   type Severity,
   shownLine,
 } from "../domain/finding.ts";
 import { isSensitiveName } from "../domain/sensitive-site.ts";
 import { subjectOf } from "../domain/subject.ts";
+import { parseLeakYear } from "../domain/time.ts";
 import { failureOf, isJsonAnswer, parseJsonAnswer } from "../egress/answer.ts";
 import type { HttpResponse } from "../egress/client.ts";
 import { breachEntry, type Catalogue, type CatalogueEntry } from "./catalogue.ts";

@@ -1,8 +1,9 @@
 import * as z from "zod/mini";
 import { canonicalDomain } from "../domain/email.ts";
 import { SourceError, type SourceErrorReason, sourceErrorReasons } from "../domain/error.ts";
-import { capFindings, compareText, type Details, makeFinding, mergeFindings } from "../domain/finding.ts";
+import { capFindings, type Details, makeFinding, mergeFindings } from "../domain/finding.ts";
 import { isSensitiveSite, sensitiveDomains } from "../domain/sensitive-site.ts";
+import { compareText } from "../domain/text.ts";
 import driver from "./holehe-driver.py" with { type: "text" };
 import type { SourceKind, SourceReply } from "./source.ts";
 

@@ -1,13 +1,7 @@
 import * as z from "zod/mini";
 import { SourceError } from "../domain/error.ts";
-import {
-  capFindings,
-  type Finding,
-  makeFinding,
-  mergeFindings,
-  parseLeakYear,
-  parseSeverity,
-} from "../domain/finding.ts";
+import { capFindings, type Finding, makeFinding, mergeFindings, parseSeverity } from "../domain/finding.ts";
+import { parseLeakYear } from "../domain/time.ts";
 import { parseJsonAnswer, parseNotFound } from "../egress/answer.ts";
 import { checkAddress } from "./answered-address.ts";
 import { readRows, tellUnreadable } from "./rows.ts";

@@ -1,18 +1,17 @@
 import * as z from "zod/mini";
 import { parseEmail } from "../domain/email.ts";
-import { timestamp } from "../domain/envelope.ts";
 import { SourceError } from "../domain/error.ts";
 import {
   capFindings,
-  compareText,
   type Finding,
   makeFinding,
   maxFindingsPerAnswer,
   mergeFindings,
-  oneLine,
   type Severity,
   shownLine,
 } from "../domain/finding.ts";
+import { compareText, oneLine } from "../domain/text.ts";
+import { timestamp } from "../domain/time.ts";
 import { failureOf, parseJsonAnswer } from "../egress/answer.ts";
 import type { HttpClient, HttpResponse } from "../egress/client.ts";
 import { flag, list, numericId, optionalList } from "./lenient.ts";

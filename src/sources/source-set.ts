@@ -1,9 +1,11 @@
 import type { CorpusLibrary } from "../corpus/library.ts";
+import { canonicalJson } from "../domain/canonical-json.ts";
 import type { Corpus } from "../domain/corpus.ts";
-import { canonicalJson, compareText, resolveSubjects } from "../domain/finding.ts";
+import { resolveSubjects } from "../domain/finding.ts";
 import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
 import type { Pace } from "../domain/pace.ts";
 import { withoutSensitiveSites } from "../domain/sensitive-finding.ts";
+import { compareText } from "../domain/text.ts";
 import { foldName, type Workspace, type WorkspaceId } from "../domain/workspace.ts";
 import type { ChildRunner } from "../egress/child.ts";
 import type { HttpClient } from "../egress/client.ts";

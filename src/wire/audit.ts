@@ -9,6 +9,7 @@ export const auditAction = z.enum([
   "key.revoked",
   "enrich.requested",
   "enrich.polled",
+  "export.made",
   "auth.denied",
   "workspace.created",
   "workspace.plan_changed",

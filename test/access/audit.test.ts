@@ -8,7 +8,7 @@ import { verifyAudit } from "../../src/access/verify-audit.ts";
 import { auditBody, auditEvent, emptyHead, headText } from "../../src/domain/audit.ts";
 import { AppError } from "../../src/domain/error.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
-import type { Store } from "../../src/store/store.ts";
+import type { Store } from "../../src/store/port/store.ts";
 import { auditEvents } from "../helpers/audit-events.ts";
 import { ManualClock } from "../helpers/manual-clock.ts";
 import { rewriteTrail } from "../helpers/rewritten-trail.ts";

@@ -12,7 +12,7 @@ import {
 import { makeToken } from "../../src/domain/api-key.ts";
 import { deriveKeys } from "../../src/domain/keyed-hash.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
-import type { OperatorCredential } from "../../src/store/store.ts";
+import type { OperatorCredential } from "../../src/store/port/operator.ts";
 import { testAuthor } from "../helpers/test-author.ts";
 import { openWatchedStore } from "../helpers/watched-store.ts";
 

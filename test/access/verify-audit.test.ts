@@ -14,8 +14,8 @@ import {
   eventText,
 } from "../../src/domain/audit.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
+import type { Store } from "../../src/store/port/store.ts";
 import { readLines } from "../../src/store/sqlite/audit.ts";
-import type { Store } from "../../src/store/store.ts";
 import { auditEvents } from "../helpers/audit-events.ts";
 import { rewriteTrail, type StoredEvent } from "../helpers/rewritten-trail.ts";
 import { testAuditKey, testAuthor } from "../helpers/test-author.ts";

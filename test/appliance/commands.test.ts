@@ -267,12 +267,29 @@ describe("usage", () => {
       "operators",
       "corpus",
       "enrich",
+      "export",
       "sources",
       "audit",
       "doctor",
     ];
     const { stdout } = appliance.run(args);
     for (const name of [...names, "openapi", "version", "completion"]) expect(stdout).toContain(name);
+  });
+
+  test.each([
+    { typed: ["export", "id", "--format"], has: "markdown", hasNot: "stealer" },
+    { typed: ["corpus", "import", "file", "--format"], has: "stealer", hasNot: "markdown" },
+    { typed: ["corpus"], has: "import", hasNot: "export" },
+    { typed: ["export", "id", "--output"], has: "", hasNot: "--format" },
+  ])("bash completes the values of a flag as its own command takes them: $typed", async ({ typed, has, hasNot }) => {
+    await using appliance = new Appliance();
+    const { stdout: script } = appliance.run(["completion", "bash"]);
+    const words = ["xpose", ...typed, ""];
+    const line = `COMP_WORDS=(${words.map((word) => `"${word}"`).join(" ")}) COMP_CWORD=${words.length - 1}; _xpose; echo "\${COMPREPLY[*]}"`;
+    const { stdout } = Bun.spawnSync(["bash", "-c", `${script}\n${line}`], { env: { PATH: "/usr/bin:/bin" } });
+    const offered = stdout.toString().trim().split(" ");
+    expect(offered).toContain(has);
+    expect(offered).not.toContain(hasNot);
   });
 
   test("a mistyped command is told the nearest, and the name of a command may be a value", async () => {

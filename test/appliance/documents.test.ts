@@ -16,15 +16,19 @@ describe("docs/command-line.md", () => {
     await using appliance = new Appliance();
     const { script } = appliance.json<{ script: string }>("completion", "bash");
     // `"<words of the command>") words="<sub-commands, values and flags>" ;;`
-    const words = listsIn(script, /^ *"([a-z -]*)"\) words="([^"]*)" ;;$/gm);
-    const valuesOfFlags = listsIn(script, /^ *(--[a-z-]+)\) words="([^"]*)" ;;$/gm);
+    const words = listsIn(script, /^ *"((?: [a-z][a-z-]*)*)"\) words="([^"]*)" ;;$/gm);
+    // `"<words of the command> <flag>") words="<values>" ;;`
+    const valuesOfFlags = listsIn(script, /^ *"((?: [a-z][a-z-]*)* --[a-z-]+)"\) words="([^"]*)" ;;$/gm);
     globalFlags = (words.get("") ?? []).filter((word) => word.startsWith("--"));
     const isParent = (path: string) => [...words.keys()].some((other) => other.startsWith(`${path} `));
     for (const [path, all] of words) {
       if (path === "" || isParent(path)) continue;
       const flags = all.filter((word) => word.startsWith("--") && !globalFlags.includes(word));
       const values = all.filter((word) => !word.startsWith("--"));
-      commands.set(path, { flags, values: [...values, ...flags.flatMap((flag) => valuesOfFlags.get(flag) ?? [])] });
+      commands.set(path, {
+        flags,
+        values: [...values, ...flags.flatMap((flag) => valuesOfFlags.get(`${path} ${flag}`) ?? [])],
+      });
     }
   });
 

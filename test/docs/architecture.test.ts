@@ -99,10 +99,35 @@ test("every file and folder that docs/architecture.md names exists", () => {
   expect(missing).toEqual([]);
 });
 
-test("docs/architecture.md lists every method of the store port, and none that is not there", () => {
-  const port = /export interface Store \{([\s\S]*?)^\}/m.exec(readFileSync(`${root}src/store/store.ts`, "utf8"))?.[1];
-  const methods = [...(port ?? "").matchAll(/^ {2}(\w+)\(/gm)].map((match) => match[1] ?? "");
-  expect(methods.length).toBeGreaterThan(30);
-  const described = rowsOf(sectionOf(page, "The store port")).flatMap((cells) => codeIn(cells[1] ?? ""));
-  expect(described.sort()).toEqual(methods.sort());
+/** The methods of the interfaces of a file. */
+function methodsIn(code: string): string[] {
+  const interfaces = [...code.matchAll(/^export interface \w+ \{([\s\S]*?)^\}/gm)].map((match) => match[1] ?? "");
+  return interfaces.flatMap((body) => [...body.matchAll(/^ {2}(\w+)\(/gm)].map((match) => match[1] ?? ""));
+}
+
+test("docs/architecture.md lists every method of the store port by its file, and none that is not there", () => {
+  const port = readdirSync(`${root}src/store/port`).map((name) => `store/port/${name}`);
+  const methods = new Map(port.map((path) => [path, methodsIn(readFileSync(`${root}src/${path}`, "utf8")).sort()]));
+  const described = rowsOf(sectionOf(page, "The store port")).map((cells): [string, string[]] => [
+    codeIn(cells[1] ?? "")[0] ?? "",
+    codeIn(cells[2] ?? "").sort(),
+  ]);
+  expect([...methods.values()].flat().length).toBeGreaterThan(30);
+  expect(new Map(described)).toEqual(new Map([...methods].filter(([, names]) => names.length > 0)));
+});
+
+test("Store is every interface of the store port", () => {
+  const port = readdirSync(`${root}src/store/port`).map((name) =>
+    readFileSync(`${root}src/store/port/${name}`, "utf8"),
+  );
+  const names = port.flatMap((code) =>
+    [...code.matchAll(/^export interface (\w+) \{/gm)].map((match) => match[1] ?? ""),
+  );
+  const all = /^export interface Store\s+extends ([^{]*)/m.exec(port.join("\n"))?.[1] ?? "";
+  expect(
+    all
+      .split(",")
+      .map((name) => name.trim())
+      .sort(),
+  ).toEqual(names.sort());
 });

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { canonicalJson } from "../../src/domain/canonical-json.ts";
 import {
-  canonicalJson,
   capFindings,
   compareFindings,
   type Details,
@@ -10,8 +10,6 @@ import {
   makeFinding,
   maxFindingsPerAnswer,
   mergeFindings,
-  oneLine,
-  parseLeakYear,
   parseSeverity,
   usableUrl,
 } from "../../src/domain/finding.ts";
@@ -144,18 +142,6 @@ test("hostile text always gives a finding that keeps every rule and has a canoni
   );
 });
 
-test("a line is cut to any length without leaving half a character", () => {
-  fc.assert(
-    fc.property(anyText(), fc.integer({ min: 1, max: 20 }), (text, length) => {
-      const line = oneLine(text, length);
-      expect(line.length).toBeLessThanOrEqual(length);
-      expect(line.isWellFormed()).toBe(true);
-      expect(oneLine(line, length)).toBe(line);
-    }),
-    { numRuns: 1000 },
-  );
-});
-
 test.each([
   ["high", "high"],
   ["medium", "medium"],
@@ -168,28 +154,6 @@ test.each([
   [null, "low"],
 ])("a source's severity %j is %s", (word, severity) => {
   expect(parseSeverity(word)).toBe(severity);
-});
-
-test.each([
-  ["2021", 2021],
-  ["2021-04", 2021],
-  ["2021-04-08", 2021],
-  [" 2021 ", 2021],
-  ["2020-02-29", 2020],
-  ["2021-02-29", null],
-  ["2021-13", null],
-  ["2021-00-01", null],
-  ["2021-04-31", null],
-  ["1969", null],
-  ["0021", null],
-  ["21", null],
-  ["20210408", null],
-  ["2021-4-8", null],
-  ["2021-04-08T00:00:00Z", null],
-  ["April 2021", null],
-  ["", null],
-])("the leak year of %j is %j", (text, year) => {
-  expect(parseLeakYear(text)).toBe(year);
 });
 
 describe("equal findings of one source merge (contract 7.6)", () => {
@@ -290,13 +254,6 @@ describe("an answer holds at most 1000 findings (contract 11.3)", () => {
     expect(capped[0]?.details).toEqual([{ row: 0 }, { omitted_findings: 234 }]);
     expect(capped[999]?.title).toBe("Present in leak 00999");
   });
-});
-
-test("the canonical form is that of RFC 8785", () => {
-  expect(canonicalJson({ b: [1, "é", 1e21, -0], a: { z: null, y: "\u0007" } })).toBe(
-    '{"a":{"y":"\\u0007","z":null},"b":[1,"é",1e+21,0]}',
-  );
-  expect(() => canonicalJson(undefined)).toThrow(TypeError);
 });
 
 /** Findings, the same in another order, and that order split into groups. */

@@ -1,5 +1,5 @@
 import type { AuditEvent, AuditHead } from "../../src/domain/audit.ts";
-import type { Store } from "../../src/store/store.ts";
+import type { Store } from "../../src/store/port/store.ts";
 
 /** All events of an audit trail with their places, oldest first. */
 export async function auditEvents(store: Pick<Store, "readChain">): Promise<(AuditEvent & AuditHead)[]> {

@@ -3,6 +3,7 @@ import { beginHead, keepHead } from "../../src/access/audit-head.ts";
 import { type Author, auditEvent } from "../../src/domain/audit.ts";
 import type { OperatorRole } from "../../src/domain/operator.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
+import type { Store } from "../../src/store/port/store.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { testAuditKey, testAuthor } from "./test-author.ts";
 
@@ -29,7 +30,7 @@ export function headFileOf(folder: string): string {
 }
 
 /** Opens the store of a directory that `makeAuditedDirectory` made. */
-export function openAudited(folder: string): SqliteStore {
+export function openAudited(folder: string): Store {
   return SqliteStore.open(folder, () => ({ audit: testAuditKey })).store;
 }
 

@@ -11,8 +11,8 @@ import { mergeSegments } from "../../src/corpus/segment/merge.ts";
 import type { Corpus } from "../../src/domain/corpus.ts";
 import type { Finding } from "../../src/domain/finding.ts";
 import { deriveKeys } from "../../src/domain/keyed-hash.ts";
+import type { Publication } from "../../src/store/port/corpus.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
-import type { Publication } from "../../src/store/store.ts";
 import { testAuditKey, testAuthor } from "./test-author.ts";
 
 export const keys = deriveKeys(Buffer.alloc(32, 7));

@@ -3,6 +3,7 @@ import type { DeniedPrincipal } from "../../src/access/audit.ts";
 import { createWorkspace } from "../../src/access/workspace.ts";
 import type { Token } from "../../src/domain/api-key.ts";
 import type { AuditEvent } from "../../src/domain/audit.ts";
+import type { EnrichCall, PollCall } from "../../src/domain/call.ts";
 import { parseIndicator } from "../../src/domain/indicator.ts";
 import { deriveKeys, indicatorHash, keyedHash } from "../../src/domain/keyed-hash.ts";
 import type { ScanId } from "../../src/domain/scan.ts";
@@ -19,8 +20,8 @@ import { type Calls, openCalls } from "../../src/scans/calls.ts";
 import type { Live } from "../../src/scans/live.ts";
 import { Runner, type RunnerTools } from "../../src/scans/runner.ts";
 import type { Source } from "../../src/sources/source.ts";
+import type { Store } from "../../src/store/port/store.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
-import type { EnrichCall, PollCall, Store } from "../../src/store/store.ts";
 import { found, inventedSource } from "./invented-source.ts";
 import { ManualClock } from "./manual-clock.ts";
 import { testAuditKey, testAuthor } from "./test-author.ts";
@@ -45,13 +46,14 @@ export type TestServiceOptions = {
   readonly live?: Partial<Live>;
   readonly app?: Partial<Application>;
   /** Replaces methods of the store that calls and the runner see. */
-  readonly store?: (real: SqliteStore) => Partial<Store>;
+  readonly store?: (real: Store) => Partial<Store>;
 };
 
 /** The service as `serve` puts it together, on a database in memory, with invented sources and a clock of its own. */
 export async function openTestService(options: TestServiceOptions = {}) {
   const real = SqliteStore.inMemory(testAuditKey);
-  const replaced = options.store?.(real) ?? {};
+  /** As calls and the runner see it. */
+  const store: Store = { ...real, ...options.store?.(real) };
   const clock = new ManualClock();
   const keys = deriveKeys(new Uint8Array(32).fill(7));
   const lines: LogLine[] = [];
@@ -81,21 +83,7 @@ export async function openTestService(options: TestServiceOptions = {}) {
     warn: (fields: object, message: string) => void lines.push({ level: "warn", fields, message }),
     error: (fields: object, message: string) => void lines.push({ level: "error", fields, message }),
   };
-  const runnerStore: RunnerTools["store"] = {
-    claimScans: (request) => real.claimScans(request),
-    extendLeases: (claims, until) => real.extendLeases(claims, until),
-    requeueScans: (which, how) => real.requeueScans(which, how),
-    saveRuns: (claim, runs, state) => real.saveRuns(claim, runs, state),
-    settleScan: (settlement) => real.settleScan(settlement),
-    listCorpora: () => real.listCorpora(),
-    ...replaced,
-  };
-  const callStore: Pick<Store, "handleCalls" | "readCalls"> = {
-    handleCalls: (calls, rules, earlier) => real.handleCalls(calls, rules, earlier),
-    readCalls: (calls, rules, fault) => real.readCalls(calls, rules, fault),
-    ...replaced,
-  };
-  const tools: RunnerTools = { store: runnerStore, now: clock.now, steadyNow: clock.steadyNow, log };
+  const tools: RunnerTools = { store, now: clock.now, steadyNow: clock.steadyNow, log };
   const runner = new Runner(live, tools);
   const waitingEvents: AuditEvent[] = [];
   const denials: { ip: string | null; outcome: string; who: DeniedPrincipal }[] = [];
@@ -108,7 +96,7 @@ export async function openTestService(options: TestServiceOptions = {}) {
       void denials.push({ ip: from.ip, outcome, who }),
   };
   const calls: Calls = openCalls({
-    store: callStore,
+    store,
     live,
     now: clock.now,
     steadyNow: clock.steadyNow,

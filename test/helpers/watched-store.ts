@@ -1,10 +1,11 @@
 import Database from "better-sqlite3/linux-x64";
 import { vi } from "vitest";
+import type { Store } from "../../src/store/port/store.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { testAuditKey } from "./test-author.ts";
 
 /** A store, in `folder` or in memory, and the connection that it works with, to do to the database what no store does. */
-export function openWatchedStore(folder: string | null = null): { store: SqliteStore; connection: Database } {
+export function openWatchedStore(folder: string | null = null): { store: Store; connection: Database } {
   const pragma = vi.spyOn(Database.prototype, "pragma");
   const store =
     folder === null ? SqliteStore.inMemory(testAuditKey) : SqliteStore.create(folder, "check", testAuditKey);

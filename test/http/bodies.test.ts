@@ -5,8 +5,9 @@ import { SourceError } from "../../src/domain/error.ts";
 import { makeFinding } from "../../src/domain/finding.ts";
 import { jsonResponse } from "../../src/http/response.ts";
 import { routes } from "../../src/http/route-table.ts";
-import type { Publication } from "../../src/store/store.ts";
+import type { Publication } from "../../src/store/port/corpus.ts";
 import { auditList } from "../../src/wire/audit.ts";
+import { completedCase, failedCase } from "../../src/wire/case.ts";
 import { corpusList } from "../../src/wire/corpus.ts";
 import { envelope } from "../../src/wire/envelope.ts";
 import { errorBody } from "../../src/wire/error.ts";
@@ -107,7 +108,7 @@ const rows: readonly Row[] = [
   ["POST /api/v1/soc/enrich", "a hit", envelope, ({ soc }) => soc.enrich(known)],
   ["POST /api/v1/soc/enrich", "a refusal", errorBody, ({ soc }) => soc.enrich("nobody")],
   ["GET /api/v1/soc/enrich/{request_id}", "a completed scan", envelope, ({ soc, scanId }) => soc.get(`/${scanId}`)],
-  ["GET /api/v1/soc/enrich/{request_id}", "a scan that failed", progress, pollFailed],
+  ["GET /api/v1/soc/enrich/{request_id}", "a scan that failed", progress, (stage) => pollFailed(stage)],
   ["GET /api/v1/soc/enrich/{request_id}", "an unfinished scan", progress, pollUnfinished],
   [
     "GET /api/v1/soc/enrich/{request_id}/sources",
@@ -120,6 +121,19 @@ const rows: readonly Row[] = [
     "a scan",
     evidence,
     ({ soc, scanId }) => soc.get(`/${scanId}/evidence`),
+  ],
+  [
+    "GET /api/v1/soc/enrich/{request_id}/case",
+    "a completed scan",
+    completedCase,
+    ({ soc, scanId }) => soc.get(`/${scanId}/case`),
+  ],
+  ["GET /api/v1/soc/enrich/{request_id}/case", "a scan that failed", failedCase, (stage) => pollFailed(stage, "/case")],
+  [
+    "GET /api/v1/soc/enrich/{request_id}/export",
+    "a scan that failed",
+    progress,
+    (stage) => pollFailed(stage, "/export?format=csv"),
   ],
   [
     "POST /api/v1/workspaces/{workspace_id}/keys",
@@ -206,9 +220,9 @@ const withoutBody = [
   "DELETE /api/v1/session",
 ];
 
-async function pollFailed({ soc, scanned, sources }: Stage): Promise<Response> {
+async function pollFailed({ soc, scanned, sources }: Stage, view = ""): Promise<Response> {
   sources.splice(0, sources.length, broken);
-  return soc.get(`/${await scanned("nobody.knows@example.com")}`);
+  return soc.get(`/${await scanned("nobody.knows@example.com")}${view}`);
 }
 
 async function pollUnfinished({ soc, sources }: Stage): Promise<Response> {

@@ -85,6 +85,8 @@ const declared: Readonly<Record<string, Row>> = {
   "GET /api/v1/soc/enrich/{request_id}": pollRow,
   "GET /api/v1/soc/enrich/{request_id}/sources": pollRow,
   "GET /api/v1/soc/enrich/{request_id}/evidence": pollRow,
+  "GET /api/v1/soc/enrich/{request_id}/case": pollRow,
+  "GET /api/v1/soc/enrich/{request_id}/export": pollRow,
   [`POST ${workspace}/keys`]: (caller, ids) => refusedOperator(caller, ids, "admin", true) ?? 201,
   [`GET ${workspace}/keys`]: (caller, ids) => refusedOperator(caller, ids, "admin", false) ?? 200,
   [`POST ${workspace}/keys/{key_id}/rotate`]: (caller, ids) =>
@@ -221,7 +223,8 @@ async function open() {
       const body = content[`${method} ${path}`];
       // A session of another origin still may log in from it; what is asked there is who is let in.
       const sent = path === "/api/v1/session" && method === "POST" ? { ...headers[caller], Origin } : headers[caller];
-      const response = await call(method as ManagementMethod, filled, body, sent);
+      const query = path.endsWith("/export") ? "?format=csv" : "";
+      const response = await call(method as ManagementMethod, filled + query, body, sent);
       const text = await response.text();
       return { status: response.status, text, bytes: JSON.stringify([response.status, [...response.headers], text]) };
     },

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
+import type { Call } from "../../src/domain/call.ts";
 import { AppError } from "../../src/domain/error.ts";
 import { openCalls } from "../../src/scans/calls.ts";
-import type { Call } from "../../src/store/store.ts";
 import { turnOver } from "../helpers/manual-clock.ts";
 import { testAuthor } from "../helpers/test-author.ts";
 import { openTestService, type TestService } from "../helpers/test-service.ts";

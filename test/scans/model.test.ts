@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { z } from "zod";
+import type { Call, Reply } from "../../src/domain/call.ts";
 import { SourceError } from "../../src/domain/error.ts";
 import { makeFinding } from "../../src/domain/finding.ts";
 import type { ClaimedScan, ScanId } from "../../src/domain/scan.ts";
@@ -10,7 +11,6 @@ import { removeExpired } from "../../src/scans/retention.ts";
 import { runScan } from "../../src/scans/run-scan.ts";
 import type { Source } from "../../src/sources/source.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
-import type { Call, Reply } from "../../src/store/store.ts";
 import { testAuditKey, testAuthor } from "../helpers/test-author.ts";
 import { leaseMs, ledgerRetentionMs, lifetimes, Model, type Statement, type World, type WorldSource } from "./model.ts";
 

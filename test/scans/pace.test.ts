@@ -4,8 +4,8 @@ import type { WorkspaceId } from "../../src/domain/workspace.ts";
 import { asksToWait } from "../../src/egress/answer.ts";
 import type { HttpClient, HttpResponse } from "../../src/egress/client.ts";
 import { openTurns, type PacedSource } from "../../src/scans/pace.ts";
+import type { Store } from "../../src/store/port/store.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
-import type { Store } from "../../src/store/store.ts";
 import { ManualClock, turnOver } from "../helpers/manual-clock.ts";
 import { testAuditKey } from "../helpers/test-author.ts";
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
+import type { Reply } from "../../src/domain/call.ts";
 import { SourceError } from "../../src/domain/error.ts";
 import { makeFinding } from "../../src/domain/finding.ts";
 import type { ClaimedScan, ScanId, SourceRun } from "../../src/domain/scan.ts";
 import { runScan, type ScanTools } from "../../src/scans/run-scan.ts";
 import type { Source } from "../../src/sources/source.ts";
-import type { Reply } from "../../src/store/store.ts";
 import { found, inventedSource } from "../helpers/invented-source.ts";
 import { turnOver } from "../helpers/manual-clock.ts";
 import { openTestService } from "../helpers/test-service.ts";

@@ -501,7 +501,7 @@ describe("a fault of MISP", () => {
     await expect(replyTo([searchNotAllowed], { lastStatus: 500 })).rejects.toMatchObject({ reason: "http_5xx" });
   });
 
-  test("with a wrong key is auth, and its message does not contain the key", async () => {
+  test("with a wrong key is auth, and its message never shows the key", async () => {
     const error: unknown = await lookup("jane.doe@example.com", { apiKey: "wrong-key" }).catch((reason) => reason);
     expect(error).toMatchObject({ reason: "auth" });
     expect(String(error)).not.toContain("wrong-key");

@@ -1,24 +1,17 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { KeyStatus } from "../../src/domain/api-key.ts";
 import { type Author, auditEvent, emptyHead } from "../../src/domain/audit.ts";
+import type { Call, CallRules, EnrichCall, Reply, ReplyBody } from "../../src/domain/call.ts";
 import { answerSha256, type CacheMember, envelopeText, type Sighting } from "../../src/domain/envelope.ts";
 import { AppError } from "../../src/domain/error.ts";
 import { findingHash, makeFinding } from "../../src/domain/finding.ts";
 import type { Operator } from "../../src/domain/operator.ts";
 import type { Answer, ClaimedScan, ScanId, SourceRun } from "../../src/domain/scan.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
-import type {
-  Call,
-  CallRules,
-  EnrichCall,
-  NewApiKey,
-  NewOperator,
-  NextApiKey,
-  Publication,
-  Reply,
-  ReplyBody,
-  Store,
-} from "../../src/store/store.ts";
+import type { NewApiKey, NextApiKey } from "../../src/store/port/api-key.ts";
+import type { Publication } from "../../src/store/port/corpus.ts";
+import type { NewOperator } from "../../src/store/port/operator.ts";
+import type { Store } from "../../src/store/port/store.ts";
 import { auditEvents } from "../helpers/audit-events.ts";
 import { chainEvent } from "../helpers/chain-event.ts";
 import { testAuditKey, testAuthor } from "../helpers/test-author.ts";

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3/linux-x64";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { sha256Hex } from "../../src/domain/sha256.ts";
+import type { Store } from "../../src/store/port/store.ts";
 import { currentVersion, openSchema } from "../../src/store/sqlite/migrate.ts";
 import { schemaFaults } from "../../src/store/sqlite/schema.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
@@ -61,7 +62,7 @@ function contents(): unknown {
   return all;
 }
 
-function open(): SqliteStore {
+function open(): Store {
   return SqliteStore.open(folder, () => ({ audit: testAuditKey })).store;
 }
 

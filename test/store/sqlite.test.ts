@@ -9,6 +9,7 @@ import firstMigration from "../../migrations/0001_first.sql" with { type: "text"
 import { verifyAudit } from "../../src/access/verify-audit.ts";
 import { auditEvent } from "../../src/domain/audit.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
+import type { Store } from "../../src/store/port/store.ts";
 import { openConnection } from "../../src/store/sqlite/driver.ts";
 import { takeLock } from "../../src/store/sqlite/lock.ts";
 import { currentVersion } from "../../src/store/sqlite/migrate.ts";
@@ -145,7 +146,7 @@ describe("a copy of the database", () => {
   const copyFolder = () => join(folder, "copy");
   const copyFile = () => join(copyFolder(), "xpose.db");
 
-  function reopen(where: string, options = {}): SqliteStore {
+  function reopen(where: string, options = {}): Store {
     return SqliteStore.open(where, () => ({ audit: testAuditKey }), options).store;
   }
 

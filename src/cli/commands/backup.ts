@@ -8,7 +8,7 @@ import { type BackupPlace, inspectCopiedDatabase, openForBackup } from "../../da
 import type { OpenStore } from "../../data-directory/data-directory.ts";
 import { temporaryDirOf } from "../../data-directory/layout.ts";
 import { takeExclusiveLock } from "../../data-directory/locks.ts";
-import { timestamp } from "../../domain/envelope.ts";
+import { timestamp } from "../../domain/time.ts";
 import { entropy } from "../../entropy.ts";
 import { version } from "../../version.ts";
 import type { BackupReportBody } from "../../wire/backup.ts";

@@ -58,16 +58,19 @@ const longOf = ({ long, short }: Option): string => long ?? short ?? "";
 const flagsOf = ({ options }: Place): string[] => [...options.map(longOf), "--help"];
 const takesValue = (option: Option): boolean => option.required || option.optional;
 
-/** Every option once that has a list of values. */
-function choicesOf(places: readonly Place[]): Map<string, readonly string[]> {
-  const all = places.flatMap(({ options }) => options);
-  return new Map(all.flatMap((option) => (option.argChoices ? [[longOf(option), option.argChoices] as const] : [])));
+/** Every option with a list of values, behind its command: `--format` of two commands takes two lists. */
+function choicesOf(places: readonly Place[]): { readonly place: string; readonly values: readonly string[] }[] {
+  return places.flatMap(({ path, options }) =>
+    options.flatMap((option) =>
+      option.argChoices ? [{ place: `${path} ${longOf(option)}`, values: option.argChoices }] : [],
+    ),
+  );
 }
 
 /** Options whose value is free text or a file: nothing of ours can follow. */
-function freeValueOptions(places: readonly Place[]): string[] {
+function freeValueOptions(places: readonly Place[]): string {
   const free = places.flatMap(({ options }) => options.filter((option) => takesValue(option) && !option.argChoices));
-  return [...new Set(free.map(longOf))];
+  return [...new Set(free.map((option) => `*" ${longOf(option)}"`))].join("|");
 }
 
 /** Every path below the program, as patterns of a `case`. */
@@ -85,9 +88,11 @@ _xpose() {
       ${paths(places)}) at="$at \${COMP_WORDS[index]}" ;;
     esac
   done
-  case "\${COMP_WORDS[COMP_CWORD-1]}" in
-${[...choicesOf(places)].map(([flag, values]) => `    ${flag}) words="${values.join(" ")}" ;;`).join("\n")}
-    ${freeValueOptions(places).join("|")}) return ;;
+  case "$at \${COMP_WORDS[COMP_CWORD-1]}" in
+${choicesOf(places)
+  .map(({ place, values }) => `    "${place}") words="${values.join(" ")}" ;;`)
+  .join("\n")}
+    ${freeValueOptions(places)}) return ;;
     *)
       case "$at" in
 ${places.map((place) => `        "${place.path}") words="${[...place.words.map(({ text }) => text), ...flagsOf(place)].join(" ")}" ;;`).join("\n")}
@@ -109,9 +114,11 @@ _xpose() {
       ${paths(places)}) at="$at $word" ;;
     esac
   done
-  case "\${words[CURRENT-1]}" in
-${[...choicesOf(places)].map(([flag, values]) => `    ${flag}) candidates=(${values.join(" ")}) ;;`).join("\n")}
-    ${freeValueOptions(places).join("|")}) _files; return ;;
+  case "$at \${words[CURRENT-1]}" in
+${choicesOf(places)
+  .map(({ place, values }) => `    "${place}") candidates=(${values.join(" ")}) ;;`)
+  .join("\n")}
+    ${freeValueOptions(places)}) _files; return ;;
     *)
       case "$at" in
 ${places.map((place) => `        "${place.path}") candidates=(${zshCandidates(place)}) ;;`).join("\n")}

@@ -14,8 +14,8 @@ import { mergeInWorker, openWorkerLane } from "../../corpus/worker/worker-lane.t
 import type { OpenStore } from "../../data-directory/data-directory.ts";
 import type { Corpus, CorpusImport } from "../../domain/corpus.ts";
 import { parseEmail } from "../../domain/email.ts";
-import { timestamp } from "../../domain/envelope.ts";
 import { severities } from "../../domain/finding.ts";
+import { timestamp } from "../../domain/time.ts";
 import { entropy } from "../../entropy.ts";
 import { readLeakNames } from "../../service/breach-catalogue.ts";
 import type {

@@ -7,7 +7,7 @@ import { isDiskFull, type OpenStore, openStore } from "../../data-directory/data
 import { findLeftovers } from "../../data-directory/leftovers.ts";
 import { isServing } from "../../data-directory/locks.ts";
 import { diskFullText } from "../../domain/disk-fault.ts";
-import { timestamp } from "../../domain/envelope.ts";
+import { timestamp } from "../../domain/time.ts";
 import { entropy } from "../../entropy.ts";
 import { readTls } from "../../service/tls.ts";
 import type { DoctorReport } from "../../wire/service.ts";

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { getWorkspace } from "../../access/workspace.ts";
+import type { EnrichCall, PollCall, Reply, ReplyBody } from "../../domain/call.ts";
 import { parseIndicator } from "../../domain/indicator.ts";
 import { indicatorHash } from "../../domain/keyed-hash.ts";
 import type { ScanId } from "../../domain/scan.ts";
@@ -8,24 +9,26 @@ import { runScan } from "../../scans/run-scan.ts";
 import { leaseMs } from "../../scans/runner.ts";
 import { openLog } from "../../service/log.ts";
 import { openSources } from "../../service/open-sources.ts";
-import type { EnrichCall, PollCall, Reply, ReplyBody } from "../../store/store.ts";
 import type { Progress } from "../../wire/scan.ts";
 import { type GlobalOptions, readConfig, withStore } from "../context.ts";
 import { CommandError, exitCodes } from "../exit.ts";
+import { addExportFlags, type ExportFlags, writeExport } from "../export-file.ts";
 import { jsonLine, type Output } from "../output.ts";
 
-type EnrichOptions = GlobalOptions & { workspace: string; refresh?: boolean };
+type EnrichOptions = GlobalOptions & ExportFlags & { workspace: string; refresh?: boolean };
 
 export function enrichCommand(output: Output): Command {
-  return new Command("enrich")
+  const enrich = new Command("enrich")
     .summary("look up one address")
     .description("Runs or reuses a scan of an email address and prints its exposure envelope.")
     .argument("<email>", "the address")
     .option("--refresh", "ask every source again, whatever is stored")
     .option("--workspace <id or name>", "in whose name", "default")
-    .addHelpText("after", "\nExample:\n  xpose enrich jane.doe@example.com --json")
-    .action(async (email: string, _options: object, command: Command) => {
+    .addHelpText("after", "\nExample:\n  xpose enrich jane.doe@example.com --json");
+  return addExportFlags(enrich, { isRequired: false }).action(
+    async (email: string, _options: object, command: Command) => {
       const options = command.optsWithGlobals<EnrichOptions>();
+      refuseLostFlags(command, options);
       const indicator = parseIndicator("email", email);
       const config = readConfig(command, output, { sourceSecrets: true });
       await withStore(config, async (open) => {
@@ -53,7 +56,16 @@ export function enrichCommand(output: Output): Command {
             runner: { owner, leaseUntil, isRefresh },
           };
           const rules = () => ({ ...live, now: now(), steadyNow: now(), outcomeOf });
+          const { format } = options;
+          const read = async (scanId: ScanId, view: PollCall["view"]) => {
+            const poll: PollCall = { kind: "poll", caller, from, scanId, view, isCharged: false };
+            const [result] = await store.handleCalls([poll], rules(), []);
+            return result;
+          };
           const [reply] = await store.handleCalls([call], rules(), []);
+          if (reply?.kind === "completed" && format !== undefined) {
+            return writeExport(output, format, options, await read(reply.scanId, "export"));
+          }
           if (reply?.kind !== "claimed") return print(output, options, reply);
           const { scan } = reply;
           const allSources = live.sourcesOf(scan.workspace, await store.listCorpora());
@@ -61,14 +73,22 @@ export function enrichCommand(output: Output): Command {
           const tools = { store, now, steadyNow: () => performance.now(), log };
           await runScan({ scan, sources: allSources, live, isRefresh, signal }, tools);
           const { scanId } = scan.claim;
-          const poll: PollCall = { kind: "poll", caller, from, scanId, view: "envelope", isCharged: false };
-          const [result] = await store.handleCalls([poll], rules(), []);
-          print(output, options, result);
+          if (format !== undefined) return writeExport(output, format, options, await read(scanId, "export"));
+          print(output, options, await read(scanId, "envelope"));
         } finally {
           await sources.close();
         }
       });
-    });
+    },
+  );
+}
+
+/** Flags of an export mean nothing to an envelope: better told than forgotten. */
+function refuseLostFlags(command: Command, { format }: EnrichOptions): void {
+  const given = ["tlp", "bom", "output"].find((name) => command.getOptionValueSource(name) === "cli");
+  if (format === undefined && given !== undefined) {
+    throw new CommandError(exitCodes.usage, `--${given} wants --format`);
+  }
 }
 
 /** What the audit trail says of a call: that it was served, or was not. */

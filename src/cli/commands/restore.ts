@@ -8,7 +8,7 @@ import { schemaVersion } from "../../data-directory/data-directory.ts";
 import { headFileOf, unfinishedRestore } from "../../data-directory/layout.ts";
 import { takeExclusiveLock } from "../../data-directory/locks.ts";
 import { headText } from "../../domain/audit.ts";
-import { timestamp } from "../../domain/envelope.ts";
+import { timestamp } from "../../domain/time.ts";
 import type { RestoreReportBody } from "../../wire/backup.ts";
 import { abortOnSignal, becomeOwner, commandAuthor, type GlobalOptions, headFrom, readConfig } from "../context.ts";
 import { type Output, printResult } from "../output.ts";

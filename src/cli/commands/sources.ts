@@ -1,16 +1,15 @@
 import { Command } from "commander";
 import type { Config } from "../../config/config.ts";
 import type { OpenStore } from "../../data-directory/data-directory.ts";
-import { timestamp } from "../../domain/envelope.ts";
 import { SourceError, type SourceErrorReason, type TlsFault } from "../../domain/error.ts";
 import { type Indicator, parseIndicator } from "../../domain/indicator.ts";
-import type { Outcome } from "../../domain/scan.ts";
+import type { Outcome, SourceRunRecord } from "../../domain/scan.ts";
+import { timestamp } from "../../domain/time.ts";
 import { entropy } from "../../entropy.ts";
 import { readCatalogueState } from "../../service/breach-catalogue.ts";
 import { openSources } from "../../service/open-sources.ts";
 import { hasCatalogue } from "../../sources/registry.ts";
 import type { Source, SourceReply } from "../../sources/source.ts";
-import type { SourceRunRecord } from "../../store/store.ts";
 import type { CatalogueBody, ListedSource, SourceCheck, SourceChecks, SourceListing } from "../../wire/source.ts";
 import { type GlobalOptions, readConfig, withStore } from "../context.ts";
 import { CommandError, exitCodes } from "../exit.ts";

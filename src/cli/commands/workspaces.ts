@@ -1,8 +1,8 @@
 import { Argument, Command, Option } from "commander";
 import { createWorkspace, getWorkspace, workspaceBody } from "../../access/workspace.ts";
 import { type Plan, plans, type Workspace } from "../../domain/workspace.ts";
+import type { WorkspaceChange } from "../../domain/workspace-change.ts";
 import { entropy } from "../../entropy.ts";
-import type { WorkspaceChange } from "../../store/store.ts";
 import type { WorkspaceBody, WorkspaceList } from "../../wire/workspace.ts";
 import { commandAuthor, type GlobalOptions, readConfig, withStore } from "../context.ts";
 import { type Output, printResult, table } from "../output.ts";

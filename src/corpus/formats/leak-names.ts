@@ -1,5 +1,6 @@
-import { leakTitle, parseLeakYear } from "../../domain/finding.ts";
+import { leakTitle } from "../../domain/finding.ts";
 import { isSensitiveName } from "../../domain/sensitive-site.ts";
+import { parseLeakYear } from "../../domain/time.ts";
 import type { ParsedFields } from "../record.ts";
 import { readDate } from "../record-date.ts";
 import { knownLeaks } from "./known-leaks.ts";

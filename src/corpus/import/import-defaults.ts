@@ -1,5 +1,6 @@
-import { categorySlug, oneLine, type Severity } from "../../domain/finding.ts";
+import { categorySlug, type Severity } from "../../domain/finding.ts";
 import { redactText } from "../../domain/redact.ts";
+import { oneLine } from "../../domain/text.ts";
 import type { FormatName } from "../formats/format.ts";
 import { formats } from "../formats/registry.ts";
 import type { RecordDefaults } from "../record.ts";

@@ -1,9 +1,10 @@
 import type { Author } from "../../domain/audit.ts";
 import type { Corpus } from "../../domain/corpus.ts";
-import { type Finding, parseLeakYear } from "../../domain/finding.ts";
+import type { Finding } from "../../domain/finding.ts";
 import type { DerivedKeys } from "../../domain/keyed-hash.ts";
+import { parseLeakYear } from "../../domain/time.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
-import type { Store } from "../../store/store.ts";
+import type { CorpusStore } from "../../store/port/corpus.ts";
 import { CorpusError } from "../error.ts";
 import type { FormatName, Wishes } from "../formats/format.ts";
 import { type ImportSource, type LeftOut, openInput } from "../input/open-input.ts";
@@ -32,7 +33,7 @@ export type ImportOptions = ImportDefaults & {
 };
 
 export type ImportContext = {
-  readonly store: Pick<Store, "listCorpora" | "listForgotten" | "publishImport">;
+  readonly store: Pick<CorpusStore, "listCorpora" | "listForgotten" | "publishImport">;
   readonly keys: Pick<DerivedKeys, "corpus">;
   /** The caller holds the shared lock of this folder. */
   readonly corporaDir: string;

@@ -1,7 +1,7 @@
 import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Corpus } from "../../domain/corpus.ts";
-import type { Store } from "../../store/store.ts";
+import type { CorpusStore } from "../../store/port/corpus.ts";
 import { formats } from "../formats/registry.ts";
 import { keyCheck } from "../segment/segment.ts";
 import { syncFolder } from "../segment/segment-writer.ts";
@@ -109,7 +109,7 @@ function untilAborted<Result>(signal: AbortSignal, work: Promise<Result>): Promi
 async function sameContent(
   contentSha256: string,
   name: string,
-  store: Pick<Store, "listCorpora">,
+  store: Pick<CorpusStore, "listCorpora">,
 ): Promise<string | null> {
   const holds = (corpus: Corpus) => corpus.imports.some((one) => one.contentSha256 === contentSha256);
   return (await store.listCorpora()).find((corpus) => corpus.name !== name && holds(corpus))?.name ?? null;

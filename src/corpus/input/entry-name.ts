@@ -1,4 +1,4 @@
-import { oneLine } from "../../domain/finding.ts";
+import { oneLine } from "../../domain/text.ts";
 
 const maxLength = 255;
 /** The part of a path that is examined; Linux limits paths to 4096 bytes. */

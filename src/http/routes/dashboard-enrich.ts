@@ -1,7 +1,7 @@
+import type { PollCall } from "../../domain/call.ts";
 import { AppError } from "../../domain/error.ts";
 import type { ScanId } from "../../domain/scan.ts";
 import { isId } from "../../domain/workspace.ts";
-import type { PollCall } from "../../store/store.ts";
 import { discardBody } from "../body.ts";
 import { errorResponse } from "../errors.ts";
 import { type OperatorExchange, originOf } from "../exchange.ts";

@@ -1,11 +1,12 @@
 import { invalidApiKey } from "../../domain/admission.ts";
 import type { Charge } from "../../domain/budget.ts";
+import type { CompletedReply, PollCall, Reply, ReplyBody } from "../../domain/call.ts";
+import { sourceRow } from "../../domain/case.ts";
 import { AppError } from "../../domain/error.ts";
 import { type Indicator, parseIndicator } from "../../domain/indicator.ts";
 import { isFinished, type ScanId } from "../../domain/scan.ts";
 import { isId } from "../../domain/workspace.ts";
-import type { CompletedReply, PollCall, Reply, ReplyBody, SourceRunRecord } from "../../store/store.ts";
-import type { Accepted, EnrichRequest, Progress, ScanSources, SourceRunBody } from "../../wire/scan.ts";
+import type { Accepted, EnrichRequest, Progress, ScanSources } from "../../wire/scan.ts";
 import type { Unchecked } from "../../wire/shape.ts";
 import { discardBody, readJson } from "../body.ts";
 import { apiKeyHash } from "../credentials.ts";
@@ -143,7 +144,18 @@ export function evidence(exchange: Exchange): Promise<PlainResponse> {
   return read(exchange, "evidence");
 }
 
-async function read(exchange: Exchange, view: PollCall["view"]): Promise<PlainResponse> {
+type Reading = {
+  /** Told after the checks of key and budget (docs/contract.md 2). */
+  readonly fault?: AppError | null;
+  readonly present?: (reply: Reply) => PlainResponse;
+};
+
+/** Answers a poll about the scan that the path names. */
+export async function read(
+  exchange: Exchange,
+  view: PollCall["view"],
+  { fault = null, present = toResponse }: Reading = {},
+): Promise<PlainResponse> {
   const { request, parameters, app } = exchange;
   const keyHash = apiKeyHash(request.headers, app.keys);
   if (keyHash === null) return await refuseKey(exchange);
@@ -151,9 +163,10 @@ async function read(exchange: Exchange, view: PollCall["view"]): Promise<PlainRe
   const id = parameters["request_id"] ?? "";
   // What is no id of ours goes the whole way too, so that it cannot be told from an unknown one.
   const scanId = isId(id) ? (id as ScanId) : null;
-  const call = { kind: "poll", caller: { keyHash }, from: originOf(exchange), scanId, view, isCharged: false } as const;
+  const from = originOf(exchange);
+  const call = { kind: "poll", caller: { keyHash }, from, scanId, view, fault, isCharged: false } as const;
   const reply = await app.calls.serve(call);
-  return withLimits(toResponse(reply), reply.charge, app.now());
+  return withLimits(present(reply), reply.charge, app.now());
 }
 
 /** Where a caller polls: the path here, and the URL that its clients know the service by. */
@@ -186,6 +199,8 @@ export function toResponse(reply: Reply, { path = enrichPath, publicUrl = null }
       return storedResponse(200, reply.body);
     case "sources":
       return jsonResponse<ScanSources>(200, sourcesBody(reply), isFinished(reply.state) ? {} : { "Retry-After": "1" });
+    case "case":
+      throw new Error("a case was read without a route that presents it");
     case "claimed":
       throw new Error("a scan was claimed for a caller over HTTP");
   }
@@ -199,9 +214,5 @@ function envelopeResponse({ envelope, digest, isPartial }: CompletedReply): Plai
 }
 
 function sourcesBody({ scanId, state, runs }: Extract<Reply, { kind: "sources" }>): ScanSources {
-  return { request_id: scanId, status: state, sources: runs.map(runBody) };
-}
-
-function runBody({ source, outcome, findingCount, durationMs, error, missing }: SourceRunRecord): SourceRunBody {
-  return { source, outcome, findings: findingCount, duration_ms: durationMs, error, missing };
+  return { request_id: scanId, status: state, sources: runs.map(sourceRow) };
 }

@@ -1,13 +1,16 @@
-import { planRequired } from "../../domain/admission.ts";
-import { type ApiKey, type KeyStatus, keyStatus, maxActiveKeys } from "../../domain/api-key.ts";
+import type { ApiKey, KeyStatus } from "../../domain/api-key.ts";
 import { type AuditAction, type Author, auditEvent } from "../../domain/audit.ts";
 import { AppError } from "../../domain/error.ts";
-import { foldName, hasApiAccess, type Plan, type WorkspaceId } from "../../domain/workspace.ts";
-import type { KeyPage, NewApiKey, NextApiKey, Page } from "../store.ts";
+import { newKeyFault, rotationFault } from "../../domain/key-change.ts";
+import { foldName, type Plan, type WorkspaceId } from "../../domain/workspace.ts";
+import type { ApiKeyStore, KeyPage, NewApiKey, NextApiKey } from "../port/api-key.ts";
+import type { Page } from "../port/page.ts";
 import type { auditTable } from "./audit.ts";
 import type { subjectTable } from "./audit-subject.ts";
+import type { budgetTable } from "./budget.ts";
 import type { Connection } from "./driver.ts";
-import { toDate } from "./workspace.ts";
+import { toDate } from "./time.ts";
+import type { Transactions } from "./transactions.ts";
 
 type KeyRow = {
   id: string;
@@ -43,16 +46,13 @@ export function apiKeyTable(
   connection: Connection,
   audit: Pick<ReturnType<typeof auditTable>, "append">,
   subjects: Pick<ReturnType<typeof subjectTable>, "of">,
+  budgets: Pick<ReturnType<typeof budgetTable>, "copy">,
 ) {
   const insert = connection.prepare(
     `INSERT INTO api_key (id, workspace_id, name, folded_name, prefix, hash, created_at, created_by, expires_at, rotated_from)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const revoke = connection.prepare("UPDATE api_key SET revoked_at = ?, rotated_to = ? WHERE id = ?");
-  const copyBudgets = connection.prepare(
-    `INSERT INTO budget (key_id, kind, window_started_at, count)
-     SELECT ?, kind, window_started_at, count FROM budget WHERE key_id = ?`,
-  );
   // The workspace is part of the look-up, so a foreign id and an unknown one are the same work and the same answer.
   const byId = connection.prepare<[string, string], KeyRow>(
     `SELECT ${columns} FROM api_key WHERE id = ? AND workspace_id = ?`,
@@ -73,11 +73,7 @@ export function apiKeyTable(
     return key;
   }
 
-  function requirePlan(workspaceId: WorkspaceId): void {
-    const workspace = planOf.get(workspaceId);
-    if (workspace === undefined) throw new AppError("not_found", "There is no such workspace");
-    if (!hasApiAccess(workspace.plan)) throw planRequired();
-  }
+  const planIn = (workspaceId: WorkspaceId): Plan | null => planOf.get(workspaceId)?.plan ?? null;
 
   function write(workspaceId: WorkspaceId, key: NewApiKey, rotatedFrom: string | null): void {
     const { id, name, prefix, hash, createdAt, createdBy, expiresAt } = key;
@@ -108,15 +104,10 @@ export function apiKeyTable(
 
     /** Limits that no index can hold are checked here, inside the transaction. */
     insert(workspaceId: WorkspaceId, key: NewApiKey, by: Author): ApiKey {
-      requirePlan(workspaceId);
-      const foldedName = foldName(key.name);
-      const taken = activeNames.all({ workspaceId, now: key.createdAt.getTime() });
-      if (taken.some((row) => row.folded_name === foldedName)) {
-        throw new AppError("conflict", "An active key of that name exists already");
-      }
-      if (taken.length >= maxActiveKeys) {
-        throw new AppError("conflict", `The workspace has ${maxActiveKeys} active keys, the most it may have`);
-      }
+      const active = activeNames.all({ workspaceId, now: key.createdAt.getTime() });
+      const names = active.map((row) => row.folded_name);
+      const fault = newKeyFault(key.name, planIn(workspaceId), names);
+      if (fault !== null) throw fault;
       write(workspaceId, key, null);
       const created = get(workspaceId, key.id);
       record(by, "key.created", created);
@@ -126,14 +117,12 @@ export function apiKeyTable(
     rotate(workspaceId: WorkspaceId, id: string, next: NextApiKey, by: Author): ApiKey | null {
       const old = find(workspaceId, id);
       if (old === null) return null;
-      requirePlan(workspaceId);
-      if (keyStatus(old, next.createdAt) !== "active") {
-        throw new AppError("conflict", "The key is not active, so it cannot be rotated");
-      }
+      const fault = rotationFault(old, planIn(workspaceId), next.createdAt);
+      if (fault !== null) throw fault;
       const { name, expiresAt } = old;
       write(workspaceId, { ...next, name, expiresAt }, id);
       revoke.run(next.createdAt.getTime(), next.id, id);
-      copyBudgets.run(next.id, id);
+      budgets.copy(id, next.id);
       record(by, "key.rotated", old, next.id);
       return get(workspaceId, next.id);
     },
@@ -162,6 +151,19 @@ export function apiKeyTable(
       const hasMore = rows.length > page.limit && last !== undefined;
       return { items, nextCursor: hasMore ? cursorOf(last) : null };
     },
+  };
+}
+
+export function apiKeyStore(
+  { read, write, writeUrgently }: Transactions,
+  keys: () => ReturnType<typeof apiKeyTable>,
+): ApiKeyStore {
+  return {
+    insertKey: (...args) => write(() => keys().insert(...args)),
+    rotateKey: (...args) => writeUrgently(() => keys().rotate(...args)),
+    revokeKey: (...args) => writeUrgently(() => keys().revoke(...args)),
+    findKey: (...args) => read(() => keys().find(...args)),
+    listKeys: (...args) => read(() => keys().list(...args)),
   };
 }
 

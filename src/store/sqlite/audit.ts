@@ -14,10 +14,14 @@ import {
 } from "../../domain/audit.ts";
 import { AppError } from "../../domain/error.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
-import type { AuditPage, AuditRetention, Page } from "../store.ts";
+import type { AuditPage, AuditRetention, AuditStore } from "../port/audit.ts";
+import type { Page } from "../port/page.ts";
 import type { subjectTable } from "./audit-subject.ts";
+import type { callHandler } from "./call.ts";
 import type { Connection } from "./driver.ts";
 import { lazily } from "./lazily.ts";
+import type { sourceFingerprintTable } from "./source-fingerprint.ts";
+import type { Transactions } from "./transactions.ts";
 
 type EventsRow = { first_event: number; last_event: number; last_mac: string; events: string };
 /** The same with the bytes as they lie in the file: a text is repaired when it is read, and would hide a changed byte. */
@@ -225,6 +229,23 @@ export function auditTable(
       }
       return found.slice(0, limit);
     },
+  };
+}
+
+export function auditStore(
+  { read, write, writeAtOnce }: Transactions,
+  audit: ReturnType<typeof auditTable>,
+  calls: Pick<ReturnType<typeof callHandler>, "onlyFirstPolls">,
+  fingerprints: () => ReturnType<typeof sourceFingerprintTable>,
+): AuditStore {
+  return {
+    appendEvents: (events) => writeAtOnce(() => audit.append(calls.onlyFirstPolls(events))),
+    listEvents: (...args) => read(() => audit.list(...args)),
+    readChain: (...args) => read(() => audit.chain(...args)),
+    auditHead: () => read(() => audit.head()),
+    auditState: () => read(() => audit.state()),
+    removeOldEvents: (...args) => write(() => audit.removeOldest(...args)),
+    noteSources: (...args) => write(() => fingerprints().note(...args)),
   };
 }
 

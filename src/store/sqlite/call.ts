@@ -1,372 +1,220 @@
-import { admit, invalidApiKey, planRequired, rateLimited } from "../../domain/admission.ts";
-import type { AuditAction, AuditEvent } from "../../domain/audit.ts";
-import { type Budget, type BudgetKind, type Charge, chargeBudget, limitOf } from "../../domain/budget.ts";
-import { AppError } from "../../domain/error.ts";
-import { decide, isRetained } from "../../domain/freshness.ts";
+import {
+  type Admission,
+  admitCalls,
+  type BudgetFacts,
+  type CallerFacts,
+  type KeyFacts,
+  keysToCharge,
+  uncharge,
+  type Who,
+  type WorkspaceFacts,
+} from "../../domain/admit-call.ts";
+import type { AuditEvent } from "../../domain/audit.ts";
+import type { Call, CallRules, EnrichCall, PollCall, Reply } from "../../domain/call.ts";
+import type { CaseFacts } from "../../domain/case.ts";
+import type { AppError } from "../../domain/error.ts";
+import { decide } from "../../domain/freshness.ts";
 import { isFinished, type ScanId } from "../../domain/scan.ts";
-import { hasApiAccess, type Plan, type WorkspaceId } from "../../domain/workspace.ts";
-import type { Call, CallRules, EnrichCall, KnownKey, PollCall, Reply, ReplyBody } from "../store.ts";
+import {
+  asksForScans,
+  type CallWrites,
+  completedReply,
+  type IndicatorFacts,
+  mayStart,
+  type PollFacts,
+  pollOf,
+  type ScanFactsOfCalls,
+  type StoredResult,
+  serveCalls,
+} from "../../domain/serve-call.ts";
+import type { WorkspaceId } from "../../domain/workspace.ts";
+import type { CallStore } from "../port/call.ts";
+import type { answerTable } from "./answer.ts";
 import type { auditTable } from "./audit.ts";
+import type { budgetTable } from "./budget.ts";
+import type { callerReader } from "./caller.ts";
 import { type Connection, isOfStatement } from "./driver.ts";
+import type { evidenceTable } from "./evidence.ts";
+import type { polledTable } from "./polled.ts";
 import { type readyResultTable, type View, viewOf } from "./ready-result.ts";
-import { type FinishedRow, type scanTable, toCompleted } from "./scan.ts";
-import { toDate } from "./workspace.ts";
+import type { FinishedRow, scanTable } from "./scan.ts";
+import type { scanClaims } from "./scan-claim.ts";
+import type { sourceRunTable } from "./source-run.ts";
+import { toDate } from "./time.ts";
+import type { Transactions } from "./transactions.ts";
+import type { usageTable } from "./usage.ts";
 
-type KeyRow = {
-  id: string;
-  name: string;
-  hash: string;
-  last_used_at: number | null;
-  expires_at: number | null;
-  revoked_at: number | null;
-} & WorkspaceRow;
-type WorkspaceRow = {
-  workspace_id: WorkspaceId;
-  workspace_name: string;
-  plan: Plan;
-  disabled_at: number | null;
-  corpora_revision: string;
-};
-type BudgetRow = { kind: BudgetKind; window_started_at: number; count: number };
-
-/** `last_used_at` is exact to this many milliseconds, so that a busy key is not written with every call (docs/contract.md 9.2). */
-const lastUsedStepMs = 60_000;
-const hourMs = 3_600_000;
-
-/** A key as the calls of one batch share it: read once, written once at the end. */
-type Holder = {
-  readonly key: KeyRow;
-  readonly known: KnownKey;
-  readonly actor: string;
-  /** What every call with this key is told, or null. */
-  readonly refusal: AppError | null;
-  /** The data that the workspace sees now. */
-  readonly view: View;
-  readonly budgets: Map<BudgetKind, { budget: Budget | null; isChanged: boolean }>;
-  isUsed: boolean;
+type Tables = {
+  readonly callers: ReturnType<typeof callerReader>;
+  readonly scans: Pick<ReturnType<typeof scanTable>, "factsOf" | "find" | "asked" | "countUnfinished" | "insert">;
+  readonly claims: Pick<ReturnType<typeof scanClaims>, "insertClaimed">;
+  readonly runs: Pick<ReturnType<typeof sourceRunTable>, "ofScan">;
+  readonly answers: Pick<ReturnType<typeof answerTable>, "of">;
+  readonly evidence: Pick<ReturnType<typeof evidenceTable>, "of">;
+  readonly ready: Pick<ReturnType<typeof readyResultTable>, "find">;
+  readonly polled: ReturnType<typeof polledTable>;
+  readonly budgets: Pick<ReturnType<typeof budgetTable>, "ofKey" | "save">;
+  readonly usage: Pick<ReturnType<typeof usageTable>, "add">;
+  readonly audit: Pick<ReturnType<typeof auditTable>, "append">;
 };
 
-type Usage = { requests: number; hits: number; polls: number };
-
-/** What the calls of one transaction share: facts are read once per batch, never kept longer. */
-type Batch = {
-  readonly rules: CallRules;
-  /** Set when the database cannot be written: what needs a write is refused with it. */
-  readonly fault: AppError | null;
-  /** By key hash; null = no such key. */
-  readonly holders: Map<string, Holder | null>;
-  /** Hashes of keys whose calls cannot be counted; null while all can. */
-  uncounted: Set<string> | null;
-  readonly usage: Map<WorkspaceId, Usage>;
-  readonly events: AuditEvent[];
-  unfinishedCount: number | null;
-};
-
-/** Who may go on with a call, and what it was charged. */
-type Admitted = {
-  readonly workspace: WorkspaceRow;
-  readonly view: View;
-  /** Null for an operator and the command line. */
-  readonly key: KnownKey | null;
-  readonly actor: string;
-  readonly charge: Charge | null;
-};
-
-/** Ends a call before anything was looked up. */
-class Refusal extends Error {
-  readonly reply: Reply;
-
-  constructor(reply: Reply) {
-    super("the call is refused");
-    this.reply = reply;
-  }
-}
-
+/**
+ * Serves a batch of calls in one transaction: reads who calls, then the scans that they ask for, and writes what
+ * `serveCalls` of the domain says.
+ */
 export function callHandler(
   connection: Connection,
-  scans: ReturnType<typeof scanTable>,
-  ready: Pick<ReturnType<typeof readyResultTable>, "find">,
-  audit: Pick<ReturnType<typeof auditTable>, "append">,
+  { callers, scans, claims, runs, answers, evidence, ready, polled, budgets, usage, audit }: Tables,
 ) {
-  // The row of this hash, or of the next one, or of the last one: an unknown key costs the work of a known one, and the
-  // comparison decides.
-  const nearestKey = connection.prepare<[string], KeyRow>(
-    `SELECT k.id, k.name, k.hash, k.last_used_at, k.expires_at, k.revoked_at,
-       w.id AS workspace_id, w.name AS workspace_name, w.plan, w.disabled_at, w.corpora_revision
-     FROM api_key k JOIN workspace w ON w.id = k.workspace_id
-     WHERE k.hash = coalesce((SELECT hash FROM api_key WHERE hash >= ? ORDER BY hash LIMIT 1),
-                             (SELECT max(hash) FROM api_key))`,
-  );
-  const workspaceById = connection.prepare<[string], WorkspaceRow>(
-    "SELECT id AS workspace_id, name AS workspace_name, plan, disabled_at, corpora_revision FROM workspace WHERE id = ?",
-  );
-  const setLastUsed = connection.prepare("UPDATE api_key SET last_used_at = ? WHERE id = ?");
-  const budgetsOf = connection.prepare<[string], BudgetRow>(
-    "SELECT kind, window_started_at, count FROM budget WHERE key_id = ?",
-  );
-  const saveBudget = connection.prepare(
-    `INSERT INTO budget (key_id, kind, window_started_at, count) VALUES (?, ?, ?, ?)
-     ON CONFLICT DO UPDATE SET window_started_at = excluded.window_started_at, count = excluded.count`,
-  );
-  const addUsage = connection.prepare(
-    `INSERT INTO usage (workspace_id, hour, requests, hits, polls) VALUES (?, ?, ?, ?, ?)
-     ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, hits = hits + excluded.hits,
-       polls = polls + excluded.polls`,
-  );
-  const notePolled = connection.prepare("INSERT OR IGNORE INTO polled (scan_id, key_id) VALUES (?, ?)");
-  // The scan may have gone while the event waited.
-  const notePolledLate = connection.prepare(
-    "INSERT OR IGNORE INTO polled (scan_id, key_id) SELECT id, ? FROM scan WHERE id = ?",
-  );
-  const wasPolled = connection.prepare<[string, string], { scan_id: string }>(
-    "SELECT scan_id FROM polled WHERE scan_id = ? AND key_id = ?",
-  );
-
-  function findHolder(keyHash: string, batch: Batch): Holder | null {
-    const known = batch.holders.get(keyHash);
-    if (known !== undefined) return known;
-    const row = nearestKey.get(keyHash);
-    // Made of the neighbour's row too, and thrown away: the work must not tell an unknown key from a revoked one.
-    const nearest = row === undefined ? null : holderOf(row, batch);
-    const holder = nearest !== null && isEqual(nearest.key.hash, keyHash) ? nearest : null;
-    batch.holders.set(keyHash, holder);
-    return holder;
+  function readCallers(calls: readonly Call[]): Pick<CallerFacts, "keys" | "workspaces"> {
+    const keys = new Map<string, KeyFacts | null>();
+    const workspaces = new Map<WorkspaceId, WorkspaceFacts | null>();
+    for (const { caller } of calls) {
+      if ("workspaceId" in caller) {
+        const id = caller.workspaceId;
+        if (!workspaces.has(id)) workspaces.set(id, callers.workspace(id));
+      } else if (caller.keyHash !== null && !keys.has(caller.keyHash)) {
+        keys.set(caller.keyHash, callers.key(caller.keyHash));
+      }
+    }
+    return { keys, workspaces };
   }
 
-  function holderOf(key: KeyRow, { rules }: Batch): Holder {
-    const times = { revokedAt: toDate(key.revoked_at), expiresAt: toDate(key.expires_at) };
+  /** Notes the keys whose counters cannot be read: only these are not counted, as long as the transaction can go on. */
+  function readBudgets(keyIds: Iterable<string>, uncounted: Set<string>): Map<string, BudgetFacts> {
+    const known = new Map<string, BudgetFacts>();
+    for (const id of keyIds) {
+      attempt(
+        () => known.set(id, { request: null, poll: null, ...Object.fromEntries(budgets.ofKey(id)) }),
+        () => uncounted.add(id),
+      );
+    }
+    return known;
+  }
+
+  /** Does what may fail alone, such as on a broken table. Throws when the whole transaction failed. */
+  function attempt(work: () => void, onFailure: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!isOfStatement(connection, error)) throw error;
+      onFailure();
+    }
+  }
+
+  function readScans(
+    calls: readonly Call[],
+    admissions: readonly Admission[],
+    rules: CallRules,
+    fault: AppError | null,
+  ): ScanFactsOfCalls {
+    const indicators = new Map<number, IndicatorFacts>();
+    const polls = new Map<number, PollFacts>();
+    const known = new Map<number, ReturnType<typeof answers.of>>();
+    const views = new Map<Who, View>();
+    let isStarting = false;
+    for (const [index, call] of calls.entries()) {
+      const admission = admissions[index];
+      if (admission?.kind !== "admitted") continue;
+      const { who } = admission;
+      if (call.kind === "poll") {
+        const facts = call.scanId === null ? null : readPoll(call, call.scanId, who);
+        if (facts !== null) polls.set(index, facts);
+        continue;
+      }
+      if (call.runner !== null) known.set(index, answers.of(call.indicatorHash, who.workspace.id));
+      if (!asksForScans(call)) continue;
+      const view = views.get(who) ?? viewOf(who.workspace.id, who.data);
+      views.set(who, view);
+      const facts = readIndicator(call, who, view, rules);
+      indicators.set(index, facts);
+      isStarting ||= mayStart(call, facts);
+    }
+    const unfinishedCount = isStarting && fault === null ? scans.countUnfinished() : 0;
+    return { indicators, polls, answers: known, unfinishedCount };
+  }
+
+  function readIndicator(
+    { indicatorHash }: EnrichCall,
+    { workspace, data }: Who,
+    view: View,
+    { lifetimes, now }: CallRules,
+  ): IndicatorFacts {
+    // The newest result decides, if it is of the current data. Only else all scans are looked at.
+    const newest = ready.find(indicatorHash, view);
+    if (newest !== null) {
+      const decision = decide([newest.facts], data, lifetimes, now);
+      if (decision.kind === "hit") return { decision, hit: newest.reply };
+    }
+    const decision = decide(scans.factsOf(indicatorHash, workspace.id), data, lifetimes, now);
+    if (decision.kind !== "hit") return { decision, hit: null };
+    const row = scans.find(decision.scanId, workspace.id);
+    return { decision, hit: row === undefined ? null : completedReply(decision.scanId, "hit", toStored(row)) };
+  }
+
+  /** The workspace is part of the look-up, so a foreign id and an unknown one are the same work and the same answer. */
+  function readPoll({ view }: PollCall, scanId: ScanId, { workspace, key }: Who): PollFacts | null {
+    const row = scans.find(scanId, workspace.id);
+    if (row === undefined) return null;
+    const { state } = row;
     return {
-      key,
-      known: { workspaceId: key.workspace_id, keyId: key.id, keyName: key.name },
-      actor: `key:${key.id}`,
-      refusal: admit(times, { plan: key.plan, disabledAt: toDate(key.disabled_at) }, rules.now),
-      view: currentView(key, rules),
-      budgets: new Map(),
-      isUsed: false,
+      state,
+      indicatorHash: row.indicator_hash,
+      finishedAt: toDate(row.finished_at),
+      wasPolled: key !== null && isFinished(state) && polled.has(scanId, key.keyId),
+      runs: view === "sources" ? runs.ofScan(scanId) : [],
+      evidence: view === "evidence" && state === "completed" ? evidence.of(scanId) : "",
+      result: view === "envelope" && state === "completed" ? toStored(row) : null,
+      caseFacts: view === "case" || view === "export" ? readCase(scanId, row) : null,
     };
   }
 
-  /** The workspace that the caller may act in. Throws what the caller is told otherwise. */
-  function admitted({ caller, from }: Call, kind: BudgetKind | null, batch: Batch): Admitted {
-    if ("workspaceId" in caller) {
-      const workspace = admittedWorkspace(caller.workspaceId);
-      return { workspace, view: currentView(workspace, batch.rules), key: null, actor: caller.actor, charge: null };
+  /** Null while the scan is not over. */
+  function readCase(
+    scanId: ScanId,
+    { finished_at, envelope_tail: envelopeTail, digest }: FinishedRow,
+  ): CaseFacts | null {
+    const finishedAt = toDate(finished_at);
+    if (finishedAt === null) return null;
+    const result =
+      envelopeTail === null || digest === null ? null : { envelopeTail, evidence: evidence.of(scanId), digest };
+    // All sources that the workspace has are asked: there is no scan of less reach yet.
+    return { scanId, ...scans.asked(scanId), finishedAt, reach: "full", runs: runs.ofScan(scanId), result };
+  }
+
+  /** Notes the keys that could not be counted. */
+  function write(writes: CallWrites, keys: CallerFacts["keys"], now: Date, uncounted: Set<string>): void {
+    for (const { claim, ...scan } of writes.scans) {
+      if (claim === null) scans.insert(scan, "queued");
+      else claims.insertClaimed(scan, claim.scan, claim.leaseUntil);
     }
-    const holder = caller.keyHash === null ? null : findHolder(caller.keyHash, batch);
-    if (holder === null) throw new Refusal({ kind: "refused", error: invalidApiKey(), denied: "unknown" });
-    const { key, known, actor, view, refusal } = holder;
-    if (refusal !== null) throw new Refusal({ kind: "refused", error: refusal, denied: known });
-    holder.isUsed = true;
-    const charge = kind === null ? null : charged(holder, kind, batch);
-    const who = { workspace: key, view, key: known, actor, charge: charge?.charge ?? null };
-    if (charge === null || charge.isAllowed) return who;
-    const reply = { kind: "refused", error: rateLimited(), charge: charge.charge } as const;
-    if (kind === "request") record("enrich.requested", who, { from, reply, scanId: null, hash: null }, batch);
-    throw new Refusal(reply);
-  }
-
-  /** Null when the plan has no limit, or when the count cannot be read or written: then the call passes uncounted (8.6). */
-  function charged(holder: Holder, kind: BudgetKind, batch: Batch) {
-    const { key, budgets } = holder;
-    const { rules, fault } = batch;
-    const limit = limitOf(rules.limits, key.plan, kind);
-    if (limit === 0 || fault !== null) return null;
-    if (budgets.size === 0) {
-      try {
-        readBudgets(holder);
-      } catch (error) {
-        passUncounted(error, [holder], batch);
-        return null;
-      }
+    for (const { scanId, keyId } of writes.polled) polled.note(scanId, keyId);
+    for (const keyId of writes.usedKeyIds) callers.setLastUsed(keyId, now);
+    for (const { keyId, kind, budget } of writes.budgets) {
+      attempt(
+        () => budgets.save(keyId, kind, budget),
+        () => uncounted.add(keyId),
+      );
     }
-    const before = budgets.get(kind)?.budget ?? null;
-    const result = chargeBudget(before, limit, rules.limits.windowMs, rules.steadyNow);
-    // A refusal counts nothing, but a window that it moved, because the clock moved back, must end in one window.
-    const isMoved = result.budget.windowStartedAt.getTime() !== before?.windowStartedAt.getTime();
-    if (result.isAllowed || isMoved) budgets.set(kind, { budget: result.budget, isChanged: true });
-    return result;
-  }
-
-  function readBudgets({ key, budgets }: Holder): void {
-    const rows = budgetsOf.all(key.id);
-    for (const kind of ["request", "poll"] as const) budgets.set(kind, { budget: null, isChanged: false });
-    for (const { kind, window_started_at, count } of rows) {
-      budgets.set(kind, { budget: { windowStartedAt: toDate(window_started_at), count }, isChanged: false });
+    for (const [workspaceId, counts] of writes.usage) {
+      attempt(
+        () => usage.add(workspaceId, counts, now),
+        () => {
+          for (const key of keys.values()) if (key !== null) uncounted.add(key.id);
+        },
+      );
     }
-  }
-
-  /** Lets the calls of the holders pass when only their counters are broken. Throws the error when the transaction is. */
-  function passUncounted(error: unknown, holders: Iterable<Holder | null>, batch: Batch): void {
-    if (!isOfStatement(connection, error)) throw error;
-    batch.uncounted ??= new Set();
-    for (const holder of holders) if (holder !== null) batch.uncounted.add(holder.key.hash);
-  }
-
-  function admittedWorkspace(id: WorkspaceId): WorkspaceRow {
-    const workspace = workspaceById.get(id);
-    if (workspace === undefined) throw new AppError("not_found", "There is no such workspace");
-    if (workspace.disabled_at !== null) throw new AppError("conflict", "The workspace is disabled");
-    if (!hasApiAccess(workspace.plan)) throw planRequired();
-    return workspace;
-  }
-
-  function record(
-    action: AuditAction,
-    { actor, key, workspace }: Admitted,
-    about: { from: Call["from"]; reply: ReplyBody; scanId: ScanId | null; hash: string | null },
-    { rules, events }: Batch,
-  ): void {
-    // Written out: this is done for every hit, and copying an object costs as much as making it.
-    events.push({
-      at: rules.now,
-      workspaceId: workspace.workspace_id,
-      actor,
-      action,
-      keyId: key === null ? null : key.keyId,
-      keyName: key === null ? null : key.keyName,
-      requestId: about.scanId,
-      indicatorHmac: about.hash,
-      ip: about.from.ip,
-      outcome: rules.outcomeOf(about.reply),
-      correlationId: about.from.correlationId,
-      count: null,
-      detail: null,
-      subjects: null,
-    });
-  }
-
-  function usageOf(workspaceId: WorkspaceId, { usage }: Batch): Usage {
-    const totals = usage.get(workspaceId) ?? { requests: 0, hits: 0, polls: 0 };
-    usage.set(workspaceId, totals);
-    return totals;
-  }
-
-  function serveEnrich(call: EnrichCall, batch: Batch): Reply {
-    const who = admitted(call, "request", batch);
-    const reply = orRefusal(() => enrich(call, who, batch));
-    const usage = usageOf(who.workspace.workspace_id, batch);
-    usage.requests += 1;
-    if (reply.kind === "completed") usage.hits += 1;
-    const hash = call.indicator === null ? null : call.indicatorHash;
-    record("enrich.requested", who, { from: call.from, reply, scanId: scanOf(reply), hash }, batch);
-    return who.charge === null ? reply : { ...reply, charge: who.charge };
-  }
-
-  function enrich(call: EnrichCall, { workspace, view }: Admitted, batch: Batch): ReplyBody {
-    if (call.fault !== null) throw call.fault;
-    if (call.indicator === null) throw new AppError("invalid_request", "The request names no indicator");
-    const workspaceId = workspace.workspace_id;
-    const { lifetimes, now } = batch.rules;
-    if (call.runner?.isRefresh !== true) {
-      // The newest result decides, if it is of the current data. Only else all scans are looked at.
-      const newest = ready.find(call.indicatorHash, view);
-      if (newest !== null && decide([newest.facts], view.data, lifetimes, now).kind === "hit") return newest.reply;
-    }
-    const facts = scans.factsOf(call.indicatorHash, workspaceId);
-    const decision = decide(facts, view.data, lifetimes, now);
-    if (decision.kind === "hit" && call.runner?.isRefresh !== true) return stored(decision.scanId, workspaceId);
-    if (decision.kind === "join" && call.runner === null) {
-      return { kind: "accepted", scanId: decision.scanId, indicator: call.indicator };
-    }
-    if (batch.fault !== null) throw batch.fault;
-    batch.unfinishedCount ??= scans.countUnfinished();
-    if (call.runner === null && batch.unfinishedCount >= batch.rules.maxQueue) {
-      throw new AppError("overloaded", "Too many scans are waiting");
-    }
-    const { runner, indicator, indicatorHash } = call;
-    const scan = { id: call.newScanId, workspaceId, indicator, indicatorHash, requestedAt: batch.rules.now };
-    if (runner !== null) {
-      const claimed = scans.insertClaimed(scan, runner.owner, runner.leaseUntil, batch.rules.fingerprintOf);
-      return { kind: "claimed", scan: claimed };
-    }
-    scans.insert(scan);
-    batch.unfinishedCount += 1;
-    return { kind: "accepted", scanId: scan.id, indicator };
-  }
-
-  function stored(scanId: ScanId, workspaceId: WorkspaceId): ReplyBody {
-    const row = scans.find(scanId, workspaceId);
-    if (row === undefined) throw notFound();
-    return toCompleted(scanId, row, "hit");
-  }
-
-  function servePoll(call: PollCall, batch: Batch): Reply {
-    const { scanId, from, view } = call;
-    const who = admitted(call, call.isCharged ? null : "poll", batch);
-    const { workspace_id: workspaceId } = who.workspace;
-    // The workspace is part of the look-up, so a foreign id and an unknown one are the same work and the same answer.
-    const row = scanId === null ? undefined : scans.find(scanId, workspaceId);
-    const reply = scanId === null || row === undefined ? refused(notFound()) : poll(scanId, row, view, batch);
-    if (!call.isCharged) usageOf(workspaceId, batch).polls += 1;
-    if (scanId !== null && row !== undefined && isFinal(reply) && isFirst(scanId, who.key, batch)) {
-      record("enrich.polled", who, { from, reply, scanId, hash: row.indicator_hash }, batch);
-    }
-    return who.charge === null ? reply : { ...reply, charge: who.charge };
-  }
-
-  /** The audit trail names the final answer of a scan once per key (docs/contract.md 9.8). */
-  function isFirst(scanId: ScanId, key: KnownKey | null, { fault }: Batch): boolean {
-    if (key === null) return false;
-    if (fault !== null) return wasPolled.get(scanId, key.keyId) === undefined;
-    return notePolled.run(scanId, key.keyId).changes === 1;
-  }
-
-  function poll(scanId: ScanId, row: FinishedRow, view: PollCall["view"], { rules }: Batch): ReplyBody {
-    if (!isRetained(toDate(row.finished_at), rules.lifetimes, rules.now)) return refused(notFound());
-    if (view === "sources") return { kind: "sources", scanId, state: row.state, runs: scans.runs(scanId) };
-    if (row.state === "failed") return { kind: "failed", scanId };
-    if (row.state !== "completed") return { kind: "unfinished", scanId, state: row.state };
-    return view === "evidence"
-      ? { kind: "evidence", body: scans.evidence(scanId) }
-      : toCompleted(scanId, row, "miss_scan_complete");
-  }
-
-  function serve(call: Call, batch: Batch): Reply {
-    try {
-      return call.kind === "enrich" ? serveEnrich(call, batch) : servePoll(call, batch);
-    } catch (error) {
-      if (error instanceof Refusal) return error.reply;
-      if (error instanceof AppError) return { kind: "refused", error };
-      throw error;
-    }
-  }
-
-  /** What the calls changed together: one write per key and workspace, however many calls there were. */
-  function settle(batch: Batch): void {
-    const { holders, usage, rules } = batch;
-    const now = rules.now.getTime();
-    for (const holder of holders.values()) {
-      if (holder === null || !holder.isUsed) continue;
-      const { key } = holder;
-      if (Math.abs(now - (key.last_used_at ?? 0)) >= lastUsedStepMs) setLastUsed.run(now, key.id);
-      try {
-        saveBudgets(holder);
-      } catch (error) {
-        passUncounted(error, [holder], batch);
-      }
-    }
-    for (const [workspaceId, { requests, hits, polls }] of usage) {
-      try {
-        addUsage.run(workspaceId, now - (now % hourMs), requests, hits, polls);
-      } catch (error) {
-        passUncounted(error, holders.values(), batch);
-      }
-    }
-  }
-
-  function saveBudgets({ key, budgets }: Holder): void {
-    for (const [kind, { budget, isChanged }] of budgets) {
-      if (isChanged && budget !== null) saveBudget.run(key.id, kind, budget.windowStartedAt.getTime(), budget.count);
-    }
+    audit.append(writes.events);
   }
 
   return {
-    /** Without the polls that the audit trail names already: while it could not be written, each was taken for a first one. */
+    /** Drops repeated events of a final poll: while the database could not be written, each poll looked like the first. */
     onlyFirstPolls(events: readonly AuditEvent[]): AuditEvent[] {
-      return events.filter(({ action, requestId, keyId }) => {
-        if (action !== "enrich.polled" || requestId === null || keyId === null) return true;
-        if (wasPolled.get(requestId, keyId) !== undefined) return false;
-        notePolledLate.run(keyId, requestId);
+      return events.filter((event) => {
+        const poll = pollOf(event);
+        if (poll === null) return true;
+        if (polled.has(poll.scanId, poll.keyId)) return false;
+        polled.noteLate(poll.scanId, poll.keyId);
         return true;
       });
     },
@@ -377,77 +225,36 @@ export function callHandler(
       rules: CallRules,
       fault: AppError | null,
     ): { replies: Reply[]; events: AuditEvent[] } {
-      const batch: Batch = {
-        rules,
-        fault,
-        holders: new Map(),
-        uncounted: null,
-        usage: new Map(),
-        events: [],
-        unfinishedCount: null,
+      const uncounted = new Set<string>();
+      const { keys, workspaces } = readCallers(calls);
+      const charged = fault === null ? readBudgets(keysToCharge(calls, keys, rules), uncounted) : new Map();
+      const admitted = admitCalls(calls, { keys, workspaces, budgets: charged }, rules);
+      const facts = readScans(calls, admitted.admissions, rules, fault);
+      const { replies, writes } = serveCalls(calls, admitted, facts, rules, fault);
+      if (fault === null) write(writes, keys, rules.now, uncounted);
+      return {
+        replies: uncounted.size === 0 ? replies : uncharge(replies, calls, keys, uncounted),
+        events: [...writes.events],
       };
-      const replies = calls.map((call) => serve(call, batch));
-      if (fault === null) {
-        settle(batch);
-        audit.append(batch.events);
-      }
-      const { uncounted, events } = batch;
-      return { replies: uncounted === null ? replies : uncharge(replies, calls, uncounted), events };
     },
   };
 }
 
-/** Replies without what was charged to keys that cannot be counted. A limit that was reached before stays one. */
-function uncharge(replies: readonly Reply[], calls: readonly Call[], uncounted: ReadonlySet<string>): Reply[] {
-  return replies.map((reply, index) => {
-    const caller = calls[index]?.caller;
-    const isCounted = caller === undefined || !("keyHash" in caller) || !uncounted.has(caller.keyHash ?? "");
-    if (
-      isCounted ||
-      (reply.kind === "refused" && (reply.denied !== undefined || reply.error.code === "rate_limited"))
-    ) {
-      return reply;
-    }
-    const { charge: _charge, ...rest } = reply;
-    return { ...rest, isUncounted: true };
-  });
+function toStored({ envelope_tail, digest, is_partial }: FinishedRow): StoredResult {
+  return { envelopeTail: envelope_tail ?? "", digest: digest ?? "", isPartial: is_partial === 1 };
 }
 
-/** Takes the same time wherever the two differ. */
-function isEqual(one: string, other: string): boolean {
-  const [a, b] = [Buffer.from(one), Buffer.from(other)];
-  return a.length === b.length && crypto.timingSafeEqual(a, b);
-}
-
-function refused(error: AppError): ReplyBody {
-  return { kind: "refused", error };
-}
-
-function currentView(workspace: WorkspaceRow, rules: CallRules): View {
-  const { workspace_id: id, workspace_name: name, corpora_revision: corporaRevision } = workspace;
-  return viewOf(id, { settingsFingerprint: rules.fingerprintOf({ id, name }), corporaRevision });
-}
-
-function orRefusal(work: () => ReplyBody): ReplyBody {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof AppError) return refused(error);
-    throw error;
-  }
-}
-
-/** True for an answer about a scan that is over. */
-function isFinal(reply: ReplyBody): boolean {
-  if (reply.kind === "sources") return isFinished(reply.state);
-  return reply.kind === "completed" || reply.kind === "failed" || reply.kind === "evidence";
-}
-
-function scanOf(reply: ReplyBody): ScanId | null {
-  if (reply.kind === "claimed") return reply.scan.claim.scanId;
-  return reply.kind === "accepted" || reply.kind === "completed" ? reply.scanId : null;
-}
-
-function notFound(): AppError {
-  return new AppError("not_found", "There is no scan with this request_id");
+export function callStore(
+  { readCalls, writeCalls }: Transactions,
+  calls: ReturnType<typeof callHandler>,
+  audit: Pick<ReturnType<typeof auditTable>, "append">,
+): CallStore {
+  return {
+    handleCalls: (batch, rules, earlier) =>
+      writeCalls(() => {
+        audit.append(calls.onlyFirstPolls(earlier));
+        return calls.handle(batch, rules, null).replies;
+      }),
+    readCalls: (...args) => readCalls(() => calls.handle(...args)),
+  };
 }

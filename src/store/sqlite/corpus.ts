@@ -1,10 +1,12 @@
 import { type Author, auditEvent } from "../../domain/audit.ts";
-import { AppError } from "../../domain/error.ts";
+import type { Corpus, CorpusImport, CorpusSegment } from "../../domain/corpus.ts";
+import { publishCorpus } from "../../domain/publish-corpus.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
-import type { Corpus, CorpusImport, CorpusSegment, Publication, PublishOutcome, SegmentReplacement } from "../store.ts";
+import type { CorpusStore, Publication, PublishOutcome, SegmentReplacement } from "../port/corpus.ts";
 import type { auditTable } from "./audit.ts";
-import type { Connection } from "./driver.ts";
-import { toDate } from "./workspace.ts";
+import { type Connection, emptyLog } from "./driver.ts";
+import { toDate } from "./time.ts";
+import type { Transactions } from "./transactions.ts";
 
 type CorpusRow = { name: string; scope: WorkspaceId | null; confidence: number; origin: string; revision: string };
 type ImportRow = {
@@ -105,18 +107,13 @@ export function corpusTable(connection: Connection, audit: Pick<ReturnType<typeo
     },
 
     publish(publication: Publication, by: Author): PublishOutcome {
-      const { name, scope, confidence, origin, revision } = publication;
-      const existing = find.get(name);
-      if (existing !== undefined && existing.scope !== scope) {
-        throw new AppError("conflict", "The corpus of that name has another scope");
-      }
-      const newConfidence = existing === undefined || confidence.isGiven ? confidence.value : existing.confidence;
-      const twin = sameContent.get(publication.import.contentSha256 ?? "", name);
-      const newOrigin = originOf(name, origin, existing?.origin ?? null, twin?.origin ?? null);
+      const { name, scope, revision } = publication;
+      const existing = find.get(name) ?? null;
+      const twin = sameContent.get(publication.import.contentSha256 ?? "", name) ?? null;
       const isKnown = sameBytes.get(name, publication.import.sha256) !== undefined;
-      const hasChanged = !isKnown || newConfidence !== existing?.confidence || newOrigin !== existing.origin;
-      if (existing === undefined) insert.run(name, scope, newConfidence, newOrigin, revision);
-      else if (hasChanged) update.run(newConfidence, newOrigin, revision, name);
+      const { confidence, origin, hasChanged } = publishCorpus(publication, existing, twin, isKnown);
+      if (existing === null) insert.run(name, scope, confidence, origin, revision);
+      else if (hasChanged) update.run(confidence, origin, revision, name);
       if (!isKnown) {
         const { id, fileName, sha256, contentSha256, rules, format, importer, options, skipped, ...rest } =
           publication.import;
@@ -179,14 +176,32 @@ export function corpusTable(connection: Connection, audit: Pick<ReturnType<typeo
   };
 }
 
-/**
- * What the operator says counts. Else equal content is one witness, whatever its names (docs/pipeline.md 21.1): a corpus whose
- * origin is only its own name takes the origin of its twin.
- */
-function originOf(name: string, given: Publication["origin"], existing: string | null, twin: string | null): string {
-  if (given.isGiven) return given.value;
-  const isFree = existing === null || existing === name;
-  return twin !== null && isFree ? twin : (existing ?? given.value);
+type OfIndicator = { readonly forget: (indicatorHash: string) => void };
+
+/** `ofIndicators`: the tables that hold what was found about an indicator. */
+export function corpusStore(
+  connection: Connection,
+  { read, write, writeUrgently }: Transactions,
+  corpora: () => ReturnType<typeof corpusTable>,
+  ofIndicators: readonly OfIndicator[],
+  audit: Pick<ReturnType<typeof auditTable>, "append">,
+): CorpusStore {
+  return {
+    listCorpora: () => read(() => corpora().list()),
+    publishImport: (...args) => write(() => corpora().publish(...args)),
+    removeCorpus: (...args) => writeUrgently(() => corpora().remove(...args)),
+    replaceSegments: (replacement) => write(() => corpora().replaceSegments(replacement)),
+    async forget({ indicatorHash, corpusHash }, by) {
+      await write(() => {
+        corpora().forget(corpusHash, by.at);
+        for (const table of ofIndicators) table.forget(indicatorHash);
+        audit.append([auditEvent(by, "corpus.forgotten", { indicatorHmac: indicatorHash })]);
+      });
+      emptyLog(connection);
+    },
+    isForgotten: (corpusHash) => read(() => corpora().isForgotten(corpusHash)),
+    listForgotten: () => read(() => corpora().listForgotten()),
+  };
 }
 
 function toImport(row: ImportRow): CorpusImport {

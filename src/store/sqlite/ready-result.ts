@@ -1,9 +1,9 @@
+import type { CompletedReply } from "../../domain/call.ts";
 import { envelopeText } from "../../domain/envelope.ts";
 import type { DataVersion, ScanFacts } from "../../domain/freshness.ts";
 import type { ScanId } from "../../domain/scan.ts";
 import { sha256Hex } from "../../domain/sha256.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
-import type { CompletedReply } from "../store.ts";
 import type { Connection } from "./driver.ts";
 
 /** A completed scan with what decides whether it is a hit, and what a hit answers. */
@@ -14,8 +14,8 @@ export type View = { readonly data: DataVersion; readonly name: string; readonly
 
 type NewResult = {
   readonly scanId: ScanId;
-  readonly asOf: number;
-  readonly finishedAt: number;
+  readonly asOf: Date;
+  readonly finishedAt: Date;
   readonly isPartial: boolean;
   readonly digest: string;
   readonly envelopeTail: string;
@@ -93,8 +93,8 @@ function slotOf(indicatorHash: string, { seed }: View): number {
   return Number(Bun.hash.wyhash(indicatorHash, seed) >> 11n);
 }
 
-function timeText(unixMs: number): string {
-  return String(unixMs).padStart(timeLength, "0");
+function timeText(at: Date): string {
+  return String(at.getTime()).padStart(timeLength, "0");
 }
 
 function timeAt(body: string, start: number): Date {

@@ -1,4 +1,5 @@
 import { AppError } from "../../domain/error.ts";
+import { collectTurns } from "../../event-loop/turns.ts";
 
 /** Bounds how long one transaction blocks the event loop: some milliseconds. */
 const maxWorks = 32;
@@ -16,44 +17,31 @@ export function shareTransactions(write: Write): Write {
     readonly attempt: () => () => void;
     readonly reject: (error: unknown) => void;
   };
-  const waiting: Waiting[] = [];
-  let isWriting = false;
 
-  async function writeTurns(): Promise<void> {
-    while (waiting.length > 0) {
-      await writeTogether(waiting.splice(0, maxWorks));
-      // Other work gets its turn.
-      if (waiting.length > 0) await new Promise((resolve) => setImmediate(resolve));
-    }
-    isWriting = false;
-  }
-
-  async function writeTogether(turn: readonly Waiting[]): Promise<void> {
+  async function writeTogether(batch: readonly Waiting[]): Promise<void> {
     try {
-      const done = await write(() => turn.map(({ attempt }) => attempt()));
+      const done = await write(() => batch.map(({ attempt }) => attempt()));
       for (const giveOut of done) giveOut();
     } catch (error) {
-      if (turn.length === 1 || error instanceof AppError) {
-        for (const { reject } of turn) reject(error);
+      if (batch.length === 1 || error instanceof AppError) {
+        for (const { reject } of batch) reject(error);
       } else {
-        for (const one of turn) await writeTogether([one]);
+        for (const one of batch) await writeTogether([one]);
       }
     }
   }
 
+  const push = collectTurns(maxWorks, writeTogether);
+
   return (work) => {
     const { promise, resolve, reject } = Promise.withResolvers<ReturnType<typeof work>>();
-    waiting.push({
+    push({
       attempt() {
         const result = work();
         return () => resolve(result);
       },
       reject,
     });
-    if (!isWriting) {
-      isWriting = true;
-      setImmediate(writeTurns);
-    }
     return promise;
   };
 }

@@ -1,10 +1,14 @@
-import { type AuditAction, type Author, auditEvent } from "../../domain/audit.ts";
+import { type Author, auditEvent } from "../../domain/audit.ts";
 import { AppError } from "../../domain/error.ts";
 import { foldName, type Plan, type Workspace, type WorkspaceId } from "../../domain/workspace.ts";
-import type { WorkspaceChange } from "../store.ts";
+import { namedChange, newWorkspaceFault, type WorkspaceChange } from "../../domain/workspace-change.ts";
+import type { WorkspaceStore } from "../port/workspace.ts";
 import type { auditTable } from "./audit.ts";
 import type { subjectTable } from "./audit-subject.ts";
 import type { Connection } from "./driver.ts";
+import type { operatorTable } from "./operator.ts";
+import { toDate } from "./time.ts";
+import type { Transactions } from "./transactions.ts";
 
 export type WorkspaceRow = { id: WorkspaceId; name: string; plan: Plan; disabled_at: number | null };
 
@@ -33,9 +37,9 @@ export function workspaceTable(
     find,
     insert(workspace: Workspace, by: Author): void {
       const foldedName = foldName(workspace.name);
-      if (byName.get(foldedName) !== undefined) {
-        throw new AppError("conflict", "A workspace of that name exists already");
-      }
+      const named = byName.get(foldedName);
+      const fault = newWorkspaceFault(named === undefined ? null : toWorkspace(named));
+      if (fault !== null) throw fault;
       const disabledAt = workspace.disabledAt?.getTime() ?? null;
       insert.run(workspace.id, workspace.name, foldedName, workspace.plan, disabledAt, "");
       const { id: workspaceId, plan } = workspace;
@@ -47,27 +51,32 @@ export function workspaceTable(
       else setDisabled.run(change.disabledAt?.getTime() ?? null, id);
       const workspace = find(id);
       if (workspace === null) throw new AppError("not_found", "There is no such workspace");
-      const detail = "plan" in change ? change.plan : null;
+      const { action, detail } = namedChange(change);
       const changed = subjects.of("workspace", [id]);
-      audit.append([auditEvent(by, actionOf(change), { workspaceId: id, detail, subjects: changed })]);
+      audit.append([auditEvent(by, action, { workspaceId: id, detail, subjects: changed })]);
       return workspace;
     },
     list: (): Workspace[] => all.all().map(toWorkspace),
   };
 }
 
-function actionOf(change: WorkspaceChange): AuditAction {
-  if ("plan" in change) return "workspace.plan_changed";
-  return change.disabledAt === null ? "workspace.enabled" : "workspace.disabled";
+export function workspaceStore(
+  { read, write, writeUrgently }: Transactions,
+  workspaces: () => ReturnType<typeof workspaceTable>,
+  operators: () => Pick<ReturnType<typeof operatorTable>, "insert">,
+): WorkspaceStore {
+  return {
+    insertWorkspace: (workspace, firstOperator, by) =>
+      write(() => {
+        workspaces().insert(workspace, by);
+        if (firstOperator !== null) operators().insert(firstOperator, by);
+      }),
+    changeWorkspace: (...args) => writeUrgently(() => workspaces().change(...args)),
+    findWorkspace: (idOrName) => read(() => workspaces().find(idOrName)),
+    listWorkspaces: () => read(() => workspaces().list()),
+  };
 }
 
 export function toWorkspace(row: WorkspaceRow): Workspace {
   return { id: row.id, name: row.name, plan: row.plan, disabledAt: toDate(row.disabled_at) };
-}
-
-/** A stored time, Unix milliseconds, as a Date. */
-export function toDate(milliseconds: number): Date;
-export function toDate(milliseconds: number | null): Date | null;
-export function toDate(milliseconds: number | null): Date | null {
-  return milliseconds === null ? null : new Date(milliseconds);
 }

@@ -1,0 +1,198 @@
+import { admit, invalidApiKey, planRequired, rateLimited } from "./admission.ts";
+import type { ApiKey } from "./api-key.ts";
+import { type Budget, type BudgetKind, type Charge, chargeBudget, limitOf } from "./budget.ts";
+import type { Call, CallRules, KnownKey, Reply } from "./call.ts";
+import { AppError } from "./error.ts";
+import type { DataVersion } from "./freshness.ts";
+import { hasApiAccess, type Workspace, type WorkspaceId } from "./workspace.ts";
+
+export type WorkspaceFacts = Workspace & { readonly corporaRevision: string };
+
+export type KeyFacts = Pick<ApiKey, "id" | "name" | "lastUsedAt" | "expiresAt" | "revokedAt"> & {
+  readonly workspace: WorkspaceFacts;
+};
+
+/** What a key has used, by kind; null for a kind that was never charged. */
+export type BudgetFacts = Readonly<Record<BudgetKind, Budget | null>>;
+
+/** Who makes the calls of a batch, read in one transaction. */
+export type CallerFacts = {
+  /** By hash; null where no key has it. */
+  readonly keys: ReadonlyMap<string, KeyFacts | null>;
+  /** Those that operators and commands act in; null where there is none. */
+  readonly workspaces: ReadonlyMap<WorkspaceId, WorkspaceFacts | null>;
+  /** By key id, of `keysToCharge`. A key whose counters cannot be read is left out: its calls pass (docs/contract.md 8.6). */
+  readonly budgets: ReadonlyMap<string, BudgetFacts>;
+};
+
+/** The caller of an admitted call. Shared by the calls of one caller. */
+export type Who = {
+  readonly workspace: WorkspaceFacts;
+  /** The data that the workspace sees now. */
+  readonly data: DataVersion;
+  /** Null for an operator and the command line. */
+  readonly key: KnownKey | null;
+  readonly actor: string;
+};
+
+export type Admission =
+  | { readonly kind: "admitted"; readonly who: Who; readonly charge: Charge | null }
+  /** `who` is there when the audit trail names the refusal. */
+  | { readonly kind: "refused"; readonly reply: Reply; readonly who: Who | null };
+
+export type Admissions = {
+  /** In the order of the calls. */
+  readonly admissions: readonly Admission[];
+  /** Keys that were admitted and whose `last_used_at` is due. */
+  readonly usedKeyIds: readonly string[];
+  /** Budgets as they stand after the calls. */
+  readonly budgets: readonly ChargedBudget[];
+};
+
+export type ChargedBudget = { readonly keyId: string; readonly kind: BudgetKind; readonly budget: Budget };
+
+/** `last_used_at` is exact to this many milliseconds, so that a busy key is not written with every call (docs/contract.md 9.2). */
+const lastUsedStepMs = 60_000;
+
+/** A key as the calls of one batch share it. */
+type Holder = {
+  readonly id: string;
+  readonly known: KnownKey;
+  /** What every call with this key is told, or null. */
+  readonly refusal: AppError | null;
+  readonly who: Who;
+  /** Null when its calls are not counted. */
+  readonly budgets: Record<BudgetKind, Budget | null> | null;
+};
+
+/** Which budget pays for a call: every POST is a request, every GET a poll. Null when it was paid for before. */
+function budgetFor(call: Call): BudgetKind | null {
+  if (call.kind === "enrich") return "request";
+  return call.isCharged ? null : "poll";
+}
+
+/** The ids of the keys whose budgets `admitCalls` must know. */
+export function keysToCharge(
+  calls: readonly Call[],
+  keys: CallerFacts["keys"],
+  { now, limits }: Pick<CallRules, "now" | "limits">,
+): Set<string> {
+  const ids = new Set<string>();
+  for (const call of calls) {
+    const { caller } = call;
+    const key = "keyHash" in caller && caller.keyHash !== null ? keys.get(caller.keyHash) : null;
+    const kind = budgetFor(call);
+    if (key == null || kind === null || ids.has(key.id)) continue;
+    const isCounted = admit(key, key.workspace, now) === null && limitOf(limits, key.workspace.plan, kind) !== 0;
+    if (isCounted) ids.add(key.id);
+  }
+  return ids;
+}
+
+/** Who may go on with each call, and what it is charged. Charges of one batch add up. */
+export function admitCalls(calls: readonly Call[], facts: CallerFacts, rules: CallRules): Admissions {
+  const holders = new Map<string, Holder>();
+  const used = new Map<string, KeyFacts>();
+  const charged = new Map<string, ChargedBudget>();
+
+  function holderOf(hash: string, key: KeyFacts): Holder {
+    const shared = holders.get(hash);
+    if (shared !== undefined) return shared;
+    const known = { workspaceId: key.workspace.id, keyId: key.id, keyName: key.name };
+    const budgets = facts.budgets.get(key.id);
+    const holder: Holder = {
+      id: key.id,
+      known,
+      refusal: admit(key, key.workspace, rules.now),
+      who: whoIs(key.workspace, known, `key:${key.id}`, rules),
+      budgets: budgets === undefined ? null : { ...budgets },
+    };
+    holders.set(hash, holder);
+    return holder;
+  }
+
+  /** Null when the plan has no limit, or when the key is not counted. */
+  function charge({ id, who, budgets }: Holder, kind: BudgetKind) {
+    const limit = limitOf(rules.limits, who.workspace.plan, kind);
+    if (limit === 0 || budgets === null) return null;
+    const before = budgets[kind];
+    const result = chargeBudget(before, limit, rules.limits.windowMs, rules.steadyNow);
+    // A refused call is not counted. But if the clock went back and the window was restarted, that must be saved.
+    const isMoved = result.budget.windowStartedAt.getTime() !== before?.windowStartedAt.getTime();
+    if (result.isAllowed || isMoved) {
+      budgets[kind] = result.budget;
+      charged.set(`${kind} ${id}`, { keyId: id, kind, budget: result.budget });
+    }
+    return result;
+  }
+
+  function admitKey(call: Call, keyHash: string | null): Admission {
+    const key = keyHash === null ? null : (facts.keys.get(keyHash) ?? null);
+    if (key === null || keyHash === null) return denied(invalidApiKey(), "unknown");
+    const holder = holderOf(keyHash, key);
+    const { known, refusal, who } = holder;
+    if (refusal !== null) return denied(refusal, known);
+    used.set(key.id, key);
+    const kind = budgetFor(call);
+    const result = kind === null ? null : charge(holder, kind);
+    if (result === null || result.isAllowed) return { kind: "admitted", who, charge: result?.charge ?? null };
+    const reply = { kind: "refused", error: rateLimited(), charge: result.charge } as const;
+    return { kind: "refused", reply, who: kind === "request" ? who : null };
+  }
+
+  function admitWorkspace(id: WorkspaceId, actor: string): Admission {
+    const workspace = facts.workspaces.get(id) ?? null;
+    if (workspace === null) return refused(new AppError("not_found", "There is no such workspace"));
+    if (workspace.disabledAt !== null) return refused(new AppError("conflict", "The workspace is disabled"));
+    if (!hasApiAccess(workspace.plan)) return refused(planRequired());
+    return { kind: "admitted", who: whoIs(workspace, null, actor, rules), charge: null };
+  }
+
+  const admissions = calls.map((call) => {
+    const { caller } = call;
+    return "keyHash" in caller ? admitKey(call, caller.keyHash) : admitWorkspace(caller.workspaceId, caller.actor);
+  });
+  const isDue = ({ lastUsedAt }: KeyFacts) =>
+    Math.abs(rules.now.getTime() - (lastUsedAt?.getTime() ?? 0)) >= lastUsedStepMs;
+  return {
+    admissions,
+    usedKeyIds: [...used.values()].filter(isDue).map(({ id }) => id),
+    budgets: [...charged.values()],
+  };
+}
+
+function refused(error: AppError): Admission {
+  return { kind: "refused", reply: { kind: "refused", error }, who: null };
+}
+
+function denied(error: AppError, who: KnownKey | "unknown"): Admission {
+  return { kind: "refused", reply: { kind: "refused", error, denied: who }, who: null };
+}
+
+function whoIs(workspace: WorkspaceFacts, key: KnownKey | null, actor: string, rules: CallRules): Who {
+  const { id, name, corporaRevision } = workspace;
+  const data = { settingsFingerprint: rules.fingerprintOf({ id, name }), corporaRevision };
+  return { workspace, data, key, actor };
+}
+
+/**
+ * Replies without what was charged to keys whose counters failed (docs/contract.md 8.6). A limit that was reached before
+ * stays one.
+ */
+export function uncharge(
+  replies: readonly Reply[],
+  calls: readonly Call[],
+  keys: CallerFacts["keys"],
+  uncountedKeyIds: ReadonlySet<string>,
+): Reply[] {
+  return replies.map((reply, index) => {
+    const caller = calls[index]?.caller;
+    const key =
+      caller !== undefined && "keyHash" in caller && caller.keyHash !== null ? keys.get(caller.keyHash) : null;
+    if (key == null || !uncountedKeyIds.has(key.id)) return reply;
+    const isLimit = reply.kind === "refused" && (reply.denied !== undefined || reply.error.code === "rate_limited");
+    if (isLimit) return reply;
+    const { charge: _charge, ...rest } = reply;
+    return { ...rest, isUncounted: true };
+  });
+}

@@ -1,0 +1,98 @@
+import type { Charge, Limits } from "./budget.ts";
+import type { CaseFacts } from "./case.ts";
+import type { AppError } from "./error.ts";
+import type { Lifetimes } from "./freshness.ts";
+import type { Indicator } from "./indicator.ts";
+import type { ClaimedScan, ScanId, ScanState, SourceRunRecord, UnfinishedState } from "./scan.ts";
+import type { Workspace, WorkspaceId } from "./workspace.ts";
+
+/** Who calls: the holder of a key, or an operator or the command line in the name of a workspace. */
+export type Caller =
+  | { readonly keyHash: string | null }
+  | { readonly workspaceId: WorkspaceId; readonly actor: string };
+
+/** Where a call comes from, for the audit trail. */
+export type CallOrigin = { readonly ip: string | null; readonly correlationId: string | null };
+
+/** One request to the exposure API as the store sees it. */
+export type Call = EnrichCall | PollCall;
+
+export type EnrichCall = {
+  readonly kind: "enrich";
+  readonly caller: Caller;
+  readonly from: CallOrigin;
+  /** What was wrong with the request; answered only after the checks that go first (docs/contract.md 2). */
+  readonly fault: AppError | null;
+  readonly indicator: Indicator | null;
+  readonly indicatorHash: string;
+  /** The id of the scan, if one must be started. */
+  readonly newScanId: ScanId;
+  /** The caller runs the scan itself and always wants a new one (`isRefresh`) or one on a miss. */
+  readonly runner: { readonly owner: string; readonly leaseUntil: Date; readonly isRefresh: boolean } | null;
+};
+
+export type PollCall = {
+  readonly kind: "poll";
+  readonly caller: Caller;
+  readonly from: CallOrigin;
+  /** Null when the path held no id. */
+  readonly scanId: ScanId | null;
+  /** `export` reads the case too, and is written down as one. */
+  readonly view: "envelope" | "sources" | "evidence" | "case" | "export";
+  /** What was wrong with the request; answered only after the checks that go first (docs/contract.md 2). */
+  readonly fault?: AppError | null;
+  /** True when it is the second half of a request that was charged before: a POST that waited for its scan. */
+  readonly isCharged: boolean;
+};
+
+/**
+ * `charge` is there when a budget was charged, or refused the call; `isUncounted` when the counters cannot be read or
+ * written, and the call passed all the same (docs/contract.md 8.6).
+ */
+export type Reply = ReplyBody & { readonly charge?: Charge; readonly isUncounted?: true };
+
+export type ReplyBody =
+  /** `denied` is set when the key does not admit the call. Nothing was written: the caller of the store records it. */
+  | { readonly kind: "refused"; readonly error: AppError; readonly denied?: KnownKey | "unknown" }
+  | { readonly kind: "accepted"; readonly scanId: ScanId; readonly indicator: Indicator }
+  /** A scan that the caller now runs itself. */
+  | { readonly kind: "claimed"; readonly scan: ClaimedScan }
+  | { readonly kind: "unfinished"; readonly scanId: ScanId; readonly state: UnfinishedState }
+  | { readonly kind: "failed"; readonly scanId: ScanId }
+  | CompletedReply
+  | { readonly kind: "evidence"; readonly body: string }
+  | ({ readonly kind: "case" } & CaseFacts)
+  | {
+      readonly kind: "sources";
+      readonly scanId: ScanId;
+      readonly state: ScanState;
+      readonly runs: readonly SourceRunRecord[];
+    };
+
+/** The key behind a denial: revoked, expired, of a disabled workspace or below the plan. */
+export type KnownKey = { readonly workspaceId: WorkspaceId; readonly keyId: string; readonly keyName: string };
+
+export type CompletedReply = {
+  readonly kind: "completed";
+  readonly scanId: ScanId;
+  /** The whole body: `cache` is `hit` for a call that found the result, `miss_scan_complete` for a poll. */
+  readonly envelope: string;
+  readonly digest: string;
+  readonly isPartial: boolean;
+};
+
+export type CallRules = {
+  readonly now: Date;
+  /** Start of the process plus monotonic time: windows go by it. */
+  readonly steadyNow: Date;
+  readonly limits: Limits;
+  /** What the audit trail says of a reply: an HTTP status, or `ok` or `failed`. */
+  readonly outcomeOf: (reply: ReplyBody) => string;
+  readonly lifetimes: Lifetimes;
+  /** More unfinished scans than this, and a miss is refused with `overloaded`. */
+  readonly maxQueue: number;
+  /** The settings of the sources that a workspace may ask, hashed. */
+  readonly fingerprintOf: FingerprintOf;
+};
+
+export type FingerprintOf = (workspace: Pick<Workspace, "id" | "name">) => string;

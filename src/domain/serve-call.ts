@@ -1,0 +1,260 @@
+import type { Admission, Admissions, ChargedBudget, Who } from "./admit-call.ts";
+import type { AuditAction, AuditEvent } from "./audit.ts";
+import type { Call, CallRules, CompletedReply, EnrichCall, PollCall, Reply, ReplyBody } from "./call.ts";
+import type { CaseFacts } from "./case.ts";
+import { type CacheMember, envelopeText } from "./envelope.ts";
+import { AppError } from "./error.ts";
+import { type Decision, isRetained } from "./freshness.ts";
+import {
+  type ClaimedScan,
+  isFinished,
+  type NewScan,
+  type ScanId,
+  type ScanState,
+  type SourceRunRecord,
+} from "./scan.ts";
+import type { WorkspaceId } from "./workspace.ts";
+
+/** What is stored of a completed scan. */
+export type StoredResult = { readonly envelopeTail: string; readonly digest: string; readonly isPartial: boolean };
+
+/** The facts about an indicator that a call to enrich it needs, see `asksForScans`. */
+export type IndicatorFacts = {
+  /** What `decide` says of its scans in the workspace. */
+  readonly decision: Decision;
+  /** The result of the scan that is a hit; null when there is none. */
+  readonly hit: CompletedReply | null;
+};
+
+/** The facts about the scan of a poll. Of the last four only what the view shows is read. */
+export type PollFacts = {
+  readonly state: ScanState;
+  readonly indicatorHash: string;
+  readonly finishedAt: Date | null;
+  /** True when this key was given a final answer of the scan before. */
+  readonly wasPolled: boolean;
+  readonly runs: readonly SourceRunRecord[];
+  readonly evidence: string;
+  readonly result: StoredResult | null;
+  /** Of a scan that is over. */
+  readonly caseFacts: CaseFacts | null;
+};
+
+export type ScanFactsOfCalls = {
+  /** By index of the call. */
+  readonly indicators: ReadonlyMap<number, IndicatorFacts>;
+  /** By index of the call; a poll without an entry found no scan in its workspace. */
+  readonly polls: ReadonlyMap<number, PollFacts>;
+  /** What is known about the indicators of calls with a runner, by index of the call. */
+  readonly answers: ReadonlyMap<number, Pick<ClaimedScan, "answers" | "failedSources">>;
+  /** Scans that wait or run, in all workspaces. Only looked at when a call may start another, see `mayStart`. */
+  readonly unfinishedCount: number;
+};
+
+export type CallCounts = { requests: number; hits: number; polls: number };
+
+/** A scan that is to be stored; with `claim` it is taken by the caller at once. */
+export type StartedScan = NewScan & {
+  readonly claim: { readonly scan: ClaimedScan; readonly leaseUntil: Date } | null;
+};
+
+/** All that a batch of calls changes. */
+export type CallWrites = {
+  readonly scans: readonly StartedScan[];
+  readonly polled: readonly { readonly scanId: ScanId; readonly keyId: string }[];
+  readonly usage: ReadonlyMap<WorkspaceId, Readonly<CallCounts>>;
+  readonly usedKeyIds: readonly string[];
+  readonly budgets: readonly ChargedBudget[];
+  readonly events: readonly AuditEvent[];
+};
+
+/** Must the scans of the indicator be looked at? Not for a request that is wrong, nor when a new scan is wanted anyway. */
+export function asksForScans({ fault, indicator, runner }: EnrichCall): boolean {
+  return fault === null && indicator !== null && runner?.isRefresh !== true;
+}
+
+/** May the call add a scan to the queue? Then its length counts. */
+export function mayStart({ runner }: EnrichCall, { decision }: IndicatorFacts): boolean {
+  return runner === null && decision.kind === "start";
+}
+
+/**
+ * Serves the calls of a batch after their admission: the replies, in the order of the calls, and all that is to be
+ * written. With `fault`, why the database cannot be written now, what needs a write is refused with it.
+ */
+export function serveCalls(
+  calls: readonly Call[],
+  { admissions, usedKeyIds, budgets }: Admissions,
+  facts: ScanFactsOfCalls,
+  rules: CallRules,
+  fault: AppError | null,
+): { readonly replies: Reply[]; readonly writes: CallWrites } {
+  const scans: StartedScan[] = [];
+  const polled = new Map<string, { scanId: ScanId; keyId: string }>();
+  const usage = new Map<WorkspaceId, CallCounts>();
+  const events: AuditEvent[] = [];
+  let unfinishedCount = facts.unfinishedCount;
+
+  function countsOf({ workspace }: Who): CallCounts {
+    const counts = usage.get(workspace.id) ?? { requests: 0, hits: 0, polls: 0 };
+    usage.set(workspace.id, counts);
+    return counts;
+  }
+
+  function record(action: AuditAction, who: Who, { from }: Call, reply: ReplyBody, about: About): void {
+    // Written out: this is done for every hit, and copying an object costs as much as making it.
+    events.push({
+      at: rules.now,
+      workspaceId: who.workspace.id,
+      actor: who.actor,
+      action,
+      keyId: who.key === null ? null : who.key.keyId,
+      keyName: who.key === null ? null : who.key.keyName,
+      requestId: about.scanId,
+      indicatorHmac: about.hash,
+      ip: from.ip,
+      outcome: rules.outcomeOf(reply),
+      correlationId: from.correlationId,
+      count: null,
+      detail: null,
+      subjects: null,
+    });
+  }
+
+  function enrich(call: EnrichCall, who: Who, index: number): ReplyBody {
+    if (call.fault !== null) return refused(call.fault);
+    if (call.indicator === null) return refused(new AppError("invalid_request", "The request names no indicator"));
+    const { runner, indicator, indicatorHash, newScanId: id } = call;
+    const { decision, hit } = facts.indicators.get(index) ?? unasked;
+    if (decision.kind === "hit") return hit ?? refused(notFound());
+    const workspaceId = who.workspace.id;
+    if (runner === null) {
+      // A scan that an earlier call of the batch started is the newest, and of the current data.
+      const started = scans.findLast(
+        (scan) => scan.workspaceId === workspaceId && scan.indicatorHash === indicatorHash,
+      );
+      const joined = started?.id ?? (decision.kind === "join" ? decision.scanId : null);
+      if (joined !== null) return { kind: "accepted", scanId: joined, indicator };
+    }
+    if (fault !== null) return refused(fault);
+    const scan = { id, workspaceId, indicator, indicatorHash, requestedAt: rules.now };
+    if (runner !== null) {
+      const claimed: ClaimedScan = {
+        claim: { scanId: id, owner: runner.owner, claimCount: 1 },
+        workspace: { id: workspaceId, name: who.workspace.name },
+        indicator,
+        indicatorHash,
+        ...who.data,
+        ...(facts.answers.get(index) ?? { answers: [], failedSources: [] }),
+      };
+      scans.push({ ...scan, claim: { scan: claimed, leaseUntil: runner.leaseUntil } });
+      unfinishedCount += 1;
+      return { kind: "claimed", scan: claimed };
+    }
+    if (unfinishedCount >= rules.maxQueue) return refused(new AppError("overloaded", "Too many scans are waiting"));
+    scans.push({ ...scan, claim: null });
+    unfinishedCount += 1;
+    return { kind: "accepted", scanId: id, indicator };
+  }
+
+  function serveEnrich(call: EnrichCall, who: Who, index: number): ReplyBody {
+    const reply = enrich(call, who, index);
+    const counts = countsOf(who);
+    counts.requests += 1;
+    if (reply.kind === "completed") counts.hits += 1;
+    const hash = call.indicator === null ? null : call.indicatorHash;
+    record("enrich.requested", who, call, reply, { scanId: scanOf(reply), hash });
+    return reply;
+  }
+
+  function servePoll(call: PollCall, who: Who, index: number): ReplyBody {
+    const { scanId } = call;
+    const scan = facts.polls.get(index);
+    if (!call.isCharged) countsOf(who).polls += 1;
+    if (call.fault != null) return refused(call.fault);
+    if (scanId === null || scan === undefined) return refused(notFound());
+    const reply = poll(scanId, scan, call.view, rules);
+    if (!isFinal(reply)) return reply;
+    const about = { scanId, hash: scan.indicatorHash };
+    // Each export is written down, unlike a poll: evidence leaves in a form that is made to be passed on.
+    if (call.view === "export" && reply.kind === "case") record("export.made", who, call, reply, about);
+    else if (isFirst(scanId, scan, who)) record("enrich.polled", who, call, reply, about);
+    return reply;
+  }
+
+  /** The audit trail names the final answer of a scan once per key (docs/contract.md 9.8). */
+  function isFirst(scanId: ScanId, { wasPolled }: PollFacts, { key }: Who): boolean {
+    if (key === null || wasPolled) return false;
+    // Then nothing is remembered, and the repeats are dropped when the events are written, see `pollOf`.
+    if (fault !== null) return true;
+    const name = `${scanId} ${key.keyId}`;
+    if (polled.has(name)) return false;
+    polled.set(name, { scanId, keyId: key.keyId });
+    return true;
+  }
+
+  function serve(call: Call, admission: Admission, index: number): Reply {
+    if (admission.kind === "refused") {
+      const { reply, who } = admission;
+      if (who !== null) record("enrich.requested", who, call, reply, { scanId: null, hash: null });
+      return reply;
+    }
+    const { who, charge } = admission;
+    const reply = call.kind === "enrich" ? serveEnrich(call, who, index) : servePoll(call, who, index);
+    return charge === null ? reply : { ...reply, charge };
+  }
+
+  const replies = calls.map((call, index) => serve(call, admissions[index] ?? unadmitted(), index));
+  return { replies, writes: { scans, polled: [...polled.values()], usage, usedKeyIds, budgets, events } };
+}
+
+/** What an event is about. */
+type About = { readonly scanId: ScanId | null; readonly hash: string | null };
+
+/** Of an indicator whose scans nobody asked for: see `asksForScans`. */
+const unasked: IndicatorFacts = { decision: { kind: "start" }, hit: null };
+
+function unadmitted(): never {
+  throw new Error("a call without its admission");
+}
+
+/** The whole body of a completed scan. */
+export function completedReply(scanId: ScanId, cache: CacheMember, stored: StoredResult): CompletedReply {
+  const { envelopeTail, digest, isPartial } = stored;
+  return { kind: "completed", scanId, envelope: envelopeText(scanId, cache, envelopeTail), digest, isPartial };
+}
+
+/** The key and the scan of an event of a final poll, of which the trail names only the first; null for other events. */
+export function pollOf({ action, requestId, keyId }: AuditEvent): { scanId: string; keyId: string } | null {
+  return action === "enrich.polled" && requestId !== null && keyId !== null ? { scanId: requestId, keyId } : null;
+}
+
+function poll(scanId: ScanId, scan: PollFacts, view: PollCall["view"], rules: CallRules): ReplyBody {
+  const { state, finishedAt, runs, evidence, result, caseFacts } = scan;
+  if (!isRetained(finishedAt, rules.lifetimes, rules.now)) return refused(notFound());
+  if (view === "sources") return { kind: "sources", scanId, state, runs };
+  if (caseFacts !== null && (state === "completed" || view === "case")) return { kind: "case", ...caseFacts };
+  if (state === "failed") return { kind: "failed", scanId };
+  if (state !== "completed") return { kind: "unfinished", scanId, state };
+  if (view === "evidence") return { kind: "evidence", body: evidence };
+  return result === null ? refused(notFound()) : completedReply(scanId, "miss_scan_complete", result);
+}
+
+function refused(error: AppError): ReplyBody {
+  return { kind: "refused", error };
+}
+
+/** True for an answer about a scan that is over. */
+function isFinal(reply: ReplyBody): boolean {
+  if (reply.kind === "sources") return isFinished(reply.state);
+  return ["completed", "failed", "evidence", "case"].includes(reply.kind);
+}
+
+function scanOf(reply: ReplyBody): ScanId | null {
+  if (reply.kind === "claimed") return reply.scan.claim.scanId;
+  return reply.kind === "accepted" || reply.kind === "completed" ? reply.scanId : null;
+}
+
+function notFound(): AppError {
+  return new AppError("not_found", "There is no scan with this request_id");
+}

@@ -1,0 +1,14 @@
+import { buildCase } from "../../domain/case.ts";
+import type { Case } from "../../wire/case.ts";
+import type { Exchange } from "../exchange.ts";
+import { jsonResponse, type PlainResponse } from "../response.ts";
+import { read, toResponse } from "./enrich.ts";
+
+/** GET /api/v1/soc/enrich/{request_id}/case: one document for a ticket, of a failed scan too. */
+export function ticketCase(exchange: Exchange): Promise<PlainResponse> {
+  const { version } = exchange.app.dashboard;
+  return read(exchange, "case", {
+    present: (reply) =>
+      reply.kind === "case" ? jsonResponse<Case>(200, buildCase(reply, version)) : toResponse(reply),
+  });
+}

@@ -1,0 +1,36 @@
+import type { ApiKey, KeyStatus } from "../../domain/api-key.ts";
+import type { Author } from "../../domain/audit.ts";
+import type { WorkspaceId } from "../../domain/workspace.ts";
+import type { Page } from "./page.ts";
+
+/** API keys. They are never deleted. */
+export interface ApiKeyStore {
+  insertKey(workspaceId: WorkspaceId, key: NewApiKey, by: Author): Promise<ApiKey>;
+  /** Revokes a key and puts `next` in its place, with its name, expiry and budget. Null when there is no such key. */
+  rotateKey(workspaceId: WorkspaceId, keyId: string, next: NextApiKey, by: Author): Promise<ApiKey | null>;
+  /** Revokes a key, or leaves a revoked one as it is. Null when there is no such key. */
+  revokeKey(workspaceId: WorkspaceId, keyId: string, by: Author): Promise<ApiKey | null>;
+  /** Null when there is no such key. */
+  findKey(workspaceId: WorkspaceId, keyId: string): Promise<ApiKey | null>;
+  listKeys(workspaceId: WorkspaceId, page: KeyPage): Promise<Page<ApiKey>>;
+}
+
+export type NewApiKey = {
+  readonly id: string;
+  readonly name: string;
+  readonly prefix: string;
+  readonly hash: string;
+  readonly createdAt: Date;
+  readonly createdBy: string;
+  readonly expiresAt: Date | null;
+};
+
+/** What a rotation brings; name and expiry stay. */
+export type NextApiKey = Pick<NewApiKey, "id" | "prefix" | "hash" | "createdAt" | "createdBy">;
+
+export type KeyPage = {
+  readonly limit: number;
+  readonly cursor: string | null;
+  readonly status: KeyStatus | null;
+  readonly now: Date;
+};

@@ -1,0 +1,1 @@
+export type Page<Item> = { readonly items: Item[]; readonly nextCursor: string | null };

@@ -1,0 +1,59 @@
+import type { FingerprintOf } from "../../domain/call.ts";
+import type { Projection, Sighting } from "../../domain/envelope.ts";
+import type { Answer, Claim, ClaimedScan, SourceRun, SourceRunRecord, UnfinishedState } from "../../domain/scan.ts";
+import type { WorkspaceId } from "../../domain/workspace.ts";
+
+/** Scans: who holds them, what they bring, and how long it is kept. */
+export interface ScanStore {
+  /**
+   * Takes the next queued scans, at most `maxCount`, round robin: the oldest of the workspace that comes after
+   * `afterWorkspaceId`, then that of the workspace after it.
+   */
+  claimScans(request: ClaimRequest): Promise<ClaimedScan[]>;
+  /** Prolongs what is still held; returns the claims that are. */
+  extendLeases(claims: readonly Claim[], until: Date): Promise<Claim[]>;
+  /** Records sources that ended. False when the claim no longer holds: then nothing was written. */
+  saveRuns(claim: Claim, runs: readonly SourceRun[], nextState: UnfinishedState): Promise<boolean>;
+  /** Ends a scan: last source runs, stored answers, ledger and envelope. False when the claim no longer holds. */
+  settleScan(settlement: Settlement): Promise<boolean>;
+  /** Queues claimed scans again under the same id; with `isCounted` those out of claims become failed. Returns how many. */
+  requeueScans(
+    which: { owner: string } | { leaseOverAt: Date },
+    options: { isCounted: boolean; now: Date },
+  ): Promise<number>;
+  /** Deletes at most `maxRows` rows that are past their retention; returns how many it deleted. */
+  removeExpired(limits: RetentionLimits, maxRows: number): Promise<number>;
+  /** The last run of each source that has one, by source. */
+  lastSourceRuns(): Promise<SourceRunRecord[]>;
+}
+
+export type ClaimRequest = {
+  readonly owner: string;
+  readonly leaseUntil: Date;
+  /** Turns go round robin over workspaces: the one served last, or null. */
+  readonly afterWorkspaceId: WorkspaceId | null;
+  readonly maxCount: number;
+  readonly fingerprintOf: FingerprintOf;
+};
+
+export type Settlement = {
+  readonly claim: Claim;
+  /** All runs of the scan, saved before or not. */
+  readonly runs: readonly SourceRun[];
+  /** Answers that make up the envelope: those of the runs, and last answers kept for sources that failed. */
+  readonly answers: readonly Answer[];
+  readonly finishedAt: Date;
+  /** A finding that was last seen before this counts as never seen: its row is past its retention. */
+  readonly ledgerBefore: Date;
+  /** Pure; gets the ledger as it stands after this scan. */
+  readonly project: (sightings: ReadonlyMap<string, Sighting>) => Projection;
+};
+
+/** Rows older than these go (docs/contract.md 5.11). */
+export type RetentionLimits = {
+  readonly scansFinishedBefore: Date;
+  readonly answersBefore: Date;
+  readonly sightingsBefore: Date;
+  /** Hourly totals of use. */
+  readonly usageBefore: Date;
+};

@@ -1,0 +1,58 @@
+import { auditEvent } from "../../domain/audit.ts";
+import type { DatabaseStore } from "../port/database.ts";
+import type { auditTable } from "./audit.ts";
+import { copyDatabase } from "./copy.ts";
+import type { Connection } from "./driver.ts";
+import { currentVersion, openSchema } from "./migrate.ts";
+import type { operatorTable } from "./operator.ts";
+import type { Reserve } from "./reserve.ts";
+import type { scanClaims } from "./scan-claim.ts";
+import { schemaFaults } from "./schema.ts";
+import type { Transactions } from "./transactions.ts";
+
+type Tables = {
+  readonly operators: () => Pick<ReturnType<typeof operatorTable>, "endAllSessions">;
+  readonly claims: Pick<ReturnType<typeof scanClaims>, "requeue">;
+  readonly audit: Pick<ReturnType<typeof auditTable>, "append">;
+};
+
+/** The last moment that a Date can hold. */
+const endOfTime = new Date(8.64e15);
+
+/** The database as a whole. `reserve` is null for a database that has none. */
+export function databaseStore(
+  connection: Connection,
+  { read, write }: Transactions,
+  reserve: Reserve | null,
+  { operators, claims, audit }: Tables,
+): DatabaseStore {
+  return {
+    backup: (file, onProgress) => copyDatabase(connection.name, file, onProgress),
+
+    settleRestored: (detail, by) =>
+      write(() => {
+        // A session that was ended after the copy must not come back.
+        operators().endAllSessions();
+        // The process that ran these scans is gone, which is no fault of theirs.
+        claims.requeue({ leaseOverAt: endOfTime }, false, by.at);
+        audit.append([auditEvent(by, "audit.restored", { detail })]);
+      }),
+
+    schemaFaults: () =>
+      read(() => {
+        const expected = openSchema(currentVersion);
+        try {
+          return schemaFaults(connection, expected);
+        } finally {
+          expected.close();
+        }
+      }),
+
+    close() {
+      const close = () => connection.close();
+      // The last one to close brings the write-ahead log into the database, which may have to grow for it.
+      if (reserve?.isFull() === true) reserve.lend(close);
+      else close();
+    },
+  };
+}

@@ -1,0 +1,59 @@
+import type { Projection } from "../../domain/envelope.ts";
+import { asOf, finalState, isPartial, type SourceRun, type UnfinishedState } from "../../domain/scan.ts";
+import type { Settlement } from "../port/scan.ts";
+import type { answerTable } from "./answer.ts";
+import type { evidenceTable } from "./evidence.ts";
+import { type readyResultTable, viewOf } from "./ready-result.ts";
+import type { scanTable } from "./scan.ts";
+import type { HeldScan } from "./scan-claim.ts";
+import type { sightingTable } from "./sighting.ts";
+import type { sourceRunTable } from "./source-run.ts";
+import type { sourceUsageTable } from "./source-usage.ts";
+
+type Tables = {
+  readonly scans: Pick<ReturnType<typeof scanTable>, "finish" | "setState">;
+  readonly runs: Pick<ReturnType<typeof sourceRunTable>, "save" | "sources">;
+  readonly answers: Pick<ReturnType<typeof answerTable>, "save" | "markFailed">;
+  readonly sightings: Pick<ReturnType<typeof sightingTable>, "record">;
+  readonly evidence: Pick<ReturnType<typeof evidenceTable>, "insert">;
+  readonly ready: Pick<ReturnType<typeof readyResultTable>, "save">;
+  readonly sourceUsage: Pick<ReturnType<typeof sourceUsageTable>, "add">;
+};
+
+/** What a scan brings, in all tables that hold a part of it. */
+export function scanSettler({ scans, runs, answers, sightings, evidence, ready, sourceUsage }: Tables) {
+  function save(held: HeldScan, run: SourceRun): void {
+    const { workspace_id: workspaceId, indicator_hash: indicatorHash } = held;
+    runs.save(held.id, run);
+    if (!run.isReused) sourceUsage.add(workspaceId, run);
+    if (run.outcome === "failed") answers.markFailed(indicatorHash, workspaceId, run.source);
+    if (run.answer !== null && !run.isReused) answers.save(indicatorHash, workspaceId, run.answer);
+  }
+
+  return {
+    saveRuns(held: HeldScan, ended: readonly SourceRun[], nextState: UnfinishedState): void {
+      for (const run of ended) save(held, run);
+      if (held.state !== nextState) scans.setState(held.id, nextState);
+    },
+
+    settle(held: HeldScan, settlement: Settlement): void {
+      const { runs: all, finishedAt, ledgerBefore } = settlement;
+      const { id, workspace_id: workspaceId, indicator_hash: indicatorHash } = held;
+      // Saved once only: another scan of this address may have heard a newer answer meanwhile.
+      const saved = runs.sources(id);
+      for (const run of all) if (!saved.has(run.source)) save(held, run);
+      const state = finalState(all);
+      let projection: Projection | null = null;
+      if (state === "completed") {
+        projection = settlement.project(sightings.record(indicatorHash, workspaceId, settlement.answers, ledgerBefore));
+        evidence.insert(id, projection.evidence);
+      }
+      const facts = { finishedAt, asOf: asOf(all, finishedAt), isPartial: isPartial(all) };
+      scans.finish(id, { ...facts, state, projection });
+      const { settings_fingerprint: settingsFingerprint, corpora_revision: corporaRevision } = held;
+      if (projection === null || settingsFingerprint === null || corporaRevision === null) return;
+      const view = viewOf(workspaceId, { settingsFingerprint, corporaRevision });
+      ready.save(indicatorHash, view, { ...facts, scanId: id, ...projection });
+    },
+  };
+}

@@ -1,0 +1,61 @@
+import type { SourceErrorReason } from "../../domain/error.ts";
+import type { Outcome, ScanId, SourceRun, SourceRunRecord } from "../../domain/scan.ts";
+import type { Connection } from "./driver.ts";
+import { toDate } from "./time.ts";
+
+type RunRow = {
+  source: string;
+  outcome: Outcome;
+  finding_count: number;
+  duration_ms: number;
+  ended_at: number;
+  error: SourceErrorReason | null;
+  missing: string;
+  quota_left: number | null;
+};
+
+const columns = "source, outcome, finding_count, duration_ms, ended_at, error, missing, quota_left";
+
+/** How each source fared in each scan. */
+export function sourceRunTable(connection: Connection) {
+  const save = connection.prepare(
+    `INSERT OR REPLACE INTO source_run (scan_id, ${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const drop = connection.prepare("DELETE FROM source_run WHERE scan_id = ?");
+  const sources = connection.prepare<[string], string>("SELECT source FROM source_run WHERE scan_id = ?").pluck();
+  const ofScan = connection.prepare<[string], RunRow>(
+    `SELECT ${columns} FROM source_run WHERE scan_id = ? ORDER BY source`,
+  );
+  const last = connection.prepare<[], RunRow>(
+    `SELECT ${columns}, max(ended_at) FROM source_run GROUP BY source ORDER BY source`,
+  );
+
+  return {
+    save(scanId: ScanId, { source, outcome, durationMs, endedAt, error, quotaLeft, answer }: SourceRun): void {
+      const findingCount = answer?.findings.length ?? 0;
+      const missing = JSON.stringify(answer?.missing ?? []);
+      save.run(scanId, source, outcome, findingCount, durationMs, endedAt.getTime(), error, missing, quotaLeft);
+    },
+    drop(scanId: ScanId): void {
+      drop.run(scanId);
+    },
+    /** The sources whose runs are saved. */
+    sources: (scanId: ScanId): Set<string> => new Set(sources.all(scanId)),
+    ofScan: (scanId: ScanId): SourceRunRecord[] => ofScan.all(scanId).map(toRecord),
+    /** The last run of each source that has one, by source. */
+    last: (): SourceRunRecord[] => last.all().map(toRecord),
+  };
+}
+
+function toRecord(row: RunRow): SourceRunRecord {
+  return {
+    source: row.source,
+    outcome: row.outcome,
+    findingCount: row.finding_count,
+    durationMs: row.duration_ms,
+    endedAt: toDate(row.ended_at),
+    error: row.error,
+    missing: JSON.parse(row.missing) as string[],
+    quotaLeft: row.quota_left,
+  };
+}
