@@ -76,25 +76,25 @@ describe("9.8 tampering is detected, with its position", () => {
   const places: Record<number, number> = { 5: 30, 30: 5 };
 
   test.each([
-    { what: "an actor that was changed", change: set(17, { actor: "operator:mallory" }), badRow: 17 },
-    { what: "a time that was changed", change: set(1, { at: 0 }), badRow: 1 },
-    { what: "null that became text", change: set(40, { ip: "" }), badRow: 40 },
-    { what: "a mac that was changed", change: edit(9, () => ({ mac: "0".repeat(64) })), badRow: 9 },
-    { what: "a mac that was cut", change: edit(9, ({ mac }) => ({ mac: `${mac.slice(0, 63)} ` })), badRow: 9 },
-    { what: "a row that was deleted", change: without(17), badRow: 17 },
-    { what: "the first row deleted", change: without(1), badRow: 1 },
-    { what: "a row deleted and the others moved up", change: (rows) => renumbered(without(17)(rows)), badRow: 17 },
+    { what: "a changed actor", change: set(17, { actor: "operator:mallory" }), badRow: 17 },
+    { what: "a changed time", change: set(1, { at: 0 }), badRow: 1 },
+    { what: "null changed to text", change: set(40, { ip: "" }), badRow: 40 },
+    { what: "a changed MAC", change: edit(9, () => ({ mac: "0".repeat(64) })), badRow: 9 },
+    { what: "a truncated MAC", change: edit(9, ({ mac }) => ({ mac: `${mac.slice(0, 63)} ` })), badRow: 9 },
+    { what: "a deleted row", change: without(17), badRow: 17 },
+    { what: "a deleted first row", change: without(1), badRow: 1 },
+    { what: "a deleted row with the others moved up", change: (rows) => renumbered(without(17)(rows)), badRow: 17 },
     {
-      what: "two rows that changed places",
+      what: "two swapped rows",
       change: (rows) => rows.map((event) => ({ ...event, row: places[event.row] ?? event.row })),
       badRow: 5,
     },
-    { what: "a row that was added at the end", change: copyTo(41), badRow: 41 },
-    { what: "a row that was added far behind the end", change: copyTo(500), badRow: 41 },
-    { what: "a row that was added before the first one", change: copyTo(0), badRow: 0 },
+    { what: "a row added at the end", change: copyTo(41), badRow: 41 },
+    { what: "a row added far after the end", change: copyTo(500), badRow: 41 },
+    { what: "a row added before the first", change: copyTo(0), badRow: 0 },
     { what: "a row with a negative number", change: copyTo(-7), badRow: -7 },
-    { what: "a tail that was cut", change: (rows) => rows.slice(0, 30), badRow: 31 },
-    { what: "a trail that was emptied", change: () => [], badRow: 1 },
+    { what: "a truncated tail", change: (rows) => rows.slice(0, 30), badRow: 31 },
+    { what: "an emptied trail", change: () => [], badRow: 1 },
   ] satisfies { what: string; change: Change; badRow: number }[])("$what", async ({ change, badRow }) => {
     const store = await openTampered(change);
     expect(await verify(store)).toMatchObject({ ok: false, badRow });

@@ -41,7 +41,7 @@ export type ImportContext = {
   readonly newId: () => string;
   /** The author for the audit trail. */
   readonly by: () => Author;
-  /** Opens a lane, and how many lanes work in parallel. */
+  /** Opens a lane. `laneCount` lanes work in parallel. */
   readonly openLane: OpenLane;
   readonly laneCount: number;
   /** Called at most 4 times per second while the file is read, once at its end, then while the segment is written. */

@@ -52,7 +52,7 @@ function gunzip(source: ByteReader): Unpacking {
   };
 }
 
-/** Skips zeros; whether other bytes follow. */
+/** Skips zeros; returns whether other bytes follow. */
 async function skipZeros(source: ByteReader): Promise<boolean> {
   for (;;) {
     await source.hold(1);

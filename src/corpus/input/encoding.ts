@@ -1,4 +1,4 @@
-/** Converts a text to UTF-8 piece by piece. Returned pieces are never overwritten. */
+/** Converts a text to UTF-8 piece by piece. Does not modify the input; a clean piece is returned as it is. */
 export type TextDecoding = {
   readonly push: (piece: Buffer) => Buffer;
   /** The bytes held back so far. */

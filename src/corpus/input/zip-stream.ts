@@ -215,7 +215,7 @@ export function openZipStream(reader: ByteReader): Container {
   async function lastBytes(): Promise<Buffer> {
     await reader.hold(128 << 10);
     const tail = Buffer.from(reader.held);
-    if (!reader.isEnded) throw damaged("there is more behind its end");
+    if (!reader.isEnded) throw damaged("data follows its end");
     if (tail.length < 22) throw damaged("it is cut short");
     return tail;
   }

@@ -210,7 +210,7 @@ describe("is detected", () => {
     { what: "with names in front", text: lines((n) => `Jane Doe;u${n}@example.com;pw${n}`) },
     { what: "as tuples", text: lines((n) => `('u${n}@example.com', 'pw${n}'),`) },
     { what: "as pairs of JSON", text: lines((n) => `"u${n}@example.com": "pw${n}",`) },
-    { what: "with what a checker found", text: lines((n) => `u${n}@example.com:pw | Plan = A | Balance = ${n}`) },
+    { what: "with the results of a checker", text: lines((n) => `u${n}@example.com:pw | Plan = A | Balance = ${n}`) },
     { what: "with four hyphens", text: lines((n) => `u${n}@example.com----pw${n}`) },
     { what: "of a leak with bars", text: lines((n) => `1032387${n}-|--|-u${n}@example.com-|-EQ7fIpT7i/Q=-|-hint|--`) },
     { what: "before a very long line", text: `${jane}:pw\n${john}:${"x".repeat(1 << 20)}` },

@@ -45,21 +45,21 @@ describe("the address column is found", () => {
   test.each([
     { what: "without a header", text: `0,${jane},pw,Jane Doe\n1,${john},pw,John\n` },
     {
-      what: "behind a title and notes",
+      what: "after a title and notes",
       text: `Notes:\n"Some, may be missing."\n\nName,Mail,Town\nJ,${jane},X\nR,${john},Y\n`,
     },
     {
-      what: "behind comments",
+      what: "after comments",
       text: `# Export 2024-06-01\n# internal\nID,User Principal Name,X\n1,${jane},\n2,${john},\n`,
     },
-    { what: "behind the separator, as Excel writes it", text: `sep=;\nid;Email;x\n0;${jane};a,b,c\n1;${john};d\n` },
+    { what: "after a separator line of Excel", text: `sep=;\nid;Email;x\n0;${jane};a,b,c\n1;${john};d\n` },
     { what: "between pipes", text: `id|email|x\n0|${jane}|a,b\n1|${john}|c\n` },
     {
       what: "in a drawn table",
       text: `+----+-------+\n| id | email |\n+----+-------+\n| 1 | ${jane} |\n| 2 | ${john} |\n+----+-------+\n`,
     },
     { what: "of psql", text: ` id | email | x\n----+-------+---\n 1 | ${jane} | a\n 2 | ${john} | b\n` },
-    { what: "where other signs stand in cells", text: `id,name;title,email\n1,Doe;Ms,${jane}\n2,Roe;Mr,${john}\n` },
+    { what: "with other separators in cells", text: `id,name;title,email\n1,Doe;Ms,${jane}\n2,Roe;Mr,${john}\n` },
     { what: "in quotes", text: `"ID","E-Mail"\n"0","${jane}"\n"1","${john}"\n` },
     {
       what: "in the encoding of old Windows programs",
@@ -73,18 +73,18 @@ describe("the address column is found", () => {
       what: "with the quotes of MySQL",
       text: `"id","name","email"\n"1","Jane \\"JD\\" Doe","${jane}"\n"2","O\\"Roe, John","${john}"\n`,
     },
-    { what: "with quotes that nobody escaped", text: `id,name,email\n1,"Jane "JD" Doe",${jane}\n2,x,${john}\n` },
+    { what: "with unescaped quotes", text: `id,name,email\n1,"Jane "JD" Doe",${jane}\n2,x,${john}\n` },
     { what: "in rows that are too short or too long", text: `id,email,x\n1,${jane}\n2,${john},,1,2,3,4\n` },
     {
       what: "in rows whose cells are shifted",
       text: `id,name,email,city\n1,Jane Doe,${jane},Leeds\n2,Roe, John, Dr.,${john},London\n`,
     },
     {
-      what: "where most cells of it are empty",
+      what: "with mostly empty cells",
       text: `x;Prénom;Adresse e-mail;mail\nDoe;Jane;${jane};\nRoe;John;${john};\n`,
     },
-    { what: "with the header once more", text: `id,email,x\n1,${jane},\nid,email,x\n2,${john},\n` },
-    { what: "with NULL for every other cell", text: `a,email,b\n\\N,${jane},\\N\nNULL,${john},n/a\n` },
+    { what: "with a repeated header", text: `id,email,x\n1,${jane},\nid,email,x\n2,${john},\n` },
+    { what: "with NULL in every other cell", text: `a,email,b\n\\N,${jane},\\N\nNULL,${john},n/a\n` },
   ])("$what", async ({ text }) => {
     expect(await addressesOf(text)).toEqual([jane, john]);
   });
@@ -346,10 +346,10 @@ test("a dry run names the imported columns, but no name that may be data", () =>
 
 describe("other texts are not mistaken for a table", () => {
   test.each([
-    { what: "a combo named so", name: "a.csv", text: `${jane}:hunter2\n${john}:hunter3\n` },
+    { what: "a combo named .csv", name: "a.csv", text: `${jane}:hunter2\n${john}:hunter3\n` },
     { what: "a combo with a header", name: "a.txt", text: `email:password\n${jane}:hunter2\n` },
     { what: "a combo with commas", name: "a.csv", text: `${jane},hunter2\n${john},hunter3\n` },
-    { what: "a list named so", name: "a.csv", text: `${jane}\n${john}\n` },
+    { what: "a list named .csv", name: "a.csv", text: `${jane}\n${john}\n` },
     {
       what: "url, login and secret with commas",
       name: "a.csv",

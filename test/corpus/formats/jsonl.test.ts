@@ -25,13 +25,13 @@ describe("records are found", () => {
       text: lines({ _id: { $oid: "5f0" }, email: jane, at: { $date: "2020" } }, { _id: 1, email: john }),
     },
     {
-      what: "lines of its shell",
+      what: "lines of the MongoDB shell",
       text: `{ "_id" : ObjectId("5f0"), "email" : "${jane}" }\n{ "_id" : ObjectId("5f1"), "email" : "${john}", "n" : NumberLong(5) }\n`,
     },
-    { what: "lines with the sign escaped", text: lines({ email: jane }, { email: john }).replaceAll("@", "\\u0040") },
+    { what: "lines with an escaped at-sign", text: lines({ email: jane }, { email: john }).replaceAll("@", "\\u0040") },
     { what: "lines of arrays", text: lines([1, jane, "hunter2"], [2, john, "trap@example.com"]) },
     {
-      what: "lines with the address within",
+      what: "lines with a nested address",
       text: lines({ a: 1, profile: { email: jane }, ...secret }, { profile: { email: john } }),
     },
     {
@@ -59,7 +59,7 @@ describe("records are found", () => {
     { what: "an array over many lines", text: JSON.stringify([{ email: jane }, { email: john }], null, 2) },
     { what: "an array of addresses", text: JSON.stringify([jane, john]) },
     {
-      what: "objects over lines, one behind the other",
+      what: "consecutive objects over several lines",
       text: [{ email: jane, ...secret }, { email: john }].map((one) => JSON.stringify(one, null, 2)).join("\n"),
     },
     { what: "an object by address", text: JSON.stringify({ [jane]: { pw: "hunter2" }, [john]: { pw: "x" } }) },
@@ -186,7 +186,7 @@ describe("the fields kept of a record", () => {
     { what: "a line", text: lines(evidence, { x: 1 }) },
     { what: "an element", text: JSON.stringify([evidence]) },
     { what: "a wrapped element", text: JSON.stringify({ findings: [evidence] }) },
-    { what: "a text of its own", text: JSON.stringify(evidence, null, 2) },
+    { what: "the whole text", text: JSON.stringify(evidence, null, 2) },
   ])("everything of evidence, as $what", async ({ text }) => {
     expect((await readTable("jsonl", text, { isNamed: true })).records[0]).toBe(full);
   });

@@ -45,11 +45,11 @@ test.each([
   { what: "in brackets", text: `<${jane}>\n<${john}>\n`, format: "list" },
   { what: "numbered", text: `1. ${jane}\n2. ${john}\n`, format: "list" },
   { what: "all in one line", text: `${jane}, ${john}, u@example.net`, format: "list" },
-  { what: "a single one", text: jane, format: "list" },
+  { what: "a single address", text: jane, format: "list" },
   { what: "with some secrets", text: `${jane}\n${john}\nu@example.net\n${jane}:x\n`, format: "list" },
   { what: "mostly with secrets", text: `${jane}:x\n${john}:x\nu@example.net:x\n${jane}\n`, format: "combo" },
   { what: "in prose", text: `Here are ${jane} and ${john}.\nAnd that is all.\n`, format: "any" },
-  { what: "one in prose", text: `Contact the seller at ${jane} for more.\n`, format: null },
+  { what: "one address in prose", text: `Contact the seller at ${jane} for more.\n`, format: null },
 ])("addresses $what: $format", ({ text, format }) => {
   expect(detectedFormat(text)).toBe(format);
 });

@@ -162,14 +162,14 @@ describe("is detected", () => {
 
   test.each([
     {
-      what: "with nicknames mostly",
+      what: "with mostly nicknames",
       text: `${lines((n) => `https://s${n}.example/:nick${n}:pw${n}`, 49)}\n${ulpLine(1)}`,
     },
     { what: "with the URL last", text: lines((n) => `u${n}@example.com:pw${n}:https://s${n}.example/`) },
     { what: "with the URL in the middle", text: lines((n) => `u${n}@example.com https://s${n}.example/ pw${n}`) },
     { what: "with commas", text: lines((n) => `https://s${n}.example/,u${n}@example.com,pw${n}`) },
     {
-      what: "under promotion",
+      what: "after advertising",
       text: `==== FREE @channel ====\nhttps://t.me/x\nJoin us: https://t.me/x admin@\n\n${lines(ulpLine)}`,
     },
     { what: "without schemes", text: lines((n) => `s${n}.example/login:u${n}@example.com:pw${n}`) },
@@ -186,8 +186,8 @@ describe("is detected", () => {
       format: "combo",
     },
     { what: "users whose names are domains", text: lines((n) => `li.wang:u${n}@example.com:pw${n}`), format: "combo" },
-    { what: "what grep prints", text: lines((n) => `forum${n}.sql:u${n}@example.com:pw${n}`), format: "combo" },
-    { what: "what grep -n prints", text: lines((n) => `leak.zip:${n}:u${n}@example.com:pw${n}`), format: "combo" },
+    { what: "output of grep", text: lines((n) => `forum${n}.sql:u${n}@example.com:pw${n}`), format: "combo" },
+    { what: "output of grep -n", text: lines((n) => `leak.zip:${n}:u${n}@example.com:pw${n}`), format: "combo" },
     { what: "URLs and logins", text: lines((n) => `https://s${n}.example/:u${n}@example.com`), format: "any" },
     {
       what: "addresses and profiles",

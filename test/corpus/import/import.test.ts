@@ -31,7 +31,7 @@ describe("CSV", () => {
     { rule: "a header in capitals with blanks", text: `Id, E-Mail ,x\n1, ${jane} ,2\n1,${john},2\n` },
     { rule: "mail", text: `MAIL\n${jane}\n${john}\n` },
     { rule: "email address", text: `x,Email  Address\n1,${jane}\n2,${john}\n` },
-    { rule: "two columns of one name, the first counts", text: `email,email\n${jane},a@a.example\n${john},\n` },
+    { rule: "two columns of the same name, the first counts", text: `email,email\n${jane},a@a.example\n${john},\n` },
     { rule: "rows with fewer and with more cells", text: `email,title,x\n${jane}\n${john},,1,2,3,4\n` },
   ])("with $rule is read", async ({ text }) => {
     const desk = openDesk();
@@ -347,7 +347,7 @@ describe("a file is refused, with the reason, and the old state stays", () => {
     { what: ".tar.gz", name: "a.tar.gz", bytes: gzipSync(tar()), says: "tar -xOf FILE |" },
     { what: "an encrypted file", name: "a", bytes: Buffer.from("age-encryption.org/v1\n"), says: "age -d FILE |" },
     {
-      what: ".gz that is none",
+      what: "an invalid .gz",
       name: "a.csv.gz",
       bytes: Buffer.from(`email\n${jane}\n`),
       says: "does not hold such data",
@@ -425,9 +425,14 @@ describe("an option is refused before the file is read", () => {
     { what: "a name with a line end", options: { name: "a\n" }, kind: "invalid", says: "the name must be" },
     { what: "a taken name", options: { name: "hibp" }, kind: "conflict", says: "another enabled source" },
     { what: "another scope", options: { scope: workspace }, kind: "conflict", says: "import with no --scope" },
-    { what: "a day that is none", options: { date: "2021-02-30" }, kind: "invalid", says: "YYYY-MM-DD" },
+    { what: "an invalid day", options: { date: "2021-02-30" }, kind: "invalid", says: "YYYY-MM-DD" },
     { what: "a confidence over 1", options: { confidence: 1.1 }, kind: "invalid", says: "from 0 to 1" },
-    { what: "no confidence at all", options: { confidence: Number.NaN }, kind: "invalid", says: "from 0 to 1" },
+    {
+      what: "a confidence that is not a number",
+      options: { confidence: Number.NaN },
+      kind: "invalid",
+      says: "from 0 to 1",
+    },
   ];
   test.each(refusals)("$what", async ({ options, kind, says }) => {
     const desk = openDesk();

@@ -138,18 +138,18 @@ describe("a tar archive", () => {
       says: "over 1 MiB",
     },
     {
-      what: "pax records that are none",
+      what: "invalid pax records",
       bytes: tarOf([{ name: "x", type: "x", content: "99 path=a\n" }]),
       says: "damaged",
     },
     {
-      what: "a size that is none",
+      what: "an invalid size",
       bytes: tarOf([{ name: "x", content: jane, pax: { size: "1e99" } }]),
       says: "damaged",
     },
     { what: "a part of another volume", bytes: tarOf([{ name: "x", type: "M" }]), says: "several volumes" },
     {
-      what: "rubbish behind its end",
+      what: "trailing garbage",
       bytes: Buffer.concat([plain, Buffer.alloc(512, 0x61)]),
       says: "damaged (tar archive)",
     },

@@ -19,7 +19,7 @@ describe("a text", () => {
   test.each([
     { what: "short", text: lines, isWhole: true },
     { what: "of 64 KiB", text: "x".repeat(64 << 10), isWhole: true },
-    { what: "of a byte more", text: "x".repeat((64 << 10) + 1), isWhole: false },
+    { what: "of one byte more", text: "x".repeat((64 << 10) + 1), isWhole: false },
     { what: "long", text: long, isWhole: false },
   ])(
     "that is $what has a head of up to 64 KiB and is read in full, from a file and a pipe",
@@ -48,7 +48,7 @@ describe("a text", () => {
       what: "separated by control characters",
       bytes: Buffer.from(lines.replaceAll(":", "\x01").replaceAll("@", "\x1f@")),
     },
-    { what: "with a zero here and there", bytes: Buffer.from(lines.replaceAll("\n", "\0\n\0")) },
+    { what: "with a few zeros", bytes: Buffer.from(lines.replaceAll("\n", "\0\n\0")) },
     { what: "with form feeds", bytes: Buffer.from(lines.replaceAll("\n", "\n\f")) },
   ])("$what is not binary", async ({ bytes }) => {
     expect((await readInput(fileOf("a.txt", bytes))).entries).toHaveLength(1);
@@ -57,7 +57,7 @@ describe("a text", () => {
   test.each([
     { what: "noise", bytes: noise(4000), says: "binary" },
     { what: "much noise", bytes: noise(300_000), says: "binary" },
-    { what: "noise behind a text", bytes: Buffer.concat([Buffer.from(lines), noise(60_000)]), says: "binary" },
+    { what: "noise after a text", bytes: Buffer.concat([Buffer.from(lines), noise(60_000)]), says: "binary" },
     {
       what: "numbers of 32 bits",
       bytes: Buffer.from(Uint32Array.from({ length: 5000 }, (_, n) => n * 77).buffer),

@@ -98,19 +98,19 @@ describe("a .zip archive read as a stream", () => {
     { what: "packed by LZMA", bytes: changed((copy) => copy.writeUInt16LE(14, secondLocal + 8)), says: "method 14" },
     { what: "damaged", bytes: changed((copy) => copy.writeUInt32LE(7, secondLocal + 14)), says: "damaged" },
     {
-      what: "outside of it",
+      what: "outside the archive",
       bytes: changed((copy) => copy.write("../b/", secondLocal + 30)),
       says: "leaves the archive",
     },
     {
-      what: "in no directory",
+      what: "missing in the directory",
       bytes: Buffer.concat([small.subarray(0, secondLocal), small]),
       says: "names other files",
     },
     {
-      what: "followed by rubbish",
+      what: "followed by garbage",
       bytes: Buffer.concat([small, Buffer.alloc(200_000, 1)]),
-      says: "more behind its end",
+      says: "data follows its end",
     },
   ])("with a file that is $what is refused", async ({ bytes, says }) => {
     await expect(readStream(bytes)).rejects.toThrow(Unread);

@@ -108,9 +108,9 @@ describe("a .zip archive", () => {
       bytes: changed(small, (copy) => copy.writeUInt16LE(1, copy.length - 18)),
       says: "cat FILE.z?? FILE.zip |",
     },
-    { what: "of a million files and one", bytes: wide(small, 1_000_001), says: "more than 1000000 files" },
+    { what: "of more than a million files", bytes: wide(small, 1_000_001), says: "more than 1000000 files" },
     {
-      what: "in pieces that share their bytes",
+      what: "with overlapping files",
       bytes: changed(small, (copy) => copy.writeUInt32LE(0, copy.lastIndexOf(central) + 42)),
       says: "share their bytes",
     },
