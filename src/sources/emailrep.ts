@@ -32,7 +32,7 @@ export const emailrep: SourceKind<z.infer<typeof settings>> = {
   timeoutMs: 10_000,
   isThrottled: (response) => asksToWait(response) && !isSwitchedOff(response),
   lookup: async ({ value: asked }, { baseUrl, apiKey, http, catalogue, signal }) => {
-    if (apiKey === null) throw new SourceError("not_configured", "it needs an API key");
+    if (apiKey === null) throw new SourceError("not_configured", "the source needs an API key");
     const response = await http.request({
       url: `${baseUrl ?? defaultBaseUrl}/${encodeURIComponent(asked)}`,
       headers: { key: apiKey, accept: "application/json" },
