@@ -311,7 +311,7 @@ describe("large JSON", () => {
     },
     { what: "list of addresses", text: JSON.stringify({ emails: expected.concat(expected.map((one) => `x${one}`)) }) },
     { what: "row of objects over lines", text: many.map((one) => JSON.stringify(one, null, 2)).join("\n") },
-  ])("an $what of megabytes is read like a small one", async ({ text, what }) => {
+  ])("megabytes of JSON are read like a small text: $what", async ({ text, what }) => {
     expect(text.length).toBeGreaterThan(1 << 20);
     const { records } = await readTable("jsonl", text);
     const all = what === "list of addresses" ? expected.concat(expected.map((one) => `x${one}`)) : expected;
