@@ -5,7 +5,7 @@ import { Dialog } from "./dialog.tsx";
 import { FaultNotice } from "./fault-notice.tsx";
 import { isExpiry, useSession } from "./session.ts";
 
-/** Lifetimes to choose from, in days; 0 = it does not expire. */
+/** Lifetimes to choose from, in days; 0 = no expiry. */
 const lifetimes = [
   { days: 0, text: "never" },
   { days: 30, text: "in 30 days" },

@@ -3,7 +3,7 @@ import { keyStatus } from "./api-key.ts";
 import { AppError } from "./error.ts";
 import { hasApiAccess, type Workspace } from "./workspace.ts";
 
-/** One message for every reason, so that a caller learns nothing about keys and tenants (docs/contract.md 1.2). */
+/** The same message for every reason, so that a caller learns nothing about keys and tenants (docs/contract.md 1.2). */
 export function invalidApiKey(): AppError {
   return new AppError("invalid_api_key", "Missing or unrecognised API key");
 }
@@ -18,9 +18,8 @@ export function rateLimited(): AppError {
 }
 
 /**
- * May a call with this key pass? Returns null, or what the caller is told, in the order of docs/contract.md 2.
- * `key` is null
- * when no row has the hash of what was sent. The budget comes after this, see budget.ts.
+ * Checks that a call with this key may pass. Returns null, or the refusal, in the order of docs/contract.md 2. `key` is
+ * null when no stored key has the hash of the token that was sent. The budget is checked later, see budget.ts.
  */
 export function admit(
   key: Pick<ApiKey, "revokedAt" | "expiresAt"> | null,

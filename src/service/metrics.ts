@@ -5,12 +5,16 @@ import type { Quantiles } from "../wire/overview.ts";
 export type Gauges = {
   readonly auditDroppedCount: () => number;
   readonly auditWaitingCount: () => number;
+  readonly logDroppedCount: () => number;
   readonly isDiskFull: () => boolean;
   /** False once the head of the audit trail is lost, or is not one of the trail. */
   readonly isAuditHeadKept: () => boolean;
   /** End of the certificate that is served; null without TLS. */
   readonly certificateNotAfter: () => Date | null;
 };
+
+/** `xpose doctor` asks for it too. */
+export const strangeForwardsMetric = "xpose_untrusted_forwarding_total";
 
 export type Metrics = ReturnType<typeof openMetrics>;
 
@@ -49,6 +53,7 @@ export function openMetrics(version: string, gauges: Gauges) {
   const requests: Map<string, Map<string, Map<number, Counter>>> = new Map();
   const durations = new Map<string, Durations>();
   let failOpenCount = 0;
+  let strangeForwardCount = 0;
   const loopDelay = monitorEventLoopDelay({ resolution: 50 });
   loopDelay.enable();
 
@@ -67,6 +72,10 @@ export function openMetrics(version: string, gauges: Gauges) {
       while (durationMs > (durationBoundsMs[bucket] ?? Number.POSITIVE_INFINITY)) bucket += 1;
       histogram.counts[bucket] = (histogram.counts[bucket] ?? 0) + 1;
       histogram.sumMs += durationMs;
+    },
+
+    countStrangeForward(): void {
+      strangeForwardCount += 1;
     },
 
     countFailOpen(count: number): void {
@@ -127,6 +136,18 @@ export function openMetrics(version: string, gauges: Gauges) {
           "counter",
           "Audit rows that were lost because too many waited for the database",
           [[{}, gauges.auditDroppedCount()]],
+        ),
+        metric(
+          strangeForwardsMetric,
+          "counter",
+          "Requests with a forwarding header from a peer that server.trusted_proxies does not name",
+          [[{}, strangeForwardCount]],
+        ),
+        metric(
+          "xpose_log_dropped_total",
+          "counter",
+          "Lines of the log that were dropped because its reader was too slow",
+          [[{}, gauges.logDroppedCount()]],
         ),
         metric(
           "xpose_disk_full",

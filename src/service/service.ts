@@ -12,15 +12,18 @@ import { outcomeOf } from "../http/routes/enrich.ts";
 import { startServer } from "../http/serve.ts";
 import { openThrottle } from "../http/throttle.ts";
 import type { TlsFiles } from "../http/tls-options.ts";
+import { openWaits } from "../http/waits.ts";
 import { openCalls } from "../scans/calls.ts";
 import { Runner } from "../scans/runner.ts";
 import { version } from "../version.ts";
 import type { CertificateKeeper, CertificateTools } from "./certificate-keeper.ts";
 import { openDashboard } from "./dashboard-facts.ts";
+import { descriptorLimit } from "./descriptors.ts";
 import { watchDisk } from "./disk-watch.ts";
 import { keepMerged } from "./keep-merged.ts";
 import { keepRetention } from "./keep-retention.ts";
 import type { Log, LogOutput } from "./log.ts";
+import type { LogSink } from "./log-sink.ts";
 import { openMetrics } from "./metrics.ts";
 import { openReplaceable } from "./reload.ts";
 import type { Notifier } from "./systemd.ts";
@@ -33,11 +36,14 @@ const lingerMs = 1_000;
 const answerGraceMs = 4_000;
 /** Whatever clients and disks do: then the process ends, within the promised 10 s. */
 const stopWithinMs = 9_000;
+/** Requests of one key that wait for their scan at once, and the share of all descriptors that waiting requests may hold. */
+const waitsPerKey = 64;
+const waitingShare = 1 / 2;
 /** docs/contract.md 9.9. */
 const logInsPerMinute = 10;
 /** Requests that waited for the service are answered before the first sweep. */
 const firstSweepMs = 1_000;
-/** Clients that wait for the service to start are answered first. */
+/** Clients that wait for the service to start are answered first: the first line loads the logging library. */
 const announceAfterMs = 50;
 
 export type Service = {
@@ -46,8 +52,8 @@ export type Service = {
   readonly tls: ServedTls | null;
   readonly open: OpenStore;
   readonly logOutput: LogOutput;
-  /** Takes the finished lines of the access log. */
-  readonly writeLog: (text: string) => void;
+  /** Where the lines of the log go. */
+  readonly sink: LogSink;
   readonly onListening: (address: string) => void;
   readonly notifier: Notifier;
   readonly takeSignals: (handle: (meaning: "stop" | "reload", signal: string) => void) => void;
@@ -65,7 +71,7 @@ export async function serve({
   tls,
   open,
   logOutput,
-  writeLog,
+  sink,
   onListening,
   notifier,
   takeSignals,
@@ -81,6 +87,7 @@ export async function serve({
   const metrics = openMetrics(version, {
     auditDroppedCount: trail.droppedCount,
     auditWaitingCount: trail.waitingCount,
+    logDroppedCount: sink.droppedCount,
     isDiskFull: () => disk.problem() !== null,
     isAuditHeadKept: () => !["lost", "not_continued"].includes(trail.headState()?.kind ?? ""),
     certificateNotAfter: () => certificate?.notAfter() ?? null,
@@ -95,7 +102,20 @@ export async function serve({
     onMiss: () => runner.wake(),
     onFailOpen: metrics.countFailOpen,
   });
-  const accessLog = openAccessLog(writeLog, now, () => log.isLevelEnabled("info"));
+  const accessLog = openAccessLog({
+    write: sink.write,
+    log,
+    isPretty: logOutput.isPretty,
+    isEnabled: () => log.isLevelEnabled("info"),
+    now,
+  });
+  let isStrangeForwardTold = false;
+  function countStrangeForward(address: string | null): void {
+    metrics.countStrangeForward();
+    if (isStrangeForwardTold) return;
+    isStrangeForwardTold = true;
+    log.warn({ peer: address }, "forwarding headers of a peer that server.trusted_proxies does not name are ignored");
+  }
   let phase: "starting" | "serving" | "stopping" = "starting";
   const respond = createRouter(routes, {
     keys,
@@ -106,7 +126,8 @@ export async function serve({
     logIns: openThrottle(logInsPerMinute, 60_000, steadyNow),
     publicUrl: config.server.publicUrl,
     dashboard: openDashboard({ config, live: sources.live, metrics, now, steadyNow }),
-    metrics,
+    metrics: { ...metrics, countStrangeForward },
+    waits: openWaits({ perHolder: waitsPerKey, total: Math.floor(descriptorLimit() * waitingShare) }),
     whenSettled: (scanId, timeoutMs, signal) => runner.whenSettled(scanId, timeoutMs, signal),
     newScanId: () => newId() as ScanId,
     hashOf: (indicator) => indicatorHash(keys, indicator),
@@ -129,8 +150,6 @@ export async function serve({
   await runner.start();
   phase = "serving";
   onListening(server.address);
-  if (open.upgradedFrom !== null) log.info({ from: open.upgradedFrom, to: schemaVersion }, "data directory upgraded");
-  log.info({ listening: server.address }, "serving");
   notifier.ready();
   const told = Promise.withResolvers<string>();
   takeSignals((meaning, signal) => {
@@ -139,6 +158,11 @@ export async function serve({
     void Promise.all([certificate?.look(), sources.reload(readAgain)]).finally(() => notifier.ready());
   });
   const announced = Bun.sleep(announceAfterMs)
+    .then(() => {
+      const { upgradedFrom: from } = open;
+      if (from !== null) log.info({ from, to: schemaVersion }, "data directory upgraded");
+      log.info({ listening: server.address }, "serving");
+    })
     .then(sources.announce)
     .catch((error: unknown) => log.error({ err: error }, "changed sources could not be written down"));
   const keptRow = () => {
@@ -156,8 +180,9 @@ export async function serve({
   const signal = await told.promise;
   const { drainDelayMs } = config.server;
   phase = "stopping";
-  log.info({ signal }, "stopping");
   notifier.stopping(drainDelayMs + stopWithinMs);
+  await announced;
+  log.info({ signal }, "stopping");
   await certificate?.stop();
   disk.stop();
   clearTimeout(sweeping);
@@ -170,7 +195,6 @@ export async function serve({
   for (const stopped of stopping) {
     await stopped.catch((error: unknown) => log.error({ err: error }, "could not stop in order"));
   }
-  await announced;
   await housekeeping;
   await sources.close();
   await trail

@@ -10,7 +10,7 @@ const active = { revokedAt: null, expiresAt: null };
 const revoked = { revokedAt: earlier, expiresAt: null };
 const team: { plan: Plan; disabledAt: Date | null } = { plan: "team", disabledAt: null };
 
-describe("a call passes or is told one thing (contract 1, 2)", () => {
+describe("a call passes or gets exactly one refusal (contract 1, 2)", () => {
   test.each([
     { call: "active key, team", key: active, workspace: team, code: null },
     { call: "active key, enterprise", key: active, workspace: { ...team, plan: "enterprise" as const }, code: null },

@@ -4,6 +4,7 @@ import { openMetrics } from "../../src/service/metrics.ts";
 const none = {
   auditDroppedCount: () => 0,
   auditWaitingCount: () => 0,
+  logDroppedCount: () => 0,
   isDiskFull: () => false,
   isAuditHeadKept: () => true,
   certificateNotAfter: () => null,
@@ -49,4 +50,9 @@ test("the end of the certificate is a metric where TLS is served", () => {
   expect(openMetrics("1.0.0", none).render()).not.toContain(name);
   const certificateNotAfter = () => new Date("2026-06-01T12:00:00Z");
   expect(openMetrics("1.0.0", { ...none, certificateNotAfter }).render()).toContain(`\n${name} 1780315200\n`);
+});
+
+test("lines of the log that were dropped are a metric", () => {
+  const text = openMetrics("1.0.0", { ...none, logDroppedCount: () => 7 }).render();
+  expect(text).toMatch(/^xpose_log_dropped_total 7$/m);
 });
