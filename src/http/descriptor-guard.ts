@@ -1,5 +1,5 @@
 import { dlopen, ptr } from "bun:ffi";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { placeOf } from "./listening-socket.ts";
 
 export type DescriptorGuard = {
@@ -13,16 +13,14 @@ const lookEveryMs = 100;
 const [leastSpareCount, mostSpareCount] = [16, 1024];
 /** So many descriptors are examined in one look: about 4 ms of the event loop. */
 const examinedCount = 4096;
-/** Where the system does not say how many there may be. */
-const assumedLimit = 1024;
 
 /**
  * Makes room when clients hold nearly all descriptors: without one the kernel hands over no connection, and the runtime
  * waits for one to become free. The older half of the connections of `port` is closed, by when their client last sent or
- * took something, so a request that comes now is served. `steadyNow` is in milliseconds.
+ * took something, so a request that comes now is served. `limit` is how many
+ * descriptors this process may have; `steadyNow` is in milliseconds.
  */
-export function guardDescriptors(port: number, steadyNow: () => number): DescriptorGuard {
-  const limit = descriptorLimit();
+export function guardDescriptors(port: number, limit: number, steadyNow: () => number): DescriptorGuard {
   const spareCount = Math.min(mostSpareCount, Math.max(leastSpareCount, Math.floor(limit / 8)));
   const spared = new Map<number, number>();
   let next = 0;
@@ -81,16 +79,6 @@ function remotePortOf(descriptor: number): number {
   const length = new Uint32Array([address.length]);
   if (libc().getpeername(descriptor, ptr(address), ptr(length)) !== 0) return 0;
   return new DataView(address.buffer).getUint16(2);
-}
-
-/** The runtime has raised the limit to the hard one (getrlimit(2)). */
-function descriptorLimit(): number {
-  try {
-    const [, text] = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
-    return text === undefined ? assumedLimit : Number(text);
-  } catch {
-    return assumedLimit;
-  }
 }
 
 /** Loaded when room is made for the first time, not at the start. */

@@ -14,6 +14,8 @@ export type ServerSettings = {
   /** Mode of the unix socket, as 0o660. */
   readonly socketMode: number;
   readonly tls: TlsFiles | null;
+  /** How many files and connections this process may have open at once. */
+  readonly descriptorLimit: number;
 };
 
 export type RunningServer = {
@@ -146,7 +148,7 @@ export async function startServer(
 
   let current = open(tls, listen.kind === "tcp" ? listen.port : 0);
   const port = current.server.port ?? 0;
-  const guard = listen.kind === "tcp" ? guardDescriptors(port, steadyNow) : null;
+  const guard = listen.kind === "tcp" ? guardDescriptors(port, settings.descriptorLimit, steadyNow) : null;
 
   return {
     address: listen.kind === "unix" ? `unix:${listen.path}` : addressOf(listen.host, port, isTls),

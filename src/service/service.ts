@@ -216,7 +216,7 @@ async function listen(
   respond: (request: Request, peer: Peer) => Promise<Response>,
 ) {
   try {
-    return await startServer({ listen: address, socketMode, tls }, respond);
+    return await startServer({ listen: address, socketMode, tls, descriptorLimit: descriptorLimit() }, respond);
   } catch (error) {
     const reason = error instanceof Error ? error.message : "unknown reason";
     throw new Error(`cannot listen on the address of server.listen: ${reason}`, { cause: error });

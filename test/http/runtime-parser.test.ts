@@ -13,7 +13,7 @@ let server: RunningServer;
 
 beforeAll(async () => {
   const listen = { kind: "tcp", host: "127.0.0.1", port: 0 } as const;
-  server = await startServer({ listen, socketMode: 0o660, tls: null }, async (request) => {
+  server = await startServer({ listen, socketMode: 0o660, tls: null, descriptorLimit: 1024 }, async (request) => {
     const { length } = await request.bytes();
     await Bun.sleep(20);
     return new Response(`${length} bytes`);

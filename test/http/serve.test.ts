@@ -32,7 +32,12 @@ afterEach(async () => {
 });
 
 const atOnce = { lingerMs: 0, graceMs: 1 };
-const tcp: ServerSettings = { listen: { kind: "tcp", host: "127.0.0.1", port: 0 }, socketMode: 0o660, tls: null };
+const tcp: ServerSettings = {
+  listen: { kind: "tcp", host: "127.0.0.1", port: 0 },
+  socketMode: 0o660,
+  tls: null,
+  descriptorLimit: 1024,
+};
 
 async function start(settings: ServerSettings, respond: (request: Request) => Promise<Response>) {
   const server = await startServer(settings, respond);

@@ -11,7 +11,10 @@ test("a client that takes nothing of its answer is gone within 15 s; one that go
   const startedAt = performance.now();
   const body = Buffer.alloc(sizeBytes, "x");
   const listen = { kind: "tcp", host: "127.0.0.1", port: 0 } as const;
-  const server = await startServer({ listen, socketMode: 0o660, tls: null }, async () => new Response(body));
+  const server = await startServer(
+    { listen, socketMode: 0o660, tls: null, descriptorLimit: 1024 },
+    async () => new Response(body),
+  );
   await using stalled = await rawClient(server.address);
   stalled.socket.pause();
   stalled.write("GET /stalled HTTP/1.1\r\nHost: a\r\n\r\n");
