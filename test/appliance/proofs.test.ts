@@ -182,7 +182,9 @@ test("restore --head takes a backup of this service and no other, and says what 
     expect.stringContaining(`Its audit trail holds the head ${head}`),
   ]);
   rmSync(target.dataDir, { recursive: true });
-  expect(restore(foreign).stdout).toContain("prove only that the backup is intact, not that it is yours. With --head N:HEX");
+  expect(restore(foreign).stdout).toContain(
+    "prove only that the backup is intact, not that it is yours. With --head N:HEX",
+  );
 });
 
 test("a trigger that somebody put into the database is told by serve and doctor", async () => {
