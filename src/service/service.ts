@@ -27,6 +27,8 @@ import type { Notifier } from "./systemd.ts";
 const stopGraceMs = 2_000;
 /** docs/contract.md 9.9. */
 const logInsPerMinute = 10;
+/** docs/pipeline.md 15.1. */
+const whoamisPerMinute = 60;
 /** Requests that waited for the service are answered before the first sweep. */
 const firstSweepMs = 1_000;
 /** Clients that wait for the service to start are answered first. */
@@ -88,6 +90,7 @@ export async function serve({
     trail,
     trust: makeTrust(config.server.trustedProxies, config.server.hostnames),
     logIns: openThrottle(logInsPerMinute, 60_000, steadyNow),
+    whoamis: openThrottle(whoamisPerMinute, 60_000, steadyNow),
     publicUrl: config.server.publicUrl,
     dashboard: openDashboard({ config, live: sources.live, metrics, now, steadyNow }),
     metrics,

@@ -424,9 +424,12 @@ test.each([
   { what: "a refresh", call: { runner: { ...runner, isRefresh: true } }, isAsking: false, isStarting: false },
 ])("$what: its scans are read $isAsking, a miss may queue $isStarting", ({ call, isAsking, isStarting }) => {
   expect(asksForScans(enrichCall(call))).toBe(isAsking);
-  expect(mayStart(enrichCall(call), start)).toBe(isStarting);
+  expect(mayStart(enrichCall(call), { mayScan: true }, start)).toBe(isStarting);
+  expect(mayStart(enrichCall(call), { mayScan: false }, start)).toBe(false);
   const decisions: Decision[] = [join.decision, found.decision];
-  for (const decision of decisions) expect(mayStart(enrichCall(call), { decision, hit: null })).toBe(false);
+  for (const decision of decisions) {
+    expect(mayStart(enrichCall(call), { mayScan: true }, { decision, hit: null })).toBe(false);
+  }
 });
 
 test("only events of a final poll by a key are polls", () => {

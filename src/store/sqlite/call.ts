@@ -117,6 +117,7 @@ export function callHandler(
       const admission = admissions[index];
       if (admission?.kind !== "admitted") continue;
       const { who } = admission;
+      if (call.kind === "whoami") continue;
       if (call.kind === "poll") {
         const facts = call.scanId === null ? null : readPoll(call, call.scanId, who);
         if (facts !== null) polls.set(index, facts);
@@ -128,7 +129,7 @@ export function callHandler(
       views.set(who, view);
       const facts = readIndicator(call, who, view, rules);
       indicators.set(index, facts);
-      isStarting ||= mayStart(call, facts);
+      isStarting ||= mayStart(call, who, facts);
     }
     const unfinishedCount = isStarting && fault === null ? scans.countUnfinished() : 0;
     return { indicators, polls, answers: known, unfinishedCount };
