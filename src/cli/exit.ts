@@ -19,6 +19,20 @@ export class CommandError extends Error {
   }
 }
 
+/**
+ * A command that another platform starts ends with a code of that platform. The command itself has said everything there is
+ * to say.
+ */
+export class PlatformExit extends Error {
+  override readonly name = "PlatformExit";
+  readonly exitCode: number;
+
+  constructor(exitCode: number) {
+    super(`exit ${exitCode}`);
+    this.exitCode = exitCode;
+  }
+}
+
 const byDataDirProblem = {
   uninitialised: exitCodes.notFound,
   refused: exitCodes.refused,
