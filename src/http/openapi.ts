@@ -117,7 +117,7 @@ const paths: Readonly<Record<string, Json>> = {
           200: answer("a fresh result, or the end of a scan that was waited for", "Envelope", "Progress"),
           202: answer("a scan was started or joined; ask again at poll_url", "Accepted"),
         },
-        [400, 401, 403, 413, 415, 422, 429, 503],
+        [400, 401, 403, 404, 413, 415, 422, 429, 503],
       ),
     },
   },
