@@ -8,15 +8,15 @@ import { Icon } from "./icon.tsx";
 
 type SecretDialogProps = {
   readonly minted: MintedKey;
-  /** The key that this one replaces, after a rotation. */
+  /** The replaced key after a rotation; else null. */
   readonly old: KeyBody | null;
   readonly onClose: () => void;
 };
 
-/** The plaintext of a key, this once. Only its button closes it: a slip on the Escape key would lose the key. */
+/** Shows the plaintext of a key, only once. Only its button closes it: a slip on the Escape key would lose the key. */
 export function SecretDialog({ minted, old, onClose }: SecretDialogProps) {
   useEffect(() => {
-    // Leaving or reloading the page would lose the key too: the browser asks first.
+    // Leaving or reloading the page would lose the key too, so let the browser ask first.
     const ask = (event: Event) => event.preventDefault();
     addEventListener("beforeunload", ask);
     return () => removeEventListener("beforeunload", ask);

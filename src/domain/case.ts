@@ -7,26 +7,26 @@ import type { Indicator } from "./indicator.ts";
 import { isPartial, type ScanId, type SourceRunRecord } from "./scan.ts";
 import { timestamp } from "./time.ts";
 
-/** What is stored about a scan that is over. */
+/** The stored data of a finished scan. */
 export type CaseFacts = {
   readonly scanId: ScanId;
   readonly indicator: Indicator;
   readonly askedAt: Date;
   readonly finishedAt: Date;
   readonly reach: Reach;
-  /** By name of the source. */
+  /** Sorted by the name of the source. */
   readonly runs: readonly StoredRun[];
   /** Null for a failed scan. */
   readonly result: Projection | null;
 };
 
-/** A row of `/sources` as it is stored. */
+/** A stored row of `/sources`. */
 export type StoredRun = Pick<
   SourceRunRecord,
   "source" | "outcome" | "findingCount" | "durationMs" | "error" | "missing"
 >;
 
-/** All that is known about a finished scan as one document (docs/pipeline.md 17.2). `version` is that of this program. */
+/** Everything about a finished scan in one document (docs/pipeline.md 17.2). `version` is the version of xpose. */
 export function buildCase(facts: CaseFacts, version: string): Case {
   const { scanId, indicator, askedAt, finishedAt, reach, runs, result } = facts;
   const times = { asked_at: timestamp(askedAt), finished_at: timestamp(finishedAt) };

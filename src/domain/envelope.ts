@@ -15,9 +15,9 @@ export type Sighting = { readonly firstSeenAt: Date; readonly lastSeenAt: Date }
 /** `hit` on a POST that finds a fresh result, `miss_scan_complete` on every GET and on a POST that waited. */
 export type CacheMember = Envelope["cache"];
 
-/** What a completed scan stores: ready bytes, so that a hit builds nothing. */
+/** The stored result of a completed scan: serialized already, so that a hit builds nothing. */
 export type Projection = {
-  /** The envelope from its `indicator` member on; `envelopeText` puts the rest before it. */
+  /** The envelope from its `indicator` member on; `envelopeText` adds the members before it. */
   readonly envelopeTail: string;
   /** The whole body of `/evidence`. */
   readonly evidence: string;
@@ -32,13 +32,13 @@ export const disambiguation: Envelope["disambiguation"] = {
     "person-resolution gated pending employer-domain disambiguation (R7); v1 returns indicator exposure only, no identity attribution",
 };
 
-/** The members that a hit and a poll of one scan do not share; the rest is stored. */
+/** The members before the stored part. Only `cache` differs between a hit and a poll of one scan. */
 type EnvelopeHead = Pick<Envelope, "request_id" | "status" | "cache">;
 
 /**
- * Projects the answers of a scan to the exposure envelope and its evidence: same answers and sightings, same bytes,
- * in whatever order they come (docs/contract.md 0.7, 7). `sightings` is keyed by `findingHash`; a finding without one has
- * null times.
+ * Builds the exposure envelope and its evidence from the answers of a scan. Deterministic: the same answers and
+ * sightings give the same bytes, whatever the order of the answers (docs/contract.md 0.7, 7). `sightings` is keyed by
+ * `findingHash`; a finding without a sighting has null times.
  */
 export function project(
   scanId: ScanId,
@@ -100,7 +100,7 @@ export function envelopeText(scanId: ScanId, cache: CacheMember, envelopeTail: s
   return `${JSON.stringify(head).slice(0, -1)},${envelopeTail}`;
 }
 
-/** SHA-256, 64 hex digits, over the canonical JSON of what a source answered. */
+/** SHA-256, 64 hex digits, over the canonical JSON of the findings of an answer. */
 export function answerSha256(findings: Answer["findings"]): string {
   return sha256Hex(canonicalJson(findings));
 }
@@ -115,7 +115,7 @@ function countBySeverity(atoms: readonly Atom[]): Exposure["by_severity"] {
   return Object.fromEntries(counts.filter(([, count]) => count !== 0));
 }
 
-/** One record stands as it is; several that were merged stand in a list. */
+/** One record is shown as it is; several merged records are shown as a list. */
 function detailsOf(details: readonly Details[]): Details {
   return details.length > 1 ? { records: details } : (details[0] ?? {});
 }

@@ -1,4 +1,4 @@
-/** One served request. `path` is the pattern of its route, so that no id and no submitted text is logged; null = no route. */
+/** A served request. `path` is the pattern of its route, so no id or submitted text is logged; null = no route. */
 export type AccessEntry = {
   readonly method: string;
   readonly path: string | null;
@@ -9,7 +9,7 @@ export type AccessEntry = {
 
 export type AccessLog = { readonly write: (entry: AccessEntry) => void; readonly flush: () => void };
 
-/** Methods that are logged as they are; any other text is escaped. */
+/** Methods that need no escaping. */
 const plainMethods = new Set(["GET", "HEAD", "POST", "DELETE"]);
 
 function shown(method: string): string {
@@ -20,8 +20,8 @@ const flushAfterMs = 250;
 const flushAtLength = 65_536;
 
 /**
- * Writes one JSON line per request, in batches. It is built by hand: on the path of a hit a logging library costs more
- * than the look-up.
+ * Writes one JSON line per request, in batches. The line is built by hand, because for a hit a logging library would
+ * cost more than the look-up.
  */
 export function openAccessLog(write: (text: string) => void, now: () => Date, isEnabled: () => boolean): AccessLog {
   let buffer = "";

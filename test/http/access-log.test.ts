@@ -20,7 +20,7 @@ function open(isEnabled = () => true) {
   return { written, log: openAccessLog((text) => written.push(text), now, isEnabled) };
 }
 
-test("one request is one line of JSON with these fields and no other", () => {
+test("a request is one line of JSON with exactly these fields", () => {
   const { log, written } = open();
   log.write(entry);
   log.write({ ...entry, path: null, method: 'X"\n' });
@@ -42,7 +42,7 @@ test("one request is one line of JSON with these fields and no other", () => {
   ]);
 });
 
-test("lines are written together after a moment, without a further request", () => {
+test("lines are written in batches after a short delay, without a further request", () => {
   const { log, written } = open();
   log.write(entry);
   log.write(entry);
@@ -54,7 +54,7 @@ test("lines are written together after a moment, without a further request", () 
   expect(written).toHaveLength(1);
 });
 
-test("a full buffer is written at once, so that memory stays bounded", () => {
+test("a full buffer is written immediately, so that memory stays bounded", () => {
   const { log, written } = open();
   for (let count = 0; count < 1_000; count += 1) log.write(entry);
   expect(written.length).toBeGreaterThanOrEqual(1);
@@ -63,7 +63,7 @@ test("a full buffer is written at once, so that memory stays bounded", () => {
   for (const text of written) expect(text.endsWith("\n")).toBe(true);
 });
 
-test("nothing is written below the level, and a flush of nothing writes nothing", () => {
+test("nothing is written while the log is disabled, and flushing an empty buffer writes nothing", () => {
   const { log, written } = open(() => false);
   log.write(entry);
   log.flush();

@@ -9,11 +9,11 @@ import { testAuthor } from "../helpers/test-author.ts";
 import { openTestService, type Tenant, type TestService } from "../helpers/test-service.ts";
 
 /**
- * Every route x every kind of id x every kind of caller, from the route table: a route that is added without its row
- * here fails the first test.
+ * Every route x every kind of id x every kind of caller, from the route table. A new route without a row here fails the
+ * first test.
  */
 
-/** Ids as the first tenant sees them. */
+/** Kinds of ids from the point of view of the first tenant. */
 const idKinds = ["own", "foreign", "unknown", "malformed", "upper-case"] as const;
 type IdKind = (typeof idKinds)[number];
 
@@ -46,15 +46,15 @@ type Caller = (typeof callers)[number];
 /** Kinds of ids by the name of the path segment. */
 type Ids = Readonly<Record<string, IdKind>>;
 
-/** What a route answers to a caller, by the ids in its path. */
+/** The answer of a route to a caller, by the ids in its path. */
 type Row = (caller: Caller, ids: Ids) => number;
 
-/** The tenant that a key or operator acts for: ids are judged as that one sees them. */
+/** The tenant that a key or operator acts for; ids are judged from its point of view. */
 function isOwn(caller: Caller, kind: IdKind | undefined): boolean {
   return kind === (caller.endsWith("of another workspace") ? "foreign" : "own");
 }
 
-/** 401 for whoever has no good key, 403 below the plan and without the scope; null for the others. */
+/** 401 without a valid key, 403 below the plan and without the scope; else null. */
 function refusedKey(caller: Caller): number | null {
   if (caller === "key" || caller === "key that only reads" || caller === "key of another workspace") return null;
   return caller === "key below the plan" || caller === "key that only watches" ? 403 : 401;
@@ -69,7 +69,7 @@ const operators: readonly Caller[] = [
   "session without our origin",
 ];
 
-/** 401 for whoever is no operator, 403 for who may not; null for the others. */
+/** 401 without a valid operator, 403 without the right; else null. */
 function refusedOperator(caller: Caller, ids: Ids, needs: "viewer" | "admin", isUnsafe: boolean): number | null {
   if (!operators.includes(caller)) return 401;
   if (isUnsafe && caller === "session without our origin") return 403;
@@ -98,7 +98,7 @@ const declared: Readonly<Record<string, Row>> = {
   [`DELETE ${workspace}/keys/{key_id}`]: (caller, ids) =>
     refusedOperator(caller, ids, "admin", true) ?? (isOwn(caller, ids["key_id"]) ? 200 : 404),
   [`GET ${workspace}/audit`]: (caller, ids) => refusedOperator(caller, ids, "viewer", false) ?? 200,
-  // The body holds no token, so nobody is let in, whatever else the request brings along.
+  // The body holds no token, so no log-in succeeds, whatever other credentials the request has.
   "POST /api/v1/session": () => 401,
   // A token has no session to end.
   "DELETE /api/v1/session": (caller, ids) =>
@@ -120,7 +120,7 @@ const declared: Readonly<Record<string, Row>> = {
   "OPTIONS /": () => 200,
   "GET /readyz": () => 200,
   "GET /openapi.json": () => 200,
-  // Asked from another machine.
+  // The request comes from another machine.
   "GET /metrics": (caller, ids) => refusedOperator(caller, ids, "viewer", false) ?? 200,
 };
 
@@ -138,7 +138,7 @@ function idsOf(path: string): Ids[] {
   );
 }
 
-/** Two tenants with everything that a caller can ask for, and the headers of every caller. */
+/** Two tenants with all kinds of objects, and the headers of every caller. */
 async function open() {
   const service = await openTestService({
     live: { limits: { team: 0, enterprise: 0, windowMs: hour } },
@@ -232,7 +232,7 @@ async function open() {
         "POST /api/v1/session": { token: "" },
       };
       const body = content[`${method} ${path}`];
-      // A session of another origin still may log in from it; what is asked there is who is let in.
+      // Log-ins always use our origin: this row tests the credentials, not the check of the origin.
       const sent = path === "/api/v1/session" && method === "POST" ? { ...headers[caller], Origin } : headers[caller];
       const query = path.endsWith("/export") ? "?format=csv" : "";
       const response = await call(method as ManagementMethod, filled + query, body, sent);
@@ -255,11 +255,11 @@ async function addKey(service: TestService, { id }: Tenant, wanted: Partial<KeyR
   return { id: key.id, token };
 }
 
-test("every route of the route table has its row in the matrix of tenants, and no row is without a route", () => {
+test("the matrix of tenants has exactly one row per route of the route table", () => {
   expect(routes.map(nameOf).sort()).toEqual(Object.keys(declared).sort());
 });
 
-describe("9.1, 5.2 nobody reaches what is not theirs", () => {
+describe("9.1, 5.2 no caller reaches data of another tenant", () => {
   test.each(routes.map((route) => ({ route, name: nameOf(route) })))("$name", async ({ route, name }) => {
     const differing: string[] = [];
     let cellCount = 0;
@@ -277,7 +277,7 @@ describe("9.1, 5.2 nobody reaches what is not theirs", () => {
           differing.push(`${cell}: ${text}`);
         }
         if (text.includes("canary")) differing.push(`${cell}: shows what was submitted`);
-        // Whatever is not the caller's own is told in the same bytes, be it foreign, unknown or no id at all.
+        // Foreign, unknown and malformed ids get the same bytes.
         if (status >= 400) told.set(String(expected), (told.get(String(expected)) ?? new Set()).add(bytes));
       }
       for (const [status, answers] of told) {
@@ -289,7 +289,7 @@ describe("9.1, 5.2 nobody reaches what is not theirs", () => {
   });
 });
 
-test("1.2 every key that is not admitted is told the same bytes, on every route that asks for one", async () => {
+test("1.2 every refused key gets the same bytes, on every route that needs a key", async () => {
   const service = await open();
   const answers = new Set<string>();
   for (const route of routes.filter(({ access }) => access === "key")) {

@@ -29,7 +29,7 @@ describe("the calls of one turn are one transaction", () => {
     expect(replies.map((reply) => (reply.kind === "accepted" ? reply.indicator.value : reply.kind))).toEqual(addresses);
   });
 
-  test("a turn of very many calls is cut, so that other work gets its turn; nobody is left out", async () => {
+  test("a turn with very many calls is split, so that other work can run, and every call is served", async () => {
     const { calls, tenant, sizes } = await openCounted();
     const all = Array.from({ length: 600 }, (_, index) => tenant.enrichCall(`user${index}@example.com`));
     const replies = await Promise.all(all.map((call) => calls.serve(call)));
@@ -39,7 +39,7 @@ describe("the calls of one turn are one transaction", () => {
     );
   });
 
-  test("a call that comes while a turn is served waits for the next one", async () => {
+  test("a call that arrives while a turn is served waits for the next turn", async () => {
     const { calls, tenant, sizes } = await openCounted();
     await calls.serve(tenant.enrichCall("a@example.com"));
     await calls.serve(tenant.enrichCall("b@example.com"));
@@ -55,7 +55,7 @@ describe("the calls of one turn are one transaction", () => {
     expect(ids.size).toBe(1);
   });
 
-  test("no reply leaves before its transaction is committed", async () => {
+  test("no reply is sent before its transaction is committed", async () => {
     const commit = Promise.withResolvers<void>();
     const { calls, tenant } = await openTestService({
       store: (real) => ({
@@ -104,7 +104,7 @@ describe("the calls of one turn are one transaction", () => {
 });
 
 describe("turns follow one another", () => {
-  test("what a failed turn left waiting is handed to the next one, although that was asked for meanwhile", async () => {
+  test("calls that a failed turn left waiting are served by the next turn, even if already requested", async () => {
     const failure = Promise.withResolvers<never>();
     const handedOver: number[] = [];
     const service = await openTestService({
@@ -178,7 +178,7 @@ describe("when the commit fails", () => {
         "unfinished",
         code,
       ]);
-      // The refused miss left nothing behind: asked again with a healthy store it is a new scan.
+      // The refused miss left no state: with a healthy store the same call starts a new scan.
       const retry = tenant.enrichCall("new@example.com");
       const [reply] = await store.handleCalls([retry], rules(), []);
       expect(reply).toMatchObject({ kind: "accepted", scanId: retry.newScanId });
@@ -206,7 +206,7 @@ describe("when the commit fails", () => {
       "plan_required",
       "not_found",
     ]);
-    // The other tenant has no hit on what this one asked.
+    // The other tenant has no hit on the result of this tenant.
     const miss = await calls.serve(other.enrichCall("jane.doe@example.com"));
     expect(miss).toMatchObject({ kind: "refused", error: { code: "unavailable" } });
   });
@@ -235,7 +235,7 @@ describe("when the commit fails", () => {
     ]);
   });
 
-  test("a fault of our own is not taken for one of the database, and the next turn is served", async () => {
+  test("a bug in our code is not reported as a database error, and the next turn is served", async () => {
     let isBroken = true;
     let readCount = 0;
     const { calls, tenant } = await openTestService({
@@ -254,13 +254,13 @@ describe("when the commit fails", () => {
     expect(await calls.serve(tenant.enrichCall("jane.doe@example.com"))).toMatchObject({ kind: "accepted" });
   });
 
-  test("a store that gives too few replies leaves nobody waiting", async () => {
+  test("no caller waits for ever when the store returns too few replies", async () => {
     const { calls, tenant } = await openTestService({ store: () => ({ handleCalls: async () => [] }) });
     await expect(calls.serve(tenant.enrichCall("jane.doe@example.com"))).rejects.toThrow("without a reply");
   });
 });
 
-test("8.2 a window ends by the time that passed, whatever the clock of the wall is set to", async () => {
+test("8.2 a window ends by monotonic time, whatever the wall clock shows", async () => {
   const { store, live, clock, tenant, waitingEvents } = await openTestService({
     live: { limits: { team: 1, enterprise: 1, windowMs: 3_600_000 } },
   });

@@ -11,10 +11,8 @@ import { jsonLine, type Output } from "../output.ts";
 
 export function serveCommand(output: Output): Command {
   return new Command("serve")
-    .description(
-      "Serves the API until it is told to stop (SIGTERM). The first line on the standard output is its address.",
-    )
-    .option("--listen <address>", "host:port, [::1]:port or unix:/path; port 0 takes a free one")
+    .description("Serves the API until it receives SIGTERM. The first line on the standard output is its address.")
+    .option("--listen <address>", "host:port, [::1]:port or unix:/path; port 0 picks a free port")
     .addHelpText("after", "\nExample:\n  xpose serve --data-dir /var/lib/xpose --listen 127.0.0.1:8080")
     .action(async (options: { listen?: string }, command: Command) => {
       const needs = { sourceSecrets: true, ...(options.listen === undefined ? {} : { listen: options.listen }) };
