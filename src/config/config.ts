@@ -41,6 +41,8 @@ export type Config = {
     readonly maxQueue: number;
     readonly retentionMs: number;
     readonly ledgerRetentionMs: number;
+    /** Atoms of an envelope. */
+    readonly maxFindings: number;
   };
   /** Retention of the events of the audit trail and of the hourly usage totals. */
   readonly audit: { readonly retentionMs: number };
@@ -121,6 +123,7 @@ export function loadConfig(request: ConfigRequest): { config: Config; warnings: 
       maxQueue: scan.max_queue,
       retentionMs: scan.retention,
       ledgerRetentionMs: scan.ledger_retention,
+      maxFindings: scan.max_findings,
     },
     audit: { retentionMs: audit.retention },
     rateLimit: { team: rateLimit.team, enterprise: rateLimit.enterprise, windowMs: rateLimit.window },

@@ -67,6 +67,7 @@ export const sectionTables = {
     max_queue: z._default(atLeast(1), 10_000),
     retention: z.prefault(duration, "30d"),
     ledger_retention: z.prefault(duration, "400d"),
+    max_findings: z._default(atLeast(1), 2000),
   }),
   audit: z.strictObject({ retention: z.prefault(duration, "400d") }),
   rate_limit: z.strictObject({

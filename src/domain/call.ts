@@ -88,6 +88,16 @@ export type BudgetsLeft = Readonly<Record<BudgetKind, BudgetLeft | null>>;
 /** The key behind a denial: revoked, expired, of a disabled workspace, from another address, below the plan or without the scope. */
 export type KnownKey = { readonly workspaceId: WorkspaceId; readonly keyId: string; readonly keyName: string };
 
+/** Bound of the replies of one transaction, which the last reply may exceed: reading and sending them takes milliseconds. In UTF-16 units. */
+export const maxReplyLength = 1 << 20;
+
+/** Length of what a reply is made of, in UTF-16 units; 0 for the kinds that are always short. */
+export function replyLength(reply: ReplyBody): number {
+  if (reply.kind === "completed") return reply.envelope.length;
+  if (reply.kind === "case") return (reply.result?.envelopeTail.length ?? 0) + (reply.result?.evidence.length ?? 0);
+  return reply.kind === "evidence" ? reply.body.length : 0;
+}
+
 export type CompletedReply = {
   readonly kind: "completed";
   readonly scanId: ScanId;
@@ -95,6 +105,8 @@ export type CompletedReply = {
   readonly envelope: string;
   readonly digest: string;
   readonly isPartial: boolean;
+  /** Findings that the envelope leaves out (docs/pipeline.md 16.6). */
+  readonly omittedCount: number;
 };
 
 export type CallRules = {

@@ -20,11 +20,8 @@ export type CaseFacts = {
   readonly result: Projection | null;
 };
 
-/** A stored row of `/sources`. */
-export type StoredRun = Pick<
-  SourceRunRecord,
-  "source" | "outcome" | "findingCount" | "durationMs" | "error" | "missing"
->;
+/** A row of `/sources` as it is stored. */
+export type StoredRun = Omit<SourceRunRecord, "endedAt" | "quotaLeft">;
 
 /** Everything about a finished scan in one document (docs/pipeline.md 17.2). `version` is the version of xpose. */
 export function buildCase(facts: CaseFacts, version: string): Case {
@@ -44,9 +41,48 @@ export function buildCase(facts: CaseFacts, version: string): Case {
   return { request_id: scanId, status: "completed", indicator, ...times, partial, reach, ...found, ...tail };
 }
 
+/**
+ * The text of the case, as JSON.stringify gives it. The findings are never parsed: they are the bytes that were stored,
+ * and there may be a megabyte of them.
+ */
+export function caseText(facts: CaseFacts, version: string): string {
+  const { result } = facts;
+  if (result === null) return JSON.stringify(buildCase(facts, version));
+  const empty = { envelopeTail: '"exposure":null}', evidence: '{"findings":[]}', digest: result.digest };
+  const {
+    exposure,
+    evidence: none,
+    sources,
+    disambiguation,
+    generator,
+    ...head
+  } = buildCase({ ...facts, result: empty }, version);
+  const tail = { sources, disambiguation, generator };
+  const { envelopeTail, evidence } = result;
+  // Within a string a quotation mark is escaped, so these names can only be those of members.
+  const exposureText = between(envelopeTail, ',"exposure":', envelopeTail.lastIndexOf(',"disambiguation":'));
+  const evidenceText = between(evidence, ',"findings":', evidence.length - 1);
+  const found = `"exposure":${exposureText},"evidence":${evidenceText}`;
+  return `${JSON.stringify(head).slice(0, -1)},${found},${JSON.stringify(tail).slice(1)}`;
+}
+
+function between(text: string, name: string, end: number): string {
+  return text.slice(text.indexOf(name) + name.length, end);
+}
+
 /** A row of `/sources`. */
-export function sourceRow({ source, outcome, findingCount, durationMs, error, missing }: StoredRun): SourceRunBody {
-  return { source, outcome, findings: findingCount, duration_ms: durationMs, error, missing };
+export function sourceRow(run: StoredRun): SourceRunBody {
+  return {
+    source: run.source,
+    outcome: run.outcome,
+    findings: run.findingCount,
+    duration_ms: run.durationMs,
+    error: run.error,
+    missing: run.missing,
+    answered_at: run.answeredAt === null ? null : timestamp(run.answeredAt),
+    reused: run.isReused,
+    omitted: run.omittedCount,
+  };
 }
 
 function failedSourcesOf(runs: readonly StoredRun[]): FailedSource[] {

@@ -1,4 +1,5 @@
 import type { Finding } from "./finding.ts";
+import { atOnce, type Steps } from "./steps.ts";
 import { generalSubjects } from "./subject.ts";
 import { compareText } from "./text.ts";
 
@@ -21,24 +22,39 @@ const maxNames = 5;
  * An index replaces a comparison in pairs: a thousand general findings from each of five sources are millions of pairs.
  */
 export function corroborate(findings: readonly SourcedFinding[]): Corroboration[] {
+  return atOnce(corroborateSteps(findings, findings.length));
+}
+
+const perStep = 100;
+
+/** The same for the first `count` findings only: all are witnesses. */
+export function* corroborateSteps(findings: readonly SourcedFinding[], count: number): Steps<Corroboration[]> {
   const witnesses: Witnesses = new Map();
-  for (const sourced of findings) {
+  for (const [index, sourced] of findings.entries()) {
+    if (index % perStep === perStep - 1) yield;
     for (const topic of [...sourced.finding.subjects, categoryTopic(sourced.finding.category)]) {
       for (const year of yearsStated(sourced.finding)) addWitness(witnesses, `${topic} ${year}`, sourced);
     }
   }
-  return findings.map(({ origin, finding }) => {
-    const nameByOrigin: NameByOrigin = new Map();
-    for (const topic of finding.subjects.flatMap((subject) => [subject, ...generalTopics(subject)])) {
-      for (const year of yearsAccepted(finding)) {
-        for (const [other, name] of witnesses.get(`${topic} ${year}`) ?? []) {
-          if (other !== origin) keepFirstName(nameByOrigin, other, name);
-        }
+  const corroborations: Corroboration[] = [];
+  for (const sourced of findings.slice(0, count)) {
+    corroborations.push(agreementOn(sourced, witnesses));
+    if (corroborations.length % perStep === 0) yield;
+  }
+  return corroborations;
+}
+
+function agreementOn({ origin, finding }: SourcedFinding, witnesses: Witnesses): Corroboration {
+  const nameByOrigin: NameByOrigin = new Map();
+  for (const topic of finding.subjects.flatMap((subject) => [subject, ...generalTopics(subject)])) {
+    for (const year of yearsAccepted(finding)) {
+      for (const [other, name] of witnesses.get(`${topic} ${year}`) ?? []) {
+        if (other !== origin) keepFirstName(nameByOrigin, other, name);
       }
     }
-    const names = [...new Set(nameByOrigin.values())].sort(compareText);
-    return { count: nameByOrigin.size, by: names.slice(0, maxNames) };
-  });
+  }
+  const names = [...new Set(nameByOrigin.values())].sort(compareText);
+  return { count: nameByOrigin.size, by: names.slice(0, maxNames) };
 }
 
 /** Origin -> the alphabetically first of its sources. */

@@ -1,6 +1,7 @@
 import { canonicalJson } from "./canonical-json.ts";
 import { redactNamed, redactText, redactUrl } from "./redact.ts";
 import { sha256Hex } from "./sha256.ts";
+import { atOnce, firstInOrder, type Steps } from "./steps.ts";
 import { subjectOf } from "./subject.ts";
 import { cleanLine, compareText, cutLine, longText } from "./text.ts";
 
@@ -161,22 +162,55 @@ export function parseSeverity(word: string | null): Severity {
  * severity. The result is sorted and does not depend on the order or grouping of the input.
  */
 export function mergeFindings(findings: readonly Finding[]): Finding[] {
+  return atOnce(mergeSteps(findings, Number.POSITIVE_INFINITY)).kept;
+}
+
+/** Merges and caps the findings of an answer in steps: a test address has tens of thousands. See `mergeFindings`. */
+export function* cappedSteps(findings: readonly Finding[]): Steps<Finding[]> {
+  const { kept, count } = yield* mergeSteps(findings, maxFindingsPerAnswer);
+  return tellOmitted(kept, count - kept.length);
+}
+
+const groupedPerStep = 250;
+const unitedPerStep = 50;
+
+/** The first `maxCount` of the merged findings, and the count of all. Only findings that are kept are united. */
+function* mergeSteps(findings: readonly Finding[], maxCount: number): Steps<{ kept: Finding[]; count: number }> {
   const byIdentity = new Map<string, Finding[]>();
-  for (const finding of findings) {
+  for (const [index, finding] of findings.entries()) {
     const identity = identityOf(finding);
     const equal = byIdentity.get(identity);
     if (equal === undefined) byIdentity.set(identity, [finding]);
     else equal.push(finding);
+    if (index % groupedPerStep === 0) yield;
   }
-  return [...byIdentity.values()].map(unite).sort(compareFindings);
+  const groups = [...byIdentity.values()].map((equal) => ({
+    ...(equal[0] as Finding),
+    severity: highest(equal),
+    equal,
+  }));
+  const kept: Finding[] = [];
+  for (const { equal } of yield* firstInOrder(groups, maxCount, compareFindings)) {
+    kept.push(yield* uniteSteps(equal));
+    if (kept.length % unitedPerStep === 0) yield;
+  }
+  return { kept, count: groups.length };
 }
 
-function unite(equal: readonly Finding[]): Finding {
+function highest(equal: readonly Finding[]): Severity {
+  return severities.find((severity) => equal.some((finding) => finding.severity === severity)) ?? "low";
+}
+
+function* uniteSteps(equal: readonly Finding[]): Steps<Finding> {
   const first = equal[0] as Finding;
-  const details = new Set(equal.flatMap((finding) => finding.details).map(canonicalJson));
+  const details = new Set<string>();
+  for (const [index, finding] of equal.entries()) {
+    for (const record of finding.details) details.add(canonicalJson(record));
+    if (index % groupedPerStep === groupedPerStep - 1) yield;
+  }
   return {
     category: first.category,
-    severity: severities.find((severity) => equal.some((finding) => finding.severity === severity)) ?? "low",
+    severity: highest(equal),
     title: first.title,
     sourceUrl: first.sourceUrl,
     subjects: [...new Set(equal.flatMap((finding) => finding.subjects))].sort(compareText),
@@ -195,10 +229,12 @@ export function resolveSubjects(findings: readonly Finding[], aliases: ReadonlyM
 
 /** Keeps the first 1000 merged findings. The details of the first finding state how many were left out. */
 export function capFindings(merged: readonly Finding[]): Finding[] {
-  const [first, ...rest] = merged.slice(0, maxFindingsPerAnswer);
-  if (first === undefined) return [];
-  const omittedCount = merged.length - maxFindingsPerAnswer;
-  if (omittedCount <= 0) return [first, ...rest];
+  return tellOmitted(merged.slice(0, maxFindingsPerAnswer), merged.length - maxFindingsPerAnswer);
+}
+
+function tellOmitted(kept: readonly Finding[], omittedCount: number): Finding[] {
+  const [first, ...rest] = kept;
+  if (first === undefined || omittedCount <= 0) return [...kept];
   return [{ ...first, details: [...first.details, { omitted_findings: omittedCount }] }, ...rest];
 }
 

@@ -37,7 +37,10 @@ export type Answer = {
   readonly findings: readonly Finding[];
 };
 
-/** The result of one source in one scan. `answer` is set when the outcome is `ok` or `no_data`. */
+/** An answer of an earlier scan. Its findings may be long: `read` parses them where they are used. */
+export type StoredAnswer = Omit<Answer, "findings"> & { readonly read: () => Answer };
+
+/** How one source fared in one scan. `answer` is set when the outcome is `ok` or `no_data`. */
 export type SourceRun = {
   readonly source: string;
   readonly outcome: Outcome;
@@ -61,6 +64,12 @@ export type SourceRunRecord = {
   readonly error: SourceErrorReason | null;
   readonly missing: readonly string[];
   readonly quotaLeft: number | null;
+  /** When the answer that counts was given; null when there is none. */
+  readonly answeredAt: Date | null;
+  /** The answer that counts was given to an earlier scan. */
+  readonly isReused: boolean;
+  /** Findings that the envelope leaves out. */
+  readonly omittedCount: number;
 };
 
 export type NewScan = {
@@ -81,8 +90,8 @@ export type ClaimedScan = {
   readonly settingsFingerprint: string;
   readonly corporaRevision: string;
   /** The last good answer of each source about this indicator in this workspace. */
-  readonly answers: readonly Answer[];
-  /** Sources that failed when last asked about this indicator. They are asked again, despite earlier answers (5.8). */
+  readonly answers: readonly StoredAnswer[];
+  /** Sources that failed when they were last asked about it: they are asked again, whatever they said before (5.8). */
   readonly failedSources: readonly string[];
 };
 

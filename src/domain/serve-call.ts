@@ -15,8 +15,14 @@ import {
 } from "./scan.ts";
 import type { WorkspaceId } from "./workspace.ts";
 
-/** The stored result of a completed scan. */
-export type StoredResult = { readonly envelopeTail: string; readonly digest: string; readonly isPartial: boolean };
+/** What is stored of a completed scan. */
+export type StoredResult = {
+  readonly envelopeTail: string;
+  readonly digest: string;
+  readonly isPartial: boolean;
+  /** Findings that the envelope leaves out. */
+  readonly omittedCount: number;
+};
 
 /** Facts about an indicator that an enrich call needs, see `asksForScans`. */
 export type IndicatorFacts = {
@@ -234,8 +240,8 @@ function unadmitted(): never {
 
 /** The whole body of a completed scan. */
 export function completedReply(scanId: ScanId, cache: CacheMember, stored: StoredResult): CompletedReply {
-  const { envelopeTail, digest, isPartial } = stored;
-  return { kind: "completed", scanId, envelope: envelopeText(scanId, cache, envelopeTail), digest, isPartial };
+  const { envelopeTail, ...rest } = stored;
+  return { kind: "completed", scanId, envelope: envelopeText(scanId, cache, envelopeTail), ...rest };
 }
 
 /** Key and scan of an `enrich.polled` event, which the trail records once per pair; null for other events. */

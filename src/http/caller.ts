@@ -66,7 +66,16 @@ function followBack(
   return { address: client, isCertain: true };
 }
 
-/** True when the client uses TLS, to us or to a trusted proxy in front of us. */
+/**
+ * True when a forwarding header comes from a peer that is no trusted proxy: a proxy that nobody declared, or a client that
+ * lies. The address of the peer then counts as that of the client.
+ */
+export function isForwardedByStranger(headers: Headers, { address }: Peer, trust: Trust): boolean {
+  if (address === null || !forwardingHeaders.some((name) => headers.has(name))) return false;
+  return !trust.isTrustedProxy(plainAddress(address));
+}
+
+/** True when the browser speaks TLS, to us or to a trusted proxy before us. */
 export function isSecure(headers: Headers, peer: Peer, trust: Trust): boolean {
   if (peer.isTls) return true;
   const isBelieved = peer.address === null || trust.isTrustedProxy(plainAddress(peer.address));
@@ -78,11 +87,22 @@ export function isSecure(headers: Headers, peer: Peer, trust: Trust): boolean {
  * name may be DNS rebinding: a foreign page whose name was pointed at us.
  */
 export function isOwnHost(host: string | null, trust: Trust): boolean {
-  const match = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::\d{1,5})?$/i.exec(host ?? "");
-  const [, literal, name] = match ?? [];
-  if (literal !== undefined) return ipVersion(literal) === 6;
-  const folded = name?.toLowerCase() ?? "";
-  return ipVersion(folded) === 4 || isLoopbackName(folded) || trust.hostnames.has(folded);
+  const name = hostName(host);
+  return name !== null && (ipVersion(name) !== 0 || isLoopbackName(name) || trust.hostnames.has(name));
+}
+
+/** True when `Host` is a loopback name or address, or missing, as in HTTP/1.0: browsers always send it. */
+export function isLoopbackHost(host: string | null): boolean {
+  if (host === null) return true;
+  const name = hostName(host);
+  return name !== null && (isLoopbackName(name) || (ipVersion(name) !== 0 && isLoopbackAddress(name)));
+}
+
+/** The name or address of a `Host` without port and brackets, in lower case; null when it has not that form. */
+function hostName(host: string | null): string | null {
+  const [, literal, name] = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::\d{1,5})?$/i.exec(host ?? "") ?? [];
+  if (literal !== undefined) return ipVersion(literal) === 6 ? literal.toLowerCase() : null;
+  return name?.toLowerCase() ?? null;
 }
 
 /** True when `Origin` has the same host and port as `Host` (docs/contract.md 9.1). */

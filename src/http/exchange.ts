@@ -14,9 +14,10 @@ import type { OverviewStore } from "../store/port/overview.ts";
 import type { PaceStore } from "../store/port/pace.ts";
 import type { WorkspaceStore } from "../store/port/workspace.ts";
 import type { AccessLog } from "./access-log.ts";
-import { clientAddress, type Peer, type Trust } from "./caller.ts";
+import { clientAddress, isForwardedByStranger, type Peer, type Trust } from "./caller.ts";
 import type { Dashboard } from "./dashboard.ts";
 import type { Throttle } from "./throttle.ts";
+import type { Waits } from "./waits.ts";
 
 /** The parts of the application that handlers use. */
 export type Application = {
@@ -40,8 +41,12 @@ export type Application = {
   readonly dashboard: Dashboard;
   readonly metrics: {
     readonly countRequest: (method: string, path: string | null, status: number, durationMs: number) => void;
+    /** A forwarding header came from a peer that is no trusted proxy. */
+    readonly countStrangeForward: (address: string | null) => void;
     readonly render: () => string;
   };
+  /** Requests that wait for their scan. */
+  readonly waits: Waits;
   readonly whenSettled: (scanId: ScanId, timeoutMs: number, signal: AbortSignal) => Promise<void>;
   readonly newScanId: () => ScanId;
   readonly hashOf: (indicator: Indicator) => string;
@@ -72,6 +77,7 @@ export type OperatorExchange = Exchange & { readonly operator: Operator };
 
 /** The origin of a request, for the audit trail. */
 export function originOf({ request, peer, correlationId, app }: Exchange): CallOrigin {
+  if (isForwardedByStranger(request.headers, peer, app.trust)) app.metrics.countStrangeForward(peer.address);
   return { ip: clientAddress(request.headers, peer, app.trust), correlationId };
 }
 

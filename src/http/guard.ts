@@ -1,6 +1,6 @@
 import { AppError } from "../domain/error.ts";
 import type { Operator } from "../domain/operator.ts";
-import { isLoopbackClient, isOwnHost, isSameOrigin } from "./caller.ts";
+import { isLoopbackClient, isLoopbackHost, isOwnHost, isSameOrigin } from "./caller.ts";
 import { authenticate } from "./credentials.ts";
 import { type Exchange, originOf } from "./exchange.ts";
 
@@ -12,7 +12,7 @@ import { type Exchange, originOf } from "./exchange.ts";
  * - `log-in`: like `page`, and the request must not come from a page of another origin
  * - `viewer`: an operator of any role
  * - `admin`: an operator of role admin
- * - `metrics`: a client on this machine, or an operator
+ * - `metrics`: a client on this machine that asks for a loopback name, or an operator
  *
  * When the path names a workspace, the operator must belong to it.
  */
@@ -27,8 +27,10 @@ export async function guard(exchange: Exchange, access: Access): Promise<Operato
   const { request, peer, app } = exchange;
   const { headers } = request;
   if (access === "anyone" || access === "key") return null;
-  if (access === "metrics" && isLoopbackClient(headers, peer, app.trust)) return null;
   const host = headers.get("Host");
+  // A foreign page in a browser on this machine comes from loopback too, but under its own name (DNS rebinding).
+  const isLocal = isLoopbackClient(headers, peer, app.trust) && isLoopbackHost(host);
+  if (access === "metrics" && isLocal) return null;
   if (access !== "metrics" && !isOwnHost(host, app.trust))
     throw forbidden("This host name is not one that xpose answers to here");
   if (access === "page") return null;

@@ -12,6 +12,8 @@ export type Live = {
   readonly concurrency: number;
   readonly scanTimeoutMs: number;
   readonly ledgerRetentionMs: number;
+  /** Atoms of an envelope (docs/pipeline.md 16.6). */
+  readonly maxFindings: number;
   /** Keyed hash of the settings of all sources that a workspace may ask. */
   readonly fingerprintOf: (workspace: Pick<Workspace, "id" | "name">) => string;
   /** The sources that a workspace may ask, including one per visible corpus. */

@@ -1,15 +1,24 @@
-import { answerSha256, project } from "../domain/envelope.ts";
+import { answerSha256Steps, chooseSteps, projectSteps, type Sighting } from "../domain/envelope.ts";
 import { SourceError, type SourceErrorReason } from "../domain/error.ts";
-import { capFindings, mergeFindings } from "../domain/finding.ts";
+import { cappedSteps } from "../domain/finding.ts";
 import { isFreshAnswer, isKeptAnswer } from "../domain/freshness.ts";
-import type { Answer, ClaimedScan, SourceRun } from "../domain/scan.ts";
+import {
+  type Answer,
+  type Claim,
+  type ClaimedScan,
+  finalState,
+  type SourceRun,
+  type StoredAnswer,
+} from "../domain/scan.ts";
+import type { Steps } from "../domain/steps.ts";
+import { inSteps } from "../event-loop/in-steps.ts";
 import type { LookupLimits, Source } from "../sources/source.ts";
-import type { ScanStore } from "../store/port/scan.ts";
+import type { ScanStore, Seen, Settlement } from "../store/port/scan.ts";
 import type { Live } from "./live.ts";
 import { limitTime } from "./time-limit.ts";
 
 export type ScanTools = {
-  readonly store: Pick<ScanStore, "saveRuns" | "settleScan">;
+  readonly store: Pick<ScanStore, "saveRuns" | "recordSightings" | "settleScan">;
   readonly now: () => Date;
   /** Monotonic time in milliseconds. */
   readonly steadyNow: () => number;
@@ -19,8 +28,8 @@ export type ScanTools = {
 export type ScanOptions = {
   readonly scan: ClaimedScan;
   readonly sources: readonly Source[];
-  readonly live: Pick<Live, "lifetimes" | "scanTimeoutMs" | "ledgerRetentionMs">;
-  /** True to ask every source again, even when stored answers are fresh. */
+  readonly live: Pick<Live, "lifetimes" | "scanTimeoutMs" | "ledgerRetentionMs" | "maxFindings">;
+  /** Asks every source again, whatever was stored. */
   readonly isRefresh: boolean;
   /** Aborts when the runner stops or has lost its claim. */
   readonly signal: AbortSignal;
@@ -43,7 +52,7 @@ export async function runScan(options: ScanOptions, tools: ScanTools): Promise<b
 }
 
 async function runWithin(limits: LookupLimits, options: ScanOptions, tools: ScanTools): Promise<boolean> {
-  const { scan, sources, live, signal } = options;
+  const { scan, sources, signal } = options;
   const { store, now } = tools;
   const runs: SourceRun[] = [];
   let unsaved: SourceRun[] = [];
@@ -66,15 +75,51 @@ async function runWithin(limits: LookupLimits, options: ScanOptions, tools: Scan
     if (!(await store.saveRuns(scan.claim, batch, state))) return false;
   }
   const finishedAt = now();
-  const answers = answersOf(runs, options, finishedAt);
-  return await store.settleScan({
-    claim: scan.claim,
-    runs,
-    answers,
-    finishedAt,
-    ledgerBefore: new Date(finishedAt.getTime() - live.ledgerRetentionMs),
-    project: (sightings) => project(scan.claim.scanId, scan.indicator, answers, sightings),
-  });
+  const envelope = finalState(runs) === "completed" ? await makeEnvelope(runs, options, finishedAt, tools) : noEnvelope;
+  return envelope !== null && (await store.settleScan({ claim: scan.claim, runs, finishedAt, ...envelope }));
+}
+
+type MadeEnvelope = Pick<Settlement, "projection" | "omitted" | "kept">;
+
+const noEnvelope: MadeEnvelope = { projection: null, omitted: new Map(), kept: new Map() };
+
+/** Findings that enter the ledger in one transaction. */
+const seenPerWrite = 100;
+
+/** The envelope of a completed scan, its findings entered in the ledger. Null when the claim was lost on the way. */
+async function makeEnvelope(
+  runs: readonly SourceRun[],
+  options: ScanOptions,
+  finishedAt: Date,
+  { store }: ScanTools,
+): Promise<MadeEnvelope | null> {
+  const { scan, live, signal } = options;
+  const answers = await inSteps(answersSteps(runs, options, finishedAt), signal);
+  const { shown, omitted } = await inSteps(chooseSteps(answers, live.maxFindings), signal);
+  const seen = shown.map(({ hash, answer }) => ({ hash, at: answer.answeredAt }));
+  const ledgerBefore = new Date(finishedAt.getTime() - live.ledgerRetentionMs);
+  const sightings = await recordAll(seen, scan.claim, ledgerBefore, store);
+  if (sightings === null) return null;
+  const { claim, indicator } = scan;
+  const projection = await inSteps(projectSteps(claim.scanId, indicator, shown, sightings), signal);
+  const failed = new Set(runs.filter(({ outcome }) => outcome === "failed").map(({ source }) => source));
+  const kept = new Map(answers.filter(({ source }) => failed.has(source)).map((answer) => [answer.source, answer]));
+  return { projection, omitted, kept };
+}
+
+async function recordAll(
+  seen: readonly Seen[],
+  claim: Claim,
+  ledgerBefore: Date,
+  store: Pick<ScanStore, "recordSightings">,
+): Promise<Map<string, Sighting> | null> {
+  const all = new Map<string, Sighting>();
+  for (let start = 0; start < seen.length; start += seenPerWrite) {
+    const sightings = await store.recordSightings(claim, seen.slice(start, start + seenPerWrite), ledgerBefore);
+    if (sightings === null) return null;
+    for (const [hash, sighting] of sightings) all.set(hash, sighting);
+  }
+  return all;
 }
 
 async function runSource(
@@ -98,14 +143,15 @@ async function runSource(
   const last = scan.answers.find((answer) => answer.source === source.name);
   const mustAsk = isRefresh || scan.failedSources.includes(source.name);
   if (last !== undefined && !mustAsk && isFreshAnswer(last, source.fingerprint, live.lifetimes.cacheTtlMs, now())) {
-    return end({ outcome: last.findings.length > 0 ? "ok" : "no_data", answer: last, isReused: true });
+    const answer = await inSteps(readSteps(last), signal);
+    return end({ outcome: answer.findings.length > 0 ? "ok" : "no_data", answer, isReused: true });
   }
   if (!source.isAllowed) return end({ outcome: "skipped" });
   try {
     const reply = await askWithin(source, scan, limits, now());
-    const findings = capFindings(mergeFindings(reply.findings));
+    const findings = await inSteps(cappedSteps(reply.findings), signal);
     const { name, fingerprint, confidence, origin } = source;
-    const sha256 = answerSha256(findings);
+    const sha256 = await inSteps(answerSha256Steps(findings), signal);
     const missing = reply.missing ?? [];
     const answer: Answer = {
       source: name,
@@ -147,13 +193,22 @@ async function askWithin(source: Source, scan: ClaimedScan, limits: LookupLimits
   }
 }
 
-/** The answers for the envelope: those of this scan, and last answers of failed sources (docs/contract.md 5.8). */
-function answersOf(runs: readonly SourceRun[], { scan, sources, live }: ScanOptions, at: Date): Answer[] {
-  return runs.flatMap((run) => {
-    if (run.answer !== null) return [run.answer];
+/** What the envelope is made of: all that was answered, and the last answers of sources that failed (docs/contract.md 5.8). */
+function* answersSteps(runs: readonly SourceRun[], { scan, sources, live }: ScanOptions, at: Date): Steps<Answer[]> {
+  const answers: Answer[] = [];
+  for (const run of runs) {
+    if (run.answer !== null) answers.push(run.answer);
     const source = sources.find(({ name }) => name === run.source);
     const last = scan.answers.find((answer) => answer.source === run.source);
-    if (run.outcome !== "failed" || source === undefined || last === undefined) return [];
-    return isKeptAnswer(last, source.fingerprint, live.lifetimes.retentionMs, at) ? [last] : [];
-  });
+    if (run.outcome !== "failed" || source === undefined || last === undefined) continue;
+    if (isKeptAnswer(last, source.fingerprint, live.lifetimes.retentionMs, at)) answers.push(yield* readSteps(last));
+  }
+  return answers;
+}
+
+/** Parsing a thousand findings is a step of its own. */
+function* readSteps(answer: StoredAnswer): Steps<Answer> {
+  const read = answer.read();
+  yield;
+  return read;
 }

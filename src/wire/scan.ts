@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 import { indicator } from "./indicator.ts";
-import { count, id, milliseconds, text } from "./scalar.ts";
+import { count, id, milliseconds, text, time } from "./scalar.ts";
 import type { Shape } from "./shape.ts";
 import { outcome, sourceErrorReason } from "./source.ts";
 
@@ -55,6 +55,9 @@ export const sourceRun = z.strictObject({
   duration_ms: milliseconds,
   error: z.nullable(sourceErrorReason).check(z.describe("set when the outcome is failed")),
   missing: z.array(text).check(z.describe("sub-calls that the plan at the source does not allow")),
+  answered_at: z.nullable(time).check(z.describe("when the answer that counts was given, null when there is none")),
+  reused: z.boolean().check(z.describe("the answer that counts is kept from an earlier scan")),
+  omitted: count.check(z.describe("findings of the source that the envelope leaves out, because it is full")),
 });
 export type SourceRunBody = Shape<typeof sourceRun>;
 

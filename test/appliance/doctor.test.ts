@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { Appliance } from "../helpers/appliance.ts";
+import { Appliance, client } from "../helpers/appliance.ts";
 import { startFaultServer } from "../helpers/fault-server.ts";
 
 type Report = { ok: boolean; checks: { name: string; ok: boolean; message: string }[] };
@@ -54,6 +54,19 @@ describe("doctor", () => {
     const elsewhere = configured(appliance, '[server]\nlisten = "127.0.0.1:9"');
     const lost = reportOf(await appliance.runBeside(["doctor", "--json", "--config", elsewhere]));
     expect([lost.bad, lost.message("service")]).toEqual([[], expect.stringContaining("runs, but does not answer")]);
+  });
+
+  test("tells of a proxy that nobody declared", async () => {
+    await using appliance = new Appliance();
+    const key = appliance.initialise();
+    const service = await appliance.serve();
+    const file = configured(appliance, `[server]\nlisten = "${new URL(service.url).host}"`);
+    expect(examine(appliance, "--config", file).message("service")).toMatch(/^ready at /);
+    await client(service.url, key).enrich("jane.doe@example.com", { "X-Forwarded-For": "192.0.2.7" });
+    const { bad, message } = examine(appliance, "--config", file);
+    expect(bad).toContain("service");
+    expect(message("service")).toContain("server.trusted_proxies");
+    expect(service.log()).toContain("server.trusted_proxies does not name");
   });
 
   test("asks a service on a unix socket", async () => {

@@ -82,6 +82,7 @@ describe("defaults", () => {
         maxQueue: 10_000,
         retentionMs: 30 * 86_400_000,
         ledgerRetentionMs: 400 * 86_400_000,
+        maxFindings: 2000,
       },
       audit: { retentionMs: 400 * 86_400_000 },
       rateLimit: { team: 600, enterprise: 6000, windowMs: 3_600_000 },

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { buildCase, type CaseFacts } from "../../src/domain/case.ts";
+import { buildCase, type CaseFacts, caseText } from "../../src/domain/case.ts";
 import type { ScanId } from "../../src/domain/scan.ts";
 import { completedCase, failedCase } from "../../src/wire/case.ts";
 import { emptyCase, exampleCase, failedRun, run } from "../helpers/export-case.ts";
@@ -59,4 +59,19 @@ test("a failed case names what failed and has no number that could read as clean
 test("a completed case is partial when a source failed; one that was skipped did not fail", () => {
   expect(exampleCase).toMatchObject({ partial: true, failed_sources: [{ source: "emailrep", error: "timeout" }] });
   expect(emptyCase).toMatchObject({ partial: false, failed_sources: [] });
+});
+
+test("the text of a case is that of its document, with findings that look like members of it", () => {
+  const title = 'a","exposure":[1],"findings":[2],"disambiguation":{"x":"';
+  const atom = { ...exampleCase.exposure?.findings[0], title };
+  const exposure = { findings: [atom], total: 1, by_severity: { high: 1 } };
+  const { disambiguation, indicator } = exampleCase;
+  const result = {
+    envelopeTail: JSON.stringify({ indicator, exposure, disambiguation }).slice(1),
+    evidence: JSON.stringify({ request_id: facts.scanId, findings: [{ ...atom, details: { title } }] }),
+    digest: "sha256:0",
+  };
+  for (const one of [facts, { ...facts, result }]) {
+    expect(caseText(one, "0.1.0")).toBe(JSON.stringify(buildCase(one, "0.1.0")));
+  }
 });

@@ -1,12 +1,14 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { answerSha256, envelopeText, project, type Sighting } from "../../src/domain/envelope.ts";
+import { chooseSteps, envelopeText, type Sighting } from "../../src/domain/envelope.ts";
 import { type Finding, findingHash, makeFinding, mergeFindings } from "../../src/domain/finding.ts";
 import type { Indicator } from "../../src/domain/indicator.ts";
 import type { Answer, ScanId } from "../../src/domain/scan.ts";
+import { atOnce } from "../../src/domain/steps.ts";
 import { anyFinding } from "../helpers/any-finding.ts";
 import { anyText } from "../helpers/any-text.ts";
+import { answerSha256, project } from "../helpers/project.ts";
 
 /** The published example of a cache hit. */
 const golden = JSON.parse(readFileSync(new URL("../fixtures/golden/envelope-hit.json", import.meta.url), "utf8"));
@@ -315,3 +317,40 @@ function keysIn(value: unknown): string[] {
   if (typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([key, member]) => [...(Array.isArray(value) ? [] : [key]), ...keysIn(member)]);
 }
+
+describe("16.6 the cap of an envelope", () => {
+  const titled = (source: string, count: number, severity: "high" | "low") =>
+    Array.from({ length: count }, (_, index) =>
+      makeFinding({ category: "breach", severity, title: `${source} ${index}`, subject: `${index}.example` }),
+    );
+  const many = [
+    answer("hibp", titled("hibp", 3, "low")),
+    answer("holehe", titled("holehe", 4, "high")),
+    answer("emailrep", [...titled("emailrep", 2, "high"), ...titled("e", 2, "low")]),
+  ];
+
+  test("the first by the order of 7.6 stay, and what is left out is counted by source", () => {
+    const { shown, omitted } = atOnce(chooseSteps(many, 7));
+    expect(shown.map(({ answer: { source } }) => source)).toEqual([
+      ...["emailrep", "emailrep", "holehe", "holehe", "holehe", "holehe"],
+      "hibp",
+    ]);
+    expect([...omitted].sort()).toEqual([
+      ["emailrep", 2],
+      ["hibp", 2],
+    ]);
+  });
+
+  test("what is left out still corroborates what is shown", () => {
+    const [whole, cut] = [atOnce(chooseSteps(many, 100)), atOnce(chooseSteps(many, 2))];
+    expect(cut.shown.map(({ corroboration }) => corroboration)).toEqual(
+      whole.shown.slice(0, 2).map(({ corroboration }) => corroboration),
+    );
+    expect(cut.shown[0]?.corroboration.by).toEqual(["hibp", "holehe"]);
+  });
+
+  test("nothing is left out of an envelope that has room", () => {
+    const { shown, omitted } = atOnce(chooseSteps(many, 11));
+    expect([shown.length, omitted.size]).toEqual([11, 0]);
+  });
+});

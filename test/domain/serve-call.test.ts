@@ -19,7 +19,7 @@ import { acme, callRules, enrichCall, key, now, oneScan, pollCall, whoamiCall } 
 import { testAuthor } from "../helpers/test-author.ts";
 
 const storedScan = "00000000-0000-4000-8000-0000000000aa" as ScanId;
-const stored = { envelopeTail: '"indicator":{}}', digest: "sha256:00", isPartial: false };
+const stored = { envelopeTail: '"indicator":{}}', digest: "sha256:00", isPartial: false, omittedCount: 0 };
 const hit: CompletedReply = completedReply(storedScan, "hit", stored);
 const unavailable = new AppError("unavailable", "Not now");
 const wrong = new AppError("invalid_email", "Not an address");

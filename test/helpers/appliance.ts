@@ -18,6 +18,8 @@ export type Service = {
 export type ServeOptions = {
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** A script for bash that becomes the service; it gets the executable as `$0` and the arguments as `$@`. */
+  readonly shell?: string;
 };
 
 /** A fresh machine: the executable copied to an empty folder, a data directory, and a clean environment. */
@@ -91,9 +93,10 @@ export class Appliance implements AsyncDisposable {
   }
 
   /** Starts the service on a free port and waits for its first line. */
-  async serve({ args = [], env = {} }: ServeOptions = {}): Promise<Service> {
+  async serve({ args = [], env = {}, shell }: ServeOptions = {}): Promise<Service> {
     const listen = args.includes("--listen") ? [] : ["--listen", "127.0.0.1:0"];
-    const child = Bun.spawn([this.executable, "serve", "--data-dir", this.dataDir, ...listen, ...args], {
+    const words = [this.executable, "serve", "--data-dir", this.dataDir, ...listen, ...args];
+    const child = Bun.spawn(shell === undefined ? words : ["bash", "-c", shell, ...words], {
       cwd: join(this.folder, "work"),
       env: this.environment(env),
       stdout: "pipe",

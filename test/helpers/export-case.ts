@@ -27,7 +27,18 @@ export const linkedIn: Atom = {
 };
 
 export function run(source: string, about: Partial<StoredRun> = {}): StoredRun {
-  return { source, outcome: "no_data", findingCount: 0, durationMs: 12, error: null, missing: [], ...about };
+  return {
+    source,
+    outcome: "no_data",
+    findingCount: 0,
+    durationMs: 12,
+    error: null,
+    missing: [],
+    answeredAt: null,
+    isReused: false,
+    omittedCount: 0,
+    ...about,
+  };
 }
 
 /** Failed for the given reason. */

@@ -16,6 +16,7 @@ import { routes } from "../../src/http/route-table.ts";
 import { createRouter } from "../../src/http/router.ts";
 import { outcomeOf } from "../../src/http/routes/enrich.ts";
 import { openThrottle } from "../../src/http/throttle.ts";
+import { openWaits } from "../../src/http/waits.ts";
 import { type Calls, openCalls } from "../../src/scans/calls.ts";
 import type { Live } from "../../src/scans/live.ts";
 import { Runner, type RunnerTools } from "../../src/scans/runner.ts";
@@ -74,6 +75,7 @@ export async function openTestService(options: TestServiceOptions = {}) {
     concurrency: 16,
     scanTimeoutMs: 90_000,
     ledgerRetentionMs: 400 * 24 * 3_600_000,
+    maxFindings: 2000,
     fingerprintOf: () => JSON.stringify(sources.map(({ fingerprint }) => fingerprint)),
     sourcesOf: () => [...sources],
     ...options.live,
@@ -117,7 +119,8 @@ export async function openTestService(options: TestServiceOptions = {}) {
     whoamis: openThrottle(60, 60_000, clock.steadyNow),
     publicUrl: null,
     dashboard: testDashboard(clock, live),
-    metrics: { countRequest: () => undefined, render: () => "" },
+    metrics: { countRequest: () => undefined, countStrangeForward: () => undefined, render: () => "" },
+    waits: openWaits({ perHolder: 64, total: 1000 }),
     whenSettled: (scanId, timeoutMs, signal) => runner.whenSettled(scanId, timeoutMs, signal),
     newScanId,
     hashOf: (indicator) => indicatorHash(keys, indicator),

@@ -14,10 +14,18 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function open(isEnabled = () => true) {
+function open({ isEnabled = true, isPretty = false } = {}) {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   const written: string[] = [];
-  return { written, log: openAccessLog((text) => written.push(text), now, isEnabled) };
+  const forPeople: unknown[] = [];
+  const log = openAccessLog({
+    write: (text) => void written.push(text),
+    log: { info: (fields, message) => void forPeople.push([fields, message]) },
+    isPretty: () => isPretty,
+    isEnabled: () => isEnabled,
+    now,
+  });
+  return { written, forPeople, log };
 }
 
 test("a request is one line of JSON with exactly these fields", () => {
@@ -63,10 +71,19 @@ test("a full buffer is written immediately, so that memory stays bounded", () =>
   for (const text of written) expect(text.endsWith("\n")).toBe(true);
 });
 
-test("nothing is written while the log is disabled, and flushing an empty buffer writes nothing", () => {
-  const { log, written } = open(() => false);
+test("nothing is written below the level, and a flush of nothing writes nothing", () => {
+  const { log, written } = open({ isEnabled: false });
   log.write(entry);
   log.flush();
   expect(written).toEqual([]);
   expect(vi.getTimerCount()).toBe(0);
+});
+
+test("with a log for people the line of a request is one of it, at once", () => {
+  const { log, written, forPeople } = open({ isPretty: true });
+  log.write(entry);
+  const { durationMs, correlationId, ...fields } = entry;
+  expect(forPeople).toEqual([[{ ...fields, ms: 1.23, correlation_id: correlationId }, "request"]]);
+  log.flush();
+  expect(written).toEqual([]);
 });

@@ -9,7 +9,7 @@ const id = "3f2a8c1e-0000-4000-8000-000000000000";
 const pathOf = (path: string) => path.replaceAll(/\{\w+\}/g, id);
 const guardedAccess = ["page", "log-in", "viewer", "admin"];
 const guarded = routes.filter(({ access }) => guardedAccess.includes(access));
-const open = routes.filter(({ access }) => !guardedAccess.includes(access));
+const open = routes.filter(({ access }) => !guardedAccess.includes(access) && access !== "metrics");
 
 describe("2, 12.2 a host name that is not ours", () => {
   test.each(guarded)("is 403 on $method $path before anything else, with and without credentials", async (route) => {
@@ -32,7 +32,24 @@ describe("2, 12.2 a host name that is not ours", () => {
     expect(await ask("evil.example")).toBe(await ask("127.0.0.1:8080"));
   });
 
-  test("is accepted when server.hostnames contains it", async () => {
+  test.each([
+    { host: "localhost:9", status: 200 },
+    { host: "xpose.localhost", status: 200 },
+    { host: "127.0.0.1:8080", status: 200 },
+    { host: "[::1]:8080", status: 200 },
+    { host: "192.0.2.1:8080", status: 401 },
+    { host: "evil.example", status: 401 },
+    { host: "xpose.corp.example", status: 401 },
+    { host: "[::1", status: 401 },
+  ])("12.1 /metrics, asked on loopback as $host: $status", async ({ host, status }) => {
+    const service = await openTestService({ app: { trust: makeTrust([], ["xpose.corp.example"]) } });
+    const { call } = operatorClient(service.respond, { Host: host });
+    expect((await call("GET", "/metrics")).status).toBe(status);
+    const { token } = await addOperator(service, service.tenant.id, "alice");
+    expect((await call("GET", "/metrics", undefined, { Authorization: `Bearer ${token}` })).status).toBe(200);
+  });
+
+  test("is ours when server.hostnames names it", async () => {
     const service = await openTestService({ app: { trust: makeTrust([], ["xpose.corp.example"]) } });
     const { token } = await addOperator(service, service.tenant.id, "alice");
     const { call } = operatorClient(service.respond, {

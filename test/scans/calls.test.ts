@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Call } from "../../src/domain/call.ts";
 import { AppError } from "../../src/domain/error.ts";
 import { openCalls } from "../../src/scans/calls.ts";
+import { found, inventedSource } from "../helpers/invented-source.ts";
 import { turnOver } from "../helpers/manual-clock.ts";
 import { testAuthor } from "../helpers/test-author.ts";
 import { openTestService, type TestService } from "../helpers/test-service.ts";
@@ -260,7 +261,56 @@ describe("when the commit fails", () => {
   });
 });
 
-test("8.2 a window ends by monotonic time, whatever the wall clock shows", async () => {
+describe("long replies", () => {
+  /** A service whose sources say much about every address of `heavy.example`. */
+  async function openHeavy() {
+    const service = await openCounted();
+    const title = "x".repeat(200);
+    const many = Array.from({ length: 1500 }, (_, index) => found(`${title} ${index}`).findings).flat();
+    service.sources.splice(
+      0,
+      1,
+      inventedSource("alpha", async () => ({ findings: many })),
+    );
+    await service.scanned("victim@heavy.example");
+    const light = await service.addTenant("Light");
+    service.sources.splice(
+      0,
+      1,
+      inventedSource("alpha", async () => found("Example Shop")),
+    );
+    return { ...service, light };
+  }
+
+  test("a turn ends when its replies are long, and the rest is served in later turns", async () => {
+    const { calls, tenant, sizes } = await openHeavy();
+    sizes.length = 0;
+    const asked = Array.from({ length: 12 }, () => calls.serve(tenant.enrichCall("victim@heavy.example")));
+    const replies = await Promise.all(asked);
+    expect(new Set(replies.map(({ kind }) => kind))).toEqual(new Set(["completed"]));
+    // Each turn gets what the one before left.
+    expect(sizes.length).toBeGreaterThan(2);
+    expect(sizes).toEqual([...sizes].sort((a, b) => b - a));
+    // Each call was charged once.
+    expect(replies.at(-1)?.charge?.remaining).toBe(600 - 13);
+  });
+
+  test("they are in nobody's way: a caller of short ones is served before those that wait", async () => {
+    const { calls, tenant, light } = await openHeavy();
+    const ended: string[] = [];
+    const ask = (name: string, call: Call) => calls.serve(call).then(() => void ended.push(name));
+    const first = Array.from({ length: 20 }, () => ask("long", tenant.enrichCall("victim@heavy.example")));
+    await Promise.all([...first, ask("short", light.enrichCall("a@example.com"))]);
+    // The first turn finds out; in the next one the short one goes first.
+    expect(ended.indexOf("short")).toBeLessThan(8);
+    ended.length = 0;
+    const again = Array.from({ length: 20 }, () => ask("long", tenant.enrichCall("victim@heavy.example")));
+    await Promise.all([...again, ask("short", light.enrichCall("a@example.com"))]);
+    expect(ended.indexOf("short")).toBeLessThan(4);
+  });
+});
+
+test("8.2 a window ends by the time that passed, whatever the clock of the wall is set to", async () => {
   const { store, live, clock, tenant, waitingEvents } = await openTestService({
     live: { limits: { team: 1, enterprise: 1, windowMs: 3_600_000 } },
   });

@@ -2,12 +2,12 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { KeyStatus } from "../../src/domain/api-key.ts";
 import { type Author, auditEvent, emptyHead } from "../../src/domain/audit.ts";
 import type { Call, CallRules, EnrichCall, Reply, ReplyBody } from "../../src/domain/call.ts";
-import { answerSha256, type CacheMember, envelopeText, type Sighting } from "../../src/domain/envelope.ts";
+import { type CacheMember, envelopeText, type Sighting } from "../../src/domain/envelope.ts";
 import { AppError } from "../../src/domain/error.ts";
 import { findingHash, makeFinding } from "../../src/domain/finding.ts";
 import { defaultScopes } from "../../src/domain/key-scope.ts";
 import type { Operator } from "../../src/domain/operator.ts";
-import type { Answer, ClaimedScan, ScanId, SourceRun } from "../../src/domain/scan.ts";
+import { type Answer, type ClaimedScan, finalState, type ScanId, type SourceRun } from "../../src/domain/scan.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
 import type { NewApiKey, NextApiKey } from "../../src/store/port/api-key.ts";
 import type { Publication } from "../../src/store/port/corpus.ts";
@@ -15,6 +15,7 @@ import type { NewOperator } from "../../src/store/port/operator.ts";
 import type { Store } from "../../src/store/port/store.ts";
 import { auditEvents } from "../helpers/audit-events.ts";
 import { chainEvent } from "../helpers/chain-event.ts";
+import { answerSha256 } from "../helpers/project.ts";
 import { testAuditKey, testAuthor } from "../helpers/test-author.ts";
 
 const [second, minute, day] = [1000, 60_000, 86_400_000];
@@ -155,22 +156,23 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       return { source, outcome, error: said === null ? "timeout" : null, answer: said, ...given, ...fields };
     }
 
-    /** Settles a claimed scan and returns the ledger that its projection got. */
+    /** Settles a claimed scan and returns the ledger as it stood then. */
     async function settle({ claim }: ClaimedScan, runs: SourceRun[], kept: Answer[] = []) {
-      let ledger: ReadonlyMap<string, Sighting> = new Map();
       const answers = [...runs.flatMap(({ answer }) => (answer === null ? [] : [answer])), ...kept];
+      const seen = answers.flatMap(({ source, answeredAt, findings }) =>
+        findings.map((one) => ({ hash: findingHash(source, one), at: answeredAt })),
+      );
+      const isCompleted = finalState(runs) === "completed";
+      const recorded = isCompleted ? await store.recordSightings(claim, seen, later(-400 * 24 * 60 * minute)) : null;
       const isSettled = await store.settleScan({
         claim,
         runs,
-        answers,
         finishedAt: now,
-        ledgerBefore: later(-400 * 24 * 60 * minute),
-        project(sightings) {
-          ledger = sightings;
-          return projection;
-        },
+        projection: isCompleted ? projection : null,
+        omitted: new Map(),
+        kept: new Map(),
       });
-      return { isSettled, ledger };
+      return { isSettled, ledger: recorded ?? new Map<string, Sighting>() };
     }
 
     /** A scan of one source that is asked and answers now. */
@@ -196,7 +198,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         const { envelopeTail, digest } = projection;
         const completed = (cache: CacheMember) => {
           const envelope = envelopeText(scanId, cache, envelopeTail);
-          return { kind: "completed", scanId, envelope, digest, isPartial: false };
+          return { kind: "completed", omittedCount: 0, scanId, envelope, digest, isPartial: false };
         };
         expect(await serve(enrichCall(acme))).toEqual(completed("hit"));
         expect(await poll(acme, scanId)).toEqual(completed("miss_scan_complete"));
@@ -425,19 +427,17 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
           store.settleScan({
             claim: index === 1 ? { ...scan.claim, claimCount: 9 } : scan.claim,
             runs: [run("hibp", answer("hibp"))],
-            answers: [],
             finishedAt: now,
-            ledgerBefore: later(-day),
-            project: () => {
-              if (index === 2) throw new Error("no envelope");
-              return { envelopeTail: "{}", digest: "d", evidence: "{}" };
-            },
+            // What is no text cannot be stored.
+            projection: { envelopeTail: "{}", digest: "d", evidence: index === 2 ? (null as never) : "{}" },
+            omitted: new Map(),
+            kept: new Map(),
           }),
         );
         expect(await Promise.allSettled(settled)).toMatchObject([
           { value: true },
           { value: false },
-          { reason: new Error("no envelope") },
+          { status: "rejected" },
         ]);
         const states = await Promise.all(scans.map(({ claim, workspace }) => poll(workspace.id, claim.scanId)));
         expect(states.map(({ kind }) => kind)).toEqual(["completed", "unfinished", "unfinished"]);
@@ -567,7 +567,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         const said = answer("hibp", { fingerprint: "f2", confidence: 0.5, origin: "o", findings: [] });
         await scanNow(acme, said);
         await serve(enrichCall(acme), { fingerprintOf: () => "changed" });
-        expect((await claimed()).answers).toEqual([said]);
+        expect((await claimed()).answers.map(({ read }) => read())).toEqual([said]);
       });
 
       test("a failure never replaces an answer, and an answer taken over is not stored again", async () => {
@@ -579,7 +579,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         await serve(enrichCall(acme), { fingerprintOf: () => "third" });
         await settle(await claimed(), [run("hibp", null)]);
         await serve(enrichCall(acme), { fingerprintOf: () => "fourth" });
-        expect((await claimed()).answers).toEqual([said]);
+        expect((await claimed()).answers.map(({ read }) => read())).toEqual([said]);
       });
 
       test("an answer that was saved before does not come back over a newer one when its scan ends", async () => {
@@ -591,7 +591,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         await scanNow(acme, newer);
         await settle(slow, [older]);
         await serve(enrichCall(acme), { fingerprintOf: () => "changed" });
-        expect((await claimed()).answers).toEqual([newer]);
+        expect((await claimed()).answers.map(({ read }) => read())).toEqual([newer]);
       });
 
       test("answers saved before a crash are there for the next claim", async () => {
@@ -599,7 +599,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         const { claim } = await claimed();
         await store.saveRuns(claim, [run("hibp", answer("hibp"))], "scanning");
         await requeueAfterCrash();
-        expect((await claimed()).answers).toEqual([answer("hibp")]);
+        expect((await claimed()).answers.map(({ read }) => read())).toEqual([answer("hibp")]);
       });
 
       test("first seen stays and last seen moves forward, over scans and a disappearance", async () => {

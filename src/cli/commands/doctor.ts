@@ -9,6 +9,7 @@ import { isServing } from "../../data-directory/locks.ts";
 import { diskFullText } from "../../domain/disk-fault.ts";
 import { timestamp } from "../../domain/time.ts";
 import { entropy } from "../../entropy.ts";
+import { strangeForwardsMetric } from "../../service/metrics.ts";
 import { readTls } from "../../service/tls.ts";
 import type { DoctorReport } from "../../wire/service.ts";
 import { becomeOwner, type GlobalOptions, readConfig } from "../context.ts";
@@ -172,20 +173,33 @@ async function examineService(config: Config): Promise<Check> {
   const scheme = tlsCert === null ? "http" : "https";
   const place = listen.kind === "unix" ? "localhost" : `${reachable(listen.host)}:${listen.port}`;
   const shown = listen.kind === "unix" ? `unix:${listen.path}` : `${scheme}://${place}`;
-  try {
-    const { status } = await fetch(`${scheme}://${place}/readyz`, {
+  const ask = (path: string) =>
+    fetch(`${scheme}://${place}${path}`, {
       signal: AbortSignal.timeout(serviceTimeoutMs),
       ...(listen.kind === "unix" ? { unix: listen.path } : {}),
       // We connect to this machine by address, which does not match the name in the certificate.
       tls: { rejectUnauthorized: false },
     });
-    return status === 200 ? good(name, `ready at ${shown}`) : bad(name, `answers ${status} at ${shown}`);
+  try {
+    const { status } = await ask("/readyz");
+    if (status !== 200) return bad(name, `answers ${status} at ${shown}`);
+    return (await hasStrangeForwards(ask)) ? bad(name, strangeForwards) : good(name, `ready at ${shown}`);
   } catch {
     return good(name, `runs, but does not answer at ${shown}; maybe it was started with --listen`);
   }
 }
 
-/** The host to connect to. For a wildcard address this is the loopback address. */
+const strangeForwards =
+  "a proxy that server.trusted_proxies does not name forwards requests: all its clients count as one address in the audit " +
+  "trail and for log-ins";
+
+/** The count since the start of the service. False when its metrics may not be read from here: then nothing is known. */
+async function hasStrangeForwards(ask: (path: string) => Promise<Response>): Promise<boolean> {
+  const metrics = await (await ask("/metrics")).text();
+  return new RegExp(`^${strangeForwardsMetric} [1-9]`, "m").test(metrics);
+}
+
+/** An address that stands for all of this machine is asked on the loopback. */
 function reachable(host: string): string {
   const address = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
   return address.includes(":") ? `[${address}]` : address;

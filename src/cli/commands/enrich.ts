@@ -33,7 +33,7 @@ export function enrichCommand(output: Output): Command {
       const config = readConfig(command, output, { sourceSecrets: true });
       await withStore(config, async (open) => {
         const { store, keys } = open;
-        const { log } = openLog(config.log);
+        const { log } = openLog(config.log, output.err);
         const sources = openSources(config, open, entropy.now);
         try {
           const { live } = sources;

@@ -59,7 +59,10 @@ export async function enrich(exchange: Exchange): Promise<PlainResponse> {
   const answerNow = () => withLimits(toResponse(reply, { publicUrl: app.publicUrl }), charge, now);
   const waitSeconds = reply.kind === "accepted" ? waitPreference(request.headers.get("Prefer")) : null;
   if (reply.kind !== "accepted" || waitSeconds === null) return answerNow();
-  await app.whenSettled(reply.scanId, waitSeconds * 1000, request.signal);
+  const leave = app.waits.take(keyHash);
+  // Too many requests wait already: the usual answer to a miss is always a right answer (docs/contract.md 3.6).
+  if (leave === null) return answerNow();
+  await app.whenSettled(reply.scanId, waitSeconds * 1000, request.signal).finally(leave);
   const rest = { scanId: reply.scanId, view: "envelope", isCharged: true } as const;
   const waited = await app.calls.serve({ kind: "poll", caller: { keyHash }, from, ...rest });
   // The address was forgotten during the wait. The scan was accepted, so the answer stays 202; only a poll may say
@@ -209,10 +212,11 @@ export function toResponse(reply: Reply, { path = enrichPath, publicUrl = null }
   }
 }
 
-function envelopeResponse({ envelope, digest, isPartial }: CompletedReply): PlainResponse {
+function envelopeResponse({ envelope, digest, isPartial, omittedCount }: CompletedReply): PlainResponse {
   const response = storedResponse(200, envelope);
   response.headers["X-Xpose-Exposure-Digest"] = digest;
   if (isPartial) response.headers["X-Xpose-Partial"] = "1";
+  if (omittedCount > 0) response.headers["X-Xpose-Findings-Omitted"] = String(omittedCount);
   return response;
 }
 

@@ -22,6 +22,7 @@ export type FinishedRow = {
   envelope_tail: string | null;
   digest: string | null;
   is_partial: number;
+  omitted_count: number;
 };
 
 type AskedRow = { indicator_type: IndicatorType; indicator_value: string; requested_at: number };
@@ -55,7 +56,9 @@ export function scanTable(connection: Connection) {
      VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0)`,
   );
   const byId = connection.prepare<[string, string], FinishedRow>(
-    "SELECT state, indicator_hash, finished_at, envelope_tail, digest, is_partial FROM scan WHERE id = ? AND workspace_id = ?",
+    `SELECT state, indicator_hash, finished_at, envelope_tail, digest, is_partial,
+       (SELECT coalesce(sum(omitted_count), 0) FROM source_run WHERE scan_id = scan.id) AS omitted_count
+     FROM scan WHERE id = ? AND workspace_id = ?`,
   );
   const asked = connection.prepare<[string], AskedRow>(
     "SELECT indicator_type, indicator_value, requested_at FROM scan WHERE id = ?",

@@ -1,8 +1,7 @@
 import type { Sighting } from "../../domain/envelope.ts";
-import { findingHash } from "../../domain/finding.ts";
-import type { Answer } from "../../domain/scan.ts";
 import { seenAgain } from "../../domain/sighting.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
+import type { Seen } from "../port/scan.ts";
 import type { Connection } from "./driver.ts";
 import { toDate } from "./time.ts";
 
@@ -24,24 +23,20 @@ export function sightingTable(connection: Connection) {
   );
 
   return {
-    /** Enters the findings of answers and reads back how the ledger stands now, by `findingHash`. */
+    /** Enters findings and reads back how the ledger stands now, by `findingHash`. */
     record(
       indicatorHash: string,
       workspaceId: WorkspaceId,
-      answers: readonly Answer[],
+      seen: readonly Seen[],
       ledgerBefore: Date,
     ): Map<string, Sighting> {
       const sightings = new Map<string, Sighting>();
-      for (const answer of answers) {
-        for (const finding of answer.findings) {
-          const hash = findingHash(answer.source, finding);
-          const row = find.get(indicatorHash, workspaceId, hash);
-          const before = row === undefined ? null : toSighting(row);
-          const sighting = seenAgain(before, answer.answeredAt, ledgerBefore);
-          const [firstSeenAt, lastSeenAt] = [sighting.firstSeenAt.getTime(), sighting.lastSeenAt.getTime()];
-          save.run(indicatorHash, workspaceId, hash, firstSeenAt, lastSeenAt);
-          sightings.set(hash, sighting);
-        }
+      for (const { hash, at } of seen) {
+        const row = find.get(indicatorHash, workspaceId, hash);
+        const sighting = seenAgain(row === undefined ? null : toSighting(row), at, ledgerBefore);
+        const [firstSeenAt, lastSeenAt] = [sighting.firstSeenAt.getTime(), sighting.lastSeenAt.getTime()];
+        save.run(indicatorHash, workspaceId, hash, firstSeenAt, lastSeenAt);
+        sightings.set(hash, sighting);
       }
       return sightings;
     },

@@ -3,6 +3,7 @@ import { AppError, SourceError } from "../../../src/domain/error.ts";
 import { parseIndicator } from "../../../src/domain/indicator.ts";
 import { corpusHash as corpusHashOf } from "../../../src/domain/keyed-hash.ts";
 import { waitPreference } from "../../../src/http/routes/enrich.ts";
+import { openWaits } from "../../../src/http/waits.ts";
 import { found, inventedSource } from "../../helpers/invented-source.ts";
 import { turnOver } from "../../helpers/manual-clock.ts";
 import { enrichUrl, errorCode, socClient } from "../../helpers/soc-client.ts";
@@ -17,7 +18,11 @@ async function open(options?: TestServiceOptions) {
   return { ...service, ...socClient(service.respond, service.tenant.token) };
 }
 
-/** Replaces the sources by a source that answers when `answer` is called. */
+async function rowsOf(response: Response): Promise<Record<string, unknown>[]> {
+  return ((await response.json()) as { sources: Record<string, unknown>[] }).sources;
+}
+
+/** Replaces the sources by one that answers when `answer` is called. */
 function gate(service: Awaited<ReturnType<typeof open>>) {
   const answered = Promise.withResolvers<void>();
   const source = inventedSource("alpha", async () => {
@@ -128,10 +133,53 @@ describe("3.5 a miss, a poll, a hit", () => {
     const response = await get(`/${id}/sources`);
     expect(await response.text()).toBe(
       `{"request_id":"${id}","status":"completed","sources":[` +
-        '{"source":"alpha","outcome":"ok","findings":1,"duration_ms":0,"error":null,"missing":[]},' +
-        '{"source":"beta","outcome":"no_data","findings":0,"duration_ms":0,"error":null,"missing":["pastes"]},' +
-        '{"source":"gamma","outcome":"failed","findings":0,"duration_ms":0,"error":"auth","missing":[]}]}',
+        '{"source":"alpha","outcome":"ok","findings":1,"duration_ms":0,"error":null,"missing":[],' +
+        '"answered_at":"2026-06-01T12:00:00+00:00","reused":false,"omitted":0},' +
+        '{"source":"beta","outcome":"no_data","findings":0,"duration_ms":0,"error":null,"missing":["pastes"],' +
+        '"answered_at":"2026-06-01T12:00:00+00:00","reused":false,"omitted":0},' +
+        '{"source":"gamma","outcome":"failed","findings":0,"duration_ms":0,"error":"auth","missing":[],' +
+        '"answered_at":null,"reused":false,"omitted":0}]}',
     );
+  });
+
+  test("17.1 /sources tells when the answer that counts was given, and by which scan", async () => {
+    const { clock, get, scanned, sources, live } = await open();
+    await scanned(address);
+    await clock.advance(live().lifetimes.cacheTtlMs - 60_000);
+    // One more source makes the result one of other settings; alpha's answer is still fresh.
+    sources.push(inventedSource("beta", async () => found("Example Forum")));
+    const [alpha, beta] = await rowsOf(await get(`/${await scanned(address)}/sources`));
+    expect(alpha).toMatchObject({ answered_at: "2026-06-01T12:00:00+00:00", reused: true });
+    expect(beta).toMatchObject({ answered_at: "2026-06-02T11:59:00+00:00", reused: false });
+    await clock.advance(live().lifetimes.cacheTtlMs);
+    sources.splice(
+      1,
+      1,
+      inventedSource("beta", () => Promise.reject(new SourceError("timeout", "late"))),
+    );
+    const [, failed] = await rowsOf(await get(`/${await scanned(address)}/sources`));
+    expect(failed).toMatchObject({ outcome: "failed", answered_at: "2026-06-02T11:59:00+00:00", reused: true });
+  });
+
+  test("16.6 an envelope holds so many atoms, and what is left out is counted", async () => {
+    const { enrich, get, scanned, sources } = await open({ live: { maxFindings: 3 } });
+    sources.push(inventedSource("beta", async () => found("Example A", "Example B", "Example C")));
+    const id = await scanned(address);
+    for (const response of [await enrich(address), await get(`/${id}`)]) {
+      expect(response.headers.get("X-Xpose-Findings-Omitted")).toBe("1");
+      const { exposure } = (await response.json()) as { exposure: { findings: unknown[]; total: number } };
+      expect([exposure.findings.length, exposure.total]).toEqual([3, 3]);
+    }
+    const rows = await rowsOf(await get(`/${id}/sources`));
+    expect(rows.reduce((sum, { omitted }) => sum + Number(omitted), 0)).toBe(1);
+    const { findings } = (await (await get(`/${id}/evidence`)).json()) as { findings: unknown[] };
+    expect(findings).toHaveLength(3);
+  });
+
+  test("16.6 an envelope that holds everything has no header for it", async () => {
+    const { enrich, scanned } = await open();
+    await scanned(address);
+    expect((await enrich(address)).headers.has("X-Xpose-Findings-Omitted")).toBe(false);
   });
 
   test("7.8 /evidence has the atoms of the envelope in their order, with details", async () => {
@@ -550,7 +598,21 @@ describe("3.6 Prefer: wait", () => {
     expect(await response.json()).toMatchObject({ status: "completed", cache: "miss_scan_complete" });
   });
 
-  test("a scan that fails in time is answered as failed", async () => {
+  test("a key that waits with all its places gets the usual 202 at once, others wait on", async () => {
+    const service = await open({ app: { waits: openWaits({ perHolder: 2, total: 3 }) } });
+    const { answer } = gate(service);
+    const wait = { Prefer: "wait=50" };
+    const waiting = [service.enrich("a@example.com", wait), service.enrich("b@example.com", wait)];
+    await turnOver();
+    const response = await service.enrich("c@example.com", wait);
+    expect([response.status, response.headers.has("Preference-Applied")]).toEqual([202, false]);
+    answer();
+    expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual([200, 200]);
+    // Places that were left are free again.
+    expect((await service.enrich("d@example.com", wait)).status).toBe(200);
+  });
+
+  test("one that failed in time is answered as failed", async () => {
     const { enrich, sources } = await open();
     sources.splice(
       0,

@@ -118,6 +118,26 @@ describe("9.9 log-in", () => {
     expect([(await from("203.0.113.7")).status, (await from("203.0.113.8")).status]).toEqual([429, 401]);
   });
 
+  test("tries from one network of a provider's customer count together, those of another one do not", async () => {
+    const service = await open();
+    const from = async (address: string) => {
+      const { call } = operatorClient((request) => service.respond(request, { address, isTls: false }));
+      return (await call("POST", "/api/v1/session", { token: "x" })).status;
+    };
+    for (let count = 0; count < 10; count += 1) expect(await from(`2001:db8:0:1::${count + 1}`)).toBe(401);
+    expect([await from("2001:db8:0:1:ffff::1"), await from("2001:db8:0:2::1")]).toEqual([429, 401]);
+  });
+
+  test("behind a proxy that nobody declared a stranger cannot keep an admin out, and can guess no better", async () => {
+    const { logIn } = await open();
+    const forwarded = (ip: string) => ({ "X-Forwarded-For": ip });
+    for (let count = 0; count < 10; count += 1) await logIn({ token: "x" }, forwarded(`203.0.113.${count}`));
+    expect((await logIn({ token: "x" }, forwarded("203.0.113.99"))).status).toBe(429);
+    expect((await logIn(undefined, forwarded("198.51.100.1"))).status).toBe(204);
+    // Without a proxy the address is that of the client, and good tries count too.
+    expect((await logIn()).status).toBe(429);
+  });
+
   test.each([
     ["no origin", {}, 204],
     ["our origin", sameOrigin, 204],
