@@ -2,7 +2,7 @@ import { statSync, writeSync } from "node:fs";
 import { userInfo } from "node:os";
 import type { Command } from "commander";
 import { headProblem, keepHead } from "../access/audit-head.ts";
-import { type Config, loadConfig } from "../config/config.ts";
+import { type Config, type ConfigRequest, loadConfig } from "../config/config.ts";
 import { takeEnvironment } from "../config/environment.ts";
 import { type OpenStore, openStore } from "../data-directory/data-directory.ts";
 import { type AuditHead, type Author, parseHead } from "../domain/audit.ts";
@@ -26,19 +26,20 @@ export function readConfig(
   output: Output,
   needs: { sourceSecrets: boolean; listen?: string } = { sourceSecrets: false },
 ): Config {
+  const { config, warnings } = loadConfig(configRequest(command, needs));
+  for (const warning of warnings) output.err(`warning: ${warning}\n`);
+  return config;
+}
+
+/** The configuration that the flags and the environment of a command name. */
+export function configRequest(command: Command, needs: { sourceSecrets: boolean; listen?: string }): ConfigRequest {
   const { dataDir, config: file } = command.optsWithGlobals<GlobalOptions>();
   const flags = {
     ...(file === undefined ? {} : { config: file }),
     ...(dataDir === undefined ? {} : { dataDir }),
     ...(needs.listen === undefined ? {} : { listen: needs.listen }),
   };
-  const { config, warnings } = loadConfig({
-    flags,
-    env: takeEnvironment(),
-    needs: { sourceSecrets: needs.sourceSecrets },
-  });
-  for (const warning of warnings) output.err(`warning: ${warning}\n`);
-  return config;
+  return { flags, env: takeEnvironment(), needs: { sourceSecrets: needs.sourceSecrets } };
 }
 
 /**

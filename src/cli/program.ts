@@ -29,6 +29,7 @@ type LoadCommand = (output: Output) => Promise<Command>;
 const commands: Readonly<Record<string, LoadCommand>> = {
   init: async (output) => (await import("./commands/init.ts")).initCommand(output),
   serve: async (output) => (await import("./commands/serve.ts")).serveCommand(output),
+  config: async (output) => (await import("./commands/config.ts")).configCommand(output),
   keys: async (output) => (await import("./commands/keys.ts")).keysCommand(output),
   workspaces: async (output) => (await import("./commands/workspaces.ts")).workspacesCommand(output),
   operators: async (output) => (await import("./commands/operators.ts")).operatorsCommand(output),

@@ -1,8 +1,10 @@
 import { join, relative } from "node:path";
+import type * as z from "zod/mini";
 import type { ConfiguredSource } from "../sources/source-set.ts";
 import { credentialFile, type Environment, overrideFromEnvironment, overrideFromFlags } from "./environment.ts";
 import { ConfigError } from "./error.ts";
-import { declaredTables, readFile } from "./file.ts";
+import { openFaults } from "./faults.ts";
+import { type DeclaredTables, declaredTables, readFile } from "./file.ts";
 import { parseTable } from "./parse-table.ts";
 import { parseSources } from "./sources.ts";
 import { corpusTable, type logLevels, sectionTables, topTable } from "./tables.ts";
@@ -72,41 +74,53 @@ export type ConfigRequest = {
 
 /**
  * Reads the configuration: flags override the environment, the environment overrides the file, the file overrides the
- * defaults (docs/contract.md 12.2). An empty variable counts as not set. Throws `ConfigError`; a variable that names no
- * key only gives a warning.
+ * defaults (docs/contract.md 12.2). An empty variable counts as not set. Throws the first `ConfigError`; a variable that
+ * names no key only gives a warning.
  */
 export function loadConfig(request: ConfigRequest): { config: Config; warnings: string[] } {
-  const { flags, env, needs, defaultFile = "/etc/xpose/xpose.toml" } = request;
-  const tables = declaredTables(readFile(flags.config, env, defaultFile));
-  const warnings = overrideFromEnvironment(tables, env);
+  const { config, faults, warnings } = examineConfig(request);
+  if (config === null) throw faults[0];
+  return { config, warnings };
+}
+
+/** What is sound in a configuration with faults; null for a part with a fault. */
+export type ConfigParts = { readonly [Key in keyof Config]: Config[Key] | null };
+
+export type ExaminedConfig = {
+  /** Null when there are faults. */
+  readonly config: Config | null;
+  readonly parts: ConfigParts;
+  readonly faults: readonly ConfigError[];
+  readonly warnings: string[];
+  /** The tables of the file with the keys that variables and flags set. */
+  readonly tables: DeclaredTables;
+  /** The file that was read; null without one. */
+  readonly file: string | null;
+};
+
+/** Reads the configuration as `loadConfig` does, and finds all its faults. Throws for a file that cannot be read. */
+export function examineConfig(request: ConfigRequest): ExaminedConfig {
+  const { flags, env, needs, defaultFile = defaultConfigFile } = request;
+  const faults = openFaults();
+  const { file, table } = readFile(flags.config, env, defaultFile);
+  const tables = declaredTables(table, faults);
+  const warnings = overrideFromEnvironment(tables, env, faults);
   overrideFromFlags(tables, flags);
 
-  const top = parseTable(topTable, tables.top);
-  const server = parseTable(sectionTables.server, tables.sections.server);
-  const cache = parseTable(sectionTables.cache, tables.sections.cache);
-  const scan = parseTable(sectionTables.scan, tables.sections.scan);
-  const audit = parseTable(sectionTables.audit, tables.sections.audit);
-  const rateLimit = parseTable(sectionTables.rate_limit, tables.sections.rate_limit);
-  const outbound = parseTable(sectionTables.outbound, tables.sections.outbound);
-  const log = parseTable(sectionTables.log, tables.sections.log);
-  const corpus = parseTable(corpusTable, tables.corpus);
-  if ((server.tls_cert === undefined) !== (server.tls_key === undefined)) {
-    const missing = server.tls_cert === undefined ? "server.tls_cert" : "server.tls_key";
-    throw new ConfigError(missing, undefined, "a file: server.tls_cert and server.tls_key go together");
-  }
-  if (server.client_ca !== undefined && server.tls_cert === undefined) {
-    throw new ConfigError("server.client_ca", server.client_ca, "it together with server.tls_cert and server.tls_key");
-  }
+  const top = parseTable(topTable, tables.top, faults);
+  const server = parseTable(sectionTables.server, tables.sections.server, faults);
+  const cache = parseTable(sectionTables.cache, tables.sections.cache, faults);
+  const scan = parseTable(sectionTables.scan, tables.sections.scan, faults);
+  const audit = parseTable(sectionTables.audit, tables.sections.audit, faults);
+  const rateLimit = parseTable(sectionTables.rate_limit, tables.sections.rate_limit, faults);
+  const outbound = parseTable(sectionTables.outbound, tables.sections.outbound, faults);
+  const log = parseTable(sectionTables.log, tables.sections.log, faults);
+  const corpus = parseTable(corpusTable, tables.corpus, faults);
+  if (server !== null) faults.attempt(() => checkTogether(server));
 
-  const credential = credentialFile(env, "xpose_secret");
-  const secretFile = top.secret_file ?? credential ?? join(top.data_dir, "secret.key");
-  const config: Config = {
-    dataDir: top.data_dir,
-    secretFile,
-    isSecretInDataDir: isInside(secretFile, top.data_dir),
-    isSecretCredential: secretFile === credential,
-    offline: top.offline,
-    server: {
+  const parts: ConfigParts = {
+    ...(top === null ? noTop : placesOf(top, env)),
+    server: server && {
       listen: server.listen,
       socketMode: server.socket_mode,
       sourceUrl: server.source_url ?? null,
@@ -119,8 +133,8 @@ export function loadConfig(request: ConfigRequest): { config: Config; warnings: 
       hostnames: server.hostnames,
       drainDelayMs: server.drain_delay,
     },
-    cache: { ttlMs: cache.ttl, partialTtlMs: cache.partial_ttl },
-    scan: {
+    cache: cache && { ttlMs: cache.ttl, partialTtlMs: cache.partial_ttl },
+    scan: scan && {
       concurrency: scan.concurrency,
       timeoutMs: scan.timeout,
       maxQueue: scan.max_queue,
@@ -128,29 +142,75 @@ export function loadConfig(request: ConfigRequest): { config: Config; warnings: 
       ledgerRetentionMs: scan.ledger_retention,
       maxFindings: scan.max_findings,
     },
-    audit: { retentionMs: audit.retention },
-    rateLimit: { team: rateLimit.team, enterprise: rateLimit.enterprise, windowMs: rateLimit.window },
-    outbound: { proxy: outbound.proxy ?? null, noProxy: outbound.no_proxy, caFile: outbound.ca_file ?? null },
+    audit: audit && { retentionMs: audit.retention },
+    rateLimit: rateLimit && { team: rateLimit.team, enterprise: rateLimit.enterprise, windowMs: rateLimit.window },
+    outbound: outbound && {
+      proxy: outbound.proxy ?? null,
+      noProxy: outbound.no_proxy,
+      caFile: outbound.ca_file ?? null,
+    },
     log,
-    sources: parseSources(tables.sources, needs.sourceSecrets ? env : null),
-    corpus: { isEnabled: corpus.enabled, timeoutMs: corpus.timeout },
+    sources: parseSources(tables.sources, needs.sourceSecrets ? env : null, faults),
+    corpus: corpus && { isEnabled: corpus.enabled, timeoutMs: corpus.timeout },
   };
-  return { config: deepFreeze(config), warnings };
+  const config = faults.list.length === 0 ? deepFreeze(parts as Config) : null;
+  return { config, parts, faults: faults.list, warnings, tables, file };
+}
+
+/** Read when no other file is named. */
+export const defaultConfigFile = "/etc/xpose/xpose.toml";
+
+type Top = z.output<typeof topTable>;
+type PlaceKeys = "dataDir" | "secretFile" | "isSecretInDataDir" | "isSecretCredential" | "offline";
+
+const noTop: Record<PlaceKeys, null> = {
+  dataDir: null,
+  secretFile: null,
+  isSecretInDataDir: null,
+  isSecretCredential: null,
+  offline: null,
+};
+
+function placesOf(top: Top, env: Environment): Pick<Config, PlaceKeys> {
+  const credential = credentialFile(env, "xpose_secret");
+  const secretFile = top.secret_file ?? credential ?? join(top.data_dir, "secret.key");
+  return {
+    dataDir: top.data_dir,
+    secretFile,
+    isSecretInDataDir: isInside(secretFile, top.data_dir),
+    isSecretCredential: secretFile === credential,
+    offline: top.offline,
+  };
+}
+
+function checkTogether(server: z.output<typeof sectionTables.server>): void {
+  if ((server.tls_cert === undefined) !== (server.tls_key === undefined)) {
+    const missing = server.tls_cert === undefined ? "server.tls_cert" : "server.tls_key";
+    throw new ConfigError(missing, undefined, "a file: server.tls_cert and server.tls_key go together");
+  }
+  if (server.client_ca !== undefined && server.tls_cert === undefined) {
+    throw new ConfigError("server.client_ca", server.client_ca, "it together with server.tls_cert and server.tls_key");
+  }
 }
 
 /**
  * Checks that apply only to the service. Refuses plain HTTP on addresses other than loopback, and environment variables
  * that open a debugger, load code or disable TLS checks. Throws `ConfigError`.
  */
-export function checkServeSettings({ server }: Config, env: Environment): void {
-  for (const name of refusedVariables) {
-    if ((env[name] ?? "") !== "") throw new ConfigError(name, "got (hidden), want it unset while xpose serves");
-  }
+export function checkServeSettings({ server }: Pick<Config, "server">, env: Environment): void {
+  for (const fault of refusedVariableFaults(env)) throw fault;
   const { listen, tlsCert, insecureHttp } = server;
   if (listen.kind === "tcp" && !isLoopback(listen.host) && tlsCert === null && !insecureHttp) {
     const want = `true to serve plain HTTP on ${listen.host}, or server.tls_cert and server.tls_key`;
     throw new ConfigError("server.insecure_http", false, want);
   }
+}
+
+/** A fault for each set variable that opens a debugger, loads code or disables TLS checks. */
+export function refusedVariableFaults(env: Environment): ConfigError[] {
+  return refusedVariables
+    .filter((name) => (env[name] ?? "") !== "")
+    .map((name) => new ConfigError(name, "got (hidden), want it unset while xpose serves"));
 }
 
 const refusedVariables = ["BUN_INSPECT", "BUN_OPTIONS", "NODE_OPTIONS", "NODE_TLS_REJECT_UNAUTHORIZED"];

@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { ConfigRequest } from "./config.ts";
 import { ConfigError, joinPath } from "./error.ts";
+import type { Faults } from "./faults.ts";
 import type { DeclaredTable, DeclaredTables } from "./file.ts";
 import type { Scalar } from "./tables.ts";
 
@@ -20,7 +21,7 @@ export function takeEnvironment(): Environment {
 }
 
 /** Sets keys from variables and returns a warning for each variable that names no key. Never declares a source. */
-export function overrideFromEnvironment(tables: DeclaredTables, env: Environment): string[] {
+export function overrideFromEnvironment(tables: DeclaredTables, env: Environment, faults: Faults): string[] {
   const given = Object.entries(env).filter(([name, text]) => isOverride(name) && text !== undefined && text !== "");
   if (given.length === 0) return [];
   const { top, sections, corpus, sources } = tables;
@@ -36,7 +37,8 @@ export function overrideFromEnvironment(tables: DeclaredTables, env: Environment
     }
     if (second !== undefined) {
       const paths = [target, second].map(({ table, key }) => joinPath(table.path, key));
-      throw new ConfigError(name, `it names both ${paths.join(" and ")}, want them set in the file`);
+      faults.add(new ConfigError(name, `it names both ${paths.join(" and ")}, want them set in the file`));
+      continue;
     }
     set(target.table, target.key, scalarFrom(text, target.scalar), name);
   }

@@ -24,7 +24,7 @@ export function joinPath(...keys: readonly string[]): string {
 const maxShownLength = 200;
 
 /** A value for a message. Hides everything that is or may hold a secret; shows only the origin of a URL. */
-function shown(key: string, value: unknown): string {
+export function shown(key: string, value: unknown): string {
   const name = key.replace(/ \(from .*\)$/, "");
   if (value === undefined) return "nothing";
   if (/(?:^|[._])api_key$|\bheaders\b/.test(name)) return "(hidden)";

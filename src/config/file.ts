@@ -3,6 +3,7 @@ import { sourceKinds } from "../sources/registry.ts";
 import type { SourceKind } from "../sources/source.ts";
 import type { Environment } from "./environment.ts";
 import { ConfigError, joinPath } from "./error.ts";
+import type { Faults } from "./faults.ts";
 import {
   commonKeysOf,
   commonTable,
@@ -35,18 +36,23 @@ export type DeclaredTables = {
   readonly sources: readonly DeclaredSource[];
 };
 
-export function readFile(flagged: string | undefined, env: Environment, defaultFile: string): Table {
+/** The table of the configuration file and its path; null when the default file is missing. */
+export function readFile(
+  flagged: string | undefined,
+  env: Environment,
+  defaultFile: string,
+): { file: string | null; table: Table } {
   const named = flagged ?? (env["XPOSE_CONFIG"] || undefined);
   const file = named ?? defaultFile;
   let text: string;
   try {
     text = readFileSync(file, "utf8");
   } catch (error) {
-    if (named === undefined && codeOf(error) === "ENOENT") return {};
+    if (named === undefined && codeOf(error) === "ENOENT") return { file: null, table: {} };
     const key = flagged !== undefined ? "--config" : named !== undefined ? "XPOSE_CONFIG" : "configuration file";
     throw new ConfigError(key, `got ${JSON.stringify(file)} (${codeOf(error)}), want a file that can be read`);
   }
-  return parseToml(text, file);
+  return { file, table: parseToml(text, file) };
 }
 
 function parseToml(text: string, file: string): Table {
@@ -77,12 +83,13 @@ function isToml(text: string): boolean {
   }
 }
 
-export function declaredTables(root: Table): DeclaredTables {
+/** The tables of a file. A table that is none adds a fault and counts as empty. */
+export function declaredTables(root: Table, faults: Faults): DeclaredTables {
   const { sources = {}, ...rest } = root;
   const names = Object.keys(sectionTables);
   const top = Object.fromEntries(Object.entries(rest).filter(([key]) => !names.includes(key)));
-  const section = (name: SectionName) => declared(name, rest[name] ?? {}, scalarsOf(sectionTables[name]));
-  const { corpus = {}, ...tablesByKind } = tableFrom(sources, "sources");
+  const section = (name: SectionName) => declaredOr(name, rest[name] ?? {}, scalarsOf(sectionTables[name]), faults);
+  const { corpus = {}, ...tablesByKind } = faults.attempt(() => tableFrom(sources, "sources")) ?? {};
   return {
     top: declared("", top, scalarsOf(topTable)),
     sections: {
@@ -94,37 +101,49 @@ export function declaredTables(root: Table): DeclaredTables {
       outbound: section("outbound"),
       log: section("log"),
     },
-    corpus: declared("sources.corpus", corpus, scalarsOf(corpusTable)),
-    sources: declaredSources(tablesByKind),
+    corpus: declaredOr("sources.corpus", corpus, scalarsOf(corpusTable), faults),
+    sources: declaredSources(tablesByKind, faults),
   };
 }
 
-function declaredSources(tablesByKind: Table): DeclaredSource[] {
-  const sources = Object.entries(tablesByKind).flatMap(([name, value]): DeclaredSource[] => {
-    const kind = sourceKinds.find((candidate) => candidate.kind === name);
-    const key = joinPath("sources", name);
-    if (kind === undefined) throw new ConfigError(key, "unknown key");
-    const keys = commonKeysOf(kind);
-    const common = [...scalarsOf(commonTable)].filter(([one]) => one !== "name" && keys.includes(one));
-    const scalars = new Map([...common, ...scalarsOf(kind.settings)]);
-    if (!kind.isListed) return [{ ...declared(key, value, scalars), kind }];
-    if (!Array.isArray(value)) throw new ConfigError(key, value, `tables with double brackets, [[${key}]]`);
-    return value.map((one: unknown, index) => {
+function declaredSources(tablesByKind: Table, faults: Faults): DeclaredSource[] {
+  const sources = Object.entries(tablesByKind).flatMap(
+    ([name, value]) => faults.attempt(() => sourcesOfKind(name, value, faults)) ?? [],
+  );
+  const names = sources.map(nameOf);
+  for (const repeated of new Set(names.filter((name, index) => names.indexOf(name) !== index))) {
+    faults.add(new ConfigError("sources", `two sources are named ${repeated}, want unique names`));
+  }
+  return sources;
+}
+
+function sourcesOfKind(name: string, value: unknown, faults: Faults): DeclaredSource[] {
+  const kind = sourceKinds.find((candidate) => candidate.kind === name);
+  const key = joinPath("sources", name);
+  if (kind === undefined) throw new ConfigError(key, "unknown key");
+  const keys = commonKeysOf(kind);
+  const common = [...scalarsOf(commonTable)].filter(([one]) => one !== "name" && keys.includes(one));
+  const scalars = new Map([...common, ...scalarsOf(kind.settings)]);
+  if (!kind.isListed) return [{ ...declared(key, value, scalars), kind }];
+  if (!Array.isArray(value)) throw new ConfigError(key, value, `tables with double brackets, [[${key}]]`);
+  const listed = value.map((one: unknown, index) =>
+    faults.attempt((): DeclaredSource => {
       const values = tableFrom(one, `${key}[${index}]`);
       const given = sourceName.safeParse(values["name"]);
       if (!given.success) throw new ConfigError(`${key}[${index}].name`, values["name"], wantedName());
       return { ...declared(joinPath(key, given.data), values, scalars), kind };
-    });
-  });
-  const names = sources.map(nameOf);
-  const repeated = names.find((name, index) => names.indexOf(name) !== index);
-  if (repeated !== undefined) throw new ConfigError("sources", `two sources are named ${repeated}, want unique names`);
-  return sources;
+    }),
+  );
+  return listed.filter((source) => source !== null);
 }
 
 export function nameOf({ kind, values }: DeclaredSource): string {
   const { name } = values;
   return kind.isListed && typeof name === "string" ? name : kind.kind;
+}
+
+function declaredOr(path: string, value: unknown, scalars: ReadonlyMap<string, Scalar>, faults: Faults): DeclaredTable {
+  return faults.attempt(() => declared(path, value, scalars)) ?? declared(path, {}, scalars);
 }
 
 function declared(path: string, value: unknown, scalars: ReadonlyMap<string, Scalar>): DeclaredTable {

@@ -1,5 +1,6 @@
 import type * as z from "zod/mini";
 import { ConfigError, isIndexable, joinPath } from "./error.ts";
+import type { Faults } from "./faults.ts";
 import type { DeclaredTable } from "./file.ts";
 
 const tableParsing = {
@@ -9,22 +10,26 @@ const tableParsing = {
   error: ({ code, expected }: z.core.$ZodRawIssue) => (code === "invalid_type" ? plainTypes[expected] : undefined),
 } as const;
 
-export function parseTable<Schema extends z.ZodMiniType>(schema: Schema, table: DeclaredTable): z.output<Schema> {
+/** Null for a table with faults, which are added to `faults`. */
+export function parseTable<Schema extends z.ZodMiniType>(
+  schema: Schema,
+  table: DeclaredTable,
+  faults: Faults,
+): z.output<Schema> | null {
   const result = schema.safeParse(table.values, tableParsing);
   if (result.success) return result.data;
-  throw errorOf(result.error, table);
+  for (const issue of result.error.issues) for (const fault of errorsOf(issue, table)) faults.add(fault);
+  return null;
 }
 
-function errorOf({ issues }: z.core.$ZodError, { path, values, setBy }: DeclaredTable): ConfigError {
-  const [issue] = issues;
-  if (issue === undefined) return new ConfigError(path, values, "other settings");
+function errorsOf(issue: z.core.$ZodIssue, { path, values, setBy }: DeclaredTable): ConfigError[] {
   const inner = joinPath(...issue.path.map(String));
   if (issue.code === "unrecognized_keys")
-    return new ConfigError(joinPath(path, inner, issue.keys[0] ?? ""), "unknown key");
+    return issue.keys.map((key) => new ConfigError(joinPath(path, inner, key), "unknown key"));
   const by = setBy.get(inner);
   const key = joinPath(path, inner) + (by === undefined ? "" : ` (from ${by})`);
   const got = issue.path.reduce<unknown>((value, step) => (isIndexable(value) ? value[step] : undefined), values);
-  return new ConfigError(key, got, wantedBy(issue));
+  return [new ConfigError(key, got, wantedBy(issue))];
 }
 
 /** The messages of our schemas are the text after "want". */

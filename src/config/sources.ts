@@ -5,57 +5,70 @@ import type { SourceKind } from "../sources/source.ts";
 import type { ConfiguredSource } from "../sources/source-set.ts";
 import { credentialFile, type Environment } from "./environment.ts";
 import { ConfigError, joinPath } from "./error.ts";
+import type { Faults } from "./faults.ts";
 import { codeOf, type DeclaredSource, nameOf } from "./file.ts";
 import { parseTable } from "./parse-table.ts";
 import { commonKeysOf, commonTable, setByXpose } from "./tables.ts";
 import { apiKey, isLoopback } from "./value.ts";
 
-/** Parses the tables of sources. Without `env` no secret is read or required. Throws `ConfigError`. */
-export function parseSources(sources: readonly DeclaredSource[], env: Environment | null): ConfiguredSource[] {
-  return sources.map((source) => {
-    const { kind, path, values } = source;
-    const keys = commonKeysOf(kind);
-    const entries = Object.entries(values);
-    const common = parseTable(commonTable, {
+/** Parses the tables of sources. Without `env` no secret is read or required. Leaves out sources with faults. */
+export function parseSources(
+  sources: readonly DeclaredSource[],
+  env: Environment | null,
+  faults: Faults,
+): ConfiguredSource[] {
+  return sources.flatMap((source) => faults.attempt(() => parseSource(source, env, faults)) ?? []);
+}
+
+/** Null for tables with faults. Throws `ConfigError` for keys that do not go together. */
+function parseSource(source: DeclaredSource, env: Environment | null, faults: Faults): ConfiguredSource | null {
+  const { kind, path, values } = source;
+  const keys = commonKeysOf(kind);
+  const entries = Object.entries(values);
+  const common = parseTable(
+    commonTable,
+    {
       ...source,
       values: Object.fromEntries(entries.filter(([key]) => keys.includes(key))),
-    });
-    const own = { ...source, values: Object.fromEntries(entries.filter(([key]) => !keys.includes(key))) };
-    const settings = parseTable(kind.settings, own);
-    if (!common.internal) {
-      refusePlainHttp(joinPath(path, "base_url"), common.base_url, kind);
-      refusePlainHttp(joinPath(path, "url"), own.values["url"], kind);
-    }
-    const baseUrl = common.base_url ?? kind.defaultBaseUrl ?? null;
-    if (kind.auth === "key" && common.enabled && baseUrl === null) {
-      throw new ConfigError(joinPath(path, "base_url"), undefined, "the https URL of the service");
-    }
-    if ((common.client_cert === undefined) !== (common.client_key === undefined)) {
-      const absent = common.client_cert === undefined ? "client_cert" : "client_key";
-      throw new ConfigError(joinPath(path, absent), undefined, "a file: client_cert and client_key go together");
-    }
-    const ownHeader = Object.keys(common.headers).find((name) => kind.ownHeaders?.includes(name.toLowerCase()));
-    if (ownHeader !== undefined) throw new ConfigError(joinPath(path, "headers", ownHeader), "", setByXpose);
-    const mayRead = env !== null && kind.auth === "key" && common.enabled;
-    const data = {
-      name: nameOf(source),
-      kind: kind.kind,
-      isEnabled: common.enabled,
-      baseUrl,
-      apiKey: mayRead ? readApiKey(source, common, env) : null,
-      // Confidence has three digits (docs/contract.md 7.4).
-      confidence: Math.round((common.confidence ?? kind.confidence) * 1000) / 1000,
-      origin: common.origin ?? nameOf(source),
-      workspaces: common.workspaces ?? null,
-      isInternal: common.internal,
-      clientCert: common.client_cert ?? null,
-      clientKey: common.client_key ?? null,
-      headers: common.headers,
-      settings,
-    };
-    const timeoutMs = common.timeout ?? kind.timeoutMs;
-    return { ...data, timeoutMs, pace: common.rate ?? kind.pace, fingerprintText: canonicalJson(data) };
-  });
+    },
+    faults,
+  );
+  const own = { ...source, values: Object.fromEntries(entries.filter(([key]) => !keys.includes(key))) };
+  const settings = parseTable(kind.settings, own, faults);
+  if (common === null || settings === null) return null;
+  if (!common.internal) {
+    refusePlainHttp(joinPath(path, "base_url"), common.base_url, kind);
+    refusePlainHttp(joinPath(path, "url"), own.values["url"], kind);
+  }
+  const baseUrl = common.base_url ?? kind.defaultBaseUrl ?? null;
+  if (kind.auth === "key" && common.enabled && baseUrl === null) {
+    throw new ConfigError(joinPath(path, "base_url"), undefined, "the https URL of the service");
+  }
+  if ((common.client_cert === undefined) !== (common.client_key === undefined)) {
+    const absent = common.client_cert === undefined ? "client_cert" : "client_key";
+    throw new ConfigError(joinPath(path, absent), undefined, "a file: client_cert and client_key go together");
+  }
+  const ownHeader = Object.keys(common.headers).find((name) => kind.ownHeaders?.includes(name.toLowerCase()));
+  if (ownHeader !== undefined) throw new ConfigError(joinPath(path, "headers", ownHeader), "", setByXpose);
+  const mayRead = env !== null && kind.auth === "key" && common.enabled;
+  const data = {
+    name: nameOf(source),
+    kind: kind.kind,
+    isEnabled: common.enabled,
+    baseUrl,
+    apiKey: mayRead ? readApiKey(source, common, env) : null,
+    // Confidence has three digits (docs/contract.md 7.4).
+    confidence: Math.round((common.confidence ?? kind.confidence) * 1000) / 1000,
+    origin: common.origin ?? nameOf(source),
+    workspaces: common.workspaces ?? null,
+    isInternal: common.internal,
+    clientCert: common.client_cert ?? null,
+    clientKey: common.client_key ?? null,
+    headers: common.headers,
+    settings,
+  };
+  const timeoutMs = common.timeout ?? kind.timeoutMs;
+  return { ...data, timeoutMs, pace: common.rate ?? kind.pace, fingerprintText: canonicalJson(data) };
 }
 
 function refusePlainHttp(key: string, text: unknown, kind: SourceKind): void {

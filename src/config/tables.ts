@@ -174,6 +174,16 @@ export function scalarsOf(schema: z.ZodMiniType): Map<string, Scalar> {
   return scalars;
 }
 
+/** The keys of a schema in its order, with their defaults as the file would give them; null without a default. */
+export function defaultsOf(schema: z.ZodMiniType): Map<string, unknown> {
+  return new Map(Object.entries(shapeOf(schema)).map(([key, inner]) => [key, defaultOf(inner)]));
+}
+
+function defaultOf(schema: z.core.$ZodType): unknown {
+  const { def } = (schema as z.core.$ZodTypes)._zod;
+  return def.type === "default" || def.type === "prefault" ? def.defaultValue : null;
+}
+
 /** Reads the schema directly: making the JSON Schema of all tables would take a tenth of the start of the service. */
 function shapeOf(schema: z.core.$ZodType): Readonly<Record<string, z.core.$ZodType>> {
   if (schema instanceof z.ZodMiniLazy) return shapeOf(schema.def.getter());

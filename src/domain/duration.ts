@@ -10,3 +10,10 @@ export function parseDuration(text: string, minMs: number, maxMs = maxDurationMs
   const ms = Number(match?.[1]) * unitMs[unit];
   return ms >= minMs && ms <= maxMs ? ms : null;
 }
+
+/** A duration as the configuration gives it, in the largest unit that is exact. */
+export function durationText(ms: number): string {
+  const units = (["d", "h", "m"] as const).filter((unit) => ms > 0 && ms % unitMs[unit] === 0);
+  const unit = units[0] ?? "s";
+  return `${ms / unitMs[unit]}${unit}`;
+}

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
+import type { Faults } from "../config/faults.ts";
 import { type HttpClient, openHttpClient } from "../egress/client.ts";
 import type { ConfiguredSource } from "../sources/source-set.ts";
 import { version } from "../version.ts";
@@ -9,7 +10,7 @@ import { version } from "../version.ts";
  * The clients that sources are asked with: one for all, and one more for each client certificate, since a connection
  * that was opened with one is that of its owner alone. `of` adds the headers of the source.
  */
-export function openClients({ outbound, sources }: Config, extraCa: string | null) {
+export function openClients({ outbound, sources }: Pick<Config, "outbound" | "sources">, extraCa: string | null) {
   const byCertificate = new Map<string, ReturnType<typeof openOutboundClient>>();
   const certificateOf = ({ clientCert, clientKey }: ConfiguredSource) => `${clientCert}\n${clientKey}`;
   const shared = openOutboundClient(outbound, extraCa, null);
@@ -31,6 +32,19 @@ export function openClients({ outbound, sources }: Config, extraCa: string | nul
       await Promise.all([shared, ...byCertificate.values()].map((client) => client.close()));
     },
   };
+}
+
+/** Finds every fault of the files and the proxy that sources are asked with. Opens no connection. */
+export async function findClientFaults(
+  { outbound, sources }: Pick<Config, "outbound" | "sources">,
+  faults: Faults,
+): Promise<void> {
+  const extraCa = faults.attempt(() => ({ pem: readPem("outbound.ca_file", outbound.caFile) }))?.pem ?? null;
+  for (const some of [[], ...sources.map((source) => [source])]) {
+    await faults.attempt(() => openClients({ outbound, sources: some }, extraCa))?.close();
+    // A fault of the proxy or the CA would be repeated for every source.
+    if (some.length === 0 && faults.list.some(({ message }) => message.startsWith("outbound."))) return;
+  }
 }
 
 /** `owner` is the source whose client certificate is shown. Throws `ConfigError`. */
