@@ -17,12 +17,13 @@ export function parseSources(
   env: Environment | null,
   faults: Faults,
 ): ConfiguredSource[] {
-  return sources.flatMap((source) => faults.attempt(() => parseSource(source, env, faults)) ?? []);
+  return sources.flatMap((source) => parseSource(source, env, faults) ?? []);
 }
 
-/** Null for tables with faults. Throws `ConfigError` for keys that do not go together. */
+/** Null for a table with faults. */
 function parseSource(source: DeclaredSource, env: Environment | null, faults: Faults): ConfiguredSource | null {
   const { kind, path, values } = source;
+  const earlier = faults.list.length;
   const keys = commonKeysOf(kind);
   const entries = Object.entries(values);
   const common = parseTable(
@@ -37,26 +38,28 @@ function parseSource(source: DeclaredSource, env: Environment | null, faults: Fa
   const settings = parseTable(kind.settings, own, faults);
   if (common === null || settings === null) return null;
   if (!common.internal) {
-    refusePlainHttp(joinPath(path, "base_url"), common.base_url, kind);
-    refusePlainHttp(joinPath(path, "url"), own.values["url"], kind);
+    faults.attempt(() => refusePlainHttp(joinPath(path, "base_url"), common.base_url, kind));
+    faults.attempt(() => refusePlainHttp(joinPath(path, "url"), own.values["url"], kind));
   }
   const baseUrl = common.base_url ?? kind.defaultBaseUrl ?? null;
   if (kind.auth === "key" && common.enabled && baseUrl === null) {
-    throw new ConfigError(joinPath(path, "base_url"), undefined, "the https URL of the service");
+    faults.add(new ConfigError(joinPath(path, "base_url"), undefined, "the https URL of the service"));
   }
   if ((common.client_cert === undefined) !== (common.client_key === undefined)) {
     const absent = common.client_cert === undefined ? "client_cert" : "client_key";
-    throw new ConfigError(joinPath(path, absent), undefined, "a file: client_cert and client_key go together");
+    faults.add(new ConfigError(joinPath(path, absent), undefined, "a file: client_cert and client_key go together"));
   }
   const ownHeader = Object.keys(common.headers).find((name) => kind.ownHeaders?.includes(name.toLowerCase()));
-  if (ownHeader !== undefined) throw new ConfigError(joinPath(path, "headers", ownHeader), "", setByXpose);
+  if (ownHeader !== undefined) faults.add(new ConfigError(joinPath(path, "headers", ownHeader), "", setByXpose));
   const mayRead = env !== null && kind.auth === "key" && common.enabled;
+  const key = mayRead ? faults.attempt(() => readApiKey(source, common, env)) : null;
+  if (faults.list.length > earlier) return null;
   const data = {
     name: nameOf(source),
     kind: kind.kind,
     isEnabled: common.enabled,
     baseUrl,
-    apiKey: mayRead ? readApiKey(source, common, env) : null,
+    apiKey: key,
     // Confidence has three digits (docs/contract.md 7.4).
     confidence: Math.round((common.confidence ?? kind.confidence) * 1000) / 1000,
     origin: common.origin ?? nameOf(source),

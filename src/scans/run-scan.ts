@@ -12,6 +12,7 @@ import {
 } from "../domain/scan.ts";
 import type { Steps } from "../domain/steps.ts";
 import { inSteps } from "../event-loop/in-steps.ts";
+import { noSourceText } from "../sources/no-source.ts";
 import type { LookupLimits, Source } from "../sources/source.ts";
 import type { ScanStore, Seen, Settlement } from "../store/port/scan.ts";
 import type { Live } from "./live.ts";
@@ -53,7 +54,8 @@ export async function runScan(options: ScanOptions, tools: ScanTools): Promise<b
 
 async function runWithin(limits: LookupLimits, options: ScanOptions, tools: ScanTools): Promise<boolean> {
   const { scan, sources, signal } = options;
-  const { store, now } = tools;
+  const { store, now, log } = tools;
+  if (sources.length === 0) log.warn({ request_id: scan.claim.scanId }, `scan failed: ${noSourceText}`);
   const runs: SourceRun[] = [];
   let unsaved: SourceRun[] = [];
   const open = new Set<Promise<void>>();

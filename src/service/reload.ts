@@ -3,6 +3,7 @@ import type { Config } from "../config/config.ts";
 import type { OpenStore } from "../data-directory/data-directory.ts";
 import { entropy } from "../entropy.ts";
 import type { Live } from "../scans/live.ts";
+import { noSourceAdvice, noSourceText } from "../sources/no-source.ts";
 import type { LogOutput } from "./log.ts";
 import { type OpenSources, openSources } from "./open-sources.ts";
 
@@ -21,6 +22,8 @@ export function openReplaceable(first: Config, open: OpenStore, { log, reconfigu
     config: first,
     sources: openSources(first, open, entropy.now),
   };
+  /** Why the last reload was refused. */
+  let refusal: string | null = null;
 
   /**
    * Writes down which sources changed, and names what the configuration says and nobody has, and corpora that a source
@@ -35,7 +38,9 @@ export function openReplaceable(first: Config, open: OpenStore, { log, reconfigu
         log.warn({ source: source.name, workspace }, "source names an unknown workspace");
       }
     }
-    for (const { name } of await open.store.listCorpora()) {
+    const corpora = await open.store.listCorpora();
+    if (sources.everySource(corpora).length === 0) log.warn({}, noSourceAdvice);
+    for (const { name } of corpora) {
       if (sources.sourceNames.has(name)) log.warn({ corpus: name }, "corpus is left out: a source has its name");
     }
   }
@@ -43,12 +48,22 @@ export function openReplaceable(first: Config, open: OpenStore, { log, reconfigu
   return {
     live: (): Live => current.sources.live,
     announce,
+    /** What is served, for `systemctl status`. */
+    async describe(): Promise<string> {
+      const asked = current.sources.everySource(await open.store.listCorpora());
+      const corpusCount = asked.filter(({ kind }) => kind === "corpus").length;
+      const names = asked.filter(({ kind }) => kind !== "corpus").map(({ name }) => name);
+      const online = names.length === 0 ? "" : `, ${names.join(", ")}`;
+      const sources = asked.length === 0 ? noSourceText : `corpora: ${corpusCount}${online}`;
+      return refusal === null ? sources : `${sources}; last reload refused: ${refusal}`;
+    },
     async reload(readAgain: () => Config): Promise<void> {
       try {
         const config = readAgain();
         const next = openSources({ ...config, offline: first.offline }, open, entropy.now);
         const old = current;
         current = { config, sources: next };
+        refusal = null;
         reconfigure(config.log);
         const waiting = fixedSettings.filter((key) => !Bun.deepEquals(config[key], first[key]));
         if (waiting.length > 0) log.warn({ settings: waiting }, "changed settings wait for a restart");
@@ -57,6 +72,7 @@ export function openReplaceable(first: Config, open: OpenStore, { log, reconfigu
         const close = () => void old.sources.close();
         setTimeout(close, old.config.scan.timeoutMs + closeMarginMs).unref();
       } catch (error) {
+        refusal = error instanceof Error ? error.message : "unknown reason";
         log.error({ err: error }, "configuration refused, the running one stays");
       }
     },

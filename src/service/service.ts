@@ -158,8 +158,15 @@ export async function serve({
   takeSignals((meaning, signal) => {
     if (meaning === "stop") return told.resolve(signal);
     notifier.reloading();
-    void Promise.all([certificate?.look(), sources.reload(readAgain)]).finally(() => notifier.ready());
+    void Promise.all([certificate?.look(), sources.reload(readAgain)]).finally(() => {
+      notifier.ready();
+      void tellStatus();
+    });
   });
+  const tellStatus = async () => {
+    const text = await sources.describe().catch(() => "the database does not answer");
+    if (phase === "serving") notifier.status(`serving at ${server.address}; ${text}`);
+  };
   const announced = Bun.sleep(announceAfterMs)
     .then(() => {
       const { upgradedFrom: from } = open;
@@ -167,6 +174,7 @@ export async function serve({
       log.info({ listening: server.address }, "serving");
     })
     .then(sources.announce)
+    .then(tellStatus)
     .catch((error: unknown) => log.error({ err: error }, "changed sources could not be written down"));
   const keptRow = () => {
     const state = trail.headState();

@@ -15,6 +15,8 @@ export type ServiceManagerEnvironment = {
 export type Notifier = {
   /** It serves: at the start, and after a reload. From the first time on the watchdog is fed until `stopping`. */
   readonly ready: () => boolean;
+  /** One line for `systemctl status`. */
+  readonly status: (text: string) => boolean;
   /** It reads its configuration anew; `ready` must follow, whether the new one was taken or refused. */
   readonly reloading: () => boolean;
   /** It stops, within so many milliseconds: the manager waits as long. */
@@ -35,6 +37,7 @@ export function openNotifier(env: ServiceManagerEnvironment, pid = process.pid):
       if (intervalMs !== null) feeding ??= setInterval(() => notify("WATCHDOG=1"), intervalMs);
       return notify("READY=1");
     },
+    status: (text) => notify(`STATUS=${text.replaceAll(/\p{Cc}+/gu, " ")}`),
     // The time tells the manager which of several reloads this is.
     reloading: () => address === null || notify(`RELOADING=1\nMONOTONIC_USEC=${monotonicUsec()}`),
     stopping(withinMs) {

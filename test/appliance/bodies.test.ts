@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type * as z from "zod/mini";
 import { auditCheck, auditLine } from "../../src/wire/audit.ts";
 import { backupReport, restoreReport } from "../../src/wire/backup.ts";
+import { configReport, settingList } from "../../src/wire/config.ts";
 import { connectorList, exportedConnector } from "../../src/wire/connector.ts";
 import {
   corpusCheck,
@@ -90,6 +91,8 @@ const rows: readonly Row[] = [
   ["connectors list", () => [], connectorList],
   ["connectors export", () => ["check", join(appliance.folder, "check")], exportedConnector],
   ["doctor", () => ["--config", config], doctorReport],
+  ["config check", () => ["--config", config], configReport],
+  ["config show", () => ["--config", config], settingList],
   ["version", () => [], versionReport],
   ["completion", () => ["bash"], completionScript],
 ];
@@ -121,9 +124,9 @@ test("serve prints one line with its address", async () => {
 });
 
 test("every command that prints a body has a row above", () => {
-  // openapi prints the description of the bodies; export and the connectors print formats of other products.
+  // openapi prints the description of the bodies; config reload signals a service; export and the connectors print formats of other products.
   const connectors = ["cortex", "splunk-alert", "wazuh", "check"].map((name) => `connector ${name}`);
-  const others = ["audit export", "export", "serve", "openapi", ...connectors];
+  const others = ["audit export", "export", "serve", "openapi", "config reload", ...connectors];
   const commands = readPage("docs/command-line.md").headings.filter((heading) => heading.startsWith("xpose "));
   const covered = new Set([...rows.map(([command]) => command), ...others]);
   expect([...covered].sort()).toEqual(commands.map((heading) => heading.slice("xpose ".length)).sort());

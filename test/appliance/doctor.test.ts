@@ -18,6 +18,13 @@ function configured(appliance: Appliance, text: string): string {
   return file;
 }
 
+/** Without a source every scan fails, and doctor says so. */
+function withCorpus(appliance: Appliance): void {
+  const file = join(appliance.folder, "leak.csv");
+  writeFileSync(file, "email\nnobody@example.com\n");
+  appliance.json("corpus", "import", file, "--name", "leak");
+}
+
 function examine(appliance: Appliance, ...args: string[]) {
   return reportOf(appliance.run(["doctor", "--json", ...args]));
 }
@@ -33,9 +40,10 @@ function reportOf({ exitCode, stdout }: { exitCode: number | null; stdout: strin
 }
 
 describe("doctor", () => {
-  test("finds no problem in a new data directory, and prints one line per check", async () => {
+  test("finds no problem in a data directory with a corpus, and prints one line per check", async () => {
     await using appliance = new Appliance();
     appliance.json("init");
+    withCorpus(appliance);
     const { exitCode, stdout } = appliance.run(["doctor"]);
     expect(exitCode).toBe(0);
     expect(stdout.trimEnd().split("\n")).toEqual(names.map((name) => expect.stringMatching(`^ok    ${name}: .`)));
@@ -47,6 +55,7 @@ describe("doctor", () => {
   test("asks a running service whether it is ready", async () => {
     await using appliance = new Appliance();
     appliance.json("init");
+    withCorpus(appliance);
     const { url } = await appliance.serve();
     const config = configured(appliance, `[server]\nlisten = "${new URL(url).host}"`);
     const found = reportOf(await appliance.runBeside(["doctor", "--json", "--config", config]));
@@ -82,6 +91,7 @@ describe("doctor", () => {
   test("names a wrong setting, and runs all checks that are still possible", async () => {
     await using appliance = new Appliance();
     appliance.json("init");
+    withCorpus(appliance);
     const unreadable = examine(appliance, "--config", configured(appliance, "[cache]\nttl = 5"));
     expect(unreadable.bad).toEqual(names);
     expect(unreadable.message("configuration")).toContain("cache.ttl");
@@ -130,6 +140,7 @@ describe("doctor", () => {
   test.skipIf(isMissing)("finds a clock that was moved back", async () => {
     await using appliance = new Appliance();
     appliance.json("init");
+    withCorpus(appliance);
     const env = { LD_PRELOAD: clockLibrary, FAKETIME: "-1h" };
     const { bad, message } = reportOf(appliance.run(["doctor", "--json"], { env }));
     expect(bad).toEqual(["clock"]);

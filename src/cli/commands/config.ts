@@ -72,7 +72,7 @@ async function check(
   const ok = faults.length === 0;
   const text = ok ? use() : faults.join("\n");
   printResult<ConfigReport>(output, json, { ok, faults: [...faults], warnings: [...warnings] }, text);
-  if (!ok) throw new CommandError(exitCodes.usage, `the configuration cannot be used: ${faults.length} faults`);
+  if (!ok) throw new CommandError(exitCodes.usage, `the configuration cannot be used, faults: ${faults.length}`);
 }
 
 function signal(pid: number): void {

@@ -11,6 +11,7 @@ import { timestamp } from "../../domain/time.ts";
 import { entropy } from "../../entropy.ts";
 import { strangeForwardsMetric } from "../../service/metrics.ts";
 import { type Certificate, readTls } from "../../service/tls.ts";
+import { noSourceAdvice } from "../../sources/no-source.ts";
 import type { DoctorReport } from "../../wire/service.ts";
 import { becomeOwner, type GlobalOptions, readConfig } from "../context.ts";
 import { CommandError, exitCodes, explain } from "../exit.ts";
@@ -167,12 +168,12 @@ async function examineSources(config: Config, open: OpenStore): Promise<Check> {
   const skipped = checks.filter(({ outcome }) => outcome === "skipped");
   const notes = [
     ...failed.map((check) => `${check.name}: ${check.message}`),
-    ...(checks.length === 0 ? ["no source is enabled, so every scan fails; import a corpus or add a source"] : []),
+    ...(checks.length === 0 ? [noSourceAdvice] : []),
     ...(checks.length > 0 && failed.length === 0 ? [`${checks.length - skipped.length} answer`] : []),
     ...(skipped.length > 0 ? [`${skipped.length} skipped while offline`] : []),
     ...leftOut.map((corpus) => `the corpus ${corpus} is left out: a source has the same name`),
   ];
-  return { name, ok: failed.length === 0, message: notes.join("; ") };
+  return { name, ok: checks.length > 0 && failed.length === 0, message: notes.join("; ") };
 }
 
 async function examineService(config: Config): Promise<Check> {

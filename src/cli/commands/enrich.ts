@@ -9,6 +9,7 @@ import { runScan } from "../../scans/run-scan.ts";
 import { leaseMs } from "../../scans/runner.ts";
 import { openLog } from "../../service/log.ts";
 import { openSources } from "../../service/open-sources.ts";
+import { noSourceAdvice } from "../../sources/no-source.ts";
 import type { Progress } from "../../wire/scan.ts";
 import { type GlobalOptions, readConfig, withStore } from "../context.ts";
 import { CommandError, exitCodes } from "../exit.ts";
@@ -73,6 +74,7 @@ export function enrichCommand(output: Output): Command {
           const tools = { store, now, steadyNow: () => performance.now(), log };
           await runScan({ scan, sources: allSources, live, isRefresh, signal }, tools);
           const { scanId } = scan.claim;
+          if (allSources.length === 0) printFailed(output, options, scanId, noSourceAdvice);
           if (format !== undefined) return writeExport(output, format, options, await read(scanId, "export"));
           print(output, options, await read(scanId, "envelope"));
         } finally {
@@ -103,9 +105,13 @@ function print(output: Output, options: EnrichOptions, reply: Reply | undefined)
     output.out(`${options.json === true ? reply.envelope : JSON.stringify(JSON.parse(reply.envelope), null, 2)}\n`);
     return;
   }
-  if (reply?.kind === "failed") output.out(jsonLine<Progress>({ status: "failed", request_id: reply.scanId }));
-  throw new CommandError(
-    exitCodes.failed,
-    "the scan failed: no source answered, so nothing is known about this address",
-  );
+  const why = "no source answered, so nothing is known about this address";
+  if (reply?.kind === "failed") printFailed(output, options, reply.scanId, why);
+  throw new CommandError(exitCodes.failed, `the scan failed: ${why}`);
+}
+
+/** Instead of a document in the format of others, a failed scan has only its message. */
+function printFailed(output: Output, { format }: EnrichOptions, request_id: ScanId, why: string): never {
+  if (format === undefined) output.out(jsonLine<Progress>({ status: "failed", request_id }));
+  throw new CommandError(exitCodes.failed, `the scan failed: ${why}`);
 }

@@ -8,6 +8,7 @@ import { timestamp } from "../../domain/time.ts";
 import { entropy } from "../../entropy.ts";
 import { readCatalogueState } from "../../service/breach-catalogue.ts";
 import { openSources } from "../../service/open-sources.ts";
+import { noSourceAdvice } from "../../sources/no-source.ts";
 import { hasCatalogue } from "../../sources/registry.ts";
 import type { Source, SourceReply } from "../../sources/source.ts";
 import type { CatalogueBody, ListedSource, SourceCheck, SourceChecks, SourceListing } from "../../wire/source.ts";
@@ -96,6 +97,7 @@ export function sourcesCommand(output: Output): Command {
         ]);
         const notes = bodies.some(({ kind }) => hasCatalogue(kind)) ? `\n${describeCatalogue(catalogue)}` : "";
         const { json = false } = command.optsWithGlobals<GlobalOptions>();
+        if (!bodies.some(({ state }) => state !== "disabled")) output.err(`warning: ${noSourceAdvice}\n`);
         printResult<SourceListing>(output, json, bodies, table(header, rows) + notes);
       });
     });
@@ -123,7 +125,7 @@ export function sourcesCommand(output: Output): Command {
           output,
           command.optsWithGlobals<GlobalOptions>().json ?? false,
           { ok, sources: checks },
-          text.join("\n") || "No source is enabled.",
+          text.join("\n") || noSourceAdvice,
         );
         if (!ok) throw new CommandError(exitCodes.failed, "a source failed");
       });

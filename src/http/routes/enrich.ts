@@ -6,6 +6,7 @@ import { AppError } from "../../domain/error.ts";
 import { type Indicator, parseIndicator } from "../../domain/indicator.ts";
 import { isFinished, type ScanId } from "../../domain/scan.ts";
 import { isId } from "../../domain/workspace.ts";
+import { noSourceAdvice } from "../../sources/no-source.ts";
 import type { Accepted, EnrichRequest, Progress, ScanSources } from "../../wire/scan.ts";
 import type { Unchecked } from "../../wire/shape.ts";
 import { discardBody, readJson } from "../body.ts";
@@ -205,7 +206,7 @@ export function toResponse(reply: Reply, { path = enrichPath, publicUrl = null }
     case "evidence":
       return storedResponse(200, reply.body);
     case "sources":
-      return jsonResponse<ScanSources>(200, sourcesBody(reply), isFinished(reply.state) ? {} : { "Retry-After": "1" });
+      return jsonResponse<ScanSources>(200, sourcesBody(reply), sourcesHeaders(reply));
     case "case":
       throw new Error("a case was read without a route that presents it");
     case "whoami":
@@ -221,6 +222,12 @@ function envelopeResponse({ envelope, digest, isPartial, omittedCount }: Complet
   if (isPartial) response.headers["X-Xpose-Partial"] = "1";
   if (omittedCount > 0) response.headers["X-Xpose-Findings-Omitted"] = String(omittedCount);
   return response;
+}
+
+/** The body of a failed scan without a row is published as it is, so a header says why it is empty. */
+function sourcesHeaders({ state, runs }: Extract<Reply, { kind: "sources" }>): Record<string, string> {
+  if (!isFinished(state)) return { "Retry-After": "1" };
+  return runs.length === 0 ? { "X-Xpose-Problem": noSourceAdvice } : {};
 }
 
 function sourcesBody({ scanId, state, runs }: Extract<Reply, { kind: "sources" }>): ScanSources {
