@@ -24,7 +24,7 @@ test.skipIf(isMissing)("systemd finds no fault in the unit", () => {
   try {
     const file = join(folder, "xpose.service");
     // A program that is there: the unit names the place where xpose gets installed.
-    writeFileSync(file, unit.replace("ExecStart=/usr/local/bin/xpose", `ExecStart=${process.execPath}`));
+    writeFileSync(file, unit.replaceAll(/^(Exec\w+)=\/usr\/local\/bin\/xpose/gm, `$1=${process.execPath}`));
     expect(analyze("verify", file)).toEqual({ exitCode: 0, output: "" });
   } finally {
     rmSync(folder, { recursive: true });

@@ -1,4 +1,5 @@
 import { diskFault } from "../domain/disk-fault.ts";
+import { ownUser } from "../own-user.ts";
 
 /**
  * Why a backup or restore failed: the file does not exist, the current state or a rule forbids it, or the file is
@@ -22,6 +23,6 @@ export function fileFault(what: string, error: unknown): unknown {
   const reason = diskFault(error);
   if (reason === null || !(error instanceof Error && "code" in error)) return error;
   // A command started by root continues as the owner of the data directory, who may lack permissions that root has.
-  const who = error.code === "EACCES" ? ` (user ${process.getuid?.()})` : "";
+  const who = error.code === "EACCES" ? ` (user ${ownUser()})` : "";
   return new BackupError("failed", `${what}: ${reason}${who}`, { cause: error });
 }

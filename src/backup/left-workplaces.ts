@@ -70,7 +70,7 @@ function notesIn(notesDir: string): { note: string; path: string }[] {
 /** Whether a folder belongs to this user and contains only what a backup leaves behind. */
 function isLeft(path: string): boolean {
   const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found?.isDirectory() !== true || found.uid !== process.getuid?.()) return false;
+  if (found?.isDirectory() !== true || found.uid !== process.geteuid?.()) return false;
   const names = readdirSync(path);
   return names.includes(lockName) && names.every((name) => ownNames.some((own) => name.startsWith(own)));
 }

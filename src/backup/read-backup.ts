@@ -41,19 +41,24 @@ const chunkSize = 1024 * 1024;
  * Opens a backup and reads the members before the data. A backup has exactly one form, byte for byte (see
  * `writeBackup`), so foreign archives with other names, links or sizes are refused. Throws `BackupError`.
  */
-export async function openBackup(path: string, currentSchema: number): Promise<Backup> {
+export async function openBackup(path: string, currentSchema: number, opened?: Readable): Promise<Backup> {
+  const input = opened ?? openBackupFile(path);
+  try {
+    return await readFront(input, path, currentSchema);
+  } catch (error) {
+    input.close();
+    throw fileFault(`${path} cannot be read`, error);
+  }
+}
+
+/** Opens the file alone, for a process that is about to give up the right to. Throws `BackupError`. */
+export function openBackupFile(path: string): Readable {
   try {
     const found = statSync(path, { throwIfNoEntry: false });
     if (found === undefined) throw new BackupError("not_found", `there is no file ${path}`);
     // Opening a pipe could block for ever.
     if (!found.isFile()) throw new BackupError("failed", `${path} is not a regular file`);
-    const input = openReadable(path);
-    try {
-      return await readFront(input, path, currentSchema);
-    } catch (error) {
-      input.close();
-      throw error;
-    }
+    return openReadable(path);
   } catch (error) {
     throw fileFault(`${path} cannot be read`, error);
   }

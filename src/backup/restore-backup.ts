@@ -13,6 +13,7 @@ import { open } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { type HeadState, keepHead, readKeptHead } from "../access/audit-head.ts";
 import { verifyAudit } from "../access/verify-audit.ts";
+import type { Readable } from "../corpus/segment/read-at.ts";
 import { syncFolder } from "../corpus/segment/segment-writer.ts";
 import { verifyCorpora } from "../corpus/verify.ts";
 import { type AuditHead, type Author, headText } from "../domain/audit.ts";
@@ -38,6 +39,8 @@ export type RestoreTools = {
   /** The keys of the secret in the backup or in the configuration. Throws when the two differ. */
   readonly keysOf: (secret: string | null) => DerivedKeys;
   readonly takeLock: TakeLock;
+  /** The file, when it is open already. */
+  readonly input?: Readable;
   /** A head from the log of the backed-up service that the audit trail must contain; null when none is given. */
   readonly givenHead: AuditHead | null;
   /** Checks the database in a folder, opens it and migrates it. Throws `BackupError`. */
@@ -70,7 +73,7 @@ export type RestoreReport = {
  * next restore cleans up. Throws `BackupError` and the errors of the tools.
  */
 export async function restoreBackup(file: string, tools: RestoreTools): Promise<RestoreReport> {
-  const backup = await openBackup(file, tools.schemaVersion);
+  const backup = await openBackup(file, tools.schemaVersion, tools.input);
   try {
     tools.checkUnused();
     const keys = tools.keysOf(backup.secret);

@@ -58,7 +58,7 @@ function isMade(path: string): boolean {
 /** Whether a folder is safe to use. A link, or a folder of another user, could make us write or delete elsewhere. */
 function isOurs(path: string): boolean {
   const found = lstatSync(path);
-  if (!found.isDirectory() || found.uid !== process.getuid?.()) return false;
+  if (!found.isDirectory() || found.uid !== process.geteuid?.()) return false;
   const names = readdirSync(path);
   return names.length === 0 || names.includes(lockName);
 }

@@ -1,9 +1,20 @@
 import { createHash } from "node:crypto";
-import { lstatSync, readFileSync, realpathSync, statSync } from "node:fs";
-import { type FileHandle, open, rename } from "node:fs/promises";
+import {
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { open } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { readKeptHead } from "../access/audit-head.ts";
-import { syncFolder } from "../corpus/segment/segment-writer.ts";
 import { takeSharedLock } from "../corpus/shared-lock.ts";
 import { verifyCorpora } from "../corpus/verify.ts";
 import { headText } from "../domain/audit.ts";
@@ -37,6 +48,11 @@ export type BackupTools = {
   readonly openCopy: (folder: string) => CopiedDatabase;
   readonly version: string;
   readonly now: Date;
+  /**
+   * Opens and publishes the archive as root, when this process has become another user. Unfinished work is in the data
+   * directory then.
+   */
+  readonly asRoot: (<Result>(work: () => Result) => Result) | null;
   readonly onProgress: (stage: BackupStage, done: number, total: number) => void;
   readonly signal: AbortSignal;
 };
@@ -85,10 +101,14 @@ const archiveName = "backup.tar";
  */
 export async function writeBackup(file: string, tools: BackupTools): Promise<BackupReport> {
   try {
-    refuseTarget(file, tools.dataDir);
-    const path = `${file}${workplaceEnding}`;
-    sweepWorkplaces(tools.notesDir, dirname(file), tools.takeLock);
-    const note = noteWorkplace(tools.notesDir, tools.newId(), path);
+    const { asRoot, dataDir, notesDir, takeLock } = tools;
+    const inRights = asRoot ?? directly;
+    inRights(() => refuseTarget(file, dataDir));
+    const id = tools.newId();
+    if (asRoot !== null) mkdirSync(notesDir, { recursive: true, mode: 0o700 });
+    const path = asRoot === null ? `${file}${workplaceEnding}` : join(notesDir, `backup-${id}${workplaceEnding}`);
+    sweepWorkplaces(notesDir, dirname(path), takeLock);
+    const note = noteWorkplace(notesDir, id, path);
     try {
       const workplace = await openWorkplace(path, tools.takeLock);
       try {
@@ -102,6 +122,20 @@ export async function writeBackup(file: string, tools: BackupTools): Promise<Bac
   } catch (error) {
     throw fileFault(`${file} cannot be written`, error);
   }
+}
+
+/** Names in a folder survive a loss of power only when the folder is synced too. */
+function syncFolderNow(folder: string): void {
+  const descriptor = openSync(folder, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function directly<Result>(work: () => Result): Result {
+  return work();
 }
 
 function refuseTarget(file: string, dataDir: string): void {
@@ -142,13 +176,26 @@ async function writeIn(folder: string, file: string, tools: BackupTools): Promis
     ];
     const { version: xposeVersion, now: createdAt } = tools;
     const about = { xposeVersion, schemaVersion, createdAt, auditHead: headText(head) };
-    const { path, sizeBytes, manifest } = await writeArchive(join(folder, archiveName), sources, about, tools);
-    refuseTarget(file, tools.dataDir);
-    await rename(path, file);
-    await syncFolder(dirname(file));
-    const isExposed = (statSync(file).mode & 0o077) !== 0;
-    const [hasSecret, hasHead] = [tools.secretFile !== null, keptHead !== null];
-    return { sizeBytes, manifest, segmentCount: files.length, recordCount, hasSecret, hasHead, isExposed };
+    // Root writes beside the target: another user cannot move a file to there.
+    const path = tools.asRoot === null ? join(folder, archiveName) : `${file}${workplaceEnding}`;
+    const inRights = tools.asRoot ?? directly;
+    const output = inRights(() => openArchive(path));
+    let isPublished = false;
+    try {
+      const { sizeBytes, manifest } = await writeArchive(output, sources, about, tools);
+      const isExposed = inRights(() => {
+        refuseTarget(file, tools.dataDir);
+        renameSync(path, file);
+        isPublished = true;
+        syncFolderNow(dirname(file));
+        return (statSync(file).mode & 0o077) !== 0;
+      });
+      const [hasSecret, hasHead] = [tools.secretFile !== null, keptHead !== null];
+      return { sizeBytes, manifest, segmentCount: files.length, recordCount, hasSecret, hasHead, isExposed };
+    } finally {
+      closeSync(output);
+      if (!isPublished) inRights(() => rmSync(path, { force: true }));
+    }
   } finally {
     lock.release();
   }
@@ -181,16 +228,27 @@ function onDisk(name: string, path: string): Source {
   return { name, size: statSync(path).size, bytes: null, path };
 }
 
+/** A file in the way is that of another backup that runs, or of one that was killed. */
+function openArchive(path: string): number {
+  try {
+    return openSync(path, "wx", 0o600);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+    const message = `${path} is in the way: another backup writes it, or one was killed; remove it if none runs`;
+    throw new BackupError("refused", message, { cause: error });
+  }
+}
+
 /**
  * Writes the archive. The manifest is first but contains the hashes of the other members, so its space is reserved and
  * filled at the end.
  */
 async function writeArchive(
-  path: string,
+  output: number,
   sources: readonly Source[],
   about: Omit<Manifest, "members">,
   { keys, onProgress, signal }: BackupTools,
-): Promise<{ path: string; sizeBytes: number; manifest: Manifest }> {
+): Promise<{ sizeBytes: number; manifest: Manifest }> {
   const modifiedAt = about.createdAt;
   const front = (members: readonly ManifestMember[]) => {
     const text = manifestText({ ...about, members });
@@ -208,31 +266,26 @@ async function writeArchive(
   const placeholder = front(sources.map(({ name, size }) => ({ name, size, sha256: noHash })));
   const total = sources.reduce((sum, { size }) => sum + spaceOf(size), placeholder.length + archiveEnd.length);
   const members: ManifestMember[] = [];
-  const output = await open(path, "wx", 0o600);
-  try {
-    let position = placeholder.length;
-    for (const { name, size, bytes, path: from } of sources) {
-      await writeAll(output, tarHeader({ name, size, modifiedAt }), position);
-      position += blockSize;
-      const hash = createHash("sha256");
-      for await (const chunk of bytes === null ? chunksOf(from, size) : [bytes]) {
-        signal.throwIfAborted();
-        hash.update(chunk);
-        await writeAll(output, chunk, position);
-        position += chunk.length;
-        onProgress("writing", position, total);
-      }
-      await writeAll(output, Buffer.alloc(paddingOf(size)), position);
-      position += paddingOf(size);
-      members.push({ name, size, sha256: hash.digest("hex") });
+  let position = placeholder.length;
+  for (const { name, size, bytes, path: from } of sources) {
+    writeAll(output, tarHeader({ name, size, modifiedAt }), position);
+    position += blockSize;
+    const hash = createHash("sha256");
+    for await (const chunk of bytes === null ? chunksOf(from, size) : [bytes]) {
+      signal.throwIfAborted();
+      hash.update(chunk);
+      writeAll(output, chunk, position);
+      position += chunk.length;
+      onProgress("writing", position, total);
     }
-    await writeAll(output, archiveEnd, position);
-    await writeAll(output, front(members), 0);
-    await output.sync();
-  } finally {
-    await output.close();
+    writeAll(output, Buffer.alloc(paddingOf(size)), position);
+    position += paddingOf(size);
+    members.push({ name, size, sha256: hash.digest("hex") });
   }
-  return { path, sizeBytes: total, manifest: { ...about, members } };
+  writeAll(output, archiveEnd, position);
+  writeAll(output, front(members), 0);
+  fsyncSync(output);
+  return { sizeBytes: total, manifest: { ...about, members } };
 }
 
 /** Reads an immutable file in chunks. Throws when it is shorter than `size`. */
@@ -253,8 +306,6 @@ async function* chunksOf(path: string, size: number): AsyncGenerator<Buffer> {
   }
 }
 
-async function writeAll(output: FileHandle, bytes: Buffer, position: number): Promise<void> {
-  for (let at = 0; at < bytes.length; ) {
-    at += (await output.write(bytes, at, bytes.length - at, position + at)).bytesWritten;
-  }
+function writeAll(output: number, bytes: Buffer, position: number): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(output, bytes, at, bytes.length - at, position + at);
 }

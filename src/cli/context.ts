@@ -1,23 +1,25 @@
-import { statSync, writeSync } from "node:fs";
-import { userInfo } from "node:os";
+import { writeSync } from "node:fs";
 import type { Command } from "commander";
 import { headProblem, keepHead } from "../access/audit-head.ts";
 import { type Config, type ConfigRequest, loadConfig } from "../config/config.ts";
 import { takeEnvironment } from "../config/environment.ts";
 import { type OpenStore, openStore } from "../data-directory/data-directory.ts";
+import type { Place } from "../data-directory/layout.ts";
 import { type AuditHead, type Author, parseHead } from "../domain/audit.ts";
 import { diskFault, diskFullText } from "../domain/disk-fault.ts";
 import { AppError } from "../domain/error.ts";
 import { entropy } from "../entropy.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import type { Output } from "./output.ts";
+import { becomeOwner } from "./owner.ts";
+import { commandActor } from "./person.ts";
 
 /** Options of every command. */
 export type GlobalOptions = { dataDir?: string; config?: string; json?: boolean };
 
 /** The command line as the author of a change, at the present time. */
 export function commandAuthor(): Author {
-  return { at: entropy.now(), actor: "cli", ip: null, outcome: "ok", correlationId: null };
+  return { at: entropy.now(), actor: commandActor(), ip: null, outcome: "ok", correlationId: null };
 }
 
 /** Reads the configuration that a command uses; warnings go to the standard error. */
@@ -46,9 +48,8 @@ export function configRequest(command: Command, needs: { sourceSecrets: boolean;
  * Opens the data directory, runs `work` and closes the data directory. Saves the head of the audit trail before it
  * closes, so that nobody can cut off the events of this command unnoticed.
  */
-export async function withStore<Result>(config: Config, work: (open: OpenStore) => Promise<Result>): Promise<Result> {
-  becomeOwner(config.dataDir);
-  const open = openStore(config, "command");
+export async function withStore<Result>(config: Place, work: (open: OpenStore) => Promise<Result>): Promise<Result> {
+  const open = openStore(becomeOwner(config), "command");
   try {
     const result = await work(open);
     await keepAuditHead(open);
@@ -105,29 +106,4 @@ export function abortOnSignal(): AbortSignal {
   const abort = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => abort.abort(new Error("interrupted")));
   return abort.signal;
-}
-
-/**
- * When run as root, becomes the owner of the data directory before anything in it is opened: the service could not
- * write a file that root creates there.
- */
-export function becomeOwner(dataDir: string): void {
-  if (process.getuid?.() !== 0) return;
-  const owner = statSync(dataDir, { throwIfNoEntry: false });
-  if (owner === undefined || owner.uid === 0) return;
-  try {
-    process.setgroups?.([owner.gid]);
-    process.setgid?.(owner.gid);
-    process.setuid?.(owner.uid);
-  } catch {
-    throw new CommandError(exitCodes.failed, `${dataDir} belongs to another user; run as ${nameOf(owner.uid)}`);
-  }
-  if (process.getuid?.() !== owner.uid) {
-    throw new CommandError(exitCodes.failed, `${dataDir} belongs to another user; run as ${nameOf(owner.uid)}`);
-  }
-}
-
-function nameOf(uid: number): string {
-  const { username, uid: ownUid } = userInfo();
-  return uid === ownUid ? username : `user ${uid}`;
 }

@@ -4,9 +4,11 @@ import type { Reply } from "../domain/call.ts";
 import { buildCase } from "../domain/case.ts";
 import { parseTlp, type Tlp } from "../domain/tlp.ts";
 import { type FormatName, formatNames, formats } from "../formats/format-table.ts";
+import { ownUser } from "../own-user.ts";
 import { version } from "../version.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import type { Output } from "./output.ts";
+import type { AsRoot } from "./owner.ts";
 
 export type ExportFlags = {
   readonly format?: FormatName;
@@ -36,7 +38,12 @@ function tlpFrom(text: string): Tlp {
 }
 
 /** Prints or writes a completed case. Throws `CommandError` with the reason for any other reply. */
-export function writeExport(output: Output, format: FormatName, flags: ExportFlags, reply: Reply | undefined): void {
+export function writeExport(
+  output: Output,
+  format: FormatName,
+  flags: ExportFlags & { asRoot: AsRoot | null },
+  reply: Reply | undefined,
+): void {
   if (reply?.kind === "refused") throw reply.error;
   if (reply?.kind === "unfinished") {
     throw new CommandError(exitCodes.refused, `the scan is not finished, it is ${reply.state}`);
@@ -51,7 +58,12 @@ export function writeExport(output: Output, format: FormatName, flags: ExportFla
   if (exported.partial) output.err("warning: some sources failed; this evidence is partial\n");
   const text = formats[format].write(exported, { tlp: flags.tlp, hasByteOrderMark: flags.bom ?? false });
   if (flags.output === undefined) output.out(text.endsWith("\n") ? text : `${text}\n`);
-  else writeNew(flags.output, text);
+  else {
+    const file = flags.output;
+    const write = () => writeNew(file, text);
+    if (flags.asRoot === null) write();
+    else flags.asRoot(write);
+  }
 }
 
 /** Evidence about a person: readable only by the owner, and never overwrites a file. */
@@ -62,6 +74,7 @@ function writeNew(file: string, text: string): void {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") {
       throw new CommandError(exitCodes.refused, `${file} exists already; name a new file`);
     }
-    throw error;
+    const code = (error as NodeJS.ErrnoException).code ?? "unreadable";
+    throw new CommandError(exitCodes.failed, `user ${ownUser()} cannot write ${file} (${code})`);
   }
 }

@@ -10,10 +10,12 @@ import {
 import { ConfigError, joinPath } from "../config/error.ts";
 import { type Faults, openFaults } from "../config/faults.ts";
 import { DataDirError } from "../data-directory/error.ts";
+import type { Place } from "../data-directory/layout.ts";
 import { readSecret } from "../data-directory/secret.ts";
+import { ownUser } from "../own-user.ts";
 import { findClientFaults } from "../service/open-clients.ts";
 import { findTlsFaults } from "../service/tls.ts";
-import { becomeOwner } from "./context.ts";
+import { becomeOwner } from "./owner.ts";
 
 export type FoundFaults = { readonly faults: readonly string[]; readonly warnings: readonly string[] };
 
@@ -27,10 +29,11 @@ export async function findConfigFaults(request: ConfigRequest, now: Date | null)
   const examined = faults.attempt(() => examineConfig(request));
   if (examined === null) return { faults: messagesOf(faults), warnings: [] };
   for (const fault of [...examined.faults, ...refusedVariableFaults(request.env)]) faults.add(fault);
-  const { dataDir, server, outbound, sources } = examined.parts;
+  const { server, outbound, sources } = examined.parts;
   if (server !== null) faults.attempt(() => checkServeSettings({ server }, {}));
-  findSecretFault(examined, faults);
-  if (dataDir !== null) becomeOwner(dataDir);
+  const place = placeOf(examined);
+  if (place !== null) findSecretFault(place, faults);
+  if (place !== null) faults.attempt(() => becomeOwner(place));
   findUnreadable(examined, faults);
   if (server !== null) findTlsFaults({ server }, faults, now);
   if (outbound !== null) await findClientFaults({ outbound, sources: sources ?? [] }, faults);
@@ -41,13 +44,18 @@ function messagesOf({ list }: Faults): string[] {
   return list.map(({ message }) => message);
 }
 
-/** A data directory that is not initialised has no secret yet, which is no fault of the configuration. */
-function findSecretFault({ parts }: ExaminedConfig, faults: Faults): void {
+function placeOf({ parts }: ExaminedConfig): Place | null {
   const { dataDir, secretFile, isSecretInDataDir, isSecretCredential } = parts;
-  if (dataDir === null || secretFile === null || isSecretInDataDir === null || isSecretCredential === null) return;
+  if (dataDir === null || secretFile === null || isSecretInDataDir === null || isSecretCredential === null) return null;
+  return { dataDir, secretFile, isSecretInDataDir, isSecretCredential };
+}
+
+/** A data directory that is not initialised has no secret yet, which is no fault of the configuration. */
+function findSecretFault(place: Place, faults: Faults): void {
+  const { dataDir, secretFile, isSecretInDataDir } = place;
   if (isSecretInDataDir && !existsSync(secretFile) && !existsSync(join(dataDir, "xpose.db"))) return;
   try {
-    readSecret({ dataDir, secretFile, isSecretInDataDir, isSecretCredential });
+    readSecret(place);
   } catch (error) {
     if (error instanceof ConfigError) faults.add(error);
     else if (error instanceof DataDirError) faults.add(new ConfigError("secret_file", error.message));
@@ -65,7 +73,7 @@ function findUnreadable({ file, tables }: ExaminedConfig, faults: Faults): void 
     try {
       accessSync(path, constants.R_OK);
     } catch {
-      faults.add(new ConfigError(key, `${JSON.stringify(path)} cannot be read by user ${process.getuid?.()}`));
+      faults.add(new ConfigError(key, `${JSON.stringify(path)} cannot be read by user ${ownUser()}`));
     }
   }
 }

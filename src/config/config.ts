@@ -1,13 +1,20 @@
 import { join, relative } from "node:path";
 import type * as z from "zod/mini";
 import type { ConfiguredSource } from "../sources/source-set.ts";
-import { credentialFile, type Environment, overrideFromEnvironment, overrideFromFlags } from "./environment.ts";
+import {
+  credentialsOf,
+  type Environment,
+  type FindCredential,
+  overrideFromEnvironment,
+  overrideFromFlags,
+} from "./environment.ts";
 import { ConfigError } from "./error.ts";
 import { openFaults } from "./faults.ts";
 import { type DeclaredTables, declaredTables, readFile } from "./file.ts";
 import { parseTable } from "./parse-table.ts";
 import { parseSources } from "./sources.ts";
 import { corpusTable, type logLevels, sectionTables, topTable } from "./tables.ts";
+import { unitFolders } from "./unit-credential.ts";
 import { isLoopback, type ListenAddress } from "./value.ts";
 
 /** All settings (docs/contract.md 12.2), deeply frozen. Null for a setting without a value and without a default. */
@@ -70,6 +77,8 @@ export type ConfigRequest = {
   readonly needs: { readonly sourceSecrets: boolean };
   /** Read when no other file is named. The default file may be missing. */
   readonly defaultFile?: string;
+  /** Where the unit of the service is looked for. */
+  readonly unitFolders?: readonly string[];
 };
 
 /**
@@ -106,6 +115,9 @@ export function examineConfig(request: ConfigRequest): ExaminedConfig {
   const tables = declaredTables(table, faults);
   const warnings = overrideFromEnvironment(tables, env, faults);
   overrideFromFlags(tables, flags);
+  // Another data directory than that of the service has its own secrets.
+  const isOfService = !tables.top.setBy.has("data_dir");
+  const credentialOf = credentialsOf(env, isOfService ? (request.unitFolders ?? unitFolders) : []);
 
   const top = parseTable(topTable, tables.top, faults);
   const server = parseTable(sectionTables.server, tables.sections.server, faults);
@@ -119,7 +131,7 @@ export function examineConfig(request: ConfigRequest): ExaminedConfig {
   if (server !== null) faults.attempt(() => checkTogether(server));
 
   const parts: ConfigParts = {
-    ...(top === null ? noTop : placesOf(top, env)),
+    ...(top === null ? noTop : placesOf(top, credentialOf)),
     server: server && {
       listen: server.listen,
       socketMode: server.socket_mode,
@@ -150,7 +162,7 @@ export function examineConfig(request: ConfigRequest): ExaminedConfig {
       caFile: outbound.ca_file ?? null,
     },
     log,
-    sources: parseSources(tables.sources, needs.sourceSecrets ? env : null, faults),
+    sources: parseSources(tables.sources, needs.sourceSecrets ? credentialOf : null, faults),
     corpus: corpus && { isEnabled: corpus.enabled, timeoutMs: corpus.timeout },
   };
   const config = faults.list.length === 0 ? deepFreeze(parts as Config) : null;
@@ -171,8 +183,8 @@ const noTop: Record<PlaceKeys, null> = {
   offline: null,
 };
 
-function placesOf(top: Top, env: Environment): Pick<Config, PlaceKeys> {
-  const credential = credentialFile(env, "xpose_secret");
+function placesOf(top: Top, credentialOf: FindCredential): Pick<Config, PlaceKeys> {
+  const credential = credentialOf("xpose_secret");
   const secretFile = top.secret_file ?? credential ?? join(top.data_dir, "secret.key");
   return {
     dataDir: top.data_dir,

@@ -5,6 +5,7 @@ import { ConfigError, joinPath } from "./error.ts";
 import type { Faults } from "./faults.ts";
 import type { DeclaredTable, DeclaredTables } from "./file.ts";
 import type { Scalar } from "./tables.ts";
+import { unitCredential } from "./unit-credential.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -99,10 +100,15 @@ function set({ values, setBy }: DeclaredTable, key: string, value: unknown, by: 
   if (rival !== undefined && !setBy.has(rival)) delete values[rival];
 }
 
-/** The file of a service manager's credential (systemd's LoadCredential), or null when there is no such credential. */
-export function credentialFile(env: Environment, name: string): string | null {
+/** Finds the file of a service manager's credential (systemd's LoadCredential) by its id; null when there is none. */
+export type FindCredential = (id: string) => string | null;
+
+/** Credentials handed to this process, else those that the unit of the service names in `unitFolders`. */
+export function credentialsOf(env: Environment, unitFolders: readonly string[]): FindCredential {
   const folder = env["CREDENTIALS_DIRECTORY"] ?? "";
-  if (folder === "") return null;
-  const file = join(folder, name);
-  return statSync(file, { throwIfNoEntry: false }) === undefined ? null : file;
+  if (folder === "") return (id) => unitCredential(id, unitFolders);
+  return (id) => {
+    const file = join(folder, id);
+    return statSync(file, { throwIfNoEntry: false }) === undefined ? null : file;
+  };
 }

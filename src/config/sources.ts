@@ -3,7 +3,7 @@ import type * as z from "zod/mini";
 import { canonicalJson } from "../domain/canonical-json.ts";
 import type { SourceKind } from "../sources/source.ts";
 import type { ConfiguredSource } from "../sources/source-set.ts";
-import { credentialFile, type Environment } from "./environment.ts";
+import type { FindCredential } from "./environment.ts";
 import { ConfigError, joinPath } from "./error.ts";
 import type { Faults } from "./faults.ts";
 import { codeOf, type DeclaredSource, nameOf } from "./file.ts";
@@ -11,17 +11,21 @@ import { parseTable } from "./parse-table.ts";
 import { commonKeysOf, commonTable, setByXpose } from "./tables.ts";
 import { apiKey, isLoopback } from "./value.ts";
 
-/** Parses the tables of sources. Without `env` no secret is read or required. Leaves out sources with faults. */
+/** Parses the tables of sources. Without `credentialOf` no secret is read or required. Leaves out sources with faults. */
 export function parseSources(
   sources: readonly DeclaredSource[],
-  env: Environment | null,
+  credentialOf: FindCredential | null,
   faults: Faults,
 ): ConfiguredSource[] {
-  return sources.flatMap((source) => parseSource(source, env, faults) ?? []);
+  return sources.flatMap((source) => parseSource(source, credentialOf, faults) ?? []);
 }
 
 /** Null for a table with faults. */
-function parseSource(source: DeclaredSource, env: Environment | null, faults: Faults): ConfiguredSource | null {
+function parseSource(
+  source: DeclaredSource,
+  credentialOf: FindCredential | null,
+  faults: Faults,
+): ConfiguredSource | null {
   const { kind, path, values } = source;
   const earlier = faults.list.length;
   const keys = commonKeysOf(kind);
@@ -51,8 +55,8 @@ function parseSource(source: DeclaredSource, env: Environment | null, faults: Fa
   }
   const ownHeader = Object.keys(common.headers).find((name) => kind.ownHeaders?.includes(name.toLowerCase()));
   if (ownHeader !== undefined) faults.add(new ConfigError(joinPath(path, "headers", ownHeader), "", setByXpose));
-  const mayRead = env !== null && kind.auth === "key" && common.enabled;
-  const key = mayRead ? faults.attempt(() => readApiKey(source, common, env)) : null;
+  const mayRead = credentialOf !== null && kind.auth === "key" && common.enabled;
+  const key = mayRead ? faults.attempt(() => readApiKey(source, common, credentialOf)) : null;
   if (faults.list.length > earlier) return null;
   const data = {
     name: nameOf(source),
@@ -82,13 +86,17 @@ function refusePlainHttp(key: string, text: unknown, kind: SourceKind): void {
 }
 
 /** Reads the key from the table, from its file, or from a credential of the service manager (LoadCredential). */
-function readApiKey({ path, kind }: DeclaredSource, table: z.output<typeof commonTable>, env: Environment): string {
+function readApiKey(
+  { path, kind }: DeclaredSource,
+  table: z.output<typeof commonTable>,
+  credentialOf: FindCredential,
+): string {
   const key = joinPath(path, "api_key");
   const { api_key: given, api_key_file: named } = table;
   if (given !== undefined && named !== undefined) throw new ConfigError(key, given, "one of api_key and api_key_file");
   if (given !== undefined) return given;
   const credential = `${kind.kind}_api_key`;
-  const file = named ?? credentialFile(env, credential);
+  const file = named ?? credentialOf(credential);
   if (file === null) {
     throw new ConfigError(key, undefined, `an API key: api_key, api_key_file or the credential ${credential}`);
   }

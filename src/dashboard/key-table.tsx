@@ -102,7 +102,10 @@ export function KeyTable({ keys, all, budgets, canRotate, onRotate, onRevoke }: 
 }
 
 function creatorOf({ created_by: by }: KeyBody): string {
-  return by === "cli" ? "command line" : by.replace(/^operator:/, "");
+  return by
+    .replace(/^cli$/, "command line")
+    .replace(/^cli:(.*)$/s, "$1 (command line)")
+    .replace(/^operator:/, "");
 }
 
 function Use({ apiKey, budgets }: { apiKey: KeyBody; budgets: Budgets | null }) {

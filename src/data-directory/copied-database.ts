@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { BackupError } from "../backup/error.ts";
 import { type DerivedKeys, deriveKeys } from "../domain/keyed-hash.ts";
@@ -10,7 +10,7 @@ import { admit } from "./admit.ts";
 import { loadLibrary, type OpenStore, placesOf } from "./data-directory.ts";
 import { DataDirError, reaching } from "./error.ts";
 import type { Place } from "./layout.ts";
-import { readSecret, secretCheck, secretFrom } from "./secret.ts";
+import { hasSecret, readSecret, secretCheck, secretFrom } from "./secret.ts";
 
 export type BackupPlace = Pick<OpenStore, "keys" | "corporaDir" | "headFile" | "lockCorpora"> & {
   readonly store: Pick<DatabaseStore, "backup">;
@@ -40,7 +40,7 @@ export function restoredKeys(config: Place, secret: string | null): DerivedKeys 
       const message = "the backup holds no secret, because it was outside the data directory; set secret_file to it";
       throw new DataDirError("refused", message);
     }
-    const given = isSecretInDataDir || (secret !== null && !existsSync(secretFile)) ? null : readSecret(config);
+    const given = isSecretInDataDir || (secret !== null && !hasSecret(config)) ? null : readSecret(config);
     const held = secret === null ? given : secretFrom(secret);
     if (held === null) throw new DataDirError("refused", "the backup does not hold a secret of 64 hex digits");
     if (given !== null && !given.equals(held)) {

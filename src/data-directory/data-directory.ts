@@ -10,7 +10,7 @@ import { admit, checkedUnused } from "./admit.ts";
 import { reaching } from "./error.ts";
 import { corporaFolder, headFileOf, type Place } from "./layout.ts";
 import { lockCorpora } from "./locks.ts";
-import { readSecret, secretCheck } from "./secret.ts";
+import { hasSecret, readSecret, secretCheck } from "./secret.ts";
 
 export type OpenStore = {
   readonly store: Store;
@@ -36,7 +36,7 @@ export function createDataDir(config: Place, randomBytes: (count: number) => Uin
     loadLibrary();
     mkdirSync(checkedUnused(dataDir, "init"), { recursive: true, mode: 0o700 });
     chmodSync(dataDir, 0o700);
-    if (!existsSync(secretFile)) {
+    if (!hasSecret(config)) {
       writeFileSync(secretFile, `${Buffer.from(randomBytes(32)).toString("hex")}\n`, { mode: 0o600, flag: "wx" });
     }
     const keys = deriveKeys(readSecret(config));

@@ -1,7 +1,10 @@
 import { dirname, join } from "node:path";
 import type { Config } from "../config/config.ts";
 
-export type Place = Pick<Config, "dataDir" | "secretFile" | "isSecretInDataDir" | "isSecretCredential">;
+export type Place = Pick<Config, "dataDir" | "secretFile" | "isSecretInDataDir" | "isSecretCredential"> & {
+  /** The text of the secret, read while the process had the right to; see `holdSecret`. */
+  readonly heldSecret?: string;
+};
 
 export const corporaFolder = "corpora";
 export const serviceLock = "service.lock";

@@ -1,20 +1,32 @@
 import { existsSync, readFileSync } from "node:fs";
 import { ConfigError } from "../config/error.ts";
 import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
+import { ownUser } from "../own-user.ts";
 import { DataDirError } from "./error.ts";
 import type { Place } from "./layout.ts";
 
 /** Reads the server secret: 32 bytes, stored as 64 hex digits. Throws `DataDirError` or `ConfigError`. */
-export function readSecret({ secretFile, dataDir, isSecretInDataDir }: Place): Buffer {
+export function readSecret({ secretFile, dataDir, isSecretInDataDir, heldSecret }: Place): Buffer {
   if (isSecretInDataDir && !existsSync(secretFile)) {
     throw new DataDirError("refused", `${secretFile} is missing; ${dataDir} cannot be read without its secret`);
   }
-  const text = isSecretInDataDir ? readFileSync(secretFile, "utf8") : readGivenSecret(secretFile);
+  const text = isSecretInDataDir ? readFileSync(secretFile, "utf8") : (heldSecret ?? readGivenSecret(secretFile));
   const secret = secretFrom(text);
   if (secret !== null) return secret;
   if (!isSecretInDataDir)
     throw new ConfigError("secret_file", "got (hidden), want a file with a secret of 64 hex digits");
   throw new DataDirError("refused", `${secretFile} does not hold a secret of 64 hex digits`);
+}
+
+/** Reads a secret outside the data directory before the process gives up the right to. A missing file stays missing. */
+export function holdSecret<Given extends Place>(place: Given): Given {
+  if (place.isSecretInDataDir || !existsSync(place.secretFile)) return place;
+  return { ...place, heldSecret: readGivenSecret(place.secretFile) };
+}
+
+/** Whether there is a secret already. */
+export function hasSecret({ secretFile, heldSecret }: Place): boolean {
+  return heldSecret !== undefined || existsSync(secretFile);
 }
 
 export function secretFrom(text: string): Buffer | null {
@@ -25,7 +37,7 @@ function readGivenSecret(secretFile: string): string {
   try {
     return readFileSync(secretFile, "utf8");
   } catch {
-    throw new ConfigError("secret_file", secretFile, "a file that can be read");
+    throw new ConfigError("secret_file", secretFile, `a file that can be read by user ${ownUser()}`);
   }
 }
 

@@ -12,7 +12,7 @@ import {
 } from "../domain/scan.ts";
 import type { Steps } from "../domain/steps.ts";
 import { inSteps } from "../event-loop/in-steps.ts";
-import { noSourceText } from "../sources/no-source.ts";
+import { noSourceText } from "../domain/no-source.ts";
 import type { LookupLimits, Source } from "../sources/source.ts";
 import type { ScanStore, Seen, Settlement } from "../store/port/scan.ts";
 import type { Live } from "./live.ts";

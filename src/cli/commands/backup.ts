@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
 import { type BackupReport, writeBackup } from "../../backup/write-backup.ts";
-import type { Config } from "../../config/config.ts";
 import { sweepCorpora } from "../../corpus/remove-orphans.ts";
 import { lowerPriority } from "../../corpus/worker/lower-priority.ts";
 import { type BackupPlace, inspectCopiedDatabase, openForBackup } from "../../data-directory/copied-database.ts";
@@ -12,9 +11,10 @@ import { timestamp } from "../../domain/time.ts";
 import { entropy } from "../../entropy.ts";
 import { version } from "../../version.ts";
 import type { BackupReportBody } from "../../wire/backup.ts";
-import { abortOnSignal, becomeOwner, type GlobalOptions, readConfig, withStore } from "../context.ts";
+import { abortOnSignal, type GlobalOptions, readConfig, withStore } from "../context.ts";
 import { CommandError, exitCodes } from "../exit.ts";
 import { type Output, printResult } from "../output.ts";
+import { becomeOwnerForNow } from "../owner.ts";
 import { drawProgress } from "../progress.ts";
 
 export function backupCommand(output: Output): Command {
@@ -41,16 +41,19 @@ export function backupCommand(output: Output): Command {
       const path = resolve(file);
       const startedAt = performance.now();
       lowerPriority();
-      const write = async (place: BackupPlace) => {
+      const changed = becomeOwnerForNow(config);
+      const place = changed?.place ?? config;
+      const write = async (opened: BackupPlace) => {
         const progress = drawProgress(output);
         return await writeBackup(path, {
-          ...place,
+          ...opened,
+          asRoot: changed?.asRoot ?? null,
           dataDir: config.dataDir,
           notesDir: temporaryDirOf(config),
           newId: entropy.newId,
           secretFile: config.isSecretInDataDir ? config.secretFile : null,
           takeLock: takeExclusiveLock,
-          openCopy: (folder) => inspectCopiedDatabase(folder, place.keys),
+          openCopy: (folder) => inspectCopiedDatabase(folder, opened.keys),
           version,
           now: entropy.now(),
           onProgress: progress.stage,
@@ -58,8 +61,8 @@ export function backupCommand(output: Output): Command {
         }).finally(progress.end);
       };
       const report = older
-        ? await writeOlder(config, write)
-        : await withStore(config, (open) => writePresent(open, write));
+        ? await write(openForBackup(place))
+        : await withStore(place, (open) => writePresent(open, write));
       const { manifest, sizeBytes, segmentCount, recordCount, hasSecret, hasHead, isExposed } = report;
       if (isExposed) output.err(`warning: other users can read ${path}; its file system does not store modes\n`);
       if (!hasHead) output.err("warning: the backup holds no head of the audit trail, see xpose audit verify\n");
@@ -91,10 +94,4 @@ async function writePresent(open: OpenStore, write: Write): Promise<BackupReport
   // A merge or removal during the backup could not delete its old segments, so delete them now.
   await sweepCorpora(open);
   return report;
-}
-
-/** Only copies: another version of xpose will go on using this directory. */
-async function writeOlder(config: Config, write: Write): Promise<BackupReport> {
-  becomeOwner(config.dataDir);
-  return await write(openForBackup(config));
 }

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { examineConfig } from "../../config/config.ts";
 import { effectiveSettings } from "../../config/settings.ts";
 import { entropy } from "../../entropy.ts";
+import { ownUser } from "../../own-user.ts";
 import type { ConfigReport, SettingList } from "../../wire/config.ts";
 import { configRequest, type GlobalOptions } from "../context.ts";
 import { CommandError, exitCodes } from "../exit.ts";
@@ -81,6 +82,6 @@ function signal(pid: number): void {
   } catch (error) {
     const isGone = error instanceof Error && "code" in error && error.code === "ESRCH";
     if (isGone) throw new CommandError(exitCodes.notFound, `there is no process ${pid}`);
-    throw new CommandError(exitCodes.failed, `user ${process.getuid?.()} may not signal process ${pid}`);
+    throw new CommandError(exitCodes.failed, `user ${ownUser()} may not signal process ${pid}`);
   }
 }

@@ -5,6 +5,7 @@ import { forgetIndicator } from "../../corpus/forget.ts";
 import { type FormatName, formatNames, type OptionalField, optionalFields } from "../../corpus/formats/format.ts";
 import { type ImportReport, importCorpus } from "../../corpus/import/import.ts";
 import { importRules } from "../../corpus/import/publish-import.ts";
+import { type ImportSource, openEarly } from "../../corpus/input/open-input.ts";
 import { liveSegments, mergeCorpora } from "../../corpus/merge-corpora.ts";
 import { sweepCorpora } from "../../corpus/remove-orphans.ts";
 import { takeSharedLock } from "../../corpus/shared-lock.ts";
@@ -89,9 +90,11 @@ export function corpusCommand(output: Output): Command {
       const options = command.optsWithGlobals<ImportOptions>();
       const config = readConfig(command, output);
       lowerPriority();
+      // Before this process becomes the owner of the data directory: the file may be for root only.
+      const source = file === "-" ? { stdin: standardInput() } : openEarly(file);
       await withStore(config, async (open) => {
         await sweepCorpora(open);
-        await importFile(file, options, config, open, output);
+        await importFile(source, options, config, open, output);
       });
     });
 
@@ -250,7 +253,7 @@ function withWayIn(text: string): string {
 }
 
 async function importFile(
-  file: string,
+  source: ImportSource,
   options: ImportOptions,
   config: Config,
   open: OpenStore,
@@ -263,7 +266,6 @@ async function importFile(
   try {
     const scope = options.scope === undefined ? null : (await getWorkspace(options.scope, store)).id;
     const takenNames = new Set(config.sources.filter((source) => source.isEnabled).map((source) => source.name));
-    const source = file === "-" ? { stdin: standardInput() } : { path: file };
     const { name, format, title, category, severity, subject, date, origin, dryRun: isDryRun = false } = options;
     const { names: leakNames, error: catalogueError } = readLeakNames(config);
     if (catalogueError !== null) output.err(`warning: the breach catalogue cannot be used: ${catalogueError}\n`);

@@ -11,11 +11,12 @@ import { timestamp } from "../../domain/time.ts";
 import { entropy } from "../../entropy.ts";
 import { strangeForwardsMetric } from "../../service/metrics.ts";
 import { type Certificate, readTls } from "../../service/tls.ts";
-import { noSourceAdvice } from "../../sources/no-source.ts";
+import { noSourceAdvice } from "../../domain/no-source.ts";
 import type { DoctorReport } from "../../wire/service.ts";
-import { becomeOwner, type GlobalOptions, readConfig } from "../context.ts";
+import { type GlobalOptions, readConfig } from "../context.ts";
 import { CommandError, exitCodes, explain } from "../exit.ts";
 import { type Output, printResult } from "../output.ts";
+import { becomeOwner } from "../owner.ts";
 import { askSources } from "./sources.ts";
 
 type Check = DoctorReport["checks"][number];
@@ -49,8 +50,7 @@ async function examine(command: Command, output: Output): Promise<Check[]> {
   }
   let open: OpenStore;
   try {
-    becomeOwner(config.dataDir);
-    open = openStore(config, "command");
+    open = openStore(becomeOwner(config), "command");
   } catch (error) {
     return [
       check,

@@ -9,12 +9,14 @@ import { runScan } from "../../scans/run-scan.ts";
 import { leaseMs } from "../../scans/runner.ts";
 import { openLog } from "../../service/log.ts";
 import { openSources } from "../../service/open-sources.ts";
-import { noSourceAdvice } from "../../sources/no-source.ts";
+import { noSourceAdvice } from "../../domain/no-source.ts";
 import type { Progress } from "../../wire/scan.ts";
 import { type GlobalOptions, readConfig, withStore } from "../context.ts";
 import { CommandError, exitCodes } from "../exit.ts";
 import { addExportFlags, type ExportFlags, writeExport } from "../export-file.ts";
 import { jsonLine, type Output } from "../output.ts";
+import { becomeOwnerFor } from "../owner.ts";
+import { commandActor } from "../person.ts";
 
 type EnrichOptions = GlobalOptions & ExportFlags & { workspace: string; refresh?: boolean };
 
@@ -32,7 +34,8 @@ export function enrichCommand(output: Output): Command {
       refuseLostFlags(command, options);
       const indicator = parseIndicator("email", email);
       const config = readConfig(command, output, { sourceSecrets: true });
-      await withStore(config, async (open) => {
+      const { place, asRoot } = becomeOwnerFor(config, options.output);
+      await withStore(place, async (open) => {
         const { store, keys } = open;
         const { log } = openLog(config.log, output.err);
         const sources = openSources(config, open, entropy.now);
@@ -40,7 +43,7 @@ export function enrichCommand(output: Output): Command {
           const { live } = sources;
           const workspace = await getWorkspace(options.workspace, store);
           const { now } = entropy;
-          const caller = { workspaceId: workspace.id, actor: "cli" };
+          const caller = { workspaceId: workspace.id, actor: commandActor() };
           const from = { ip: null, correlationId: null };
           // This command claims the scan at once; otherwise the service would run it with its own settings.
           const owner = `command:${entropy.newId()}`;
@@ -65,7 +68,7 @@ export function enrichCommand(output: Output): Command {
           };
           const [reply] = await store.handleCalls([call], rules(), []);
           if (reply?.kind === "completed" && format !== undefined) {
-            return writeExport(output, format, options, await read(reply.scanId, "export"));
+            return writeExport(output, format, { ...options, asRoot }, await read(reply.scanId, "export"));
           }
           if (reply?.kind !== "claimed") return print(output, options, reply);
           const { scan } = reply;
@@ -75,7 +78,8 @@ export function enrichCommand(output: Output): Command {
           await runScan({ scan, sources: allSources, live, isRefresh, signal }, tools);
           const { scanId } = scan.claim;
           if (allSources.length === 0) printFailed(output, options, scanId, noSourceAdvice);
-          if (format !== undefined) return writeExport(output, format, options, await read(scanId, "export"));
+          if (format !== undefined)
+            return writeExport(output, format, { ...options, asRoot }, await read(scanId, "export"));
           print(output, options, await read(scanId, "envelope"));
         } finally {
           await sources.close();

@@ -7,6 +7,8 @@ import { entropy } from "../../entropy.ts";
 import { type GlobalOptions, readConfig, withStore } from "../context.ts";
 import { addExportFlags, type ExportFlags, writeExport } from "../export-file.ts";
 import type { Output } from "../output.ts";
+import { becomeOwnerFor } from "../owner.ts";
+import { commandActor } from "../person.ts";
 
 type ExportOptions = GlobalOptions & ExportFlags & { format: NonNullable<ExportFlags["format"]>; workspace: string };
 
@@ -23,7 +25,8 @@ export function exportCommand(output: Output): Command {
   return addExportFlags(command, { isRequired: true }).action(async (id: string, _options: object, self: Command) => {
     const options = self.optsWithGlobals<ExportOptions>();
     const config = readConfig(self, output);
-    await withStore(config, async ({ store }) => {
+    const { place, asRoot } = becomeOwnerFor(config, options.output);
+    await withStore(place, async ({ store }) => {
       const workspace = await getWorkspace(options.workspace, store);
       const { now } = entropy;
       const { cache, scan } = config;
@@ -39,14 +42,14 @@ export function exportCommand(output: Output): Command {
       };
       const call: PollCall = {
         kind: "poll",
-        caller: { workspaceId: workspace.id, actor: "cli" },
+        caller: { workspaceId: workspace.id, actor: commandActor() },
         from: { ip: null, correlationId: null },
         scanId: isId(id) ? (id as ScanId) : null,
         view: "export",
         isCharged: false,
       };
       const [reply] = await store.handleCalls([call], rules, []);
-      writeExport(output, options.format, options, reply);
+      writeExport(output, options.format, { ...options, asRoot }, reply);
     });
   });
 }

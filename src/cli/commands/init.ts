@@ -5,8 +5,9 @@ import { createWorkspace } from "../../access/workspace.ts";
 import { createDataDir } from "../../data-directory/data-directory.ts";
 import { entropy } from "../../entropy.ts";
 import type { InitReport } from "../../wire/service.ts";
-import { becomeOwner, commandAuthor, type GlobalOptions, keepAuditHead, readConfig } from "../context.ts";
+import { commandAuthor, type GlobalOptions, keepAuditHead, readConfig } from "../context.ts";
 import { type Output, printResult } from "../output.ts";
+import { becomeOwner } from "../owner.ts";
 
 export function initCommand(output: Output): Command {
   return new Command("init")
@@ -18,8 +19,7 @@ export function initCommand(output: Output): Command {
     .action(async (_options: object, command: Command) => {
       const { json = false } = command.optsWithGlobals<GlobalOptions>();
       const config = readConfig(command, output);
-      becomeOwner(config.dataDir);
-      const { store, keys, headFile } = createDataDir(config, entropy.randomBytes);
+      const { store, keys, headFile } = createDataDir(becomeOwner(config), entropy.randomBytes);
       const by = commandAuthor();
       let token = "";
       const workspace = await createWorkspace("default", "enterprise", store, entropy.newId, by, (workspaceId) => {

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
 import { headProblem } from "../../access/audit-head.ts";
+import { openBackupFile } from "../../backup/read-backup.ts";
 import { restoreBackup } from "../../backup/restore-backup.ts";
 import { checkedUnused } from "../../data-directory/admit.ts";
 import { openCopiedDatabase, restoredKeys } from "../../data-directory/copied-database.ts";
@@ -10,8 +11,9 @@ import { takeExclusiveLock } from "../../data-directory/locks.ts";
 import { headText } from "../../domain/audit.ts";
 import { timestamp } from "../../domain/time.ts";
 import type { RestoreReportBody } from "../../wire/backup.ts";
-import { abortOnSignal, becomeOwner, commandAuthor, type GlobalOptions, headFrom, readConfig } from "../context.ts";
+import { abortOnSignal, commandAuthor, type GlobalOptions, headFrom, readConfig } from "../context.ts";
 import { type Output, printResult } from "../output.ts";
+import { becomeOwner } from "../owner.ts";
 import { drawProgress } from "../progress.ts";
 
 export function restoreCommand(output: Output): Command {
@@ -35,17 +37,20 @@ export function restoreCommand(output: Output): Command {
       const config = readConfig(command, output);
       const { dataDir, secretFile } = config;
       const startedAt = performance.now();
-      becomeOwner(dataDir);
+      const path = resolve(file);
+      const input = openBackupFile(path);
+      const place = becomeOwner(config);
       const progress = drawProgress(output);
-      const headFile = headFileOf(config);
-      const report = await restoreBackup(resolve(file), {
+      const headFile = headFileOf(place);
+      const report = await restoreBackup(path, {
+        input,
         dataDir,
         secretFile,
         headFile,
         unfinished: unfinishedRestore,
         schemaVersion,
         checkUnused: () => void checkedUnused(dataDir, "restore"),
-        keysOf: (secret) => restoredKeys(config, secret),
+        keysOf: (secret) => restoredKeys(place, secret),
         takeLock: takeExclusiveLock,
         givenHead,
         openCopy: openCopiedDatabase,

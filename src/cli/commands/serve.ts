@@ -7,9 +7,10 @@ import { openLogSink } from "../../service/log-sink.ts";
 import { dieOnStrayErrors, type ServedTls, serve } from "../../service/service.ts";
 import { openNotifier } from "../../service/systemd.ts";
 import type { Listening } from "../../wire/service.ts";
-import { becomeOwner, readConfig } from "../context.ts";
+import { readConfig } from "../context.ts";
 import { takeSignals } from "../early-signals.ts";
 import { jsonLine, type Output } from "../output.ts";
+import { becomeOwner } from "../owner.ts";
 
 /** The reader of the log gets this long to take the last lines. */
 const logGraceMs = 200;
@@ -24,14 +25,14 @@ export function serveCommand(output: Output): Command {
       const config = readConfig(command, output, needs);
       const env = takeEnvironment();
       checkServeSettings(config, env);
-      becomeOwner(config.dataDir);
+      const place = becomeOwner(config);
       const sink = openLogSink();
       // Warnings of a reload go the way of the log: a reader that is slow must not stop the service here either.
       const readAgain = () => readConfig(command, { ...output, err: sink.write }, needs);
       const logOutput = openLog(config.log, sink.write);
       dieOnStrayErrors(logOutput.log);
       const tls = config.server.tlsCert === null ? null : await openTls(config);
-      const open = openStore(config, "service");
+      const open = openStore(place, "service");
       const onListening = (listening: string) => output.out(jsonLine<Listening>({ listening }));
       try {
         const notifier = openNotifier(env);

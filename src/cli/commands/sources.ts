@@ -8,7 +8,7 @@ import { timestamp } from "../../domain/time.ts";
 import { entropy } from "../../entropy.ts";
 import { readCatalogueState } from "../../service/breach-catalogue.ts";
 import { openSources } from "../../service/open-sources.ts";
-import { noSourceAdvice } from "../../sources/no-source.ts";
+import { noSourceAdvice } from "../../domain/no-source.ts";
 import { hasCatalogue } from "../../sources/registry.ts";
 import type { Source, SourceReply } from "../../sources/source.ts";
 import type { CatalogueBody, ListedSource, SourceCheck, SourceChecks, SourceListing } from "../../wire/source.ts";

@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, read, readSync, statSync } from "node:fs";
+import { ownUser } from "../../own-user.ts";
 import { CorpusError } from "../error.ts";
 import { ByteReader, type Pull, pullOf } from "./bytes.ts";
 import { Damaged, Unread } from "./unread.ts";
@@ -166,12 +167,13 @@ export function unreadable(error: unknown): CorpusError {
   const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
   if (code === "ENOENT" || code === "ENOTDIR")
     return new CorpusError("not_found", "there is no such file", { cause: error });
+  if (code === "EACCES" || code === "EPERM") {
+    return new Unread(`not readable: permission denied to user ${ownUser()}`, { cause: error });
+  }
   return new Unread(reasons[code] ?? `not readable (${code})`, { cause: error });
 }
 
 const reasons: Readonly<Record<string, string>> = {
-  EACCES: "not readable: permission denied",
-  EPERM: "not readable: permission denied",
   ELOOP: "a symbolic link, or in a loop of them",
   ENXIO: "not a regular file",
 };

@@ -12,8 +12,10 @@ import { Meter } from "./meter.ts";
 import { standardInput } from "./standard-input.ts";
 import { type Unfolded, unfold } from "./unfold.ts";
 
-/** The path of a file or folder, or bytes from standard input. */
-export type ImportSource = { readonly path: string } | { readonly stdin: AsyncIterable<Uint8Array> };
+/** The path of a file or folder, and the file if it is open already; or bytes from standard input. */
+export type ImportSource =
+  | { readonly path: string; readonly opened?: DiskFile }
+  | { readonly stdin: AsyncIterable<Uint8Array> };
 
 /** One text: unpacked, in UTF-8, without byte order marks. */
 export type InputEntry = {
@@ -66,9 +68,9 @@ const maxCounted = 10_000;
  */
 export async function openInput(source: ImportSource, signal: AbortSignal): Promise<Input> {
   if ("stdin" in source) return stdinInput(source.stdin, signal);
-  if (isFolder(source.path)) return folderInput(source.path, signal);
+  if (source.opened === undefined && isFolder(source.path)) return folderInput(source.path, signal);
   const meter = new Meter();
-  const file = openNamed(source.path);
+  const file = source.opened ?? openNamed(source.path);
   return await fileInput({
     member: { reader: file.reader, random: file, close: file.close },
     name: basename(source.path),
@@ -76,6 +78,13 @@ export async function openInput(source: ImportSource, signal: AbortSignal): Prom
     bytesTotal: file.size,
     signal,
   });
+}
+
+/**
+ * Opens a file before the process gives up the right to; a folder stays a path. Throws as `openInput` does.
+ */
+export function openEarly(path: string): ImportSource {
+  return isFolder(path) ? { path } : { path, opened: openNamed(path) };
 }
 
 /** A command-line argument that is not UTF-8 arrives with this character in it. */

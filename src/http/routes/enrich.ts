@@ -6,7 +6,7 @@ import { AppError } from "../../domain/error.ts";
 import { type Indicator, parseIndicator } from "../../domain/indicator.ts";
 import { isFinished, type ScanId } from "../../domain/scan.ts";
 import { isId } from "../../domain/workspace.ts";
-import { noSourceAdvice } from "../../sources/no-source.ts";
+import { noSourceAdvice } from "../../domain/no-source.ts";
 import type { Accepted, EnrichRequest, Progress, ScanSources } from "../../wire/scan.ts";
 import type { Unchecked } from "../../wire/shape.ts";
 import { discardBody, readJson } from "../body.ts";
