@@ -21,6 +21,8 @@ import type { Waits } from "./waits.ts";
 
 /** The parts of the application that handlers use. */
 export type Application = {
+  /** See `instanceId`. */
+  readonly instance: string;
   readonly keys: DerivedKeys;
   readonly store: ApiKeyStore &
     OperatorStore &

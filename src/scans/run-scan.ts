@@ -2,6 +2,7 @@ import { answerSha256Steps, chooseSteps, projectSteps, type Sighting } from "../
 import { SourceError, type SourceErrorReason } from "../domain/error.ts";
 import { cappedSteps } from "../domain/finding.ts";
 import { isFreshAnswer, isKeptAnswer } from "../domain/freshness.ts";
+import { noSourceText } from "../domain/no-source.ts";
 import {
   type Answer,
   type Claim,
@@ -12,7 +13,6 @@ import {
 } from "../domain/scan.ts";
 import type { Steps } from "../domain/steps.ts";
 import { inSteps } from "../event-loop/in-steps.ts";
-import { noSourceText } from "../domain/no-source.ts";
 import type { LookupLimits, Source } from "../sources/source.ts";
 import type { ScanStore, Seen, Settlement } from "../store/port/scan.ts";
 import type { Live } from "./live.ts";

@@ -1,9 +1,9 @@
 import { ownAuthor } from "../access/audit.ts";
 import type { Config } from "../config/config.ts";
 import type { OpenStore } from "../data-directory/data-directory.ts";
+import { noSourceAdvice, noSourceText } from "../domain/no-source.ts";
 import { entropy } from "../entropy.ts";
 import type { Live } from "../scans/live.ts";
-import { noSourceAdvice, noSourceText } from "../domain/no-source.ts";
 import type { LogOutput } from "./log.ts";
 import { type OpenSources, openSources } from "./open-sources.ts";
 

@@ -1,6 +1,8 @@
+import { realpathSync } from "node:fs";
 import { openAuditTrail } from "../access/audit.ts";
 import type { Config } from "../config/config.ts";
 import { type OpenStore, schemaVersion } from "../data-directory/data-directory.ts";
+import { instanceId } from "../domain/instance-id.ts";
 import { indicatorHash } from "../domain/keyed-hash.ts";
 import type { ScanId } from "../domain/scan.ts";
 import { entropy } from "../entropy.ts";
@@ -120,6 +122,7 @@ export async function serve({
   }
   let phase: "starting" | "serving" | "stopping" = "starting";
   const respond = createRouter(routes, {
+    instance: instanceId(keys, realpathSync(config.dataDir)),
     keys,
     store,
     calls,

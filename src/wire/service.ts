@@ -21,7 +21,9 @@ export type InitReport = Shape<typeof initReport>;
 /** The report of `doctor`. */
 export const doctorReport = z.strictObject({
   ok: z.boolean(),
-  checks: z.array(z.strictObject({ name: text, ok: z.boolean(), message: text })),
+  checks: z.array(
+    z.strictObject({ name: text, ok: z.boolean(), message: text, state: z.enum(["ok", "failed", "skipped"]) }),
+  ),
 });
 export type DoctorReport = Shape<typeof doctorReport>;
 

@@ -1,8 +1,10 @@
-import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Appliance, client } from "../helpers/appliance.ts";
+import { createAuthority } from "../helpers/certificates.ts";
 import { startFaultServer } from "../helpers/fault-server.ts";
+import { writeTlsConfig } from "../helpers/write-tls-config.ts";
 
 type Report = { ok: boolean; checks: { name: string; ok: boolean; message: string }[] };
 
@@ -101,6 +103,98 @@ describe("doctor", () => {
     const open = examine(appliance, "--config", configured(appliance, '[server]\nlisten = "0.0.0.0:0"'));
     expect(open.bad).toEqual(["configuration"]);
     expect(open.message("configuration")).toContain("server.insecure_http");
+  });
+
+  test("says skip, not FAIL, for what it cannot check", async () => {
+    await using appliance = new Appliance();
+    const file = configured(appliance, "[cache]\nttl = 5");
+    const { exitCode, stdout } = appliance.run(["doctor", "--config", file]);
+    expect(exitCode).toBe(1);
+    const marks = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.slice(0, 4));
+    expect(marks).toEqual(["FAIL", ...names.slice(1).map(() => "skip")]);
+  });
+
+  test("does not take the service of another installation on the same port for its own", async () => {
+    await using appliance = new Appliance();
+    await using other = new Appliance();
+    for (const one of [appliance, other]) {
+      one.json("init");
+      withCorpus(one);
+    }
+    const { url } = await other.serve();
+    await appliance.serve();
+    const file = configured(appliance, `[server]\nlisten = "${new URL(url).host}"`);
+    const { bad, message } = reportOf(await appliance.runBeside(["doctor", "--json", "--config", file]));
+    expect([bad, message("service")]).toEqual([["service"], expect.stringContaining("another service answers")]);
+  });
+
+  test("knows a service that asks clients for a certificate by its own certificate, and tells when it ends", async () => {
+    await using appliance = new Appliance();
+    appliance.json("init");
+    withCorpus(appliance);
+    const authority = createAuthority("doctor");
+    writeFileSync(join(appliance.folder, "ca.pem"), authority.ca);
+    const certificate = authority.issue(["IP:127.0.0.1"]);
+    const setUp = (listen: string) =>
+      writeTlsConfig(
+        appliance.folder,
+        certificate,
+        `client_ca = "${join(appliance.folder, "ca.pem")}"\nlisten = "${listen}"\n`,
+      );
+    const { url } = await appliance.serve({ args: setUp("127.0.0.1:0") });
+    const args = ["doctor", "--json", ...setUp(new URL(url).host)];
+    const { bad, message } = reportOf(await appliance.runBeside(args));
+    expect([bad, message("service")]).toEqual([[], expect.stringMatching(/^runs at https:.*asks clients/)]);
+    expect(message("configuration")).toMatch(/expires at .*: renew it, 1 days are left$/);
+    writeFileSync(join(appliance.folder, "cert.pem"), authority.issue(["IP:127.0.0.1"]).cert);
+    expect(reportOf(await appliance.runBeside(args)).message("configuration")).toContain("private key");
+    writeTlsConfig(
+      appliance.folder,
+      authority.issue(["IP:127.0.0.1"]),
+      `client_ca = "${join(appliance.folder, "ca.pem")}"\nlisten = "${new URL(url).host}"\n`,
+    );
+    const strange = reportOf(await appliance.runBeside(args));
+    expect([strange.bad, strange.message("service")]).toEqual([["service"], expect.stringContaining("is not that of")]);
+  });
+
+  test("tells how old the last backup is", async () => {
+    await using appliance = new Appliance();
+    appliance.json("init");
+    expect(examine(appliance).message("data directory")).toContain("no backup was made yet");
+    appliance.json("backup", join(appliance.folder, "x.tar"));
+    expect(examine(appliance).message("data directory")).toContain("the last backup was made at ");
+    const before = new Date(Date.now() - 3 * 24 * 60 * 60 * 1000 - 60_000);
+    utimesSync(join(appliance.dataDir, "last-backup"), before, before);
+    expect(examine(appliance).message("data directory")).toContain(", 3 days ago");
+  });
+
+  test.skipIf(process.getuid?.() !== 0)("finds a file that the user of the service does not own", async () => {
+    await using appliance = new Appliance();
+    appliance.json("init");
+    chmodSync(appliance.folder, 0o755);
+    Bun.spawnSync(["chown", "-R", "nobody", appliance.dataDir]);
+    withCorpus(appliance);
+    expect(examine(appliance).bad).toEqual([]);
+    writeFileSync(join(appliance.dataDir, "corpora", "stray"), "");
+    const { bad, message } = examine(appliance);
+    expect([bad, message("data directory")]).toEqual([
+      ["data directory"],
+      expect.stringMatching(/stray belongs to root, not to nobody; run chown -R nobody: /),
+    ]);
+  });
+
+  test.skipIf(process.getuid?.() !== 0)("works where /tmp forbids to run anything, as commands do", async () => {
+    await using appliance = new Appliance();
+    appliance.json("init");
+    withCorpus(appliance);
+    const shell = 'mount -t tmpfs -o noexec,mode=1777 tmpfs /mnt && TMPDIR=/mnt BUN_TMPDIR= "$@"';
+    const words = ["unshare", "--mount", "sh", "-c", shell, "sh", appliance.executable, "doctor", "--json"];
+    const env = appliance.environment();
+    const run = Bun.spawnSync([...words, "--data-dir", appliance.dataDir], { env });
+    expect(reportOf({ exitCode: run.exitCode, stdout: run.stdout.toString() }).bad).toEqual([]);
   });
 
   test("explains problems of the data directory", async () => {

@@ -110,6 +110,7 @@ export async function openTestService(options: TestServiceOptions = {}) {
     },
   });
   const app: Application = {
+    instance: "0123456789abcdef",
     keys,
     store: real,
     calls,

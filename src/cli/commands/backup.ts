@@ -5,6 +5,7 @@ import { sweepCorpora } from "../../corpus/remove-orphans.ts";
 import { lowerPriority } from "../../corpus/worker/lower-priority.ts";
 import { type BackupPlace, inspectCopiedDatabase, openForBackup } from "../../data-directory/copied-database.ts";
 import type { OpenStore } from "../../data-directory/data-directory.ts";
+import { noteBackup } from "../../data-directory/last-backup.ts";
 import { temporaryDirOf } from "../../data-directory/layout.ts";
 import { takeExclusiveLock } from "../../data-directory/locks.ts";
 import { timestamp } from "../../domain/time.ts";
@@ -63,6 +64,7 @@ export function backupCommand(output: Output): Command {
       const report = older
         ? await write(openForBackup(place))
         : await withStore(place, (open) => writePresent(open, write));
+      noteBackup(config.dataDir, path);
       const { manifest, sizeBytes, segmentCount, recordCount, hasSecret, hasHead, isExposed } = report;
       if (isExposed) output.err(`warning: other users can read ${path}; its file system does not store modes\n`);
       if (!hasHead) output.err("warning: the backup holds no head of the audit trail, see xpose audit verify\n");

@@ -1,17 +1,24 @@
-import { existsSync, statfsSync, statSync } from "node:fs";
+import { X509Certificate } from "node:crypto";
+import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { connect } from "node:tls";
 import { Command } from "commander";
 import { compareHead, headProblem } from "../../access/audit-head.ts";
 import { type Config, checkServeSettings } from "../../config/config.ts";
 import { isDiskFull, type OpenStore, openStore } from "../../data-directory/data-directory.ts";
+import { LibraryError } from "../../data-directory/error.ts";
+import { lastBackupAt } from "../../data-directory/last-backup.ts";
+import { corporaFolder } from "../../data-directory/layout.ts";
 import { findLeftovers } from "../../data-directory/leftovers.ts";
 import { isServing } from "../../data-directory/locks.ts";
 import { diskFullText } from "../../domain/disk-fault.ts";
+import { instanceHeader, instanceId } from "../../domain/instance-id.ts";
+import { noSourceAdvice } from "../../domain/no-source.ts";
 import { timestamp } from "../../domain/time.ts";
 import { entropy } from "../../entropy.ts";
+import { accountOf } from "../../own-user.ts";
 import { strangeForwardsMetric } from "../../service/metrics.ts";
 import { type Certificate, readTls } from "../../service/tls.ts";
-import { noSourceAdvice } from "../../domain/no-source.ts";
 import type { DoctorReport } from "../../wire/service.ts";
 import { type GlobalOptions, readConfig } from "../context.ts";
 import { CommandError, exitCodes, explain } from "../exit.ts";
@@ -21,11 +28,15 @@ import { askSources } from "./sources.ts";
 
 type Check = DoctorReport["checks"][number];
 
+const marks = { ok: "ok  ", failed: "FAIL", skipped: "skip" } as const;
 /** Below this the next import or a busy day may fill the disk. */
 const leastFreeBytes = 256 * 1024 ** 2;
 /** Tolerated lag of the clock behind stored events: two writing processes read the clock at different moments. */
 const clockToleranceMs = 60_000;
 const serviceTimeoutMs = 3_000;
+const dayMs = 24 * 60 * 60 * 1000;
+/** As in the log of the service. */
+const certificateWarningDays = 14;
 
 export function doctorCommand(output: Output): Command {
   return new Command("doctor")
@@ -33,15 +44,15 @@ export function doctorCommand(output: Output): Command {
     .addHelpText("after", "\nExample:\n  xpose doctor --data-dir /var/lib/xpose")
     .action(async (_options: object, command: Command) => {
       const checks = await examine(command, output);
-      const ok = checks.every((check) => check.ok);
-      const lines = checks.map((check) => `${check.ok ? "ok  " : "FAIL"}  ${check.name}: ${check.message}`);
+      const ok = checks.every(({ state }) => state !== "failed");
+      const lines = checks.map(({ state, name, message }) => `${marks[state]}  ${name}: ${message}`);
       const { json = false } = command.optsWithGlobals<GlobalOptions>();
       printResult<DoctorReport>(output, json, { ok, checks }, lines.join("\n"));
       if (!ok) throw new CommandError(exitCodes.failed, "at least one check failed");
     });
 }
 
-/** Runs the checks in order. A check that depends on a failed one is `not checked`, which also counts as failed. */
+/** Runs the checks in order. A check that depends on a failed one is skipped. */
 async function examine(command: Command, output: Output): Promise<Check[]> {
   const { config, hasSecrets, check } = examineConfiguration(command, output);
   if (config === null) {
@@ -52,6 +63,8 @@ async function examine(command: Command, output: Output): Promise<Check[]> {
   try {
     open = openStore(becomeOwner(config), "command");
   } catch (error) {
+    // The program starts again with another folder for the library, once.
+    if (error instanceof LibraryError && (process.env["BUN_TMPDIR"] ?? "") === "") throw error;
     return [
       check,
       bad("data directory", explain(error).message),
@@ -68,7 +81,7 @@ async function examine(command: Command, output: Output): Promise<Check[]> {
       examineDisk(config),
       await examineClock(open),
       hasSecrets ? await survey("sources", () => examineSources(config, open)) : notChecked("sources", "configuration"),
-      await survey("service", () => examineService(config)),
+      await survey("service", () => examineService(config, open)),
     ];
   } finally {
     open.store.close();
@@ -104,7 +117,9 @@ function examineCertificate(certificate: Certificate | null): Check {
   const end = timestamp(certificate.notAfter);
   const hasExpired = certificate.notAfter.getTime() <= entropy.now().getTime();
   if (hasExpired) return bad(name, `server.tls_cert: the certificate expired at ${end}`);
-  return good(name, `can be used; the certificate expires at ${end}`);
+  const daysLeft = Math.floor((certificate.notAfter.getTime() - entropy.now().getTime()) / dayMs);
+  const soon = daysLeft < certificateWarningDays ? `: renew it, ${daysLeft} days are left` : "";
+  return good(name, `can be used; the certificate expires at ${end}${soon}`);
 }
 
 async function examineDataDir(config: Config, open: OpenStore): Promise<Check> {
@@ -113,6 +128,8 @@ async function examineDataDir(config: Config, open: OpenStore): Promise<Check> {
   const mine = isSecretInDataDir ? [dataDir, secretFile] : [dataDir];
   const exposed = mine.filter((path) => (statSync(path).mode & 0o077) !== 0);
   if (exposed.length > 0) return bad(name, `other users have access to ${exposed.join(" and ")}; run chmod go= on it`);
+  const foreign = foreignPath(config);
+  if (foreign !== null) return bad(name, foreign);
   return await survey(name, async () => {
     const corpora = await open.store.listCorpora();
     const files = new Set(corpora.flatMap(({ segments }) => segments.map(({ file }) => file)));
@@ -127,10 +144,44 @@ async function examineDataDir(config: Config, open: OpenStore): Promise<Check> {
     ];
     if (faults.length > 0) return bad(name, faults.join("; "));
     const left = await findLeftovers(config, open);
-    const notes =
-      left.length === 0 ? [] : [`a killed command left ${left.join(", ")}; the next start of xpose serve removes it`];
+    const notes = [
+      backupNote(config),
+      ...(left.length === 0
+        ? []
+        : [`a killed command left ${left.join(", ")}; the next start of xpose serve removes it`]),
+    ];
     return good(name, [`${dataDir} can be read and written`, ...notes].join("; "));
   });
+}
+
+/** The first file that the owner of the data directory does not own, so that the service cannot use it. */
+function foreignPath({ dataDir }: Config): string | null {
+  const { uid } = statSync(dataDir);
+  const passwd = readFileSync("/etc/passwd", "utf8");
+  const ownerName = accountOf(uid, passwd) ?? String(uid);
+  if (uid === 0 && dataDir === unitDataDir && accountOf(0, passwd) !== null && /^xpose:/m.test(passwd)) {
+    return `${dataDir} belongs to root, so the service of the user xpose cannot use it; run chown -R xpose: ${dataDir}`;
+  }
+  const folders = [dataDir, join(dataDir, corporaFolder)].filter((folder) => existsSync(folder));
+  for (const folder of folders) {
+    for (const file of readdirSync(folder)) {
+      const found = lstatSync(join(folder, file), { throwIfNoEntry: false });
+      if (found === undefined || found.uid === uid || file === "lost+found") continue;
+      const other = accountOf(found.uid, passwd) ?? String(found.uid);
+      return `${join(folder, file)} belongs to ${other}, not to ${ownerName}; run chown -R ${ownerName}: ${dataDir}`;
+    }
+  }
+  return null;
+}
+
+/** Where the unit keeps everything, for its user. */
+const unitDataDir = "/var/lib/xpose";
+
+function backupNote({ dataDir }: Config): string {
+  const at = lastBackupAt(dataDir);
+  if (at === null) return "no backup was made yet";
+  const days = Math.floor((entropy.now().getTime() - at.getTime()) / dayMs);
+  return `the last backup was made at ${timestamp(at)}${days > 0 ? `, ${days} days ago` : ""}`;
 }
 
 function examineDisk({ dataDir }: Config): Check {
@@ -173,16 +224,19 @@ async function examineSources(config: Config, open: OpenStore): Promise<Check> {
     ...(skipped.length > 0 ? [`${skipped.length} skipped while offline`] : []),
     ...leftOut.map((corpus) => `the corpus ${corpus} is left out: a source has the same name`),
   ];
-  return { name, ok: checks.length > 0 && failed.length === 0, message: notes.join("; ") };
+  const isSound = checks.length > 0 && failed.length === 0;
+  return isSound ? good(name, notes.join("; ")) : bad(name, notes.join("; "));
 }
 
-async function examineService(config: Config): Promise<Check> {
+async function examineService(config: Config, { keys }: OpenStore): Promise<Check> {
   const name = "service";
   if (!isServing(config.dataDir)) return good(name, "does not run");
-  const { listen, tlsCert } = config.server;
+  const { listen, tlsCert, clientCa } = config.server;
   const scheme = tlsCert === null ? "http" : "https";
   const place = listen.kind === "unix" ? "localhost" : `${reachable(listen.host)}:${listen.port}`;
   const shown = listen.kind === "unix" ? `unix:${listen.path}` : `${scheme}://${place}`;
+  const silent = good(name, `runs, but does not answer at ${shown}; maybe it was started with --listen`);
+  if (clientCa !== null) return (await examineClosedService(config, shown)) ?? silent;
   const ask = (path: string) =>
     fetch(`${scheme}://${place}${path}`, {
       signal: AbortSignal.timeout(serviceTimeoutMs),
@@ -191,12 +245,44 @@ async function examineService(config: Config): Promise<Check> {
       tls: { rejectUnauthorized: false },
     });
   try {
-    const { status } = await ask("/readyz");
+    const { status, headers } = await ask("/readyz");
     if (status !== 200) return bad(name, `answers ${status} at ${shown}`);
+    if (headers.get(instanceHeader) !== instanceId(keys, realpathSync(config.dataDir))) {
+      return bad(
+        name,
+        `runs, but another service answers at ${shown}; check server.listen, or the --listen of the start`,
+      );
+    }
     return (await hasStrangeForwards(ask)) ? bad(name, strangeForwards) : good(name, `ready at ${shown}`);
   } catch {
-    return good(name, `runs, but does not answer at ${shown}; maybe it was started with --listen`);
+    return silent;
   }
+}
+
+/** A service that asks for a certificate, which this command does not have: its own certificate says whose it is. */
+async function examineClosedService(config: Config, shown: string): Promise<Check | null> {
+  const { listen, tlsCert } = config.server;
+  const own = tlsCert === null ? null : new X509Certificate(readFileSync(tlsCert)).fingerprint256;
+  const place =
+    listen.kind === "unix"
+      ? { path: listen.path }
+      : { host: reachable(listen.host).replace(/^\[|\]$/g, ""), port: listen.port };
+  const shownBy = await new Promise<string | null>((settle) => {
+    const socket = connect({ ...place, rejectUnauthorized: false }, () => {
+      settle(socket.getPeerCertificate().fingerprint256 ?? null);
+      socket.destroy();
+    });
+    socket.on("error", () => settle(null));
+    socket.setTimeout(serviceTimeoutMs, () => {
+      settle(null);
+      socket.destroy();
+    });
+  });
+  if (shownBy === null) return null;
+  if (shownBy === own) {
+    return good("service", `runs at ${shown}; it asks clients for a certificate, so only its own was checked`);
+  }
+  return bad("service", `the certificate at ${shown} is not that of server.tls_cert; is another service there?`);
 }
 
 const strangeForwards =
@@ -225,13 +311,14 @@ async function survey(name: string, check: () => Promise<Check>): Promise<Check>
 }
 
 function good(name: string, message: string): Check {
-  return { name, ok: true, message };
+  return { name, ok: true, message, state: "ok" };
 }
 
 function bad(name: string, message: string): Check {
-  return { name, ok: false, message };
+  return { name, ok: false, message, state: "failed" };
 }
 
+/** Not ok, as nothing is known, and no failure. */
 function notChecked(name: string, cause: string): Check {
-  return bad(name, `not checked, see ${cause}`);
+  return { name, ok: false, message: `not checked, see ${cause}`, state: "skipped" };
 }

@@ -4,9 +4,9 @@ import type { CompletedReply, PollCall, Reply, ReplyBody } from "../../domain/ca
 import { sourceRow } from "../../domain/case.ts";
 import { AppError } from "../../domain/error.ts";
 import { type Indicator, parseIndicator } from "../../domain/indicator.ts";
+import { noSourceAdvice } from "../../domain/no-source.ts";
 import { isFinished, type ScanId } from "../../domain/scan.ts";
 import { isId } from "../../domain/workspace.ts";
-import { noSourceAdvice } from "../../domain/no-source.ts";
 import type { Accepted, EnrichRequest, Progress, ScanSources } from "../../wire/scan.ts";
 import type { Unchecked } from "../../wire/shape.ts";
 import { discardBody, readJson } from "../body.ts";

@@ -1,4 +1,5 @@
 import { AppError } from "../../domain/error.ts";
+import { instanceHeader } from "../../domain/instance-id.ts";
 import type { Health, Readiness } from "../../wire/service.ts";
 import type { Exchange } from "../exchange.ts";
 import { jsonResponse, type PlainResponse } from "../response.ts";
@@ -15,7 +16,8 @@ export function healthz(): PlainResponse {
 export function readyz({ app }: Exchange): PlainResponse {
   if (app.phase() !== "serving") throw new AppError("unavailable", `The service is ${app.phase()}`);
   const problem = app.diskProblem();
-  return jsonResponse<Readiness>(200, problem === null ? { status: "ok" } : { status: "ok", problems: [problem] });
+  const body: Readiness = problem === null ? { status: "ok" } : { status: "ok", problems: [problem] };
+  return jsonResponse<Readiness>(200, body, { [instanceHeader]: app.instance });
 }
 
 /** GET /openapi.json. The document is loaded on the first request. */
