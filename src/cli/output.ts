@@ -3,6 +3,8 @@ export type Output = {
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
   readonly isTerminal: boolean;
+  /** Columns of the terminal now: people resize it. */
+  readonly columns?: number;
 };
 
 /**

@@ -1,5 +1,7 @@
 import { dlopen } from "bun:ffi";
 import { statSync } from "node:fs";
+import { LibraryError } from "../data-directory/error.ts";
+import { forbidsExec } from "../data-directory/exec-mount.ts";
 import type { Place } from "../data-directory/layout.ts";
 import { holdSecret } from "../data-directory/secret.ts";
 import { ownUser } from "../own-user.ts";
@@ -18,7 +20,7 @@ export type AsRoot = <Result>(work: () => Result) => Result;
 export function becomeOwner<Given extends Place>(place: Given): Given {
   const owner = ownerInsteadOfRoot(place.dataDir);
   if (owner === null) return place;
-  const held = holdSecret(place);
+  const held = prepared(place);
   become(owner, place.dataDir, () => {
     process.setgid?.(owner.gid);
     process.setuid?.(owner.uid);
@@ -35,7 +37,7 @@ export function becomeOwnerForNow<Given extends Place>(place: Given): { place: G
   const owner = ownerInsteadOfRoot(place.dataDir);
   if (owner === null) return null;
   const { uid, gid } = owner;
-  const held = holdSecret(place);
+  const held = prepared(place);
   become(owner, place.dataDir, () => {
     const { symbols } = dlopen("libc.so.6", {
       setresuid: { args: ["u32", "u32", "u32"], returns: "i32" },
@@ -56,6 +58,16 @@ export function becomeOwnerForNow<Given extends Place>(place: Given): { place: G
       }
     },
   };
+}
+
+/**
+ * Reads what only root may read. Where the database library cannot be loaded, the program starts again with another
+ * folder for it, and must still be root then. The library itself is never loaded as root: others can write there.
+ */
+function prepared<Given extends Place>(place: Given): Given {
+  const { BUN_TMPDIR: given = "", TMPDIR: usual = "" } = process.env;
+  if (given === "" && forbidsExec(usual === "" ? "/tmp" : usual)) throw new LibraryError(place.dataDir, {});
+  return holdSecret(place);
 }
 
 function ownerInsteadOfRoot(dataDir: string): User | null {

@@ -2,18 +2,48 @@ import type { ImportProgress } from "../corpus/import/import.ts";
 import type { ImportProgressLine, RecordProgressLine } from "../wire/corpus.ts";
 import { jsonLine, type Output } from "./output.ts";
 
-const barWidth = 30;
-const countEveryMs = 250;
+const maxBarWidth = 30;
+/** A shorter bar says nothing. */
+const minBarWidth = 5;
+const defaultColumns = 80;
+const drawEveryMs = 250;
+/** For logs and the mails of cron. */
+const lineEveryMs = 5_000;
 
-/** Shows the progress of a long command on the standard error: a bar on a terminal, JSON lines otherwise. */
-export function drawProgress(output: Output) {
-  const startedAt = performance.now();
+/**
+ * Shows the progress of a long command on the standard error: a bar on a terminal; elsewhere a JSON line each 5 s and a
+ * last one at the end. Nothing when `isQuiet`.
+ */
+export function drawProgress(output: Output, { isQuiet = false, now = () => performance.now() } = {}) {
+  const startedAt = now();
   let isDrawn = false;
-  let countedAt = performance.now();
+  let shownAt = startedAt;
+  /** The newest line that was not printed yet. */
+  let pending: string | null = null;
+
+  /** Prints the newest line when the last one is old enough. */
+  function print(line: string): void {
+    pending = line;
+    if (now() - shownAt < lineEveryMs) return;
+    flush();
+  }
+
+  function flush(): void {
+    if (pending !== null) output.err(pending);
+    pending = null;
+    shownAt = now();
+  }
+
+  function draw(share: number | null, text: string): void {
+    isDrawn = true;
+    output.err(`\r\x1b[K${fitted(share, text, output.columns || defaultColumns)}`);
+  }
+
   return {
     update(progress: ImportProgress): void {
+      if (isQuiet) return;
       const { bytesRead, bytesTotal, read, written } = progress;
-      const seconds = (performance.now() - startedAt) / 1000;
+      const seconds = (now() - startedAt) / 1000;
       const recordsPerSecond = Math.round(read / Math.max(seconds, 0.001));
       const share = shareOf(progress);
       const secondsLeft = share === null || share === 0 ? null : Math.round((seconds / share) * (1 - share));
@@ -26,48 +56,52 @@ export function drawProgress(output: Output) {
           records_per_second: recordsPerSecond,
           seconds_left: secondsLeft,
         };
-        output.err(jsonLine<ImportProgressLine>(line));
+        print(jsonLine<ImportProgressLine>(line));
         return;
       }
-      isDrawn = true;
       const mebibytes = (bytesRead / 1024 / 1024).toFixed(1);
-      const bar = share === null ? "" : barOf(share);
       const left = secondsLeft === null ? "" : `, ${secondsLeft} s left`;
       const state = written === null ? `${mebibytes} MiB, ${read} records` : `${written} records written`;
-      output.err(`\r\x1b[K${bar}${state}, ${recordsPerSecond} records/s${left}`);
+      draw(share, `${state}, ${recordsPerSecond} records/s${left}`);
     },
-    /** For work with an unknown total: shows the number of records so far, at most 4 times per second. */
+    /** For work with an unknown total: shows the number of records so far. */
     count(recordCount: number): void {
-      const now = performance.now();
-      if (now - countedAt < countEveryMs) return;
-      countedAt = now;
-      isDrawn = output.isTerminal;
-      output.err(
-        output.isTerminal ? `\r\x1b[K${recordCount} records` : jsonLine<RecordProgressLine>({ records: recordCount }),
-      );
+      if (isQuiet) return;
+      if (!output.isTerminal) {
+        print(jsonLine<RecordProgressLine>({ records: recordCount }));
+        return;
+      }
+      if (now() - shownAt < drawEveryMs) return;
+      shownAt = now();
+      draw(null, `${recordCount} records`);
     },
     /**
      * For work in stages with known totals, at most 4 times per second. On a terminal only, so that a scheduled command
      * is silent when it succeeds.
      */
     stage(name: string, done: number, total: number): void {
-      const now = performance.now();
-      if (!output.isTerminal || now - countedAt < countEveryMs) return;
-      countedAt = now;
-      isDrawn = true;
-      output.err(`\r\x1b[K${barOf(done / Math.max(1, total))}${name}`);
+      if (isQuiet || !output.isTerminal || now() - shownAt < drawEveryMs) return;
+      shownAt = now();
+      draw(done / Math.max(1, total), name);
     },
-    /** Ends the line of the bar. */
+    /** Ends the line of the bar, or prints the last line. */
     end(): void {
       if (isDrawn) output.err("\n");
       isDrawn = false;
+      flush();
     },
   };
 }
 
-function barOf(share: number): string {
-  const done = Math.round(share * barWidth);
-  return `[${"#".repeat(done)}${" ".repeat(barWidth - done)}] ${Math.floor(share * 100)} % `;
+/** One line that is shorter than the terminal, so that it never wraps: the bar shrinks first, then the text is cut. */
+function fitted(share: number | null, text: string, columns: number): string {
+  const room = Math.max(1, columns - 1);
+  if (share === null) return text.slice(0, room);
+  const percent = `${Math.floor(share * 100)} % `;
+  const width = Math.min(maxBarWidth, room - text.length - percent.length - "[] ".length);
+  if (width < minBarWidth) return `${percent}${text}`.slice(0, room);
+  const done = Math.round(share * width);
+  return `[${"#".repeat(done)}${" ".repeat(width - done)}] ${percent}${text}`;
 }
 
 /** Reading takes most of the time, writing the rest. */

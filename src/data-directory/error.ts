@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { lchownSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { BackupError } from "../backup/error.ts";
 import { ConfigError } from "../config/error.ts";
@@ -30,16 +30,22 @@ export class LibraryError extends Error {
   readonly temporaryDir: string;
   readonly #dataDir: string;
 
-  constructor(dataDir: string, options: { cause: unknown }) {
+  constructor(dataDir: string, options: { cause?: unknown }) {
     super("the database library cannot be loaded; set BUN_TMPDIR to a private folder that allows execution", options);
     this.#dataDir = dataDir;
     this.temporaryDir = join(dataDir, temporaryFolder);
   }
 
-  /** Creates `temporaryDir`. Gives up the reserve, so that a full disk has space for the library. */
+  /**
+   * Creates `temporaryDir`. Gives up the reserve, so that a full disk has space for the library. As root it only makes
+   * the folder and hands it to another owner of the data directory, who could have put a link there.
+   */
   prepare(): void {
-    openReserve(this.#dataDir).giveUp();
-    mkdirSync(this.temporaryDir, { recursive: true, mode: 0o700 });
+    const owner = statSync(this.#dataDir, { throwIfNoEntry: false });
+    const isForeign = process.geteuid?.() === 0 && owner !== undefined && owner.uid !== 0;
+    if (!isForeign) openReserve(this.#dataDir).giveUp();
+    const made = mkdirSync(this.temporaryDir, { recursive: true, mode: 0o700 });
+    if (isForeign && made !== undefined) lchownSync(this.temporaryDir, owner.uid, owner.gid);
   }
 }
 

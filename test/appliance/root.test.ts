@@ -119,6 +119,20 @@ describe.skipIf(!isRoot)("a command of root on the data directory of another use
     expect([refused.exitCode, refused.stderr.toString()]).toEqual([2, expect.stringContaining("by user nobody")]);
   });
 
+  test("reads such a secret also where /tmp forbids to run anything, and leaves nothing of root behind", async () => {
+    await using appliance = new RootedAppliance();
+    const file = appliance.private("xpose_secret", "ab".repeat(32));
+    mkdirSync(appliance.dataDir, { mode: 0o700 });
+    execFileSync("chown", ["nobody:nogroup", appliance.dataDir]);
+    const env = { XPOSE_SECRET_FILE: file };
+    expect(appliance.run(["init"], { env }).exitCode).toBe(0);
+    const shell = 'mount -t tmpfs -o noexec,mode=1777 tmpfs /mnt && TMPDIR=/mnt "$@"';
+    const words = ["unshare", "--mount", "sh", "-c", shell, "sh", appliance.executable, "keys", "list"];
+    const run = Bun.spawnSync([...words, "--data-dir", appliance.dataDir], { env: appliance.environment(env) });
+    expect([run.exitCode, run.stderr.toString()]).toEqual([0, expect.any(String)]);
+    expect(appliance.foreignFiles()).toBe("");
+  });
+
   test("finds the secret where the unit of the service names it, for the data directory of the service only", async () => {
     await using appliance = new RootedAppliance();
     const file = appliance.private("xpose_secret", "cd".repeat(32));

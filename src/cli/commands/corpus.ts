@@ -54,6 +54,7 @@ type ImportOptions = GlobalOptions & {
   scope?: string;
   column?: string;
   fields?: OptionalField[];
+  quiet?: boolean;
   dryRun?: boolean;
 };
 
@@ -81,6 +82,7 @@ export function corpusCommand(output: Output): Command {
       `fields to take from a file that is not in an evidence format: ${optionalFields.join(", ")}`,
       parseFieldNames,
     )
+    .option("--quiet", "shows no progress")
     .option("--dry-run", "reads the file, reports how it would be imported, and stores nothing")
     .addHelpText(
       "after",
@@ -209,11 +211,12 @@ export function corpusCommand(output: Output): Command {
   corpus
     .command("verify")
     .description("Reads every segment in full and checks that it is undamaged.")
+    .option("--quiet", "shows no progress")
     .addHelpText("after", "\nExample:\n  xpose corpus verify")
-    .action(async (_options: object, command: Command) => {
+    .action(async ({ quiet: isQuiet = false }: { quiet?: boolean }, command: Command) => {
       await withStore(readConfig(command, output), async ({ store, keys, corporaDir }) => {
         const corpora = await store.listCorpora();
-        const progress = drawProgress(output);
+        const progress = drawProgress(output, { isQuiet });
         const checks = await verifyCorpora(corpora, corporaDir, keys, progress.count);
         progress.end();
         const ok = checks.every(({ fault }) => fault === null);
@@ -262,7 +265,7 @@ async function importFile(
   const { store, keys, corporaDir, lockCorpora } = open;
   const signal = abortOnSignal();
   const lock = await takeSharedLock(lockCorpora, signal);
-  const progress = drawProgress(output);
+  const progress = drawProgress(output, { isQuiet: options.quiet ?? false });
   try {
     const scope = options.scope === undefined ? null : (await getWorkspace(options.scope, store)).id;
     const takenNames = new Set(config.sources.filter((source) => source.isEnabled).map((source) => source.name));
