@@ -45,7 +45,7 @@ class XposeClient:
 
         A scan in which no source answered is an error, never an empty case.
         """
-        service = _Service(self.settings, self.time_limit)
+        service = self.settings.service(self.time_limit)
         case = service.look_up(email, self._options(tlp, cached_only, max_age))
         return self._with_warning(dict({"headline": _headline(case)}, **case))
 
@@ -54,14 +54,14 @@ class XposeClient:
 
         `total` is None unless `status` is "completed"; `error` then says why. Equal addresses are asked once, 1,000 a call.
         """
-        service = _Service(self.settings, self.time_limit)
+        service = self.settings.service(self.time_limit)
         given = [email.strip() for email in emails]
         rows = service.bulk(given, self._options(tlp, cached_only, max_age))
         return [self._with_warning(dict(rows[_same(email)], email=email)) for email in given]
 
     def whoami(self):
         """Tests the connection: the workspace, the key's scopes, the limits. Starts nothing and costs nothing."""
-        return self._with_warning(_Service(self.settings, self.time_limit).whoami())
+        return self._with_warning(self.settings.service(self.time_limit).whoami())
 
     def _options(self, tlp, cached_only, max_age):
         return _options(tlp, self.settings.cached_only if cached_only is None else cached_only, max_age)
@@ -98,7 +98,7 @@ def _read_key(api_key, api_key_file):
         raise XposeError("xpose: api_key_file cannot be read: " + getattr(error, "strerror", "it is no text")) from None
 
 
-# ---- The wire: the same text in every Python connector that has the standard library only ----
+# ---- The rules: the same text in every Python connector ----
 
 
 class XposeError(Exception):
@@ -111,40 +111,163 @@ class XposeError(Exception):
 
 
 MAX_ANSWER = 16 * 1024 * 1024
+FINAL = ("completed", "failed")
 
 
-class _Settings:
-    """Settings as platforms hand them over: texts, null or missing. Null and empty mean the default."""
+class _Service:
+    """The calls of one look-up, or of one bulk. All of them together end `seconds` after the object was made.
 
-    def __init__(self, given, user_agent):
-        given = {name: value for name, value in given.items() if value is not None and value != ""}
-        self.user_agent = user_agent
-        self.url = str(given.get("url", "")).strip().rstrip("/")
-        parts = urllib.parse.urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-            raise XposeError("xpose: url is wanted, such as https://xpose.example.com, without user and password")
-        self.api_key = str(given.get("api_key", "")).strip()
-        if not re.fullmatch(r"[!-~]+", self.api_key):
-            raise XposeError("xpose: api_key is " + ("not set" if self.api_key == "" else "no key: it holds odd characters"))
-        self.wait = _number("wait", given.get("wait"), 50)
-        self.cached_only = _boolean("cached_only", given.get("cached_only"), False)
-        self.verify = _boolean("verify", given.get("verify"), True)
-        self.proxy = str(given.get("proxy", "")).strip()
-        self.ca_file = str(given.get("ca_file", "")).strip()
+    `exchange(method, path, data, headers, timeout, deadline)` returns status, headers and body, or raises XposeError.
+    """
 
-    def tls(self):
-        """The known authorities and the one of `ca_file`."""
-        context = ssl.create_default_context()
-        if self.ca_file:
+    def __init__(self, exchange, wait, seconds):
+        self.exchange = exchange
+        self.wait = wait
+        self.deadline = time.monotonic() + seconds
+        self.retry_after = None
+
+    def whoami(self):
+        return self._call("GET", "/api/v1/soc/whoami")
+
+    def look_up(self, email, options, on_wait=None):
+        """The case of a scan that is completed. Raises XposeError if it failed, or is not done in time."""
+        answer = self.start(email, options)
+        request_id = answer["request_id"]
+        while True:
+            while answer.get("status") not in FINAL:
+                if on_wait:
+                    on_wait(request_id)
+                self._sleep_before_poll(request_id, answer.get("status"))
+                answer = self.poll(request_id)
+            answer = self.case(request_id)
+            if answer.get("status") in FINAL:
+                return answer
+
+    def start(self, email, options):
+        body = {"indicator": {"type": "email", "value": email}}
+        if options:
+            body["options"] = options
+        return _with_id("request_id", self._call("POST", "/api/v1/soc/enrich", body, waits=True))
+
+    def poll(self, request_id):
+        return self._call("GET", "/api/v1/soc/enrich/" + request_id, waits=True)
+
+    def case(self, request_id):
+        """The case, or the state of a scan that is not done. Raises XposeError if no source answered."""
+        answer = self._call("GET", "/api/v1/soc/enrich/" + request_id + "/case")
+        if answer.get("status") == "failed" or (answer.get("status") == "completed" and not answer.get("exposure")):
+            raise XposeError(_no_source(answer.get("failed_sources") or []), code="scan_failed")
+        return _readable(answer) if answer.get("status") == "completed" else answer
+
+    def bulk(self, emails, options):
+        """Rows by `_same(email)`. A row that is not completed has no total and says why."""
+        distinct = list(dict.fromkeys(_same(email) for email in emails))
+        rows = {}
+        for at in range(0, len(distinct), 1000):
+            answer = self.start_bulk(distinct[at : at + 1000], options)
+            while answer.get("status") != "completed":
+                try:
+                    self._sleep_before_poll(answer["bulk_id"], answer.get("status"))
+                except XposeError:
+                    break  # The rows that are done are worth having; each of the others says that it is pending.
+                answer = self.poll_bulk(answer["bulk_id"])
+            rows.update(self.rows_of(distinct[at : at + 1000], answer))
+        return rows
+
+    def start_bulk(self, emails, options):
+        body = {"indicators": [{"type": "email", "value": email} for email in emails]}
+        if options:
+            body["options"] = options
+        return _with_id("bulk_id", self._call("POST", "/api/v1/soc/enrich/bulk", body, waits=True))
+
+    def poll_bulk(self, bulk_id):
+        return _with_id("bulk_id", self._call("GET", "/api/v1/soc/enrich/bulk/" + bulk_id, waits=True))
+
+    def rows_of(self, emails, answer):
+        results = answer.get("results") or []
+        if len(results) != len(emails):
+            raise XposeError("xpose answered {} rows for {} addresses".format(len(results), len(emails)))
+        return {email: self._row(row) for email, row in zip(emails, results)}
+
+    def _row(self, row):
+        """A row of a bulk, with the reason beside it where it is not completed."""
+        is_done = row.get("status") == "completed"
+        return {
+            "email": (row.get("indicator") or {}).get("value"),
+            "status": row.get("status"),
+            "request_id": row.get("request_id"),
+            "total": row.get("total") if is_done else None,
+            "partial": row.get("partial") if is_done else None,
+            "failed_sources": row.get("failed_sources") or [],
+            "reach": row.get("reach"),
+            "digest": row.get("digest"),
+            "error": None if is_done else self._reason_of(row),
+        }
+
+    def _reason_of(self, row):
+        if row.get("status") == "failed" and row.get("request_id"):
             try:
-                context.load_verify_locations(cafile=self.ca_file)
-            except (OSError, ssl.SSLError) as error:
-                reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
-                raise XposeError("xpose: ca_file cannot be read: {}".format(reason)) from None
-        if not self.verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
+                self.case(row["request_id"])
+            except XposeError as error:
+                return str(error)
+        if row.get("error"):
+            return str(_refusal(row["error"], None))
+        return _still(row.get("request_id"), row.get("status"))
+
+    def _sleep_before_poll(self, scan, status):
+        seconds = max(1, self.retry_after or 1)
+        if time.monotonic() + seconds >= self.deadline:
+            raise XposeError(_still(scan, status), code="scan_pending")
+        time.sleep(seconds)
+
+    def _call(self, method, path, body=None, waits=False):
+        """The answer as an object. Waits for a limit that ends in time."""
+        data = None if body is None else json.dumps(body).encode("utf-8")
+        while True:
+            left = self.deadline - time.monotonic()
+            wait = int(min(50, self.wait, left)) if waits else 0
+            headers = {"Accept": "application/json"}
+            if wait > 0:
+                headers["Prefer"] = "wait={}".format(wait)
+            if data is not None:
+                headers["Content-Type"] = "application/json"
+            timeout = max(2, min(left, wait + 15))
+            status, answered, text = self.exchange(method, path, data, headers, timeout, self.deadline + 2)
+            if 300 <= status < 400:
+                raise XposeError("xpose answered {}: a redirect is not followed; correct the url".format(status))
+            self.retry_after = _retry_after(answered)
+            seconds = self.retry_after if status in (429, 503) else None
+            if seconds is not None and time.monotonic() + max(1, seconds) < self.deadline:
+                time.sleep(max(1, seconds))
+                continue
+            try:
+                answer = json.loads(text.decode("utf-8"))
+            except (ValueError, RecursionError):
+                answer = None
+            if not isinstance(answer, dict) or (status >= 400 and not isinstance(answer.get("error"), dict)):
+                message = "xpose answered {} without JSON: the url does not lead to xpose"
+                raise XposeError(message.format(status), code="http_{}".format(status), retry_after=seconds)
+            if status >= 400:
+                raise _refusal(answer["error"], seconds)
+            return answer
+
+
+def _with_id(name, answer):
+    """The answer, once its id can stand in a path."""
+    if not re.fullmatch(r"[0-9A-Za-z-]{1,64}", str(answer.get(name))):
+        raise XposeError("xpose answered without a {}: the url does not lead to xpose".format(name))
+    return answer
+
+
+def _options(tlp, cached_only, max_age=None):
+    options = {}
+    if tlp:
+        options["tlp"] = tlp
+    if cached_only:
+        options["cached_only"] = True
+    if max_age is not None and max_age != "":
+        options["max_age"] = _number("max_age", max_age, 0)
+    return options
 
 
 def _number(name, value, default):
@@ -166,200 +289,32 @@ def _boolean(name, value, default):
     return found
 
 
-def _options(tlp, cached_only, max_age=None):
-    options = {}
-    if tlp:
-        options["tlp"] = tlp
-    if cached_only:
-        options["cached_only"] = True
-    if max_age is not None and max_age != "":
-        options["max_age"] = _number("max_age", max_age, 0)
-    return options
+def _key(value):
+    """A key that can stand in a header. A key with a line end would be shown by the error of the HTTP library."""
+    key = str(value or "").strip()
+    if not re.fullmatch(r"[!-~]+", key):
+        raise XposeError("xpose: api_key is " + ("not set" if key == "" else "no key: it holds odd characters"))
+    return key
 
 
-class _Service:
-    """The calls of one look-up. All of them together end `seconds` after the object was made."""
-
-    def __init__(self, settings, seconds):
-        self.settings = settings
-        self.deadline = time.monotonic() + seconds
-
-    def whoami(self):
-        return self._call("GET", "/api/v1/soc/whoami")[0]
-
-    def look_up(self, email, options):
-        body = {"indicator": {"type": "email", "value": email}}
-        if options:
-            body["options"] = options
-        answer, headers = self._call("POST", "/api/v1/soc/enrich", body, waits=True)
-        request_id = answer.get("request_id")
-        if not re.fullmatch(r"[0-9A-Za-z-]{1,64}", str(request_id)):
-            raise XposeError("xpose answered without a request_id: the url does not lead to xpose")
-        path = "/api/v1/soc/enrich/" + request_id
-        while True:
-            while answer.get("status") not in ("completed", "failed"):
-                self._sleep_before_poll(headers, request_id, answer.get("status"))
-                answer, headers = self._call("GET", path, waits=True)
-            answer, headers = self._call("GET", path + "/case")
-            if answer.get("status") == "failed" or (answer.get("status") == "completed" and not answer.get("exposure")):
-                raise XposeError(_no_source(answer.get("failed_sources") or []), code="scan_failed")
-            if answer.get("status") == "completed":
-                return _readable(answer)
-
-    def bulk(self, emails, options):
-        """Rows by `_same(email)`. A row that is not completed has no total and says why."""
-        distinct = list(dict.fromkeys(_same(email) for email in emails))
-        rows = {}
-        for start in range(0, len(distinct), 1000):
-            part = distinct[start : start + 1000]
-            body = {"indicators": [{"type": "email", "value": email} for email in part]}
-            if options:
-                body["options"] = options
-            answer, headers = self._call("POST", "/api/v1/soc/enrich/bulk", body, waits=True)
-            if not re.fullmatch(r"[0-9A-Za-z-]{1,64}", str(answer.get("bulk_id"))):
-                raise XposeError("xpose answered without a bulk_id: the url does not lead to xpose")
-            while answer.get("status") != "completed":
-                try:
-                    self._sleep_before_poll(headers, answer["bulk_id"], answer.get("status"))
-                except XposeError:
-                    break  # The rows that are done are worth having; each of the others says that it is pending.
-                answer, headers = self._call("GET", "/api/v1/soc/enrich/bulk/" + answer["bulk_id"], waits=True)
-            results = answer.get("results") or []
-            if len(results) != len(part):
-                raise XposeError("xpose answered {} rows for {} addresses".format(len(results), len(part)))
-            rows.update({email: _bulk_row(row) for email, row in zip(part, results)})
-        return rows
-
-    def _sleep_before_poll(self, headers, scan, status):
-        seconds = max(1, _retry_after(headers) or 1)
-        if time.monotonic() + seconds >= self.deadline:
-            raise XposeError("xpose: scan {} is still {}; ask again".format(scan, status), code="scan_pending")
-        time.sleep(seconds)
-
-    def _call(self, method, path, body=None, waits=False):
-        """The answer as an object, and its headers. Waits for a limit that ends in time."""
-        while True:
-            status, headers, text = self._exchange(method, path, body, waits)
-            if 300 <= status < 400:
-                raise XposeError("xpose answered {}: a redirect is not followed; correct the url".format(status))
-            seconds = _retry_after(headers) if status in (429, 503) else None
-            if seconds is not None and time.monotonic() + max(1, seconds) < self.deadline:
-                time.sleep(max(1, seconds))
-                continue
-            try:
-                answer = json.loads(text.decode("utf-8"))
-            except (ValueError, RecursionError):
-                answer = None
-            if not isinstance(answer, dict) or (status >= 400 and not isinstance(answer.get("error"), dict)):
-                message = "xpose answered {} without JSON: the url does not lead to xpose"
-                raise XposeError(message.format(status), retry_after=seconds)
-            if status >= 400:
-                raise _refusal(answer["error"], seconds)
-            return answer, headers
-
-    def _exchange(self, method, path, body, waits):
-        left = self.deadline - time.monotonic()
-        wait = int(min(50, self.settings.wait, left)) if waits else 0
-        headers = {
-            "X-API-Key": self.settings.api_key,
-            "Accept": "application/json",
-            "User-Agent": self.settings.user_agent,
-        }
-        if wait > 0:
-            headers["Prefer"] = "wait={}".format(wait)
-        data = None
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-            data = json.dumps(body).encode("utf-8")
-        connection, target = self._connection(path, max(0.1, min(left, wait + 15)), headers)
-        try:
-            connection.request(method, target, body=data, headers=headers)
-            response = connection.getresponse()
-            return response.status, response.headers, self._read(response)
-        except ssl.SSLCertVerificationError as error:
-            raise _away("the certificate is not trusted: " + error.verify_message) from None
-        except UnicodeError:
-            raise XposeError("xpose: url holds characters that no URL has") from None
-        except (OSError, http.client.HTTPException) as error:
-            raise _away(_reason(error)) from None
-        finally:
-            connection.close()
-
-    def _connection(self, path, timeout, headers):
-        """A connection, through the proxy if there is one, and the target that stands in the request line."""
-        url = urllib.parse.urlsplit(self.settings.url)
-        is_secure = url.scheme == "https"
-        target = url.path + path
-        try:
-            host, port = url.hostname, url.port
-            proxy = urllib.parse.urlsplit(self.settings.proxy) if self.settings.proxy else None
-            proxy_host, proxy_port = (None, None) if proxy is None else (proxy.hostname, proxy.port or 8080)
-        except ValueError:
-            raise XposeError("xpose: the port of url or proxy is no number") from None
-        if proxy is not None and (proxy.scheme != "http" or not proxy_host):
-            raise XposeError("xpose: proxy is wanted as http://host:port")
-        credentials = {}
-        if proxy is not None and proxy.username is not None:
-            pair = "{}:{}".format(urllib.parse.unquote(proxy.username), urllib.parse.unquote(proxy.password or ""))
-            credentials["Proxy-Authorization"] = "Basic " + base64.b64encode(pair.encode("utf-8")).decode("ascii")
-        first = (proxy_host, proxy_port) if proxy is not None else (host, port)
-        if not is_secure:
-            headers.update(credentials)
-            whole = self.settings.url.split("?")[0] + path
-            return http.client.HTTPConnection(*first, timeout=timeout), whole if proxy is not None else target
-        connection = http.client.HTTPSConnection(*first, timeout=timeout, context=self.settings.tls())
-        if proxy is not None:
-            connection.set_tunnel(host, port or 443, headers=credentials)
-        return connection, target
-
-    def _read(self, response):
-        parts, size = [], 0
-        while True:
-            part = response.read1(65536)
-            if not part:
-                if response.length:
-                    raise http.client.IncompleteRead(b"", response.length)
-                return b"".join(parts)
-            parts.append(part)
-            size += len(part)
-            if size > MAX_ANSWER:
-                raise XposeError("xpose answered {} with more than 16 MiB".format(response.status))
-            if time.monotonic() > self.deadline:
-                raise socket.timeout("timed out")
+def _base_url(value):
+    url = str(value or "").strip().rstrip("/")
+    try:
+        parts = urllib.parse.urlsplit(url)
+        is_good = parts.scheme in ("http", "https") and parts.hostname and parts.username is None and parts.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise XposeError("xpose: url is wanted, such as https://xpose.example.com, without user and password")
+    return url
 
 
 def _same(email):
     return email.strip().lower()
 
 
-def _bulk_row(row):
-    """A row of a bulk with the reason beside it where it is not completed."""
-    error = row.get("error") or {}
-    is_done = row.get("status") == "completed"
-    names = [name for name in row.get("failed_sources") or []]
-    if is_done:
-        reason = None
-    elif row.get("status") == "failed":
-        reason = "xpose: no source answered: " + (", ".join(names) or "none is enabled")
-    elif error:
-        reason = str(_refusal(error, None))
-    else:
-        reason = "xpose: scan {} is still {}; ask again".format(row.get("request_id"), row.get("status"))
-    return {
-        "email": (row.get("indicator") or {}).get("value"),
-        "status": row.get("status"),
-        "request_id": row.get("request_id"),
-        "total": row.get("total") if is_done else None,
-        "partial": row.get("partial") if is_done else None,
-        "failed_sources": names,
-        "reach": row.get("reach"),
-        "digest": row.get("digest"),
-        "error": reason,
-    }
-
-
 def _retry_after(headers):
-    """Seconds of a Retry-After header, a number or a date; None without a usable one."""
+    """Seconds of a Retry-After header, a number or a date; None without a usable value."""
     value = (headers.get("Retry-After") or "").strip()
     if re.fullmatch(r"[0-9]{1,9}", value):
         return int(value)
@@ -377,14 +332,16 @@ def _refusal(error, seconds):
     return XposeError(message, code=code, retry_after=seconds)
 
 
-def _away(reason):
-    return XposeError("xpose does not answer: " + reason, code="no_answer")
+def _still(scan, status):
+    return "xpose: scan {} is still {}; ask again".format(scan, status)
 
 
-def _reason(error):
-    if isinstance(error, socket.timeout):
-        return "timed out"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+def _no_source(failed):
+    return "xpose: no source answered: " + (_named(failed) if failed else "none is enabled")
+
+
+def _named(failed):
+    return ", ".join("{} ({})".format(row["source"], row["error"]) for row in failed)
 
 
 def _readable(case):
@@ -405,7 +362,7 @@ def _headline(case):
     severities = ["{} {}".format(by_severity[name], name) for name in ("high", "medium", "low") if by_severity.get(name)]
     if severities:
         sentence += " ({})".format(", ".join(severities))
-    asked = sum(1 for row in case["sources"] if row["outcome"] != "skipped")
+    asked = _asked(case)
     failed = case["failed_sources"]
     sentence += "; {} of {} sources answered".format(asked - len(failed), asked)
     if failed:
@@ -415,12 +372,115 @@ def _headline(case):
     return sentence
 
 
-def _no_source(failed):
-    return "xpose: no source answered: " + (_named(failed) if failed else "none is enabled")
+def _asked(case):
+    return sum(1 for row in case["sources"] if row["outcome"] != "skipped")
 
 
-def _named(failed):
-    return ", ".join("{} ({})".format(row["source"], row["error"]) for row in failed)
+# ---- End of the rules ----
+
+
+# ---- The wire: the same text in every Python connector that has the standard library only ----
+
+
+class _Settings:
+    """Settings as platforms hand them over: texts, null or missing. Null and empty mean the default."""
+
+    def __init__(self, given, user_agent):
+        self.user_agent = user_agent
+        self.url = _base_url(given.get("url"))
+        self.api_key = _key(given.get("api_key"))
+        self.wait = _number("wait", given.get("wait"), 50)
+        self.cached_only = _boolean("cached_only", given.get("cached_only"), False)
+        self.verify = _boolean("verify", given.get("verify"), True)
+        self.proxy = str(given.get("proxy") or "").strip()
+        self.ca_file = str(given.get("ca_file") or "").strip()
+
+    def service(self, seconds):
+        return _Service(self.exchange, self.wait, seconds)
+
+    def exchange(self, method, path, data, headers, timeout, deadline):
+        """One call. Nothing here follows a redirect or reads a proxy from the environment."""
+        headers = dict(headers, **{"X-API-Key": self.api_key, "User-Agent": self.user_agent})
+        connection, target = self._connection(path, timeout, headers)
+        try:
+            connection.request(method, target, body=data, headers=headers)
+            response = connection.getresponse()
+            return response.status, response.headers, _read(response, deadline)
+        except ssl.SSLCertVerificationError as error:
+            raise _away("the certificate is not trusted: " + error.verify_message) from None
+        except socket.timeout:
+            raise _away("timed out") from None
+        except UnicodeError:
+            raise XposeError("xpose: url holds characters that no URL has") from None
+        except (OSError, http.client.HTTPException) as error:
+            raise _away(getattr(error, "strerror", None) or str(error) or type(error).__name__) from None
+        finally:
+            connection.close()
+
+    def _connection(self, path, timeout, headers):
+        """A connection, through the proxy if there is one, and the target that stands in the request line."""
+        url = urllib.parse.urlsplit(self.url)
+        proxy, credentials = self._proxy()
+        host = (url.hostname, url.port) if proxy is None else proxy
+        if url.scheme == "http":
+            headers.update(credentials)
+            target = url.path + path if proxy is None else self.url + path
+            return http.client.HTTPConnection(*host, timeout=timeout), target
+        connection = http.client.HTTPSConnection(*host, timeout=timeout, context=self._tls())
+        if proxy is not None:
+            connection.set_tunnel(url.hostname, url.port or 443, headers=credentials)
+        return connection, url.path + path
+
+    def _proxy(self):
+        """Host and port of the proxy, or None, and the header with its credentials."""
+        if not self.proxy:
+            return None, {}
+        try:
+            proxy = urllib.parse.urlsplit(self.proxy)
+            port = proxy.port or 8080
+        except ValueError:
+            proxy = None
+        if proxy is None or proxy.scheme != "http" or not proxy.hostname:
+            raise XposeError("xpose: proxy is wanted as http://host:port")
+        if proxy.username is None:
+            return (proxy.hostname, port), {}
+        pair = "{}:{}".format(urllib.parse.unquote(proxy.username), urllib.parse.unquote(proxy.password or ""))
+        basic = base64.b64encode(pair.encode("utf-8")).decode("ascii")
+        return (proxy.hostname, port), {"Proxy-Authorization": "Basic " + basic}
+
+    def _tls(self):
+        """The known authorities and the one of `ca_file`."""
+        context = ssl.create_default_context()
+        if self.ca_file:
+            try:
+                context.load_verify_locations(cafile=self.ca_file)
+            except (OSError, ssl.SSLError) as error:
+                reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
+                raise XposeError("xpose: ca_file cannot be read: {}".format(reason)) from None
+        if not self.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+def _read(response, deadline):
+    parts, size = [], 0
+    while True:
+        part = response.read1(65536)
+        if not part:
+            if response.length:
+                raise http.client.IncompleteRead(b"", response.length)
+            return b"".join(parts)
+        parts.append(part)
+        size += len(part)
+        if size > MAX_ANSWER:
+            raise XposeError("xpose answered {} with more than 16 MiB".format(response.status))
+        if time.monotonic() > deadline:
+            raise socket.timeout("timed out")
+
+
+def _away(reason):
+    return XposeError("xpose does not answer: " + reason, code="no_answer")
 
 
 # ---- End of the wire ----

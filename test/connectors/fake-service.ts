@@ -328,6 +328,7 @@ function bulk(state: State, { indicators = [], options = {} }: Body): Response {
 function bulkBody(state: State, id: string, isDone: boolean): Response {
   const emails = state.bulks.get(id);
   if (emails === undefined) return refusal(404, "not_found", "There is nothing here.");
+  for (const email of emails) state.scans.set(requestIdOf(email), { email, isInside: false, polls: 0 });
   const results = emails.map((email) => bulkRow(email, isDone));
   const of = (...statuses: string[]) => results.filter(({ status }) => statuses.includes(status)).length;
   const pending = of("scanning");
