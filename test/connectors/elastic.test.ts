@@ -17,7 +17,7 @@ afterAll(() => service.stop());
 const run = (event: Event, key = goodKey) => runFilter(steps, event, { XPOSE_URL: service.url, XPOSE_API_KEY: key });
 const eventOf = (email: string): Event => ({ tags: [], user: { email } });
 
-test.each(outcomes.filter(({ email }) => !/^(?:limited-short|huge|high)@/.test(email)))(
+test.each(outcomes.filter(({ email }) => !/^(?:limited-short|huge|high|failed)@/.test(email)))(
   "$name: numbers, or a tag that says otherwise",
   async ({ email, key, expected, code }) => {
     const event = await run(eventOf(email), key);

@@ -1,0 +1,84 @@
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describeConnector, type Job, type Seen } from "./connector-suite.ts";
+import { type FakeService, goodKey, startFakeService } from "./fake-service.ts";
+import { folderOf, missingPython, runDriver } from "./run-driver.ts";
+
+type Message = Job & { readonly type?: string; readonly playbook?: boolean; readonly maxTlp?: string };
+type StixObject = { readonly type: string; readonly id: string; readonly [member: string]: unknown };
+type Result = Seen & { readonly sent: readonly { readonly objects: readonly StixObject[] }[] };
+
+const missing = missingPython();
+
+/** A folder with an installed pycti, for its real id functions. */
+const installed = process.env["PYCTI_FOLDER"];
+const stub = fileURLToPath(new URL("stubs/opencti", import.meta.url));
+const pycti = installed !== undefined && existsSync(`${installed}/pycti`) ? installed : stub;
+if (pycti === stub) console.warn("PYCTI_FOLDER holds no pycti: a stand-in of our own for its id functions is used");
+
+const run = (jobs: readonly Message[]) =>
+  runDriver<Result[]>("opencti.py", { folder: folderOf("opencti"), jobs }, { PYCTI: pycti });
+
+describeConnector({ name: "opencti", missing, lookUp: run });
+
+describe.skipIf(missing !== null)("OpenCTI's own conventions", () => {
+  let service: FakeService;
+  beforeAll(() => {
+    service = startFakeService();
+  });
+  afterAll(() => service.stop());
+
+  const job = (email: string, more: Partial<Message> = {}): Message => ({ email, url: service.url, key: goodKey, ...more });
+
+  test("one bundle: the objects as they came, the identity, and one note that the next enrichment updates", async () => {
+    const [first, second] = await run([job("high@example.com", { tlp: "green" }), job("high@example.com")]);
+    const objects = first?.sent[0]?.objects ?? [];
+    expect(first?.sent.length).toBe(1);
+    expect(objects.map(({ type }) => type)).toEqual(["email-addr", "identity", "identity", "note"]);
+    const note = objects[3];
+    expect(note).toMatchObject({
+      spec_version: "2.1",
+      created: "2026-11-20T08:30:00.000Z",
+      modified: "2026-11-27T10:00:04.000Z",
+      abstract: "xpose: exposure of high@example.com",
+      authors: ["hibp", "misp"],
+      labels: ["account", "breach", "infostealer", "xpose"],
+      external_references: [{ source_name: "hibp", url: "https://shop.example.com/security-notice" }],
+      object_refs: [objects[0]?.id],
+      object_marking_refs: ["marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da"],
+      created_by_ref: objects[2]?.id,
+    });
+    expect(String(note?.["content"])).toMatch(/^\*\*3 findings \(2 high, 1 low\); 5 of 5 sources answered\*\*\n/);
+    expect(second?.sent[0]?.objects[3]?.id).toBe(note?.id);
+  });
+
+  test("a partial result is labelled, and nothing found is a note too", async () => {
+    const [partial, nothing] = await run([job("partial@example.com"), job("nothing@example.com")]);
+    expect(partial?.sent[0]?.objects[3]?.["labels"]).toEqual(["breach", "xpose", "xpose-partial"]);
+    expect(String(nothing?.sent[0]?.objects[3]?.["content"])).toMatch(/^\*\*No finding; 5 of 5 sources answered\*\*/);
+  });
+
+  test("above XPOSE_MAX_TLP nothing is asked", async () => {
+    const [result] = await run([job("secret@example.com", { tlp: "red", maxTlp: "amber" })]);
+    expect(result).toMatchObject({ isError: true, said: "xpose: TLP:RED is above XPOSE_MAX_TLP; nothing was asked" });
+    expect(service.callsFor("secret@example.com")).toEqual([]);
+  });
+
+  test("another type: an error outside a playbook, the bundle unchanged inside it", async () => {
+    const [outside, inside] = await run([
+      job("x.example", { type: "domain-name" }),
+      job("x.example", { type: "domain-name", playbook: true }),
+    ]);
+    expect(outside).toMatchObject({ isError: true, said: "xpose looks up Email-Addr, not domain-name" });
+    expect(inside?.sent[0]?.objects.map(({ type }) => type)).toEqual(["domain-name", "identity"]);
+  });
+
+  test("markup in a title counts nowhere in the note, and nothing is an indicator", async () => {
+    const [result] = await run([job("hostile@example.com")]);
+    const content = String(result?.sent[0]?.objects[3]?.["content"]);
+    expect(content).not.toMatch(/(?<!\\)<img|(?<!\\)\[link\]|(?<!\\)\*\*bold|(?<!\\)`code/);
+    expect(content.split("\n").filter((line) => line.startsWith("| medium")).length).toBe(1);
+    expect(result?.output).not.toMatch(/"type": "(?:indicator|relationship|user-account|marking-definition)"/);
+  });
+});
