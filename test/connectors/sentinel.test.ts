@@ -59,7 +59,7 @@ async function lookUp(email: string, key: string, turns = 6): Promise<{ status: 
     const location = new URL(response.headers.get("location") ?? "", service.url);
     response = await fetch(location, { headers, redirect: "manual" });
   }
-  return { status: response.status, body: (await response.json().catch(() => ({}))) as Record<string, unknown> };
+  return { status: response.status, body: ((await response.json().catch(() => null)) ?? {}) as Record<string, unknown> };
 }
 
 test.each(outcomes.filter(({ email }) => !/^(?:limited-short|huge)@/.test(email)))(
