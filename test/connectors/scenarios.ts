@@ -70,6 +70,14 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
       { source: "misp", title: "Account registered on shop.example.com", category: "account", first_seen: null },
     ],
   },
+  // The address of the transcripts.
+  "jane.doe": {
+    sources: [noData("corpus", false), failed("emailrep", "timeout"), ok("hibp"), noData("holehe"), ok("misp", false)],
+    findings: [
+      shopBreach,
+      { source: "misp", source_tier: "medium", title: "Account registered on shop.example.com", category: "account" },
+    ],
+  },
   "limited-short": { sources: five, findings: [shopBreach] },
   nothing: { sources: five.map(({ source, isOutside }) => noData(source, isOutside)), findings: [] },
   "not-cached": { sources: five, findings: [] },
