@@ -42,7 +42,11 @@ export type Connector = {
 };
 
 type Place = { plain: FakeService; secure: FakeService; proxy: ProxyServer; caFile: string; awayUrl: string };
-type Row = { readonly name: string; readonly job: (place: Place) => Job; readonly judge: (seen: Seen, place: Place) => void };
+type Row = {
+  readonly name: string;
+  readonly job: (place: Place) => Job;
+  readonly judge: (seen: Seen, place: Place) => void;
+};
 
 /** The rules that all connectors keep, as one suite: the shared table of outcomes, the wire, TLS, the proxy, the time. */
 export function describeConnector(connector: Connector): void {
@@ -97,12 +101,15 @@ export function describeConnector(connector: Connector): void {
       const [post, poll, final] = calls;
       expect(post?.path).toBe("/api/v1/soc/enrich");
       expect(post?.body).toEqual({ indicator: { type: "email", value: "high@example.com" } });
-      for (const call of [post, poll]) expect(Number(/^wait=(\d+)$/.exec(call?.headers["prefer"] ?? "")?.[1])).toBeLessThanOrEqual(50);
+      for (const call of [post, poll])
+        expect(Number(/^wait=(\d+)$/.exec(call?.headers["prefer"] ?? "")?.[1])).toBeLessThanOrEqual(50);
       expect(final?.path).toMatch(/^\/api\/v1\/soc\/enrich\/[0-9a-f-]{36}\/case$/);
     });
 
     test("401 and 403 are asked once, a limit that ends in time twice", () => {
-      const refused = place.plain.callsFor("nothing@example.com").filter(({ headers }) => headers["x-api-key"] !== goodKey);
+      const refused = place.plain
+        .callsFor("nothing@example.com")
+        .filter(({ headers }) => headers["x-api-key"] !== goodKey);
       expect(refused.length).toBe(2);
       const posts = place.plain.callsFor("limited-short@example.com").filter(({ method }) => method === "POST");
       expect(posts.length).toBe(2);
@@ -111,11 +118,13 @@ export function describeConnector(connector: Connector): void {
 }
 
 function rowsOf({ without = [] }: Connector): Row[] {
-  const table = outcomes.map((outcome): Row => ({
-    name: outcome.name,
-    job: ({ plain }) => ({ email: outcome.email, url: plain.url, key: outcome.key }),
-    judge: judgeBy(outcome),
-  }));
+  const table = outcomes.map(
+    (outcome): Row => ({
+      name: outcome.name,
+      job: ({ plain }) => ({ email: outcome.email, url: plain.url, key: outcome.key }),
+      judge: judgeBy(outcome),
+    }),
+  );
   const rows: Row[] = [
     ...table,
     {

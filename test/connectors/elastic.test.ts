@@ -48,7 +48,10 @@ test("an event without an address asks nothing; an away service is a tag", async
   const before = service.calls.length;
   expect((await run({ tags: [] })).tags).toEqual([]);
   expect(service.calls.length).toBe(before);
-  const event = await runFilter(steps, eventOf("nothing@example.com"), { XPOSE_URL: "http://127.0.0.1:9", XPOSE_API_KEY: goodKey });
+  const event = await runFilter(steps, eventOf("nothing@example.com"), {
+    XPOSE_URL: "http://127.0.0.1:9",
+    XPOSE_API_KEY: goodKey,
+  });
   expect(event.tags).toEqual(["_xpose_could_not_look", "_xpose_incomplete"]);
 });
 
@@ -65,10 +68,13 @@ test("the index template types every field of the ecs export", () => {
       field.properties === undefined ? [`${above}${name}`] : paths(field.properties, `${above}${name}.`),
     );
   const typed = paths(template.template.mappings.properties);
-  const finding = "source source_url source_confidence source_tier corroboration_count corroborated_by category severity title indicator_type indicator_value first_seen last_seen";
+  const finding =
+    "source source_url source_confidence source_tier corroboration_count corroborated_by category severity title indicator_type indicator_value first_seen last_seen";
   expect(typed).toEqual(
     expect.arrayContaining([
-      ..."@timestamp message ecs.version event.id event.kind event.dataset event.provider event.reference event.outcome event.reason user.email related.user labels.tlp xpose.request_id xpose.digest xpose.reach xpose.partial xpose.failed_sources".split(" "),
+      ..."@timestamp message ecs.version event.id event.kind event.dataset event.provider event.reference event.outcome event.reason user.email related.user labels.tlp xpose.request_id xpose.digest xpose.reach xpose.partial xpose.failed_sources".split(
+        " ",
+      ),
       ...finding.split(" ").map((name) => `xpose.finding.${name}`),
     ]),
   );
@@ -76,7 +82,10 @@ test("the index template types every field of the ecs export", () => {
 });
 
 test("the saved objects are a data view and a table of it", () => {
-  const rows = read("saved-objects.ndjson").trim().split("\n").map((line) => JSON.parse(line));
+  const rows = read("saved-objects.ndjson")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
   expect(rows.map(({ type }) => type)).toEqual(["index-pattern", "search", undefined]);
   expect(rows[1].references[0].id).toBe(rows[0].id);
   expect(rows[2].exportedCount).toBe(2);

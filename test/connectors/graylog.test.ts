@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type FakeService, flatOf, caseFor, goodKey, startFakeService, unknownKey } from "./fake-service.ts";
+import { caseFor, type FakeService, flatOf, goodKey, startFakeService, unknownKey } from "./fake-service.ts";
 import { forbiddenWords, outcomes } from "./outcomes.ts";
 import { folderOf } from "./run-driver.ts";
 
@@ -27,21 +27,30 @@ type Result = { readonly error: true } | { readonly single: unknown; readonly mu
 /** One look-up as Graylog's HTTP JSONPath adapter does it: GET, every 2xx is the answer, a null is an error. */
 async function lookUp(email: string, key = goodKey): Promise<Result> {
   const parameters: Record<string, string> = { XPOSE_URL: service.url, XPOSE_API_KEY: key };
-  const { url, headers, single_value_jsonpath: single, multi_value_jsonpath: multi, user_agent } = configurationOf("lookup_adapter");
+  const {
+    url,
+    headers,
+    single_value_jsonpath: single,
+    multi_value_jsonpath: multi,
+    user_agent,
+  } = configurationOf("lookup_adapter");
   const fill = (value: Reference | undefined) =>
-    value?.["@type"] === "parameter" ? parameters[String(value["@value"])] ?? "" : String(value?.["@value"]);
+    value?.["@type"] === "parameter" ? (parameters[String(value["@value"])] ?? "") : String(value?.["@value"]);
   const encoded = encodeURIComponent(email);
-  const target = fill(url).replace("${XPOSE_URL}", service.url).replace("${key}", encoded);
-  const own = Object.entries(headers as unknown as Record<string, Reference>).map(([name, value]) => [name, fill(value)]);
+  const target = fill(url).replace(/\$\{XPOSE_URL\}/, service.url).replace(/\$\{key\}/, encoded);
+  const own = Object.entries(headers as unknown as Record<string, Reference>).map(([name, value]) => [
+    name,
+    fill(value),
+  ]);
   const response = await fetch(target, {
     redirect: "manual",
     headers: { "User-Agent": fill(user_agent), Accept: "application/json", ...Object.fromEntries(own) },
   });
   if (response.status < 200 || response.status > 299) return { error: true };
   expect([fill(single), fill(multi)]).toEqual(["$.headline", "$"]);
-  const body = await response.json().catch(() => null);
-  const value = body?.headline;
-  return typeof value === "string" ? { single: value, multi: body } : { error: true };
+  const body = (await response.json().catch(() => null)) as Record<string, unknown> | null;
+  const value = body?.["headline"];
+  return body !== null && typeof value === "string" ? { single: value, multi: body } : { error: true };
 }
 
 test.each(outcomes.filter(({ email }) => !/^(?:limited-short|huge|redirect|high)@/.test(email)))(

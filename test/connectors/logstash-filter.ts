@@ -6,7 +6,9 @@ export type Step = Plugin | Branch;
 
 /** Reads the `filter` section of a Logstash configuration. Throws where the text does not follow the language. */
 export function parseFilter(text: string): readonly Step[] {
-  const tokens = [...text.replaceAll(/^\s*#.*$/gm, "").matchAll(/"(?:[^"\\]|\\.)*"|=>|[{}[\],]|[^\s{}[\],"]+/g)].map(([token]) => token);
+  const tokens = [...text.replaceAll(/^\s*#.*$/gm, "").matchAll(/"(?:[^"\\]|\\.)*"|=>|[{}[\],]|[^\s{}[\],"]+/g)].map(
+    ([token]) => token,
+  );
   let at = 0;
   const next = () => tokens[at++] ?? "";
   const expectToken = (wanted: string) => {
@@ -69,7 +71,11 @@ export function parseFilter(text: string): readonly Step[] {
 export type Event = { tags: string[]; [field: string]: unknown };
 
 /** Runs an event through the steps. The http filter and the mutate filter do as Logstash's own do with these settings. */
-export async function runFilter(steps: readonly Step[], event: Event, environment: Readonly<Record<string, string>>): Promise<Event> {
+export async function runFilter(
+  steps: readonly Step[],
+  event: Event,
+  environment: Readonly<Record<string, string>>,
+): Promise<Event> {
   for (const step of steps) {
     if ("condition" in step) {
       if (isTrue(step.condition, event)) await runFilter(step.steps, event, environment);
@@ -114,7 +120,9 @@ async function runHttp(settings: Plugin["settings"], event: Event, environment: 
   };
   const tag = (name: string) => event.tags.push(...(settings[name] as readonly string[]));
   if (settings["follow_redirects"] !== false) throw new Error("redirects are followed unless they are switched off");
-  const { url, verb, headers, body } = Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, fill(value)]));
+  const { url, verb, headers, body } = Object.fromEntries(
+    Object.entries(settings).map(([name, value]) => [name, fill(value)]),
+  );
   let response: Response;
   try {
     response = await fetch(String(url), {
@@ -132,7 +140,9 @@ async function runHttp(settings: Plugin["settings"], event: Event, environment: 
     tag("tag_on_request_failure");
     return;
   }
-  const isJson = (response.headers.get("content-type") ?? "").split(";").some((part) => part.trim() === "application/json");
+  const isJson = (response.headers.get("content-type") ?? "")
+    .split(";")
+    .some((part) => part.trim() === "application/json");
   if (!isJson) {
     event[String(settings["target_body"])] = text.trim();
     return;

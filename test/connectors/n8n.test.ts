@@ -75,15 +75,26 @@ describe.skipIf(missing !== null)("n8n's own conventions", () => {
     if (result === undefined) throw new Error("nothing came back");
     return result;
   };
-  const parameters = (operation: string) => ({ operation, email: "={{ $json.email }}", wait: 60, options: {}, label: "staff" });
+  const parameters = (operation: string) => ({
+    operation,
+    email: "={{ $json.email }}",
+    wait: 60,
+    options: {},
+    label: "staff",
+  });
 
   test("one item out per item in, with the evidence", async () => {
     const { output } = await execute({ emails: ["high@example.com", "partial@example.com"] });
     expect(output?.[0]?.map(({ pairedItem }) => pairedItem)).toEqual([{ item: 0 }, { item: 1 }]);
     expect(Object.keys(output?.[0]?.[0]?.json ?? {})).toEqual(
-      "email status headline total high medium low partial failed_sources request_id digest findings disambiguation".split(" "),
+      "email status headline total high medium low partial failed_sources request_id digest findings disambiguation".split(
+        " ",
+      ),
     );
-    expect(output?.[0]?.[1]?.json).toMatchObject({ partial: true, failed_sources: [{ source: "emailrep", error: "timeout" }] });
+    expect(output?.[0]?.[1]?.json).toMatchObject({
+      partial: true,
+      failed_sources: [{ source: "emailrep", error: "timeout" }],
+    });
   });
 
   test("bulk is one call, and a row that is not completed has no number", async () => {
@@ -97,15 +108,16 @@ describe.skipIf(missing !== null)("n8n's own conventions", () => {
     ]);
     const bulks = service.calls.filter(({ method, path }) => method === "POST" && path.endsWith("/bulk"));
     expect(bulks.length).toBe(1);
-    expect((bulks[0]?.body as { indicators: object[] }).indicators.length).toBe(3);
+    expect(bulks[0]?.body).toMatchObject({ indicators: { length: 3 } });
   });
 
   test("where the workflow goes on, a failure is an item with a null", async () => {
     const { output } = await execute({ emails: ["failed@example.com", "nothing@example.com"], continueOnFail: true });
-    expect(output?.[0]?.map(({ json }) => json)).toMatchObject([
-      { email: "failed@example.com", status: "error", total: null, error: /no source answered/ },
-      { total: 0 },
-    ].map((row) => ({ ...row, ...("error" in row ? { error: expect.stringMatching(row.error as RegExp) } : {}) })));
+    expect(output?.[0]?.map(({ json }) => json)).toMatchObject(
+      [{ email: "failed@example.com", status: "error", total: null, error: /no source answered/ }, { total: 0 }].map(
+        (row) => ({ ...row, ...("error" in row ? { error: expect.stringMatching(row.error as RegExp) } : {}) }),
+      ),
+    );
   });
 
   test("watch puts all items on the list in one call", async () => {
@@ -134,11 +146,15 @@ test("dist/ is what the sources give", () => {
   // Its types are those of n8n-workflow, which is not installed here: only the output counts.
   const built = spawnSync(compiler, ["-p", folderOf("n8n"), "--noCheck", "--outDir", folder], { encoding: "utf8" });
   const filesOf = (root: string) =>
-    readdirSync(root, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".js")).toSorted();
+    readdirSync(root, { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".js"))
+      .toSorted();
   expect(built.stdout).toBe("");
   expect(filesOf(folder)).toEqual(filesOf(`${folderOf("n8n")}dist`));
   for (const name of filesOf(folder)) {
-    expect(readFileSync(`${folderOf("n8n")}dist/${name}`, "utf8"), name).toBe(readFileSync(`${folder}/${name}`, "utf8"));
+    expect(readFileSync(`${folderOf("n8n")}dist/${name}`, "utf8"), name).toBe(
+      readFileSync(`${folder}/${name}`, "utf8"),
+    );
   }
   rmSync(folder, { recursive: true });
 });

@@ -29,7 +29,12 @@ describe.skipIf(missing !== null)("OpenCTI's own conventions", () => {
   });
   afterAll(() => service.stop());
 
-  const job = (email: string, more: Partial<Message> = {}): Message => ({ email, url: service.url, key: goodKey, ...more });
+  const job = (email: string, more: Partial<Message> = {}): Message => ({
+    email,
+    url: service.url,
+    key: goodKey,
+    ...more,
+  });
 
   test("one bundle: the objects as they came, the identity, and one note that the next enrichment updates", async () => {
     const [first, second] = await run([job("high@example.com", { tlp: "green" }), job("high@example.com")]);

@@ -33,7 +33,11 @@ const fault = (name: string, title: string, error: string, more: Partial<Outcome
 export const outcomes: readonly Outcome[] = [
   found("high", "high findings", "3 findings (2 high, 1 low); 5 of 5 sources answered"),
   found("nothing", "nothing found", "No finding; 5 of 5 sources answered"),
-  found("partial", "a partial result", "1 finding (1 high); 1 of 2 sources answered; could not look: emailrep (timeout)"),
+  found(
+    "partial",
+    "a partial result",
+    "1 finding (1 high); 1 of 2 sources answered; could not look: emailrep (timeout)",
+  ),
   found("limited-short", "429 that ends in time", "1 finding (1 high); 5 of 5 sources answered"),
   found("hostile", "a title full of markup", "1 finding (1 medium); 1 of 1 sources answered"),
   fault("failed", "a failed scan", "xpose: no source answered: hibp (auth), misp (timeout)", { code: "scan_failed" }),

@@ -12,7 +12,11 @@ export function folderOf(connector: string): string {
 /** Why Python, or one of these modules, cannot be used here, or null. */
 export function missingPython(...modules: readonly string[]): string | null {
   if (!existsSync(systemPython)) return `${systemPython} is not installed`;
-  const probe = spawnSync(systemPython, ["-I", "-c", ["import sys", ...modules.map((name) => `import ${name}`)].join("\n")]);
+  const probe = spawnSync(systemPython, [
+    "-I",
+    "-c",
+    ["import sys", ...modules.map((name) => `import ${name}`)].join("\n"),
+  ]);
   return probe.status === 0 ? null : `python3 lacks one of: ${modules.join(", ")}`;
 }
 
@@ -20,7 +24,11 @@ export function missingPython(...modules: readonly string[]): string | null {
  * Runs a driver of `drivers/` in Python: it reads one JSON document from standard input, calls the connector as its
  * platform does, and writes one JSON document. Whatever it prints on standard error fails the test.
  */
-export async function runDriver<Answer>(driver: string, input: unknown, environment: Record<string, string> = {}): Promise<Answer> {
+export async function runDriver<Answer>(
+  driver: string,
+  input: unknown,
+  environment: Record<string, string> = {},
+): Promise<Answer> {
   const script = fileURLToPath(new URL(`drivers/${driver}`, import.meta.url));
   const child = Bun.spawn([systemPython, "-B", script], {
     stdin: new TextEncoder().encode(JSON.stringify(input)),
@@ -38,6 +46,9 @@ export async function runDriver<Answer>(driver: string, input: unknown, environm
 }
 
 /** The look-ups of a suite by a Python driver. */
-export function lookUpBy(driver: string, environment?: Record<string, string>): (jobs: readonly Job[]) => Promise<readonly Seen[]> {
+export function lookUpBy(
+  driver: string,
+  environment?: Record<string, string>,
+): (jobs: readonly Job[]) => Promise<readonly Seen[]> {
   return (jobs) => runDriver<Seen[]>(driver, { folder: folderOf(driver.replace(/\.py$/, "")), jobs }, environment);
 }

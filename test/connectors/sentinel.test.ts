@@ -4,8 +4,17 @@ import { caseFor, type FakeService, flatOf, goodKey, startFakeService } from "./
 import { forbiddenWords, outcomes } from "./outcomes.ts";
 import { folderOf } from "./run-driver.ts";
 
-type Schema = { readonly properties?: Readonly<Record<string, Schema>>; readonly default?: unknown; readonly [name: string]: unknown };
-type Parameter = Schema & { readonly name: string; readonly in: string; readonly required?: boolean; readonly schema?: Schema };
+type Schema = {
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly default?: unknown;
+  readonly [name: string]: unknown;
+};
+type Parameter = Schema & {
+  readonly name: string;
+  readonly in: string;
+  readonly required?: boolean;
+  readonly schema?: Schema;
+};
 type Operation = {
   readonly operationId: string;
   readonly summary: string;
@@ -16,8 +25,8 @@ type Operation = {
 
 const read = (file: string) => readFileSync(`${folderOf("sentinel")}${file}`, "utf8");
 const definition = JSON.parse(read("apiDefinition.swagger.json"));
-const operations = Object.entries(definition.paths as Record<string, Record<string, Operation>>).flatMap(([path, methods]) =>
-  Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+const operations = Object.entries(definition.paths as Record<string, Record<string, Operation>>).flatMap(
+  ([path, methods]) => Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
 );
 const byId = (id: string) => {
   const found = operations.find(({ operation }) => operation.operationId === id);
@@ -42,12 +51,16 @@ function constants(operation: Operation, place: string): [string, string][] {
  * Runs LookUpExposure as a Logic App does, by the definition alone: an answer 202 with a Location is asked again, any
  * other status is the answer, whatever its body says.
  */
-async function lookUp(email: string, key: string, turns = 6): Promise<{ status: number; body: Record<string, unknown> }> {
+async function lookUp(
+  email: string,
+  key: string,
+  turns = 6,
+): Promise<{ status: number; body: Record<string, unknown> }> {
   const { path, method, operation } = byId("LookUpExposure");
   const query = new URLSearchParams(constants(operation, "query"));
-  const [, type] = Object.entries(operation.parameters.find(({ name }) => name === "body")?.schema?.properties?.["indicator"]?.properties ?? {}).find(
-    ([name]) => name === "type",
-  ) ?? ["", {}];
+  const [, type] = Object.entries(
+    operation.parameters.find(({ name }) => name === "body")?.schema?.properties?.["indicator"]?.properties ?? {},
+  ).find(([name]) => name === "type") ?? ["", {}];
   const headers = { [definition.securityDefinitions.api_key.name]: key, "Content-Type": "application/json" };
   let response = await fetch(`${service.url}${path}?${query}`, {
     method,
@@ -59,7 +72,10 @@ async function lookUp(email: string, key: string, turns = 6): Promise<{ status: 
     const location = new URL(response.headers.get("location") ?? "", service.url);
     response = await fetch(location, { headers, redirect: "manual" });
   }
-  return { status: response.status, body: ((await response.json().catch(() => null)) ?? {}) as Record<string, unknown> };
+  return {
+    status: response.status,
+    body: ((await response.json().catch(() => null)) ?? {}) as Record<string, unknown>,
+  };
 }
 
 test.each(outcomes.filter(({ email }) => !/^(?:limited-short|huge)@/.test(email)))(
@@ -101,7 +117,9 @@ test("the definition keeps to what OpenAPI 2.0 and the designer know", () => {
   );
   for (const { operation } of operations) {
     expect(operation.summary.length * operation.description.length).toBeGreaterThan(0);
-    for (const status of operation.operationId === "TestConnection" ? ["200", "401", "403"] : ["200", "400", "401", "403", "404", "422", "429"]) {
+    for (const status of operation.operationId === "TestConnection"
+      ? ["200", "401", "403"]
+      : ["200", "400", "401", "403", "404", "422", "429"]) {
       expect(operation.responses[status]?.schema, `${operation.operationId} ${status}`).toBeDefined();
     }
   }
@@ -121,7 +139,14 @@ test("the templates embed the definition, take the key as a secure string, and d
   expect(playbook.parameters.ApiKey.type).toBe("securestring");
   const actions = [...text.matchAll(/"path": "([^"]+)"/g)].map(([, path]) => path);
   expect(actions.toSorted()).toEqual(
-    ["/Incidents/Comment", "/Incidents/Comment", "/Incidents/Comment", "/api/v1/soc/enrich", "/entities/account", "/incident-creation"].toSorted(),
+    [
+      "/Incidents/Comment",
+      "/Incidents/Comment",
+      "/Incidents/Comment",
+      "/api/v1/soc/enrich",
+      "/entities/account",
+      "/incident-creation",
+    ].toSorted(),
   );
   expect(text).toContain("xpose could not look: ");
   expect(text).not.toMatch(/"method": "(?:put|patch|delete)"|severity"|Closed/i);

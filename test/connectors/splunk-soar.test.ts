@@ -12,14 +12,25 @@ type Result = {
   readonly data: readonly Record<string, unknown>[];
   readonly summary: Record<string, unknown>;
 };
-type Run = { readonly status: readonly boolean[]; readonly results: readonly Result[]; readonly progress: readonly string[] };
-type Action = { readonly identifier: string; readonly config: object; readonly parameters: readonly object[]; readonly seconds?: number | undefined; readonly environment?: object };
+type Run = {
+  readonly status: readonly boolean[];
+  readonly results: readonly Result[];
+  readonly progress: readonly string[];
+};
+type Action = {
+  readonly identifier: string;
+  readonly config: object;
+  readonly parameters: readonly object[];
+  readonly seconds?: number | undefined;
+  readonly environment?: object;
+};
 
 const missing = missingPython("requests", "certifi");
 const app = JSON.parse(readFileSync(`${folderOf("splunk-soar")}xpose.json`, "utf8"));
 const platform = fileURLToPath(new URL("stubs/splunk-soar", import.meta.url));
 
-const run = (jobs: readonly Action[]) => runDriver<Run[]>("splunk-soar.py", { folder: folderOf("splunk-soar"), platform, jobs });
+const run = (jobs: readonly Action[]) =>
+  runDriver<Run[]>("splunk-soar.py", { folder: folderOf("splunk-soar"), platform, jobs });
 
 function actionOf({ email, url, key, seconds, tlp, verify, caFile, proxy }: Job): Action {
   return {
@@ -70,7 +81,10 @@ describe.skipIf(missing !== null)("Splunk SOAR's own conventions", () => {
       action("look_up_email", { email: "partial@example.com" }),
     ]);
     expect(nothing?.results[0]?.data[0]).toMatchObject({ status: "completed", exposure: { total: 0 } });
-    expect(partial?.results[0]).toMatchObject({ status: "success", summary: { partial: true, sources_asked: 2, sources_answered: 1 } });
+    expect(partial?.results[0]).toMatchObject({
+      status: "success",
+      summary: { partial: true, sources_asked: 2, sources_answered: 1 },
+    });
   });
 
   test("bulk gives one action result per address", async () => {
@@ -89,10 +103,19 @@ describe.skipIf(missing !== null)("Splunk SOAR's own conventions", () => {
 });
 
 test("the app's document has the shape of an app, and its files", () => {
-  expect(app).toMatchObject({ type: "investigative", fips_compliant: false, min_phantom_version: "6.3.0", python_version: "3.9, 3.13" });
+  expect(app).toMatchObject({
+    type: "investigative",
+    fips_compliant: false,
+    min_phantom_version: "6.3.0",
+    python_version: "3.9, 3.13",
+  });
   expect(app.configuration.api_key.data_type).toBe("password");
-  for (const file of [app.main_module, app.logo, app.logo_dark]) expect(existsSync(`${folderOf("splunk-soar")}${file}`)).toBe(true);
-  const actions = app.actions.map(({ action, read_only }: { action: string; read_only: boolean }) => [action, read_only]);
+  for (const file of [app.main_module, app.logo, app.logo_dark])
+    expect(existsSync(`${folderOf("splunk-soar")}${file}`)).toBe(true);
+  const actions = app.actions.map(({ action, read_only }: { action: string; read_only: boolean }) => [
+    action,
+    read_only,
+  ]);
   expect(actions).toEqual([
     ["test connectivity", true],
     ["look up email", true],
@@ -103,5 +126,6 @@ test("the app's document has the shape of an app, and its files", () => {
   for (const name of ["headline", "total", "high", "medium", "low", "partial", "sources_asked", "sources_answered"]) {
     expect(paths).toContain(`action_result.summary.${name}`);
   }
-  for (const path of ["failed_sources.*.source", "exposure.findings.*.title"]) expect(paths).toContain(`action_result.data.*.${path}`);
+  for (const path of ["failed_sources.*.source", "exposure.findings.*.title"])
+    expect(paths).toContain(`action_result.data.*.${path}`);
 });

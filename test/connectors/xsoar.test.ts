@@ -96,7 +96,9 @@ describe.skipIf(missing !== null)("XSOAR's own conventions", () => {
   });
 
   test("!email: the score is 0 whatever was found, and an address without a result is an entry of its own", async () => {
-    const [result] = await run([command("email", { email: "failed@example.com,high@example.com,nothing@example.com" })]);
+    const [result] = await run([
+      command("email", { email: "failed@example.com,high@example.com,nothing@example.com" }),
+    ]);
     const entries = result?.entries ?? [];
     expect(entries.map(({ Type }) => Type)).toEqual([1, 1, 4, 19]);
     for (const entry of entries.slice(0, 2)) {
@@ -106,9 +108,7 @@ describe.skipIf(missing !== null)("XSOAR's own conventions", () => {
       expect(entry.IgnoreAutoExtract).toBe(true);
       expect(JSON.stringify(contextOf(entry, "Account"))).not.toMatch(/Malicious|Blocked/);
     }
-    expect(entries[2]?.Contents).toBe(
-      "failed@example.com: xpose: no source answered: hibp (auth), misp (timeout)",
-    );
+    expect(entries[2]?.Contents).toBe("failed@example.com: xpose: no source answered: hibp (auth), misp (timeout)");
     const metrics = (entries[3] as unknown as { APIExecutionMetrics: { Type: string; APICallsCount: number }[] })
       .APIExecutionMetrics;
     expect(metrics).toContainEqual({ Type: "Successful", APICallsCount: 2 });
@@ -116,7 +116,9 @@ describe.skipIf(missing !== null)("XSOAR's own conventions", () => {
   });
 
   test("!xpose-email-exposure frees its worker, and goes on with the request id", async () => {
-    const [first] = await run([command("xpose-email-exposure", { email: "high@example.com", interval_in_seconds: "17" })]);
+    const [first] = await run([
+      command("xpose-email-exposure", { email: "high@example.com", interval_in_seconds: "17" }),
+    ]);
     const scheduled = first?.entries[0] as unknown as { PollingCommand: string; NextRun: string; PollingArgs: object };
     expect(scheduled).toMatchObject({ PollingCommand: "xpose-email-exposure", NextRun: "17" });
     const [second] = await run([command("xpose-email-exposure", scheduled.PollingArgs)]);
@@ -146,12 +148,17 @@ describe.skipIf(missing !== null)("XSOAR's own conventions", () => {
 
     const done = { emails: "nothing@example.com,failed@example.com,partial@example.com,no-address" };
     const [start] = await run([command("xpose-bulk", done)]);
-    const { PollingArgs } = start?.entries[0] as unknown as { PollingArgs: object };
-    const [end] = await run([command("xpose-bulk", PollingArgs)]);
+    const begun = start?.entries[0] as unknown as { PollingArgs: object };
+    const [end] = await run([command("xpose-bulk", begun.PollingArgs)]);
     expect(contextOf(end?.entries[0], "Xpose.Exposure")).toMatchObject([
       { email: "nothing@example.com", status: "completed", total: 0 },
       { email: "failed@example.com", status: "failed", total: null, high: null, partial: null },
-      { email: "partial@example.com", total: 1, partial: true, failed_sources: [{ source: "emailrep", error: "timeout" }] },
+      {
+        email: "partial@example.com",
+        total: 1,
+        partial: true,
+        failed_sources: [{ source: "emailrep", error: "timeout" }],
+      },
       { email: "no-address", status: "invalid", total: null },
     ]);
   });

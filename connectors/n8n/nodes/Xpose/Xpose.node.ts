@@ -14,11 +14,11 @@ import {
   notVerified,
   type Options,
   refusal,
-  sameAddress,
   Service,
+  sameAddress,
   stillText,
   XposeError,
-} from "./shared";
+} from "./shared.ts";
 
 export class Xpose implements INodeType {
   description: INodeTypeDescription = {
@@ -240,7 +240,9 @@ function failedRow(context: IExecuteFunctions, email: string, error: unknown, it
 }
 
 function textOf(error: unknown): string {
-  return error instanceof XposeError ? error.message : `xpose: the node failed (${(error as Error)?.name ?? "unknown"})`;
+  return error instanceof XposeError
+    ? error.message
+    : `xpose: the node failed (${(error as Error)?.name ?? "unknown"})`;
 }
 
 function wanted(email: string): string {

@@ -7,7 +7,7 @@ import {
   NodeConnectionTypes,
   NodeOperationError,
 } from "n8n-workflow";
-import { notVerified, Service, XposeError } from "./shared";
+import { notVerified, Service, XposeError } from "./shared.ts";
 
 const pageSize = 1000;
 
@@ -62,7 +62,11 @@ export class XposeTrigger implements INodeType {
 }
 
 /** All events after one, in their order, page by page. */
-async function allAfter(service: Service, after: string, type: string): Promise<{ events: IDataObject[]; next: string }> {
+async function allAfter(
+  service: Service,
+  after: string,
+  type: string,
+): Promise<{ events: IDataObject[]; next: string }> {
   const events: IDataObject[] = [];
   let next = after;
   for (;;) {

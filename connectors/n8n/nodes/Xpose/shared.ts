@@ -102,7 +102,10 @@ export class Service {
       let answer = withId("bulk_id", await this.call("POST", "/api/v1/soc/enrich/bulk", { body, waits: true }));
       while (answer["status"] !== "completed" && this.hasTimeToPoll()) {
         await this.sleepBeforePoll(String(answer["bulk_id"]), answer["status"]);
-        answer = withId("bulk_id", await this.call("GET", `/api/v1/soc/enrich/bulk/${answer["bulk_id"]}`, { waits: true }));
+        answer = withId(
+          "bulk_id",
+          await this.call("GET", `/api/v1/soc/enrich/bulk/${answer["bulk_id"]}`, { waits: true }),
+        );
       }
       const results = Array.isArray(answer["results"]) ? (answer["results"] as BulkRow[]) : [];
       if (results.length !== part.length) {

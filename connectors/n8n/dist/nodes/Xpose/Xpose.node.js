@@ -2,7 +2,7 @@
 Object.defineProperty(exports, "__esModule", { value: true });
 exports.Xpose = void 0;
 const n8n_workflow_1 = require("n8n-workflow");
-const shared_1 = require("./shared");
+const shared_ts_1 = require("./shared.ts");
 class Xpose {
     description = {
         displayName: "xpose",
@@ -129,7 +129,7 @@ async function lookUpEach(context, emails) {
     const rows = [];
     for (const [at, email] of emails.entries()) {
         try {
-            const service = await shared_1.Service.connect(context, secondsOf(context, at));
+            const service = await shared_ts_1.Service.connect(context, secondsOf(context, at));
             rows.push(rowOf(email, await service.lookUp(wanted(email), optionsOf(context, at)), service));
         }
         catch (error) {
@@ -140,12 +140,12 @@ async function lookUpEach(context, emails) {
 }
 async function lookUpAll(context, emails) {
     try {
-        const service = await shared_1.Service.connect(context, secondsOf(context, 0));
+        const service = await shared_ts_1.Service.connect(context, secondsOf(context, 0));
         const found = await service.bulk(emails.map(wanted), optionsOf(context, 0));
         const rowsByAddress = new Map();
         for (const [address, row] of found)
             rowsByAddress.set(address, await bulkRowOf(address, row, service));
-        return emails.map((email) => ({ ...rowsByAddress.get((0, shared_1.sameAddress)(email)), email }));
+        return emails.map((email) => ({ ...rowsByAddress.get((0, shared_ts_1.sameAddress)(email)), email }));
     }
     catch (error) {
         return emails.map((email, at) => failedRow(context, email, error, at));
@@ -164,12 +164,12 @@ async function bulkRowOf(email, row, service) {
             return { ...empty, status, ...rest, error: textOf(error) };
         }
     }
-    const error = row.error === null ? (0, shared_1.stillText)(row.request_id, row.status) : (0, shared_1.refusal)(row.error, null).message;
+    const error = row.error === null ? (0, shared_ts_1.stillText)(row.request_id, row.status) : (0, shared_ts_1.refusal)(row.error, null).message;
     return { ...empty, ...rest, error };
 }
 async function watchAll(context, emails) {
     try {
-        const service = await shared_1.Service.connect(context, 60);
+        const service = await shared_ts_1.Service.connect(context, 60);
         const label = String(context.getNodeParameter("label", 0, "") ?? "");
         const rows = [];
         for (let start = 0; start < emails.length; start += 1000) {
@@ -193,7 +193,7 @@ function rowOf(email, found, service) {
     return {
         email,
         status: found.status,
-        headline: (0, shared_1.headlineOf)(found),
+        headline: (0, shared_ts_1.headlineOf)(found),
         total,
         high: by_severity["high"] ?? 0,
         medium: by_severity["medium"] ?? 0,
@@ -208,7 +208,7 @@ function rowOf(email, found, service) {
     };
 }
 function warningOf(service) {
-    return service.isVerified ? {} : { warning: shared_1.notVerified };
+    return service.isVerified ? {} : { warning: shared_ts_1.notVerified };
 }
 /** The item of an address without a result where the workflow goes on, else the error of the node. */
 function failedRow(context, email, error, itemIndex) {
@@ -218,11 +218,13 @@ function failedRow(context, email, error, itemIndex) {
     throw new n8n_workflow_1.NodeOperationError(context.getNode(), message, { itemIndex });
 }
 function textOf(error) {
-    return error instanceof shared_1.XposeError ? error.message : `xpose: the node failed (${error?.name ?? "unknown"})`;
+    return error instanceof shared_ts_1.XposeError
+        ? error.message
+        : `xpose: the node failed (${error?.name ?? "unknown"})`;
 }
 function wanted(email) {
     if (email === "")
-        throw new shared_1.XposeError("xpose: an email address is wanted");
+        throw new shared_ts_1.XposeError("xpose: an email address is wanted");
     return email;
 }
 function secondsOf(context, at) {

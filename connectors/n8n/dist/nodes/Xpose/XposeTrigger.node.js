@@ -2,7 +2,7 @@
 Object.defineProperty(exports, "__esModule", { value: true });
 exports.XposeTrigger = void 0;
 const n8n_workflow_1 = require("n8n-workflow");
-const shared_1 = require("./shared");
+const shared_ts_1 = require("./shared.ts");
 const pageSize = 1000;
 class XposeTrigger {
     description = {
@@ -39,7 +39,7 @@ class XposeTrigger {
         const isManual = this.getMode() === "manual";
         const kept = this.getWorkflowStaticData("node");
         try {
-            const service = await shared_1.Service.connect(this, 60);
+            const service = await shared_ts_1.Service.connect(this, 60);
             const { events, next } = await allAfter(service, isManual ? "" : String(kept["after"] ?? ""), type);
             // A manual run is a look at the newest event: the workflow must not miss it afterwards.
             const shown = isManual ? events.slice(-1) : events;
@@ -47,10 +47,10 @@ class XposeTrigger {
                 kept["after"] = next;
             if (shown.length === 0)
                 return null;
-            return [shown.map((json) => ({ json: service.isVerified ? json : { ...json, warning: shared_1.notVerified } }))];
+            return [shown.map((json) => ({ json: service.isVerified ? json : { ...json, warning: shared_ts_1.notVerified } }))];
         }
         catch (error) {
-            const message = error instanceof shared_1.XposeError ? error.message : "xpose: the trigger failed";
+            const message = error instanceof shared_ts_1.XposeError ? error.message : "xpose: the trigger failed";
             throw new n8n_workflow_1.NodeOperationError(this.getNode(), message);
         }
     }
