@@ -37,7 +37,9 @@ async function lookUp(email: string, key = goodKey): Promise<Result> {
   const fill = (value: Reference | undefined) =>
     value?.["@type"] === "parameter" ? (parameters[String(value["@value"])] ?? "") : String(value?.["@value"]);
   const encoded = encodeURIComponent(email);
-  const target = fill(url).replace(/\$\{XPOSE_URL\}/, service.url).replace(/\$\{key\}/, encoded);
+  const target = fill(url)
+    .replace(/\$\{XPOSE_URL\}/, service.url)
+    .replace(/\$\{key\}/, encoded);
   const own = Object.entries(headers as unknown as Record<string, Reference>).map(([name, value]) => [
     name,
     fill(value),
