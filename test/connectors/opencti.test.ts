@@ -11,14 +11,9 @@ type Result = Seen & { readonly sent: readonly { readonly objects: readonly Stix
 
 const missing = missingPython();
 
-/** A folder with an installed pycti, for its real id functions. */
-const installed = process.env["PYCTI_FOLDER"];
 const stub = fileURLToPath(new URL("stubs/opencti", import.meta.url));
-const pycti = installed !== undefined && existsSync(`${installed}/pycti`) ? installed : stub;
-if (pycti === stub) console.warn("PYCTI_FOLDER holds no pycti: a stand-in of our own for its id functions is used");
-
 const run = (jobs: readonly Message[]) =>
-  runDriver<Result[]>("opencti.py", { folder: folderOf("opencti"), jobs }, { PYCTI: pycti });
+  runDriver<Result[]>("opencti.py", { folder: folderOf("opencti"), jobs }, { PYCTI: stub });
 
 describeConnector({ name: "opencti", missing, lookUp: run });
 
@@ -85,5 +80,41 @@ describe.skipIf(missing !== null)("OpenCTI's own conventions", () => {
     expect(content).not.toMatch(/(?<!\\)<img|(?<!\\)\[link\]|(?<!\\)\*\*bold|(?<!\\)`code/);
     expect(content.split("\n").filter((line) => line.startsWith("| medium")).length).toBe(1);
     expect(result?.output).not.toMatch(/"type": "(?:indicator|relationship|user-account|marking-definition)"/);
+  });
+});
+
+/** Checkouts of OpenCTI-Platform/client-python and oasis-open/cti-python-stix2. */
+const pycti = process.env["PYCTI_CHECKOUT"];
+const stix2 = process.env["STIX2_CHECKOUT"];
+const whyNoPeer =
+  pycti === undefined || stix2 === undefined || !existsSync(`${pycti}/pycti`)
+    ? "PYCTI_CHECKOUT and STIX2_CHECKOUT name no checkouts"
+    : missingPython("requests", "yaml", "simplejson", "pytz", "antlr4", "dateutil");
+if (whyNoPeer !== null) console.warn(`the real pycti: skipped, ${whyNoPeer}`);
+
+describe.skipIf(whyNoPeer !== null)("the real pycti", () => {
+  test("its queue, bundle, splitter and strict stix2 take what the connector gives, and an error is the work's error", async () => {
+    const service = startFakeService();
+    const id = "email-addr--5e548dc7-d8aa-5feb-a893-166d3e9b6cd3";
+    const jobs = ["high", "nothing", "failed"].map((name) => ({
+      email: `${name}@example.com`,
+      url: service.url,
+      key: goodKey,
+      id,
+    }));
+    const seen = await runDriver<{ ids: string[]; taken: string[]; parts: number[]; reports: object[] }[]>(
+      "opencti-peer.py",
+      { folder: folderOf("opencti"), pycti, stix2, jobs },
+    );
+    await service.stop();
+    for (const { taken, parts } of seen.slice(0, 2)) {
+      expect([taken, parts]).toEqual([["email-addr", "identity", "note"], [3]]);
+    }
+    expect(seen.map(({ reports }) => reports)).toEqual([
+      [{ message: "3 findings (2 high, 1 low); 5 of 5 sources answered", isError: false }],
+      [{ message: "No finding; 5 of 5 sources answered", isError: false }],
+      [{ message: "xpose: no source answered: hibp (auth), misp (timeout)", isError: true }],
+    ]);
+    expect(seen[2]?.ids).toEqual([]);
   });
 });
