@@ -1,7 +1,7 @@
 /**
- * The whole gate: types, lint, unit tests, the build, the tests on the executable, the benchmark in its short form (nothing
- * is judged), and a tenth of the soak. Types, lint and the build stop it; failed tests do not, so that one run shows all of
- * them. The last line counts the tests of both suites: `N passed, N failed, N skipped`.
+ * The full check: types, lint, unit tests, the build, tests on the executable, a short benchmark (without verdicts),
+ * and a tenth of the soak. It stops at failing types, lint or build, but not at failing tests, so that one run shows
+ * them all. The last line counts the tests of both suites: `N passed, N failed, N skipped`.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,6 +1,6 @@
 /**
- * Runs every program of this folder, one after the other: `npm run soak`, or `npm run soak -- --share 10` for a tenth of
- * the work. Each needs the built executable, prints what it measured, and ends with 1 when a guarantee did not hold.
+ * Runs every program of this folder in turn: `npm run soak`, or `npm run soak -- --share 10` for a tenth of the work.
+ * Each program needs the built executable, prints its measurements, and exits with 1 when a guarantee is broken.
  */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";

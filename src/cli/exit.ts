@@ -4,17 +4,31 @@ import { CorpusError } from "../corpus/error.ts";
 import { DataDirError } from "../data-directory/error.ts";
 import { AppError, type ErrorCode } from "../domain/error.ts";
 
-/** Done, failed, usage or configuration, not found, refused by state or rule (docs/contract.md 12.3). */
+/** Exit codes (docs/contract.md 12.3). `usage` includes the configuration; `refused` means by state or rule. */
 export const exitCodes = { done: 0, failed: 1, usage: 2, notFound: 3, refused: 4 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
-/** A command that ends with a message and a code of its own. */
+/** Ends a command with a message and an exit code. */
 export class CommandError extends Error {
   override readonly name = "CommandError";
   readonly exitCode: ExitCode;
 
   constructor(exitCode: ExitCode, message: string) {
     super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+/**
+ * Ends a command that another platform starts with an exit code of that platform. The command has already printed its
+ * message.
+ */
+export class PlatformExit extends Error {
+  override readonly name = "PlatformExit";
+  readonly exitCode: number;
+
+  constructor(exitCode: number) {
+    super(`exit ${exitCode}`);
     this.exitCode = exitCode;
   }
 }
@@ -42,21 +56,26 @@ const byCode = {
   invalid_api_key: exitCodes.failed,
   unauthorized: exitCodes.failed,
   plan_required: exitCodes.refused,
+  scope_required: exitCodes.refused,
   forbidden: exitCodes.refused,
   not_found: exitCodes.notFound,
+  not_cached: exitCodes.notFound,
   method_not_allowed: exitCodes.failed,
   conflict: exitCodes.refused,
+  too_many: exitCodes.refused,
   payload_too_large: exitCodes.failed,
   unsupported_media_type: exitCodes.failed,
   unsupported_indicator: exitCodes.failed,
   rate_limited: exitCodes.failed,
   internal_error: exitCodes.failed,
+  scan_failed: exitCodes.failed,
+  scan_pending: exitCodes.failed,
   overloaded: exitCodes.failed,
   unavailable: exitCodes.failed,
   storage_full: exitCodes.failed,
 } satisfies Record<ErrorCode, ExitCode>;
 
-/** The exit code of an error that a command did not handle, and the line that says what was wrong. */
+/** The exit code and the message for an error that a command did not handle. */
 export function explain(error: unknown): { exitCode: ExitCode; message: string } {
   if (error instanceof CommandError) return { exitCode: error.exitCode, message: error.message };
   if (error instanceof ConfigError) return { exitCode: exitCodes.usage, message: error.message };

@@ -1,19 +1,18 @@
 import { isAbsolute } from "node:path";
 import * as z from "zod/mini";
+import { parseDuration } from "../domain/duration.ts";
 import { ipVersion, isLoopbackAddress } from "../domain/ip-address.ts";
+import { isNetwork } from "../domain/network.ts";
 import type { Pace } from "../domain/pace.ts";
 
 export type ListenAddress =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number }
   | { readonly kind: "unix"; readonly path: string };
 
-/** Timers of the runtime take at most 2^31 ms, about 24 days: a longer time-out would fire at once. */
+/** Timers of the runtime are limited to 2^31 ms, about 24 days; a longer timer fires immediately. */
 const maxTimeoutMs = 24 * 60 * 60 * 1000;
-/** Keeps every date that is computed from a duration far inside what a Date can hold. */
-const maxDurationMs = 36_500 * 24 * 60 * 60 * 1000;
-const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
-// The messages of the schemas say what is wanted.
+// The messages of the schemas are the text after "want" in an error.
 export const flag = z.boolean("true or false");
 export const path = parsed("an absolute path", (text) => (isAbsolute(text) && !/\p{Cc}/u.test(text) ? text : null));
 export const lifetime = parsed("a duration such as 90s, 15m, 24h or 30d, or 0s", (text) => parseDuration(text, 0));
@@ -44,7 +43,7 @@ export function wantedName(): string {
   return "1 to 50 of a-z, 0-9, - and _, the first a letter or digit";
 }
 
-/** A text that `parse` turns into a value; null means that it cannot. */
+/** A schema for text that `parse` converts to a value; null means that the text is invalid. */
 export function parsed<Value>(want: string, parse: (text: string) => Value | null) {
   return z.transform((input, context): Value => {
     const value = typeof input === "string" ? parse(input) : null;
@@ -54,14 +53,6 @@ export function parsed<Value>(want: string, parse: (text: string) => Value | nul
   });
 }
 
-function parseDuration(text: string, minMs: number, maxMs = maxDurationMs): number | null {
-  const match = /^(\d{1,10})([smhd])$/.exec(text);
-  const unit = match?.[2];
-  if (unit !== "s" && unit !== "m" && unit !== "h" && unit !== "d") return null;
-  const ms = Number(match?.[1]) * unitMs[unit];
-  return ms >= minMs && ms <= maxMs ? ms : null;
-}
-
 export function parseRate(text: string): Pace | null {
   const [count = "", window = "", ...rest] = text.split("/");
   const windowMs = parseDuration(window, 1);
@@ -69,7 +60,7 @@ export function parseRate(text: string): Pace | null {
   return { count: Number(count), windowMs };
 }
 
-/** The path of a unix socket has room for 107 bytes and a zero (unix(7)). */
+/** The path of a unix socket may have 107 bytes and a terminating zero (unix(7)). */
 const maxSocketPathBytes = 107;
 
 export function parseListen(text: string): ListenAddress | null {
@@ -88,13 +79,6 @@ export function parseListen(text: string): ListenAddress | null {
 function isHttpUrl(text: string): boolean {
   const address = /^https?:\/\//i.test(text) && !/[\p{Cc}\p{Z}]/u.test(text) ? URL.parse(text) : null;
   return address !== null && address.hostname !== "";
-}
-
-function isNetwork(text: string): boolean {
-  const [address = "", prefix, ...rest] = text.split("/");
-  const family = ipVersion(address);
-  if (family === 0 || rest.length > 0) return false;
-  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128));
 }
 
 export function splitList(text: string): string[] {

@@ -1,22 +1,25 @@
 import { join } from "node:path";
 import type { Corpus } from "../domain/corpus.ts";
 import { SourceError } from "../domain/error.ts";
-import { capFindings, type Finding, mergeFindings } from "../domain/finding.ts";
+import { cappedSteps, type Finding } from "../domain/finding.ts";
 import type { Indicator } from "../domain/indicator.ts";
 import { corpusHash, type DerivedKeys } from "../domain/keyed-hash.ts";
+import type { Steps } from "../domain/steps.ts";
+import { inSteps } from "../event-loop/in-steps.ts";
 import type { CorpusStore } from "../store/port/corpus.ts";
 import { toFinding } from "./record.ts";
 import { type Key, keyFrom } from "./segment/page.ts";
-import { CorruptSegment, type FoundIds, openSegment, type Segment } from "./segment/segment.ts";
+import { CorruptSegment, type FoundIds, openSegment, type Segment, type SegmentImport } from "./segment/segment.ts";
 
-/** Looks indicators up in the live segments, which it keeps open. */
+/** Looks indicators up in the live segments. Keeps the segments open. */
 export type CorpusLibrary = {
   /**
-   * What a corpus says about an indicator: merged, sorted and capped; empty when it knows nothing, or is to have
-   * forgotten it. Throws `SourceError` `internal` when a segment is gone or damaged, and what `signal` was aborted with.
+   * Returns the findings of a corpus for an indicator: merged, sorted and capped; empty when the corpus has none or the
+   * indicator is forgotten. Throws `SourceError` `internal` when a segment is missing or damaged, and the abort reason
+   * of `signal`.
    */
   readonly lookup: (corpus: ListedCorpus, indicator: Indicator, signal: AbortSignal) => Promise<Finding[]>;
-  /** Closes the segments that none of `corpora`, the whole listing, names. Look-ups that use one end first. */
+  /** Closes all segments that are not listed in `corpora`, the whole listing. Running look-ups finish first. */
   readonly closeUnlisted: (corpora: readonly Pick<Corpus, "segments">[]) => void;
   readonly close: () => Promise<void>;
 };
@@ -24,27 +27,32 @@ export type CorpusLibrary = {
 export type ListedCorpus = Pick<Corpus, "name" | "imports" | "segments">;
 
 /**
- * So many records of one address are read from one segment; the rest is counted. Stealer collections hold test
- * addresses with millions of sites, of which the answer could name 1000 (docs/contract.md 11.3).
+ * At most this many records of one address are read per corpus and segment; the rest is counted. Stealer collections hold
+ * test addresses with millions of sites, of which the answer could name 1000 (docs/contract.md 11.3).
  */
 const maxRecordsPerSegment = 20_000;
-/** After so many a look-up lets others go on. */
-const findingsPerTurn = 500;
+/**
+ * A merged segment holds the records of many corpora, in any order: many more ids than records are looked at, so that no
+ * corpus is crowded out by others.
+ */
+const maxIdsPerSegment = 500_000;
+/** Records that are read at once. */
+const findingsPerRead = 500;
 
 type Tools = {
   readonly keys: Pick<DerivedKeys, "corpus">;
   readonly store: Pick<CorpusStore, "isForgotten" | "listCorpora">;
 };
 
-/** Opens no file before it is asked for. */
+/** Opens segment files lazily, with the first look-up. */
 export function openLibrary(corporaDir: string, { keys, store }: Tools): CorpusLibrary {
   const openSegments = new OpenSegments((file) => openSegment(join(corporaDir, file), keys));
-  /** Look-ups that run: the corpora of one scan ask for the same key in the same segments. */
+  /** Running look-ups. The corpora of one scan ask for the same key in the same segments, so they share them. */
   const running = new Map<string, Promise<FoundIds>>();
 
   function find(segment: Segment, file: string, key: Key): Promise<FoundIds> {
     const name = `${file} ${key.high} ${key.low}`;
-    const found = running.get(name) ?? segment.find(key, maxRecordsPerSegment).finally(() => running.delete(name));
+    const found = running.get(name) ?? segment.find(key, maxIdsPerSegment).finally(() => running.delete(name));
     running.set(name, found);
     return found;
   }
@@ -61,8 +69,10 @@ export function openLibrary(corporaDir: string, { keys, store }: Tools): CorpusL
     );
   }
 
-  /** A segment that was merged after the listing is gone: then the present one has its records. */
-  async function searchAnew(corpus: ListedCorpus, key: Key, signal: AbortSignal): Promise<Found[]> {
+  /**
+   * Searches, and searches again when a listed segment has vanished: a merge has moved its records to a newer segment.
+   */
+  async function searchWithRetry(corpus: ListedCorpus, key: Key, signal: AbortSignal): Promise<Found[]> {
     for (let listed: ListedCorpus | undefined = corpus, triesLeft = 3; listed !== undefined; triesLeft--) {
       try {
         return await search(listed, key, signal);
@@ -80,14 +90,17 @@ export function openLibrary(corporaDir: string, { keys, store }: Tools): CorpusL
     async lookup(corpus, indicator, signal) {
       const hash = corpusHash(keys, indicator);
       try {
-        const found = await searchAnew(corpus, keyFrom(hash), signal);
+        const found = await searchWithRetry(corpus, keyFrom(hash), signal);
         const findings = found.flatMap((one) => one.findings);
-        if (findings.length === 0 || (await store.isForgotten(hash.toString("hex")))) return [];
-        return withOmitted(
-          capFindings(mergeFindings(findings)),
-          found.reduce((sum, { omittedCount }) => sum + omittedCount, 0),
-        );
+        const omittedCount = found.reduce((sum, one) => sum + one.omittedCount, 0);
+        if (findings.length === 0 && omittedCount === 0) return [];
+        if (await store.isForgotten(hash.toString("hex"))) return [];
+        // The records that were not looked at may be of this corpus: it must not read as clean.
+        if (findings.length === 0)
+          throw new SourceError("too_large", "the address has too many records in one segment");
+        return withOmitted(await inSteps(cappedSteps(findings), signal), omittedCount);
       } catch (error) {
+        if (error instanceof SourceError) throw error;
         throw signal.aborted ? signal.reason : failureOf(corpus.name, error);
       }
     },
@@ -108,7 +121,7 @@ function isGone(error: unknown): boolean {
 
 type Found = { readonly findings: Finding[]; readonly omittedCount: number };
 
-/** The findings of the imports that count; records of removed ones wait for the next merge. */
+/** The findings of live imports. Records of removed imports stay in the segment until the next merge. */
 async function findingsIn(
   segment: Segment,
   { ids, omittedCount }: FoundIds,
@@ -116,15 +129,38 @@ async function findingsIn(
   signal: AbortSignal,
 ): Promise<Found> {
   const findings: Finding[] = [];
-  const wanted = ids.filter((id) => importIds.has(segment.importOf(id).id));
-  for (let start = 0; start < wanted.length; start += findingsPerTurn) {
-    const turn = wanted.slice(start, start + findingsPerTurn);
-    const templates = await segment.templatesOf(turn);
-    signal.throwIfAborted();
-    findings.push(...templates.map((template, at) => toFinding(template, segment.importOf(turn[at] ?? 0))));
+  const own = await inSteps(wantedSteps(segment, ids, importIds), signal);
+  const wanted = own.slice(0, maxRecordsPerSegment);
+  for (let start = 0; start < wanted.length; start += findingsPerRead) {
+    const piece = wanted.slice(start, start + findingsPerRead);
+    const templates = await segment.templatesOf(piece);
+    const imports = piece.map((id) => segment.importOf(id));
+    findings.push(...(await inSteps(findingSteps(templates, imports), signal)));
   }
   signal.throwIfAborted();
-  return { findings, omittedCount };
+  return { findings, omittedCount: omittedCount + own.length - wanted.length };
+}
+
+const checkedPerStep = 5_000;
+const madePerStep = 20;
+
+function* wantedSteps(segment: Segment, ids: readonly number[], importIds: ReadonlySet<string>): Steps<number[]> {
+  const wanted: number[] = [];
+  for (const [index, id] of ids.entries()) {
+    if (importIds.has(segment.importOf(id).id)) wanted.push(id);
+    if (index % checkedPerStep === checkedPerStep - 1) yield;
+  }
+  return wanted;
+}
+
+function* findingSteps(templates: readonly string[], imports: readonly SegmentImport[]): Steps<Finding[]> {
+  const findings: Finding[] = [];
+  for (const [index, template] of templates.entries()) {
+    const from = imports[index];
+    if (from !== undefined) findings.push(toFinding(template, from));
+    if (index % madePerStep === madePerStep - 1) yield;
+  }
+  return findings;
 }
 
 function withOmitted(findings: Finding[], omittedCount: number): Finding[] {
@@ -139,10 +175,10 @@ function failureOf(corpus: string, error: unknown): SourceError {
   return new SourceError("internal", `corpus ${corpus}: ${reason}; see xpose corpus verify`, { cause: error });
 }
 
-/** A segment that is open or being opened, and how many look-ups use it. */
+/** An open or opening segment, and the number of look-ups that use it. */
 type OpenSegment = { readonly segment: Promise<Segment>; useCount: number };
 
-/** Open segments by file name. One that is retired closes when no look-up uses it any more. */
+/** Open segments by file name. A retired segment is closed when its last look-up ends. */
 class OpenSegments {
   readonly #open: (file: string) => Promise<Segment>;
   readonly #opened = new Map<string, OpenSegment>();
@@ -173,7 +209,7 @@ class OpenSegments {
     this.#closeIdle();
   }
 
-  /** When all that is retired and not in use is closed. */
+  /** Resolves when all retired and unused segments are closed. */
   async whenClosed(): Promise<void> {
     await Promise.all(this.#closing);
   }
@@ -181,7 +217,7 @@ class OpenSegments {
   #take(file: string): OpenSegment {
     const opened: OpenSegment = { segment: this.#open(file), useCount: 0 };
     this.#opened.set(file, opened);
-    // A file that could not be opened is tried again by the next look-up: it may have been restored.
+    // Forget a failed opening, so that the next look-up tries again: the file may have been restored.
     opened.segment.catch(() => {
       if (this.#opened.get(file) === opened) this.#opened.delete(file);
     });
@@ -199,7 +235,7 @@ class OpenSegments {
 }
 
 async function closeOpened(opened: OpenSegment): Promise<void> {
-  // One that never opened has nothing to close; whoever asked for it was told.
+  // A failed opening leaves nothing to close. The look-up that opened the file got the error.
   const segment = await opened.segment.catch(() => null);
   segment?.close();
 }

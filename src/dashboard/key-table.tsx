@@ -1,12 +1,13 @@
 import type { Budgets, KeyBody } from "../wire/key.ts";
 import { Foreign, foreignLabel } from "./foreign.tsx";
 import { formatCount, plural } from "./format.ts";
+import { KeyRights } from "./key-rights.tsx";
 import { Meter } from "./meter.tsx";
 import { Moment } from "./moment.tsx";
 
 type KeyTableProps = {
   readonly keys: readonly KeyBody[];
-  /** Those of `keys` and all others: lineages lead through revoked ones. */
+  /** All keys, including revoked keys, because lineages lead through them. */
   readonly all: readonly KeyBody[];
   readonly budgets: Budgets | null;
   readonly canRotate: boolean;
@@ -22,6 +23,7 @@ export function KeyTable({ keys, all, budgets, canRotate, onRotate, onRevoke }: 
           <tr>
             <th scope="col">Name</th>
             <th scope="col">Status</th>
+            <th scope="col">Scopes</th>
             <th scope="col">Hourly limit</th>
             <th scope="col">Last used</th>
             <th scope="col">Expires</th>
@@ -37,7 +39,7 @@ export function KeyTable({ keys, all, budgets, canRotate, onRotate, onRevoke }: 
             <tr key={key.id} class={key.status === "active" ? "" : "past"}>
               <th scope="row">
                 <Foreign text={key.name} />
-                <div class="quiet small mono">
+                <div class="quiet small mono nowrap">
                   <Foreign text={key.prefix} />…
                 </div>
               </th>
@@ -48,6 +50,9 @@ export function KeyTable({ keys, all, budgets, canRotate, onRotate, onRevoke }: 
                     <Moment iso={key.revoked_at} as="age" />
                   </div>
                 )}
+              </td>
+              <td>
+                <KeyRights apiKey={key} />
               </td>
               <td>{key.status === "active" ? <Use apiKey={key} budgets={budgets} /> : <span class="quiet">–</span>}</td>
               <td>
@@ -117,7 +122,7 @@ function Use({ apiKey, budgets }: { apiKey: KeyBody; budgets: Budgets | null }) 
   );
 }
 
-/** The keys before and after this one, oldest first, by the end of their prefixes. */
+/** The predecessors and successors of this key, oldest first, shown by the end of their prefixes. */
 function Lineage({ apiKey, all }: { apiKey: KeyBody; all: readonly KeyBody[] }) {
   const byId = new Map(all.map((key) => [key.id, key]));
   const line = [apiKey];

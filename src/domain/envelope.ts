@@ -1,11 +1,12 @@
 import type { Envelope, Exposure } from "../wire/envelope.ts";
-import type { Atom, Evidence, EvidenceFinding } from "../wire/finding.ts";
+import type { Atom, EvidenceFinding } from "../wire/finding.ts";
 import { canonicalJson } from "./canonical-json.ts";
-import { corroborate } from "./corroboration.ts";
-import { compareFindings, type Details, findingHash, severities } from "./finding.ts";
+import { type Corroboration, corroborateSteps, type SourcedFinding } from "./corroboration.ts";
+import { compareFindings, type Details, type Finding, findingHash, severities } from "./finding.ts";
 import type { Indicator } from "./indicator.ts";
 import type { Answer, ScanId } from "./scan.ts";
-import { sha256Hex } from "./sha256.ts";
+import { openSha256 } from "./sha256.ts";
+import type { Steps } from "./steps.ts";
 import { compareText } from "./text.ts";
 import { timestamp } from "./time.ts";
 
@@ -15,9 +16,9 @@ export type Sighting = { readonly firstSeenAt: Date; readonly lastSeenAt: Date }
 /** `hit` on a POST that finds a fresh result, `miss_scan_complete` on every GET and on a POST that waited. */
 export type CacheMember = Envelope["cache"];
 
-/** What a completed scan stores: ready bytes, so that a hit builds nothing. */
+/** The stored result of a completed scan: serialized already, so that a hit builds nothing. */
 export type Projection = {
-  /** The envelope from its `indicator` member on; `envelopeText` puts the rest before it. */
+  /** The envelope from its `indicator` member on; `envelopeText` adds the members before it. */
   readonly envelopeTail: string;
   /** The whole body of `/evidence`. */
   readonly evidence: string;
@@ -32,65 +33,117 @@ export const disambiguation: Envelope["disambiguation"] = {
     "person-resolution gated pending employer-domain disambiguation (R7); v1 returns indicator exposure only, no identity attribution",
 };
 
-/** The members that a hit and a poll of one scan do not share; the rest is stored. */
+/** The members before the stored part. Only `cache` differs between a hit and a poll of one scan. */
 type EnvelopeHead = Pick<Envelope, "request_id" | "status" | "cache">;
 
+/** A finding that an envelope shows. `hash` is its key in the ledger. */
+export type ShownFinding = {
+  readonly answer: Answer;
+  readonly finding: Finding;
+  readonly hash: string;
+  readonly corroboration: Corroboration;
+};
+
+/** What an envelope shows, in its order, and how many findings of each source it leaves out. */
+export type Choice = { readonly shown: readonly ShownFinding[]; readonly omitted: ReadonlyMap<string, number> };
+
+const perStep = 25;
+
 /**
- * Projects the answers of a scan to the exposure envelope and its evidence: same answers and sightings, same bytes,
- * in whatever order they come (docs/contract.md 0.7, 7). `sightings` is keyed by `findingHash`; a finding without one has
- * null times.
+ * Chooses the first `maxCount` findings in the order of docs/contract.md 7.6, after corroboration among all of
+ * them (docs/pipeline.md 16.6). The choice does not depend on the order of the answers.
  */
-export function project(
+export function* chooseSteps(answers: readonly Answer[], maxCount: number): Steps<Choice> {
+  const sourced = yield* orderSteps(answers);
+  const corroborations = yield* corroborateSteps(sourced, Math.min(maxCount, sourced.length));
+  const shown: ShownFinding[] = [];
+  for (const [index, corroboration] of corroborations.entries()) {
+    const { answer, finding } = sourced[index] as (typeof sourced)[number];
+    shown.push({ answer, finding, corroboration, hash: findingHash(answer.source, finding) });
+    if (index % perStep === perStep - 1) yield;
+  }
+  const omitted = new Map<string, number>();
+  for (const { source } of sourced.slice(shown.length)) omitted.set(source, (omitted.get(source) ?? 0) + 1);
+  return { shown, omitted };
+}
+
+type OrderedFinding = SourcedFinding & { readonly answer: Answer };
+
+/** All findings by severity, then confidence and name of the source, then the order within an answer. */
+function* orderSteps(answers: readonly Answer[]): Steps<OrderedFinding[]> {
+  const bySource = [...answers].sort((a, b) => b.confidence - a.confidence || compareText(a.source, b.source));
+  const ordered = new Map<string, OrderedFinding[]>(severities.map((severity) => [severity, []]));
+  for (const answer of bySource) {
+    for (const finding of [...answer.findings].sort(compareFindings)) {
+      ordered.get(finding.severity)?.push({ answer, finding, source: answer.source, origin: answer.origin });
+    }
+    yield;
+  }
+  return [...ordered.values()].flat();
+}
+
+/**
+ * Projects the chosen findings to the exposure envelope and its evidence: same findings and sightings, same bytes
+ * (docs/contract.md 0.7, 7). `sightings` is keyed by `findingHash`; a finding without one has null times. Each atom becomes
+ * text once; the texts are joined to the same bytes that JSON.stringify gives for the whole.
+ */
+export function* projectSteps(
   scanId: ScanId,
   indicator: Indicator,
-  answers: readonly Answer[],
+  shown: readonly ShownFinding[],
   sightings: ReadonlyMap<string, Sighting>,
-): Projection {
-  const sourced = answers
-    .flatMap((answer) => answer.findings.map((finding) => ({ answer, finding, ...answer })))
-    .sort(
-      (a, b) =>
-        severities.indexOf(a.finding.severity) - severities.indexOf(b.finding.severity) ||
-        b.confidence - a.confidence ||
-        compareText(a.source, b.source) ||
-        compareFindings(a.finding, b.finding),
-    );
-  const corroborations = corroborate(sourced);
-  const atoms = sourced.map(({ answer, finding }, index): Atom => {
-    const sighting = sightings.get(findingHash(answer.source, finding));
-    return {
-      source: answer.source,
-      source_url: finding.sourceUrl,
-      source_confidence: answer.confidence,
-      source_tier: tierOf(answer.confidence),
-      corroboration_count: corroborations[index]?.count ?? 0,
-      corroborated_by: corroborations[index]?.by ?? [],
-      category: finding.category,
-      severity: finding.severity,
-      title: finding.title,
-      indicator_type: indicator.type,
-      indicator_value: indicator.value,
-      first_seen: sighting === undefined ? null : timestamp(sighting.firstSeenAt),
-      last_seen: sighting === undefined ? null : timestamp(sighting.lastSeenAt),
-    };
-  });
-  const exposure: Exposure = { findings: atoms, total: atoms.length, by_severity: countBySeverity(atoms) };
-  const evidence = atoms.map((atom, index): EvidenceFinding => {
-    const { answer, finding } = sourced[index] as (typeof sourced)[number];
-    return {
-      ...atom,
+): Steps<Projection> {
+  const counts = JSON.stringify(countBySeverity(shown));
+  const atomTexts: string[] = [];
+  const evidenceTexts: string[] = [];
+  const digest = openSha256();
+  // The RFC 8785 form has its members by name.
+  digest.add(`{"by_severity":${canonicalJson(JSON.parse(counts))},"findings":[`);
+  for (const [index, one] of shown.entries()) {
+    const { answer, finding } = one;
+    const atom = atomOf(one, indicator, sightings.get(one.hash));
+    const { first_seen, last_seen, ...stable } = atom;
+    const more: Omit<EvidenceFinding, keyof Atom> = {
       subject: finding.subjects[0] ?? null,
       details: detailsOf(finding.details),
       answered_at: timestamp(answer.answeredAt),
       answer_sha256: answer.sha256,
     };
-  });
-  const tail: Omit<Envelope, keyof EnvelopeHead> = { indicator, exposure, disambiguation };
-  const evidenceBody: Evidence = { request_id: scanId, findings: evidence };
+    const text = JSON.stringify(atom);
+    atomTexts.push(text);
+    evidenceTexts.push(`${text.slice(0, -1)},${JSON.stringify(more).slice(1)}`);
+    digest.add(`${index === 0 ? "" : ","}${canonicalJson(stable)}`);
+    if (index % perStep === perStep - 1) yield;
+  }
+  digest.add(`],"total":${shown.length}}`);
+  const exposure = `{"findings":[${atomTexts.join(",")}],"total":${shown.length},"by_severity":${counts}}`;
+  const rest = `"exposure":${exposure},"disambiguation":${JSON.stringify(disambiguation)}}`;
   return {
-    envelopeTail: JSON.stringify(tail).slice(1),
-    evidence: JSON.stringify(evidenceBody),
-    digest: digestOf(exposure),
+    envelopeTail: `"indicator":${JSON.stringify(indicator)},${rest}`,
+    evidence: `{"request_id":"${scanId}","findings":[${evidenceTexts.join(",")}]}`,
+    digest: `sha256:${digest.hex()}`,
+  };
+}
+
+function atomOf(
+  { answer, finding, corroboration }: ShownFinding,
+  indicator: Indicator,
+  sighting: Sighting | undefined,
+): Atom {
+  return {
+    source: answer.source,
+    source_url: finding.sourceUrl,
+    source_confidence: answer.confidence,
+    source_tier: tierOf(answer.confidence),
+    corroboration_count: corroboration.count,
+    corroborated_by: corroboration.by,
+    category: finding.category,
+    severity: finding.severity,
+    title: finding.title,
+    indicator_type: indicator.type,
+    indicator_value: indicator.value,
+    first_seen: sighting === undefined ? null : timestamp(sighting.firstSeenAt),
+    last_seen: sighting === undefined ? null : timestamp(sighting.lastSeenAt),
   };
 }
 
@@ -101,8 +154,15 @@ export function envelopeText(scanId: ScanId, cache: CacheMember, envelopeTail: s
 }
 
 /** SHA-256, 64 hex digits, over the canonical JSON of what a source answered. */
-export function answerSha256(findings: Answer["findings"]): string {
-  return sha256Hex(canonicalJson(findings));
+export function* answerSha256Steps(findings: Answer["findings"]): Steps<string> {
+  const hash = openSha256();
+  hash.add("[");
+  for (const [index, finding] of findings.entries()) {
+    hash.add(`${index === 0 ? "" : ","}${canonicalJson(finding)}`);
+    if (index % perStep === perStep - 1) yield;
+  }
+  hash.add("]");
+  return hash.hex();
 }
 
 function tierOf(confidence: number): Atom["source_tier"] {
@@ -110,17 +170,15 @@ function tierOf(confidence: number): Atom["source_tier"] {
   return confidence >= 0.6 ? "medium" : "low";
 }
 
-function countBySeverity(atoms: readonly Atom[]): Exposure["by_severity"] {
-  const counts = severities.map((severity) => [severity, atoms.filter((atom) => atom.severity === severity).length]);
+function countBySeverity(shown: readonly ShownFinding[]): Exposure["by_severity"] {
+  const counts = severities.map((severity) => [
+    severity,
+    shown.filter(({ finding }) => finding.severity === severity).length,
+  ]);
   return Object.fromEntries(counts.filter(([, count]) => count !== 0));
 }
 
-/** One record stands as it is; several that were merged stand in a list. */
+/** One record is shown as it is; several merged records are shown as a list. */
 function detailsOf(details: readonly Details[]): Details {
   return details.length > 1 ? { records: details } : (details[0] ?? {});
-}
-
-function digestOf(exposure: Exposure): string {
-  const findings = exposure.findings.map(({ first_seen, last_seen, ...stable }) => stable);
-  return `sha256:${sha256Hex(canonicalJson({ ...exposure, findings }))}`;
 }

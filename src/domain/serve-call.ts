@@ -1,6 +1,7 @@
 import type { Admission, Admissions, ChargedBudget, Who } from "./admit-call.ts";
 import type { AuditAction, AuditEvent } from "./audit.ts";
-import type { Call, CallRules, CompletedReply, EnrichCall, PollCall, Reply, ReplyBody } from "./call.ts";
+import type { BudgetsLeft, Call, CallRules, CompletedReply, EnrichCall, PollCall, Reply, ReplyBody } from "./call.ts";
+import type { CaseFacts } from "./case.ts";
 import { type CacheMember, envelopeText } from "./envelope.ts";
 import { AppError } from "./error.ts";
 import { type Decision, isRetained } from "./freshness.ts";
@@ -15,26 +16,34 @@ import {
 import type { WorkspaceId } from "./workspace.ts";
 
 /** What is stored of a completed scan. */
-export type StoredResult = { readonly envelopeTail: string; readonly digest: string; readonly isPartial: boolean };
+export type StoredResult = {
+  readonly envelopeTail: string;
+  readonly digest: string;
+  readonly isPartial: boolean;
+  /** Findings that the envelope leaves out. */
+  readonly omittedCount: number;
+};
 
-/** The facts about an indicator that a call to enrich it needs, see `asksForScans`. */
+/** Facts about an indicator that an enrich call needs, see `asksForScans`. */
 export type IndicatorFacts = {
-  /** What `decide` says of its scans in the workspace. */
+  /** The result of `decide` for the scans of this indicator in the workspace. */
   readonly decision: Decision;
-  /** The result of the scan that is a hit; null when there is none. */
+  /** The reply of a hit; null when the decision is another. */
   readonly hit: CompletedReply | null;
 };
 
-/** The facts about the scan of a poll. Of the last three only what the view shows is read. */
+/** Facts about the scan of a poll. Of the last four members, only those that the view shows are filled. */
 export type PollFacts = {
   readonly state: ScanState;
   readonly indicatorHash: string;
   readonly finishedAt: Date | null;
-  /** True when this key was given a final answer of the scan before. */
+  /** True when this key has already received a final answer of the scan. */
   readonly wasPolled: boolean;
   readonly runs: readonly SourceRunRecord[];
   readonly evidence: string;
   readonly result: StoredResult | null;
+  /** The data of a finished scan. */
+  readonly caseFacts: CaseFacts | null;
 };
 
 export type ScanFactsOfCalls = {
@@ -42,20 +51,20 @@ export type ScanFactsOfCalls = {
   readonly indicators: ReadonlyMap<number, IndicatorFacts>;
   /** By index of the call; a poll without an entry found no scan in its workspace. */
   readonly polls: ReadonlyMap<number, PollFacts>;
-  /** What is known about the indicators of calls with a runner, by index of the call. */
+  /** Earlier answers about the indicators of calls with a runner, by index of the call. */
   readonly answers: ReadonlyMap<number, Pick<ClaimedScan, "answers" | "failedSources">>;
-  /** Scans that wait or run, in all workspaces. Only looked at when a call may start another, see `mayStart`. */
+  /** Number of unfinished scans of all workspaces. Only used when a call may start a scan, see `mayStart`. */
   readonly unfinishedCount: number;
 };
 
 export type CallCounts = { requests: number; hits: number; polls: number };
 
-/** A scan that is to be stored; with `claim` it is taken by the caller at once. */
+/** A new scan to store. With `claim`, the caller runs the scan itself. */
 export type StartedScan = NewScan & {
   readonly claim: { readonly scan: ClaimedScan; readonly leaseUntil: Date } | null;
 };
 
-/** All that a batch of calls changes. */
+/** All changes that a batch of calls makes. */
 export type CallWrites = {
   readonly scans: readonly StartedScan[];
   readonly polled: readonly { readonly scanId: ScanId; readonly keyId: string }[];
@@ -65,19 +74,23 @@ export type CallWrites = {
   readonly events: readonly AuditEvent[];
 };
 
-/** Must the scans of the indicator be looked at? Not for a request that is wrong, nor when a new scan is wanted anyway. */
+/** True when the call needs the scans of its indicator: not for a faulty request, nor for a forced new scan. */
 export function asksForScans({ fault, indicator, runner }: EnrichCall): boolean {
   return fault === null && indicator !== null && runner?.isRefresh !== true;
 }
 
-/** May the call add a scan to the queue? Then its length counts. */
-export function mayStart({ runner }: EnrichCall, { decision }: IndicatorFacts): boolean {
-  return runner === null && decision.kind === "start";
+/** True when the call may add a scan to the queue, so that the length of the queue matters. */
+export function mayStart(
+  { runner }: EnrichCall,
+  { mayScan }: Pick<Who, "mayScan">,
+  { decision }: IndicatorFacts,
+): boolean {
+  return runner === null && mayScan && decision.kind === "start";
 }
 
 /**
- * Serves the calls of a batch after their admission: the replies, in the order of the calls, and all that is to be
- * written. With `fault`, why the database cannot be written now, what needs a write is refused with it.
+ * Serves the admitted calls of a batch. Returns the replies, in the order of the calls, and everything to write.
+ * `fault` is set when the database cannot be written: calls that need a write are refused with this error.
  */
 export function serveCalls(
   calls: readonly Call[],
@@ -99,7 +112,7 @@ export function serveCalls(
   }
 
   function record(action: AuditAction, who: Who, { from }: Call, reply: ReplyBody, about: About): void {
-    // Written out: this is done for every hit, and copying an object costs as much as making it.
+    // Written out instead of `auditEvent`: this runs for every hit, and copying an object costs as much as making it.
     events.push({
       at: rules.now,
       workspaceId: who.workspace.id,
@@ -124,9 +137,11 @@ export function serveCalls(
     const { runner, indicator, indicatorHash, newScanId: id } = call;
     const { decision, hit } = facts.indicators.get(index) ?? unasked;
     if (decision.kind === "hit") return hit ?? refused(notFound());
+    // Nor is a scan joined that others started: the caller would be told to poll for it.
+    if (!who.mayScan) return refused(notCached());
     const workspaceId = who.workspace.id;
     if (runner === null) {
-      // A scan that an earlier call of the batch started is the newest, and of the current data.
+      // A scan that an earlier call of this batch started is the newest and uses the current data.
       const started = scans.findLast(
         (scan) => scan.workspaceId === workspaceId && scan.indicatorHash === indicatorHash,
       );
@@ -168,18 +183,21 @@ export function serveCalls(
     const { scanId } = call;
     const scan = facts.polls.get(index);
     if (!call.isCharged) countsOf(who).polls += 1;
+    if (call.fault != null) return refused(call.fault);
     if (scanId === null || scan === undefined) return refused(notFound());
     const reply = poll(scanId, scan, call.view, rules);
-    if (isFinal(reply) && isFirst(scanId, scan, who)) {
-      record("enrich.polled", who, call, reply, { scanId, hash: scan.indicatorHash });
-    }
+    if (!isFinal(reply)) return reply;
+    const about = { scanId, hash: scan.indicatorHash };
+    // Each export is written down, unlike a poll: evidence leaves in a form that is made to be passed on.
+    if (call.view === "export" && reply.kind === "case") record("export.made", who, call, reply, about);
+    else if (isFirst(scanId, scan, who)) record("enrich.polled", who, call, reply, about);
     return reply;
   }
 
-  /** The audit trail names the final answer of a scan once per key (docs/contract.md 9.8). */
+  /** The audit trail records the final answer of a scan once per key (docs/contract.md 9.8). */
   function isFirst(scanId: ScanId, { wasPolled }: PollFacts, { key }: Who): boolean {
     if (key === null || wasPolled) return false;
-    // Then nothing is remembered, and the repeats are dropped when the events are written, see `pollOf`.
+    // A poll cannot be remembered now. Duplicates are dropped when the events are written, see `pollOf`.
     if (fault !== null) return true;
     const name = `${scanId} ${key.keyId}`;
     if (polled.has(name)) return false;
@@ -194,6 +212,7 @@ export function serveCalls(
       return reply;
     }
     const { who, charge } = admission;
+    if (call.kind === "whoami") return whoami(who, admission.budgets);
     const reply = call.kind === "enrich" ? serveEnrich(call, who, index) : servePoll(call, who, index);
     return charge === null ? reply : { ...reply, charge };
   }
@@ -202,10 +221,17 @@ export function serveCalls(
   return { replies, writes: { scans, polled: [...polled.values()], usage, usedKeyIds, budgets, events } };
 }
 
-/** What an event is about. */
+/** Writes no event and no count: a client may test its connection often. */
+function whoami({ workspace, key }: Who, budgets: BudgetsLeft | undefined): ReplyBody {
+  if (key === null || budgets === undefined) throw new Error("whoami was asked without a key");
+  const { id, name, plan } = workspace;
+  return { kind: "whoami", workspace: { id, name, plan }, keyId: key.keyId, budgets };
+}
+
+/** The scan and the indicator of an event. */
 type About = { readonly scanId: ScanId | null; readonly hash: string | null };
 
-/** Of an indicator whose scans nobody asked for: see `asksForScans`. */
+/** Stands in for facts that were not read, see `asksForScans`. */
 const unasked: IndicatorFacts = { decision: { kind: "start" }, hit: null };
 
 function unadmitted(): never {
@@ -214,19 +240,20 @@ function unadmitted(): never {
 
 /** The whole body of a completed scan. */
 export function completedReply(scanId: ScanId, cache: CacheMember, stored: StoredResult): CompletedReply {
-  const { envelopeTail, digest, isPartial } = stored;
-  return { kind: "completed", scanId, envelope: envelopeText(scanId, cache, envelopeTail), digest, isPartial };
+  const { envelopeTail, ...rest } = stored;
+  return { kind: "completed", scanId, envelope: envelopeText(scanId, cache, envelopeTail), ...rest };
 }
 
-/** The key and the scan of an event of a final poll, of which the trail names only the first; null for other events. */
+/** Key and scan of an `enrich.polled` event, which the trail records once per pair; null for other events. */
 export function pollOf({ action, requestId, keyId }: AuditEvent): { scanId: string; keyId: string } | null {
   return action === "enrich.polled" && requestId !== null && keyId !== null ? { scanId: requestId, keyId } : null;
 }
 
 function poll(scanId: ScanId, scan: PollFacts, view: PollCall["view"], rules: CallRules): ReplyBody {
-  const { state, finishedAt, runs, evidence, result } = scan;
+  const { state, finishedAt, runs, evidence, result, caseFacts } = scan;
   if (!isRetained(finishedAt, rules.lifetimes, rules.now)) return refused(notFound());
   if (view === "sources") return { kind: "sources", scanId, state, runs };
+  if (caseFacts !== null && (state === "completed" || view === "case")) return { kind: "case", ...caseFacts };
   if (state === "failed") return { kind: "failed", scanId };
   if (state !== "completed") return { kind: "unfinished", scanId, state };
   if (view === "evidence") return { kind: "evidence", body: evidence };
@@ -237,15 +264,20 @@ function refused(error: AppError): ReplyBody {
   return { kind: "refused", error };
 }
 
-/** True for an answer about a scan that is over. */
+/** True for a reply about a finished scan. */
 function isFinal(reply: ReplyBody): boolean {
   if (reply.kind === "sources") return isFinished(reply.state);
-  return reply.kind === "completed" || reply.kind === "failed" || reply.kind === "evidence";
+  return ["completed", "failed", "evidence", "case"].includes(reply.kind);
 }
 
 function scanOf(reply: ReplyBody): ScanId | null {
   if (reply.kind === "claimed") return reply.scan.claim.scanId;
   return reply.kind === "accepted" || reply.kind === "completed" ? reply.scanId : null;
+}
+
+/** docs/pipeline.md 14.4. */
+function notCached(): AppError {
+  return new AppError("not_cached", "There is no fresh result for this indicator, and this API key starts no scans");
 }
 
 function notFound(): AppError {

@@ -1,4 +1,4 @@
-/** One served request. `path` is the pattern of its route, so that no id and no submitted text is logged; null = no route. */
+/** A served request. `path` is the pattern of its route, so no id or submitted text is logged; null = no route. */
 export type AccessEntry = {
   readonly method: string;
   readonly path: string | null;
@@ -9,6 +9,16 @@ export type AccessEntry = {
 
 export type AccessLog = { readonly write: (entry: AccessEntry) => void; readonly flush: () => void };
 
+export type AccessLogTools = {
+  /** Takes lines of JSON. */
+  readonly write: (lines: string) => void;
+  /** The log of everything else, which writes lines for people. */
+  readonly log: { readonly info: (fields: object, message: string) => void };
+  readonly isPretty: () => boolean;
+  readonly isEnabled: () => boolean;
+  readonly now: () => Date;
+};
+
 /** Methods that are logged as they are; any other text is escaped. */
 const plainMethods = new Set(["GET", "HEAD", "POST", "DELETE"]);
 
@@ -16,14 +26,15 @@ function shown(method: string): string {
   return plainMethods.has(method) ? `"${method}"` : JSON.stringify(method);
 }
 
+const message = "request";
 const flushAfterMs = 250;
 const flushAtLength = 65_536;
 
 /**
- * Writes one JSON line per request, in batches. It is built by hand: on the path of a hit a logging library costs more
- * than the look-up.
+ * Writes one line per request. Lines of JSON are built by hand and written in batches: on the path of a hit a logging
+ * library costs more than the look-up.
  */
-export function openAccessLog(write: (text: string) => void, now: () => Date, isEnabled: () => boolean): AccessLog {
+export function openAccessLog({ write, log, isPretty, isEnabled, now }: AccessLogTools): AccessLog {
   let buffer = "";
   let timer: ReturnType<typeof setTimeout> | null = null;
 
@@ -38,10 +49,12 @@ export function openAccessLog(write: (text: string) => void, now: () => Date, is
   return {
     write({ method, path, status, durationMs, correlationId }) {
       if (!isEnabled()) return;
+      const ms = Math.round(durationMs * 100) / 100;
+      if (isPretty()) return log.info({ method, path, status, ms, correlation_id: correlationId }, message);
       const pathText = path === null ? "null" : `"${path}"`;
       buffer +=
-        `{"level":30,"time":${now().getTime()},"msg":"request","method":${shown(method)},"path":${pathText},` +
-        `"status":${status},"ms":${Math.round(durationMs * 100) / 100},"correlation_id":"${correlationId}"}\n`;
+        `{"level":30,"time":${now().getTime()},"msg":"${message}","method":${shown(method)},"path":${pathText},` +
+        `"status":${status},"ms":${ms},"correlation_id":"${correlationId}"}\n`;
       if (buffer.length >= flushAtLength) flush();
       else timer ??= setTimeout(flush, flushAfterMs);
     },

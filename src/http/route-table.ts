@@ -1,22 +1,28 @@
 import type { Route } from "./router.ts";
 import { listEvents } from "./routes/audit.ts";
+import { ticketCase } from "./routes/case.ts";
 import { about, budgets, corpora, me, overview, sources as sourceStates } from "./routes/dashboard.ts";
 import { lookUp, lookUpEvidence, lookUpResult, lookUpSources } from "./routes/dashboard-enrich.ts";
 import { enrich, evidence, poll, sources } from "./routes/enrich.ts";
+import { exportScan } from "./routes/export.ts";
 import { healthz, metrics, openapi, readyz } from "./routes/health.ts";
 import { listKeys, mintKey, revoke, rotate } from "./routes/keys.ts";
 import { asset, index } from "./routes/page.ts";
 import { logIn, logOut } from "./routes/session.ts";
+import { whoami } from "./routes/whoami.ts";
 
 const dashboard = "/api/v1/dashboard";
 const workspace = "/api/v1/workspaces/{workspace_id}";
 
-/** Every route. A path segment in braces is one non-empty segment of any text; its route checks the form. */
+/** All routes. A segment in braces matches one non-empty segment of any text; the handler checks its form. */
 export const routes: readonly Route[] = [
   { method: "POST", path: "/api/v1/soc/enrich", access: "key", handle: enrich },
   { method: "GET", path: "/api/v1/soc/enrich/{request_id}", access: "key", handle: poll },
   { method: "GET", path: "/api/v1/soc/enrich/{request_id}/sources", access: "key", handle: sources },
   { method: "GET", path: "/api/v1/soc/enrich/{request_id}/evidence", access: "key", handle: evidence },
+  { method: "GET", path: "/api/v1/soc/enrich/{request_id}/case", access: "key", handle: ticketCase },
+  { method: "GET", path: "/api/v1/soc/enrich/{request_id}/export", access: "key", handle: exportScan },
+  { method: "GET", path: "/api/v1/soc/whoami", access: "key", handle: whoami },
   { method: "POST", path: `${workspace}/keys`, access: "admin", handle: mintKey },
   { method: "GET", path: `${workspace}/keys`, access: "admin", handle: listKeys },
   { method: "POST", path: `${workspace}/keys/{key_id}/rotate`, access: "admin", handle: rotate },
@@ -37,7 +43,7 @@ export const routes: readonly Route[] = [
   { method: "GET", path: `${dashboard}/enrich/{request_id}/sources`, access: "viewer", handle: lookUpSources },
   { method: "GET", path: `${dashboard}/enrich/{request_id}/evidence`, access: "viewer", handle: lookUpEvidence },
   { method: "GET", path: "/healthz", access: "anyone", handle: healthz, isAlwaysOn: true },
-  // Load balancers ask so: by OPTIONS, and where they are told no path, by OPTIONS for the root.
+  // Some load balancers check health with OPTIONS, by default on the root path.
   { method: "OPTIONS", path: "/healthz", access: "anyone", handle: healthz, isAlwaysOn: true },
   { method: "OPTIONS", path: "/", access: "anyone", handle: healthz, isAlwaysOn: true },
   { method: "GET", path: "/readyz", access: "anyone", handle: readyz, isAlwaysOn: true },

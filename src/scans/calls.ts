@@ -1,12 +1,18 @@
 import type { AuditEvent } from "../domain/audit.ts";
-import type { Call, CallOrigin, CallRules, KnownKey, Reply } from "../domain/call.ts";
+import { type Call, type CallOrigin, type CallRules, type KnownKey, type Reply, replyLength } from "../domain/call.ts";
 import { AppError } from "../domain/error.ts";
 import { collectTurns } from "../event-loop/turns.ts";
 import type { CallStore } from "../store/port/call.ts";
+import { fairOrder } from "./fair-order.ts";
 import type { Live } from "./live.ts";
 
 /** A batch holds at most this many calls, so that no transaction blocks the event loop for long. */
 const maxCallsPerBatch = 256;
+
+/** A longer reply costs as much as many short ones: its caller is served after callers of short replies. In UTF-16 units. */
+const heavyLength = 65_536;
+/** Bound of the callers that are remembered for their long replies. */
+const maxHeavyCallers = 10_000;
 
 export type Calls = {
   /** Serves one call; the reply comes after its transaction is committed. Throws `AppError` when nothing can be read. */
@@ -48,7 +54,11 @@ export function openCalls(tools: CallTools): Calls {
   // Windows go by the clock of the start and monotonic time from there: a clock that is set does not open or close one.
   const startedAt = now().getTime() - steadyNow();
 
-  async function serveBatch(batch: Batch): Promise<void> {
+  /** Callers whose last reply was a long one. */
+  const heavyCallers = new Set<string>();
+
+  async function serveBatch(arrived: Batch): Promise<void> {
+    const batch = inFairOrder(arrived);
     try {
       const calls = batch.map(({ call }) => call);
       const { lifetimes, limits, maxQueue, fingerprintOf } = live();
@@ -57,8 +67,9 @@ export function openCalls(tools: CallTools): Calls {
       let [isAccepted, uncountedCount] = [false, 0];
       for (const [index, { call, resolve }] of batch.entries()) {
         const reply = served[index];
-        if (reply === undefined) throw new Error("a call was left without a reply");
+        if (reply === undefined) break;
         resolve(reply);
+        noteWeight(callerOf(call), replyLength(reply) > heavyLength);
         if (reply.kind === "accepted") isAccepted = true;
         if (reply.isUncounted === true) uncountedCount += 1;
         if (reply.kind === "refused" && reply.denied !== undefined) {
@@ -67,9 +78,22 @@ export function openCalls(tools: CallTools): Calls {
       }
       if (uncountedCount > 0) onFailOpen(uncountedCount);
       if (isAccepted) onMiss();
+      if (served.length === 0) throw new Error("calls were left without a reply");
+      // Long replies filled this batch: the rest goes into a later one.
+      for (const waiting of batch.slice(served.length)) push(waiting);
     } catch (error) {
       for (const { reject } of batch) reject(error);
     }
+  }
+
+  function inFairOrder(batch: Batch): Batch {
+    if (heavyCallers.size === 0 || batch.length === 1) return batch;
+    return fairOrder(batch, ({ call }) => callerOf(call), heavyCallers);
+  }
+
+  function noteWeight(caller: string, isHeavy: boolean): void {
+    if (isHeavy && heavyCallers.size < maxHeavyCallers) heavyCallers.add(caller);
+    else if (!isHeavy && heavyCallers.size > 0) heavyCallers.delete(caller);
   }
 
   /**
@@ -100,4 +124,8 @@ export function openCalls(tools: CallTools): Calls {
       return promise;
     },
   };
+}
+
+function callerOf({ caller }: Call): string {
+  return "keyHash" in caller ? (caller.keyHash ?? "") : caller.workspaceId;
 }

@@ -4,7 +4,7 @@ import type { Lifetimes } from "../domain/freshness.ts";
 import type { Workspace } from "../domain/workspace.ts";
 import type { Source } from "../sources/source.ts";
 
-/** All that a reload may change, in one frozen object: a turn and a scan take it once, at their start, and keep it. */
+/** All settings that a reload may change, in one frozen object. A batch of calls or a scan keeps one throughout. */
 export type Live = {
   readonly lifetimes: Lifetimes;
   readonly limits: Limits;
@@ -12,8 +12,10 @@ export type Live = {
   readonly concurrency: number;
   readonly scanTimeoutMs: number;
   readonly ledgerRetentionMs: number;
+  /** Atoms of an envelope (docs/pipeline.md 16.6). */
+  readonly maxFindings: number;
   /** Keyed hash of the settings of all sources that a workspace may ask. */
   readonly fingerprintOf: (workspace: Pick<Workspace, "id" | "name">) => string;
-  /** The sources that a workspace may ask, one per visible corpus included. */
+  /** The sources that a workspace may ask, including one per visible corpus. */
   readonly sourcesOf: (workspace: Pick<Workspace, "id" | "name">, corpora: readonly Corpus[]) => Source[];
 };

@@ -1,17 +1,26 @@
-import { answerSha256, project } from "../domain/envelope.ts";
+import { answerSha256Steps, chooseSteps, projectSteps, type Sighting } from "../domain/envelope.ts";
 import { SourceError, type SourceErrorReason } from "../domain/error.ts";
-import { capFindings, mergeFindings } from "../domain/finding.ts";
+import { cappedSteps } from "../domain/finding.ts";
 import { isFreshAnswer, isKeptAnswer } from "../domain/freshness.ts";
-import type { Answer, ClaimedScan, SourceRun } from "../domain/scan.ts";
+import {
+  type Answer,
+  type Claim,
+  type ClaimedScan,
+  finalState,
+  type SourceRun,
+  type StoredAnswer,
+} from "../domain/scan.ts";
+import type { Steps } from "../domain/steps.ts";
+import { inSteps } from "../event-loop/in-steps.ts";
 import type { LookupLimits, Source } from "../sources/source.ts";
-import type { ScanStore } from "../store/port/scan.ts";
+import type { ScanStore, Seen, Settlement } from "../store/port/scan.ts";
 import type { Live } from "./live.ts";
 import { limitTime } from "./time-limit.ts";
 
 export type ScanTools = {
-  readonly store: Pick<ScanStore, "saveRuns" | "settleScan">;
+  readonly store: Pick<ScanStore, "saveRuns" | "recordSightings" | "settleScan">;
   readonly now: () => Date;
-  /** Milliseconds that only go forward, whatever the clock does. */
+  /** Monotonic time in milliseconds. */
   readonly steadyNow: () => number;
   readonly log: { readonly warn: (fields: object, message: string) => void };
 };
@@ -19,17 +28,17 @@ export type ScanTools = {
 export type ScanOptions = {
   readonly scan: ClaimedScan;
   readonly sources: readonly Source[];
-  readonly live: Pick<Live, "lifetimes" | "scanTimeoutMs" | "ledgerRetentionMs">;
+  readonly live: Pick<Live, "lifetimes" | "scanTimeoutMs" | "ledgerRetentionMs" | "maxFindings">;
   /** Asks every source again, whatever was stored. */
   readonly isRefresh: boolean;
-  /** Aborts when the runner must stop or has lost the scan. */
+  /** Aborts when the runner stops or has lost its claim. */
   readonly signal: AbortSignal;
 };
 
 /**
- * Runs one scan to its end: takes over the answers that are fresh, asks the other sources side by side, each with a
- * deadline, saves what they say as they end, and settles. False when the claim was lost on the way: another runner has
- * the scan, or it was erased. Throws the reason of `signal` when that aborts, and `AppError` for the store.
+ * Runs one scan to its end: reuses fresh answers, asks the other sources concurrently, each with a deadline, saves
+ * their results as they finish, and settles the scan. False when the claim was lost: another runner has the scan, or it
+ * was erased. Throws the reason of `signal` when it aborts, and `AppError` for errors of the store.
  */
 export async function runScan(options: ScanOptions, tools: ScanTools): Promise<boolean> {
   const { scanTimeoutMs } = options.live;
@@ -43,7 +52,7 @@ export async function runScan(options: ScanOptions, tools: ScanTools): Promise<b
 }
 
 async function runWithin(limits: LookupLimits, options: ScanOptions, tools: ScanTools): Promise<boolean> {
-  const { scan, sources, live, signal } = options;
+  const { scan, sources, signal } = options;
   const { store, now } = tools;
   const runs: SourceRun[] = [];
   let unsaved: SourceRun[] = [];
@@ -58,7 +67,7 @@ async function runWithin(limits: LookupLimits, options: ScanOptions, tools: Scan
   }
   while (open.size > 0) {
     await Promise.race(open);
-    // Sources that end in the same turn, corpora most of all, are saved together.
+    // Save sources that finish in the same turn of the event loop together; corpora mostly do.
     await new Promise((resolve) => setImmediate(resolve));
     signal.throwIfAborted();
     const [batch, state] = [unsaved, open.size > 0 ? ("scanning" as const) : ("running" as const)];
@@ -66,15 +75,51 @@ async function runWithin(limits: LookupLimits, options: ScanOptions, tools: Scan
     if (!(await store.saveRuns(scan.claim, batch, state))) return false;
   }
   const finishedAt = now();
-  const answers = answersOf(runs, options, finishedAt);
-  return await store.settleScan({
-    claim: scan.claim,
-    runs,
-    answers,
-    finishedAt,
-    ledgerBefore: new Date(finishedAt.getTime() - live.ledgerRetentionMs),
-    project: (sightings) => project(scan.claim.scanId, scan.indicator, answers, sightings),
-  });
+  const envelope = finalState(runs) === "completed" ? await makeEnvelope(runs, options, finishedAt, tools) : noEnvelope;
+  return envelope !== null && (await store.settleScan({ claim: scan.claim, runs, finishedAt, ...envelope }));
+}
+
+type MadeEnvelope = Pick<Settlement, "projection" | "omitted" | "kept">;
+
+const noEnvelope: MadeEnvelope = { projection: null, omitted: new Map(), kept: new Map() };
+
+/** Findings that enter the ledger in one transaction. */
+const seenPerWrite = 100;
+
+/** The envelope of a completed scan, its findings entered in the ledger. Null when the claim was lost on the way. */
+async function makeEnvelope(
+  runs: readonly SourceRun[],
+  options: ScanOptions,
+  finishedAt: Date,
+  { store }: ScanTools,
+): Promise<MadeEnvelope | null> {
+  const { scan, live, signal } = options;
+  const answers = await inSteps(answersSteps(runs, options, finishedAt), signal);
+  const { shown, omitted } = await inSteps(chooseSteps(answers, live.maxFindings), signal);
+  const seen = shown.map(({ hash, answer }) => ({ hash, at: answer.answeredAt }));
+  const ledgerBefore = new Date(finishedAt.getTime() - live.ledgerRetentionMs);
+  const sightings = await recordAll(seen, scan.claim, ledgerBefore, store);
+  if (sightings === null) return null;
+  const { claim, indicator } = scan;
+  const projection = await inSteps(projectSteps(claim.scanId, indicator, shown, sightings), signal);
+  const failed = new Set(runs.filter(({ outcome }) => outcome === "failed").map(({ source }) => source));
+  const kept = new Map(answers.filter(({ source }) => failed.has(source)).map((answer) => [answer.source, answer]));
+  return { projection, omitted, kept };
+}
+
+async function recordAll(
+  seen: readonly Seen[],
+  claim: Claim,
+  ledgerBefore: Date,
+  store: Pick<ScanStore, "recordSightings">,
+): Promise<Map<string, Sighting> | null> {
+  const all = new Map<string, Sighting>();
+  for (let start = 0; start < seen.length; start += seenPerWrite) {
+    const sightings = await store.recordSightings(claim, seen.slice(start, start + seenPerWrite), ledgerBefore);
+    if (sightings === null) return null;
+    for (const [hash, sighting] of sightings) all.set(hash, sighting);
+  }
+  return all;
 }
 
 async function runSource(
@@ -98,14 +143,15 @@ async function runSource(
   const last = scan.answers.find((answer) => answer.source === source.name);
   const mustAsk = isRefresh || scan.failedSources.includes(source.name);
   if (last !== undefined && !mustAsk && isFreshAnswer(last, source.fingerprint, live.lifetimes.cacheTtlMs, now())) {
-    return end({ outcome: last.findings.length > 0 ? "ok" : "no_data", answer: last, isReused: true });
+    const answer = await inSteps(readSteps(last), signal);
+    return end({ outcome: answer.findings.length > 0 ? "ok" : "no_data", answer, isReused: true });
   }
   if (!source.isAllowed) return end({ outcome: "skipped" });
   try {
     const reply = await askWithin(source, scan, limits, now());
-    const findings = capFindings(mergeFindings(reply.findings));
+    const findings = await inSteps(cappedSteps(reply.findings), signal);
     const { name, fingerprint, confidence, origin } = source;
-    const sha256 = answerSha256(findings);
+    const sha256 = await inSteps(answerSha256Steps(findings), signal);
     const missing = reply.missing ?? [];
     const answer: Answer = {
       source: name,
@@ -124,7 +170,7 @@ async function runSource(
     });
   } catch (error) {
     const reason: SourceErrorReason = error instanceof SourceError ? error.reason : "internal";
-    // A scan that breaks off says nothing about its sources.
+    // After an abort the error says nothing about the source.
     if (!signal.aborted) {
       log.warn({ request_id: scan.claim.scanId, source: source.name, reason, err: error }, "source failed");
     }
@@ -132,7 +178,7 @@ async function runSource(
   }
 }
 
-/** Asks a source and stops waiting at its deadline, whether it heeds the signal or not. */
+/** Asks a source. Stops waiting at the deadline even when the source ignores the signal. */
 async function askWithin(source: Source, scan: ClaimedScan, limits: LookupLimits, startedAt: Date) {
   const { signal, release } = limitTime(limits.signal, source.timeoutMs);
   const deadline = new Date(Math.min(limits.deadline.getTime(), startedAt.getTime() + source.timeoutMs));
@@ -148,12 +194,21 @@ async function askWithin(source: Source, scan: ClaimedScan, limits: LookupLimits
 }
 
 /** What the envelope is made of: all that was answered, and the last answers of sources that failed (docs/contract.md 5.8). */
-function answersOf(runs: readonly SourceRun[], { scan, sources, live }: ScanOptions, at: Date): Answer[] {
-  return runs.flatMap((run) => {
-    if (run.answer !== null) return [run.answer];
+function* answersSteps(runs: readonly SourceRun[], { scan, sources, live }: ScanOptions, at: Date): Steps<Answer[]> {
+  const answers: Answer[] = [];
+  for (const run of runs) {
+    if (run.answer !== null) answers.push(run.answer);
     const source = sources.find(({ name }) => name === run.source);
     const last = scan.answers.find((answer) => answer.source === run.source);
-    if (run.outcome !== "failed" || source === undefined || last === undefined) return [];
-    return isKeptAnswer(last, source.fingerprint, live.lifetimes.retentionMs, at) ? [last] : [];
-  });
+    if (run.outcome !== "failed" || source === undefined || last === undefined) continue;
+    if (isKeptAnswer(last, source.fingerprint, live.lifetimes.retentionMs, at)) answers.push(yield* readSteps(last));
+  }
+  return answers;
+}
+
+/** Parsing a thousand findings is a step of its own. */
+function* readSteps(answer: StoredAnswer): Steps<Answer> {
+  const read = answer.read();
+  yield;
+  return read;
 }

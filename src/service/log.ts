@@ -14,15 +14,11 @@ type UsedLevel = "info" | "warn" | "error" | "fatal";
 export type Log = Readonly<Record<UsedLevel, Write>> & {
   readonly isLevelEnabled: (level: LogLevel) => boolean;
 };
-export type LogOutput = { readonly log: Log; readonly reconfigure: (settings: LogSettings) => void };
-
-type EarlyLine = { readonly level: UsedLevel; readonly fields: object; readonly message: string; readonly at: number };
-
-/**
- * The first lines wait this long, or until the process ends: loading pino takes a quarter of all that the service does
- * before its first answer.
- */
-const earlyLinesMs = 100;
+export type LogOutput = {
+  readonly log: Log;
+  readonly isPretty: () => boolean;
+  readonly reconfigure: (settings: LogSettings) => void;
+};
 
 /** Fields that must never be written, down to the third level of an object that is logged. */
 const secretFields = [
@@ -40,71 +36,46 @@ const secretFields = [
 ];
 
 /**
- * The root logger: one JSON object per line on the standard error, or lines for people. Ids are logged, never a key,
+ * The root logger: one JSON object per line, or lines for people; `write` takes whole lines. Ids are logged, never a key,
  * an address or a finding.
  */
-export function openLog(first: LogSettings): LogOutput {
+export function openLog(first: LogSettings, write: (line: string) => void): LogOutput {
   let settings = first;
   let logger: Logger | null = null;
-  const early: EarlyLine[] = [];
-  let writtenAt: number | null = null;
-
+  const isPretty = () => settings.format === "pretty";
   const isLevelEnabled = (level: LogLevel) => levels.indexOf(level) >= levels.indexOf(settings.level);
-
-  function open(): Logger {
-    const opened = openLogger(
-      () => settings.format === "pretty",
-      () => writtenAt ?? Date.now(),
-    );
-    for (const { level, fields, message, at } of early.splice(0)) {
-      writtenAt = at;
-      opened[level](fields, message);
-    }
-    writtenAt = null;
-    logger = opened;
-    return opened;
-  }
-
-  function openForEarlyLines(): void {
-    if (early.length > 0) open();
-  }
 
   const at =
     (level: UsedLevel): Write =>
     (fields, message) => {
       if (!isLevelEnabled(level)) return;
-      if (logger !== null) return logger[level](fields, message);
-      // The process ends.
-      if (level === "fatal") return open()[level](fields, message);
-      early.push({ level, fields, message, at: Date.now() });
-      if (early.length > 1) return;
-      setTimeout(openForEarlyLines, earlyLinesMs).unref();
-      process.once("exit", openForEarlyLines);
+      // With the first line: loading the library takes a quarter of all that the service does before its first answer.
+      logger ??= openLogger((line, labels) => write(isPretty() ? prettyLine(line, labels) : line));
+      logger[level](fields, message);
     };
   return {
     log: { info: at("info"), warn: at("warn"), error: at("error"), fatal: at("fatal"), isLevelEnabled },
+    isPretty,
     reconfigure(next) {
-      openForEarlyLines();
       settings = next;
     },
   };
 }
 
-function openLogger(isPretty: () => boolean, timeMs: () => number): Logger {
+type Labels = Readonly<Record<number, string>>;
+
+function openLogger(write: (line: string, labels: Labels) => void): Logger {
   const { pino }: typeof import("pino") = require("pino");
   const paths = secretFields.flatMap((field) => ["", "*", "*.*"].map((parent) => `${parent}["${field}"]`));
-  const plain = pino.destination({ fd: 2, sync: true });
-  const write = (line: string) => (isPretty() ? writePretty(line, pino.levels.labels) : plain.write(line));
   return pino(
     {
       // What is below the wanted level never comes here.
       level: "trace",
       base: null,
-      timestamp: () => `,"time":${timeMs()}`,
       redact: { paths, censor: "(hidden)" },
       serializers: { err: describeError },
     },
-    { write },
+    { write: (line: string) => write(line, pino.levels.labels) },
   );
 }
 
@@ -123,9 +94,9 @@ function describeError(error: unknown): unknown {
   };
 }
 
-function writePretty(line: string, labels: Readonly<Record<number, string>>): void {
+function prettyLine(line: string, labels: Labels): string {
   const { level, time, msg, ...fields } = JSON.parse(line) as { level: number; time: number; msg: string };
   const label = labels[level]?.toUpperCase().padEnd(5) ?? String(level);
   const rest = Object.entries(fields).map(([name, value]) => ` ${name}=${JSON.stringify(value)}`);
-  process.stderr.write(`${new Date(time).toISOString()} ${label} ${msg}${rest.join("")}\n`);
+  return `${new Date(time).toISOString()} ${label} ${msg}${rest.join("")}\n`;
 }

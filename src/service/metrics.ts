@@ -5,10 +5,14 @@ import type { Quantiles } from "../wire/overview.ts";
 export type Gauges = {
   readonly auditDroppedCount: () => number;
   readonly auditWaitingCount: () => number;
+  readonly logDroppedCount: () => number;
   readonly isDiskFull: () => boolean;
   /** False once the head of the audit trail is lost, or is not one of the trail. */
   readonly isAuditHeadKept: () => boolean;
 };
+
+/** `xpose doctor` asks for it too. */
+export const strangeForwardsMetric = "xpose_untrusted_forwarding_total";
 
 export type Metrics = ReturnType<typeof openMetrics>;
 
@@ -47,6 +51,7 @@ export function openMetrics(version: string, gauges: Gauges) {
   const requests: Map<string, Map<string, Map<number, Counter>>> = new Map();
   const durations = new Map<string, Durations>();
   let failOpenCount = 0;
+  let strangeForwardCount = 0;
   const loopDelay = monitorEventLoopDelay({ resolution: 50 });
   loopDelay.enable();
 
@@ -65,6 +70,10 @@ export function openMetrics(version: string, gauges: Gauges) {
       while (durationMs > (durationBoundsMs[bucket] ?? Number.POSITIVE_INFINITY)) bucket += 1;
       histogram.counts[bucket] = (histogram.counts[bucket] ?? 0) + 1;
       histogram.sumMs += durationMs;
+    },
+
+    countStrangeForward(): void {
+      strangeForwardCount += 1;
     },
 
     countFailOpen(count: number): void {
@@ -125,6 +134,18 @@ export function openMetrics(version: string, gauges: Gauges) {
           "counter",
           "Audit rows that were lost because too many waited for the database",
           [[{}, gauges.auditDroppedCount()]],
+        ),
+        metric(
+          strangeForwardsMetric,
+          "counter",
+          "Requests with a forwarding header from a peer that server.trusted_proxies does not name",
+          [[{}, strangeForwardCount]],
+        ),
+        metric(
+          "xpose_log_dropped_total",
+          "counter",
+          "Lines of the log that were dropped because its reader was too slow",
+          [[{}, gauges.logDroppedCount()]],
         ),
         metric(
           "xpose_disk_full",

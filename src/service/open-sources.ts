@@ -60,6 +60,7 @@ export function openSources(config: Config, { store, keys, corporaDir }: OpenSto
     concurrency: scan.concurrency,
     scanTimeoutMs: scan.timeoutMs,
     ledgerRetentionMs: scan.ledgerRetentionMs,
+    maxFindings: scan.maxFindings,
     fingerprintOf: sources.fingerprintOf,
     sourcesOf: sources.sourcesOf,
   });

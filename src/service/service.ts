@@ -11,25 +11,33 @@ import { createRouter } from "../http/router.ts";
 import { outcomeOf } from "../http/routes/enrich.ts";
 import { type ServerSettings, startServer } from "../http/serve.ts";
 import { openThrottle } from "../http/throttle.ts";
+import { openWaits } from "../http/waits.ts";
 import { openCalls } from "../scans/calls.ts";
 import { Runner } from "../scans/runner.ts";
 import { version } from "../version.ts";
 import { openDashboard } from "./dashboard-facts.ts";
+import { descriptorLimit } from "./descriptors.ts";
 import { watchDisk } from "./disk-watch.ts";
 import { keepMerged } from "./keep-merged.ts";
 import { keepRetention } from "./keep-retention.ts";
 import type { Log, LogOutput } from "./log.ts";
+import type { LogSink } from "./log-sink.ts";
 import { openMetrics } from "./metrics.ts";
 import { openReplaceable } from "./reload.ts";
 import type { Notifier } from "./systemd.ts";
 
 /** Scans, then answers, get this long after SIGTERM, each at worst twice: together less than the promised 10 s. */
 const stopGraceMs = 2_000;
+/** Requests of one key that wait for their scan at once, and the share of all descriptors that waiting requests may hold. */
+const waitsPerKey = 64;
+const waitingShare = 1 / 2;
 /** docs/contract.md 9.9. */
 const logInsPerMinute = 10;
+/** docs/pipeline.md 15.1. */
+const whoamisPerMinute = 60;
 /** Requests that waited for the service are answered before the first sweep. */
 const firstSweepMs = 1_000;
-/** Clients that wait for the service to start are answered first. */
+/** Clients that wait for the service to start are answered first: the first line loads the logging library. */
 const announceAfterMs = 50;
 
 export type Service = {
@@ -38,8 +46,8 @@ export type Service = {
   readonly tls: ServerSettings["tls"];
   readonly open: OpenStore;
   readonly logOutput: LogOutput;
-  /** Takes the finished lines of the access log. */
-  readonly writeLog: (text: string) => void;
+  /** Where the lines of the log go. */
+  readonly sink: LogSink;
   readonly onListening: (address: string) => void;
   readonly notifier: Notifier;
 };
@@ -51,7 +59,7 @@ export async function serve({
   tls,
   open,
   logOutput,
-  writeLog,
+  sink,
   onListening,
   notifier,
 }: Service): Promise<void> {
@@ -66,6 +74,7 @@ export async function serve({
   const metrics = openMetrics(version, {
     auditDroppedCount: trail.droppedCount,
     auditWaitingCount: trail.waitingCount,
+    logDroppedCount: sink.droppedCount,
     isDiskFull: () => disk.problem() !== null,
     isAuditHeadKept: () => !["lost", "not_continued"].includes(trail.headState()?.kind ?? ""),
   });
@@ -79,7 +88,20 @@ export async function serve({
     onMiss: () => runner.wake(),
     onFailOpen: metrics.countFailOpen,
   });
-  const accessLog = openAccessLog(writeLog, now, () => log.isLevelEnabled("info"));
+  const accessLog = openAccessLog({
+    write: sink.write,
+    log,
+    isPretty: logOutput.isPretty,
+    isEnabled: () => log.isLevelEnabled("info"),
+    now,
+  });
+  let isStrangeForwardTold = false;
+  function countStrangeForward(address: string | null): void {
+    metrics.countStrangeForward();
+    if (isStrangeForwardTold) return;
+    isStrangeForwardTold = true;
+    log.warn({ peer: address }, "forwarding headers of a peer that server.trusted_proxies does not name are ignored");
+  }
   let isReady = false;
   const respond = createRouter(routes, {
     keys,
@@ -88,9 +110,11 @@ export async function serve({
     trail,
     trust: makeTrust(config.server.trustedProxies, config.server.hostnames),
     logIns: openThrottle(logInsPerMinute, 60_000, steadyNow),
+    whoamis: openThrottle(whoamisPerMinute, 60_000, steadyNow),
     publicUrl: config.server.publicUrl,
     dashboard: openDashboard({ config, live: sources.live, metrics, now, steadyNow }),
-    metrics,
+    metrics: { ...metrics, countStrangeForward },
+    waits: openWaits({ perHolder: waitsPerKey, total: Math.floor(descriptorLimit() * waitingShare) }),
     whenSettled: (scanId, timeoutMs, signal) => runner.whenSettled(scanId, timeoutMs, signal),
     newScanId: () => newId() as ScanId,
     hashOf: (indicator) => indicatorHash(keys, indicator),
@@ -119,10 +143,13 @@ export async function serve({
   await runner.start();
   isReady = true;
   onListening(server.address);
-  if (open.upgradedFrom !== null) log.info({ from: open.upgradedFrom, to: schemaVersion }, "data directory upgraded");
-  log.info({ listening: server.address }, "serving");
   notifier.ready();
   const announced = Bun.sleep(announceAfterMs)
+    .then(() => {
+      const { upgradedFrom: from } = open;
+      if (from !== null) log.info({ from, to: schemaVersion }, "data directory upgraded");
+      log.info({ listening: server.address }, "serving");
+    })
     .then(sources.announce)
     .catch((error: unknown) => log.error({ err: error }, "changed sources could not be written down"));
   const keptRow = () => {
@@ -138,9 +165,10 @@ export async function serve({
   }, firstSweepMs);
 
   const signal = await toldToStop;
-  log.info({ signal }, "stopping");
   notifier.stopping();
   isReady = false;
+  await announced;
+  log.info({ signal }, "stopping");
   const housekeeping = Promise.all([retention.stop(), merging.stop()]);
   disk.stop();
   clearTimeout(sweeping);
@@ -148,7 +176,6 @@ export async function serve({
   for (const stop of [() => runner.stop(stopGraceMs), () => server.stop(stopGraceMs)]) {
     await stop().catch((error: unknown) => log.error({ err: error }, "could not stop in order"));
   }
-  await announced;
   await housekeeping;
   await sources.close();
   await trail

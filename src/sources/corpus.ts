@@ -7,8 +7,8 @@ import type { Source } from "./source.ts";
 type Tools = { readonly library: Pick<CorpusLibrary, "lookup">; readonly keys: Pick<DerivedKeys, "settings"> };
 
 /**
- * One source per corpus. The revision is part of its fingerprint, so that what an earlier state of the corpus answered
- * is asked again (docs/contract.md 5.3). A corpus is local: it is allowed offline too.
+ * One source per corpus. The fingerprint includes the revision, so that results from an earlier state of the corpus are
+ * not reused (docs/contract.md 5.3). A corpus is local and thus allowed offline.
  */
 export function corpusSources(corpora: readonly Corpus[], timeoutMs: number, { library, keys }: Tools): Source[] {
   return corpora.map((corpus) => {
@@ -20,6 +20,8 @@ export function corpusSources(corpora: readonly Corpus[], timeoutMs: number, { l
       origin,
       fingerprint: keyedHash(keys.settings, canonicalJson({ kind: "corpus", name, confidence, origin, revision })),
       timeoutMs,
+      pace: null,
+      isOutside: false,
       isAllowed: true,
       lookup: async (indicator, { signal }) => ({ findings: await library.lookup(corpus, indicator, signal) }),
     };

@@ -13,18 +13,21 @@ export const exposure = z.strictObject({
 });
 export type Exposure = Shape<typeof exposure>;
 
+/** docs/contract.md 7.1. */
+export const disambiguation = z.strictObject({
+  required: z.literal(true),
+  reason: z.literal(
+    "person-resolution gated pending employer-domain disambiguation (R7); v1 returns indicator exposure only, no identity attribution",
+  ),
+});
+
 /** The answer about an address (docs/contract.md 7). The order of the members is part of the contract. */
 export const envelope = z.strictObject({
-  request_id: id.check(z.describe("of the scan that produced the result")),
+  request_id: id.check(z.describe("id of the scan that produced the result")),
   status: z.literal("completed"),
   cache: z.enum(["hit", "miss_scan_complete"]),
   indicator,
   exposure,
-  disambiguation: z.strictObject({
-    required: z.literal(true),
-    reason: z.literal(
-      "person-resolution gated pending employer-domain disambiguation (R7); v1 returns indicator exposure only, no identity attribution",
-    ),
-  }),
+  disambiguation,
 });
 export type Envelope = Shape<typeof envelope>;

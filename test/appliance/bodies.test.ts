@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type * as z from "zod/mini";
 import { auditCheck, auditLine } from "../../src/wire/audit.ts";
 import { backupReport, restoreReport } from "../../src/wire/backup.ts";
+import { connectorList, exportedConnector } from "../../src/wire/connector.ts";
 import {
   corpusCheck,
   corpusListing,
@@ -56,7 +57,7 @@ type Row = readonly [
   schema: z.ZodMiniType,
 ];
 
-/** One line after the other, on one data directory. */
+/** Run in this order on one data directory. */
 const rows: readonly Row[] = [
   ["init", () => [], initReport],
   ["keys create", () => ["--name", "siem", "--expires-at", "2099-01-31T00:00:00Z"], mintedKey],
@@ -86,6 +87,8 @@ const rows: readonly Row[] = [
   ["audit verify", () => [], auditCheck],
   ["backup", () => [backup], backupReport],
   ["restore", () => [backup, "--data-dir", join(appliance.folder, "restored")], restoreReport],
+  ["connectors list", () => [], connectorList],
+  ["connectors export", () => ["check", join(appliance.folder, "check")], exportedConnector],
   ["doctor", () => ["--config", config], doctorReport],
   ["version", () => [], versionReport],
   ["completion", () => ["bash"], completionScript],
@@ -109,8 +112,8 @@ test("audit export prints one event per line", () => {
   for (const line of lines) expectBody(auditLine, line);
 });
 
-test("serve prints one line, which says where it listens", async () => {
-  // Stopped by its line: then it has printed all that it prints.
+test("serve prints one line with its address", async () => {
+  // Stopped after its first line, when it has printed everything.
   const shell = '"$0" "$@" > out & until [ -s out ]; do sleep 0.05; done; kill $!; wait $!; cat out';
   const { exitCode, stdout } = await appliance.runBeside(["serve", "--listen", "127.0.0.1:0"], { shell });
   expect([exitCode, stdout]).toEqual([0, expect.stringMatching(/^\{.*\}\n$/)]);
@@ -118,8 +121,9 @@ test("serve prints one line, which says where it listens", async () => {
 });
 
 test("every command that prints a body has a row above", () => {
-  // openapi prints the description of the others.
-  const others = ["audit export", "serve", "openapi"];
+  // openapi prints the description of the bodies; export and the connectors print formats of other products.
+  const connectors = ["cortex", "splunk-alert", "wazuh", "check"].map((name) => `connector ${name}`);
+  const others = ["audit export", "export", "serve", "openapi", ...connectors];
   const commands = readPage("docs/command-line.md").headings.filter((heading) => heading.startsWith("xpose "));
   const covered = new Set([...rows.map(([command]) => command), ...others]);
   expect([...covered].sort()).toEqual(commands.map((heading) => heading.slice("xpose ".length)).sort());

@@ -10,7 +10,8 @@ import {
 } from "../../src/domain/admit-call.ts";
 import type { Call, Caller, Reply } from "../../src/domain/call.ts";
 import { AppError } from "../../src/domain/error.ts";
-import { acme, callRules, enrichCall, key, now, oneScan, pollCall } from "../helpers/call-facts.ts";
+import { networksOf } from "../../src/domain/network.ts";
+import { acme, callRules, enrichCall, key, now, oneScan, pollCall, whoamiCall } from "../helpers/call-facts.ts";
 
 const [second, minute, hour] = [1000, 60_000, 3_600_000];
 const ago = (ms: number) => new Date(now.getTime() - ms);
@@ -33,7 +34,7 @@ function admitOne(call: Call, facts: CallerFacts, rules = callRules()) {
   return admitCalls([call], facts, rules).admissions[0];
 }
 
-/** How a call was refused, null when it was admitted. */
+/** The refusal of a call; null when it was admitted. */
 function codeOf(admission: ReturnType<typeof admitOne>): string | null {
   return admission?.kind === "refused" && admission.reply.kind === "refused" ? admission.reply.error.code : null;
 }
@@ -92,12 +93,12 @@ describe("who may call (contract 1, 2, 12.3)", () => {
       expect(codeOf(admission)).toBe(code);
       const reply = admission?.kind === "refused" ? admission.reply : null;
       expect(reply?.kind === "refused" ? reply.denied : undefined).toEqual(denied);
-      // Refusals before the budget are not told to the trail from here.
+      // Refusals before the budget check are not recorded here.
       if (admission?.kind === "refused") expect(admission.who).toBeNull();
     }
   });
 
-  test("an admitted caller brings its actor and the data that its workspace sees", () => {
+  test("an admitted caller has its actor and the data version of its workspace", () => {
     const data = { settingsFingerprint: "settings of Acme", corporaRevision: "revision" };
     const rules = callRules({ fingerprintOf: ({ name }) => `settings of ${name}` });
     expect(admitOne(enrichCall({ caller: byKey }), factsOf({}), rules)).toMatchObject({
@@ -112,7 +113,7 @@ describe("who may call (contract 1, 2, 12.3)", () => {
   });
 });
 
-describe("what a call is charged (contract 8)", () => {
+describe("the charge of a call (contract 8)", () => {
   const rules = callRules({ limits: { team: 3, enterprise: 0, windowMs: hour } });
   const used = (count: number): BudgetFacts => ({ request: { windowStartedAt: ago(minute), count }, poll: null });
 
@@ -140,7 +141,7 @@ describe("what a call is charged (contract 8)", () => {
     expect(budgets).toHaveLength(left === null ? 0 : 1);
   });
 
-  test("calls of one batch add up, and their budget is written once", () => {
+  test("the charges of a batch add up, and the budget is written once", () => {
     const calls = Array.from({ length: 5 }, () => enrichCall({ caller: byKey }));
     const { admissions, budgets } = admitCalls(calls, factsOf({ budget: used(1) }), rules);
     expect(admissions.map(({ kind }) => kind)).toEqual(["admitted", "admitted", "refused", "refused", "refused"]);
@@ -148,7 +149,7 @@ describe("what a call is charged (contract 8)", () => {
     expect(budgets).toEqual([{ keyId: "key-1", kind: "request", budget }]);
   });
 
-  test("a refusal says what is left of the window; the trail names that of a request, not that of a poll", () => {
+  test("a refusal states the rest of the window; the trail records refused requests, not refused polls", () => {
     const budget = { ...used(3), poll: { windowStartedAt: ago(minute), count: 60 } };
     const calls = [enrichCall({ caller: byKey }), pollCall({ caller: byKey })];
     const { admissions, budgets } = admitCalls(calls, factsOf({ budget }), rules);
@@ -211,12 +212,12 @@ test.each([
   expect(usedKeyIds).toEqual(isDue ? ["key-1"] : []);
 });
 
-test("a key that admits nothing was not used", () => {
+test("a refused key does not count as used", () => {
   const calls = [enrichCall({ caller: byKey })];
   expect(admitCalls(calls, factsOf({ key: { ...key, revokedAt: now } }), callRules()).usedKeyIds).toEqual([]);
 });
 
-test("keys whose counters failed lose their charge; a limit that was reached stays one (contract 8.6)", () => {
+test("keys whose counters failed lose their charge, but a reached limit stays (contract 8.6)", () => {
   const charge = { limit: 3, remaining: 1, resetInMs: hour };
   const limited: Reply = { kind: "refused", error: new AppError("rate_limited", "Too many"), charge };
   const replies: Reply[] = [{ kind: "failed", scanId: oneScan, charge }, limited];
@@ -227,4 +228,90 @@ test("keys whose counters failed lose their charge; a limit that was reached sta
     { kind: "failed", scanId: oneScan, isUncounted: true },
     limited,
   ]);
+});
+
+describe("rights of a key beside its plan (pipeline 14.4)", () => {
+  const known = { workspaceId: acme.id, keyId: key.id, keyName: key.name };
+
+  test("each call of a batch is judged by the address that it comes from", () => {
+    const ips = ["192.0.2.1", "203.0.113.1", null];
+    const calls = ips.map((ip) => enrichCall({ caller: byKey, from: { ip, correlationId: null } }));
+    const facts = factsOf({
+      key: { ...key, allowedNetworks: networksOf(["192.0.2.0/24"]) },
+      budget: { request: null, poll: null },
+    });
+    const { admissions, budgets, usedKeyIds } = admitCalls(calls, facts, callRules());
+    expect(admissions.map(codeOf)).toEqual([null, "invalid_api_key", "invalid_api_key"]);
+    expect(admissions[1]).toMatchObject({ reply: { denied: known }, who: null });
+    expect(budgets).toMatchObject([{ budget: { count: 1 } }]);
+    expect(usedKeyIds).toEqual(["key-1"]);
+    expect([...keysToCharge(calls.slice(1), facts.keys, callRules())]).toEqual([]);
+    expect([...keysToCharge(calls.toReversed(), facts.keys, callRules())]).toEqual(["key-1"]);
+  });
+
+  test("a key that lacks the scope is denied before it is charged, and was not used", () => {
+    const facts = factsOf({ key: { ...key, scopes: ["watch"] }, budget: { request: null, poll: null } });
+    const calls = [enrichCall({ caller: byKey }), pollCall({ caller: byKey })];
+    const { admissions, budgets, usedKeyIds } = admitCalls(calls, facts, callRules());
+    expect(admissions.map(codeOf)).toEqual(["scope_required", "scope_required"]);
+    expect(admissions).toMatchObject([{ reply: { denied: known } }, { reply: { denied: known } }]);
+    expect([budgets, usedKeyIds]).toEqual([[], []]);
+  });
+
+  test.each([
+    { scopes: ["enrich"], mayScan: true },
+    { scopes: ["read"], mayScan: false },
+  ] as const)("$scopes may scan: $mayScan", ({ scopes, mayScan }) => {
+    const admission = admitOne(enrichCall({ caller: byKey }), factsOf({ key: { ...key, scopes } }));
+    expect(admission).toMatchObject({ kind: "admitted", who: { mayScan } });
+  });
+});
+
+describe("whoami (pipeline 15.1)", () => {
+  const rules = callRules({ limits: { team: 3, enterprise: 0, windowMs: hour } });
+  const enterprise = { ...key, workspace: { ...acme, plan: "enterprise" as const } };
+  const full: BudgetFacts = { request: { windowStartedAt: ago(minute), count: 3 }, poll: null };
+  test.each([
+    {
+      what: "both budgets",
+      facts: { budget: full },
+      request: { limit: 3, remaining: 0, resetInMs: hour - minute },
+      poll: { limit: 60, remaining: 60, resetInMs: null },
+    },
+    { what: "no limits", facts: { key: enterprise }, request: null, poll: null },
+    {
+      what: "counters that cannot be read",
+      facts: {},
+      request: { limit: 3, remaining: null, resetInMs: null },
+      poll: { limit: 60, remaining: null, resetInMs: null },
+    },
+  ])("is told $what and charged nothing", ({ facts, request, poll }) => {
+    const { admissions, budgets, usedKeyIds } = admitCalls([whoamiCall], factsOf(facts), rules);
+    expect(admissions).toMatchObject([{ kind: "admitted", charge: null, budgets: { request, poll } }]);
+    expect([budgets, usedKeyIds]).toEqual([[], ["key-1"]]);
+  });
+
+  test.each([
+    { what: "a key of any scope", facts: { key: { ...key, scopes: ["watch"] as const } }, code: null },
+    { what: "a revoked key", facts: { key: { ...key, revokedAt: now } }, code: "invalid_api_key" },
+    {
+      what: "a key below the plan",
+      facts: { key: { ...key, workspace: { ...acme, plan: "free" as const } } },
+      code: "plan_required",
+    },
+  ])("$what: $code", ({ facts, code }) => {
+    expect(codeOf(admitOne(whoamiCall, factsOf(facts)))).toBe(code);
+  });
+
+  test("its counters are read where there is a limit, and a failure of theirs uncounts nothing", () => {
+    expect([...keysToCharge([whoamiCall], factsOf({}).keys, rules)]).toEqual(["key-1"]);
+    expect([...keysToCharge([whoamiCall], factsOf({ key: enterprise }).keys, rules)]).toEqual([]);
+    const reply: Reply = {
+      kind: "whoami",
+      workspace: { id: acme.id, name: "Acme", plan: "team" },
+      keyId: "key-1",
+      budgets: { request: null, poll: null },
+    };
+    expect(uncharge([reply], [whoamiCall], factsOf({}).keys, new Set(["key-1"]))).toEqual([reply]);
+  });
 });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { admitCalls, type KeyFacts } from "../../src/domain/admit-call.ts";
 import { auditEvent } from "../../src/domain/audit.ts";
 import type { Call, CallRules, CompletedReply, EnrichCall, PollCall } from "../../src/domain/call.ts";
+import type { CaseFacts } from "../../src/domain/case.ts";
 import { AppError } from "../../src/domain/error.ts";
 import type { Decision } from "../../src/domain/freshness.ts";
 import type { ScanId } from "../../src/domain/scan.ts";
@@ -14,11 +15,11 @@ import {
   pollOf,
   serveCalls,
 } from "../../src/domain/serve-call.ts";
-import { acme, callRules, enrichCall, key, now, oneScan, pollCall } from "../helpers/call-facts.ts";
+import { acme, callRules, enrichCall, key, now, oneScan, pollCall, whoamiCall } from "../helpers/call-facts.ts";
 import { testAuthor } from "../helpers/test-author.ts";
 
 const storedScan = "00000000-0000-4000-8000-0000000000aa" as ScanId;
-const stored = { envelopeTail: '"indicator":{}}', digest: "sha256:00", isPartial: false };
+const stored = { envelopeTail: '"indicator":{}}', digest: "sha256:00", isPartial: false, omittedCount: 0 };
 const hit: CompletedReply = completedReply(storedScan, "hit", stored);
 const unavailable = new AppError("unavailable", "Not now");
 const wrong = new AppError("invalid_email", "Not an address");
@@ -36,6 +37,16 @@ const completed: PollFacts = {
   runs: [],
   evidence: "the evidence",
   result: stored,
+  caseFacts: null,
+};
+const caseFacts: CaseFacts = {
+  scanId: oneScan,
+  indicator: { type: "email", value: "jane.doe@example.com" },
+  askedAt: now,
+  finishedAt: now,
+  reach: "full",
+  runs: [],
+  result: { envelopeTail: '"exposure":{}}', evidence: "{}", digest: "sha256:00" },
 };
 
 type Facts = {
@@ -46,7 +57,7 @@ type Facts = {
   readonly key?: KeyFacts;
 };
 
-/** Serves calls whose keys are all `key`; `scans` has the facts of each call. */
+/** Serves calls that all use `key`; `scans` has the facts of each call. */
 function serve(calls: readonly Call[], facts: Facts = {}) {
   const { scans = [], unfinishedCount = 0, fault = null } = facts;
   const rules = callRules(facts.rules);
@@ -151,12 +162,12 @@ describe("a POST (contract 2, 5)", () => {
     const { replies, writes } = serve([enrichCall(call)], { scans: [facts], ...rest });
     expect(replies).toMatchObject([reply]);
     expect(writes.scans.map(({ id }) => id)).toEqual(isStarting ? [oneScan] : []);
-    // Each admitted request is counted and audited, whatever comes of it.
+    // Every admitted request is counted and audited, whatever its result.
     expect([...writes.usage]).toEqual([["acme", { requests: 1, hits: isHit ? 1 : 0, polls: 0 }]]);
     expect(writes.events).toMatchObject([{ action: "enrich.requested", actor: "operator:jane" }]);
   });
 
-  test("a command's scan is claimed with the data that it will see and what is known", () => {
+  test("a command's scan is claimed with its data version and the earlier answers", () => {
     const { replies, writes } = serve([enrichCall({ runner })], { scans: [start] });
     const scan = {
       claim: { scanId: oneScan, owner: "command", claimCount: 1 },
@@ -172,7 +183,7 @@ describe("a POST (contract 2, 5)", () => {
     expect(writes.scans).toMatchObject([{ id: oneScan, claim: { scan, leaseUntil: runner.leaseUntil } }]);
   });
 
-  test("what the trail says of a request: its scan, the hash of its address, where it came from, what it got", () => {
+  test("the trail records a request with its scan, the hash of its address, its origin and its outcome", () => {
     const calls = [enrichCall({ ...byKey }), enrichCall({ fault: wrong, indicator: null })];
     const { writes } = serve(calls, { scans: [found, null] });
     const from = { at: now, workspaceId: "acme", ip: "192.0.2.1", correlationId: "correlation" };
@@ -194,7 +205,7 @@ describe("a POST (contract 2, 5)", () => {
 describe("calls of one batch", () => {
   const john = { indicatorHash: "bb".repeat(32) };
 
-  test("misses of one address are one scan; the queue fills up", () => {
+  test("misses of one address share one scan; the queue fills up", () => {
     const calls = [{}, john, {}, john, { indicatorHash: "cc".repeat(32) }].map((call, index) =>
       enrichCall({ ...call, newScanId: scanId(index) }),
     );
@@ -204,13 +215,13 @@ describe("calls of one batch", () => {
     expect(writes.scans.map(({ id }) => id)).toEqual([scanId(0), scanId(1)]);
   });
 
-  test("a call joins the scan that a command started, before an older one", () => {
+  test("a call joins the scan that a command started rather than an older one", () => {
     const calls = [enrichCall({ runner, newScanId: scanId(1) }), enrichCall({ newScanId: scanId(2) })];
     const { replies } = serve(calls, { scans: [join, join] });
     expect(replies).toMatchObject([{ kind: "claimed" }, { kind: "accepted", scanId: scanId(1) }]);
   });
 
-  test("a refused call spoils no other, and events stand in the order of the calls", () => {
+  test("a refused call does not affect other calls, and events are in the order of the calls", () => {
     const limits = { team: 1, enterprise: 1, windowMs: 3_600_000 };
     const calls = [enrichCall(byKey), enrichCall(byKey), enrichCall({ caller: { keyHash: null } }), enrichCall()];
     const { replies, writes } = serve(calls, { scans: calls.map(() => found), rules: { limits } });
@@ -303,6 +314,41 @@ describe("a GET (contract 3, 5.11, 9.8)", () => {
       reply: sources("running"),
       isFinal: false,
     },
+    {
+      what: "its case",
+      view: "case",
+      facts: { ...completed, caseFacts },
+      reply: { kind: "case", ...caseFacts },
+      isFinal: true,
+    },
+    {
+      what: "the case of a failed scan",
+      view: "case",
+      facts: { ...completed, state: "failed", caseFacts: { ...caseFacts, result: null } },
+      reply: { kind: "case", ...caseFacts, result: null },
+      isFinal: true,
+    },
+    {
+      what: "an export of a failed scan",
+      view: "export",
+      facts: { ...completed, state: "failed", caseFacts: { ...caseFacts, result: null } },
+      reply: { kind: "failed", scanId: oneScan },
+      isFinal: true,
+    },
+    {
+      what: "an export of a running scan",
+      view: "export",
+      facts: { ...completed, state: "scanning", finishedAt: null },
+      reply: { kind: "unfinished", scanId: oneScan, state: "scanning" },
+      isFinal: false,
+    },
+    {
+      what: "a case past the retention",
+      view: "case",
+      facts: { ...completed, finishedAt: old, caseFacts },
+      reply: notFound,
+      isFinal: false,
+    },
     { what: "an unknown scan", view: "envelope", facts: null, reply: notFound, isFinal: false },
   ];
 
@@ -320,24 +366,49 @@ describe("a GET (contract 3, 5.11, 9.8)", () => {
     { what: "a key, the first time", call: pollCall(byKey), facts: completed, count: 1 },
     { what: "a key that was told before", call: pollCall(byKey), facts: { ...completed, wasPolled: true }, count: 0 },
     { what: "an operator", call: pollCall(), facts: completed, count: 0 },
-  ])("the trail names the final answer to $what: $count", ({ call, facts, count }) => {
+  ])("the trail records the final answer to $what: $count", ({ call, facts, count }) => {
     const { replies, writes } = serve([call, call], { scans: [facts, facts] });
     expect(replies.map(({ kind }) => kind)).toEqual(["completed", "completed"]);
     expect(writes.events).toHaveLength(count);
     expect(writes.polled).toHaveLength(count);
   });
 
-  test("while nothing can be written each poll looks like the first, and nothing is noted", () => {
+  test("while the database is read-only every poll looks like the first, and no poll is remembered", () => {
     const { writes } = serve([pollCall(byKey), pollCall(byKey)], { scans: [completed, completed], fault: unavailable });
     expect(writes.events.map(pollOf)).toEqual([1, 2].map(() => ({ scanId: oneScan, keyId: "key-1" })));
     expect(writes.polled).toEqual([]);
   });
 
-  test("a path without an id is an unknown scan", () => {
+  test("the trail names every export, by whom it may be, and an export is no first poll", () => {
+    const facts = { ...completed, caseFacts };
+    const view = "export";
+    const { replies, writes } = serve(
+      [pollCall({ view }), pollCall({ ...byKey, view }), pollCall({ ...byKey, view })],
+      {
+        scans: [facts, facts, facts],
+      },
+    );
+    expect(replies.map(({ kind }) => kind)).toEqual(["case", "case", "case"]);
+    expect(writes.events.map(({ action, keyId }) => [action, keyId])).toEqual([
+      ["export.made", null],
+      ["export.made", "key-1"],
+      ["export.made", "key-1"],
+    ]);
+    expect(writes.polled).toEqual([]);
+  });
+
+  test("a fault of the query is told before the scan, and counts as a poll", () => {
+    const { replies, writes } = serve([pollCall({ ...byKey, view: "export", fault: wrong })], { scans: [null] });
+    expect(replies).toMatchObject([{ kind: "refused", error: wrong, charge: { limit: 12_000 } }]);
+    expect([...writes.usage.values()]).toEqual([{ requests: 0, hits: 0, polls: 1 }]);
+    expect(writes.events).toEqual([]);
+  });
+
+  test("a path without a valid id is answered like an unknown scan", () => {
     expect(serve([pollCall({ scanId: null })]).replies).toMatchObject([notFound]);
   });
 
-  test("the second half of a request is no poll", () => {
+  test("the second half of a waiting request does not count as a poll", () => {
     const { replies, writes } = serve([pollCall({ ...byKey, isCharged: true })], { scans: [completed] });
     expect(replies).toEqual([envelope]);
     expect(writes.usage.size).toBe(0);
@@ -353,14 +424,56 @@ test.each([
   { what: "a refresh", call: { runner: { ...runner, isRefresh: true } }, isAsking: false, isStarting: false },
 ])("$what: its scans are read $isAsking, a miss may queue $isStarting", ({ call, isAsking, isStarting }) => {
   expect(asksForScans(enrichCall(call))).toBe(isAsking);
-  expect(mayStart(enrichCall(call), start)).toBe(isStarting);
+  expect(mayStart(enrichCall(call), { mayScan: true }, start)).toBe(isStarting);
+  expect(mayStart(enrichCall(call), { mayScan: false }, start)).toBe(false);
   const decisions: Decision[] = [join.decision, found.decision];
-  for (const decision of decisions) expect(mayStart(enrichCall(call), { decision, hit: null })).toBe(false);
+  for (const decision of decisions) {
+    expect(mayStart(enrichCall(call), { mayScan: true }, { decision, hit: null })).toBe(false);
+  }
 });
 
-test("only events of a final poll by a key are polls", () => {
+test("pollOf returns a value only for events of a final poll by a key", () => {
   const event = auditEvent(testAuthor, "enrich.polled", { requestId: oneScan, keyId: "key-1" });
   expect(pollOf(event)).toEqual({ scanId: oneScan, keyId: "key-1" });
   expect(pollOf({ ...event, keyId: null })).toBeNull();
   expect(pollOf({ ...event, action: "enrich.requested" })).toBeNull();
+});
+
+describe("a key of scope read (pipeline 14.4)", () => {
+  const reader: KeyFacts = { ...key, scopes: ["read"] };
+  const notCached = { kind: "refused", error: { code: "not_cached" } };
+  test.each([
+    { what: "a hit", facts: found, fault: null, reply: hit },
+    { what: "a miss", facts: start, fault: null, reply: notCached },
+    { what: "a scan that others started", facts: join, fault: null, reply: notCached },
+    { what: "a miss, nothing can be written", facts: start, fault: unavailable, reply: notCached },
+  ])("$what is charged and told, and nothing is started", ({ facts, fault, reply }) => {
+    const { replies, writes } = serve([enrichCall(byKey)], { scans: [facts], key: reader, fault });
+    expect(replies).toMatchObject([{ ...reply, charge: { limit: 600, remaining: 599 } }]);
+    expect(writes.scans).toEqual([]);
+    expect([...writes.usage.values()]).toMatchObject([{ requests: 1 }]);
+    expect(writes.events).toMatchObject([{ action: "enrich.requested", keyId: "key-1" }]);
+  });
+
+  test("does not join a scan of the same batch, and polls it", () => {
+    const calls = [enrichCall(), enrichCall(byKey), pollCall(byKey)];
+    const { replies, writes } = serve(calls, { scans: [start, start, completed], key: reader });
+    expect(replies).toMatchObject([{ kind: "accepted" }, notCached, { kind: "completed" }]);
+    expect(writes.scans).toHaveLength(1);
+  });
+});
+
+test("pipeline 15.1 whoami tells of the key and writes nothing", () => {
+  const { replies, writes } = serve([enrichCall(byKey), whoamiCall], { scans: [found] });
+  expect(replies[1]).toEqual({
+    kind: "whoami",
+    workspace: { id: "acme", name: "Acme", plan: "team" },
+    keyId: "key-1",
+    budgets: {
+      request: { limit: 600, remaining: 599, resetInMs: 3_600_000 },
+      poll: { limit: 12_000, remaining: 12_000, resetInMs: null },
+    },
+  });
+  expect(writes.events).toHaveLength(1);
+  expect([...writes.usage.values()]).toEqual([{ requests: 1, hits: 1, polls: 0 }]);
 });

@@ -9,7 +9,7 @@ export type CommandResult = { readonly exitCode: number | null; readonly stdout:
 export type Service = {
   readonly url: string;
   readonly pid: number;
-  /** All that was written to the standard error so far. */
+  /** The standard error so far. */
   readonly log: () => string;
   readonly kill: (signal: "SIGTERM" | "SIGKILL" | "SIGHUP" | "SIGINT") => void;
   readonly exited: Promise<number>;
@@ -18,9 +18,11 @@ export type Service = {
 export type ServeOptions = {
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** A script for bash that becomes the service; it gets the executable as `$0` and the arguments as `$@`. */
+  readonly shell?: string;
 };
 
-/** A stranger's machine: the executable copied to an empty folder, a data directory, and a clean environment. */
+/** A fresh machine: the executable copied to an empty folder, a data directory, and a clean environment. */
 export class Appliance implements AsyncDisposable {
   readonly folder: string;
   readonly dataDir: string;
@@ -40,7 +42,7 @@ export class Appliance implements AsyncDisposable {
     return { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8", TMPDIR: tmpdir(), ...extra };
   }
 
-  /** Runs a command in a folder of its own; the data directory is that of the appliance unless `args` name another. */
+  /** Runs a command in its own folder, on the data directory of the appliance unless `args` name another. */
   run(args: readonly string[], options: { env?: Record<string, string>; stdin?: Uint8Array } = {}): CommandResult {
     const where = args.includes("--data-dir") ? [] : ["--data-dir", this.dataDir];
     const result = Bun.spawnSync([this.executable, ...args, ...where], {
@@ -53,7 +55,7 @@ export class Appliance implements AsyncDisposable {
   }
 
   /**
-   * The same without blocking, for a command that asks a server of the test. `shell` is a script for bash that gets the
+   * Runs a command without blocking, for a command that asks a server of the test. `shell` is a bash script with the
    * executable as `$0` and the arguments as `$@`.
    */
   async runBeside(
@@ -91,9 +93,10 @@ export class Appliance implements AsyncDisposable {
   }
 
   /** Starts the service on a free port and waits for its first line. */
-  async serve({ args = [], env = {} }: ServeOptions = {}): Promise<Service> {
+  async serve({ args = [], env = {}, shell }: ServeOptions = {}): Promise<Service> {
     const listen = args.includes("--listen") ? [] : ["--listen", "127.0.0.1:0"];
-    const child = Bun.spawn([this.executable, "serve", "--data-dir", this.dataDir, ...listen, ...args], {
+    const words = [this.executable, "serve", "--data-dir", this.dataDir, ...listen, ...args];
+    const child = Bun.spawn(shell === undefined ? words : ["bash", "-c", shell, ...words], {
       cwd: join(this.folder, "work"),
       env: this.environment(env),
       stdout: "pipe",
@@ -135,7 +138,7 @@ export class Appliance implements AsyncDisposable {
   }
 }
 
-/** A client of the exposure API, as a SIEM is one. */
+/** A client of the exposure API, like a SIEM. */
 export function client(url: string, key: string) {
   const headers = { "X-API-Key": key, "Content-Type": "application/json" };
   return {

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { beginHead, keepHead } from "../../src/access/audit-head.ts";
 import { type Author, auditEvent } from "../../src/domain/audit.ts";
+import { defaultScopes } from "../../src/domain/key-scope.ts";
 import type { OperatorRole } from "../../src/domain/operator.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
 import type { Store } from "../../src/store/port/store.ts";
@@ -13,7 +14,7 @@ function id(kind: number, number: number): string {
   return `0000000${kind}-0000-4000-8000-${String(number).padStart(12, "0")}`;
 }
 
-/** Ids of what the directory holds. */
+/** Ids of the objects in the directory. */
 export const audited = {
   acme: id(1, 1) as WorkspaceId,
   other: id(1, 2) as WorkspaceId,
@@ -35,9 +36,9 @@ export function openAudited(folder: string): Store {
 }
 
 /**
- * Makes a directory with workspaces, keys and operators in every state, some events of look-ups that were written
- * together, and the kept head. `atHalf` is called when half of it is done, with everything closed. With `isShortened` the
- * oldest half of the trail is removed behind a checkpoint.
+ * Makes a directory with workspaces, keys and operators in every state, some look-up events of one batch, and the kept
+ * head. `atHalf` is called when half of this is done and everything is closed. With `isShortened`, the oldest half of
+ * the trail is removed behind a checkpoint.
  */
 export async function makeAuditedDirectory(
   folder: string,
@@ -55,7 +56,7 @@ export async function makeAuditedDirectory(
     disabledAt: null,
   });
   const insertKey = (keyId: string, name: string) =>
-    store.insertKey(acme, { ...secretOf(keyId), name, expiresAt: null }, by());
+    store.insertKey(acme, { ...secretOf(keyId), name, expiresAt: null, scopes: defaultScopes, allowedIps: [] }, by());
   const insertOperator = (operatorId: string, name: string, role: OperatorRole) =>
     store.insertOperator(
       { id: operatorId, workspaceId: acme, name, role, tokenHash: `hash of ${operatorId}`, createdAt: testAuthor.at },

@@ -1,5 +1,6 @@
 import type { KeyFacts, WorkspaceFacts } from "../../src/domain/admit-call.ts";
-import type { CallRules, EnrichCall, PollCall } from "../../src/domain/call.ts";
+import type { CallRules, EnrichCall, PollCall, WhoamiCall } from "../../src/domain/call.ts";
+import { defaultScopes } from "../../src/domain/key-scope.ts";
 import type { ScanId } from "../../src/domain/scan.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
 
@@ -20,6 +21,8 @@ export const key: KeyFacts = {
   lastUsedAt: null,
   expiresAt: null,
   revokedAt: null,
+  scopes: defaultScopes,
+  allowedNetworks: null,
   workspace: acme,
 };
 
@@ -36,7 +39,7 @@ export function callRules(changed: Partial<CallRules> = {}): CallRules {
   };
 }
 
-/** By an operator of Acme, unless `changed` says otherwise. */
+/** A call by an operator of Acme, with the members of `changed`. */
 export function enrichCall(changed: Partial<EnrichCall> = {}): EnrichCall {
   return {
     kind: "enrich",
@@ -62,3 +65,9 @@ export function pollCall(changed: Partial<PollCall> = {}): PollCall {
     ...changed,
   };
 }
+
+export const whoamiCall: WhoamiCall = {
+  kind: "whoami",
+  caller: { keyHash: "hash" },
+  from: { ip: "192.0.2.1", correlationId: "correlation" },
+};

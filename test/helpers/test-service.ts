@@ -16,6 +16,7 @@ import { routes } from "../../src/http/route-table.ts";
 import { createRouter } from "../../src/http/router.ts";
 import { outcomeOf } from "../../src/http/routes/enrich.ts";
 import { openThrottle } from "../../src/http/throttle.ts";
+import { openWaits } from "../../src/http/waits.ts";
 import { type Calls, openCalls } from "../../src/scans/calls.ts";
 import type { Live } from "../../src/scans/live.ts";
 import { Runner, type RunnerTools } from "../../src/scans/runner.ts";
@@ -32,7 +33,7 @@ export type LogLine = { readonly level: "warn" | "error"; readonly fields: objec
 /** A client on the same machine. */
 export const localPeer: Peer = { address: "127.0.0.1", isTls: false };
 
-/** A workspace with a key, and calls in its name. */
+/** A workspace with a key, and calls with this key. */
 export type Tenant = {
   readonly id: WorkspaceId;
   readonly keyId: string;
@@ -49,16 +50,16 @@ export type TestServiceOptions = {
   readonly store?: (real: Store) => Partial<Store>;
 };
 
-/** The service as `serve` puts it together, on a database in memory, with invented sources and a clock of its own. */
+/** The service composed like in `serve`, with a database in memory, invented sources and its own clock. */
 export async function openTestService(options: TestServiceOptions = {}) {
   const real = SqliteStore.inMemory(testAuditKey);
-  /** As calls and the runner see it. */
+  /** The store that calls and the runner use. */
   const store: Store = { ...real, ...options.store?.(real) };
   const clock = new ManualClock();
   const keys = deriveKeys(new Uint8Array(32).fill(7));
   const lines: LogLine[] = [];
   const accessEntries: AccessEntry[] = [];
-  /** May be changed at any time, as by a reload. */
+  /** May be changed at any time, like by a reload. */
   const sources: Source[] = [inventedSource("alpha", async () => found("Example Shop"))];
   let idCount = 0;
   const newId = () => {
@@ -74,6 +75,7 @@ export async function openTestService(options: TestServiceOptions = {}) {
     concurrency: 16,
     scanTimeoutMs: 90_000,
     ledgerRetentionMs: 400 * 24 * 3_600_000,
+    maxFindings: 2000,
     fingerprintOf: () => JSON.stringify(sources.map(({ fingerprint }) => fingerprint)),
     sourcesOf: () => [...sources],
     ...options.live,
@@ -114,9 +116,11 @@ export async function openTestService(options: TestServiceOptions = {}) {
     trail,
     trust: makeTrust([], []),
     logIns: openThrottle(10, 60_000, clock.steadyNow),
+    whoamis: openThrottle(60, 60_000, clock.steadyNow),
     publicUrl: null,
     dashboard: testDashboard(clock, live),
-    metrics: { countRequest: () => undefined, render: () => "" },
+    metrics: { countRequest: () => undefined, countStrangeForward: () => undefined, render: () => "" },
+    waits: openWaits({ perHolder: 64, total: 1000 }),
     whenSettled: (scanId, timeoutMs, signal) => runner.whenSettled(scanId, timeoutMs, signal),
     newScanId,
     hashOf: (indicator) => indicatorHash(keys, indicator),

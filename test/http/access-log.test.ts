@@ -14,13 +14,21 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function open(isEnabled = () => true) {
+function open({ isEnabled = true, isPretty = false } = {}) {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   const written: string[] = [];
-  return { written, log: openAccessLog((text) => written.push(text), now, isEnabled) };
+  const forPeople: unknown[] = [];
+  const log = openAccessLog({
+    write: (text) => void written.push(text),
+    log: { info: (fields, message) => void forPeople.push([fields, message]) },
+    isPretty: () => isPretty,
+    isEnabled: () => isEnabled,
+    now,
+  });
+  return { written, forPeople, log };
 }
 
-test("one request is one line of JSON with these fields and no other", () => {
+test("a request is one line of JSON with exactly these fields", () => {
   const { log, written } = open();
   log.write(entry);
   log.write({ ...entry, path: null, method: 'X"\n' });
@@ -42,7 +50,7 @@ test("one request is one line of JSON with these fields and no other", () => {
   ]);
 });
 
-test("lines are written together after a moment, without a further request", () => {
+test("lines are written in batches after a short delay, without a further request", () => {
   const { log, written } = open();
   log.write(entry);
   log.write(entry);
@@ -54,7 +62,7 @@ test("lines are written together after a moment, without a further request", () 
   expect(written).toHaveLength(1);
 });
 
-test("a full buffer is written at once, so that memory stays bounded", () => {
+test("a full buffer is written immediately, so that memory stays bounded", () => {
   const { log, written } = open();
   for (let count = 0; count < 1_000; count += 1) log.write(entry);
   expect(written.length).toBeGreaterThanOrEqual(1);
@@ -64,9 +72,18 @@ test("a full buffer is written at once, so that memory stays bounded", () => {
 });
 
 test("nothing is written below the level, and a flush of nothing writes nothing", () => {
-  const { log, written } = open(() => false);
+  const { log, written } = open({ isEnabled: false });
   log.write(entry);
   log.flush();
   expect(written).toEqual([]);
   expect(vi.getTimerCount()).toBe(0);
+});
+
+test("with a log for people the line of a request is one of it, at once", () => {
+  const { log, written, forPeople } = open({ isPretty: true });
+  log.write(entry);
+  const { durationMs, correlationId, ...fields } = entry;
+  expect(forPeople).toEqual([[{ ...fields, ms: 1.23, correlation_id: correlationId }, "request"]]);
+  log.flush();
+  expect(written).toEqual([]);
 });

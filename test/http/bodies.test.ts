@@ -7,6 +7,7 @@ import { jsonResponse } from "../../src/http/response.ts";
 import { routes } from "../../src/http/route-table.ts";
 import type { Publication } from "../../src/store/port/corpus.ts";
 import { auditList } from "../../src/wire/audit.ts";
+import { completedCase, failedCase } from "../../src/wire/case.ts";
 import { corpusList } from "../../src/wire/corpus.ts";
 import { envelope } from "../../src/wire/envelope.ts";
 import { errorBody } from "../../src/wire/error.ts";
@@ -17,6 +18,7 @@ import { accepted, progress, scanSources } from "../../src/wire/scan.ts";
 import { type Health, health, readiness } from "../../src/wire/service.ts";
 import { about, me } from "../../src/wire/session.ts";
 import { sourceList } from "../../src/wire/source.ts";
+import { whoami } from "../../src/wire/whoami.ts";
 import { inventedSource } from "../helpers/invented-source.ts";
 import { addOperator, operatorClient } from "../helpers/operator-client.ts";
 import { socClient } from "../helpers/soc-client.ts";
@@ -27,7 +29,7 @@ import { expectBody } from "../helpers/wire-body.ts";
 const dashboard = "/api/v1/dashboard";
 const known = "jane.doe@example.com";
 
-/** A source that knows one thing about every address, with all that a finding can have. */
+/** A source with one finding about every address, with all members that a finding can have. */
 const talkative = inventedSource("alpha", async () => ({
   findings: [
     makeFinding({
@@ -107,7 +109,7 @@ const rows: readonly Row[] = [
   ["POST /api/v1/soc/enrich", "a hit", envelope, ({ soc }) => soc.enrich(known)],
   ["POST /api/v1/soc/enrich", "a refusal", errorBody, ({ soc }) => soc.enrich("nobody")],
   ["GET /api/v1/soc/enrich/{request_id}", "a completed scan", envelope, ({ soc, scanId }) => soc.get(`/${scanId}`)],
-  ["GET /api/v1/soc/enrich/{request_id}", "a scan that failed", progress, pollFailed],
+  ["GET /api/v1/soc/enrich/{request_id}", "a scan that failed", progress, (stage) => pollFailed(stage)],
   ["GET /api/v1/soc/enrich/{request_id}", "an unfinished scan", progress, pollUnfinished],
   [
     "GET /api/v1/soc/enrich/{request_id}/sources",
@@ -121,6 +123,20 @@ const rows: readonly Row[] = [
     evidence,
     ({ soc, scanId }) => soc.get(`/${scanId}/evidence`),
   ],
+  [
+    "GET /api/v1/soc/enrich/{request_id}/case",
+    "a completed scan",
+    completedCase,
+    ({ soc, scanId }) => soc.get(`/${scanId}/case`),
+  ],
+  ["GET /api/v1/soc/enrich/{request_id}/case", "a scan that failed", failedCase, (stage) => pollFailed(stage, "/case")],
+  [
+    "GET /api/v1/soc/enrich/{request_id}/export",
+    "a scan that failed",
+    progress,
+    (stage) => pollFailed(stage, "/export?format=csv"),
+  ],
+  ["GET /api/v1/soc/whoami", "a key", whoami, ({ respond, tenant }) => socClient(respond, tenant.token).whoami()],
   [
     "POST /api/v1/workspaces/{workspace_id}/keys",
     "a key",
@@ -196,7 +212,7 @@ const rows: readonly Row[] = [
   ["GET /readyz", "anybody", readiness, ({ call }) => call("GET", "/readyz")],
 ];
 
-/** Files, the text of the metrics, 204, and the document that describes the others. */
+/** Routes without a described JSON body: files, metrics, 204, and the OpenAPI document itself. */
 const withoutBody = [
   "GET /",
   "GET /assets/{name}",
@@ -206,9 +222,9 @@ const withoutBody = [
   "DELETE /api/v1/session",
 ];
 
-async function pollFailed({ soc, scanned, sources }: Stage): Promise<Response> {
+async function pollFailed({ soc, scanned, sources }: Stage, view = ""): Promise<Response> {
   sources.splice(0, sources.length, broken);
-  return soc.get(`/${await scanned("nobody.knows@example.com")}`);
+  return soc.get(`/${await scanned("nobody.knows@example.com")}${view}`);
 }
 
 async function pollUnfinished({ soc, sources }: Stage): Promise<Response> {
@@ -229,7 +245,7 @@ test("every route with a body has a row above", () => {
   expect([...covered].sort()).toEqual(routes.map(({ method, path }) => `${method} ${path}`).sort());
 });
 
-test("the stage shows the members that can be absent or null", async () => {
+test("the test data cover members that can be absent or null", async () => {
   const { call, workspace, soc, scanId } = await openStage();
   const { events } = expectBody(auditList, await (await call("GET", `${workspace}/audit`)).text());
   expect(events.some(({ count }) => count === 3)).toBe(true);
@@ -242,7 +258,7 @@ test("the stage shows the members that can be absent or null", async () => {
   expect(sources.map(({ error }) => error)).toEqual([null, "timeout"]);
 });
 
-test("a member more, less or elsewhere is found", () => {
+test("an extra, missing or misplaced member is detected", () => {
   expect(() => expectBody(health, '{"status":"ok","more":1}')).toThrow();
   expect(() => expectBody(health, "{}")).toThrow();
   expect(() => expectBody(errorBody, '{"error":{"message":"a","code":"conflict"}}')).toThrow();
@@ -250,7 +266,7 @@ test("a member more, less or elsewhere is found", () => {
 });
 
 test("a body whose type is not named does not compile", () => {
-  // @ts-expect-error: without a type no body is accepted.
+  // @ts-expect-error: no body is accepted without its type.
   expect(jsonResponse(200, { status: "ok" }).body).toBe('{"status":"ok"}');
   // @ts-expect-error: a member that the type does not have.
   expect(jsonResponse<Health>(200, { status: "ok", more: 1 }).status).toBe(200);

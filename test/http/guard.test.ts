@@ -9,7 +9,7 @@ const id = "3f2a8c1e-0000-4000-8000-000000000000";
 const pathOf = (path: string) => path.replaceAll(/\{\w+\}/g, id);
 const guardedAccess = ["page", "log-in", "viewer", "admin"];
 const guarded = routes.filter(({ access }) => guardedAccess.includes(access));
-const open = routes.filter(({ access }) => !guardedAccess.includes(access));
+const open = routes.filter(({ access }) => !guardedAccess.includes(access) && access !== "metrics");
 
 describe("2, 12.2 a host name that is not ours", () => {
   test.each(guarded)("is 403 on $method $path before anything else, with and without credentials", async (route) => {
@@ -23,13 +23,30 @@ describe("2, 12.2 a host name that is not ours", () => {
     expect(service.denials).toEqual([]);
   });
 
-  test.each(open)("makes no difference on $method $path", async (route) => {
+  test.each(open)("does not matter on $method $path", async (route) => {
     const { respond } = await openTestService();
     const ask = async (Host: string) => {
       const { call } = operatorClient(respond, { Host, "X-Correlation-Id": "c-1" });
       return (await call(route.method as ManagementMethod, pathOf(route.path))).status;
     };
     expect(await ask("evil.example")).toBe(await ask("127.0.0.1:8080"));
+  });
+
+  test.each([
+    { host: "localhost:9", status: 200 },
+    { host: "xpose.localhost", status: 200 },
+    { host: "127.0.0.1:8080", status: 200 },
+    { host: "[::1]:8080", status: 200 },
+    { host: "192.0.2.1:8080", status: 401 },
+    { host: "evil.example", status: 401 },
+    { host: "xpose.corp.example", status: 401 },
+    { host: "[::1", status: 401 },
+  ])("12.1 /metrics, asked on loopback as $host: $status", async ({ host, status }) => {
+    const service = await openTestService({ app: { trust: makeTrust([], ["xpose.corp.example"]) } });
+    const { call } = operatorClient(service.respond, { Host: host });
+    expect((await call("GET", "/metrics")).status).toBe(status);
+    const { token } = await addOperator(service, service.tenant.id, "alice");
+    expect((await call("GET", "/metrics", undefined, { Authorization: `Bearer ${token}` })).status).toBe(200);
   });
 
   test("is ours when server.hostnames names it", async () => {
@@ -43,8 +60,8 @@ describe("2, 12.2 a host name that is not ours", () => {
   });
 });
 
-describe("9.8 a request that is not let in is a denial", () => {
-  test("without credentials, of nobody known, from where it came", async () => {
+describe("9.8 a refused request is recorded as a denial", () => {
+  test("without credentials: of an unknown caller, with its origin", async () => {
     const service = await openTestService({ app: { trust: makeTrust(["127.0.0.1"], []) } });
     const { call } = operatorClient(service.respond, { "X-Forwarded-For": "203.0.113.7" });
     await call("GET", `/api/v1/workspaces/${service.tenant.id}/keys`);
@@ -53,7 +70,7 @@ describe("9.8 a request that is not let in is a denial", () => {
     expect(service.denials).toEqual([denial, denial]);
   });
 
-  test("of an operator without the right, in the name and the workspace of that operator", async () => {
+  test("of an operator without the right: with the name and the workspace of the operator", async () => {
     const service = await openTestService();
     const other = await service.addTenant("Other");
     const viewer = await addOperator(service, service.tenant.id, "victor", "viewer");
@@ -64,7 +81,7 @@ describe("9.8 a request that is not let in is a denial", () => {
     expect(service.denials).toEqual([denial, denial, denial]);
   });
 
-  test("of a key: unknown or malformed to nobody, revoked and below the plan to its workspace", async () => {
+  test("of a key: unknown or malformed without a workspace, revoked or below the plan in its workspace", async () => {
     const service = await openTestService();
     const cheap = await service.addTenant("Cheap", "starter");
     const { call } = operatorClient(service.respond);

@@ -36,7 +36,7 @@ async function start(settings: ServerSettings, respond: (request: Request) => Pr
   return server;
 }
 
-/** Sends bytes as they are and returns what came back; breaks the connection off once `leaveAfter` has happened. */
+/** Sends raw bytes and returns the answer; closes the connection once `leaveAfter` has resolved. */
 function raw(address: string, text: string, leaveAfter: Promise<void> | null = null): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   let received = "";
@@ -70,7 +70,7 @@ describe("over a real connection", () => {
     expect(await raw(address, request)).toMatch(/^HTTP\/1\.1 404 /);
   });
 
-  test("a client that leaves in mid-body is not logged as a failure of the service", async () => {
+  test("a client that disconnects during the body is not logged as a failure of the service", async () => {
     const { respond, tenant, lines, accessEntries } = await openTestService();
     const reached = Promise.withResolvers<void>();
     const answered = Promise.withResolvers<void>();
@@ -87,7 +87,7 @@ describe("over a real connection", () => {
     expect(accessEntries).toMatchObject([{ status: 400 }]);
   });
 
-  test("a body over the limit is refused by us, whatever its size", async () => {
+  test("a body over the limit is refused by our code, whatever its size", async () => {
     const { respond, tenant } = await openTestService();
     const { address } = await start(tcp, respond);
     const response = await fetch(`${address}/api/v1/soc/enrich`, {
@@ -99,7 +99,7 @@ describe("over a real connection", () => {
     expect(await response.json()).toMatchObject({ error: { code: "payload_too_large" } });
   });
 
-  test("0.2 an error that the router lets through shows nothing", async () => {
+  test("0.2 an error that escapes the router reveals nothing", async () => {
     const { address } = await start(tcp, () => Promise.reject(new Error("inner detail")));
     const response = await fetch(`${address}/`);
     expect(response.status).toBe(500);
@@ -108,7 +108,7 @@ describe("over a real connection", () => {
     );
   });
 
-  test("a stop lets an answer under way end and takes no new connection", async () => {
+  test("a stop lets an active request finish and accepts no new connection", async () => {
     const [reached, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const server = await start(tcp, async () => {
       reached.resolve();
@@ -124,7 +124,7 @@ describe("over a real connection", () => {
     await expect(fetch(server.address)).rejects.toThrow();
   });
 
-  test("a stop does not wait longer than its grace", async () => {
+  test("a stop does not wait longer than its grace period", async () => {
     const reached = Promise.withResolvers<void>();
     const server = await start(tcp, () => {
       reached.resolve();
@@ -163,7 +163,7 @@ describe("a unix socket", () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  test("a socket that a killed process left is replaced; one in use is not", async () => {
+  test("a socket left by a killed process is replaced, but not a socket in use", async () => {
     const path = join(folder, "xpose.sock");
     const killed = await start(settingsFor(join(folder, "killed.sock")), async () => new Response());
     renameSync(join(folder, "killed.sock"), path);

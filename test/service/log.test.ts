@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 
 const logFile = fileURLToPath(new URL("../../src/service/log.ts", import.meta.url));
+const sinkFile = fileURLToPath(new URL("../../src/service/log-sink.ts", import.meta.url));
 const errorFile = fileURLToPath(new URL("../../src/domain/error.ts", import.meta.url));
 
 type Line = Record<string, unknown> & { readonly err?: Described };
@@ -16,8 +17,9 @@ type Described = {
 function written(statements: string, settings = { level: "info", format: "json" }): string {
   const code = `
     import { openLog } from ${JSON.stringify(logFile)};
+    import { openLogSink } from ${JSON.stringify(sinkFile)};
     import { AppError, SourceError } from ${JSON.stringify(errorFile)};
-    const { log, reconfigure } = openLog(${JSON.stringify(settings)});
+    const { log, reconfigure } = openLog(${JSON.stringify(settings)}, openLogSink().write);
     ${statements}`;
   const { stderr, exitCode } = Bun.spawnSync([process.execPath, "-e", code], { stdout: "ignore", stderr: "pipe" });
   if (exitCode !== 0) throw new Error(stderr.toString());

@@ -4,6 +4,7 @@ import { openMetrics } from "../../src/service/metrics.ts";
 const none = {
   auditDroppedCount: () => 0,
   auditWaitingCount: () => 0,
+  logDroppedCount: () => 0,
   isDiskFull: () => false,
   isAuditHeadKept: () => true,
 };
@@ -41,4 +42,9 @@ test.each([true, false])("a full disk and a head that is not kept are metrics: %
   const text = openMetrics("1.0.0", gauges).render();
   expect(text).toMatch(isSo ? /^xpose_disk_full 1$/m : /^xpose_disk_full 0$/m);
   expect(text).toMatch(isSo ? /^xpose_audit_head_kept 0$/m : /^xpose_audit_head_kept 1$/m);
+});
+
+test("lines of the log that were dropped are a metric", () => {
+  const text = openMetrics("1.0.0", { ...none, logDroppedCount: () => 7 }).render();
+  expect(text).toMatch(/^xpose_log_dropped_total 7$/m);
 });

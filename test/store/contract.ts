@@ -2,11 +2,12 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { KeyStatus } from "../../src/domain/api-key.ts";
 import { type Author, auditEvent, emptyHead } from "../../src/domain/audit.ts";
 import type { Call, CallRules, EnrichCall, Reply, ReplyBody } from "../../src/domain/call.ts";
-import { answerSha256, type CacheMember, envelopeText, type Sighting } from "../../src/domain/envelope.ts";
+import { type CacheMember, envelopeText, type Sighting } from "../../src/domain/envelope.ts";
 import { AppError } from "../../src/domain/error.ts";
 import { findingHash, makeFinding } from "../../src/domain/finding.ts";
+import { defaultScopes } from "../../src/domain/key-scope.ts";
 import type { Operator } from "../../src/domain/operator.ts";
-import type { Answer, ClaimedScan, ScanId, SourceRun } from "../../src/domain/scan.ts";
+import { type Answer, type ClaimedScan, finalState, type ScanId, type SourceRun } from "../../src/domain/scan.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
 import type { NewApiKey, NextApiKey } from "../../src/store/port/api-key.ts";
 import type { Publication } from "../../src/store/port/corpus.ts";
@@ -14,6 +15,7 @@ import type { NewOperator } from "../../src/store/port/operator.ts";
 import type { Store } from "../../src/store/port/store.ts";
 import { auditEvents } from "../helpers/audit-events.ts";
 import { chainEvent } from "../helpers/chain-event.ts";
+import { answerSha256 } from "../helpers/project.ts";
 import { testAuditKey, testAuthor } from "../helpers/test-author.ts";
 
 const [second, minute, day] = [1000, 60_000, 86_400_000];
@@ -65,7 +67,8 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
     function newKey(fields: Partial<NewApiKey> = {}): NewApiKey {
       const id = newId();
       const hash = id.replaceAll("-", "").repeat(2);
-      const given = { prefix: "xpz_live_0000", createdAt: now, createdBy: "cli", expiresAt: null };
+      const rights = { expiresAt: null, scopes: defaultScopes, allowedIps: [] };
+      const given = { prefix: "xpz_live_0000", createdAt: now, createdBy: "cli", ...rights };
       return { id, name: `Key ${id}`, hash, ...given, ...fields };
     }
 
@@ -153,22 +156,23 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       return { source, outcome, error: said === null ? "timeout" : null, answer: said, ...given, ...fields };
     }
 
-    /** Settles a claimed scan and returns the ledger that its projection got. */
+    /** Settles a claimed scan and returns the ledger as it stood then. */
     async function settle({ claim }: ClaimedScan, runs: SourceRun[], kept: Answer[] = []) {
-      let ledger: ReadonlyMap<string, Sighting> = new Map();
       const answers = [...runs.flatMap(({ answer }) => (answer === null ? [] : [answer])), ...kept];
+      const seen = answers.flatMap(({ source, answeredAt, findings }) =>
+        findings.map((one) => ({ hash: findingHash(source, one), at: answeredAt })),
+      );
+      const isCompleted = finalState(runs) === "completed";
+      const recorded = isCompleted ? await store.recordSightings(claim, seen, later(-400 * 24 * 60 * minute)) : null;
       const isSettled = await store.settleScan({
         claim,
         runs,
-        answers,
         finishedAt: now,
-        ledgerBefore: later(-400 * 24 * 60 * minute),
-        project(sightings) {
-          ledger = sightings;
-          return projection;
-        },
+        projection: isCompleted ? projection : null,
+        omitted: new Map(),
+        kept: new Map(),
       });
-      return { isSettled, ledger };
+      return { isSettled, ledger: recorded ?? new Map<string, Sighting>() };
     }
 
     /** A scan of one source that is asked and answers now. */
@@ -194,7 +198,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         const { envelopeTail, digest } = projection;
         const completed = (cache: CacheMember) => {
           const envelope = envelopeText(scanId, cache, envelopeTail);
-          return { kind: "completed", scanId, envelope, digest, isPartial: false };
+          return { kind: "completed", omittedCount: 0, scanId, envelope, digest, isPartial: false };
         };
         expect(await serve(enrichCall(acme))).toEqual(completed("hit"));
         expect(await poll(acme, scanId)).toEqual(completed("miss_scan_complete"));
@@ -423,19 +427,17 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
           store.settleScan({
             claim: index === 1 ? { ...scan.claim, claimCount: 9 } : scan.claim,
             runs: [run("hibp", answer("hibp"))],
-            answers: [],
             finishedAt: now,
-            ledgerBefore: later(-day),
-            project: () => {
-              if (index === 2) throw new Error("no envelope");
-              return { envelopeTail: "{}", digest: "d", evidence: "{}" };
-            },
+            // What is no text cannot be stored.
+            projection: { envelopeTail: "{}", digest: "d", evidence: index === 2 ? (null as never) : "{}" },
+            omitted: new Map(),
+            kept: new Map(),
           }),
         );
         expect(await Promise.allSettled(settled)).toMatchObject([
           { value: true },
           { value: false },
-          { reason: new Error("no envelope") },
+          { status: "rejected" },
         ]);
         const states = await Promise.all(scans.map(({ claim, workspace }) => poll(workspace.id, claim.scanId)));
         expect(states.map(({ kind }) => kind)).toEqual(["completed", "unfinished", "unfinished"]);
@@ -565,7 +567,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         const said = answer("hibp", { fingerprint: "f2", confidence: 0.5, origin: "o", findings: [] });
         await scanNow(acme, said);
         await serve(enrichCall(acme), { fingerprintOf: () => "changed" });
-        expect((await claimed()).answers).toEqual([said]);
+        expect((await claimed()).answers.map(({ read }) => read())).toEqual([said]);
       });
 
       test("a failure never replaces an answer, and an answer taken over is not stored again", async () => {
@@ -577,7 +579,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         await serve(enrichCall(acme), { fingerprintOf: () => "third" });
         await settle(await claimed(), [run("hibp", null)]);
         await serve(enrichCall(acme), { fingerprintOf: () => "fourth" });
-        expect((await claimed()).answers).toEqual([said]);
+        expect((await claimed()).answers.map(({ read }) => read())).toEqual([said]);
       });
 
       test("an answer that was saved before does not come back over a newer one when its scan ends", async () => {
@@ -589,7 +591,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         await scanNow(acme, newer);
         await settle(slow, [older]);
         await serve(enrichCall(acme), { fingerprintOf: () => "changed" });
-        expect((await claimed()).answers).toEqual([newer]);
+        expect((await claimed()).answers.map(({ read }) => read())).toEqual([newer]);
       });
 
       test("answers saved before a crash are there for the next claim", async () => {
@@ -597,7 +599,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         const { claim } = await claimed();
         await store.saveRuns(claim, [run("hibp", answer("hibp"))], "scanning");
         await requeueAfterCrash();
-        expect((await claimed()).answers).toEqual([answer("hibp")]);
+        expect((await claimed()).answers.map(({ read }) => read())).toEqual([answer("hibp")]);
       });
 
       test("first seen stays and last seen moves forward, over scans and a disappearance", async () => {
@@ -782,7 +784,8 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
 
     describe("keys", () => {
       test("a key is stored with all but its hash shown", async () => {
-        const key = newKey({ name: "SIEM", expiresAt: later(day) });
+        const rights = { scopes: ["enrich", "read"], allowedIps: ["192.0.2.0/24", "2001:db8::/32"] } as const;
+        const key = newKey({ name: "SIEM", expiresAt: later(day), ...rights });
         const { hash, ...shown } = key;
         const stored = await store.insertKey(acme, key, testAuthor);
         const unused = { lastUsedAt: null, revokedAt: null, rotatedFrom: null, rotatedTo: null };
@@ -849,8 +852,9 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         await expect(page).rejects.toMatchObject({ code: "invalid_request" });
       });
 
-      test("a rotation revokes a key and issues one of its name and expiry, each naming the other", async () => {
-        const old = await store.insertKey(acme, newKey({ name: "Siem", expiresAt: later(day) }), testAuthor);
+      test("a rotation revokes a key and issues one of its name, expiry and rights, each naming the other", async () => {
+        const rights = { scopes: ["read"], allowedIps: ["192.0.2.0/24"] } as const;
+        const old = await store.insertKey(acme, newKey({ name: "Siem", expiresAt: later(day), ...rights }), testAuthor);
         const next = nextKey({ createdBy: "operator:alice" });
         const { hash, ...shown } = next;
         const rotated = await store.rotateKey(acme, old.id, next, testAuthor);
@@ -1639,6 +1643,18 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         expect(await store.takeSlot("hibp", null, later(day), now)).toEqual(later(2 * minute));
         expect(await take(later(day))).toEqual(later(2 * minute));
         expect(await take(later(day), later(3 * minute))).toEqual(later(3 * minute));
+      });
+
+      test("what was taken and paused is listed by name, for who only wants to know", async () => {
+        expect(await store.listTurns()).toEqual(new Map());
+        await take(later(day));
+        await store.pauseSource("misp", later(minute));
+        const listed = new Map([
+          ["hibp", { slots: [now.getTime()], pausedUntil: 0 }],
+          ["misp", { slots: [], pausedUntil: later(minute).getTime() }],
+        ]);
+        expect(await store.listTurns()).toEqual(listed);
+        expect(await store.listTurns()).toEqual(listed);
       });
 
       test("a source without a pace is asked at once, as often as one likes", async () => {

@@ -12,25 +12,28 @@ import { openSources } from "../../service/open-sources.ts";
 import type { Progress } from "../../wire/scan.ts";
 import { type GlobalOptions, readConfig, withStore } from "../context.ts";
 import { CommandError, exitCodes } from "../exit.ts";
+import { addExportFlags, type ExportFlags, writeExport } from "../export-file.ts";
 import { jsonLine, type Output } from "../output.ts";
 
-type EnrichOptions = GlobalOptions & { workspace: string; refresh?: boolean };
+type EnrichOptions = GlobalOptions & ExportFlags & { workspace: string; refresh?: boolean };
 
 export function enrichCommand(output: Output): Command {
-  return new Command("enrich")
+  const enrich = new Command("enrich")
     .summary("look up one address")
     .description("Runs or reuses a scan of an email address and prints its exposure envelope.")
     .argument("<email>", "the address")
-    .option("--refresh", "ask every source again, whatever is stored")
-    .option("--workspace <id or name>", "in whose name", "default")
-    .addHelpText("after", "\nExample:\n  xpose enrich jane.doe@example.com --json")
-    .action(async (email: string, _options: object, command: Command) => {
+    .option("--refresh", "ask every source again, even when stored answers are fresh")
+    .option("--workspace <id or name>", "the workspace to act for", "default")
+    .addHelpText("after", "\nExample:\n  xpose enrich jane.doe@example.com --json");
+  return addExportFlags(enrich, { isRequired: false }).action(
+    async (email: string, _options: object, command: Command) => {
       const options = command.optsWithGlobals<EnrichOptions>();
+      refuseLostFlags(command, options);
       const indicator = parseIndicator("email", email);
       const config = readConfig(command, output, { sourceSecrets: true });
       await withStore(config, async (open) => {
         const { store, keys } = open;
-        const { log } = openLog(config.log);
+        const { log } = openLog(config.log, output.err);
         const sources = openSources(config, open, entropy.now);
         try {
           const { live } = sources;
@@ -38,7 +41,7 @@ export function enrichCommand(output: Output): Command {
           const { now } = entropy;
           const caller = { workspaceId: workspace.id, actor: "cli" };
           const from = { ip: null, correlationId: null };
-          // The scan belongs to this command from the start: the service would run it with its own settings.
+          // This command claims the scan at once; otherwise the service would run it with its own settings.
           const owner = `command:${entropy.newId()}`;
           const leaseUntil = new Date(now().getTime() + live.scanTimeoutMs + leaseMs);
           const isRefresh = options.refresh ?? false;
@@ -53,7 +56,16 @@ export function enrichCommand(output: Output): Command {
             runner: { owner, leaseUntil, isRefresh },
           };
           const rules = () => ({ ...live, now: now(), steadyNow: now(), outcomeOf });
+          const { format } = options;
+          const read = async (scanId: ScanId, view: PollCall["view"]) => {
+            const poll: PollCall = { kind: "poll", caller, from, scanId, view, isCharged: false };
+            const [result] = await store.handleCalls([poll], rules(), []);
+            return result;
+          };
           const [reply] = await store.handleCalls([call], rules(), []);
+          if (reply?.kind === "completed" && format !== undefined) {
+            return writeExport(output, format, options, await read(reply.scanId, "export"));
+          }
           if (reply?.kind !== "claimed") return print(output, options, reply);
           const { scan } = reply;
           const allSources = live.sourcesOf(scan.workspace, await store.listCorpora());
@@ -61,17 +73,25 @@ export function enrichCommand(output: Output): Command {
           const tools = { store, now, steadyNow: () => performance.now(), log };
           await runScan({ scan, sources: allSources, live, isRefresh, signal }, tools);
           const { scanId } = scan.claim;
-          const poll: PollCall = { kind: "poll", caller, from, scanId, view: "envelope", isCharged: false };
-          const [result] = await store.handleCalls([poll], rules(), []);
-          print(output, options, result);
+          if (format !== undefined) return writeExport(output, format, options, await read(scanId, "export"));
+          print(output, options, await read(scanId, "envelope"));
         } finally {
           await sources.close();
         }
       });
-    });
+    },
+  );
 }
 
-/** What the audit trail says of a call: that it was served, or was not. */
+/** Refuses flags of an export without `--format`, because they would be ignored silently. */
+function refuseLostFlags(command: Command, { format }: EnrichOptions): void {
+  const given = ["tlp", "bom", "output"].find((name) => command.getOptionValueSource(name) === "cli");
+  if (format === undefined && given !== undefined) {
+    throw new CommandError(exitCodes.usage, `--${given} wants --format`);
+  }
+}
+
+/** The outcome of a call for the audit trail. */
 function outcomeOf(reply: ReplyBody): string {
   return reply.kind === "refused" ? "failed" : "ok";
 }

@@ -8,8 +8,12 @@ import { authorOf, type OperatorExchange } from "../exchange.ts";
 import { parsePage, queryOf } from "../query.ts";
 import { jsonResponse, type PlainResponse } from "../response.ts";
 
-/** Room for the longest name in any encoding, and more. */
+/** More than enough for the longest name in any encoding. */
 const maxBodyBytes = 16_384;
+
+const wantedBody =
+  "The body needs a name; expires_at is an RFC 3339 time or expires_in a duration such as 90d, scopes a list of enrich, " +
+  "read and watch, and allowed_ips a list of at most 100 addresses or networks";
 
 /** POST /api/v1/workspaces/{workspace_id}/keys */
 export async function mintKey(exchange: OperatorExchange): Promise<PlainResponse> {
@@ -17,11 +21,18 @@ export async function mintKey(exchange: OperatorExchange): Promise<PlainResponse
   const { mintRequest } = await import("../../wire/key.ts");
   const parsed = mintRequest.safeParse(await readJson(request, maxBodyBytes));
   if (!parsed.success) {
-    throw new AppError("invalid_request", "The body needs a name, and expires_at only as an RFC 3339 time");
+    throw new AppError("invalid_request", wantedBody);
   }
-  const { name, expires_at: expiresAt = null } = parsed.data;
+  const { name, expires_at: expiresAt = null, expires_in: expiresIn, scopes, allowed_ips: allowedIps } = parsed.data;
   const { keys, store } = app;
-  const wanted = { workspaceId: operator.workspaceId, name, expiresAt };
+  const wanted = {
+    workspaceId: operator.workspaceId,
+    name,
+    expiresAt,
+    expiresIn: expiresIn ?? null,
+    scopes: scopes ?? null,
+    allowedIps: allowedIps ?? null,
+  };
   return minted(await createKey(wanted, { store, keys, by: authorOf(exchange, 201), entropy: app }), app.now());
 }
 
@@ -54,12 +65,12 @@ export async function revoke(exchange: OperatorExchange): Promise<PlainResponse>
   return jsonResponse<KeyBody>(200, keyBody(key, app.now()));
 }
 
-/** The second and last answer that shows a plaintext (docs/contract.md 1.4). */
+/** The answer to mint and rotate, the only answer that shows a plaintext (docs/contract.md 1.4). */
 function minted({ key, token }: { key: ApiKey; token: Token }, now: Date): PlainResponse {
   return jsonResponse<MintedKey>(201, { ...keyBody(key, now), key: token });
 }
 
-/** What is no id of ours is looked up as well, as one that nobody has. */
+/** The key id of the path; empty for a malformed id, which is then answered like an unknown one. */
 function keyIdOf({ parameters }: OperatorExchange): string {
   const id = parameters["key_id"] ?? "";
   return isId(id) ? id : "";

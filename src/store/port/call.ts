@@ -7,6 +7,8 @@ export interface CallStore {
   /**
    * Decides and serves a batch of calls; the replies are in the order of the calls. Nothing is replied before the
    * commit, which holds budgets, usage, new scans and audit rows too; `earlier` events are written before theirs.
+   * Once the replies together exceed `maxReplyLength`, the calls behind them get no reply and are untouched; the first call
+   * always gets a reply.
    */
   handleCalls(calls: readonly Call[], rules: CallRules, earlier: readonly AuditEvent[]): Promise<Reply[]>;
   /**

@@ -14,7 +14,13 @@ export interface ScanStore {
   extendLeases(claims: readonly Claim[], until: Date): Promise<Claim[]>;
   /** Records sources that ended. False when the claim no longer holds: then nothing was written. */
   saveRuns(claim: Claim, runs: readonly SourceRun[], nextState: UnfinishedState): Promise<boolean>;
-  /** Ends a scan: last source runs, stored answers, ledger and envelope. False when the claim no longer holds. */
+  /**
+   * Enters findings in the ledger and reads back how it stands now, by the hash of the finding. Null when the claim no
+   * longer holds: then nothing was written. A finding that was last seen before `ledgerBefore` counts as never seen: its
+   * row is past its retention.
+   */
+  recordSightings(claim: Claim, seen: readonly Seen[], ledgerBefore: Date): Promise<Map<string, Sighting> | null>;
+  /** Ends a scan: last source runs, stored answers and envelope. False when the claim no longer holds. */
   settleScan(settlement: Settlement): Promise<boolean>;
   /** Queues claimed scans again under the same id; with `isCounted` those out of claims become failed. Returns how many. */
   requeueScans(
@@ -36,17 +42,20 @@ export type ClaimRequest = {
   readonly fingerprintOf: FingerprintOf;
 };
 
+/** A finding, by its `findingHash`, and when it was seen. */
+export type Seen = { readonly hash: string; readonly at: Date };
+
 export type Settlement = {
   readonly claim: Claim;
   /** All runs of the scan, saved before or not. */
   readonly runs: readonly SourceRun[];
-  /** Answers that make up the envelope: those of the runs, and last answers kept for sources that failed. */
-  readonly answers: readonly Answer[];
   readonly finishedAt: Date;
-  /** A finding that was last seen before this counts as never seen: its row is past its retention. */
-  readonly ledgerBefore: Date;
-  /** Pure; gets the ledger as it stands after this scan. */
-  readonly project: (sightings: ReadonlyMap<string, Sighting>) => Projection;
+  /** The answer of a completed scan; null for a failed one. */
+  readonly projection: Projection | null;
+  /** How many findings of a source the envelope leaves out. */
+  readonly omitted: ReadonlyMap<string, number>;
+  /** Answers of earlier scans that count for sources that failed in this one, by source. */
+  readonly kept: ReadonlyMap<string, Pick<Answer, "answeredAt">>;
 };
 
 /** Rows older than these go (docs/contract.md 5.11). */

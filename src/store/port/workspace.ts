@@ -1,5 +1,6 @@
 import type { Author } from "../../domain/audit.ts";
-import type { Plan, Workspace, WorkspaceId } from "../../domain/workspace.ts";
+import type { Workspace, WorkspaceId } from "../../domain/workspace.ts";
+import type { WorkspaceChange } from "../../domain/workspace-change.ts";
 import type { NewOperator } from "./operator.ts";
 
 /** Workspaces. */
@@ -11,5 +12,3 @@ export interface WorkspaceStore {
   /** By name, ascending. */
   listWorkspaces(): Promise<Workspace[]>;
 }
-
-export type WorkspaceChange = { readonly plan: Plan } | { readonly disabledAt: Date | null };

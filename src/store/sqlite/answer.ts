@@ -1,4 +1,4 @@
-import type { Answer } from "../../domain/scan.ts";
+import type { Answer, StoredAnswer } from "../../domain/scan.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
 import type { Connection } from "./driver.ts";
 import { toDate } from "./time.ts";
@@ -39,7 +39,7 @@ export function answerTable(connection: Connection) {
   );
 
   return {
-    of(indicatorHash: string, workspaceId: WorkspaceId): { answers: Answer[]; failedSources: string[] } {
+    of(indicatorHash: string, workspaceId: WorkspaceId): { answers: StoredAnswer[]; failedSources: string[] } {
       const rows = find.all(indicatorHash, workspaceId);
       return {
         answers: rows.map(toAnswer),
@@ -72,8 +72,8 @@ export function answerTable(connection: Connection) {
   };
 }
 
-function toAnswer(row: AnswerRow): Answer {
-  return {
+function toAnswer(row: AnswerRow): StoredAnswer {
+  const answer = {
     source: row.source,
     fingerprint: row.fingerprint,
     confidence: row.confidence,
@@ -81,6 +81,6 @@ function toAnswer(row: AnswerRow): Answer {
     answeredAt: toDate(row.answered_at),
     missing: JSON.parse(row.missing) as string[],
     sha256: row.sha256,
-    findings: JSON.parse(row.findings) as Answer["findings"],
   };
+  return { ...answer, read: () => ({ ...answer, findings: JSON.parse(row.findings) as Answer["findings"] }) };
 }

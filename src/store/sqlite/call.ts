@@ -10,7 +10,15 @@ import {
   type WorkspaceFacts,
 } from "../../domain/admit-call.ts";
 import type { AuditEvent } from "../../domain/audit.ts";
-import type { Call, CallRules, EnrichCall, PollCall, Reply } from "../../domain/call.ts";
+import {
+  type Call,
+  type CallRules,
+  type EnrichCall,
+  maxReplyLength,
+  type PollCall,
+  type Reply,
+} from "../../domain/call.ts";
+import type { CaseFacts } from "../../domain/case.ts";
 import type { AppError } from "../../domain/error.ts";
 import { decide } from "../../domain/freshness.ts";
 import { isFinished, type ScanId } from "../../domain/scan.ts";
@@ -45,7 +53,7 @@ import type { usageTable } from "./usage.ts";
 
 type Tables = {
   readonly callers: ReturnType<typeof callerReader>;
-  readonly scans: Pick<ReturnType<typeof scanTable>, "factsOf" | "find" | "countUnfinished" | "insert">;
+  readonly scans: Pick<ReturnType<typeof scanTable>, "factsOf" | "find" | "asked" | "countUnfinished" | "insert">;
   readonly claims: Pick<ReturnType<typeof scanClaims>, "insertClaimed">;
   readonly runs: Pick<ReturnType<typeof sourceRunTable>, "ofScan">;
   readonly answers: Pick<ReturnType<typeof answerTable>, "of">;
@@ -106,19 +114,26 @@ export function callHandler(
     admissions: readonly Admission[],
     rules: CallRules,
     fault: AppError | null,
-  ): ScanFactsOfCalls {
+  ): { readonly facts: ScanFactsOfCalls; readonly servedCount: number } {
     const indicators = new Map<number, IndicatorFacts>();
     const polls = new Map<number, PollFacts>();
     const known = new Map<number, ReturnType<typeof answers.of>>();
     const views = new Map<Who, View>();
-    let isStarting = false;
+    let [isStarting, replyLength, servedCount] = [false, 0, 0];
     for (const [index, call] of calls.entries()) {
+      if (replyLength > maxReplyLength) break;
+      servedCount += 1;
       const admission = admissions[index];
       if (admission?.kind !== "admitted") continue;
       const { who } = admission;
+      if (call.kind === "whoami") continue;
       if (call.kind === "poll") {
         const facts = call.scanId === null ? null : readPoll(call, call.scanId, who);
-        if (facts !== null) polls.set(index, facts);
+        if (facts === null) continue;
+        polls.set(index, facts);
+        const read = facts.caseFacts?.result ?? null;
+        replyLength += facts.evidence.length + (facts.result?.envelopeTail.length ?? 0);
+        replyLength += (read?.envelopeTail.length ?? 0) + (read?.evidence.length ?? 0);
         continue;
       }
       if (call.runner !== null) known.set(index, answers.of(call.indicatorHash, who.workspace.id));
@@ -127,10 +142,11 @@ export function callHandler(
       views.set(who, view);
       const facts = readIndicator(call, who, view, rules);
       indicators.set(index, facts);
-      isStarting ||= mayStart(call, facts);
+      replyLength += facts.hit?.envelope.length ?? 0;
+      isStarting ||= mayStart(call, who, facts);
     }
     const unfinishedCount = isStarting && fault === null ? scans.countUnfinished() : 0;
-    return { indicators, polls, answers: known, unfinishedCount };
+    return { facts: { indicators, polls, answers: known, unfinishedCount }, servedCount };
   }
 
   function readIndicator(
@@ -164,7 +180,21 @@ export function callHandler(
       runs: view === "sources" ? runs.ofScan(scanId) : [],
       evidence: view === "evidence" && state === "completed" ? evidence.of(scanId) : "",
       result: view === "envelope" && state === "completed" ? toStored(row) : null,
+      caseFacts: view === "case" || view === "export" ? readCase(scanId, row) : null,
     };
+  }
+
+  /** Null while the scan is not over. */
+  function readCase(
+    scanId: ScanId,
+    { finished_at, envelope_tail: envelopeTail, digest }: FinishedRow,
+  ): CaseFacts | null {
+    const finishedAt = toDate(finished_at);
+    if (finishedAt === null) return null;
+    const result =
+      envelopeTail === null || digest === null ? null : { envelopeTail, evidence: evidence.of(scanId), digest };
+    // All sources that the workspace has are asked: there is no scan of less reach yet.
+    return { scanId, ...scans.asked(scanId), finishedAt, reach: "full", runs: runs.ofScan(scanId), result };
   }
 
   /** Notes the keys that could not be counted. */
@@ -204,7 +234,10 @@ export function callHandler(
       });
     },
 
-    /** With `fault` nothing is written, and the events are for the caller to keep. */
+    /**
+     * With `fault` nothing is written, and the events are for the caller to keep. Calls behind `maxReplyLength` of replies
+     * are left untouched.
+     */
     handle(
       calls: readonly Call[],
       rules: CallRules,
@@ -213,20 +246,29 @@ export function callHandler(
       const uncounted = new Set<string>();
       const { keys, workspaces } = readCallers(calls);
       const charged = fault === null ? readBudgets(keysToCharge(calls, keys, rules), uncounted) : new Map();
-      const admitted = admitCalls(calls, { keys, workspaces, budgets: charged }, rules);
-      const facts = readScans(calls, admitted.admissions, rules, fault);
-      const { replies, writes } = serveCalls(calls, admitted, facts, rules, fault);
+      const callers = { keys, workspaces, budgets: charged };
+      const all = admitCalls(calls, callers, rules);
+      const { facts, servedCount } = readScans(calls, all.admissions, rules, fault);
+      const served = calls.slice(0, servedCount);
+      // Calls that are left for a later batch must not be charged in this one.
+      const admitted = servedCount === calls.length ? all : admitCalls(served, callers, rules);
+      const { replies, writes } = serveCalls(served, admitted, facts, rules, fault);
       if (fault === null) write(writes, keys, rules.now, uncounted);
       return {
-        replies: uncounted.size === 0 ? replies : uncharge(replies, calls, keys, uncounted),
+        replies: uncounted.size === 0 ? replies : uncharge(replies, served, keys, uncounted),
         events: [...writes.events],
       };
     },
   };
 }
 
-function toStored({ envelope_tail, digest, is_partial }: FinishedRow): StoredResult {
-  return { envelopeTail: envelope_tail ?? "", digest: digest ?? "", isPartial: is_partial === 1 };
+function toStored(row: FinishedRow): StoredResult {
+  return {
+    envelopeTail: row.envelope_tail ?? "",
+    digest: row.digest ?? "",
+    isPartial: row.is_partial === 1,
+    omittedCount: row.omitted_count,
+  };
 }
 
 export function callStore(

@@ -1,6 +1,6 @@
 import { type Author, auditEvent } from "../../domain/audit.ts";
 import type { Corpus, CorpusImport, CorpusSegment } from "../../domain/corpus.ts";
-import { AppError } from "../../domain/error.ts";
+import { publishCorpus } from "../../domain/publish-corpus.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
 import type { CorpusStore, Publication, PublishOutcome, SegmentReplacement } from "../port/corpus.ts";
 import type { auditTable } from "./audit.ts";
@@ -107,18 +107,13 @@ export function corpusTable(connection: Connection, audit: Pick<ReturnType<typeo
     },
 
     publish(publication: Publication, by: Author): PublishOutcome {
-      const { name, scope, confidence, origin, revision } = publication;
-      const existing = find.get(name);
-      if (existing !== undefined && existing.scope !== scope) {
-        throw new AppError("conflict", "The corpus of that name has another scope");
-      }
-      const newConfidence = existing === undefined || confidence.isGiven ? confidence.value : existing.confidence;
-      const twin = sameContent.get(publication.import.contentSha256 ?? "", name);
-      const newOrigin = originOf(name, origin, existing?.origin ?? null, twin?.origin ?? null);
+      const { name, scope, revision } = publication;
+      const existing = find.get(name) ?? null;
+      const twin = sameContent.get(publication.import.contentSha256 ?? "", name) ?? null;
       const isKnown = sameBytes.get(name, publication.import.sha256) !== undefined;
-      const hasChanged = !isKnown || newConfidence !== existing?.confidence || newOrigin !== existing.origin;
-      if (existing === undefined) insert.run(name, scope, newConfidence, newOrigin, revision);
-      else if (hasChanged) update.run(newConfidence, newOrigin, revision, name);
+      const { confidence, origin, hasChanged } = publishCorpus(publication, existing, twin, isKnown);
+      if (existing === null) insert.run(name, scope, confidence, origin, revision);
+      else if (hasChanged) update.run(confidence, origin, revision, name);
       if (!isKnown) {
         const { id, fileName, sha256, contentSha256, rules, format, importer, options, skipped, ...rest } =
           publication.import;
@@ -207,16 +202,6 @@ export function corpusStore(
     isForgotten: (corpusHash) => read(() => corpora().isForgotten(corpusHash)),
     listForgotten: () => read(() => corpora().listForgotten()),
   };
-}
-
-/**
- * What the operator says counts. Else equal content is one witness, whatever its names (docs/pipeline.md 21.1): a corpus whose
- * origin is only its own name takes the origin of its twin.
- */
-function originOf(name: string, given: Publication["origin"], existing: string | null, twin: string | null): string {
-  if (given.isGiven) return given.value;
-  const isFree = existing === null || existing === name;
-  return twin !== null && isFree ? twin : (existing ?? given.value);
 }
 
 function toImport(row: ImportRow): CorpusImport {

@@ -1,7 +1,6 @@
 import { type AuditAction, type Author, auditEvent } from "../../domain/audit.ts";
-import { AppError } from "../../domain/error.ts";
-import type { Operator, OperatorRole } from "../../domain/operator.ts";
-import { foldName, type WorkspaceId } from "../../domain/workspace.ts";
+import { newOperatorFault, type Operator, type OperatorRole } from "../../domain/operator.ts";
+import type { WorkspaceId } from "../../domain/workspace.ts";
 import type { NewOperator, NewSession, OperatorCredential, OperatorStore } from "../port/operator.ts";
 import type { auditTable } from "./audit.ts";
 import type { subjectTable } from "./audit-subject.ts";
@@ -69,11 +68,8 @@ export function operatorTable(
   return {
     insert(operator: NewOperator, by: Author): Operator {
       const { id, workspaceId, name, role, tokenHash, createdAt } = operator;
-      const active = ofWorkspace.all(workspaceId).filter((row) => row.revoked_at === null);
-      // The audit trail names operators, so two at once must not share a name.
-      if (active.some((row) => foldName(row.name) === foldName(name))) {
-        throw new AppError("conflict", "An operator of that name exists already");
-      }
+      const fault = newOperatorFault(name, ofWorkspace.all(workspaceId).map(toOperator));
+      if (fault !== null) throw fault;
       insert.run(id, workspaceId, name, role, tokenHash, createdAt.getTime());
       const created: Operator = { id, workspaceId, name, role, createdAt, revokedAt: null };
       record(by, "workspace.operator_created", created, id);

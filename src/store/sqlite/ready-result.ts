@@ -18,6 +18,7 @@ type NewResult = {
   readonly finishedAt: Date;
   readonly isPartial: boolean;
   readonly digest: string;
+  readonly omittedCount: number;
   readonly envelopeTail: string;
 };
 
@@ -35,8 +36,9 @@ const digestAt = partialAt + 1 + 1;
  * The newest completed scan of each indicator and workspace as one text under an integer key. Reading one text costs a
  * tenth of reading ten columns of a scan by its index, and every hit does it (docs/performance.md).
  *
- * A body is one line, `<view> <indicator hash> <scan id> <as of> <finished at> <0 or 1: partial> <digest>`, and the
- * envelope as a hit answers it behind it. All fields but the last have fixed lengths.
+ * A body is one line, `<view> <indicator hash> <scan id> <as of> <finished at> <0 or 1: partial> <digest>`, with the
+ * number of findings that the envelope leaves out where there are any, and the envelope as a hit answers it behind it. All
+ * fields but the last two have fixed lengths.
  */
 export function readyResultTable(connection: Connection) {
   const find = connection.prepare<[number], string>("SELECT body FROM ready_result WHERE slot = ?").pluck();
@@ -53,6 +55,7 @@ export function readyResultTable(connection: Connection) {
       const scanId = body.slice(idAt, asOfAt - 1) as ScanId;
       const isPartial = body[partialAt] === "1";
       const end = body.indexOf("\n", digestAt);
+      const [digest = "", omitted = "0"] = body.slice(digestAt, end).split(" ");
       return {
         facts: {
           id: scanId,
@@ -66,17 +69,19 @@ export function readyResultTable(connection: Connection) {
           kind: "completed",
           scanId,
           envelope: body.slice(end + 1),
-          digest: body.slice(digestAt, end),
+          digest,
           isPartial,
+          omittedCount: Number(omitted),
         },
       };
     },
 
     save(indicatorHash: string, view: View, result: NewResult): void {
-      const { scanId, isPartial, digest, envelopeTail } = result;
+      const { scanId, isPartial, digest, omittedCount, envelopeTail } = result;
       const [since, at] = [timeText(result.asOf), timeText(result.finishedAt)];
-      const head = [view.name, indicatorHash, scanId, since, at, isPartial ? "1" : "0", digest].join(" ");
-      save.run(slotOf(indicatorHash, view), scanId, `${head}\n${envelopeText(scanId, "hit", envelopeTail)}`);
+      const head = [view.name, indicatorHash, scanId, since, at, isPartial ? "1" : "0", digest];
+      if (omittedCount > 0) head.push(String(omittedCount));
+      save.run(slotOf(indicatorHash, view), scanId, `${head.join(" ")}\n${envelopeText(scanId, "hit", envelopeTail)}`);
     },
   };
 }

@@ -3,7 +3,7 @@ import type { IndicatorType } from "../../domain/indicator.ts";
 import {
   type Claim,
   type ClaimedScan,
-  maxClaims,
+  claimsAfterRequeue,
   type NewScan,
   type ScanId,
   type ScanState,
@@ -116,8 +116,9 @@ export function scanClaims(
     requeue(which: { owner: string } | { leaseOverAt: Date }, isCounted: boolean, now: Date): number {
       const rows = "owner" in which ? heldBy.all(which.owner) : heldUntil.all(which.leaseOverAt.getTime());
       for (const row of rows) {
-        if (isCounted && row.claim_count >= maxClaims) scans.finish(row.id, failedAt(now));
-        else requeue.run(isCounted ? row.claim_count : row.claim_count - 1, row.id);
+        const claimCount = claimsAfterRequeue(row.claim_count, isCounted);
+        if (claimCount === null) scans.finish(row.id, failedAt(now));
+        else requeue.run(claimCount, row.id);
       }
       return rows.length;
     },

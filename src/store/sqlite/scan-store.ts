@@ -31,6 +31,11 @@ export function scanStore({ read, write, writeTogether }: Transactions, tables: 
         if (held !== undefined) settler.saveRuns(held, ended, nextState);
         return held !== undefined;
       }),
+    recordSightings: (claim, seen, ledgerBefore) =>
+      writeTogether(() => {
+        const held = claims.held(claim);
+        return held === undefined ? null : settler.recordSightings(held, seen, ledgerBefore);
+      }),
     settleScan: (settlement) =>
       writeTogether(() => {
         const held = claims.held(settlement.claim);

@@ -1,5 +1,6 @@
 import type { Projection } from "../../domain/envelope.ts";
 import type { DataVersion, ScanFacts } from "../../domain/freshness.ts";
+import type { Indicator, IndicatorType } from "../../domain/indicator.ts";
 import type { FinishedState, NewScan, ScanId, ScanState, UnfinishedState } from "../../domain/scan.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
 import type { Connection } from "./driver.ts";
@@ -21,7 +22,10 @@ export type FinishedRow = {
   envelope_tail: string | null;
   digest: string | null;
   is_partial: number;
+  omitted_count: number;
 };
+
+type AskedRow = { indicator_type: IndicatorType; indicator_value: string; requested_at: number };
 
 const factsColumns = "id, state, settings_fingerprint, corpora_revision, as_of, finished_at, is_partial";
 
@@ -52,7 +56,12 @@ export function scanTable(connection: Connection) {
      VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0)`,
   );
   const byId = connection.prepare<[string, string], FinishedRow>(
-    "SELECT state, indicator_hash, finished_at, envelope_tail, digest, is_partial FROM scan WHERE id = ? AND workspace_id = ?",
+    `SELECT state, indicator_hash, finished_at, envelope_tail, digest, is_partial,
+       (SELECT coalesce(sum(omitted_count), 0) FROM source_run WHERE scan_id = scan.id) AS omitted_count
+     FROM scan WHERE id = ? AND workspace_id = ?`,
+  );
+  const asked = connection.prepare<[string], AskedRow>(
+    "SELECT indicator_type, indicator_value, requested_at FROM scan WHERE id = ?",
   );
   // Two partial indexes hold just these rows.
   const countUnfinished = connection.prepare<[], { count: number }>(
@@ -77,6 +86,15 @@ export function scanTable(connection: Connection) {
       return [...newestFinished.all(hash, workspaceId), ...unfinished.all(hash, workspaceId)].map(toFacts);
     },
     find: (id: ScanId, workspaceId: WorkspaceId): FinishedRow | undefined => byId.get(id, workspaceId),
+    /** What a scan was asked about, and when. Throws when there is no such scan. */
+    asked(id: ScanId): { indicator: Indicator; askedAt: Date } {
+      const row = asked.get(id);
+      if (row === undefined) throw new Error("there is no such scan");
+      return {
+        indicator: { type: row.indicator_type, value: row.indicator_value },
+        askedAt: new Date(row.requested_at),
+      };
+    },
     countUnfinished: (): number => countUnfinished.get()?.count ?? 0,
 
     insert({ id, workspaceId, indicator, indicatorHash, requestedAt }: NewScan, state: "queued" | "scanning"): void {

@@ -1,6 +1,6 @@
-import type { Projection } from "../../domain/envelope.ts";
-import { finalState, isPartial, type SourceRun, type UnfinishedState } from "../../domain/scan.ts";
-import type { Settlement } from "../port/scan.ts";
+import type { Sighting } from "../../domain/envelope.ts";
+import { asOf, finalState, isPartial, type SourceRun, type UnfinishedState } from "../../domain/scan.ts";
+import type { Seen, Settlement } from "../port/scan.ts";
 import type { answerTable } from "./answer.ts";
 import type { evidenceTable } from "./evidence.ts";
 import { type readyResultTable, viewOf } from "./ready-result.ts";
@@ -12,7 +12,7 @@ import type { sourceUsageTable } from "./source-usage.ts";
 
 type Tables = {
   readonly scans: Pick<ReturnType<typeof scanTable>, "finish" | "setState">;
-  readonly runs: Pick<ReturnType<typeof sourceRunTable>, "save" | "sources">;
+  readonly runs: Pick<ReturnType<typeof sourceRunTable>, "save" | "setKept" | "setOmitted" | "sources">;
   readonly answers: Pick<ReturnType<typeof answerTable>, "save" | "markFailed">;
   readonly sightings: Pick<ReturnType<typeof sightingTable>, "record">;
   readonly evidence: Pick<ReturnType<typeof evidenceTable>, "insert">;
@@ -36,30 +36,26 @@ export function scanSettler({ scans, runs, answers, sightings, evidence, ready, 
       if (held.state !== nextState) scans.setState(held.id, nextState);
     },
 
-    settle(held: HeldScan, settlement: Settlement): void {
-      const { runs: all, finishedAt, ledgerBefore } = settlement;
+    recordSightings(held: HeldScan, seen: readonly Seen[], ledgerBefore: Date): Map<string, Sighting> {
+      return sightings.record(held.indicator_hash, held.workspace_id, seen, ledgerBefore);
+    },
+
+    settle(held: HeldScan, { runs: all, finishedAt, projection, omitted, kept }: Settlement): void {
       const { id, workspace_id: workspaceId, indicator_hash: indicatorHash } = held;
       // Saved once only: another scan of this address may have heard a newer answer meanwhile.
       const saved = runs.sources(id);
       for (const run of all) if (!saved.has(run.source)) save(held, run);
+      for (const [source, count] of omitted) runs.setOmitted(id, source, count);
+      for (const [source, { answeredAt }] of kept) runs.setKept(id, source, answeredAt);
+      if (projection !== null) evidence.insert(id, projection.evidence);
       const state = finalState(all);
-      let projection: Projection | null = null;
-      if (state === "completed") {
-        projection = settlement.project(sightings.record(indicatorHash, workspaceId, settlement.answers, ledgerBefore));
-        evidence.insert(id, projection.evidence);
-      }
       const facts = { finishedAt, asOf: asOf(all, finishedAt), isPartial: isPartial(all) };
       scans.finish(id, { ...facts, state, projection });
       const { settings_fingerprint: settingsFingerprint, corpora_revision: corporaRevision } = held;
       if (projection === null || settingsFingerprint === null || corporaRevision === null) return;
       const view = viewOf(workspaceId, { settingsFingerprint, corporaRevision });
-      ready.save(indicatorHash, view, { ...facts, scanId: id, ...projection });
+      const omittedCount = [...omitted.values()].reduce((sum, count) => sum + count, 0);
+      ready.save(indicatorHash, view, { ...facts, scanId: id, omittedCount, ...projection });
     },
   };
-}
-
-/** Completion, or the oldest answer that was taken over, whichever is earlier (docs/contract.md 5.1). */
-function asOf(runs: readonly SourceRun[], finishedAt: Date): Date {
-  const reused = runs.flatMap((run) => (run.isReused && run.answer !== null ? [run.answer.answeredAt.getTime()] : []));
-  return new Date(Math.min(finishedAt.getTime(), ...reused));
 }

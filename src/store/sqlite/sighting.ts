@@ -1,20 +1,19 @@
 import type { Sighting } from "../../domain/envelope.ts";
-import { findingHash } from "../../domain/finding.ts";
-import type { Answer } from "../../domain/scan.ts";
+import { seenAgain } from "../../domain/sighting.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
+import type { Seen } from "../port/scan.ts";
 import type { Connection } from "./driver.ts";
 import { toDate } from "./time.ts";
 
+type SightingRow = { first_seen_at: number; last_seen_at: number };
+
 /** The ledger: when each workspace first and last saw each finding. */
 export function sightingTable(connection: Connection) {
-  const save = connection.prepare<[Record<string, string | number>]>(
-    `INSERT INTO sighting (indicator_hash, workspace_id, finding_hash, first_seen_at, last_seen_at)
-     VALUES (@indicatorHash, @workspaceId, @findingHash, @at, @at)
-     ON CONFLICT DO UPDATE SET
-       first_seen_at = iif(last_seen_at < @forgottenBefore, excluded.first_seen_at, first_seen_at),
-       last_seen_at = max(last_seen_at, excluded.last_seen_at)`,
+  const save = connection.prepare(
+    `INSERT INTO sighting (indicator_hash, workspace_id, finding_hash, first_seen_at, last_seen_at) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at`,
   );
-  const find = connection.prepare<[string, string, string], { first_seen_at: number; last_seen_at: number }>(
+  const find = connection.prepare<[string, string, string], SightingRow>(
     "SELECT first_seen_at, last_seen_at FROM sighting WHERE indicator_hash = ? AND workspace_id = ? AND finding_hash = ?",
   );
   const forget = connection.prepare("DELETE FROM sighting WHERE indicator_hash = ?");
@@ -24,24 +23,20 @@ export function sightingTable(connection: Connection) {
   );
 
   return {
-    /** Enters the findings of answers and reads back how the ledger stands now, by `findingHash`. */
+    /** Enters findings and reads back how the ledger stands now, by `findingHash`. */
     record(
       indicatorHash: string,
       workspaceId: WorkspaceId,
-      answers: readonly Answer[],
+      seen: readonly Seen[],
       ledgerBefore: Date,
     ): Map<string, Sighting> {
       const sightings = new Map<string, Sighting>();
-      const forgottenBefore = ledgerBefore.getTime();
-      for (const answer of answers) {
-        for (const finding of answer.findings) {
-          const hash = findingHash(answer.source, finding);
-          const at = answer.answeredAt.getTime();
-          save.run({ indicatorHash, workspaceId, findingHash: hash, at, forgottenBefore });
-          const saved = find.get(indicatorHash, workspaceId, hash);
-          if (saved === undefined) continue;
-          sightings.set(hash, { firstSeenAt: toDate(saved.first_seen_at), lastSeenAt: toDate(saved.last_seen_at) });
-        }
+      for (const { hash, at } of seen) {
+        const row = find.get(indicatorHash, workspaceId, hash);
+        const sighting = seenAgain(row === undefined ? null : toSighting(row), at, ledgerBefore);
+        const [firstSeenAt, lastSeenAt] = [sighting.firstSeenAt.getTime(), sighting.lastSeenAt.getTime()];
+        save.run(indicatorHash, workspaceId, hash, firstSeenAt, lastSeenAt);
+        sightings.set(hash, sighting);
       }
       return sightings;
     },
@@ -50,4 +45,8 @@ export function sightingTable(connection: Connection) {
     },
     removeBefore: (before: Date, maxRows: number): number => expired.run(before.getTime(), maxRows).changes,
   };
+}
+
+function toSighting({ first_seen_at, last_seen_at }: SightingRow): Sighting {
+  return { firstSeenAt: toDate(first_seen_at), lastSeenAt: toDate(last_seen_at) };
 }

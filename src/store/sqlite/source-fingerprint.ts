@@ -1,4 +1,5 @@
-import { type AuditEvent, type Author, auditEvent } from "../../domain/audit.ts";
+import type { Author } from "../../domain/audit.ts";
+import { sourceChanges } from "../../domain/source-change.ts";
 import type { auditTable } from "./audit.ts";
 import type { Connection } from "./driver.ts";
 
@@ -15,19 +16,11 @@ export function sourceFingerprintTable(connection: Connection, audit: Pick<Retur
   return {
     note(fingerprints: ReadonlyMap<string, string>, by: Author): void {
       const before = new Map(known.all().map(({ name, value }) => [name.slice(prefix.length), value]));
-      const events: AuditEvent[] = [];
       for (const [name, fingerprint] of fingerprints) {
-        const old = before.get(name);
-        if (old === fingerprint) continue;
-        save.run(prefix + name, fingerprint);
-        events.push(auditEvent(by, old === undefined ? "source.added" : "source.changed", { detail: name }));
+        if (before.get(name) !== fingerprint) save.run(prefix + name, fingerprint);
       }
-      for (const name of before.keys()) {
-        if (fingerprints.has(name)) continue;
-        drop.run(prefix + name);
-        events.push(auditEvent(by, "source.removed", { detail: name }));
-      }
-      audit.append(events);
+      for (const name of before.keys()) if (!fingerprints.has(name)) drop.run(prefix + name);
+      audit.append(sourceChanges(before, fingerprints, by));
     },
   };
 }

@@ -12,14 +12,23 @@ type RunRow = {
   error: SourceErrorReason | null;
   missing: string;
   quota_left: number | null;
+  answered_at: number | null;
+  is_reused: number;
+  omitted_count: number;
 };
 
-const columns = "source, outcome, finding_count, duration_ms, ended_at, error, missing, quota_left";
+const savedColumns =
+  "source, outcome, finding_count, duration_ms, ended_at, error, missing, quota_left, answered_at, is_reused";
+const columns = `${savedColumns}, omitted_count`;
 
 /** How each source fared in each scan. */
 export function sourceRunTable(connection: Connection) {
   const save = connection.prepare(
-    `INSERT OR REPLACE INTO source_run (scan_id, ${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT OR REPLACE INTO source_run (scan_id, ${savedColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const setOmitted = connection.prepare("UPDATE source_run SET omitted_count = ? WHERE scan_id = ? AND source = ?");
+  const setKept = connection.prepare(
+    "UPDATE source_run SET answered_at = ?, is_reused = 1 WHERE scan_id = ? AND source = ?",
   );
   const drop = connection.prepare("DELETE FROM source_run WHERE scan_id = ?");
   const sources = connection.prepare<[string], string>("SELECT source FROM source_run WHERE scan_id = ?").pluck();
@@ -31,10 +40,21 @@ export function sourceRunTable(connection: Connection) {
   );
 
   return {
-    save(scanId: ScanId, { source, outcome, durationMs, endedAt, error, quotaLeft, answer }: SourceRun): void {
+    save(scanId: ScanId, run: SourceRun): void {
+      const { source, outcome, durationMs, endedAt, error, quotaLeft, answer, isReused } = run;
       const findingCount = answer?.findings.length ?? 0;
       const missing = JSON.stringify(answer?.missing ?? []);
-      save.run(scanId, source, outcome, findingCount, durationMs, endedAt.getTime(), error, missing, quotaLeft);
+      const answeredAt = answer?.answeredAt.getTime() ?? null;
+      const facts = [findingCount, durationMs, endedAt.getTime(), error, missing, quotaLeft, answeredAt];
+      save.run(scanId, source, outcome, ...facts, isReused ? 1 : 0);
+    },
+    /** The envelope leaves out findings of the source. */
+    setOmitted(scanId: ScanId, source: string, count: number): void {
+      setOmitted.run(count, scanId, source);
+    },
+    /** The source failed, and an answer of an earlier scan counts. */
+    setKept(scanId: ScanId, source: string, answeredAt: Date): void {
+      setKept.run(answeredAt.getTime(), scanId, source);
     },
     drop(scanId: ScanId): void {
       drop.run(scanId);
@@ -57,5 +77,8 @@ function toRecord(row: RunRow): SourceRunRecord {
     error: row.error,
     missing: JSON.parse(row.missing) as string[],
     quotaLeft: row.quota_left,
+    answeredAt: toDate(row.answered_at),
+    isReused: row.is_reused === 1,
+    omittedCount: row.omitted_count,
   };
 }

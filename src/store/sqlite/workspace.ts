@@ -1,7 +1,8 @@
-import { type AuditAction, type Author, auditEvent } from "../../domain/audit.ts";
+import { type Author, auditEvent } from "../../domain/audit.ts";
 import { AppError } from "../../domain/error.ts";
 import { foldName, type Plan, type Workspace, type WorkspaceId } from "../../domain/workspace.ts";
-import type { WorkspaceChange, WorkspaceStore } from "../port/workspace.ts";
+import { namedChange, newWorkspaceFault, type WorkspaceChange } from "../../domain/workspace-change.ts";
+import type { WorkspaceStore } from "../port/workspace.ts";
 import type { auditTable } from "./audit.ts";
 import type { subjectTable } from "./audit-subject.ts";
 import type { Connection } from "./driver.ts";
@@ -36,9 +37,9 @@ export function workspaceTable(
     find,
     insert(workspace: Workspace, by: Author): void {
       const foldedName = foldName(workspace.name);
-      if (byName.get(foldedName) !== undefined) {
-        throw new AppError("conflict", "A workspace of that name exists already");
-      }
+      const named = byName.get(foldedName);
+      const fault = newWorkspaceFault(named === undefined ? null : toWorkspace(named));
+      if (fault !== null) throw fault;
       const disabledAt = workspace.disabledAt?.getTime() ?? null;
       insert.run(workspace.id, workspace.name, foldedName, workspace.plan, disabledAt, "");
       const { id: workspaceId, plan } = workspace;
@@ -50,9 +51,9 @@ export function workspaceTable(
       else setDisabled.run(change.disabledAt?.getTime() ?? null, id);
       const workspace = find(id);
       if (workspace === null) throw new AppError("not_found", "There is no such workspace");
-      const detail = "plan" in change ? change.plan : null;
+      const { action, detail } = namedChange(change);
       const changed = subjects.of("workspace", [id]);
-      audit.append([auditEvent(by, actionOf(change), { workspaceId: id, detail, subjects: changed })]);
+      audit.append([auditEvent(by, action, { workspaceId: id, detail, subjects: changed })]);
       return workspace;
     },
     list: (): Workspace[] => all.all().map(toWorkspace),
@@ -74,11 +75,6 @@ export function workspaceStore(
     findWorkspace: (idOrName) => read(() => workspaces().find(idOrName)),
     listWorkspaces: () => read(() => workspaces().list()),
   };
-}
-
-function actionOf(change: WorkspaceChange): AuditAction {
-  if ("plan" in change) return "workspace.plan_changed";
-  return change.disabledAt === null ? "workspace.enabled" : "workspace.disabled";
 }
 
 export function toWorkspace(row: WorkspaceRow): Workspace {

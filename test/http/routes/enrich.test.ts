@@ -3,6 +3,7 @@ import { AppError, SourceError } from "../../../src/domain/error.ts";
 import { parseIndicator } from "../../../src/domain/indicator.ts";
 import { corpusHash as corpusHashOf } from "../../../src/domain/keyed-hash.ts";
 import { waitPreference } from "../../../src/http/routes/enrich.ts";
+import { openWaits } from "../../../src/http/waits.ts";
 import { found, inventedSource } from "../../helpers/invented-source.ts";
 import { turnOver } from "../../helpers/manual-clock.ts";
 import { enrichUrl, errorCode, socClient } from "../../helpers/soc-client.ts";
@@ -17,6 +18,10 @@ async function open(options?: TestServiceOptions) {
   return { ...service, ...socClient(service.respond, service.tenant.token) };
 }
 
+async function rowsOf(response: Response): Promise<Record<string, unknown>[]> {
+  return ((await response.json()) as { sources: Record<string, unknown>[] }).sources;
+}
+
 /** Replaces the sources by one that answers when `answer` is called. */
 function gate(service: Awaited<ReturnType<typeof open>>) {
   const answered = Promise.withResolvers<void>();
@@ -29,7 +34,7 @@ function gate(service: Awaited<ReturnType<typeof open>>) {
 }
 
 describe("3.5 a miss, a poll, a hit", () => {
-  test("a miss is 202 with the id, where to poll and the canonical indicator", async () => {
+  test("a miss is 202 with the id, the path for polling and the canonical indicator", async () => {
     const { enrich } = await open();
     const response = await enrich(" JANE.DOE@Example.COM\t");
     expect(response.status).toBe(202);
@@ -73,7 +78,7 @@ describe("3.5 a miss, a poll, a hit", () => {
     expect(poll.headers.get("X-Xpose-Exposure-Digest")).toBe(hit.headers.get("X-Xpose-Exposure-Digest"));
   });
 
-  test("6.2 an unfinished scan shows its state, and says when to ask again", async () => {
+  test("6.2 an unfinished scan shows its state, and Retry-After", async () => {
     const service = await open();
     const { answer } = gate(service);
     const { request_id: id } = (await (await service.enrich(address)).json()) as { request_id: string };
@@ -93,7 +98,7 @@ describe("3.5 a miss, a poll, a hit", () => {
     expect(await (await service.get(`/${id}`)).json()).toMatchObject({ status: "completed" });
   });
 
-  test("6.3, 5.6 a failed scan has exactly two keys and is never a hit", async () => {
+  test("6.3, 5.6 the body of a failed scan has exactly two keys, and is never a hit", async () => {
     const { enrich, get, scanned, sources } = await open();
     sources.splice(
       0,
@@ -111,7 +116,7 @@ describe("3.5 a miss, a poll, a hit", () => {
     expect(((await next.json()) as { request_id: string }).request_id).not.toBe(id);
   });
 
-  test("5.8 a partial result says so on POST and GET", async () => {
+  test("5.8 a partial result is marked as partial on POST and GET", async () => {
     const { enrich, get, scanned, sources } = await open();
     sources.push(inventedSource("beta", () => Promise.reject(new SourceError("auth", "wrong key"))));
     const id = await scanned(address);
@@ -128,10 +133,53 @@ describe("3.5 a miss, a poll, a hit", () => {
     const response = await get(`/${id}/sources`);
     expect(await response.text()).toBe(
       `{"request_id":"${id}","status":"completed","sources":[` +
-        '{"source":"alpha","outcome":"ok","findings":1,"duration_ms":0,"error":null,"missing":[]},' +
-        '{"source":"beta","outcome":"no_data","findings":0,"duration_ms":0,"error":null,"missing":["pastes"]},' +
-        '{"source":"gamma","outcome":"failed","findings":0,"duration_ms":0,"error":"auth","missing":[]}]}',
+        '{"source":"alpha","outcome":"ok","findings":1,"duration_ms":0,"error":null,"missing":[],' +
+        '"answered_at":"2026-06-01T12:00:00+00:00","reused":false,"omitted":0},' +
+        '{"source":"beta","outcome":"no_data","findings":0,"duration_ms":0,"error":null,"missing":["pastes"],' +
+        '"answered_at":"2026-06-01T12:00:00+00:00","reused":false,"omitted":0},' +
+        '{"source":"gamma","outcome":"failed","findings":0,"duration_ms":0,"error":"auth","missing":[],' +
+        '"answered_at":null,"reused":false,"omitted":0}]}',
     );
+  });
+
+  test("17.1 /sources tells when the answer that counts was given, and by which scan", async () => {
+    const { clock, get, scanned, sources, live } = await open();
+    await scanned(address);
+    await clock.advance(live().lifetimes.cacheTtlMs - 60_000);
+    // One more source makes the result one of other settings; alpha's answer is still fresh.
+    sources.push(inventedSource("beta", async () => found("Example Forum")));
+    const [alpha, beta] = await rowsOf(await get(`/${await scanned(address)}/sources`));
+    expect(alpha).toMatchObject({ answered_at: "2026-06-01T12:00:00+00:00", reused: true });
+    expect(beta).toMatchObject({ answered_at: "2026-06-02T11:59:00+00:00", reused: false });
+    await clock.advance(live().lifetimes.cacheTtlMs);
+    sources.splice(
+      1,
+      1,
+      inventedSource("beta", () => Promise.reject(new SourceError("timeout", "late"))),
+    );
+    const [, failed] = await rowsOf(await get(`/${await scanned(address)}/sources`));
+    expect(failed).toMatchObject({ outcome: "failed", answered_at: "2026-06-02T11:59:00+00:00", reused: true });
+  });
+
+  test("16.6 an envelope holds so many atoms, and what is left out is counted", async () => {
+    const { enrich, get, scanned, sources } = await open({ live: { maxFindings: 3 } });
+    sources.push(inventedSource("beta", async () => found("Example A", "Example B", "Example C")));
+    const id = await scanned(address);
+    for (const response of [await enrich(address), await get(`/${id}`)]) {
+      expect(response.headers.get("X-Xpose-Findings-Omitted")).toBe("1");
+      const { exposure } = (await response.json()) as { exposure: { findings: unknown[]; total: number } };
+      expect([exposure.findings.length, exposure.total]).toEqual([3, 3]);
+    }
+    const rows = await rowsOf(await get(`/${id}/sources`));
+    expect(rows.reduce((sum, { omitted }) => sum + Number(omitted), 0)).toBe(1);
+    const { findings } = (await (await get(`/${id}/evidence`)).json()) as { findings: unknown[] };
+    expect(findings).toHaveLength(3);
+  });
+
+  test("16.6 an envelope that holds everything has no header for it", async () => {
+    const { enrich, scanned } = await open();
+    await scanned(address);
+    expect((await enrich(address)).headers.has("X-Xpose-Findings-Omitted")).toBe(false);
   });
 
   test("7.8 /evidence has the atoms of the envelope in their order, with details", async () => {
@@ -354,7 +402,7 @@ describe("order of checks (contract 2)", () => {
     expect([isRead, isCancelled]).toEqual([false, true]);
   });
 
-  test("no refusal repeats what was submitted", async () => {
+  test("no refusal repeats the submitted body", async () => {
     const { post, get, enrich } = await open();
     const marker = "marker4711";
     const responses = [
@@ -427,7 +475,7 @@ describe("6.1 isolation", () => {
     for (const id of ids) {
       for (const view of ["", "/sources", "/evidence"]) {
         const response = await get(`/${id}${view}`, { "X-Correlation-Id": "same" });
-        // Every poll counts, the unknown ones too.
+        // Every poll counts, even for an unknown scan.
         pollsLeft.push(Number(response.headers.get("X-RateLimit-Remaining")));
         response.headers.delete("X-RateLimit-Remaining");
         answers.add(`${response.status} ${JSON.stringify([...response.headers])} ${await response.text()}`);
@@ -439,7 +487,7 @@ describe("6.1 isolation", () => {
     expect((await socClient(respond, other.token).get(`/${foreignId}`)).status).toBe(200);
   });
 
-  test("5.2 what one workspace asked is no hit for another one, and no joined scan", async () => {
+  test("5.2 a scan of one workspace is neither a hit nor joined in another workspace", async () => {
     const service = await open();
     const other = await service.addTenant("Other");
     const { answer } = gate(service);
@@ -523,7 +571,7 @@ describe("3.6 Prefer: wait", () => {
     expect(waitPreference(header)).toBe(seconds);
   });
 
-  test("a key that is revoked while its request waits is told the same bytes as any revoked key", async () => {
+  test("a key that is revoked while its request waits gets the same bytes as any revoked key", async () => {
     const service = await open();
     const { answer } = gate(service);
     const headers = { "X-Correlation-Id": "c-1" };
@@ -537,7 +585,7 @@ describe("3.6 Prefer: wait", () => {
     expect(await bytes(waited)).toEqual(await bytes(next));
   });
 
-  test("a scan that is done in time is answered with its envelope", async () => {
+  test("a scan that completes in time is answered with its envelope", async () => {
     const service = await open();
     const { answer } = gate(service);
     const waiting = service.enrich(address, { Prefer: "wait=50" });
@@ -548,6 +596,20 @@ describe("3.6 Prefer: wait", () => {
     expect(response.headers.get("Preference-Applied")).toBe("wait");
     expect(response.headers.has("X-Xpose-Exposure-Digest")).toBe(true);
     expect(await response.json()).toMatchObject({ status: "completed", cache: "miss_scan_complete" });
+  });
+
+  test("a key that waits with all its places gets the usual 202 at once, others wait on", async () => {
+    const service = await open({ app: { waits: openWaits({ perHolder: 2, total: 3 }) } });
+    const { answer } = gate(service);
+    const wait = { Prefer: "wait=50" };
+    const waiting = [service.enrich("a@example.com", wait), service.enrich("b@example.com", wait)];
+    await turnOver();
+    const response = await service.enrich("c@example.com", wait);
+    expect([response.status, response.headers.has("Preference-Applied")]).toEqual([202, false]);
+    answer();
+    expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual([200, 200]);
+    // Places that were left are free again.
+    expect((await service.enrich("d@example.com", wait)).status).toBe(200);
   });
 
   test("one that failed in time is answered as failed", async () => {
@@ -562,7 +624,7 @@ describe("3.6 Prefer: wait", () => {
     expect(Object.keys((await response.json()) as object)).toEqual(["status", "request_id"]);
   });
 
-  test("one that is not done in time is the usual 202, the wait as long as asked", async () => {
+  test("a scan that is not done in time gives the usual 202 after the requested wait", async () => {
     const waits: number[] = [];
     const service = await open({
       app: {
@@ -587,7 +649,7 @@ describe("3.6 Prefer: wait", () => {
     expect((await enrich("nobody", { Prefer: "wait=50" })).status).toBe(400);
   });
 
-  test("a key that is revoked during the wait sees nothing of the result", async () => {
+  test("a key that is revoked during the wait does not get the result", async () => {
     const service = await open();
     const { answer } = gate(service);
     const waiting = service.enrich(address, { Prefer: "wait=50" });
@@ -598,7 +660,7 @@ describe("3.6 Prefer: wait", () => {
     expect([response.status, await errorCode(response)]).toEqual([401, "invalid_api_key"]);
   });
 
-  test("21.16 an address that is forgotten during the wait is answered with the usual 202, which then polls 404", async () => {
+  test("21.16 an address that is forgotten during the wait gives the usual 202, and then 404 on polls", async () => {
     const service = await open();
     const { answer } = gate(service);
     const waiting = service.enrich(address, { Prefer: "wait=50" });
@@ -616,7 +678,7 @@ describe("3.6 Prefer: wait", () => {
     expect([poll.status, await errorCode(poll)]).toEqual([404, "not_found"]);
   });
 
-  test("those who wait for one scan are answered together", async () => {
+  test("requests that wait for one scan are answered together", async () => {
     const service = await open();
     const { answer } = gate(service);
     const waiting = Promise.all(Array.from({ length: 20 }, () => service.enrich(address, { Prefer: "wait=50" })));
@@ -642,7 +704,7 @@ describe("8 the rate limit", () => {
     { what: "no indicator", body: "{}", status: 400 },
     { what: "another type", body: '{"indicator":{"type":"ip","value":"::1"}}', status: 422 },
     { what: "no address", body: '{"indicator":{"type":"email","value":"x"}}', status: 400 },
-  ])("8.3, 8.5 $what counts one and says what is left", async ({ body, status }) => {
+  ])("8.3, 8.5 $what counts as one call and reports the rest", async ({ body, status }) => {
     const { post, scanned, clock } = await open({ live: { limits } });
     await scanned(address);
     await clock.advance(1_000);
@@ -651,7 +713,7 @@ describe("8 the rate limit", () => {
     expect((await post(body)).headers.get("X-RateLimit-Remaining")).toBe("2");
   });
 
-  test("8.1, 8.5 the call after the last is 429 with the seconds to wait, and counts nothing", async () => {
+  test("8.1, 8.5 a call over the limit is 429 with the seconds to wait, and is not counted", async () => {
     const { enrich, clock } = await open({ live: { limits } });
     for (let count = 0; count < 5; count += 1) expect((await enrich("x")).status).toBe(400);
     await clock.advance(1_500);
@@ -669,7 +731,7 @@ describe("8 the rate limit", () => {
     expect((await enrich(address)).headers.get("X-RateLimit-Remaining")).toBe("4");
   });
 
-  test("8.3 polls of every kind, found or not, have 20 times as many of their own", async () => {
+  test("8.3 polls of every kind, found or not, share a separate budget of 20 times the limit", async () => {
     const { get, scanned, enrich } = await open({ live: { limits: { ...limits, team: 1 } } });
     const id = await scanned(address);
     expect((await enrich(address)).status).toBe(429);
@@ -683,7 +745,7 @@ describe("8 the rate limit", () => {
     }
   });
 
-  test("8.5 who is refused before, and who has no limit, sees none of the three headers", async () => {
+  test("8.5 calls that are refused earlier or have no limit get none of the three headers", async () => {
     const service = await open({ live: { limits: { ...limits, enterprise: 0 } } });
     const cheap = await service.addTenant("Cheap", "starter");
     const rich = await service.addTenant("Rich", "enterprise");
@@ -703,7 +765,7 @@ describe("8 the rate limit", () => {
     expect(shown(await service.respond(new Request(enrichUrl)))).toEqual(none);
   });
 
-  test("8.3 a request that waits for its scan is one request and no poll", async () => {
+  test("8.3 a request that waits for its scan counts as one request and no poll", async () => {
     const { enrich, get } = await open({ live: { limits } });
     const waited = await enrich(address, { Prefer: "wait=5" });
     expect([waited.status, ...shown(waited).slice(0, 2)]).toEqual([200, "5", "4"]);
