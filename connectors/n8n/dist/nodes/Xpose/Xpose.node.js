@@ -2,7 +2,7 @@
 Object.defineProperty(exports, "__esModule", { value: true });
 exports.Xpose = void 0;
 const n8n_workflow_1 = require("n8n-workflow");
-const shared_ts_1 = require("./shared.ts");
+const shared_ts_1 = require("./shared.js");
 class Xpose {
     description = {
         displayName: "xpose",

@@ -2,7 +2,7 @@
 Object.defineProperty(exports, "__esModule", { value: true });
 exports.XposeTrigger = void 0;
 const n8n_workflow_1 = require("n8n-workflow");
-const shared_ts_1 = require("./shared.ts");
+const shared_ts_1 = require("./shared.js");
 const pageSize = 1000;
 class XposeTrigger {
     description = {
