@@ -1,7 +1,9 @@
+import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { expect, test } from "vitest";
+import { systemPython } from "../helpers/python-environment.ts";
 import { caseFor, headlineOf } from "./fake-service.ts";
-import { folderOf } from "./run-driver.ts";
+import { folderOf, missingPython } from "./run-driver.ts";
 
 const root = folderOf(".");
 /** The connectors of files, and those whose program is in the executable. */
@@ -63,6 +65,17 @@ test("the wire is the same text in every connector that has the standard library
       wanted,
     );
   }
+});
+
+test.skipIf(missingPython() !== null)("the files with the standard library only are Python 3.8", () => {
+  const check = "import ast, sys; [ast.parse(open(f).read(), f, feature_version=(3, 8)) for f in sys.argv[1:]]";
+  const scripts = ["python/xpose_client.py", "misp/expansion/xpose.py", "opencti/src/xpose_connector.py"].map(
+    (file) => root + file,
+  );
+  expect(spawnSync(systemPython, ["-c", check, ...scripts], { encoding: "utf8" })).toMatchObject({
+    status: 0,
+    stderr: "",
+  });
 });
 
 test("programs can be executed, and nothing else", () => {

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { describeConnector, type Job, type Seen } from "./connector-suite.ts";
-import { type FakeService, goodKey, startFakeService } from "./fake-service.ts";
+import { type FakeService, freeKey, goodKey, startFakeService, unknownKey } from "./fake-service.ts";
 import { folderOf, missingPython, runDriver } from "./run-driver.ts";
 
 type Entry = {
@@ -113,6 +113,34 @@ describe.skipIf(missing !== null)("XSOAR's own conventions", () => {
       .APIExecutionMetrics;
     expect(metrics).toContainEqual({ Type: "Successful", APICallsCount: 2 });
     expect(metrics).toContainEqual({ Type: "ServiceError", APICallsCount: 1 });
+  });
+
+  test("!email: the metrics say which kind of fault it was", async () => {
+    const job = (more: Partial<Job>): Job => ({
+      email: "nothing@example.com",
+      url: service.url,
+      key: goodKey,
+      ...more,
+    });
+    const jobs = [
+      job({ email: "limited-long@example.com" }),
+      job({ key: unknownKey }),
+      job({ key: freeKey }),
+      job({ email: "unavailable@example.com" }),
+      job({ url: "http://127.0.0.1:9" }),
+      job({ proxy: "http://127.0.0.1:9" }),
+      job({ email: "slow@example.com", seconds: 2 }),
+      job({ email: "not an address" }),
+    ];
+    const kinds = (await run(jobs.map(commandOf))).map(({ entries }) => {
+      const metrics = entries.at(-1) as unknown as { APIExecutionMetrics: { Type: string }[] };
+      return metrics.APIExecutionMetrics.map(({ Type }) => Type);
+    });
+    expect(kinds).toEqual(
+      "QuotaError AuthError AuthError ServiceError ConnectionError ProxyError TimeoutError GeneralError"
+        .split(" ")
+        .map((kind) => [kind]),
+    );
   });
 
   test("!xpose-email-exposure frees its worker, and goes on with the request id", async () => {

@@ -186,12 +186,13 @@ def escaped(text):
 
 
 class XposeError(Exception):
-    """Why there is no answer. The text is complete; `code` and `retry_after` (seconds) are for programs."""
+    """Why there is no answer. The text is complete; `code`, `retry_after` (seconds) and `status` (HTTP) are for programs."""
 
-    def __init__(self, message, code=None, retry_after=None):
+    def __init__(self, message, code=None, retry_after=None, status=None):
         super().__init__(message)
         self.code = code
         self.retry_after = retry_after
+        self.status = status
 
 
 MAX_ANSWER = 16 * 1024 * 1024
@@ -330,9 +331,9 @@ class _Service:
                 answer = None
             if not isinstance(answer, dict) or (status >= 400 and not isinstance(answer.get("error"), dict)):
                 message = "xpose answered {} without JSON: the url does not lead to xpose"
-                raise XposeError(message.format(status), code="http_{}".format(status), retry_after=seconds)
+                raise XposeError(message.format(status), retry_after=seconds, status=status)
             if status >= 400:
-                raise _refusal(answer["error"], seconds)
+                raise _refusal(answer["error"], seconds, status)
             return answer
 
 
@@ -408,12 +409,12 @@ def _retry_after(headers):
         return None
 
 
-def _refusal(error, seconds):
+def _refusal(error, seconds, status=None):
     code = str(error.get("code"))
     message = "xpose: {} ({})".format(code, error.get("message"))
     if seconds is not None:
         message += ", retry after {} s".format(seconds)
-    return XposeError(message, code=code, retry_after=seconds)
+    return XposeError(message, code=code, retry_after=seconds, status=status)
 
 
 def _still(scan, status):
