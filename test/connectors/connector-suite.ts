@@ -17,6 +17,8 @@ export type Job = {
   /** The marking of the case or observable. */
   readonly tlp?: string;
   readonly caFile?: string;
+  /** The authorities that the machine knows, for all jobs of a run the same. */
+  readonly systemCaFile?: string;
   readonly verify?: boolean;
   readonly proxy?: string;
 };
@@ -38,10 +40,17 @@ export type Connector = {
   /** Runs look-ups, side by side where it can, and returns what came of each in their order. */
   readonly lookUp: (jobs: readonly Job[]) => Promise<readonly Seen[]>;
   /** Features that the platform handles itself and that cannot be driven here. */
-  readonly without?: readonly ("proxy" | "ca_file" | "tlp")[];
+  readonly without?: readonly ("proxy" | "ca_file" | "system_ca" | "tlp")[];
 };
 
-type Place = { plain: FakeService; secure: FakeService; proxy: ProxyServer; caFile: string; awayUrl: string };
+type Place = {
+  plain: FakeService;
+  secure: FakeService;
+  known: FakeService;
+  proxy: ProxyServer;
+  caFile: string;
+  awayUrl: string;
+};
 type Row = {
   readonly name: string;
   readonly job: (place: Place) => Job;
@@ -59,21 +68,25 @@ export function describeConnector(connector: Connector): void {
 
     beforeAll(async () => {
       const authority = createAuthority("connectors");
+      const system = createAuthority("system");
       writeFileSync(join(folder, "ca.pem"), authority.ca);
+      writeFileSync(join(folder, "system.pem"), system.ca);
       const gone = startFakeService();
       place = {
         plain: startFakeService(),
         secure: startFakeService({ certificate: authority.issue(["IP:127.0.0.1", "DNS:localhost"]) }),
+        known: startFakeService({ certificate: system.issue(["IP:127.0.0.1", "DNS:localhost"]) }),
         proxy: await startProxyServer(),
         caFile: join(folder, "ca.pem"),
         awayUrl: gone.url,
       };
       await gone.stop();
-      seen = await connector.lookUp(rows.map(({ job }) => job(place)));
+      const systemCaFile = join(folder, "system.pem");
+      seen = await connector.lookUp(rows.map(({ job }) => ({ ...job(place), systemCaFile })));
     }, 60_000);
 
     afterAll(async () => {
-      await Promise.all([place.plain.stop(), place.secure.stop(), place.proxy.close()]);
+      await Promise.all([place.plain.stop(), place.secure.stop(), place.known.stop(), place.proxy.close()]);
       rmSync(folder, { recursive: true });
     });
 
@@ -175,6 +188,15 @@ function rowsOf({ without = [] }: Connector): Row[] {
         expect(seen.isError, seen.said).toBe(false);
         expect(seen.said).toContain("could not look: emailrep (timeout)");
         expect(seen.output).not.toContain("TLS was not verified");
+      },
+    });
+  }
+  if (!without.includes("ca_file") && !without.includes("system_ca")) {
+    rows.push({
+      name: "an authority of one's own stands beside those that the machine knows",
+      job: ({ known, caFile }) => ({ email: "nothing@example.com", url: known.url, key: goodKey, caFile }),
+      judge: ({ isError, said }) => {
+        expect({ isError, said }).toEqual({ isError: false, said: "No finding; 5 of 5 sources answered" });
       },
     });
   }

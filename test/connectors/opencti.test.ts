@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { describeConnector, type Job, type Seen } from "./connector-suite.ts";
 import { type FakeService, goodKey, startFakeService } from "./fake-service.ts";
-import { folderOf, missingPython, runDriver } from "./run-driver.ts";
+import { folderOf, missingPython, runDriver, systemAuthorities } from "./run-driver.ts";
 
 type Message = Job & { readonly type?: string; readonly playbook?: boolean; readonly maxTlp?: string };
 type StixObject = { readonly type: string; readonly id: string; readonly [member: string]: unknown };
@@ -13,7 +13,7 @@ const missing = missingPython();
 
 const stub = fileURLToPath(new URL("stubs/opencti", import.meta.url));
 const run = (jobs: readonly Message[]) =>
-  runDriver<Result[]>("opencti.py", { folder: folderOf("opencti"), jobs }, { PYCTI: stub });
+  runDriver<Result[]>("opencti.py", { folder: folderOf("opencti"), jobs }, { PYCTI: stub, ...systemAuthorities(jobs) });
 
 describeConnector({ name: "opencti", missing, lookUp: run });
 

@@ -46,9 +46,13 @@ export async function runDriver<Answer>(
 }
 
 /** The look-ups of a suite by a Python driver. */
-export function lookUpBy(
-  driver: string,
-  environment?: Record<string, string>,
-): (jobs: readonly Job[]) => Promise<readonly Seen[]> {
-  return (jobs) => runDriver<Seen[]>(driver, { folder: folderOf(driver.replace(/\.py$/, "")), jobs }, environment);
+export function lookUpBy(driver: string): (jobs: readonly Job[]) => Promise<readonly Seen[]> {
+  const folder = folderOf(driver.replace(/\.py$/, ""));
+  return (jobs) => runDriver<Seen[]>(driver, { folder, jobs }, systemAuthorities(jobs));
+}
+
+/** The variable by which OpenSSL, and with it Python, finds the authorities that the machine knows. */
+export function systemAuthorities(jobs: readonly Job[]): Record<string, string> {
+  const file = jobs[0]?.systemCaFile;
+  return file === undefined ? {} : { SSL_CERT_FILE: file };
 }

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { describeConnector, type Job, type Seen } from "./connector-suite.ts";
 import { type FakeService, goodKey, startFakeService, unknownKey } from "./fake-service.ts";
-import { folderOf, missingPython, runDriver } from "./run-driver.ts";
+import { folderOf, missingPython, runDriver, systemAuthorities } from "./run-driver.ts";
 
 type Result = {
   readonly status: "success" | "failed";
@@ -29,8 +29,8 @@ const missing = missingPython("requests", "certifi");
 const app = JSON.parse(readFileSync(`${folderOf("splunk-soar")}xpose.json`, "utf8"));
 const platform = fileURLToPath(new URL("stubs/splunk-soar", import.meta.url));
 
-const run = (jobs: readonly Action[]) =>
-  runDriver<Run[]>("splunk-soar.py", { folder: folderOf("splunk-soar"), platform, jobs });
+const run = (jobs: readonly Action[], environment: Record<string, string> = {}) =>
+  runDriver<Run[]>("splunk-soar.py", { folder: folderOf("splunk-soar"), platform, jobs }, environment);
 
 function actionOf({ email, url, key, seconds, tlp, verify, caFile, proxy }: Job): Action {
   return {
@@ -53,7 +53,7 @@ function seenOf(result: Run): Seen {
 describeConnector({
   name: "splunk-soar",
   missing,
-  lookUp: async (jobs) => (await run(jobs.map(actionOf))).map(seenOf),
+  lookUp: async (jobs) => (await run(jobs.map(actionOf), systemAuthorities(jobs))).map(seenOf),
 });
 
 describe.skipIf(missing !== null)("Splunk SOAR's own conventions", () => {

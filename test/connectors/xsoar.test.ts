@@ -67,6 +67,8 @@ function seenOf({ entries, logs }: Run, job: Job): Seen {
 describeConnector({
   name: "xsoar",
   missing,
+  // The platform's own bundle takes the place of `ca_file`.
+  without: ["system_ca"],
   lookUp: async (jobs) => {
     const runs = await run(jobs.map(commandOf));
     return runs.map((result, at) => seenOf(result, jobs[at] as Job));
