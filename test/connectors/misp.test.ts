@@ -45,7 +45,7 @@ describe.skipIf(missing !== null)("MISP's own conventions", () => {
     runDriver<Answer[]>("misp-raw.py", { folder: folderOf("misp"), requests });
 
   test("a finding is a text, and a link where it has one; none detects or correlates", async () => {
-    const [answer] = await ask([request("high@example.com")]);
+    const [answer] = await ask([request("ready@example.com")]);
     const attributes = answer?.results?.Attribute ?? [];
     expect(attributes.map(({ type }) => type)).toEqual(["text", "text", "link", "text", "text"]);
     for (const attribute of attributes) {
@@ -68,7 +68,9 @@ describe.skipIf(missing !== null)("MISP's own conventions", () => {
   });
 
   test("a second enrichment brings the same UUIDs, another address others", async () => {
-    const [first, second, other] = await ask(["high", "high", "partial"].map((name) => request(`${name}@example.com`)));
+    const [first, second, other] = await ask(
+      ["ready", "ready", "partial"].map((name) => request(`${name}@example.com`)),
+    );
     const uuids = (answer: Answer | undefined) => answer?.results?.Attribute.map(({ uuid }) => uuid) ?? [];
     expect(uuids(second)).toEqual(uuids(first));
     expect(new Set(uuids(first)).size).toBe(5);

@@ -84,7 +84,7 @@ describe.skipIf(missing !== null)("n8n's own conventions", () => {
   });
 
   test("one item out per item in, with the evidence", async () => {
-    const { output } = await execute({ emails: ["high@example.com", "partial@example.com"] });
+    const { output } = await execute({ emails: ["ready@example.com", "partial@example.com"] });
     expect(output?.[0]?.map(({ pairedItem }) => pairedItem)).toEqual([{ item: 0 }, { item: 1 }]);
     expect(Object.keys(output?.[0]?.[0]?.json ?? {})).toEqual(
       "email status headline total high medium low partial failed_sources request_id digest findings disambiguation".split(

@@ -32,7 +32,7 @@ describe.skipIf(missing !== null)("OpenCTI's own conventions", () => {
   });
 
   test("one bundle: the objects as they came, the identity, and one note that the next enrichment updates", async () => {
-    const [first, second] = await run([job("high@example.com", { tlp: "green" }), job("high@example.com")]);
+    const [first, second] = await run([job("ready@example.com", { tlp: "green" }), job("ready@example.com")]);
     const objects = first?.sent[0]?.objects ?? [];
     expect(first?.sent.length).toBe(1);
     expect(objects.map(({ type }) => type)).toEqual(["email-addr", "identity", "identity", "note"]);
@@ -41,7 +41,7 @@ describe.skipIf(missing !== null)("OpenCTI's own conventions", () => {
       spec_version: "2.1",
       created: "2026-11-20T08:30:00.000Z",
       modified: "2026-11-27T10:00:04.000Z",
-      abstract: "xpose: exposure of high@example.com",
+      abstract: "xpose: exposure of ready@example.com",
       authors: ["hibp", "misp"],
       labels: ["account", "breach", "infostealer", "xpose"],
       external_references: [{ source_name: "hibp", url: "https://shop.example.com/security-notice" }],
@@ -96,7 +96,7 @@ describe.skipIf(whyNoPeer !== null)("the real pycti", () => {
   test("its queue, bundle, splitter and strict stix2 take what the connector gives, and an error is the work's error", async () => {
     const service = startFakeService();
     const id = "email-addr--5e548dc7-d8aa-5feb-a893-166d3e9b6cd3";
-    const jobs = ["high", "nothing", "failed"].map((name) => ({
+    const jobs = ["ready", "nothing", "failed"].map((name) => ({
       email: `${name}@example.com`,
       url: service.url,
       key: goodKey,

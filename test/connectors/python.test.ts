@@ -48,12 +48,12 @@ describe.skipIf(missing !== null)("the one-file client", () => {
 
   test("bulk: a row per address given, in their order, one call for the distinct ones", async () => {
     const rows = await python(
-      'bulk(["nothing@example.com", "failed@example.com", "NOTHING@example.com ", "no-address"])',
+      'bulk(["partial@example.com", "failed@example.com", "PARTIAL@example.com ", "no-address"])',
     );
     expect(rows).toMatchObject([
-      { email: "nothing@example.com", status: "completed", total: 0, partial: false, error: null },
+      { email: "partial@example.com", status: "completed", total: 1, partial: true, failed_sources: ["emailrep"] },
       { status: "failed", total: null, error: "xpose: no source answered: hibp (auth), misp (timeout)" },
-      { email: "NOTHING@example.com", total: 0 },
+      { email: "PARTIAL@example.com", total: 1 },
       { status: "invalid", total: null, error: "xpose: invalid_email (The value is not a valid email address.)" },
     ]);
     const [call] = service.calls.filter(({ method, path }) => method === "POST" && path.endsWith("/bulk"));

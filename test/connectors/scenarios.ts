@@ -61,15 +61,16 @@ const shopBreach: Partial<Finding> = {
   corroborated_by: ["misp"],
 };
 
+const several: readonly Partial<Finding>[] = [
+  shopBreach,
+  { source: "misp", severity: "high", title: "In infostealer logs for portal.example", category: "infostealer" },
+  { source: "misp", title: "Account registered on shop.example.com", category: "account", first_seen: null },
+];
+
 export const scenarios: Readonly<Record<string, Scenario>> = {
-  high: {
-    sources: five,
-    findings: [
-      shopBreach,
-      { source: "misp", severity: "high", title: "In infostealer logs for portal.example", category: "infostealer" },
-      { source: "misp", title: "Account registered on shop.example.com", category: "account", first_seen: null },
-    ],
-  },
+  // Its scan runs at the first answer; that of `ready` is done.
+  high: { sources: five, findings: several },
+  ready: { sources: five, findings: several },
   // The address of the transcripts.
   "jane.doe": {
     sources: [noData("corpus", false), failed("emailrep", "timeout"), ok("hibp"), noData("holehe"), ok("misp", false)],

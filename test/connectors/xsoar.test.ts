@@ -99,7 +99,7 @@ describe.skipIf(missing !== null)("XSOAR's own conventions", () => {
 
   test("!email: the score is 0 whatever was found, and an address without a result is an entry of its own", async () => {
     const [result] = await run([
-      command("email", { email: "failed@example.com,high@example.com,nothing@example.com" }),
+      command("email", { email: "failed@example.com,ready@example.com,nothing@example.com" }),
     ]);
     const entries = result?.entries ?? [];
     expect(entries.map(({ Type }) => Type)).toEqual([1, 1, 4, 19]);
