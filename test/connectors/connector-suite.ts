@@ -23,7 +23,7 @@ export type Job = {
   readonly proxy?: string;
 };
 
-/** What came of a look-up. */
+/** The outcome of a look-up. */
 export type Seen = {
   readonly isError: boolean;
   /** The first thing that a person reads: the headline, or the platform's own error. */
@@ -33,7 +33,7 @@ export type Seen = {
 };
 
 export type Connector = {
-  /** What is missing here to run it, or null. */
+  /** Why it cannot run here, or null. */
   readonly missing: string | null;
   /** The name in `User-Agent: xpose-{name}/{version}`. */
   readonly name: string;

@@ -1,4 +1,4 @@
-/** What the stand-in of the service knows about an address. The part before the `@` is the name of the scenario. */
+/** An address as the stand-in of the service knows it. The part before the `@` is the name of the scenario. */
 export type Scenario = { readonly sources: readonly Source[]; readonly findings: readonly Partial<Finding>[] };
 
 export type Source = {
