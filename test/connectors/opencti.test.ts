@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { describeConnector, type Job, type Seen } from "./connector-suite.ts";
@@ -57,6 +57,12 @@ describe.skipIf(missing !== null)("OpenCTI's own conventions", () => {
     const [partial, nothing] = await run([job("partial@example.com"), job("nothing@example.com")]);
     expect(partial?.sent[0]?.objects[3]?.["labels"]).toEqual(["breach", "xpose", "xpose-partial"]);
     expect(String(nothing?.sent[0]?.objects[3]?.["content"])).toMatch(/^\*\*No finding; 5 of 5 sources answered\*\*/);
+  });
+
+  test("the README shows the note as it is", async () => {
+    const [result] = await run([job("jane.doe@example.com")]);
+    const text = readFileSync(`${folderOf("opencti")}README.md`, "utf8");
+    expect(text).toContain(result?.sent[0]?.objects[3]?.["content"]);
   });
 
   test("above XPOSE_MAX_TLP nothing is asked", async () => {

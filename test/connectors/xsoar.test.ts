@@ -199,6 +199,12 @@ describe.skipIf(missing !== null)("XSOAR's own conventions", () => {
     expect(service.calls.at(-1)?.body).toMatchObject({ label: "staff" });
   });
 
+  test("the README shows the war room as it is", async () => {
+    const [result] = await run([command("email", { email: "jane.doe@example.com" })]);
+    const text = readFileSync(`${folderOf("xsoar")}README.md`, "utf8");
+    expect(text).toContain(result?.entries[0]?.HumanReadable);
+  });
+
   test("markup in a title counts nowhere in the war room", async () => {
     const [result] = await run([command("email", { email: "hostile@example.com" })]);
     const shown = result?.entries[0]?.HumanReadable ?? "";
