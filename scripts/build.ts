@@ -1,9 +1,10 @@
 /**
- * Builds the dashboard (`dist/dashboard.bundle`), then compiles the executable with it: `dist/xpose` for linux x64. Two
+ * Builds the dashboard (`dist/dashboard.bundle`) and packs the connectors (`dist/connectors.bundle`), then compiles the
+ * executable with them: `dist/xpose` for linux x64. Two
  * builds of one commit are byte-identical.
  */
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { basename, join, relative } from "node:path";
 import { gzipSync } from "node:zlib";
 import { compile } from "./compile.ts";
 
@@ -11,6 +12,7 @@ const root = join(import.meta.dir, "..");
 mkdirSync(join(root, "dist"), { recursive: true });
 
 await bundleDashboard();
+bundleConnectors();
 // A worker is an entry point of its own; src/corpus/worker/worker-lane.ts names it by this path below the common folder.
 compile(["src/main.ts", "src/corpus/worker/corpus-worker.ts"], "dist/xpose");
 chmodSync(join(root, "dist/xpose"), 0o755);
@@ -39,4 +41,25 @@ async function bundleDashboard(): Promise<void> {
   files.sort(([a], [b]) => (a < b ? -1 : 1));
   writeFileSync(join(root, "dist/dashboard.bundle"), JSON.stringify(Object.fromEntries(files)));
   console.log(`dashboard: ${files.length} files, script and style ${Math.ceil(bytes / 1024)} KB compressed`);
+}
+
+/** The files of every connector, compressed, by the name of its folder, as `connectors/catalogue.ts` reads them. */
+function bundleConnectors(): void {
+  const names = readdirSync(join(root, "connectors")).sort();
+  const connectors = names.map((name) => {
+    const folder = join(root, "connectors", name);
+    const paths = readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && !entry.parentPath.includes("__pycache__"))
+      .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+      .sort();
+    const files = paths.map((path) => {
+      const isProgram = (statSync(join(folder, path)).mode & 0o100) !== 0;
+      const gzip = gzipSync(readFileSync(join(folder, path)), { level: 9 }).toString("base64");
+      return { path, mode: isProgram ? 0o755 : 0o644, gzip };
+    });
+    return [name, files] as const;
+  });
+  const text = JSON.stringify(Object.fromEntries(connectors));
+  writeFileSync(join(root, "dist/connectors.bundle"), text);
+  console.log(`connectors: ${names.length}, ${Math.ceil(text.length / 1024)} KB`);
 }

@@ -19,6 +19,20 @@ export class CommandError extends Error {
   }
 }
 
+/**
+ * A command that another platform starts ends with a code of that platform. The command itself has said everything there is
+ * to say.
+ */
+export class PlatformExit extends Error {
+  override readonly name = "PlatformExit";
+  readonly exitCode: number;
+
+  constructor(exitCode: number) {
+    super(`exit ${exitCode}`);
+    this.exitCode = exitCode;
+  }
+}
+
 const byDataDirProblem = {
   uninitialised: exitCodes.notFound,
   refused: exitCodes.refused,
@@ -42,15 +56,20 @@ const byCode = {
   invalid_api_key: exitCodes.failed,
   unauthorized: exitCodes.failed,
   plan_required: exitCodes.refused,
+  scope_required: exitCodes.refused,
   forbidden: exitCodes.refused,
   not_found: exitCodes.notFound,
+  not_cached: exitCodes.notFound,
   method_not_allowed: exitCodes.failed,
   conflict: exitCodes.refused,
+  too_many: exitCodes.refused,
   payload_too_large: exitCodes.failed,
   unsupported_media_type: exitCodes.failed,
   unsupported_indicator: exitCodes.failed,
   rate_limited: exitCodes.failed,
   internal_error: exitCodes.failed,
+  scan_failed: exitCodes.failed,
+  scan_pending: exitCodes.failed,
   overloaded: exitCodes.failed,
   unavailable: exitCodes.failed,
   storage_full: exitCodes.failed,

@@ -1,11 +1,10 @@
 import { Command, CommanderError } from "commander";
 import type { LibraryError } from "../data-directory/error.ts";
 import { version } from "../version.ts";
-import type { ExitCode } from "./exit.ts";
 import type { Output } from "./output.ts";
 
 /** Runs the command line and returns its exit code. `args` are those after the program's name. */
-export async function runProgram(args: readonly string[], output: Output): Promise<ExitCode> {
+export async function runProgram(args: readonly string[], output: Output): Promise<number> {
   const program = new Command("xpose")
     .description("What does the internet expose about an email address? Evidence for SIEM and SOAR, never a verdict.")
     .version(version)
@@ -36,6 +35,8 @@ const commands: Readonly<Record<string, LoadCommand>> = {
   corpus: async (output) => (await import("./commands/corpus.ts")).corpusCommand(output),
   enrich: async (output) => (await import("./commands/enrich.ts")).enrichCommand(output),
   export: async (output) => (await import("./commands/export.ts")).exportCommand(output),
+  connector: async (output) => (await import("./commands/connector.ts")).connectorCommand(output),
+  connectors: async (output) => (await import("./commands/connectors.ts")).connectorsCommand(output),
   sources: async (output) => (await import("./commands/sources.ts")).sourcesCommand(output),
   audit: async (output) => (await import("./commands/audit.ts")).auditCommand(output),
   backup: async (output) => (await import("./commands/backup.ts")).backupCommand(output),
@@ -59,8 +60,9 @@ function wantedCommands(args: readonly string[]): LoadCommand[] {
   return wantsAll ? Object.values(commands) : named.map(([, load]) => load);
 }
 
-async function exitCodeOf(error: unknown, args: readonly string[], output: Output): Promise<ExitCode> {
-  const { exitCodes, explain } = await import("./exit.ts");
+async function exitCodeOf(error: unknown, args: readonly string[], output: Output): Promise<number> {
+  const { exitCodes, explain, PlatformExit } = await import("./exit.ts");
+  if (error instanceof PlatformExit) return error.exitCode;
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
   const { LibraryError } = await import("../data-directory/error.ts");
   if (error instanceof LibraryError) await restartWith(error, args);

@@ -43,8 +43,20 @@ export function overrideFromEnvironment(tables: DeclaredTables, env: Environment
   return warnings;
 }
 
-/** `XPOSE_CONFIG` names the file itself; `XPOSE_API_KEY` belongs to clients. */
-const otherVariables = ["XPOSE_CONFIG", "XPOSE_API_KEY"];
+/** `XPOSE_CONFIG` names the file itself; the others belong to clients of a service. */
+const otherVariables = [
+  "XPOSE_CONFIG",
+  "XPOSE_URL",
+  "XPOSE_API_KEY",
+  "XPOSE_API_KEY_FILE",
+  "XPOSE_CA_FILE",
+  "XPOSE_PROXY",
+  "XPOSE_VERIFY",
+  "XPOSE_WAIT",
+  "XPOSE_WAZUH_FIELDS",
+  "XPOSE_WAZUH_SOCKET",
+  "XPOSE_BIN",
+];
 
 function isOverride(name: string): boolean {
   return name.startsWith("XPOSE_") && !otherVariables.includes(name);

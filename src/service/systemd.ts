@@ -1,4 +1,5 @@
 import { dlopen } from "bun:ffi";
+import { sendUnixDatagram, unixSocketAddress } from "../egress/unix-datagram.ts";
 
 /** What the service manager hands over in the environment (sd_notify(3), sd_watchdog_enabled(3)). */
 export type ServiceManagerEnvironment = {
@@ -24,9 +25,9 @@ export type Notifier = {
  * not ours to feed. It is fed by a timer, so that a service whose event loop is stuck goes silent and is killed.
  */
 export function openNotifier(env: ServiceManagerEnvironment, pid = process.pid): Notifier {
-  const address = socketAddress(env.NOTIFY_SOCKET ?? "");
+  const address = unixSocketAddress(env.NOTIFY_SOCKET ?? "");
   const intervalMs = watchdogIntervalMs(env, pid);
-  const notify = (message: string) => address === null || send(address, message);
+  const notify = (message: string) => address === null || sendUnixDatagram(address, message);
   let feeding: ReturnType<typeof setInterval> | null = null;
   return {
     ready() {
@@ -49,62 +50,22 @@ function watchdogIntervalMs(env: ServiceManagerEnvironment, pid: number): number
   return isForUs && /^[1-9]\d{0,14}$/.test(usec) ? Math.max(1, Math.floor(Number(usec) / 2000)) : null;
 }
 
-// Of the headers of Linux, the same on x64 and arm64.
-const afUnix = 1;
-const sockDgram = 2;
-const sockCloexec = 0o2000000;
-const msgNosignal = 0x4000;
+/** Of the headers of Linux, the same on x64 and arm64. */
 const clockMonotonic = 1;
-/** Length of `sun_path`, the zero at the end of a file's path included (unix(7)). */
-const maxPathBytes = 108;
 
-/**
- * A `sockaddr_un`: family, then the path of a file and a zero, or for `@name` a zero and the name (abstract). Null when
- * the text is neither: other kinds of sockets are for virtual machines.
- */
-function socketAddress(text: string): Uint8Array | null {
-  const isAbstract = text.startsWith("@");
-  if (!isAbstract && !text.startsWith("/")) return null;
-  const path = Buffer.from(isAbstract ? `\0${text.slice(1)}` : `${text}\0`);
-  return path.length <= maxPathBytes ? Buffer.concat([new Uint16Array([afUnix]), path].map(bytesOf)) : null;
-}
-
-function bytesOf(view: ArrayBufferView): Uint8Array {
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-}
-
-/** Opened at the first message. The runtime has no datagram sockets on files, and its clocks start with the process. */
+/** Opened with the first reload. The clocks of the runtime start with the process. */
 let openedLibc: ReturnType<typeof openLibc> | undefined;
 
-function libc() {
-  openedLibc ??= openLibc();
-  return openedLibc.symbols;
-}
-
 function openLibc() {
-  return dlopen("libc.so.6", {
-    socket: { args: ["i32", "i32", "i32"], returns: "i32" },
-    sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "u32"], returns: "i64" },
-    close: { args: ["i32"], returns: "i32" },
-    clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
-  });
-}
-
-function send(address: Uint8Array, message: string): boolean {
-  const { socket, sendto, close } = libc();
-  const descriptor = socket(afUnix, sockDgram | sockCloexec, 0);
-  if (descriptor < 0) return false;
-  const bytes = Buffer.from(message);
-  const sentCount = sendto(descriptor, bytes, bytes.length, msgNosignal, address, address.length);
-  close(descriptor);
-  return Number(sentCount) === bytes.length;
+  return dlopen("libc.so.6", { clock_gettime: { args: ["i32", "ptr"], returns: "i32" } });
 }
 
 /** Microseconds on CLOCK_MONOTONIC, the clock that the manager compares with. */
 function monotonicUsec(): bigint {
   // struct timespec: seconds, nanoseconds.
   const time = new BigInt64Array(2);
-  libc().clock_gettime(clockMonotonic, time);
+  openedLibc ??= openLibc();
+  openedLibc.symbols.clock_gettime(clockMonotonic, time);
   const [seconds = 0n, nanoseconds = 0n] = time;
   return seconds * 1_000_000n + nanoseconds / 1000n;
 }

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type * as z from "zod/mini";
 import { auditCheck, auditLine } from "../../src/wire/audit.ts";
 import { backupReport, restoreReport } from "../../src/wire/backup.ts";
+import { connectorList, exportedConnector } from "../../src/wire/connector.ts";
 import {
   corpusCheck,
   corpusListing,
@@ -86,6 +87,8 @@ const rows: readonly Row[] = [
   ["audit verify", () => [], auditCheck],
   ["backup", () => [backup], backupReport],
   ["restore", () => [backup, "--data-dir", join(appliance.folder, "restored")], restoreReport],
+  ["connectors list", () => [], connectorList],
+  ["connectors export", () => ["check", join(appliance.folder, "check")], exportedConnector],
   ["doctor", () => ["--config", config], doctorReport],
   ["version", () => [], versionReport],
   ["completion", () => ["bash"], completionScript],
@@ -118,8 +121,9 @@ test("serve prints one line, which says where it listens", async () => {
 });
 
 test("every command that prints a body has a row above", () => {
-  // openapi prints the description of the others, export a format of others.
-  const others = ["audit export", "export", "serve", "openapi"];
+  // openapi prints the description of the others; export and the connectors print forms of other products.
+  const connectors = ["cortex", "splunk-alert", "wazuh", "check"].map((name) => `connector ${name}`);
+  const others = ["audit export", "export", "serve", "openapi", ...connectors];
   const commands = readPage("docs/command-line.md").headings.filter((heading) => heading.startsWith("xpose "));
   const covered = new Set([...rows.map(([command]) => command), ...others]);
   expect([...covered].sort()).toEqual(commands.map((heading) => heading.slice("xpose ".length)).sort());

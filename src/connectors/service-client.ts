@@ -1,0 +1,218 @@
+import { systemCa } from "../egress/connection.ts";
+import type { Case, CompletedCase } from "../wire/case.ts";
+import { ConnectorError } from "./error.ts";
+
+/** How a connector reaches the service. */
+export type ServiceSettings = {
+  /** The base URL of the service, with the path that a proxy puts before it. */
+  readonly url: string;
+  readonly apiKey: string;
+  /** Seconds that one request may ask the service to wait; at most 50 count. */
+  readonly wait: number;
+  readonly cachedOnly: boolean;
+  /** PEM certificates that are trusted beside those of the system, or null. */
+  readonly extraCa: string | null;
+  /** False: the certificate of the service is not verified. Results must say so. */
+  readonly isVerified: boolean;
+  /** URL of an http or https proxy, or null for none; the environment is not read. */
+  readonly proxy: string | null;
+};
+
+export type LookUpOptions = {
+  /** A marking of docs/pipeline.md 16.2, or null for none. */
+  readonly tlp: string | null;
+  /** When the platform's own time is over, on the scale of `performance.now()`. */
+  readonly deadline: number;
+};
+
+/** An answer of the service: a JSON object with status 200 or 202. */
+export type ServiceAnswer = {
+  readonly status: number;
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly retryAfterMs: number | null;
+};
+
+export type ServiceClient = {
+  /**
+   * Looks an address up: asks, polls as `Retry-After` says, reads the case. Throws `ConnectorError` when no source
+   * answered, when the scan is not over in time, and for everything else that gives no case.
+   */
+  readonly lookUp: (email: string, options: LookUpOptions) => Promise<CompletedCase>;
+  /**
+   * Sends one request below `/api/v1/soc`. Waits as often as the service asks for it, while that ends before
+   * `deadline`. Throws `ConnectorError` for every answer that is no JSON object with 200 or 202.
+   */
+  readonly ask: (request: ServiceRequest) => Promise<ServiceAnswer>;
+};
+
+export type ServiceRequest = {
+  readonly path: string;
+  /** Makes it a POST. */
+  readonly body?: object;
+  /** Seconds for `Prefer: wait`. */
+  readonly wait?: number;
+  readonly deadline: number;
+};
+
+/** The most that the service waits for (docs/contract.md 3.6 allows more; platforms cut connections at a minute). */
+const maxWaitSeconds = 50;
+const maxAnswerBytes = 16 * 1024 * 1024;
+/** Said in every result where the certificate of the service was not verified. */
+export const notVerified = "TLS was not verified";
+
+/** Opens no connection before the first request. `name` and `version` make the user agent. */
+export function openServiceClient(
+  settings: ServiceSettings,
+  { name, version }: { name: string; version: string },
+): ServiceClient {
+  const base = `${settings.url.replace(/\/+$/, "")}/api/v1/soc`;
+  const headers = {
+    "X-API-Key": settings.apiKey,
+    Accept: "application/json",
+    "User-Agent": `xpose-${name}/${version}`,
+  };
+
+  async function ask(request: ServiceRequest): Promise<ServiceAnswer> {
+    for (;;) {
+      const { status, body, retryAfterMs } = await send(request);
+      if (status === 200 || status === 202) return { status, body, retryAfterMs };
+      const mayWait = (status === 429 || status === 503) && retryAfterMs !== null;
+      if (!mayWait || performance.now() + retryAfterMs >= request.deadline) throw refusal(status, body, retryAfterMs);
+      await Bun.sleep(retryAfterMs);
+    }
+  }
+
+  async function send({ path, body, wait = 0, deadline }: ServiceRequest): Promise<ServiceAnswer> {
+    const leftMs = Math.floor(deadline - performance.now());
+    if (leftMs <= 0) throw new ConnectorError("xpose does not answer: the time is over");
+    let response: Response;
+    try {
+      response = await fetch(`${base}${path}`, {
+        method: body === undefined ? "GET" : "POST",
+        headers: {
+          ...headers,
+          ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+          ...(wait < 1 ? {} : { Prefer: `wait=${wait}` }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        redirect: "manual",
+        signal: AbortSignal.timeout(leftMs),
+        ...(settings.proxy === null ? {} : { proxy: settings.proxy }),
+        ...tlsOf(settings),
+      });
+    } catch (error) {
+      throw new ConnectorError(`xpose does not answer: ${reasonOf(error)}`);
+    }
+    if (response.status >= 300 && response.status < 400) {
+      const message = `xpose answered ${response.status}: a redirect is not followed; correct the url`;
+      throw new ConnectorError(message, { status: response.status });
+    }
+    const parsed = await jsonObjectOf(response);
+    if (parsed === null) {
+      const message = `xpose answered ${response.status} without JSON: the url does not lead to xpose`;
+      throw new ConnectorError(message, { status: response.status });
+    }
+    return { status: response.status, body: parsed, retryAfterMs: retryAfterOf(response) };
+  }
+
+  async function lookUp(email: string, { tlp, deadline }: LookUpOptions): Promise<CompletedCase> {
+    const options = { ...(tlp === null ? {} : { tlp }), ...(settings.cachedOnly ? { cached_only: true } : {}) };
+    const question = {
+      indicator: { type: "email", value: email },
+      ...(Object.keys(options).length === 0 ? {} : { options }),
+    };
+    let answer = await ask({ path: "/enrich", body: question, wait: waitUntil(deadline), deadline });
+    const requestId = textOf(answer.body["request_id"]);
+    if (requestId === null) throw new ConnectorError("xpose answered without a request_id");
+    for (;;) {
+      const state = textOf(answer.body["status"]) ?? "unknown";
+      if (state === "completed" || state === "failed") break;
+      const pauseMs = Math.max(1000, answer.retryAfterMs ?? 0);
+      if (performance.now() + pauseMs >= deadline) throw stillRunning(requestId, state);
+      await Bun.sleep(pauseMs);
+      answer = await ask({ path: `/enrich/${requestId}`, wait: waitUntil(deadline), deadline });
+    }
+    const found = (await ask({ path: `/enrich/${requestId}/case`, deadline })).body as unknown as Case;
+    if (found.status === "completed") return found;
+    throw new ConnectorError(noSourceAnswered(found.failed_sources ?? []), { kind: "failed", requestId });
+  }
+
+  function waitUntil(deadline: number): number {
+    return Math.min(maxWaitSeconds, settings.wait, Math.floor((deadline - performance.now()) / 1000));
+  }
+
+  return { lookUp, ask };
+}
+
+function stillRunning(requestId: string, state: string): ConnectorError {
+  return new ConnectorError(`xpose: scan ${requestId} is still ${state}; ask again`, { kind: "pending", requestId });
+}
+
+function noSourceAnswered(failed: readonly { source: string; error: string }[]): string {
+  const names = failed.map(({ source, error }) => `${source} (${error})`);
+  return `xpose: no source answered: ${names.length === 0 ? "none is enabled" : names.join(", ")}`;
+}
+
+/** The runtime replaces its own authorities by what it is given, so those of the system go along. */
+function tlsOf({ url, extraCa, isVerified }: ServiceSettings): { tls?: object } {
+  if (!url.toLowerCase().startsWith("https:")) return {};
+  if (!isVerified) return { tls: { rejectUnauthorized: false } };
+  return { tls: { ca: [systemCa(), ...(extraCa === null ? [] : [extraCa])], rejectUnauthorized: true } };
+}
+
+/** An error answer as `xpose: code (message), retry after S s`. */
+function refusal(status: number, body: ServiceAnswer["body"], retryAfterMs: number | null): ConnectorError {
+  const error = isObject(body["error"]) ? body["error"] : {};
+  const code = textOf(error["code"]) ?? `http_${status}`;
+  const message = textOf(error["message"]) ?? "no reason given";
+  const later = retryAfterMs === null ? "" : `, retry after ${Math.ceil(retryAfterMs / 1000)} s`;
+  return new ConnectorError(`xpose: ${code} (${message})${later}`, { status });
+}
+
+/** Milliseconds of a `Retry-After` in seconds or as a date, at least one second; null without one. */
+function retryAfterOf(response: Response): number | null {
+  const text = response.headers.get("retry-after");
+  if (text === null) return null;
+  const seconds = /^\d+$/.test(text.trim()) ? Number(text) : (Date.parse(text) - Date.now()) / 1000;
+  return Number.isFinite(seconds) ? Math.max(1, seconds) * 1000 : null;
+}
+
+async function jsonObjectOf(response: Response): Promise<Readonly<Record<string, unknown>> | null> {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for await (const piece of response.body ?? []) {
+      size += piece.byteLength;
+      if (size > maxAnswerBytes) throw new ConnectorError("xpose answered with more than 16 MiB");
+      pieces.push(piece);
+    }
+  } catch (error) {
+    if (error instanceof ConnectorError) throw error;
+    throw new ConnectorError(`xpose does not answer: ${reasonOf(error)}`);
+  }
+  try {
+    const value: unknown = JSON.parse(Buffer.concat(pieces).toString("utf8"));
+    return isObject(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Why the service could not be reached. A reason about its certificate contains the word `certificate`. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return "unknown reason";
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  if (error.name === "TimeoutError") return "the time is over";
+  if (/CERT|ISSUER|LEAF_SIGNATURE|SELF_SIGNED|ALTNAME/.test(code) || /certificate/i.test(error.message)) {
+    return `its certificate is not trusted (${code || error.name})`;
+  }
+  return code === "" ? "the connection failed" : `the connection failed (${code})`;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}

@@ -1,0 +1,114 @@
+import { headline } from "../domain/headline.ts";
+import { isLoopbackAddress } from "../domain/ip-address.ts";
+import { systemCa } from "../egress/connection.ts";
+import { ConnectorError } from "./error.ts";
+import type { ServiceClient } from "./service-client.ts";
+
+/** The payload of an alert action, as far as it is read. */
+type Payload = Readonly<Record<string, unknown>>;
+
+export type SplunkAlert = {
+  readonly addresses: readonly string[];
+  readonly index: string;
+  readonly sessionKey: string;
+  readonly serverUri: string;
+  readonly sid: string;
+  readonly searchName: string;
+};
+
+/** All look-ups of one alert together get this long. */
+const budgetMs = 240_000;
+const sendMs = 30_000;
+
+/** Reads the payload that Splunk writes to the standard input of an alert action. Throws `ConnectorError`. */
+export function parsePayload(text: string): SplunkAlert {
+  const payload = jsonObject(text);
+  const configuration = isObject(payload["configuration"]) ? payload["configuration"] : {};
+  const result = isObject(payload["result"]) ? payload["result"] : {};
+  const field = textOf(configuration["field"]) ?? "email";
+  const values = [result[field]].flat().filter((value) => typeof value === "string");
+  const addresses = values.flatMap((value) => value.split(/[\s,;]+/)).filter((value) => value.includes("@"));
+  const serverUri = textOf(payload["server_uri"]) ?? "";
+  const sessionKey = textOf(payload["session_key"]) ?? "";
+  if (serverUri === "" || sessionKey === "") {
+    throw new ConnectorError("xpose: the payload holds no server_uri or no session_key");
+  }
+  return {
+    addresses: [...new Set(addresses.map((value) => value.toLowerCase()))],
+    index: textOf(configuration["index"]) ?? "main",
+    sessionKey,
+    serverUri,
+    sid: textOf(payload["sid"]) ?? "",
+    searchName: textOf(payload["search_name"]) ?? "",
+  };
+}
+
+/**
+ * Looks each address up and hands the case to Splunk as an event. A look-up that failed is an event too, because silence
+ * would read as clean. Returns false when one failed. Throws `ConnectorError` when Splunk takes no event.
+ */
+export async function enrichAlert(alert: SplunkAlert, client: ServiceClient): Promise<boolean> {
+  const deadline = performance.now() + budgetMs;
+  const from = { sid: alert.sid, search_name: alert.searchName };
+  let isWhole = true;
+  for (const indicator of alert.addresses) {
+    try {
+      const found = await client.lookUp(indicator, { tlp: null, deadline });
+      await sendEvent(alert, { headline: headline(found), ...from, ...found });
+    } catch (error) {
+      if (!(error instanceof ConnectorError) || error instanceof SplunkRefusal) throw error;
+      isWhole = false;
+      await sendEvent(alert, { headline: error.message, status: "error", error: error.message, indicator, ...from });
+    }
+  }
+  return isWhole;
+}
+
+class SplunkRefusal extends ConnectorError {}
+
+async function sendEvent({ serverUri, sessionKey, index }: SplunkAlert, event: object): Promise<void> {
+  const query = new URLSearchParams({ index, sourcetype: "xpose:case", source: "xpose", host: "xpose" });
+  const url = `${serverUri.replace(/\/+$/, "")}/services/receivers/simple?${query}`;
+  let status: number;
+  try {
+    const response = await fetch(url, {
+      method: "POST",
+      headers: { Authorization: `Splunk ${sessionKey}` },
+      body: JSON.stringify(event),
+      redirect: "manual",
+      signal: AbortSignal.timeout(sendMs),
+      ...tlsTo(serverUri),
+    });
+    status = response.status;
+  } catch {
+    throw new SplunkRefusal("xpose: Splunk does not answer at its server_uri");
+  }
+  if (status < 200 || status >= 300) throw new SplunkRefusal(`xpose: Splunk took no event (HTTP ${status})`);
+}
+
+/** splunkd signs its own certificate; it is not verified on this machine, and nowhere else. */
+function tlsTo(serverUri: string): { tls?: object } {
+  const address = URL.parse(serverUri);
+  if (address?.protocol !== "https:") return {};
+  const host = address.hostname.replace(/^\[|\]$/g, "");
+  const isLocal = host === "localhost" || isLoopbackAddress(host);
+  return { tls: isLocal ? { rejectUnauthorized: false } : { ca: [systemCa()] } };
+}
+
+function jsonObject(text: string): Payload {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (isObject(value)) return value;
+  } catch {
+    // Told below.
+  }
+  throw new ConnectorError("xpose: the payload is no JSON object");
+}
+
+function isObject(value: unknown): value is Payload {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === "string" && value !== "" ? value : null;
+}

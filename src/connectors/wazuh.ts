@@ -1,0 +1,133 @@
+import { parseEmail } from "../domain/email.ts";
+import { headline } from "../domain/headline.ts";
+import type { CompletedCase } from "../wire/case.ts";
+import { ConnectorError } from "./error.ts";
+import type { ServiceClient } from "./service-client.ts";
+
+/** Fields of an alert in which addresses are looked for, as paths; others by `XPOSE_WAZUH_FIELDS`. */
+export const defaultFields =
+  "data.srcuser,data.dstuser,data.email,data.office365.UserId,data.win.eventdata.targetUserName";
+
+type Alert = Readonly<Record<string, unknown>>;
+
+/** One event of the manager's queue: the outcome for one address of an alert. */
+type WazuhEvent = {
+  readonly integration: "xpose";
+  readonly xpose: {
+    readonly indicator: string;
+    readonly status: "completed" | "pending" | "failed" | "error";
+    readonly headline: string;
+    readonly total?: number;
+    readonly high?: number;
+    readonly medium?: number;
+    readonly low?: number;
+    readonly sources_failed: readonly string[];
+    readonly request_id: string | null;
+    readonly titles: readonly string[];
+    readonly error: string | null;
+    readonly source: { readonly alert_id: string | null; readonly rule_id: string | null };
+  };
+};
+
+/** The manager takes datagrams of 64 KiB, but cuts events; with titles this long five of them fit in 6,144 bytes. */
+const maxTitleLength = 120;
+const maxTitles = 5;
+/** All addresses of one alert together get this long: the manager starts a process per alert. */
+const budgetMs = 30_000;
+
+/** Addresses in the fields of an alert, in lower case, each once. None for an alert that this integration made itself. */
+export function addressesIn(alert: Alert, fields: string): string[] {
+  const data = isObject(alert["data"]) ? alert["data"] : {};
+  // An event of ours becomes an alert, which would start the integration again.
+  if (data["integration"] === "xpose" || data["xpose"] !== undefined) return [];
+  const texts = fields.split(",").flatMap((field) => textsAt(alert, field.trim().split(".")));
+  return [...new Set(texts.map((text) => text.trim().toLowerCase()).filter((text) => parseEmail(text) !== null))];
+}
+
+function textsAt(value: unknown, path: readonly string[]): string[] {
+  const [name, ...rest] = path;
+  if (name === undefined || name === "") return [value].flat().filter((text) => typeof text === "string");
+  if (Array.isArray(value)) return value.flatMap((one) => textsAt(one, path));
+  return isObject(value) ? textsAt(value[name], rest) : [];
+}
+
+/** Asks about each address in turn and hands over one datagram per address. Returns false when a look-up failed. */
+export async function enrichAlert(
+  alert: Alert,
+  addresses: readonly string[],
+  client: ServiceClient,
+  send: (datagram: string) => Promise<void>,
+): Promise<boolean> {
+  const deadline = performance.now() + budgetMs;
+  let isWhole = true;
+  for (const address of addresses) {
+    const event = await eventOf(alert, address, client, deadline);
+    isWhole &&= event.xpose.status === "completed";
+    await send(`1:${locationOf(alert)}:${JSON.stringify(event)}`);
+  }
+  return isWhole;
+}
+
+async function eventOf(alert: Alert, address: string, client: ServiceClient, deadline: number): Promise<WazuhEvent> {
+  const source = {
+    alert_id: textOf(alert["id"]),
+    rule_id: textOf(isObject(alert["rule"]) ? alert["rule"]["id"] : null),
+  };
+  try {
+    return {
+      integration: "xpose",
+      xpose: { ...foundIn(await client.lookUp(address, { tlp: null, deadline })), source },
+    };
+  } catch (error) {
+    if (!(error instanceof ConnectorError)) throw error;
+    const { message, kind, requestId } = error;
+    return {
+      integration: "xpose",
+      xpose: {
+        indicator: address,
+        status: kind,
+        headline: message,
+        sources_failed: [],
+        request_id: requestId,
+        titles: [],
+        error: message,
+        source,
+      },
+    };
+  }
+}
+
+function foundIn(found: CompletedCase): Omit<WazuhEvent["xpose"], "source"> {
+  const { exposure, failed_sources: failed } = found;
+  const { by_severity: counts, total } = exposure;
+  return {
+    indicator: found.indicator.value,
+    status: "completed",
+    headline: headline(found),
+    total,
+    high: counts.high ?? 0,
+    medium: counts.medium ?? 0,
+    low: counts.low ?? 0,
+    sources_failed: failed.map(({ source }) => source),
+    request_id: found.request_id,
+    titles: exposure.findings.slice(0, maxTitles).map(({ title }) => [...title].slice(0, maxTitleLength).join("")),
+    error: null,
+  };
+}
+
+/** The place that an event comes from, as the manager's own integrations write it: `[id] (name) ip->xpose`. */
+function locationOf(alert: Alert): string {
+  const agent = isObject(alert["agent"]) ? alert["agent"] : {};
+  const id = textOf(agent["id"]) ?? "000";
+  if (id === "000") return "xpose";
+  const from = `[${id}] (${textOf(agent["name"]) ?? ""}) ${textOf(agent["ip"]) ?? "any"}`;
+  return `${from.replaceAll("|", "||").replaceAll(":", "|:")}->xpose`;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === "string" ? value : typeof value === "number" ? String(value) : null;
+}

@@ -1,0 +1,18 @@
+import * as z from "zod/mini";
+import { text } from "./scalar.ts";
+import type { Shape } from "./shape.ts";
+
+/** `xpose connectors list --json`, by name. */
+export const connectorList = z.array(
+  z.strictObject({
+    name: text,
+    platform: text,
+    kind: z.enum(["built-in", "files"]).check(z.describe("built-in: the platform starts the executable")),
+    files: z.array(text),
+  }),
+);
+export type ConnectorList = Shape<typeof connectorList>;
+
+/** `xpose connectors export --json`. */
+export const exportedConnector = z.strictObject({ name: text, dir: text, files: z.array(text) });
+export type ExportedConnector = Shape<typeof exportedConnector>;
