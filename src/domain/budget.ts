@@ -32,25 +32,36 @@ export function limitOf(limits: Limits, plan: Plan, kind: BudgetKind): number {
   return kind === "poll" ? requests * pollsPerRequest : requests;
 }
 
+/** How much a call takes from a budget: all of `count` or nothing. It passes if `needed` are left. */
+export type Cost = { readonly count: number; readonly needed: number };
+
+export const oneCall: Cost = { count: 1, needed: 1 };
+
 /**
- * Takes one call from a budget: a window opens with its first counted call, and exactly `limit` calls pass in it. A
- * refused call is not counted. `now` is steady time; `limit` is at least 1.
+ * Takes a call from a budget: a window opens with its first counted call, and exactly `limit` pass in it. A refused call is
+ * not counted. `now` is steady time; `limit` is at least 1.
  */
 export function chargeBudget(
   budget: Budget | null,
   limit: number,
   windowMs: number,
   now: Date,
+  cost = oneCall,
 ): { readonly budget: Budget; readonly isAllowed: boolean; readonly charge: Charge } {
   const current = currentWindow(budget, windowMs, now);
-  const isAllowed = current.count < limit;
-  const count = isAllowed ? current.count + 1 : current.count;
+  const isAllowed = current.count + cost.needed <= limit;
+  const count = isAllowed ? current.count + cost.count : current.count;
   const resetInMs = current.windowStartedAt.getTime() + windowMs - now.getTime();
   return {
     budget: { windowStartedAt: current.windowStartedAt, count },
     isAllowed,
     charge: { limit, remaining: Math.max(0, limit - count), resetInMs },
   };
+}
+
+/** Gives back what a call took that was refused after all. */
+export function refund(budget: Budget, count: number): Budget {
+  return { ...budget, count: Math.max(0, budget.count - count) };
 }
 
 /** What is left of a budget, without taking from it; `limit` is at least 1. A window that is over is a full one. */

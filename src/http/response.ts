@@ -3,7 +3,7 @@ export type PlainResponse = {
   readonly status: number;
   /** Made for this answer alone: the router writes into it. */
   readonly headers: Record<string, string>;
-  readonly body: string | Uint8Array<ArrayBuffer> | null;
+  readonly body: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | null;
 };
 
 /**
@@ -18,10 +18,10 @@ export function jsonResponse<Body = never>(
   return storedResponse(status, JSON.stringify(body), headers);
 }
 
-/** The same for a body that is text already, as a scan stores it. Nothing this API says may be kept by a cache on the way. */
+/** The same for a body that is text already, as a scan stores it, or that is made while it is sent. Nothing this API says may be kept by a cache on the way. */
 export function storedResponse(
   status: number,
-  body: string,
+  body: string | ReadableStream<Uint8Array<ArrayBuffer>>,
   headers: Readonly<Record<string, string>> = {},
 ): PlainResponse {
   return { status, headers: { "Content-Type": "application/json", "Cache-Control": "no-store", ...headers }, body };
@@ -30,6 +30,8 @@ export function storedResponse(
 /** The response of the runtime; to HEAD without the body, but with its length. */
 export function makeResponse({ status, headers, body }: PlainResponse, method: string): Response {
   if (method !== "HEAD") return new Response(body, { status, headers });
-  headers["Content-Length"] = String(body === null ? 0 : Buffer.byteLength(body));
+  // The length of what is made on the way is not known.
+  if (body instanceof ReadableStream) void body.cancel();
+  else headers["Content-Length"] = String(body === null ? 0 : Buffer.byteLength(body));
   return new Response(null, { status, headers });
 }

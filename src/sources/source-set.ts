@@ -1,7 +1,8 @@
 import type { CorpusLibrary } from "../corpus/library.ts";
 import { canonicalJson } from "../domain/canonical-json.ts";
 import type { Corpus } from "../domain/corpus.ts";
-import { resolveSubjects } from "../domain/finding.ts";
+import { SourceError } from "../domain/error.ts";
+import { type Finding, resolveSubjects } from "../domain/finding.ts";
 import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
 import type { Pace } from "../domain/pace.ts";
 import { withoutSensitiveSites } from "../domain/sensitive-finding.ts";
@@ -66,6 +67,8 @@ type Who = Pick<Workspace, "id" | "name">;
 export type SourceSet = {
   /** Keyed hash of the settings of all sources that a workspace may ask: equal = an earlier result may serve it. */
   readonly fingerprintOf: (workspace: Who) => string;
+  /** True when no source but corpora is asked for a workspace. */
+  readonly asksCorporaOnly: (workspace: Who) => boolean;
   /** The sources that a workspace may ask, one per corpus that it sees. */
   readonly sourcesOf: (workspace: Who, corpora: readonly Corpus[]) => Source[];
   /** Every enabled source and every corpus, whoever may ask it. */
@@ -126,6 +129,7 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
   /** Leaks are named in many ways; the catalogue knows the domain behind a name, whichever source used it. */
   const aliased = (source: Source): Source => ({
     ...source,
+    ...aliasedMany(source),
     async lookup(indicator, limits) {
       const reply = await source.lookup(indicator, limits);
       const findings = resolveSubjects(reply.findings, tools.catalogue.aliases);
@@ -134,6 +138,27 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
       return { ...reply, findings: isShown ? findings : withoutSensitiveSites(findings) };
     },
   });
+
+  function aliasedMany({ lookUpMany }: Source): Pick<Source, "lookUpMany"> {
+    if (lookUpMany === undefined) return {};
+    return {
+      async *lookUpMany(indicators, limits) {
+        // Many answers of a corpus are the same one.
+        const known = new WeakMap<readonly Finding[], readonly Finding[]>();
+        const resolve = (findings: readonly Finding[]) => {
+          const resolved = known.get(findings) ?? resolveSubjects(findings, tools.catalogue.aliases);
+          known.set(findings, resolved);
+          return resolved;
+        };
+        for await (const piece of lookUpMany(indicators, limits)) {
+          yield piece.map(({ at, result }) => ({
+            at,
+            result: result instanceof SourceError ? result : resolve(result),
+          }));
+        }
+      },
+    };
+  }
 
   // The settings of this set never change, and every call asks.
   const fingerprints = new Map<string, string>();
@@ -156,6 +181,7 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
       fingerprints.set(`${workspace.id} ${workspace.name}`, fingerprint);
       return fingerprint;
     },
+    asksCorporaOnly: (workspace) => visibleTo(workspace).every((source) => !isAllowed(source)),
     sourcesOf(workspace, corpora) {
       tools.library.closeUnlisted(corpora);
       const visible = corpora.filter(({ scope }) => scope === null || scope === workspace.id);

@@ -57,7 +57,8 @@ class Product {
       concurrency: 1,
       scanTimeoutMs: day,
       fingerprintOf: () => JSON.stringify(enabledOf(world).map((one) => [one.name, one.confidence, one.isAllowed])),
-      sourcesOf: () => [],
+      asksCorporaOnly: () => false,
+    sourcesOf: () => [],
     };
   }
 
