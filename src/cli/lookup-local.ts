@@ -18,7 +18,7 @@ type Tools = Pick<OpenStore, "store" | "keys"> & { readonly live: Live; readonly
 type Options = { readonly workspaceId: WorkspaceId; readonly isCachedOnly: boolean };
 
 /** Scans that are claimed and run together. */
-const scansPerGroup = 64;
+const scansPerGroup = 256;
 const rowsPerRead = 200;
 
 /**

@@ -16,7 +16,7 @@ export const leaseMs = 30_000;
 /** Scans begun in one turn of the event loop: more of them would hold up the hits of that turn. */
 const maxBegunPerTurn = 8;
 /** Scans that are run together where only corpora answer: some milliseconds of work, then others have their turn. */
-const scansPerGroup = 64;
+const scansPerGroup = 128;
 /** A group that takes longer, because a disk is slow, keeps nobody else waiting any longer. */
 const longestGroupMs = 100;
 /** How often leases are prolonged, and those of dead commands looked for. */
