@@ -58,7 +58,7 @@ class Product {
       scanTimeoutMs: day,
       fingerprintOf: () => JSON.stringify(enabledOf(world).map((one) => [one.name, one.confidence, one.isAllowed])),
       asksCorporaOnly: () => false,
-    sourcesOf: () => [],
+      sourcesOf: () => [],
     };
   }
 
