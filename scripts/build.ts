@@ -1,7 +1,7 @@
 /**
  * Builds the dashboard (`dist/dashboard.bundle`) and packs the connectors (`dist/connectors.bundle`), then compiles the
- * executable with them: `dist/xpose` for linux x64. Two
- * builds of one commit are byte-identical.
+ * executable with them: `dist/xpose` for linux x64. Builds are reproducible: two builds of a commit are byte-identical, in
+ * whatever folders they are made.
  */
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
@@ -13,13 +13,13 @@ mkdirSync(join(root, "dist"), { recursive: true });
 
 await bundleDashboard();
 bundleConnectors();
-// A worker is an entry point of its own; src/corpus/worker/worker-lane.ts names it by this path below the common folder.
+// A worker is a separate entry point; src/corpus/worker/worker-lane.ts uses this path below the common folder.
 compile(["src/main.ts", "src/corpus/worker/corpus-worker.ts"], "dist/xpose");
 chmodSync(join(root, "dist/xpose"), 0o755);
 
 /**
- * The page and its assets, compressed, as one JSON text that `http/dashboard-files.ts` reads. Not by the runtime's own import of
- * HTML: what that serves from an executable cannot be given our headers.
+ * The page and its assets, compressed, as one JSON text read by `http/dashboard-files.ts`. Not by the runtime's HTML
+ * imports: their responses cannot be given our headers.
  */
 async function bundleDashboard(): Promise<void> {
   const result = await Bun.build({

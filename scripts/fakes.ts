@@ -1,6 +1,7 @@
 /**
- * The online sources without a network: starts a fake of each on 127.0.0.1, writes a configuration that asks them, says
- * what to type next, and goes on until Ctrl-C. Its folder is made anew at each start. All people and leaks in them are invented.
+ * The online sources without a network: starts a fake of each on 127.0.0.1, writes a configuration that uses them,
+ * prints the next command to type, and runs until Ctrl-C. Its folder is recreated at each start. All people and leaks
+ * are invented.
  */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,10 +19,10 @@ const folder = join(root, ".fakes");
 const configFile = join(folder, "xpose.toml");
 const executable = join(root, "dist", "xpose");
 
-/** Of the real ones the default is slower than somebody who tries one address after the other. */
+/** The default pace of the real sources is too slow for trying one address after the other. */
 const rate = "1000/1m";
 
-/** A source with a server: how that is started, and its table's further lines. A new one is one line here. */
+/** A source with a server: how to start it, and further lines of its configuration. A new source is one line here. */
 const servers = [
   { name: "hibp", port: 8901, start: startFakeHibp, settings: { api_key: hibpPaidKey, stealer_logs: true, rate } },
   { name: "emailrep", port: 8902, start: startFakeEmailrep, settings: { api_key: emailrepTestKey, rate } },
@@ -64,13 +65,13 @@ Have I Been Pwned's own test accounts work too, and faults on demand:
 Serving until Ctrl-C.`);
 }
 
-/** A table of the configuration; the name of the top of the file is empty. */
+/** A table of the configuration; the top level has an empty name. */
 function table(name: string, values: Readonly<Record<string, string | boolean>>): string {
   const lines = Object.entries(values).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
   return [...(name === "" ? [] : [`[${name}]`]), ...lines, ""].join("\n");
 }
 
-/** An environment with the double of holehe that the tests use: it asks nobody. Null where Python lacks its needs. */
+/** A Python environment with the tests' double of holehe, which sends nothing. Null when Python lacks packages. */
 function installHolehe(): string | null {
   if (missingPythonPackages() !== null) return null;
   const environment = join(folder, "holehe");

@@ -1,7 +1,7 @@
 /**
- * Takes the picture of the README again: `bun scripts/screenshots.ts`. It starts the built executable with the corpora of
- * the quickstart and two invented in-house sources, looks up an invented address, and photographs the page. Needs
- * `npm run build` and Debian's `chromium`; it asks no network.
+ * Takes the picture of the README: `bun scripts/screenshots.ts`. Starts the built executable with the corpora of the
+ * quickstart and two invented in-house sources, looks up an invented address, and takes a screenshot. Needs `npm run
+ * build` and Debian's `chromium`; uses no network.
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ await using stage = await openStage(
   {
     "ticket-archive": () =>
       findings({ title: "Named in a phishing report", category: "threat_intel", severity: "medium", date: "2026-03" }),
-    // Fails, so that the picture shows how the page tells of it.
+    // Fails, so that the picture shows a failed source.
     "threat-portal": () => new Response("{}", { status: 503, headers: { "Content-Type": "application/json" } }),
   },
   (appliance) => {
@@ -34,7 +34,7 @@ await page.getByLabel("Email address").fill("jane.doe@example.com");
 await page.keyboard.press("Enter");
 await page.getByRole("heading", { name: "jane.doe@example.com", exact: true }).waitFor();
 await page.getByRole("row", { name: /Example Shop 2021 breach/ }).waitFor();
-// Violations of the page's policy and errors in its script must not hide behind a good picture.
+// A good picture must not hide CSP violations or script errors.
 if (faults.length > 0) throw new Error(faults.join("\n"));
 mkdirSync(images, { recursive: true });
 await page.screenshot({ path: join(images, "dashboard.png"), animations: "disabled" });

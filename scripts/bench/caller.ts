@@ -1,4 +1,4 @@
-/** The request bodies: `before`, a number of so many digits, `after`. */
+/** Request bodies: `before`, a zero-padded number, `after`. */
 export type Bodies = {
   readonly before: string;
   readonly after: string;
@@ -6,7 +6,7 @@ export type Bodies = {
   readonly digits: number;
 };
 
-/** What a client of the exposure API sends. */
+/** The body that a client of the exposure API sends. */
 export type Caller = {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -15,7 +15,7 @@ export type Caller = {
 
 const digits = 6;
 
-/** Asks about the addresses 0 to `count` of a name. */
+/** Requests the addresses 0 to `count` of a name. */
 export function caller(key: string, name: string, count: number): Caller {
   const [before = "", after = ""] = bodyOf(`${name}-#@bench.example`).split("#");
   return {
@@ -29,7 +29,7 @@ export function addressOf(name: string, index: number): string {
   return `${name}-${String(index).padStart(digits, "0")}@bench.example`;
 }
 
-/** One request by the ordinary client, read to its end; `wait` is the header Prefer. Throws unless it has the status. */
+/** Sends one request with fetch and reads the answer; `wait` is the Prefer header. Throws on another status. */
 export async function ask(
   url: string,
   key: string,

@@ -3,7 +3,7 @@
  *
  *   npm run build && bun scripts/bench/corpus.ts [--records 54000000] [--base 50000000] [--rounds 3] [--dir FOLDER]
  *
- * Needs `sort` of GNU, 8 GB of disk and nothing else running. Exits with 1 when a ratio does not reach its bar.
+ * Needs GNU `sort`, 8 GB of disk and an idle machine. Exits with 1 when a ratio misses its bar.
  */
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -87,7 +87,7 @@ async function statsOf(dataDir: string): Promise<Stats> {
   return JSON.parse(stdout) as Stats;
 }
 
-/** Rows 10 to 12; returns the data directory of the last import. */
+/** Rows 10 to 12. Returns the data directory of the last import. */
 async function importAndSort(text: string): Promise<string> {
   const ratios: number[] = [];
   let peakBytes = 0;
@@ -130,7 +130,7 @@ async function lookUp(dataDir: string): Promise<void> {
   });
   const databasePath = join(folder, "oracle.db");
   copyKeys(path, segment, databasePath);
-  // With the cache of its own that SQLite has by default: the segment has none either.
+  // With SQLite's default cache size: the segment has no cache of its own either.
   const database = new Database(databasePath);
   const next = database.prepare<[bigint], { found: string }>(
     "SELECT CAST(key AS TEXT) AS found FROM address WHERE key >= ? ORDER BY key LIMIT 1",
@@ -192,7 +192,7 @@ function signedOf(high: number, low: number): bigint {
   return BigInt.asIntN(64, (BigInt(high) << 32n) | BigInt(low));
 }
 
-/** Every second one is there, the others are not. */
+/** Every second one exists in the corpus. */
 function keyOf(index: number, next: Statement<[bigint], { found: string }>) {
   const random = crypto.getRandomValues(new BigInt64Array(1))[0] ?? 0n;
   const found = index % 2 === 0 ? next.get(random)?.found : undefined;

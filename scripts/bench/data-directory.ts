@@ -4,7 +4,7 @@ import { addressOf, ask } from "./caller.ts";
 import { onServerCore } from "./pinning.ts";
 import { cleanEnvironment, type StartedServer, startServer } from "./started-server.ts";
 
-/** A data directory with known addresses, and all that is needed to serve it. */
+/** A data directory with known addresses, and everything needed to serve it. */
 export type DataDirectory = {
   readonly folder: string;
   readonly command: (...args: readonly string[]) => string[];
@@ -13,15 +13,15 @@ export type DataDirectory = {
   readonly serve: () => Promise<StartedServer>;
   /** A key of each workspace. */
   readonly keys: Readonly<Record<WorkspaceName, string>>;
-  /** So many addresses of the name `scanned` are hits. */
+  /** Addresses of the name `scanned` that are hits. */
   readonly scannedCount: number;
-  /** So many of the name `unseen` are in the corpus, and nobody has asked about them. */
+  /** Addresses of the name `unseen` that are in the corpus and were never requested. */
   readonly unseenCount: number;
 };
 
 /**
- * `default` has corpora only, `online` the slow source, `five` five sources, and `importing` gets the corpus that is
- * imported meanwhile: new data make the results of the workspaces that see them stale.
+ * `default` has only corpora, `online` the slow source, `five` five sources. `importing` gets the corpus that is imported
+ * during a measurement, because new data makes the results of the workspaces that see it stale.
  */
 const workspaceNames = ["default", "online", "five", "importing"] as const;
 type WorkspaceName = (typeof workspaceNames)[number];
@@ -31,12 +31,12 @@ type Request = {
   readonly folder: string;
   readonly scannedCount: number;
   readonly unseenCount: number;
-  /** Addresses of the fakes of upstreams. */
+  /** URLs of the fake upstreams. */
   readonly slowUrl: string;
   readonly fiveUrl: string;
 };
 
-/** How many addresses are asked for at once when the data directory is filled. */
+/** Concurrent requests while the data directory is filled. */
 const atOnce = 32;
 
 export async function prepareDataDirectory(request: Request): Promise<DataDirectory> {
@@ -84,7 +84,7 @@ url = "${url}/${name}/{email}"
 timeout = "60s"
 workspaces = ["${workspace}"]
 `;
-  // The limiter is on the path and refuses nobody.
+  // The rate limiter is active but refuses no request.
   return `
 [rate_limit]
 team = 1000000000

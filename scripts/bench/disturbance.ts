@@ -1,13 +1,13 @@
 import { readFileSync } from "node:fs";
 
-/** What held a server up that is neither its own work nor that of its clients. NaN on a kernel that does not say. */
+/** Delays of a server that are caused neither by itself nor by its clients. NaN on a kernel without these figures. */
 export type Disturbance = {
   /**
-   * For how many milliseconds everything on the machine waited for the disk (`full` in /proc/pressure/io). A commit waits
-   * for the disk, so a disk that stalls shows in the p99 of whoever commits.
+   * Milliseconds in which everything on the machine waited for the disk (`full` in /proc/pressure/io). A commit waits
+   * for the disk, so a disk stall shows in the p99 of calls that commit.
    */
   readonly diskStallMs: number;
-  /** For how many milliseconds the main thread of the server was ready and its core was taken (/proc/PID/schedstat). */
+  /** Milliseconds in which the server's main thread was ready but its core was taken (/proc/PID/schedstat). */
   readonly coreTakenMs: number;
 };
 

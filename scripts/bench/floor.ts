@@ -1,6 +1,6 @@
 /**
- * The floor: the least that any server on this runtime does for such a request. It reads the JSON body and returns a
- * fixed answer, the one in the file that is its argument. Compiled with the flags of the product.
+ * The floor: the minimum that any server on this runtime does for such a request. It reads the JSON body and returns a
+ * fixed answer, taken from the file in its argument. Compiled with the flags of the product.
  */
 import { readFileSync } from "node:fs";
 

@@ -19,7 +19,7 @@ type Options = {
   readonly seconds: number;
 };
 
-/** Rows 1, 2, 3, 6 and 9: the path of a hit beside the floor, in turns. */
+/** Rows 1, 2, 3, 6 and 9: the path of a hit compared with the floor, in alternation. */
 export async function hitRows({ data, floor, rounds, wanted, roundCount, seconds }: Options): Promise<void> {
   const asked = caller(data.keys.default, "scanned", data.scannedCount);
   await using xpose = await data.serve();

@@ -17,8 +17,8 @@ type Options = {
 };
 
 /**
- * Row 5: hits at a held rate while a file is imported, removed and imported again, by commands beside the service as an
- * operator types them, on any core. Into another workspace: data that a hit could show would make it a miss.
+ * Row 5: hits at a held rate while a file is imported, removed and imported again by commands on any core, as an
+ * operator would run them. It goes into another workspace, because data visible to a hit would make it a miss.
  */
 export async function importRow({ data, rounds, roundCount, seconds, perSecond, recordCount }: Options): Promise<void> {
   const file = join(data.folder, "combo.txt");

@@ -7,7 +7,7 @@ export type Machine = {
   readonly memoryMiB: number;
   readonly kernel: string;
   readonly bun: string;
-  /** Share of the time since the start of the machine that its host gave to others; NaN where it does not say. */
+  /** Share of the time since boot that the host gave to other machines; NaN if unknown. */
   readonly stolen: number;
 };
 

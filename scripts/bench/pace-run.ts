@@ -5,7 +5,7 @@ import type { PaceJob, PaceResult } from "./pace.ts";
 import { first } from "./pinning.ts";
 import type { StartedServer } from "./started-server.ts";
 
-/** What a server just started gets before anything counts: its first thousands of requests run uncompiled. */
+/** Warm-up of a new server before measuring: its first thousands of requests run uncompiled. */
 export function warmUpSeconds(seconds: number): number {
   return Math.min(2, Math.ceil(seconds / 2));
 }
@@ -15,7 +15,7 @@ const generator = join(import.meta.dir, "pace.ts");
 
 type Pace = { readonly perSecond: number | null; readonly seconds: number };
 
-/** Runs the generator of a held rate; with a rate of null one client asks, one question after the other. */
+/** Runs the generator of a held rate; with a null rate one client sends requests sequentially. */
 export function pace(
   server: StartedServer,
   caller: Caller,

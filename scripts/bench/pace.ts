@@ -1,8 +1,8 @@
 /**
- * The generator of a held rate, a process of its own: `bun scripts/bench/pace.ts JOB`, JOB being a `PaceJob` as JSON.
- * Prints a `PaceResult`. Start times are fixed beforehand and the latency counts from there, also when no connection
- * was free or this process came late: so a stall of the server shows in all requests that it held up (what wrk2
- * calls coordinated omission). With a rate of null the next request starts when the last answer is there.
+ * The generator of a held rate, in its own process: `bun scripts/bench/pace.ts JOB`, where JOB is a `PaceJob` as JSON.
+ * Prints a `PaceResult`. Start times are fixed in advance and latency counts from them, even when no connection was
+ * free or this process was late, so that a server stall shows in all delayed requests (this avoids coordinated
+ * omission, like wrk2). With a null rate a request starts when the previous answer has arrived.
  */
 import type { Caller } from "./caller.ts";
 import { percentile } from "./percentile.ts";
@@ -22,13 +22,13 @@ export type PaceResult = {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
-  /** How late this process itself was, from the intended start to the first look at it. */
+  /** How late this process itself was: from the intended start to the first look at it. */
   readonly lateP99Ms: number;
 };
 
 type Connection = { readonly send: (index: number) => void };
 
-/** Answers before that are not counted: caches and the compiler warm up. */
+/** Answers before this time are not counted: caches and the compiler warm up. */
 const warmUpMs = 500;
 
 const job = JSON.parse(process.argv[2] ?? "") as PaceJob;
@@ -67,7 +67,7 @@ async function held(job: PaceJob, perSecond: number): Promise<PaceResult> {
     for (; noticed < due; noticed++) late[noticed] = elapsed - startOf(noticed);
     dispatch();
     if (answered === count) over.resolve();
-    // A timer is late by up to a millisecond: close to the next start the loop turns without one.
+    // A timer may be a millisecond late, so close to the next start the loop spins.
     else if (noticed === count || startOf(noticed) - elapsed > 2) setTimeout(turn, 1);
     else setImmediate(turn);
   }
@@ -113,7 +113,7 @@ function result(latencies: Float64Array, late: Float64Array, perSecond: number):
   };
 }
 
-/** The whole requests as bytes, one per address. */
+/** Complete requests as bytes, one per address. */
 function requestsOf({ url, path, headers, bodies }: PaceJob): Buffer[] {
   const lines = Object.entries({ Host: new URL(url).host, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
   return Array.from({ length: bodies.count }, (_, index) => {
@@ -122,7 +122,7 @@ function requestsOf({ url, path, headers, bodies }: PaceJob): Buffer[] {
   });
 }
 
-/** A keep-alive connection, bare: an HTTP client would cost more than the server. */
+/** A raw keep-alive connection: an HTTP client would cost more than the server. */
 async function open(
   job: PaceJob,
   requests: readonly Buffer[],
@@ -150,8 +150,8 @@ async function open(
     send: (index) => {
       underWay = index;
       const request = requests[Math.floor(Math.random() * requests.length)] ?? "";
-      // A request is far smaller than the buffer of a connection that carries one at a time.
-      if (socket.write(request) !== request.length) fail("a request was not taken whole");
+      // A request is far smaller than the socket buffer, and there is only one at a time.
+      if (socket.write(request) !== request.length) fail("a request was not written in full");
     },
   };
 }

@@ -10,7 +10,7 @@ export type Goal = {
   readonly aim: number;
 };
 
-/** One value per round, or why there is none. */
+/** One value per round, or the reason why there is none. */
 export type Measured = { readonly row: number } & (
   | { readonly values: readonly number[] }
   | { readonly skipped: string }
@@ -60,7 +60,7 @@ export function judge({ better, reach, aim }: Goal, value: number): Verdict {
   return isAtLeast(reach) ? "reach" : "missed";
 }
 
-/** The goals in their order, those without a measurement left out. */
+/** The goals in order, without those that were not measured. */
 export function tableRows(measured: readonly Measured[]): TableRow[] {
   return goals.flatMap((goal): TableRow[] => {
     const found = measured.find(({ row }) => row === goal.row);
@@ -72,7 +72,7 @@ export function tableRows(measured: readonly Measured[]): TableRow[] {
   });
 }
 
-/** A table of Markdown. Without `isJudged` no verdict stands in it: a run of seconds says nothing. */
+/** A Markdown table. Without `isJudged` it has no verdicts, because a run of seconds proves nothing. */
 export function renderTable(rows: readonly TableRow[], isJudged: boolean): string {
   const lines = rows.map((row) => {
     const bar = (value: number) => `${row.better === "more" ? ">=" : "<="} ${value}${unitOf(row)}`;
@@ -90,7 +90,7 @@ function unitOf({ unit }: Goal): string {
   return unit === "" ? "" : ` ${unit}`;
 }
 
-/** Three figures are more than the machine is good for. */
+/** Three significant figures; the machine is no more precise than that. */
 function rounded(value: number): string {
   return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }

@@ -1,12 +1,14 @@
 const headEnd = Buffer.from("\r\n\r\n");
 
-/** Finds the ends of HTTP/1.1 answers that have a Content-Length, in whatever pieces they come. */
+/** Finds the ends of HTTP/1.1 answers with a Content-Length, in pieces of any size. */
 export class ResponseReader {
   #pending: Buffer | null = null;
   #missingBytes = 0;
   #status = 0;
 
-  /** The status of the answer that this piece completes, or 0. One request is under way at a time, so one at most. */
+  /**
+   * The status of the answer completed by this piece, or 0. Only one request is in flight, so at most one answer ends.
+   */
   push(piece: Buffer): number {
     if (this.#missingBytes > 0) return this.#take(piece.length);
     const bytes = this.#pending === null ? piece : Buffer.concat([this.#pending, piece]);

@@ -1,16 +1,16 @@
 import type { Measured } from "./ratio-table.ts";
 
-/** Collects one value per round and row, and keeps the figures behind the ratios. */
+/** Collects one value per round and row, and the figures behind the ratios. */
 export type Rounds = {
   readonly measured: () => Measured[];
   readonly add: (row: number, value: number) => void;
   readonly skip: (row: number, why: string) => void;
-  /** Absolute figures, for whoever wants to check a ratio. */
+  /** Absolute figures, for checking a ratio. */
   readonly note: (what: string, figures: object) => void;
   readonly notes: readonly { readonly what: string; readonly figures: object }[];
 };
 
-/** `wanted` are the rows that are asked for: others, measured on the way, are left out. */
+/** `wanted` are the requested rows; other rows measured on the way are left out. */
 export function openRounds(wanted: ReadonlySet<number>): Rounds {
   const values = new Map<number, number[]>();
   const skipped = new Map<number, string>();

@@ -1,10 +1,10 @@
 /**
- * The goals of performance as ratios: the service beside the least server that the runtime allows, in one series.
+ * The performance goals as ratios: the service compared with the smallest server possible on this runtime.
  *
  *   npm run build && npm run bench -- [--only hits,7] [--short] [--seconds 10] [--rounds 3] [--json FILE]
  *
- * Prints a table and writes it as JSON (`dist/bench.json`). Exits with 1 when a ratio does not reach its bar. `--short`
- * runs every part for seconds and judges nothing. docs/performance.md tells how all is measured.
+ * Prints a table and writes it as JSON (`dist/bench.json`). Exits with 1 when a ratio misses its bar. `--short` runs
+ * every part for a few seconds without verdicts. docs/performance.md explains the measurements.
  */
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -33,7 +33,7 @@ const { values: options } = parseArgs({
     rounds: { type: "string" },
     /** Hits per second of rows 4 and 5. */
     rate: { type: "string", default: "5000" },
-    /** Of the files of rows 10 to 15. */
+    /** Sizes of the files of rows 10 to 15. */
     records: { type: "string", default: "54000000" },
     base: { type: "string", default: "50000000" },
     json: { type: "string" },

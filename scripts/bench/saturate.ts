@@ -13,13 +13,13 @@ export type Saturated = {
   readonly p99Ms: number;
 };
 
-/** Whole seconds; the folder is for the script. */
+/** Whole seconds; the folder is for wrk's script. */
 type Load = { readonly seconds: number; readonly folder: string };
 
 export const hasWrk = Bun.which("wrk") !== null;
 const connectionCount = 64;
 
-/** As many requests as the server takes, over keep-alive connections, each about one address at random, by wrk. */
+/** Saturates the server with wrk over keep-alive connections; each request is about a random address. */
 export function saturate(server: StartedServer, caller: Caller, load: Load): Promise<Saturated & Disturbance> {
   return withDisturbance(server.pid, () => runWrk(server, caller, load));
 }
@@ -77,7 +77,7 @@ end
 `;
 }
 
-/** JSON text of plain ASCII is text of Lua too. */
+/** JSON text of plain ASCII is a valid Lua string, too. */
 function quoted(text: string): string {
   return JSON.stringify(text);
 }

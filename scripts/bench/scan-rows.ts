@@ -13,19 +13,19 @@ type Options = {
   readonly seconds: number;
   /** Hits per second of row 4. */
   readonly perSecond: number;
-  /** Of the source that the scans of row 4 wait for. */
+  /** Delay of the source that the scans of row 4 wait for. */
   readonly slowDelayMs: number;
   /** The upstream of the five sources of row 16, and its delay. */
   readonly five: { readonly url: string; readonly delayMs: number };
 };
 
-/** Rows 4, 7 and 16: what scans cost, and what they do to hits. */
+/** Rows 4, 7 and 16: the cost of scans, and their effect on hits. */
 export async function scanRows(options: Options): Promise<void> {
   const { data, wanted } = options;
   await using xpose = await data.serve();
   if (wanted.has(7)) await missRow(options, xpose);
   if (wanted.has(4)) await besideScans(options, xpose);
-  // The last one: it leaves a queue behind.
+  // Last, because it leaves a queue behind.
   if (wanted.has(16)) await throughput(options, xpose);
 }
 
@@ -53,8 +53,8 @@ async function besideScans(options: Options, xpose: StartedServer): Promise<void
     const without = await pace(xpose, asked, { perSecond, seconds });
     let isOver = false;
     let scanned = 0;
-    // Whenever one ends the next one starts, each about an address that was never asked about. Spread over the delay of
-    // the source: 100 callers that all ask in the same millisecond are another question.
+    // When a scan ends the next starts, each about a new address. Starts are spread over the delay of the source: 100
+    // callers in the same millisecond would be another measurement.
     const scanning = Array.from({ length: runningCount }, async (_, index) => {
       await Bun.sleep((index * slowDelayMs) / runningCount);
       while (!isOver) {
@@ -76,10 +76,10 @@ async function besideScans(options: Options, xpose: StartedServer): Promise<void
 const atOnce = 400;
 const sourceCount = 5;
 
-/** Under `scan.max_queue`. */
+/** Below `scan.max_queue`. */
 const longestQueue = 9_000;
 
-/** A queue is filled while the upstream holds its answers; then it answers, and its answers are counted. */
+/** The queue fills while the upstream holds its answers; then the upstream answers, and its answers are counted. */
 async function throughput({ data, rounds, roundCount, seconds, five }: Options, xpose: StartedServer): Promise<void> {
   const allowedPerSecond = (atOnce * 1000) / five.delayMs;
   const queued = Math.min(longestQueue, Math.ceil(seconds * 1500));
@@ -98,11 +98,11 @@ async function throughput({ data, rounds, roundCount, seconds, five }: Options, 
     await Promise.all(Array.from({ length: 64 }, fill));
     const queuedInMs = performance.now() - startedAt;
     await setGate("held=0");
-    // The first answers are not counted: they come in one crowd.
+    // The first answers are not counted: they arrive in one burst.
     await Bun.sleep(2 * five.delayMs);
     const from = { count: await answered(), at: performance.now() };
     let to = from;
-    // The end of the queue is not counted either: there fewer than all slots are taken.
+    // Neither is the end of the queue, where some slots are empty.
     while (to.count < all - 2 * atOnce * sourceCount && to.at - from.at < seconds * 1000) {
       await Bun.sleep(10);
       to = { count: await answered(), at: performance.now() };

@@ -1,9 +1,9 @@
-/** Start times that are fixed beforehand, evenly spaced, so that a slow answer does not delay the next question. */
+/** Evenly spaced start times, fixed in advance, so that a slow answer does not delay the next request. */
 export type Schedule = {
   readonly count: number;
   /** Milliseconds from the start of the run. */
   readonly startOf: (index: number) => number;
-  /** How many are due once so many milliseconds have passed. */
+  /** Number of requests due after some milliseconds. */
   readonly dueAt: (elapsedMs: number) => number;
 };
 
@@ -16,7 +16,7 @@ export function schedule(perSecond: number, seconds: number): Schedule {
     dueAt: (elapsedMs) => {
       if (elapsedMs < 0) return 0;
       let due = Math.min(count, Math.floor(elapsedMs / everyMs) + 1);
-      // Divisions round: what is due is what `startOf` says.
+      // Division rounds, so compare with `startOf`.
       if (due > 0 && (due - 1) * everyMs > elapsedMs) due--;
       else if (due < count && due * everyMs <= elapsedMs) due++;
       return due;

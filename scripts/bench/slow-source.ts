@@ -1,7 +1,7 @@
 /**
- * An upstream for `[[sources.http]]` that knows nothing about anybody: 404 after so many milliseconds, its first
- * argument. `POST /gate?held=1` makes it hold what it is asked; `POST /gate?held=0` lets that go, and all answers wait
- * their milliseconds from then on; with `&hurry=1` none waits. `GET /answered` says how many answers it gave.
+ * An upstream for `[[sources.http]]` that knows no address: it answers 404 after a delay in milliseconds, its first
+ * argument. `POST /gate?held=1` makes it hold requests; `POST /gate?held=0` releases them, and from then on all answers
+ * wait their delay; with `&hurry=1` none waits. `GET /answered` returns the number of answers.
  */
 const delayMs = Number(process.argv[2]);
 let isHurried = false;

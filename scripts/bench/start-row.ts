@@ -14,7 +14,7 @@ type Options = {
   readonly startsPerRound: number;
 };
 
-/** Row 8: from the start of the process to the first 200, of a service whose data directory is filled. */
+/** Row 8: from process start to the first 200, for a service with a filled data directory. */
 export async function startRow({ data, floor, rounds, roundCount, startsPerRound }: Options): Promise<void> {
   const answer = join(data.folder, "answer.json");
   writeFileSync(answer, "{}");

@@ -1,14 +1,14 @@
 import { openSync } from "node:fs";
 import { tmpdir } from "node:os";
 
-/** A server of the benchmark: its first line says where it listens. Its standard error goes to a file. */
+/** A server under test. Its first line says where it listens; its standard error goes to a file. */
 export type StartedServer = AsyncDisposable & {
   readonly url: string;
   readonly pid: number;
   readonly stop: () => Promise<void>;
 };
 
-/** A clean environment, as a service manager gives one. */
+/** A clean environment, as from a service manager. */
 export const cleanEnvironment = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8", TMPDIR: tmpdir() };
 
 export async function startServer(command: readonly string[], logFile: string): Promise<StartedServer> {

@@ -1,6 +1,6 @@
 import { goals } from "./ratio-table.ts";
 
-/** Names for rows that one preparation serves. */
+/** Names for rows that share a preparation. */
 const groups: ReadonlyMap<string, readonly number[]> = new Map([
   ["hits", [1, 2, 3, 6, 9]],
   ["scans", [4, 7, 16]],
@@ -9,7 +9,7 @@ const groups: ReadonlyMap<string, readonly number[]> = new Map([
   ["corpus", [10, 11, 12, 13, 14, 15]],
 ]);
 
-/** The rows of `--only hits,7`. Throws on what is neither a row nor a group. */
+/** The rows of `--only hits,7`. Throws for anything that is neither a row nor a group. */
 export function wantedRows(text: string): Set<number> {
   const rows = text.split(",").flatMap((name) => {
     const row = goals.find((goal) => String(goal.row) === name)?.row;

@@ -1,11 +1,11 @@
 /**
- * Writes an invented breach file to the standard output, the same bytes for the same arguments:
+ * Writes an invented breach file to standard output. The same arguments give the same bytes:
  *
  *   bun scripts/corpus/generate.ts --format combo --records 1000000 [--seed 1] [--addresses N]
  *
- * Addresses are drawn with a skew, some thousand times as often as others, from a population of 0.45 times the records
- * unless `--addresses` says otherwise: about 0.35 times the records come out as different ones. Sites and leaks follow
- * a Zipf-like law. All domains are reserved for examples (RFC 2606) or below `.test`.
+ * Addresses are drawn with a skew (some a thousand times as often as others) from a population of 0.45 times the
+ * records unless `--addresses` sets it; about 0.35 times the records are distinct addresses. Sites and leaks follow a
+ * Zipf-like law. All domains are reserved for examples (RFC 2606) or below `.test`.
  */
 import { writeSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -73,14 +73,14 @@ function putNumber(number: number): void {
   }
 }
 
-/** The address of a number: as many different ones as there are numbers. */
+/** The address of a number. Different numbers have different addresses. */
 function putAddress(number: number): void {
   const mixed = Math.imul(number, 2_246_822_519) >>> 0;
   put(first[mixed % first.length]);
   put(separators[(mixed >>> 8) % separators.length]);
   put(last[(mixed >>> 12) % last.length]);
   putNumber(number + 1);
-  // Half of all are at the first of them.
+  // Half of all addresses are at the first domain.
   const domain = (mixed >>> 18) & 31;
   put(domains[domain < 16 ? 0 : domain % domains.length]);
 }
@@ -113,7 +113,7 @@ const writers: Readonly<Record<string, () => void>> = {
     out[size++] = colon;
     putSecret();
   },
-  /** url:login:password with the URL last, and without schemes. */
+  /** url:login:password with the URL last and without schemes. */
   "ulp-last"() {
     putAddress(drawAddress());
     out[size++] = colon;
@@ -126,7 +126,7 @@ const writers: Readonly<Record<string, () => void>> = {
     out[size++] = colon;
     putSecret();
   },
-  /** Combos with a further field in front, and with a name that is not ASCII at a domain that is not. */
+  /** Combos with an extra leading field, and a non-ASCII name at a non-ASCII domain. */
   "combo-third"() {
     putText(`user${drawSite()}:`);
     putAddress(drawAddress());
@@ -140,7 +140,7 @@ const writers: Readonly<Record<string, () => void>> = {
     out[size++] = colon;
     putSecret();
   },
-  /** The rows of a dump. */
+  /** The rows of an SQL dump. */
   any() {
     putText(`(${drawSite()},'user${drawSite()}','`);
     putAddress(drawAddress());
@@ -155,7 +155,7 @@ const writers: Readonly<Record<string, () => void>> = {
     putSecret();
     putText("\n===============");
   },
-  /** As a stealer leaves it: a third of the logins are nicknames, a tenth of the sites are apps. */
+  /** As written by a stealer: a third of the logins are nicknames, a tenth of the sites are apps. */
   "stealer-log"() {
     putText(
       drawSite() % 10 === 0
@@ -168,7 +168,7 @@ const writers: Readonly<Record<string, () => void>> = {
     putSecret();
     putText("\r\nApplication: Google_[Chrome]_Default\r\n===============\r");
   },
-  /** Blank lines between the blocks, labels that are not ASCII. */
+  /** Blank lines between blocks, non-ASCII labels. */
   "stealer-russian"() {
     putUtf8(`Софт: Chrome\nСайт: https://site${drawSite()}.test/\nЛогин: `);
     putAddress(drawAddress());
@@ -176,7 +176,7 @@ const writers: Readonly<Record<string, () => void>> = {
     putSecret();
     putText("\n");
   },
-  /** Nothing between the blocks. */
+  /** No separator between blocks. */
   "stealer-dense"() {
     putText(`Host: https://site${drawSite()}.test/\nLogin: `);
     putAddress(drawAddress());

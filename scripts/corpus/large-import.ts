@@ -1,11 +1,11 @@
 /**
- * Imports an invented file of any size through the standard input of the executable and prints what it took, as JSON:
+ * Imports an invented file of any size through the executable's standard input and prints the cost as JSON:
  *
  *   npm run build && bun scripts/corpus/large-import.ts --records 10000000 [--format combo] [--dir FOLDER]
  *
- * Nothing but the segment is left on the disk while it runs, beside unlinked spill files of up to 8 bytes per record.
- * Exits with 1 when a bound of the project is broken: peak memory 256 MiB, the rate of the last quarter within 20 % of the
- * first one's, 1.5 times the entropy of the keys.
+ * While it runs, the disk holds only the segment and unlinked spill files of up to 8 bytes per record. Exits with 1
+ * when a bound of the project is broken: peak memory of 256 MiB, a rate in the last quarter within 20 % of the first
+ * quarter, 1.5 times the entropy of the keys.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -48,7 +48,7 @@ try {
     peak_memory_mib: round(peakBytes / 2 ** 20),
     segment_bytes: stats.bytes,
     bytes_per_address: round(stats.bytes / stats.addresses),
-    // Templates add to it where there are many: it is the bound of the keys alone.
+    // Templates are extra; the bound is about the keys alone.
     to_entropy_of_keys: round(stats.bytes / stats.addresses / boundBytes),
   };
   console.log(JSON.stringify(result, null, 2));
@@ -64,7 +64,7 @@ function run(command: string[]): string {
   return stdout.toString();
 }
 
-/** Returns the most memory that the import had resident, in bytes. */
+/** Returns the peak resident memory of the import, in bytes. */
 async function importThroughPipe(): Promise<number> {
   const generator = `'${process.execPath}' '${join(import.meta.dir, "generate.ts")}' --records ${values.records} --format ${values.format}`;
   const command = `exec '${xpose}' corpus import - --name large --format ${values.format} --json --data-dir '${dataDir}'`;
@@ -93,7 +93,7 @@ function peakOf(): number {
   }
 }
 
-/** Records per second over the first and the last quarter of reading; start-up is left out. */
+/** Records per second in the first and last quarter of reading, without start-up. */
 function ratesOf(text: string): { first: number; last: number } {
   const points = text
     .split("\n")

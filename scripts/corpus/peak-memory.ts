@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 
 /**
- * The most memory that a process had resident, in bytes, watched until it ends. Not what the system says at its end: that
- * counts the moment before the program was loaded, when the process was a copy of the one that started it.
+ * The peak resident memory of a process, in bytes, sampled until it ends. The system's own figure at exit is not used:
+ * it includes the moment before exec, when the process was a copy of its parent.
  */
 export async function peakMemoryOf(child: { readonly pid: number; readonly exited: Promise<number> }): Promise<number> {
   let peakBytes = 0;

@@ -1,7 +1,7 @@
 /**
- * From a fresh clone to the first evidence: makes a data directory of its own, imports two small corpora of invented
- * people, mints a key, starts the service, asks it about an address as a SIEM would, and keeps serving until Ctrl-C.
- * Needs the built executable and no network.
+ * From a fresh clone to the first evidence: creates a temporary data directory, imports two small corpora of invented
+ * people, creates a key, starts the service, looks up an address like a SIEM, and serves until Ctrl-C. Needs the built
+ * executable and no network.
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -82,14 +82,14 @@ function say(text: string): void {
   console.log(`\n${text}`);
 }
 
-/** Runs one command on the data directory and returns the JSON document that it prints. */
+/** Runs a command on the data directory and returns its JSON output. */
 function xpose(...args: string[]): unknown {
   const run = Bun.spawnSync([executable, ...args, "--data-dir", dataDir, "--json"], { env: environment });
   if (!run.success) throw new Error(`xpose ${args[0]} failed: ${run.stderr.toString()}`);
   return JSON.parse(run.stdout.toString());
 }
 
-/** Starts the service on port 8080, or on a free one when that is taken. */
+/** Starts the service on port 8080, or on a free port if 8080 is taken. */
 async function serve() {
   for (const port of [8080, 0]) {
     const command = [executable, "serve", "--data-dir", dataDir, "--listen", `127.0.0.1:${port}`];

@@ -1,6 +1,6 @@
 /**
- * Keys, limits and the audit trail, many times over, on the executable: parallel requests on a limit, parallel
- * rotations, kills during rotation, audit trails that were tampered with, and the time that a refusal takes.
+ * Keys, limits and the audit trail under repetition, on the executable: parallel requests at a limit, parallel
+ * rotations, kills during rotation, audit trails after tampering, and the duration of refusals.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
@@ -10,7 +10,7 @@ import fc from "fast-check";
 import { makeToken } from "../../src/domain/api-key.ts";
 import { Appliance, type Service } from "../../test/helpers/appliance.ts";
 import { anyTampering, checkTampered, makeTamperable, type Tampering } from "../../test/helpers/tampering.ts";
-import { share } from "./share.ts";
+import { share } from "../share.ts";
 
 type Key = { id: string; key: string; status: string };
 type Desk = { appliance: Appliance; service: Service; token: string; keysPath: string };
@@ -21,12 +21,12 @@ const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
 const random = mulberry32(seed);
 let faultCount = 0;
 
-/** As in dudect: a |t| above 4.5 is one in 150,000 by chance. */
+/** The threshold of dudect: a |t| above 4.5 has a chance of 1 in 150,000. */
 const tThreshold = 4.5;
 const permutationCount = 1000;
 /**
- * Microseconds that two refusals may differ by and still hold: a twentieth of what one takes over loopback, far below what any
- * network adds at random. Who measures them holds the whole key, so there is nothing to guess step by step.
+ * Microseconds by which two refusals may differ: a twentieth of a refusal over loopback, far below the random delay of
+ * any network. An attacker who measures them already has a whole key, so nothing can be guessed step by step.
  */
 const toleratedUs = 1;
 
@@ -135,7 +135,7 @@ async function killsDuringRotation(): Promise<string> {
   let service = desk.service;
   for (let run = 0; run < runCount; run += 1) {
     const now = { ...desk, service };
-    // A connection that is open already, so that the kill meets the rotation and not the handshake.
+    // An open connection, so that the kill hits the rotation and not the handshake.
     await manage(now, "GET");
     const rotation = manage(now, "POST", `/${key.id}/rotate`)
       .then(async (response) => (await response.json()) as Key)
@@ -165,7 +165,7 @@ async function killsDuringRotation(): Promise<string> {
   return `${runCount} kills, each with exactly one working key: ${ends.old} old, ${ends.new} new (${ends.answered} of them answered)`;
 }
 
-/** Whatever is done to a trail by somebody without the secret is found; the test of the same name does a few of these. */
+/** Tampering without the secret is always detected; the test of the same name tries a few cases. */
 async function tamperedTrails(): Promise<string> {
   const runCount = share(1000);
   const root = mkdtempSync(join(tmpdir(), "xpose-soak-"));
@@ -177,7 +177,7 @@ async function tamperedTrails(): Promise<string> {
     const check = (tampering: Tampering | null) => checkTampered(source, join(root, "copy"), tampering);
     const untouched = await check(null);
     if (untouched?.ok !== true) fault(`an untouched trail is called broken: ${untouched?.problem}`);
-    // Some change nothing and do not count.
+    // Changes without effect do not count.
     const tamperings = fc.sample(anyTampering(isShortened), runCount);
     for (let count = 0; count < runCount / 2; ) {
       const tampering = tamperings.pop() ?? null;
@@ -198,7 +198,7 @@ async function tamperedTrails(): Promise<string> {
   return `${foundCount} of ${foundCount + missedCount} found: ${JSON.stringify(found)}`;
 }
 
-/** A well-formed unknown key, another one (the null), and a known revoked one. */
+/** A well-formed unknown key, another unknown key (the null), and a revoked key. */
 async function refusalTimes(): Promise<string> {
   await using desk = await open();
   const { id, key: revoked } = await mint(desk);
@@ -214,7 +214,7 @@ async function refusalTimes(): Promise<string> {
   return `${of.unknown.length} + ${of.null.length} + ${of.revoked.length} samples`;
 }
 
-/** A scan id that nobody has, another one (the null), and one of another workspace (docs/contract.md 6.1). */
+/** An unknown scan id, another unknown id (the null), and an id of another workspace (docs/contract.md 6.1). */
 async function foreignScanTimes(): Promise<string> {
   await using desk = await open({ XPOSE_RATE_LIMIT_ENTERPRISE: "0", XPOSE_RATE_LIMIT_TEAM: "0" });
   const { key } = await mint(desk);
@@ -236,9 +236,9 @@ function pollText({ service }: Desk, key: string, scanId: string): string {
 }
 
 /**
- * Times requests over one connection, in microseconds, until each was made `wanted` times. Which comes next is drawn at
- * random, so that whatever drifts falls on all alike and a permutation of the labels is an exact test. `after` has the
- * times of the others by the request before them: what that one leaves behind.
+ * Times requests over one connection, in microseconds, until each kind was sent `wanted` times. The order is random, so
+ * drift affects all kinds alike and a permutation of the labels is an exact test. `after` groups the times of the other
+ * requests by the request before them, to show what it leaves behind.
  */
 async function sampleTimes<Name extends string>(
   { service }: Desk,
@@ -275,7 +275,10 @@ function compare(name: string, a: readonly number[], b: readonly number[]): void
   if (isTold && Math.abs(differenceUs) > toleratedUs) fault(`${name} are told apart by time`);
 }
 
-/** Trimmed means (the slowest tenth is the scheduler's, and left out on both sides), Welch's t of them, and the share of random relabellings that are as far apart. */
+/**
+ * Trimmed means (without the slowest tenth on both sides, which is due to the scheduler), their Welch's t, and the
+ * share of random relabellings with at least this difference.
+ */
 function compareTimes(a: readonly number[], b: readonly number[]) {
   const limit = quantile(
     [...a, ...b].sort((x, y) => x - y),
@@ -349,7 +352,7 @@ function ask(socket: Socket, request: string, status: number): Promise<number> {
   return promise;
 }
 
-/** A small generator with a seed, so that a run can be repeated. */
+/** A small seeded generator, so that a run can be repeated. */
 function mulberry32(start: number): () => number {
   let state = start;
   return () => {

@@ -3,13 +3,13 @@
  *
  *   npm run build && npm run soak:corpus [-- --share 10] [-- --only oracle,kill,flips,secrets,hostile] [-- --seed 1]
  *
- * oracle   look-ups against SQLite over formats, merges, removals and forgotten addresses: 10 million
- * kill     kill -9 at 100 random moments of imports, merges and removals: the old or the new state, no stray file
- * flips    10,000 flipped bits in a segment: an error or the right answer, never another one
- * secrets  marked secrets in every column of every format, also when the import is killed: found nowhere
- * hostile  files that want memory, disk or time: a clear outcome, 256 MiB at most, the old state intact
+ * oracle   10 million look-ups compared with SQLite, over formats, merges, removals and forgotten addresses
+ * kill     kill -9 at 100 random moments of imports, merges and removals: the old or the new state, no stray files
+ * flips    10,000 flipped bits in a segment: an error or the right answer, never a wrong answer
+ * secrets  marked secrets in every column of every format, even with a killed import: stored nowhere
+ * hostile  files made to exhaust memory, disk or time: a clear outcome, at most 256 MiB, the old state intact
  *
- * Prints one JSON line per check; exits with 1 when one of them failed.
+ * Prints one JSON line per check; exits with 1 when a check failed.
  */
 import { createHash } from "node:crypto";
 import {
@@ -50,7 +50,7 @@ const { values } = parseArgs({
     dir: { type: "string", default: tmpdir() },
   },
 });
-/** 1 = all of the work, 0.1 = a tenth of it. */
+/** 1 = all of the work, 0.1 = a tenth. */
 const scale = 1 / Number(values.share);
 const root = join(import.meta.dir, "..", "..");
 const xpose = join(root, "dist", "xpose");
@@ -76,7 +76,7 @@ function must(isTrue: boolean, what: string): asserts isTrue {
 
 type Draw = { readonly address: string; readonly site: string };
 
-/** How a format writes a record, and which title its finding has; null = that of the corpus. */
+/** How a format writes a record, and the title of its finding; null = the title of the corpus. */
 const writers: Readonly<
   Record<string, { head?: string; line: (draw: Draw) => string; title: (name: string, site: string) => string }>
 > = {
@@ -191,11 +191,11 @@ async function oracle(): Promise<object> {
     library.closeUnlisted(corpora);
     await removeOrphans(corporaDir, new Set((await liveSegments(store)).map(({ file }) => file)));
     for (let left = Math.ceil(wanted / roundCount / Math.max(1, corpora.length)); left > 0; left--) {
-      // A third of the addresses asked for was never imported.
+      // A third of the requested addresses was never imported.
       const value = addressOf(random(Math.floor(population * 1.5))).toLowerCase();
       for (const corpus of corpora) {
         const findings = await library.lookup(corpus, { type: "email", value }, signal);
-        // A combo list and a list of the same corpus say the same title in two categories.
+        // A combo list and a list in the same corpus give the same title in two categories.
         const found = [...new Set(findings.map(({ title }) => title))].sort();
         const said = titlesOf
           .all(value, corpus.name)
@@ -242,7 +242,7 @@ async function runWatched(args: string[], dataDir: string, stdin: ReadableStream
   return { exitCode: await child.exited, stdout, stderr, peakBytes };
 }
 
-/** Temporary files of the process go where they can be looked at. */
+/** Temporary files of the process go to a folder that can be inspected. */
 function environment(dataDir: string): Record<string, string> {
   const temporary = `${dataDir}.tmp`;
   mkdirSync(temporary, { recursive: true });
@@ -295,7 +295,7 @@ async function kill(): Promise<object> {
     if (kind === 0) {
       if (await killAfter(["corpus", "import", text, "--name", "large"], dataDir, 20 + random(1500))) killed.import++;
     } else if (kind === 1) {
-      // Eight small ones are live: the ninth makes the command merge.
+      // Eight small segments are live, so the ninth makes the command merge.
       for (let index = 0; index < 8; index++) {
         writeFileSync(tiny, `tiny${at}-${index}@example.com:pw\n`);
         run(["corpus", "import", tiny, "--name", `m${at}`], dataDir);
@@ -312,7 +312,7 @@ async function kill(): Promise<object> {
         `after kill ${at} a merge lost records`,
       );
     }
-    // The next start of an import sweeps.
+    // The next import sweeps at its start.
     writeFileSync(tiny, `sweep${at}@example.com:pw\n`);
     must(
       run(["corpus", "import", tiny, "--name", "sweep"], dataDir).exitCode === 0,
@@ -367,7 +367,7 @@ async function flips(): Promise<object> {
     writeSync(file, Buffer.from([(bytes[offset] ?? 0) ^ (1 << random(8))]), 0, 1, offset);
     const verified = await openSegment(path, keys)
       .then(async (segment) => {
-        // The keys of the page that was hit, and one of another page.
+        // Keys of the damaged page and of another page.
         const number = Math.floor(offset / pageSize) - 1;
         for (const key of [
           ...(perPage.get(number) ?? []).slice(0, 3),
@@ -455,7 +455,7 @@ function mustNotHold(dataDir: string, marker: string, hash: string): number {
   for (const place of [dataDir, `${dataDir}.tmp`]) {
     for (const name of readdirSync(place, { recursive: true, encoding: "utf8" })) {
       try {
-        // The library that the runtime unpacks is no data of ours.
+        // The runtime unpacks this library; it contains no data of ours.
         if (name.includes(".bun-")) continue;
         must(!isMarked(readFileSync(join(place, name)).toString("latin1"), marker, hash), `a secret is in ${name}`);
         count++;
@@ -545,7 +545,7 @@ async function hostile(): Promise<object> {
   return { outcomes, identicalLines: lineCount, peakMemoryMib: Math.round(peakBytes / 2 ** 20) };
 }
 
-/** A .zip archive of one deflated file, without a checksum: it is refused before that matters. */
+/** A .zip archive with one deflated file and no checksum: it is refused before the checksum matters. */
 function zipOf(name: string, content: Buffer): Buffer {
   const packed = deflateRawSync(content);
   const shared = Buffer.alloc(26);

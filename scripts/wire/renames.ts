@@ -1,7 +1,8 @@
 /**
- * Renames every member of every body of `src/wire` in a copy, one after the other, and compiles it: none may go unseen by
- * the server. 0 errors in the page are right for a member that the page does not read. `bun scripts/wire/renames.ts` takes
- * some ten minutes on two idle cores; test/rules/wire-renames.test.ts renames a handful.
+ * Renames every member of every body of `src/wire` in a copy, one after the other, and compiles it: the server must
+ * notice every renaming. Zero errors in the page are fine for a member that the page does not read. `bun
+ * scripts/wire/renames.ts` takes about ten minutes on two idle cores; test/rules/wire-renames.test.ts renames a
+ * handful.
  */
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,13 +12,13 @@ import * as z from "zod/mini";
 const root = join(import.meta.dirname, "..", "..");
 const wire = join(root, "src", "wire");
 
-/** A member of a literal in a file of `src/wire`, and where its name stands in the text. */
+/** A member of a literal in a file of `src/wire`, and the position of its name. */
 export type Field = { readonly file: string; readonly name: string; readonly at: number };
 
-/** Errors of the two compilers, without those of `src/wire` itself. */
+/** Errors of the two compilers, without those in `src/wire` itself. */
 export type Verdict = { readonly server: readonly string[]; readonly page: readonly string[] };
 
-/** Every member of every body, in the order of the files. */
+/** Every member of every body, in file order. */
 export async function listFields(): Promise<Field[]> {
   const files = readdirSync(wire).filter((file) => file !== "shape.ts" && file !== "scalar.ts");
   const lists = await Promise.all(
@@ -26,7 +27,7 @@ export async function listFields(): Promise<Field[]> {
   return lists.flat();
 }
 
-/** A name behind a brace or a comma, and before a colon, a comma or a brace. */
+/** A name after a brace or comma, and before a colon, comma or brace. */
 const member = /(?<=[{,]\s*)[a-z]\w*(?=\s*[:,}])/g;
 
 function fieldsOf(file: string, exported: readonly unknown[]): Field[] {
@@ -37,7 +38,7 @@ function fieldsOf(file: string, exported: readonly unknown[]): Field[] {
     .filter(({ name }) => names.has(name));
 }
 
-/** Names of the members of schemas, and of those within them. */
+/** Names of the members of schemas, and of nested members. */
 function namesIn(values: readonly unknown[]): Set<string> {
   const names = new Set<string>();
   const visit = (value: unknown): void => {
@@ -54,7 +55,7 @@ function namesIn(values: readonly unknown[]): Set<string> {
   return names;
 }
 
-/** A copy of the code in a temporary folder, to be compiled with other names. */
+/** A copy of the code in a temporary folder, for compiling with other names. */
 export function openCopy() {
   const folder = mkdtempSync(join(tmpdir(), "xpose-renames-"));
   for (const part of ["src", "migrations", "package.json", "tsconfig.json"]) {
@@ -65,13 +66,13 @@ export function openCopy() {
   async function errorsOf(project: string): Promise<string[]> {
     const compiler = join(root, "node_modules", ".bin", "tsc");
     const child = Bun.spawn([compiler, "-p", project, "--pretty", "false"], { cwd: folder, stdout: "pipe" });
-    // An error goes on in lines that begin with a blank.
+    // An error continues on lines that begin with a blank.
     const errors = (await child.stdout.text()).split(/\n(?=\S)/);
     return errors.filter((error) => error.startsWith("src/") && !error.startsWith("src/wire/"));
   }
 
   return {
-    /** Compiles with all of these members under other names. */
+    /** Compiles with all of these members renamed. */
     async compileWithout(fields: readonly Field[]): Promise<Verdict> {
       const files = new Set(fields.map(({ file }) => file));
       for (const file of files) {
@@ -89,7 +90,7 @@ export function openCopy() {
   };
 }
 
-/** `name:` gets another name; `name` that stands for `name: name` keeps its value. */
+/** Renames `name:`; shorthand `name` becomes `other: name` and keeps its value. */
 function renaming(text: string, name: string, at: number): string {
   const isShort = !/^\s*:/.test(text.slice(at + name.length));
   return isShort ? `${name}_renamed: ${name}` : `${name}_renamed`;

@@ -18,7 +18,7 @@ import { parseName, type WorkspaceId } from "../domain/workspace.ts";
 import type { ApiKeyStore } from "../store/port/api-key.ts";
 import type { KeyBody } from "../wire/key.ts";
 
-/** Time, ids and random bytes, given from outside. */
+/** Time, ids and random bytes, injected so that tests can control them. */
 export type Entropy = {
   readonly now: () => Date;
   readonly newId: () => string;
@@ -30,7 +30,7 @@ type KeyEntropy = Pick<Entropy, "newId" | "randomBytes">;
 export type KeyRequest = {
   readonly workspaceId: WorkspaceId;
   readonly name: string;
-  /** An RFC 3339 time, or null for a key that does not expire. */
+  /** An RFC 3339 time; null for a key that does not expire. */
   readonly expiresAt: string | null;
   /** The same as a duration from now, such as `90d`; at most one of the two is given. */
   readonly expiresIn?: string | null;
@@ -40,7 +40,9 @@ export type KeyRequest = {
   readonly allowedIps?: readonly string[] | null;
 };
 
-/** What a command or a route brings along: who does it, and what the secret and chance have to give. */
+/**
+ * Dependencies of the key operations: the store, the keys derived from the secret, the author, ids and random bytes.
+ */
 export type KeyTools<Method extends keyof ApiKeyStore> = {
   readonly store: Pick<ApiKeyStore, Method>;
   readonly keys: Pick<DerivedKeys, "token">;
@@ -52,8 +54,8 @@ export type KeyTools<Method extends keyof ApiKeyStore> = {
 const maxAllowedIps = 100;
 
 /**
- * Mints a key (docs/contract.md 9.3). The token is returned this once. Throws `invalid_request` for a bad name, time, scope
- * or address, `conflict` for a name in use or too many keys, `plan_required` below plan team.
+ * Creates a key (docs/contract.md 9.3). The token is returned only here. Throws `invalid_request` for a bad name, time,
+ * scope or address, `conflict` for a name in use or too many keys, `plan_required` below plan team.
  */
 export async function createKey(
   request: KeyRequest,
@@ -108,7 +110,7 @@ function allowedIpsOf(list: readonly string[]): readonly string[] {
 }
 
 /**
- * Revokes a key and issues another in its place, in one transaction (docs/contract.md 9.5). Throws `not_found`, `conflict`
+ * Revokes a key and issues its replacement in one transaction (docs/contract.md 9.5). Throws `not_found`, `conflict`
  * when the key is not active, `plan_required` below plan team.
  */
 export async function rotateKey(
@@ -122,7 +124,7 @@ export async function rotateKey(
   return { key, token };
 }
 
-/** Revokes a key; one that is revoked stays as it is (docs/contract.md 9.6). Throws `not_found`. */
+/** Revokes a key. Idempotent: a revoked key stays as it is (docs/contract.md 9.6). Throws `not_found`. */
 export async function revokeKey(
   workspaceId: WorkspaceId,
   keyId: string,
@@ -133,7 +135,7 @@ export async function revokeKey(
   return key;
 }
 
-/** The status that a list is asked for. Throws `invalid_request` for one that there is not. */
+/** Parses the status filter of a key list. Throws `invalid_request` for an unknown status. */
 export function parseKeyStatus(text: string): KeyStatus {
   const status = keyStatuses.find((one) => one === text);
   if (status === undefined)
@@ -151,7 +153,7 @@ function newSecret({ token: tokenKey }: Pick<DerivedKeys, "token">, by: Author, 
   return { token, id: newId(), prefix: tokenPrefix(token), hash, createdAt: by.at, createdBy: by.actor };
 }
 
-/** RFC 3339 with a zone; null when it is none, or names a day that does not exist. */
+/** Parses an RFC 3339 time with a zone; null for any other text and for a day that does not exist. */
 function parseTime(text: string): Date | null {
   const match = /^(\d{4}-\d{2}-\d{2})[Tt ](?:[01]\d|2[0-3]):\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/.exec(
     text.trim(),
@@ -162,11 +164,11 @@ function parseTime(text: string): Date | null {
   const midnight = new Date(`${day}T00:00:00Z`);
   const isRealDay = !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day);
   if (Number.isNaN(time.getTime()) || !isRealDay) return null;
-  // An offset can carry the last day of 9999 into a year that no timestamp of ours can show (docs/contract.md 0.3).
+  // An offset can move the last day of 9999 into a year that our timestamps cannot show (docs/contract.md 0.3).
   return time.getUTCFullYear() > 9999 ? null : time;
 }
 
-/** The KEY object of docs/contract.md 9.2, in its literal order. */
+/** The KEY object of docs/contract.md 9.2, in its documented order. */
 export function keyBody(key: ApiKey, now: Date): KeyBody {
   return {
     id: key.id,

@@ -3,17 +3,19 @@ import { type AuditHead, headText, parseHead } from "../domain/audit.ts";
 import { diskFault } from "../domain/disk-fault.ts";
 import type { AuditStore } from "../store/port/audit.ts";
 
-/** The content of the head file: a head, or why there is none. */
+/** The head read from the head file, or why there is none. */
 export type KeptHead =
   | { readonly head: AuditHead }
   | { readonly head: null; readonly problem: "missing" | "unreadable"; readonly error?: unknown };
 
 /**
- * How it stands with the copy of the head:
+ * The state of the head file:
  * - `kept`: the file holds a head of this trail.
- * - `lost`: the file is missing or holds no head. Nothing is written: the trail may have been cut before the file was removed.
- * - `not_continued`: the trail does not hold the event of that head, so it was cut or replaced. The file stays as it is.
- * - `not_written`: the system refuses to write the file, which still holds an older head.
+ * - `lost`: the file is missing or holds no head. Nothing is written, because the trail may have been cut before the
+ *   file was removed.
+ * - `not_continued`: the trail does not contain the event of that head, so it was cut or replaced. The file stays as it
+ *   is.
+ * - `not_written`: the system refused to write the file, which still holds an older head.
  */
 export type HeadState =
   | { readonly kind: "kept"; readonly head: AuditHead }
@@ -23,7 +25,7 @@ export type HeadState =
 
 type HeadSource = Pick<AuditStore, "auditHead" | "readChain">;
 
-/** Reads the head that was kept. */
+/** Reads the head from its file. */
 export function readKeptHead(file: string): KeptHead {
   let text: string;
   try {
@@ -36,7 +38,7 @@ export function readKeptHead(file: string): KeptHead {
   return head === null ? { head: null, problem: "unreadable" } : { head };
 }
 
-/** Keeps the first head of a trail that was just made. Where a file lies already, it is another trail's: see `keepHead`. */
+/** Writes the first head of a new trail. An existing file belongs to another trail and is handled by `keepHead`. */
 export async function beginHead(store: HeadSource, file: string): Promise<HeadState> {
   const kept = readKeptHead(file);
   if (kept.head !== null || kept.problem !== "missing") return await keepHead(store, file);
@@ -44,9 +46,9 @@ export async function beginHead(store: HeadSource, file: string): Promise<HeadSt
 }
 
 /**
- * Copies the head of the trail to its file, by rename, if the trail goes on from the head that is kept there. A lost head
- * is never replaced by a new one, and one that the trail does not hold stays, so that `verifyAudit` goes on finding it
- * however long the trail becomes.
+ * Copies the current head of the trail to its file, by rename, if the trail continues from the head in the file. A lost
+ * head is never replaced, and a head that is not in the trail stays, so that `verifyAudit` keeps reporting it no matter
+ * how long the trail grows.
  */
 export async function keepHead(store: HeadSource, file: string): Promise<HeadState> {
   const found = await compareHead(store, file);
@@ -55,9 +57,12 @@ export async function keepHead(store: HeadSource, file: string): Promise<HeadSta
   return found.head.row === head.row ? found : write(head, file);
 }
 
-/** Says whether the trail goes on from the head that is kept in the file. Writes nothing; `head` is that of the file. */
+/**
+ * Checks whether the trail continues from the head in the file. Writes nothing. The `head` returned is that of the
+ * file.
+ */
 export async function compareHead(store: HeadSource, file: string): Promise<HeadState> {
-  // Read first: another process may write a row and its head between the two.
+  // Read the file first: another process may append a row and write its head between the two reads.
   const kept = readKeptHead(file);
   if (kept.head === null) return { kind: "lost", kept };
   const { row } = await store.auditHead();
@@ -72,7 +77,10 @@ async function holdsHead(store: HeadSource, kept: AuditHead, lastRow: number): P
   return there?.row === kept.row && there.mac === kept.mac;
 }
 
-/** Synced before the rename: after a power cut some file systems would show an empty file, which counts as a lost head. */
+/**
+ * Synced before the rename: after a power failure some file systems would show an empty file, which counts as a lost
+ * head.
+ */
 function write(head: AuditHead, file: string): HeadState {
   const temporary = `${file}.${process.pid}.tmp`;
   try {
@@ -95,11 +103,11 @@ function removeIfThere(file: string): void {
   try {
     rmSync(file, { force: true });
   } catch {
-    // The folder takes no change at all; why the head is not kept is told already.
+    // The folder is read-only; the first error already says why the head is not kept.
   }
 }
 
-/** Says in words why the head is not kept; null when it is. `file` is not named. */
+/** Describes why the head is not kept, without the file name; null when it is kept. */
 export function headProblem(state: HeadState): string | null {
   if (state.kind === "kept") return null;
   if (state.kind === "not_continued") return `the trail does not hold the kept head ${headText(state.head)}`;
@@ -107,7 +115,7 @@ export function headProblem(state: HeadState): string | null {
   return lostHeadText(state.kept);
 }
 
-/** Says in words why there is no head. */
+/** Describes why there is no head. */
 export function lostHeadText({ problem, error }: KeptHead & { head: null }): string {
   if (problem === "missing") return "the file is missing";
   const reason = error === undefined ? null : diskFault(error);

@@ -4,31 +4,36 @@ import { repeat } from "../event-loop/repeat.ts";
 import type { AuditStore } from "../store/port/audit.ts";
 import { type HeadState, headProblem, keepHead } from "./audit-head.ts";
 
-/** So many events wait while the database cannot be written (docs/contract.md 9.8); further ones are only counted. */
+/**
+ * Events queued in memory while the database cannot be written (docs/contract.md 9.8). Further events are only counted.
+ */
 const maxWaiting = 10_000;
-/** Events that belong to no transaction are written, and the head is copied, at most this late. */
+/** How often queued events are written and the head is copied. */
 const flushEveryMs = 1000;
-/** Denials of unknown keys: one row per address in this time. */
+/** Denials of unknown keys are combined to one row per address in this window. */
 const denialWindowMs = 60_000;
-/** Addresses that are told apart at once; those beyond share one row. */
+/** Addresses counted separately in a window; all others share one row. */
 const maxAddresses = 10_000;
 const headLoggedEveryMs = 60_000;
-/** A stop tries for a second to write what is left: the service has to end within 10. */
+/** On stop, retries for one second to write the queue: the service must end within 10 seconds. */
 const [lastTries, lastPauseMs] = [20, 50];
 
 export type AuditTrail = {
-  /** Events that could not be written with what they tell of. */
+  /** Queues events whose transaction failed. */
   readonly wait: (events: readonly AuditEvent[]) => void;
-  /** Takes what waits, a gap first if there was one; what is taken and not written goes back by `putBack`. */
+  /**
+   * Takes all queued events, with an `audit.gap` first if events were dropped. Events that cannot be written go back
+   * with `putBack`.
+   */
   readonly takeWaiting: () => AuditEvent[];
   readonly putBack: (events: readonly AuditEvent[]) => void;
-  /** A call or request whose credentials did not admit it; `who` is known when the credentials were. */
+  /** Records a denied call or request. `who` is the key or operator if the credentials named one. */
   readonly denied: (from: CallOrigin, outcome: string, who: DeniedPrincipal) => void;
   readonly droppedCount: () => number;
   readonly waitingCount: () => number;
-  /** Whether the head of the trail is kept; null before the first second. */
+  /** Whether the head of the trail is kept; null during the first second. */
   readonly headState: () => HeadState | null;
-  /** Writes what is left, copies and logs the head. */
+  /** Writes the queue, then copies and logs the head. */
   readonly stop: () => Promise<void>;
 };
 
@@ -50,10 +55,11 @@ type TrailTools = {
 
 type Denials = { since: number; count: number; correlationId: string | null; outcome: string };
 
-/** Keeps the audit trail of a service: what waits, denials, and the copies of its head. */
+/** Runs the audit trail of a service: the queue, the denials, and the copies of its head. */
 export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTools): AuditTrail {
   let waiting: AuditEvent[] = [];
-  // Written by the next turn and not with the next call: whoever calls could measure whether a denial was of a known key.
+  // Written with the next flush, never with the next call: the time of a call must not reveal whether a denial was of a
+  // known key.
   const denied: AuditEvent[] = [];
   let missed = 0;
   let droppedCount = 0;
@@ -99,14 +105,14 @@ export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTo
     const { ip, correlationId } = from;
     const address = denials.has(ip) || denials.size < maxAddresses ? ip : null;
     const known = denials.get(address);
-    // The row is made whoever it is about, and thrown away if it is only counted, so that all denials take the same time.
+    // The event is built in any case and dropped if it is only counted, so that all denials take the same time.
     const event = denialEvent(from, outcome, who, now());
     if (who !== "unknown") {
       deny(event);
     } else if (known !== undefined) {
       known.count += 1;
     } else {
-      // The first one is written at once, those of the next minute together when it is over.
+      // The first denial is written at once; those of the next minute are combined when it is over.
       denials.set(address, { since: steadyNow(), count: 0, correlationId, outcome });
       deny({ ...event, ip: address });
     }
@@ -170,7 +176,7 @@ export function openAuditTrail({ store, now, steadyNow, headFile, log }: TrailTo
     async stop() {
       await turning.stop();
       await turn(true);
-      // Another process may have been writing just then; nobody tries again later.
+      // Another process may have held the database; this is the last chance to write.
       for (let tries = 0; waiting.length > 0 && tries < lastTries; tries += 1) {
         await Bun.sleep(lastPauseMs);
         await turn(true);
@@ -189,7 +195,7 @@ function denialEvent(from: CallOrigin, outcome: string, who: DeniedPrincipal, at
   return auditEvent({ ...author, actor: `key:${keyId}` }, "auth.denied", { workspaceId, keyId, keyName });
 }
 
-/** What the service itself does, in nobody's name. */
+/** The author of the service's own actions. */
 export function ownAuthor(at: Date, outcome: "ok" | "failed"): Author {
   return { at, actor: "cli", ip: null, outcome, correlationId: null };
 }

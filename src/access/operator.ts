@@ -8,12 +8,12 @@ import type { NewOperator, OperatorStore } from "../store/port/operator.ts";
 import type { OperatorBody } from "../wire/operator.ts";
 import type { Entropy } from "./api-key.ts";
 
-/** docs/contract.md 9.9. */
+/** Lifetime of a session (docs/contract.md 9.9). */
 export const sessionLifetimeMs = 8 * 3_600_000;
 
 /**
- * Adds an operator of a workspace. The token is returned this once. Throws `invalid_request` for a bad name and
- * `conflict` for one that an operator of the workspace has.
+ * Adds an operator to a workspace. The token is returned only here. Throws `invalid_request` for a bad name and
+ * `conflict` for a name already used in the workspace.
  */
 export async function createOperator(
   request: { readonly workspaceId: WorkspaceId; readonly name: string; readonly role: OperatorRole },
@@ -26,7 +26,7 @@ export async function createOperator(
   return { operator: await store.insertOperator(operator, by), token };
 }
 
-/** An operator to be stored, and its token. Throws `invalid_request` for a bad name. */
+/** Builds an operator to store, and its token. Throws `invalid_request` for a bad name. */
 export function newOperator(
   { workspaceId, name: text, role }: Parameters<typeof createOperator>[0],
   keys: Pick<DerivedKeys, "token">,
@@ -42,7 +42,7 @@ export function newOperator(
   return { operator: { id: newId(), workspaceId, name, role, tokenHash, createdAt }, token };
 }
 
-/** Revokes an operator; its token and sessions stop working. Throws `not_found`. */
+/** Revokes an operator. Its token and sessions stop working. Throws `not_found`. */
 export async function revokeOperator(
   workspaceId: WorkspaceId,
   id: string,
@@ -54,7 +54,7 @@ export async function revokeOperator(
   return operator;
 }
 
-/** The operator of a token, or null. What has not the form of one is hashed and looked up too, so that it costs the same. */
+/** Finds the operator of a token, or null. Constant-time: a malformed token is hashed and looked up, too. */
 export function findByToken(
   token: unknown,
   store: Pick<OperatorStore, "findOperator">,
@@ -65,7 +65,7 @@ export function findByToken(
   return store.findOperator({ tokenHash: keyedHash(keys.token, parsed ?? "") }, now);
 }
 
-/** The operator of an unexpired session, or null. */
+/** Finds the operator of an unexpired session, or null. */
 export function findBySession(
   secret: string,
   store: Pick<OperatorStore, "findOperator">,
@@ -75,7 +75,7 @@ export function findBySession(
   return store.findOperator({ sessionHash: sessionHash(secret, keys) }, now);
 }
 
-/** Starts a session of `operator`; returns its secret, 64 hex digits, which is stored nowhere. */
+/** Starts a session of `operator`. Returns its secret, 64 hex digits, which is not stored. */
 export async function startSession(
   operator: Operator,
   store: Pick<OperatorStore, "startSession">,
@@ -89,7 +89,7 @@ export async function startSession(
   return secret;
 }
 
-/** False when there was no such session. */
+/** Ends a session; false when there was no such session. */
 export function endSession(
   secret: string,
   store: Pick<OperatorStore, "endSession">,
@@ -99,12 +99,12 @@ export function endSession(
   return store.endSession(sessionHash(secret, keys), by);
 }
 
-/** Tokens and sessions share a key; the prefix keeps one from being taken for the other. */
+/** Hashes a session secret. Tokens and sessions share a key; the prefix keeps their hashes apart. */
 function sessionHash(secret: string, keys: Pick<DerivedKeys, "token">): string {
   return keyedHash(keys.token, `session\0${secret}`);
 }
 
-/** The object that `operators list` prints. */
+/** The object printed by `operators list`. */
 export function operatorBody({ id, name, role, revokedAt }: Operator): OperatorBody {
   return { id, name, role, status: revokedAt === null ? "active" : "revoked" };
 }

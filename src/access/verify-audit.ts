@@ -11,42 +11,42 @@ import type { AuditStore } from "../store/port/audit.ts";
 import { type KeptHead, lostHeadText } from "./audit-head.ts";
 
 /**
- * Result of a check of the audit trail. `badRow` is the first event that is not as it was written; null with `ok`, and
- * where no single event is at fault.
+ * Result of a check of the audit trail. `badRow` is the first event that was changed; null if `ok` or if no single
+ * event is at fault.
  */
 export type AuditCheck = {
   readonly ok: boolean;
-  /** Events that were checked. */
+  /** Number of events checked. */
   readonly rows: number;
   readonly head: AuditHead;
   readonly badRow: number | null;
   readonly problem: string | null;
 };
 
-/** Heads that the trail must hold. */
+/** Heads that must be in the trail. */
 export type KnownHeads = {
-  /** The one beside the secret; null where there is none to compare with, as within a backup. */
+  /** The head kept beside the secret; null when there is none to compare with, as in a backup. */
   readonly kept: KeptHead | null;
-  /** From the log. */
+  /** Heads from the log, given by the operator. */
   readonly given: readonly AuditHead[];
 };
 
 type TrailSource = Pick<AuditStore, "readChain" | "auditState">;
 
-/** Rows that are read at once. */
+/** Rows read at a time. */
 const chainStep = 1000;
-/** While the service removes old events the check starts again, some times at most. */
+/** Old events may be removed during a check. The check then starts again, at most this often. */
 const maxStarts = 10;
 
 /**
- * Reads the whole audit trail, from its start, and checks that
- * - every event is chained to the one before it, and no stored byte stands outside of that chain;
+ * Reads the whole audit trail from its start and checks that
+ * - every event is chained to the previous event, and no stored byte is outside the chain;
  * - the trail begins with event 1, or where its last checkpoint says;
- * - it holds every known head, and there is a kept one: a trail that was cut, or replaced by an older copy of itself, is
- *   whole in itself;
+ * - it contains every known head, and a head is kept: a trail that was cut, or replaced by an older copy, is consistent
+ *   in itself;
  * - keys, operators and workspaces are as the last event about each left them.
  *
- * A database that was replaced together with every known head by an older pair is not found.
+ * It cannot detect that the database and all known heads were replaced together by an older set.
  */
 export async function verifyAudit(
   store: TrailSource,
@@ -83,9 +83,9 @@ async function verifyFrom(
       problem: finding?.problem ?? null,
     };
   };
-  // From the very first row that is there: one before the start was put there by somebody else.
+  // Start with the very first row: a row before the start of the trail was inserted by an attacker.
   let after = Number.NEGATIVE_INFINITY;
-  // The tables of the subjects belong to this event: what others write meanwhile is read up to it and no further.
+  // The subject tables belong to this event. Rows appended during the check are read up to it and no further.
   let end: AuditState | null = null;
   for (;;) {
     const rows = await store.readChain(after, chainStep);
@@ -102,10 +102,10 @@ async function verifyFrom(
   }
 }
 
-/** The last event about a subject, and its digest there. */
+/** The last event about a subject, and the digest in it. */
 type Told = { readonly digest: string; readonly row: number; readonly action: AuditAction };
 
-/** Goes along the chain, event by event. */
+/** Walks the chain, event by event. */
 function openWalk(
   start: AuditHead,
   startSubjects: ReadonlyMap<string, string>,
@@ -125,7 +125,7 @@ function openWalk(
       return bad(row.row, "the event is not as it was written");
     }
     if (known.some((one) => one.row === row.row && one.mac !== row.mac)) {
-      return bad(row.row, "the event is another one than when its head was kept");
+      return bad(row.row, "the event is not the one whose head was kept");
     }
     const { action, subjects, detail } = row.event;
     if (action === "audit.baseline" && (checkpoint !== null || told.size > 0)) {
@@ -138,7 +138,7 @@ function openWalk(
     return null;
   }
 
-  /** The checks that need the end of the trail; `state` is of the moment of its last event. */
+  /** The checks at the end of the trail. `state` was read with its last event. */
   function finish(state: AuditState): Finding | null {
     if (head.row === start.row) return bad(start.row + 1, "the trail is empty");
     const cut = known.find((one) => one.row > head.row);
@@ -146,7 +146,7 @@ function openWalk(
     return startFinding(state) ?? headFinding() ?? holderFinding(state) ?? subjectFinding(state) ?? lostFinding();
   }
 
-  /** The start is proved by the last checkpoint: without one the trail begins with event 1. */
+  /** The last checkpoint proves the start; without a checkpoint the trail must begin with event 1. */
   function startFinding(state: AuditState): Finding | null {
     const isSame = state.start.row === start.row && state.start.mac === start.mac;
     const isFirst = isSame && start.row === emptyHead.row && start.mac === emptyHead.mac && startSubjects.size === 0;
@@ -162,7 +162,7 @@ function openWalk(
   }
 
   function holderFinding(state: AuditState): Finding | null {
-    return state.holderCount === holderCount ? null : bad(null, "the index of the trail has entries of no event");
+    return state.holderCount === holderCount ? null : bad(null, "the index of the trail has entries without an event");
   }
 
   function subjectFinding(state: AuditState): Finding | null {
@@ -197,7 +197,7 @@ function bad(badRow: number | null, problem: string): Finding {
   return { badRow, problem };
 }
 
-/** `key:<id>` as `key <id>`. */
+/** Formats `key:<id>` as `key <id>`. */
 function named(id: string): string {
   return id.replace(":", " ");
 }

@@ -6,8 +6,8 @@ import type { WorkspaceStore } from "../store/port/workspace.ts";
 import type { WorkspaceBody } from "../wire/workspace.ts";
 
 /**
- * Adds a workspace (docs/contract.md 12.3). Throws `invalid_request` for a name that is empty, too long or reads as an id,
- * and `conflict` for one that is in use, whatever its case.
+ * Adds a workspace (docs/contract.md 12.3). Throws `invalid_request` for a name that is empty, too long or has the form
+ * of an id, and `conflict` for a name in use, ignoring case.
  */
 export async function createWorkspace(
   name: string,
@@ -36,7 +36,7 @@ export async function getWorkspace(idOrName: string, store: Pick<WorkspaceStore,
   return workspace;
 }
 
-/** The object that commands print and the dashboard shows. */
+/** The object printed by commands and shown in the dashboard. */
 export function workspaceBody(workspace: Workspace): WorkspaceBody {
   const status = workspace.disabledAt === null ? "active" : "disabled";
   return { id: workspace.id, name: workspace.name, plan: workspace.plan, status };

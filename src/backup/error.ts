@@ -1,12 +1,12 @@
 import { diskFault } from "../domain/disk-fault.ts";
 
 /**
- * Why a backup or a restore did not happen: no such file; the state or a rule forbids it; the file is damaged, foreign or
- * out of reach.
+ * Why a backup or restore failed: the file does not exist, the current state or a rule forbids it, or the file is
+ * damaged, foreign or inaccessible.
  */
 export type BackupErrorKind = "not_found" | "refused" | "failed";
 
-/** One line for the operator. It never holds a part of what is backed up. */
+/** A failed backup or restore. The message is one line for the operator and never contains backed-up data. */
 export class BackupError extends Error {
   override readonly name = "BackupError";
   readonly kind: BackupErrorKind;
@@ -17,11 +17,11 @@ export class BackupError extends Error {
   }
 }
 
-/** Names the file in an error of the system or of the database that keeps a lock; every other error stays as it is. */
+/** Adds the file name to a system error, or to a database error about a lock; returns every other error unchanged. */
 export function fileFault(what: string, error: unknown): unknown {
   const reason = diskFault(error);
   if (reason === null || !(error instanceof Error && "code" in error)) return error;
-  // A command that root runs goes on as the owner of the data directory, who may be denied what root is not.
+  // A command started by root continues as the owner of the data directory, who may lack permissions that root has.
   const who = error.code === "EACCES" ? ` (user ${process.getuid?.()})` : "";
   return new BackupError("failed", `${what}: ${reason}${who}`, { cause: error });
 }

@@ -3,16 +3,16 @@ import { join } from "node:path";
 import { memberNames } from "./manifest.ts";
 import { lockName, type TakeLock } from "./workplace.ts";
 
-/** How the folder of an unfinished backup ends, beside the file that it becomes. */
+/** Ending of the folder of an unfinished backup, beside the target file. */
 export const workplaceEnding = ".unfinished";
-/** Names in such a folder begin with these. One that holds anything else is none of ours. */
+/** Prefixes of the names in such a folder. A folder with any other name in it is not ours. */
 const ownNames = [lockName, memberNames.database, "backup.tar", "upgraded"];
 
 const notePattern = /^backup-[0-9a-f-]{36}\.path$/;
 
 /**
- * Notes in a folder of the data directory where a backup works, so that what is left of a killed one is found wherever it
- * stood. On a full disk no note is made: a backup must be possible there.
+ * Leaves a note in the data directory about the folder of a running backup, so that the remains of a killed backup are
+ * found anywhere. On a full disk the note is skipped: a backup must still be possible.
  */
 export function noteWorkplace(notesDir: string, id: string, path: string): { readonly remove: () => void } {
   const note = join(notesDir, `backup-${id}.path`);
@@ -20,14 +20,14 @@ export function noteWorkplace(notesDir: string, id: string, path: string): { rea
     mkdirSync(notesDir, { recursive: true, mode: 0o700 });
     writeFileSync(note, path, { mode: 0o600 });
   } catch {
-    // Then the next backup to the same folder finds what is left.
+    // Without a note, the next backup to the same folder finds the remains.
   }
   return { remove: () => rmSync(note, { force: true }) };
 }
 
 /**
- * Folders of backups that were killed: those with a note, and those in `folder`, where backups are written. None that
- * another process works in.
+ * Finds the folders of killed backups: noted ones, and those in `folder`, where backups are written. Skips folders that
+ * another process uses.
  */
 export function leftWorkplaces(notesDir: string, folder: string | null, takeLock: TakeLock): string[] {
   const noted = notesIn(notesDir).map(({ path }) => path);
@@ -41,14 +41,17 @@ export function leftWorkplaces(notesDir: string, folder: string | null, takeLock
   });
 }
 
-/** Removes them, and the notes of folders that are gone. Returns what was removed; what may not be removed stays. */
+/**
+ * Removes the folders of killed backups and the notes about missing folders. Returns the removed folders; a folder that
+ * cannot be removed stays.
+ */
 export function sweepWorkplaces(notesDir: string, folder: string | null, takeLock: TakeLock): string[] {
   const removed = leftWorkplaces(notesDir, folder, takeLock).filter((path) => {
     try {
       rmSync(path, { recursive: true });
       return true;
     } catch {
-      // On a disk that this process cannot write: `doctor` goes on naming it.
+      // The disk is read-only: `doctor` keeps reporting the folder.
       return false;
     }
   });
@@ -64,7 +67,7 @@ function notesIn(notesDir: string): { note: string; path: string }[] {
   });
 }
 
-/** A folder of this user that holds what a backup leaves and nothing else. */
+/** Whether a folder belongs to this user and contains only what a backup leaves behind. */
 function isLeft(path: string): boolean {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found?.isDirectory() !== true || found.uid !== process.getuid?.()) return false;

@@ -4,7 +4,7 @@ import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
 import { timestamp } from "../domain/time.ts";
 import { BackupError } from "./error.ts";
 
-/** Names of the members of a backup, which are those of a data directory, and where they stand in it. */
+/** Names of the members of a backup. They are also the paths in a data directory. */
 export const memberNames = {
   manifest: "manifest.json",
   manifestMac: "manifest.mac",
@@ -14,27 +14,27 @@ export const memberNames = {
   corpora: "corpora/",
 } as const;
 
-/** What a backup holds. Its first member; the MAC under the server secret is the second one. */
+/** The list of contents: the first member of a backup. The second is its MAC under the server secret. */
 export type Manifest = {
   readonly xposeVersion: string;
   readonly schemaVersion: number;
   readonly createdAt: Date;
-  /** Where the audit trail of the copy ends, as `N:HEX`. */
+  /** The head of the copied audit trail, as `N:HEX`. */
   readonly auditHead: string;
-  /** In the order of the file. */
+  /** In file order. */
   readonly members: readonly ManifestMember[];
 };
 
-/** `sha256`: 64 hex digits. */
+/** `sha256` is 64 hex digits. */
 export type ManifestMember = { readonly name: string; readonly size: number; readonly sha256: string };
 
 const format = "xpose-backup";
-/** Raised when an older xpose could not read the file any more. */
+/** Increased when older versions of xpose can no longer read the file. */
 const formatVersion = 1;
-/** Some 20,000 segments; more than eight are never live for long. */
+/** Enough for about 20,000 segments; rarely more than eight are live. */
 export const maxManifestBytes = 4 * 1024 * 1024;
 
-/** The text of a manifest. Its length depends on names, sizes and versions only, never on a hash. */
+/** The text of a manifest. Its length depends only on names, sizes and versions, not on the hashes. */
 export function manifestText({ xposeVersion, schemaVersion, createdAt, auditHead, members }: Manifest): string {
   const document = {
     format,
@@ -70,13 +70,13 @@ const schema = z.strictObject({
 const headSchema = z.looseObject({ format: z.literal(format), format_version: z.int().check(z.minimum(1)) });
 
 /**
- * Reads the text of a manifest. Throws `BackupError`: `failed` when it is none, `refused` when it is of a newer version
- * than this program, which reads databases up to `currentSchema`.
+ * Parses a manifest. Throws `BackupError`: `failed` when the text is not a manifest, `refused` when it was written by a
+ * newer version. This program reads databases up to `currentSchema`.
  */
 export function parseManifest(text: string, file: string, currentSchema: number): Manifest {
   const document = parseJson(text);
   const head = headSchema.safeParse(document);
-  if (!head.success) throw new BackupError("failed", `${file} is no backup of xpose`);
+  if (!head.success) throw new BackupError("failed", `${file} is not a backup of xpose`);
   if (head.data.format_version > formatVersion) throw newerVersion(file, document);
   const { success, data } = schema.safeParse(document);
   if (!success) throw new BackupError("failed", `${file} is damaged: its manifest is not as xpose writes it`);
@@ -107,7 +107,10 @@ function newerVersion(file: string, document: unknown): BackupError {
   );
 }
 
-/** The member behind the manifest: only who has the server secret can make it, so that nothing in the file can be changed. */
+/**
+ * The MAC of a manifest, the second member. Only the holder of the server secret can compute it, and it covers all
+ * hashes, so the file cannot be changed unnoticed.
+ */
 export function manifestMac(keys: Pick<DerivedKeys, "backup">, text: string): string {
   return `${keyedHash(keys.backup, text)}\n`;
 }

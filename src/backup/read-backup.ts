@@ -16,16 +16,16 @@ import {
 } from "./manifest.ts";
 import { archiveEnd, blockSize, paddingOf, parseTarHeader, spaceOf } from "./tar.ts";
 
-/** A backup whose manifest was read. Nothing of it is to be believed before `isMadeUnder` says so. */
+/** A backup with a parsed manifest. Trust nothing in it before `isMadeUnder` returns true. */
 export type Backup = {
   readonly manifest: Manifest;
-  /** The text of the server secret; null when the backup holds none. */
+  /** The text of the server secret; null when the backup has none. */
   readonly secret: string | null;
-  /** True when this server secret made the backup, and its manifest is as it was written. */
+  /** Whether this server secret made the backup and the manifest is unchanged. */
   readonly isMadeUnder: (keys: Pick<DerivedKeys, "backup">) => boolean;
   /**
-   * Writes all members below a folder that is empty, but for the secret, synced to disk. Throws `BackupError` `failed`
-   * at the first byte that is not as it was written; then the folder holds whatever was written so far.
+   * Writes all members except the secret below an empty folder, synced to disk. Throws `BackupError` `failed` when a
+   * member was changed; the folder then holds the members written so far.
    */
   readonly extract: (folder: string, onProgress: Progress, signal: AbortSignal) => Promise<void>;
   readonly close: () => void;
@@ -38,16 +38,15 @@ const maxSecretBytes = 1024;
 const chunkSize = 1024 * 1024;
 
 /**
- * Opens a backup and reads what stands in front of the data. A backup has one form down to the last byte (see
- * `writeBackup`), so names, links, sizes and whatever else a foreign archive may bring are refused without a look.
- * Throws `BackupError`.
+ * Opens a backup and reads the members before the data. A backup has exactly one form, byte for byte (see
+ * `writeBackup`), so foreign archives with other names, links or sizes are refused. Throws `BackupError`.
  */
 export async function openBackup(path: string, currentSchema: number): Promise<Backup> {
   try {
     const found = statSync(path, { throwIfNoEntry: false });
     if (found === undefined) throw new BackupError("not_found", `there is no file ${path}`);
-    // Opening a pipe could wait for ever.
-    if (!found.isFile()) throw new BackupError("failed", `${path} is no regular file`);
+    // Opening a pipe could block for ever.
+    if (!found.isFile()) throw new BackupError("failed", `${path} is not a regular file`);
     const input = openReadable(path);
     try {
       return await readFront(input, path, currentSchema);
@@ -66,12 +65,12 @@ async function readFront(input: Readable, path: string, currentSchema: number): 
   const read = (at: number, size: number) =>
     input.read(at, size).catch((error: unknown) => Promise.reject(fileFault(`${path} cannot be read`, error)));
 
-  /** Bytes of a member that is small; all but the first have a known size. */
+  /** Reads a small member. The size of every member but the first is known from the manifest. */
   async function readSmall(name: string, at: number, size: number): Promise<Buffer> {
     await checkHeader(name, at, size);
     const bytes = await read(at + blockSize, size + paddingOf(size));
     if (bytes.length < size + paddingOf(size)) throw damaged("it is cut short");
-    if (!isZero(bytes.subarray(size))) throw damaged(`bytes behind ${name} were changed`);
+    if (!isZero(bytes.subarray(size))) throw damaged(`bytes after ${name} were changed`);
     return bytes.subarray(0, size);
   }
 
@@ -82,7 +81,7 @@ async function readFront(input: Readable, path: string, currentSchema: number): 
 
   const first = parseTarHeader(await read(0, blockSize));
   if (first?.name !== memberNames.manifest || first.size > maxManifestBytes) {
-    throw new BackupError("failed", `${path} is no backup of xpose`);
+    throw new BackupError("failed", `${path} is not a backup of xpose`);
   }
   const text = (await readSmall(memberNames.manifest, 0, first.size)).toString("utf8");
   const manifest = parseManifest(text, path, currentSchema);
@@ -124,7 +123,7 @@ async function readFront(input: Readable, path: string, currentSchema: number): 
       await output.close();
     }
     const padding = await read(at + blockSize + size, paddingOf(size));
-    if (!isZero(padding)) throw damaged(`bytes behind ${name} were changed`);
+    if (!isZero(padding)) throw damaged(`bytes after ${name} were changed`);
   }
 
   return {
@@ -153,7 +152,7 @@ async function readFront(input: Readable, path: string, currentSchema: number): 
 
 type Placed = ManifestMember & { readonly at: number };
 
-/** Where each member's header stands; one follows the other. */
+/** Computes the offset of each member's header; members are contiguous. */
 function place(members: readonly ManifestMember[], start: number): { members: Placed[]; end: number } {
   let at = start;
   const placed = members.map((member) => {

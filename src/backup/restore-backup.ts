@@ -30,17 +30,17 @@ export type RestoreTools = {
   readonly dataDir: string;
   readonly secretFile: string;
   readonly headFile: string;
-  /** Name of the folder in the data directory that holds what is not finished. */
+  /** Name of the folder for unfinished work in the data directory. */
   readonly unfinished: string;
   readonly schemaVersion: number;
-  /** Throws when the data directory cannot take a restore. */
+  /** Throws when the data directory is in use or not empty enough for a restore. */
   readonly checkUnused: () => void;
-  /** The keys under the secret of the backup, or of the configuration. Throws when they do not fit together. */
+  /** The keys of the secret in the backup or in the configuration. Throws when the two differ. */
   readonly keysOf: (secret: string | null) => DerivedKeys;
   readonly takeLock: TakeLock;
-  /** A head from the log of the service that was backed up, which the audit trail must hold; null when none is given. */
+  /** A head from the log of the backed-up service that the audit trail must contain; null when none is given. */
   readonly givenHead: AuditHead | null;
-  /** Checks the database in a folder and opens it, brought up to date. Throws `BackupError`. */
+  /** Checks the database in a folder, opens it and migrates it. Throws `BackupError`. */
   readonly openCopy: (folder: string, keys: DerivedKeys) => RestoredStore;
   readonly by: () => Author;
   readonly onProgress: (stage: RestoreStage, done: number, total: number) => void;
@@ -49,7 +49,7 @@ export type RestoreTools = {
 
 type RestoredStore = Pick<Store, "auditHead" | "auditState" | "close" | "listCorpora" | "readChain" | "settleRestored">;
 
-/** What takes long: reading the file in bytes, checking the segments in records. */
+/** The slow stages: reading the file (in bytes) and checking the segments (in records). */
 export type RestoreStage = "reading" | "checking";
 
 export type RestoreReport = {
@@ -58,16 +58,16 @@ export type RestoreReport = {
   readonly recordCount: number;
   readonly head: AuditHead;
   readonly hasSecret: boolean;
-  /** `kept` unless the backup holds no head, or one that its audit trail does not hold: it was tampered with before. */
+  /** `kept`, unless the backup has no head or a head that is not in its audit trail: it was tampered with before. */
   readonly headState: HeadState;
-  /** A head that was kept where the secret lies, of a trail that went on after the backup; null when there was none. */
+  /** A head beside the secret, of a trail that continued after the backup; null when there was none. */
   readonly replacedHead: AuditHead | null;
 };
 
 /**
- * Restores a data directory from a backup. All of it is checked in a folder of its own before anything appears; the
- * database appears last, and without it a data directory does not count. A failure leaves nothing, a kill leaves what the
- * next restore removes. Throws `BackupError` and what the tools throw.
+ * Restores a data directory from a backup. Everything is checked in a separate folder before any file appears. The
+ * database appears last; without it a data directory is not valid. A failure leaves nothing behind; after a kill the
+ * next restore cleans up. Throws `BackupError` and the errors of the tools.
  */
 export async function restoreBackup(file: string, tools: RestoreTools): Promise<RestoreReport> {
   const backup = await openBackup(file, tools.schemaVersion);
@@ -97,7 +97,7 @@ async function restoreInto(
   try {
     const workplace = await openWorkplace(join(dataDir, tools.unfinished), tools.takeLock);
     try {
-      // Another restore may have finished meanwhile.
+      // Check again: another restore may have finished before the lock was taken.
       tools.checkUnused();
       const report = await restoreIn(workplace.path, backup, keys, tools);
       isDone = true;
@@ -110,7 +110,10 @@ async function restoreInto(
   }
 }
 
-/** Removes a folder and those above it, up to the first that was made for it, unless somebody put something there. */
+/**
+ * Removes an empty folder and the empty folders above it, up to the first that was created. Stops at a folder with
+ * content.
+ */
 function removeEmpty(folder: string, first: string): void {
   if (readdirSync(folder).length > 0) return;
   rmdirSync(folder);
@@ -144,12 +147,12 @@ async function restoreIn(
     await publish(folder, tools);
     return { manifest, ...counts, head, hasSecret: backup.secret !== null, headState, replacedHead };
   } finally {
-    // Closed before, unless something failed; closing twice does nothing.
+    // Already closed, unless an error occurred. Closing twice is harmless.
     store.close();
   }
 }
 
-/** Checks the whole audit trail against a head of its own log. Throws `BackupError` `failed` when it does not hold it. */
+/** Checks the whole audit trail against a head from the log. Throws `BackupError` `failed` when the trail lacks it. */
 async function requireHead(
   given: AuditHead,
   folder: string,
@@ -194,14 +197,14 @@ async function checkSegments(
   throw new BackupError("failed", `a segment of ${damaged.corpora.join(", ")} is damaged: ${damaged.fault}`);
 }
 
-/** A head that lies beside a secret outside the data directory, if the restored trail does not hold it; else null. */
+/** Returns the head beside a secret outside the data directory if it is not in the restored trail; otherwise null. */
 async function leftBehind(kept: AuditHead | null, store: Pick<AuditStore, "readChain">): Promise<AuditHead | null> {
   if (kept === null || kept.row === 0) return null;
   const [there] = await store.readChain(kept.row - 1, 1);
   return there?.row === kept.row && there.mac === kept.mac ? null : kept;
 }
 
-/** Moves what was built to where it belongs, the database last. A failure before that takes all of it back. */
+/** Moves the restored files to their places, the database last. A failure before that undoes all moves. */
 async function publish(folder: string, { dataDir, secretFile, headFile }: RestoreTools): Promise<void> {
   const targets = new Map<string, string>([
     [memberNames.secret, secretFile],
@@ -220,7 +223,7 @@ async function publish(folder: string, { dataDir, secretFile, headFile }: Restor
         mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
         renameSync(source, target);
       } else {
-        // Perhaps on another disk.
+        // The target may be on another disk, where rename does not work.
         const temporary = `${target}.${process.pid}.tmp`;
         placed.push(temporary);
         await writeNew(temporary, readFileSync(source, "utf8"));

@@ -1,19 +1,19 @@
-/** Headers, and what follows a member up to the next one, come in blocks (POSIX.1-1988, ustar). */
+/** Headers and padding come in blocks of this size (POSIX.1-1988, ustar). */
 export const blockSize = 512;
 /** Two blocks of zeros end an archive. */
 export const archiveEnd = Buffer.alloc(2 * blockSize);
 
 export type TarMember = { readonly name: string; readonly size: number; readonly modifiedAt: Date };
 
-/** Eleven octal digits are 8 GiB; larger numbers are written in base 256, as GNU tar, bsdtar and Python do. */
+/** Eleven octal digits hold up to 8 GiB. Larger sizes are written in base 256, like GNU tar, bsdtar and Python. */
 const octalLimit = 8 ** 11;
 const base256 = 0x80;
 const [nameAt, nameSize] = [0, 100];
 const [sizeAt, timeAt, checksumAt] = [124, 136, 148];
 
 /**
- * The header of a regular file that its owner alone may read: 512 bytes. The name is at most 100 bytes of ASCII, the size
- * a safe integer. One member has one header, so a reader can refuse every other.
+ * The header of a regular file readable only by its owner: 512 bytes. `name` has at most 100 ASCII bytes, `size` is a
+ * safe integer. Each member has exactly one valid header, so a reader can refuse all others.
  */
 export function tarHeader({ name, size, modifiedAt }: TarMember): Buffer {
   const header = Buffer.alloc(blockSize);
@@ -29,7 +29,7 @@ export function tarHeader({ name, size, modifiedAt }: TarMember): Buffer {
     header.writeBigUInt64BE(BigInt(size), sizeAt + 4);
   }
   header.write(octal(Math.floor(modifiedAt.getTime() / 1000)), timeAt, "latin1");
-  // Of the checksum itself blanks count; then the type of a regular file, and magic and version.
+  // The checksum field counts as blanks. Then the type of a regular file, magic and version.
   header.write("        0", checksumAt, "latin1");
   header.write("ustar\x0000", 257, "latin1");
   const sum = header.reduce((total, byte) => total + byte, 0);
@@ -37,7 +37,7 @@ export function tarHeader({ name, size, modifiedAt }: TarMember): Buffer {
   return header;
 }
 
-/** The member of a header, or null when it is not, byte for byte, one that `tarHeader` makes. */
+/** Parses a header; null unless it is, byte for byte, the output of `tarHeader`. */
 export function parseTarHeader(header: Buffer): TarMember | null {
   if (header.length !== blockSize) return null;
   const name = header.toString("latin1", nameAt, nameAt + nameSize).replace(/\0.*$/s, "");
@@ -48,12 +48,12 @@ export function parseTarHeader(header: Buffer): TarMember | null {
   return tarHeader(member).equals(header) ? member : null;
 }
 
-/** Zeros between a member of that size and the next header. */
+/** Number of zeros after a member of this size. */
 export function paddingOf(size: number): number {
   return (blockSize - (size % blockSize)) % blockSize;
 }
 
-/** What a member of that size takes with its header. */
+/** Size of a member with its header and padding. */
 export function spaceOf(size: number): number {
   return blockSize + size + paddingOf(size);
 }

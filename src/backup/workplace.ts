@@ -2,18 +2,18 @@ import { lstatSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { BackupError } from "./error.ts";
 
-/** A folder for what is not finished, until `remove`. Nothing of it counts. */
+/** A folder for unfinished work, until `remove`. */
 export type Workplace = { readonly path: string; readonly remove: () => void };
 
-/** Exclusive; null when another process holds it. It ends with its process. */
+/** Takes an exclusive lock; null when another process holds it. The lock ends with its process. */
 export type TakeLock = (path: string) => { readonly release: () => void } | null;
 
-/** Kept in a workplace as long as somebody works there. */
+/** The lock file in a workplace, held while a process works there. */
 export const lockName = "lock";
 
 /**
- * Makes a folder and locks it. What a killed process left in one of that name is removed. Throws `BackupError` when
- * another process works there (`failed`) or the folder is none of ours (`refused`), and errors of the system.
+ * Creates a folder and locks it. Removes the remains of a killed process with the same name. Throws `BackupError` when
+ * another process works there (`failed`) or the folder is not ours (`refused`), and system errors.
  */
 export async function openWorkplace(path: string, takeLock: TakeLock): Promise<Workplace> {
   const lock = await lockFolder(path, takeLock);
@@ -30,13 +30,13 @@ export async function openWorkplace(path: string, takeLock: TakeLock): Promise<W
   };
 }
 
-/** Of two that ask at the same moment none may get the lock, so each asks again after a time of its own. */
+/** Two processes that ask at the same moment may both fail, so each retries after its own delay. */
 const [tries, leastPauseMs, pauses] = [8, 5, 31];
 
 async function lockFolder(path: string, takeLock: TakeLock): Promise<ReturnType<TakeLock>> {
   for (let left = tries; left > 0; left -= 1) {
     if (!isMade(path) && !isOurs(path)) {
-      throw new BackupError("refused", `${path} is in the way; it is not what a backup or restore left behind`);
+      throw new BackupError("refused", `${path} is in the way; no backup or restore left it there`);
     }
     const lock = takeLock(join(path, lockName));
     if (lock !== null) return lock;
@@ -55,7 +55,7 @@ function isMade(path: string): boolean {
   }
 }
 
-/** A link, or a folder of somebody else, would lead us to write and delete elsewhere. */
+/** Whether a folder is safe to use. A link, or a folder of another user, could make us write or delete elsewhere. */
 function isOurs(path: string): boolean {
   const found = lstatSync(path);
   if (!found.isDirectory() || found.uid !== process.getuid?.()) return false;

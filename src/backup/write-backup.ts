@@ -23,15 +23,17 @@ export type BackupTools = {
   readonly dataDir: string;
   readonly corporaDir: string;
   readonly headFile: string;
-  /** A folder of the data directory for notes of what is not finished. */
+  /** Folder in the data directory for notes about unfinished backups. */
   readonly notesDir: string;
   readonly newId: () => string;
-  /** Null when the secret lies outside the data directory: then it is not in the backup. */
+  /** Null when the secret is outside the data directory; then the backup does not include it. */
   readonly secretFile: string | null;
-  /** Null while somebody deletes segments, for a moment. */
+  /** Null while another process deletes segments, which takes milliseconds. */
   readonly lockCorpora: (mode: "shared") => { readonly release: () => void } | null;
   readonly takeLock: TakeLock;
-  /** Checks the copy of the database in a folder and opens it, without changing it. Throws `BackupError` when it is damaged. */
+  /**
+   * Checks the copied database in a folder and opens it without changing it. Throws `BackupError` when it is damaged.
+   */
   readonly openCopy: (folder: string) => CopiedDatabase;
   readonly version: string;
   readonly now: Date;
@@ -41,11 +43,13 @@ export type BackupTools = {
 
 export type CopiedDatabase = {
   readonly store: Pick<Store, "auditHead" | "listCorpora" | "close">;
-  /** Of its schema. */
+  /** The schema version. */
   readonly version: number;
 };
 
-/** What takes long: the copy of the database in bytes, the check of the segments in records, the file in bytes. */
+/**
+ * The slow stages: copying the database (in bytes), checking the segments (in records), writing the file (in bytes).
+ */
 export type BackupStage = "copying" | "checking" | "writing";
 
 export type BackupReport = {
@@ -54,28 +58,29 @@ export type BackupReport = {
   readonly segmentCount: number;
   readonly recordCount: number;
   readonly hasSecret: boolean;
-  /** False when no head of the audit trail is kept beside the secret: nothing shows a trail that was cut before. */
+  /** False when no head is kept beside the secret. Then a cut made before the backup cannot be detected. */
   readonly hasHead: boolean;
-  /** Other users can read the file: its file system keeps no modes. */
+  /** Whether other users can read the file, because its file system has no modes. */
   readonly isExposed: boolean;
 };
 
-/** A member and where its bytes are. */
+/** A member and the source of its bytes. */
 type Source = { readonly name: string; readonly size: number; readonly bytes: Buffer | null; readonly path: string };
 
-/** Until the hashes are known; as long as one. */
+/** Placeholder of the same length until the hashes are known. */
 const noHash = "0".repeat(64);
 const chunkSize = 1024 * 1024;
-/** Until it is whole, beside the copy of the database. */
+/** Name of the unfinished archive, beside the copy of the database. */
 const archiveName = "backup.tar";
 
 /**
- * Writes a backup of a data directory in use to a new file: the database at one moment, the segments that it names, the
- * kept head of the audit trail, and the secret. The file appears whole or not at all; what is not finished stands in a
- * folder beside it. Throws `BackupError`, `AppError` for the database, and what `signal` was aborted with.
+ * Writes a backup of a data directory in use to a new file: a snapshot of the database, the segments named in it, the
+ * kept head of the audit trail, and the secret. The file appears complete or not at all; unfinished work is in a folder
+ * beside it. Throws `BackupError`, `AppError` for the database, and the abort reason of `signal`.
  *
  * ```
- * tar (ustar, sizes over 8 GiB in base 256): manifest.json, manifest.mac, [secret.key], [audit.head], xpose.db, corpora/*.seg
+ * tar (ustar, sizes over 8 GiB in base 256): manifest.json, manifest.mac, [secret.key], [audit.head], xpose.db,
+ * corpora/*.seg
  * ```
  */
 export async function writeBackup(file: string, tools: BackupTools): Promise<BackupReport> {
@@ -107,15 +112,18 @@ function refuseTarget(file: string, dataDir: string): void {
   if (statSync(folder, { throwIfNoEntry: false }) === undefined)
     throw new BackupError("not_found", `there is no folder ${folder}`);
   if (`${realpathSync(folder)}${sep}`.startsWith(`${realpathSync(dataDir)}${sep}`)) {
-    throw new BackupError("refused", `${file} lies in the data directory; what takes the one would take the other`);
+    throw new BackupError(
+      "refused",
+      `${file} is inside the data directory; write the backup elsewhere, or both are lost together`,
+    );
   }
 }
 
 async function writeIn(folder: string, file: string, tools: BackupTools): Promise<BackupReport> {
   const { store, corporaDir, onProgress, signal } = tools;
-  // Before the copy: a head that is kept later may be of a row that the copy does not have.
+  // Read before the copy: a head written later may belong to a row that the copy lacks.
   const { head: keptHead } = readKeptHead(tools.headFile);
-  // Those of the copy stay, whatever is merged or removed meanwhile.
+  // The lock keeps the segments of the copy, even if they are merged or removed during the backup.
   const lock = await takeSharedLock(tools.lockCorpora, signal);
   try {
     const databaseFile = join(folder, memberNames.database);
@@ -146,7 +154,10 @@ async function writeIn(folder: string, file: string, tools: BackupTools): Promis
   }
 }
 
-/** The files of all segments, ascending. A damaged one could not be restored: better to hear of it while the corpus can be imported anew. */
+/**
+ * Verifies all segments and returns their file names, ascending. A damaged segment could not be restored, so report it
+ * while the corpus can still be imported again.
+ */
 async function soundSegments(corpora: readonly Corpus[], { corporaDir, keys, onProgress, signal }: BackupTools) {
   const segments = new Map(corpora.flatMap(({ segments: own }) => own.map((one) => [one.file, one] as const)));
   const recordCount = [...segments.values()].reduce((sum, one) => sum + one.recordCount, 0);
@@ -170,7 +181,10 @@ function onDisk(name: string, path: string): Source {
   return { name, size: statSync(path).size, bytes: null, path };
 }
 
-/** The manifest stands first and holds the hashes of what follows: its place is kept free, and written when they are known. */
+/**
+ * Writes the archive. The manifest is first but contains the hashes of the other members, so its space is reserved and
+ * filled at the end.
+ */
 async function writeArchive(
   path: string,
   sources: readonly Source[],
@@ -221,7 +235,7 @@ async function writeArchive(
   return { path, sizeBytes: total, manifest: { ...about, members } };
 }
 
-/** The bytes of a file that nobody changes. Throws when it is shorter than it was. */
+/** Reads an immutable file in chunks. Throws when it is shorter than `size`. */
 async function* chunksOf(path: string, size: number): AsyncGenerator<Buffer> {
   const input = await open(path, "r");
   try {
@@ -230,7 +244,7 @@ async function* chunksOf(path: string, size: number): AsyncGenerator<Buffer> {
       const { bytesRead } = await input
         .read(buffer, 0, Math.min(buffer.length, size - at), at)
         .catch((error: unknown) => Promise.reject(fileFault(`${path} cannot be read`, error)));
-      if (bytesRead === 0) throw new BackupError("failed", `${path} was cut short meanwhile`);
+      if (bytesRead === 0) throw new BackupError("failed", `${path} was cut short during the backup`);
       yield buffer.subarray(0, bytesRead);
       at += bytesRead;
     }

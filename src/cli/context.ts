@@ -12,10 +12,10 @@ import { entropy } from "../entropy.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import type { Output } from "./output.ts";
 
-/** The options that every command has. */
+/** Options of every command. */
 export type GlobalOptions = { dataDir?: string; config?: string; json?: boolean };
 
-/** The command line as the author of what it changes now. */
+/** The command line as the author of a change, at the present time. */
 export function commandAuthor(): Author {
   return { at: entropy.now(), actor: "cli", ip: null, outcome: "ok", correlationId: null };
 }
@@ -42,8 +42,8 @@ export function readConfig(
 }
 
 /**
- * Runs `work` on the data directory of the configuration and closes it again. The head of the audit trail is kept
- * before that, so that what the command wrote cannot be cut off unseen.
+ * Opens the data directory, runs `work` and closes the data directory. Saves the head of the audit trail before it
+ * closes, so that nobody can cut off the events of this command unnoticed.
  */
 export async function withStore<Result>(config: Config, work: (open: OpenStore) => Promise<Result>): Promise<Result> {
   becomeOwner(config.dataDir);
@@ -59,7 +59,7 @@ export async function withStore<Result>(config: Config, work: (open: OpenStore) 
   }
 }
 
-/** An error of the database says to a client only that it is not available; the operator is told where and why. */
+/** Adds place and reason to an error of the database. API clients learn only that the database is unavailable. */
 function namingDisk(dataDir: string, error: unknown): unknown {
   if (error instanceof AppError && error.code === "storage_full") {
     return new CommandError(exitCodes.failed, diskFullText(dataDir));
@@ -76,8 +76,8 @@ function isOfDatabase(error: unknown): boolean {
 }
 
 /**
- * Keeps the head of the audit trail, or says why not: what the command did is done, and where the secret lies in a
- * folder that cannot be written, no command could ever succeed.
+ * Saves the head of the audit trail. A failure is only a warning: the work of the command is already done, and with the
+ * secret in a read-only folder no command could ever succeed.
  */
 export async function keepAuditHead(
   { store, headFile }: Pick<OpenStore, "store" | "headFile">,
@@ -92,14 +92,14 @@ export async function keepAuditHead(
   }
 }
 
-/** A head as the log has it. Throws `CommandError` for another text. */
+/** Parses a head in the form of the log. Throws `CommandError` for any other text. */
 export function headFrom(text: string): AuditHead {
   const head = parseHead(text);
   if (head !== null) return head;
-  throw new CommandError(exitCodes.usage, "--head wants a row number, a colon and 64 hex digits, as the log has it");
+  throw new CommandError(exitCodes.usage, "--head must be a row number, a colon and 64 hex digits, as in the log");
 }
 
-/** Aborts when the command is told to stop, so that it can clean up first. */
+/** Aborts on SIGINT or SIGTERM, so that the command can clean up. */
 export function abortOnSignal(): AbortSignal {
   const abort = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => abort.abort(new Error("interrupted")));
@@ -107,8 +107,8 @@ export function abortOnSignal(): AbortSignal {
 }
 
 /**
- * Root becomes the owner of the data directory before anything in it is opened: a file that root creates there is one
- * that the service can no longer write.
+ * When run as root, becomes the owner of the data directory before anything in it is opened: the service could not
+ * write a file that root creates there.
  */
 export function becomeOwner(dataDir: string): void {
   if (process.getuid?.() !== 0) return;

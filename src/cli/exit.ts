@@ -4,11 +4,11 @@ import { CorpusError } from "../corpus/error.ts";
 import { DataDirError } from "../data-directory/error.ts";
 import { AppError, type ErrorCode } from "../domain/error.ts";
 
-/** Done, failed, usage or configuration, not found, refused by state or rule (docs/contract.md 12.3). */
+/** Exit codes (docs/contract.md 12.3). `usage` includes the configuration; `refused` means by state or rule. */
 export const exitCodes = { done: 0, failed: 1, usage: 2, notFound: 3, refused: 4 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
-/** A command that ends with a message and a code of its own. */
+/** Ends a command with a message and an exit code. */
 export class CommandError extends Error {
   override readonly name = "CommandError";
   readonly exitCode: ExitCode;
@@ -20,8 +20,8 @@ export class CommandError extends Error {
 }
 
 /**
- * A command that another platform starts ends with a code of that platform. The command itself has said everything there is
- * to say.
+ * Ends a command that another platform starts with an exit code of that platform. The command has already printed its
+ * message.
  */
 export class PlatformExit extends Error {
   override readonly name = "PlatformExit";
@@ -75,7 +75,7 @@ const byCode = {
   storage_full: exitCodes.failed,
 } satisfies Record<ErrorCode, ExitCode>;
 
-/** The exit code of an error that a command did not handle, and the line that says what was wrong. */
+/** The exit code and the message for an error that a command did not handle. */
 export function explain(error: unknown): { exitCode: ExitCode; message: string } {
   if (error instanceof CommandError) return { exitCode: error.exitCode, message: error.message };
   if (error instanceof ConfigError) return { exitCode: exitCodes.usage, message: error.message };

@@ -15,7 +15,7 @@ export type ExportFlags = {
   readonly output?: string;
 };
 
-/** The flags of an export (docs/pipeline.md 18.5), the same on every command that makes one. */
+/** Adds the flags of an export (docs/pipeline.md 18.5), which are the same on every command that exports. */
 export function addExportFlags(command: Command, { isRequired }: { isRequired: boolean }): Command {
   const format = new Option("--format <name>", "print it in this format of others").choices(formatNames);
   return command
@@ -35,7 +35,7 @@ function tlpFrom(text: string): Tlp {
   return tlp;
 }
 
-/** Prints or writes a completed case; of any other reply it says why there is none. Throws `CommandError`. */
+/** Prints or writes a completed case. Throws `CommandError` with the reason for any other reply. */
 export function writeExport(output: Output, format: FormatName, flags: ExportFlags, reply: Reply | undefined): void {
   if (reply?.kind === "refused") throw reply.error;
   if (reply?.kind === "unfinished") {
@@ -54,7 +54,7 @@ export function writeExport(output: Output, format: FormatName, flags: ExportFla
   else writeNew(flags.output, text);
 }
 
-/** Evidence about a person: for its owner only, and never in the place of another file. */
+/** Evidence about a person: readable only by the owner, and never overwrites a file. */
 function writeNew(file: string, text: string): void {
   try {
     writeFileSync(file, text, { flag: "wx", mode: 0o600 });

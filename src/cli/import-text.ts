@@ -1,10 +1,10 @@
 import type { ImportReport } from "../corpus/import/import.ts";
 import { table } from "./output.ts";
 
-/** More rows than this tell nobody more. */
+/** Maximum number of rows in a table of the report. */
 const maxRows = 20;
 
-/** The report of an import for a person: counts, then what was not taken and what to do about it. */
+/** The report of an import for people: counts, then skipped data and advice. */
 export function importText(report: ImportReport): string {
   return [...countLines(report), ...hintLines(report), ...dryRunLines(report)].join("\n");
 }
@@ -31,15 +31,15 @@ function hintLines({ furtherAddresses, fieldsDropped, leftOut, sameAs, name }: I
   const lines: string[] = [];
   if (furtherAddresses > 0) {
     lines.push(
-      `${furtherAddresses} further addresses stand in these records and were not taken: they may be secrets. --column names the column to take; --format any takes every address.`,
+      `${furtherAddresses} further addresses in these records were not taken, because they may be secrets. --column names the column to take; --format any takes every address.`,
     );
   }
   if (fieldsDropped > 0) {
-    lines.push(`${fieldsDropped} fields could not be used, or hold what must not be kept, and were dropped.`);
+    lines.push(`${fieldsDropped} fields were dropped: they cannot be used, or hold data that must not be stored.`);
   }
   if (sameAs !== null) {
     lines.push(
-      `The corpus ${sameAs} holds the same content: both count as one witness. --origin ${name} would overrule that.`,
+      `The corpus ${sameAs} has the same content, so both share one origin and do not corroborate each other. --origin ${name} overrides this.`,
     );
   }
   if (leftOut.length > 0) {

@@ -1,4 +1,4 @@
-/** Where a command writes: its result to `out`, everything else to `err`. */
+/** The output of a command: results go to `out`, everything else to `err`. */
 export type Output = {
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
@@ -6,19 +6,19 @@ export type Output = {
 };
 
 /**
- * Prints one JSON document with `--json`, else `text`. Every call names the body of `src/wire` that it prints, as in
- * `printResult<KeyList>(...)`: a call that names none does not compile.
+ * Prints one JSON document with `--json`, else `text`. Every call must name the body of `src/wire` that it prints, as
+ * in `printResult<KeyList>(...)`; without the name it does not compile.
  */
 export function printResult<Body = never>(output: Output, isJson: boolean, body: NoInfer<Body>, text: string): void {
   output.out(isJson ? jsonLine<Body>(body) : `${text}\n`);
 }
 
-/** One line of JSON, of a body that the call names. */
+/** A body as one line of JSON. Every call must name the type of the body. */
 export function jsonLine<Body = never>(body: NoInfer<Body>): string {
   return `${JSON.stringify(body)}\n`;
 }
 
-/** Rows as aligned columns under a header; a line that says so when there are none. */
+/** Rows as aligned columns under a header; `(none)` without rows. */
 export function table(header: readonly string[], rows: readonly (readonly (string | number | null)[])[]): string {
   if (rows.length === 0) return "(none)";
   const cells = [header, ...rows.map((row) => row.map((cell) => (cell === null ? "-" : String(cell))))];

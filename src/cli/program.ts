@@ -3,7 +3,7 @@ import type { LibraryError } from "../data-directory/error.ts";
 import { version } from "../version.ts";
 import type { Output } from "./output.ts";
 
-/** Runs the command line and returns its exit code. `args` are those after the program's name. */
+/** Runs the command line and returns its exit code. `args` are the arguments after the program's name. */
 export async function runProgram(args: readonly string[], output: Output): Promise<number> {
   const program = new Command("xpose")
     .description("What does the internet expose about an email address? Evidence for SIEM and SOAR, never a verdict.")
@@ -25,7 +25,7 @@ export async function runProgram(args: readonly string[], output: Output): Promi
 
 type LoadCommand = (output: Output) => Promise<Command>;
 
-/** Every command by its name, in the order of the help. What a command needs is loaded with it. */
+/** All commands by name, in the order of the help. Each entry loads the modules of its command. */
 const commands: Readonly<Record<string, LoadCommand>> = {
   init: async (output) => (await import("./commands/init.ts")).initCommand(output),
   serve: async (output) => (await import("./commands/serve.ts")).serveCommand(output),
@@ -48,12 +48,12 @@ const commands: Readonly<Record<string, LoadCommand>> = {
   completion: async (output) => (await import("./commands/completion.ts")).completionCommand(output),
 };
 
-/** These speak of all the others. */
+/** Commands that describe all other commands. */
 const overviews = ["help", "completion"];
 
 /**
- * Only the commands that stand among the arguments: loading the others takes longer than all that `serve` does before
- * its first answer. All of them where none is named, for the help and for what is said about a mistyped one.
+ * Loads only the commands that occur among the arguments: loading the others takes longer than everything that `serve`
+ * does before its first answer. Loads all commands when no argument is a command, for the help and for suggestions.
  */
 function wantedCommands(args: readonly string[]): LoadCommand[] {
   const named = Object.entries(commands).filter(([name]) => args.includes(name));
@@ -72,7 +72,7 @@ async function exitCodeOf(error: unknown, args: readonly string[], output: Outpu
   return exitCode;
 }
 
-/** Starts the program anew in its place, with another folder to unpack to. Returns when that was tried before. */
+/** Restarts the program with another folder for unpacked libraries (execve). Returns when this was already tried. */
 async function restartWith(fault: LibraryError, args: readonly string[]): Promise<void> {
   const { takeEnvironment } = await import("../config/environment.ts");
   const env = takeEnvironment();
@@ -82,7 +82,7 @@ async function restartWith(fault: LibraryError, args: readonly string[]): Promis
   process.execve?.(process.execPath, [process.execPath, ...args], { ...env, BUN_TMPDIR: temporaryDir });
 }
 
-/** Errors of usage become exceptions instead of ending the process, for every command below. */
+/** Makes usage errors exceptions instead of process exits, for this command and its subcommands. */
 function prepare(command: Command, output: Output): void {
   command
     .exitOverride()

@@ -5,7 +5,7 @@ import { jsonLine, type Output } from "./output.ts";
 const barWidth = 30;
 const countEveryMs = 250;
 
-/** Shows how far a long command is: a bar on a terminal, JSON lines otherwise, both on the standard error. */
+/** Shows the progress of a long command on the standard error: a bar on a terminal, JSON lines otherwise. */
 export function drawProgress(output: Output) {
   const startedAt = performance.now();
   let isDrawn = false;
@@ -36,7 +36,7 @@ export function drawProgress(output: Output) {
       const state = written === null ? `${mebibytes} MiB, ${read} records` : `${written} records written`;
       output.err(`\r\x1b[K${bar}${state}, ${recordsPerSecond} records/s${left}`);
     },
-    /** For work whose end is not known: the number of records so far, at most 4 times per second. */
+    /** For work with an unknown total: shows the number of records so far, at most 4 times per second. */
     count(recordCount: number): void {
       const now = performance.now();
       if (now - countedAt < countEveryMs) return;
@@ -47,8 +47,8 @@ export function drawProgress(output: Output) {
       );
     },
     /**
-     * For work in stages, each with a known end, at most 4 times per second; on a terminal only, so that a command that
-     * runs by the clock is silent when all is well.
+     * For work in stages with known totals, at most 4 times per second. On a terminal only, so that a scheduled command
+     * is silent when it succeeds.
      */
     stage(name: string, done: number, total: number): void {
       const now = performance.now();
@@ -57,7 +57,7 @@ export function drawProgress(output: Output) {
       isDrawn = true;
       output.err(`\r\x1b[K${barOf(done / Math.max(1, total))}${name}`);
     },
-    /** Leaves the line of the bar. */
+    /** Ends the line of the bar. */
     end(): void {
       if (isDrawn) output.err("\n");
       isDrawn = false;
@@ -70,7 +70,7 @@ function barOf(share: number): string {
   return `[${"#".repeat(done)}${" ".repeat(barWidth - done)}] ${Math.floor(share * 100)} % `;
 }
 
-/** Reading takes most of the time; writing what was read, the rest. */
+/** Reading takes most of the time, writing the rest. */
 const readingShare = 0.85;
 
 function shareOf({ bytesRead, bytesTotal, usable, written }: ImportProgress): number | null {

@@ -3,8 +3,8 @@ import { read } from "node:fs";
 const readSize = 256 << 10;
 
 /**
- * The standard input in pieces, each valid until the next one is asked for. The runtime's own stream makes a new piece
- * for every 64 KiB, which is garbage of the size of the file.
+ * The standard input in pieces. A piece is valid until the next piece is requested, because the buffer is reused. The
+ * stream of the runtime allocates a new piece per 64 KiB, which adds up to garbage of the size of the file.
  */
 export async function* standardInput(): AsyncGenerator<Uint8Array> {
   const buffer = Buffer.allocUnsafeSlow(readSize);
@@ -15,7 +15,7 @@ export async function* standardInput(): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** A pipe that another program has set to answer at once says EAGAIN when it is empty. */
+/** Retries on EAGAIN: an empty pipe reports it when another program has made the pipe non-blocking. */
 async function readSome(buffer: Buffer): Promise<number> {
   for (;;) {
     const size = await new Promise<number | null>((resolve, reject) => {

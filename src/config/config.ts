@@ -8,14 +8,14 @@ import { parseSources } from "./sources.ts";
 import { corpusTable, type logLevels, sectionTables, topTable } from "./tables.ts";
 import { isLoopback, type ListenAddress } from "./value.ts";
 
-/** All settings (docs/contract.md 12.2). Frozen throughout; null where nothing is set and there is no default. */
+/** All settings (docs/contract.md 12.2), deeply frozen. Null for a setting without a value and without a default. */
 export type Config = {
   readonly dataDir: string;
   /** File of the server secret. */
   readonly secretFile: string;
-  /** False when the secret comes from elsewhere: then a backup does not hold it. */
+  /** False when the secret is outside the data directory; a backup does not hold it then. */
   readonly isSecretInDataDir: boolean;
-  /** True when the service manager hands the secret over; the folder it lies in is then not ours to write. */
+  /** True when the service manager passes the secret as a credential; we must not write to its folder then. */
   readonly isSecretCredential: boolean;
   readonly offline: boolean;
   readonly server: {
@@ -23,7 +23,7 @@ export type Config = {
     /** Mode of the unix socket, as 0o660. */
     readonly socketMode: number;
     readonly sourceUrl: string | null;
-    /** Where clients reach the service, with the path that a proxy puts before ours; no slash at its end. */
+    /** The URL of the service for clients, with the path prefix of a proxy, without a slash at its end. */
     readonly publicUrl: string | null;
     /** Indicators in one list. */
     readonly bulkLimit: number;
@@ -35,6 +35,8 @@ export type Config = {
     readonly trustedProxies: readonly string[];
     /** In lower case. */
     readonly hostnames: readonly string[];
+    /** After SIGTERM it serves as before for so long, and says that it is not ready. */
+    readonly drainDelayMs: number;
   };
   readonly cache: { readonly ttlMs: number; readonly partialTtlMs: number };
   readonly scan: {
@@ -46,7 +48,7 @@ export type Config = {
     /** Atoms of an envelope. */
     readonly maxFindings: number;
   };
-  /** How long events of the audit trail and hourly totals of use are kept. */
+  /** Retention of the events of the audit trail and of the hourly usage totals. */
   readonly audit: { readonly retentionMs: number };
   /** Calls per window; 0 = unlimited. */
   readonly rateLimit: { readonly team: number; readonly enterprise: number; readonly windowMs: number };
@@ -56,7 +58,7 @@ export type Config = {
     readonly caFile: string | null;
   };
   readonly log: { readonly level: (typeof logLevels)[number]; readonly format: "json" | "pretty" };
-  /** In the order of the file, disabled ones included. */
+  /** In the order of the file, including disabled sources. */
   readonly sources: readonly ConfiguredSource[];
   readonly corpus: { readonly isEnabled: boolean; readonly timeoutMs: number };
 };
@@ -64,15 +66,16 @@ export type Config = {
 export type ConfigRequest = {
   readonly flags: { readonly config?: string; readonly dataDir?: string; readonly listen?: string };
   readonly env: Environment;
-  /** Without `sourceSecrets` no key of a source is read or asked for; fingerprints then mean nothing. */
+  /** Without `sourceSecrets` no key of a source is read or required, and fingerprints are meaningless. */
   readonly needs: { readonly sourceSecrets: boolean };
-  /** Read when no other file is named, and need not be there. */
+  /** Read when no other file is named. The default file may be missing. */
   readonly defaultFile?: string;
 };
 
 /**
- * Reads the configuration: flags over environment over file over defaults (docs/contract.md 12.2). A variable that is
- * empty counts as not set. Throws `ConfigError`; a variable that names no key is only a warning.
+ * Reads the configuration: flags override the environment, the environment overrides the file, the file overrides the
+ * defaults (docs/contract.md 12.2). An empty variable counts as not set. Throws `ConfigError`; a variable that names no
+ * key only gives a warning.
  */
 export function loadConfig(request: ConfigRequest): { config: Config; warnings: string[] } {
   const { flags, env, needs, defaultFile = "/etc/xpose/xpose.toml" } = request;
@@ -117,6 +120,7 @@ export function loadConfig(request: ConfigRequest): { config: Config; warnings: 
       insecureHttp: server.insecure_http,
       trustedProxies: server.trusted_proxies,
       hostnames: server.hostnames,
+      drainDelayMs: server.drain_delay,
     },
     cache: { ttlMs: cache.ttl, partialTtlMs: cache.partial_ttl },
     scan: {
@@ -138,8 +142,8 @@ export function loadConfig(request: ConfigRequest): { config: Config; warnings: 
 }
 
 /**
- * What only the service must refuse: plain HTTP that others can reach, and variables that open a debugger, load code
- * or switch TLS checks off. Throws `ConfigError`.
+ * Checks that apply only to the service. Refuses plain HTTP on addresses other than loopback, and environment variables
+ * that open a debugger, load code or disable TLS checks. Throws `ConfigError`.
  */
 export function checkServeSettings({ server }: Config, env: Environment): void {
   for (const name of refusedVariables) {

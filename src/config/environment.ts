@@ -8,8 +8,8 @@ import type { Scalar } from "./tables.ts";
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * The environment of this process. Removes from it the proxy variables: the runtime would obey them beside, and
- * against, `outbound.proxy`.
+ * Copies the environment and removes the proxy variables from the process: the runtime would obey them in addition to,
+ * and against, `outbound.proxy`.
  */
 export function takeEnvironment(): Environment {
   const env = { ...process.env };
@@ -19,7 +19,7 @@ export function takeEnvironment(): Environment {
   return env;
 }
 
-/** Lets variables set keys, and returns a warning for each that names none. They never declare a source. */
+/** Sets keys from variables and returns a warning for each variable that names no key. Never declares a source. */
 export function overrideFromEnvironment(tables: DeclaredTables, env: Environment): string[] {
   const given = Object.entries(env).filter(([name, text]) => isOverride(name) && text !== undefined && text !== "");
   if (given.length === 0) return [];
@@ -70,7 +70,7 @@ function variableOf({ path }: DeclaredTable, key: string): string {
     .toUpperCase();
 }
 
-/** What is not of the type stays text, which its schema then refuses. */
+/** Converts to the type of the key. A text that does not fit stays text, and the schema refuses it. */
 function scalarFrom(text: string, scalar: Scalar): unknown {
   if (scalar === "number") return /^-?\d+(?:\.\d+)?$/.test(text) ? Number(text) : text;
   if (scalar === "text") return text;
@@ -82,12 +82,12 @@ export function overrideFromFlags(
   { top, sections }: DeclaredTables,
   { dataDir, listen }: ConfigRequest["flags"],
 ): void {
-  // Typed by a person, so it may be relative to where they are.
+  // Typed by a person, so a path relative to the working directory is allowed.
   if (dataDir !== undefined) set(top, "data_dir", dataDir === "" ? dataDir : resolve(dataDir), "--data-dir");
   if (listen !== undefined) set(sections.server, "listen", listen, "--listen");
 }
 
-/** The other of these two keys: a variable that sets one takes the place of whatever the file says. */
+/** Keys that exclude each other: a variable that sets one of them removes the other one of the file. */
 const rivals: Readonly<Record<string, string>> = { api_key: "api_key_file", api_key_file: "api_key" };
 
 function set({ values, setBy }: DeclaredTable, key: string, value: unknown, by: string): void {
@@ -97,7 +97,7 @@ function set({ values, setBy }: DeclaredTable, key: string, value: unknown, by: 
   if (rival !== undefined && !setBy.has(rival)) delete values[rival];
 }
 
-/** A file that the service manager handed over, or null when there is none of this name. */
+/** The file of a service manager's credential (systemd's LoadCredential), or null when there is no such credential. */
 export function credentialFile(env: Environment, name: string): string | null {
   const folder = env["CREDENTIALS_DIRECTORY"] ?? "";
   if (folder === "") return null;

@@ -1,6 +1,6 @@
 import { isAbsolute } from "node:path";
 
-/** A setting that cannot be used. The message is one line that names the key and shows no secret. */
+/** An invalid setting. The message is one line that names the key and shows no secret. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
 
@@ -13,7 +13,7 @@ export function isIndexable(value: unknown): value is Record<PropertyKey, unknow
   return typeof value === "object" && value !== null;
 }
 
-/** Dots between, as the file writes it; a key that needs quotation marks gets them, so that a message stays one line. */
+/** Joins keys with dots, as in the file. Quotes a key where necessary, so that a message stays one line. */
 export function joinPath(...keys: readonly string[]): string {
   return keys
     .filter((key) => key !== "")
@@ -23,12 +23,12 @@ export function joinPath(...keys: readonly string[]): string {
 
 const maxShownLength = 200;
 
-/** A value as a message may show it: nothing that is or may hold a secret. Addresses lose all but their origin. */
+/** A value for a message. Hides everything that is or may hold a secret; shows only the origin of a URL. */
 function shown(key: string, value: unknown): string {
   const name = key.replace(/ \(from .*\)$/, "");
   if (value === undefined) return "nothing";
   if (/(?:^|[._])api_key$|\bheaders\b/.test(name)) return "(hidden)";
-  // A text in the place of a source's table may be its key.
+  // A text where a source's table is expected may be the key of the source.
   if (/^sources\.[a-z]+$/.test(name) && typeof value === "string") return "(hidden)";
   if (/_file$/.test(name) && !(typeof value === "string" && isAbsolute(value))) return "(hidden)";
   if (/(?:^|[._])url$|\.proxy$/.test(name)) {

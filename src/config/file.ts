@@ -17,13 +17,13 @@ import { sourceName, wantedName } from "./value.ts";
 
 type Table = Record<string, unknown>;
 
-/** A table of the file, or an empty one where the file has none, with the keys that a variable may set. */
+/** A table of the file (empty when the file lacks it), with the keys that a variable may set. */
 export type DeclaredTable = {
   /** `server`, `sources.http.intranet`; empty for the top of the file. */
   readonly path: string;
   readonly values: Table;
   readonly scalars: ReadonlyMap<string, Scalar>;
-  /** What else than the file set a key, by key. */
+  /** The variable or flag that set a key instead of the file, by key. */
   readonly setBy: Map<string, string>;
 };
 export type DeclaredSource = DeclaredTable & { readonly kind: SourceKind };
@@ -54,13 +54,13 @@ function parseToml(text: string, file: string): Table {
     return tableFrom(Bun.TOML.parse(text), file);
   } catch (error) {
     if (error instanceof ConfigError || !(error instanceof Error)) throw error;
-    // The parser quotes a value that lacks its quotation marks, and that may be a secret.
+    // The parser's message repeats a value without quotation marks, which may be a secret.
     const reason = error.message.replace(/^TOML Parse error: /, "").split(': "')[0];
     throw new ConfigError(file, `line ${brokenLine(text)}: ${reason}`);
   }
 }
 
-/** The parser gives no position: the fault is in the statement that follows the longest part that can be read. */
+/** The parser gives no position. The error is in the statement after the longest part of the file that parses. */
 function brokenLine(text: string): number {
   const lines = text.split("\n");
   let count = lines.length - 1;
@@ -118,7 +118,7 @@ function declaredSources(tablesByKind: Table): DeclaredSource[] {
   });
   const names = sources.map(nameOf);
   const repeated = names.find((name, index) => names.indexOf(name) !== index);
-  if (repeated !== undefined) throw new ConfigError("sources", `two sources are named ${repeated}, want one of a name`);
+  if (repeated !== undefined) throw new ConfigError("sources", `two sources are named ${repeated}, want unique names`);
   return sources;
 }
 
@@ -131,7 +131,7 @@ function declared(path: string, value: unknown, scalars: ReadonlyMap<string, Sca
   return { path, values: { ...tableFrom(value, path) }, scalars, setBy: new Map() };
 }
 
-/** Dates of the file are objects too, but no tables. */
+/** A date in the file is an object too, but not a table. */
 function tableFrom(value: unknown, key: string): Table {
   const isTable =
     typeof value === "object" && value !== null && Object.prototype.toString.call(value) === "[object Object]";

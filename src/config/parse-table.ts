@@ -5,7 +5,7 @@ import type { DeclaredTable } from "./file.ts";
 const tableParsing = {
   // Compiling a schema takes longer than interpreting it, and a table is parsed once.
   jitless: true,
-  // Only for what the schema itself has no words for.
+  // Only for types for which the schema has no message.
   error: ({ code, expected }: z.core.$ZodRawIssue) => (code === "invalid_type" ? plainTypes[expected] : undefined),
 } as const;
 
@@ -27,7 +27,7 @@ function errorOf({ issues }: z.core.$ZodError, { path, values, setBy }: Declared
   return new ConfigError(key, got, wantedBy(issue));
 }
 
-/** Our schemas say what they want. */
+/** The messages of our schemas are the text after "want". */
 function wantedBy(issue: z.core.$ZodIssue): string {
   if (issue.code === "invalid_key" && issue.issues[0] !== undefined) return wantedBy(issue.issues[0]);
   return issue.message.replace(/^must be /, "");

@@ -10,7 +10,7 @@ import { parseTable } from "./parse-table.ts";
 import { commonKeysOf, commonTable, setByXpose } from "./tables.ts";
 import { apiKey, isLoopback } from "./value.ts";
 
-/** Without `env` no secret is read or missed. */
+/** Parses the tables of sources. Without `env` no secret is read or required. Throws `ConfigError`. */
 export function parseSources(sources: readonly DeclaredSource[], env: Environment | null): ConfiguredSource[] {
   return sources.map((source) => {
     const { kind, path, values } = source;
@@ -43,7 +43,7 @@ export function parseSources(sources: readonly DeclaredSource[], env: Environmen
       isEnabled: common.enabled,
       baseUrl,
       apiKey: mayRead ? readApiKey(source, common, env) : null,
-      // More digits would not be shown (docs/contract.md 7.4).
+      // Confidence has three digits (docs/contract.md 7.4).
       confidence: Math.round((common.confidence ?? kind.confidence) * 1000) / 1000,
       origin: common.origin ?? nameOf(source),
       workspaces: common.workspaces ?? null,
@@ -65,7 +65,7 @@ function refusePlainHttp(key: string, text: unknown, kind: SourceKind): void {
   throw new ConfigError(key, text, `an https URL; plain http only to loopback${or}`);
 }
 
-/** From the table, the file it names, or a credential of the service manager (systemd's LoadCredential). */
+/** Reads the key from the table, from its file, or from a credential of the service manager (LoadCredential). */
 function readApiKey({ path, kind }: DeclaredSource, table: z.output<typeof commonTable>, env: Environment): string {
   const key = joinPath(path, "api_key");
   const { api_key: given, api_key_file: named } = table;

@@ -5,6 +5,7 @@ import { joinPath } from "./error.ts";
 import {
   apiKey,
   atLeast,
+  delay,
   duration,
   flag,
   hostnames,
@@ -22,7 +23,7 @@ import {
   url,
 } from "./value.ts";
 
-/** Every key that a configuration may hold, with its table in front: `server.listen`, `sources.http.url`. */
+/** All keys that a configuration may hold, with their table: `server.listen`, `sources.http.url`. */
 export function settingKeys(): string[] {
   const own = (path: string, schema: z.ZodMiniType) => keysOf(schema).map((key) => joinPath(path, key));
   return [
@@ -60,6 +61,7 @@ export const sectionTables = {
     insecure_http: z._default(flag, false),
     trusted_proxies: z._default(z.array(networks, "a list of addresses or networks"), []),
     hostnames: z._default(z.array(hostnames, "a list of host names"), []),
+    drain_delay: z.prefault(delay, "0s"),
   }),
   cache: z.strictObject({ ttl: z.prefault(lifetime, "24h"), partial_ttl: z.prefault(lifetime, "15m") }),
   scan: z.strictObject({
@@ -93,7 +95,7 @@ export const sectionTables = {
 export type SectionName = keyof typeof sectionTables;
 
 export const setByXpose = "another header: xpose sets this one itself";
-/** Headers that frame the message or belong to the connection; the client sets them. */
+/** Headers for message framing and connection handling, which the HTTP client sets. */
 const clientHeaders = [
   "accept-encoding",
   "connection",
@@ -109,7 +111,7 @@ const clientHeaders = [
   "user-agent",
 ];
 
-/** What a source's table may hold beside the kind's own keys (docs/contract.md 11.2). */
+/** The keys of a source's table that are not specific to its kind (docs/contract.md 11.2). */
 export const commonTable = z.strictObject({
   name: z.optional(sourceName),
   enabled: z._default(flag, true),
@@ -144,7 +146,7 @@ function wantedWorkspaces(): string {
   return "a list of workspace ids or names";
 }
 
-/** Corpora need no table; theirs only switches them off or gives them more time. */
+/** Corpora work without a table. This table can only disable them or change their time-out. */
 export const corpusTable = z.strictObject({ enabled: z._default(flag, true), timeout: z.prefault(timeout, "10s") });
 
 export function commonKeysOf({ auth, isListed, mayBeInternal }: SourceKind): string[] {
@@ -163,7 +165,7 @@ function keysOf(schema: z.ZodMiniType): string[] {
   return Object.keys(shapeOf(schema));
 }
 
-/** The keys of a schema that hold one value, with the type that the file wants. */
+/** The keys of a schema that hold a single value, with their type in the file. */
 export function scalarsOf(schema: z.ZodMiniType): Map<string, Scalar> {
   const scalars = new Map<string, Scalar>();
   for (const [key, inner] of Object.entries(shapeOf(schema))) {
@@ -173,20 +175,20 @@ export function scalarsOf(schema: z.ZodMiniType): Map<string, Scalar> {
   return scalars;
 }
 
-/** Read from the schema itself: the JSON Schema of all tables would take a tenth of the time that the service needs to start. */
+/** Reads the schema directly: making the JSON Schema of all tables would take a tenth of the start of the service. */
 function shapeOf(schema: z.core.$ZodType): Readonly<Record<string, z.core.$ZodType>> {
   if (schema instanceof z.ZodMiniLazy) return shapeOf(schema.def.getter());
-  if (!(schema instanceof z.ZodMiniObject)) throw new TypeError("the schema of a table is no object");
+  if (!(schema instanceof z.ZodMiniObject)) throw new TypeError("the schema of a table must be an object");
   return schema.shape;
 }
 
-/** Null for a list and a table. Of alternatives the first that is one value counts. */
+/** Null for a list and a table. In a union, the first option with a single value counts. */
 function scalarOf(schema: z.core.$ZodType): Scalar | null {
   const { def } = (schema as z.core.$ZodTypes)._zod;
   switch (def.type) {
     case "string":
     case "enum":
-    // All of ours take a text, see `parsed`.
+    // All our transforms take text, see `parsed`.
     case "transform":
       return "text";
     case "number":
@@ -207,6 +209,6 @@ function scalarOf(schema: z.core.$ZodType): Scalar | null {
     case "object":
       return null;
     default:
-      throw new TypeError(`no table has a key of the type ${def.type}`);
+      throw new TypeError(`a key of a table has the unsupported type ${def.type}`);
   }
 }

@@ -9,14 +9,15 @@ export type ListenAddress =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number }
   | { readonly kind: "unix"; readonly path: string };
 
-/** Timers of the runtime take at most 2^31 ms, about 24 days: a longer time-out would fire at once. */
+/** Timers of the runtime are limited to 2^31 ms, about 24 days; a longer timer fires immediately. */
 const maxTimeoutMs = 24 * 60 * 60 * 1000;
 
-// The messages of the schemas say what is wanted.
+// The messages of the schemas are the text after "want" in an error.
 export const flag = z.boolean("true or false");
 export const path = parsed("an absolute path", (text) => (isAbsolute(text) && !/\p{Cc}/u.test(text) ? text : null));
 export const lifetime = parsed("a duration such as 90s, 15m, 24h or 30d, or 0s", (text) => parseDuration(text, 0));
 export const duration = parsed("a duration such as 90s, 15m, 24h or 30d", (text) => parseDuration(text, 1));
+export const delay = parsed("a duration from 0s to 24h", (text) => parseDuration(text, 0, maxTimeoutMs));
 export const timeout = parsed("a duration from 1s to 24h", (text) => parseDuration(text, 1, maxTimeoutMs));
 export const url = parsed("an absolute http or https URL", (text) => (isHttpUrl(text) ? text : null));
 export const plainUrl = parsed("an absolute http or https URL without name, password, query and fragment", (text) => {
@@ -43,7 +44,7 @@ export function wantedName(): string {
   return "1 to 50 of a-z, 0-9, - and _, the first a letter or digit";
 }
 
-/** A text that `parse` turns into a value; null means that it cannot. */
+/** A schema for text that `parse` converts to a value; null means that the text is invalid. */
 export function parsed<Value>(want: string, parse: (text: string) => Value | null) {
   return z.transform((input, context): Value => {
     const value = typeof input === "string" ? parse(input) : null;
@@ -60,7 +61,7 @@ export function parseRate(text: string): Pace | null {
   return { count: Number(count), windowMs };
 }
 
-/** The path of a unix socket has room for 107 bytes and a zero (unix(7)). */
+/** The path of a unix socket may have 107 bytes and a terminating zero (unix(7)). */
 const maxSocketPathBytes = 107;
 
 export function parseListen(text: string): ListenAddress | null {

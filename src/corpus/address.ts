@@ -1,8 +1,8 @@
 import { canonicalDomain, type EmailAddress, parseEmail } from "../domain/email.ts";
 
 /**
- * The address in a token of a breach file, or null. A token is taken out of blanks, `mailto:`, quotes and brackets;
- * nothing else is repaired (docs/corpus-formats.md).
+ * Reads the email address in a token of a breach file; null when the token holds no address. Strips blanks, `mailto:`,
+ * quotes and brackets around it and repairs nothing else (docs/corpus-formats.md).
  */
 export function addressOf(token: string): EmailAddress | null {
   if (token.length > maxTokenLength) return null;
@@ -12,12 +12,12 @@ export function addressOf(token: string): EmailAddress | null {
   return parsePlain(inner) ?? parseEmail(inner);
 }
 
-/** An address has at most 254 octets; the rest is room for blanks and wrapping. */
+/** An address has at most 254 octets; the rest is room for blanks, quotes and brackets. */
 const maxTokenLength = 1024;
 
 /**
- * ASCII addresses of the usual form, where the canonical form is the lower-cased text: `parseEmail` costs 7 us, mostly
- * UTS-46, this costs 0.1 us. `xn--` is left to `parseEmail`, which checks what it decodes to.
+ * Ordinary ASCII addresses, whose canonical form is the lower-cased text. This test costs 0.1 us; `parseEmail` costs 7
+ * us, most of it for UTS-46. Names with `xn--` go to `parseEmail`, which also checks the decoded form.
  */
 const plainAddress = /^[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{1,63}$/;
 const plainDomain = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{1,63}$/;
@@ -28,17 +28,17 @@ function parsePlain(token: string): EmailAddress | null {
   return plainAddress.test(text) && isAscii(token) ? toAddress(text) : null;
 }
 
-/** Lower-casing turns some letters of other scripts into ASCII (the Kelvin sign becomes `k`). */
+/** Checks the text before lower-casing, which turns some non-ASCII letters into ASCII (the Kelvin sign becomes `k`). */
 function isAscii(text: string): boolean {
   return /^[\x21-\x7e]*$/.test(text);
 }
 
-/** The brand of a text that the pattern above has parsed. */
+/** Casts: the pattern above has validated the text. */
 function toAddress(text: string): EmailAddress {
   return text as EmailAddress;
 }
 
-/** A domain in its canonical form, or null; fast for those of the usual form, like `addressOf`. */
+/** The canonical form of a domain, or null. Ordinary ASCII domains take a fast path, as in `addressOf`. */
 export function domainOf(text: string): string | null {
   const domain = text.toLowerCase();
   const isPlain = domain.length <= 253 && !domain.includes("xn--") && plainDomain.test(domain) && isAscii(text);
@@ -59,7 +59,7 @@ function unwrap(token: string): string {
   return text;
 }
 
-/** Text without blanks at its ends; U+FEFF, U+200B, U+00A0 and NUL are blanks here (docs/pipeline.md 21.6). */
+/** Trims blanks at both ends; U+FEFF, U+200B, U+00A0 and NUL count as blanks (docs/pipeline.md 21.6). */
 export function trimBlanks(text: string): string {
   let start = 0;
   let end = text.length;

@@ -1,17 +1,20 @@
 import type { CorpusSegment } from "../domain/corpus.ts";
 
-/** A look-up reads one page of each segment, so there are never more. */
+/** A look-up reads one page per segment, so this bounds its reads. */
 export const maxLiveSegments = 8;
-/** So many of similar size are merged: each record is rewritten about once per fourfold growth of the whole. */
+/**
+ * Segments of similar size that are merged together. Each record is rewritten about once per fourfold growth of the
+ * library.
+ */
 const mergeCount = 4;
 /** Sizes are similar when the largest is at most this many times the smallest. */
 const similarRatio = 4;
-/** Below this all sizes are similar. */
+/** All sizes below this count as similar. */
 const smallBytes = 1 << 20;
 
 /**
- * The segments to merge next, or null when all is well. `urgency`: `crowded` looks only at the allowed number, `idle`
- * also tidies up ahead of it.
+ * Chooses the segments to merge next; null when no merge is needed. `crowded` merges only when there are more than
+ * `maxLiveSegments`; `idle` also merges similar sizes before that limit is reached.
  */
 export function chooseMerge(
   segments: readonly CorpusSegment[],

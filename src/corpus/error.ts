@@ -1,10 +1,13 @@
 /**
- * Why an import or another action on corpora did not happen: no such file; the file is refused; the state or a rule
- * forbids it; a value is not acceptable.
+ * Why an action on corpora failed: the file does not exist, the file is refused, the current state or a rule forbids
+ * it, or a value is invalid.
  */
 export type CorpusErrorKind = "not_found" | "refused" | "conflict" | "invalid";
 
-/** One line for the operator: what was wrong and what is wanted. It never holds a part of a record. */
+/**
+ * A failed action on corpora. The message is one line for the operator: what is wrong and what is wanted. It never
+ * contains part of a record.
+ */
 export class CorpusError extends Error {
   override readonly name = "CorpusError";
   readonly kind: CorpusErrorKind;

@@ -6,8 +6,8 @@ import type { CorpusStore } from "../store/port/corpus.ts";
 type Tools = { readonly store: Pick<CorpusStore, "forget">; readonly keys: DerivedKeys; readonly by: Author };
 
 /**
- * Erases an indicator (docs/contract.md 12.6a): its hash is kept, so that no corpus answers for it, nor does a later import;
- * the next merge drops its records. What scans stored about it goes in the same transaction.
+ * Erases an indicator (docs/contract.md 12.6a). Its hash is kept so that no corpus answers for it and no later import
+ * brings it back; the next merge drops its records. Stored scans of the indicator are deleted in the same transaction.
  */
 export async function forgetIndicator(indicator: Indicator, { store, keys, by }: Tools): Promise<void> {
   const hashes = {

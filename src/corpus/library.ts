@@ -12,11 +12,12 @@ import { toFinding } from "./record.ts";
 import { type Key, keyFrom } from "./segment/page.ts";
 import { CorruptSegment, type FoundIds, openSegment, type Segment, type SegmentImport } from "./segment/segment.ts";
 
-/** Looks indicators up in the live segments, which it keeps open. */
+/** Looks indicators up in the live segments. Keeps the segments open. */
 export type CorpusLibrary = {
   /**
-   * What a corpus says about an indicator: merged, sorted and capped; empty when it knows nothing, or is to have
-   * forgotten it. Throws `SourceError` `internal` when a segment is gone or damaged, and what `signal` was aborted with.
+   * Returns the findings of a corpus for an indicator: merged, sorted and capped; empty when the corpus has none or the
+   * indicator is forgotten. Throws `SourceError` `internal` when a segment is missing or damaged, and the abort reason
+   * of `signal`.
    */
   readonly lookup: (corpus: ListedCorpus, indicator: Indicator, signal: AbortSignal) => Promise<Finding[]>;
   /**
@@ -30,7 +31,7 @@ export type CorpusLibrary = {
     indicators: readonly Indicator[],
     signal: AbortSignal,
   ) => AsyncGenerator<readonly Known[]>;
-  /** Closes the segments that none of `corpora`, the whole listing, names. Look-ups that use one end first. */
+  /** Closes all segments that are not listed in `corpora`, the whole listing. Running look-ups finish first. */
   readonly closeUnlisted: (corpora: readonly Pick<Corpus, "segments">[]) => void;
   readonly close: () => Promise<void>;
 };
@@ -55,10 +56,10 @@ type Tools = {
   readonly store: Pick<CorpusStore, "forgottenAmong" | "isForgotten" | "listCorpora">;
 };
 
-/** Opens no file before it is asked for. */
+/** Opens segment files lazily, with the first look-up. */
 export function openLibrary(corporaDir: string, { keys, store }: Tools): CorpusLibrary {
   const openSegments = new OpenSegments((file) => openSegment(join(corporaDir, file), keys));
-  /** Look-ups that run: the corpora of one scan ask for the same key in the same segments. */
+  /** Running look-ups. The corpora of one scan ask for the same key in the same segments, so they share them. */
   const running = new Map<string, Promise<FoundIds>>();
 
   function find(segment: Segment, file: string, key: Key): Promise<FoundIds> {
@@ -80,7 +81,9 @@ export function openLibrary(corporaDir: string, { keys, store }: Tools): CorpusL
     );
   }
 
-  /** A segment that was merged after the listing is gone: then the present one has its records. */
+  /**
+   * Searches, and searches again when a listed segment has vanished: a merge has moved its records to a newer segment.
+   */
   async function anew<Result>(
     corpus: ListedCorpus,
     search: (listed: ListedCorpus) => Promise<Result>,
@@ -144,7 +147,7 @@ function isGone(error: unknown): boolean {
 
 type Found = { readonly findings: Finding[]; readonly omittedCount: number };
 
-/** The findings of the imports that count; records of removed ones wait for the next merge. */
+/** The findings of live imports. Records of removed imports stay in the segment until the next merge. */
 async function findingsIn(
   segment: Segment,
   { ids, omittedCount }: FoundIds,
@@ -198,10 +201,10 @@ function failureOf(corpus: string, error: unknown): SourceError {
   return new SourceError("internal", `corpus ${corpus}: ${reason}; see xpose corpus verify`, { cause: error });
 }
 
-/** A segment that is open or being opened, and how many look-ups use it. */
+/** An open or opening segment, and the number of look-ups that use it. */
 type OpenSegment = { readonly segment: Promise<Segment>; useCount: number };
 
-/** Open segments by file name. One that is retired closes when no look-up uses it any more. */
+/** Open segments by file name. A retired segment is closed when its last look-up ends. */
 class OpenSegments {
   readonly #open: (file: string) => Promise<Segment>;
   readonly #opened = new Map<string, OpenSegment>();
@@ -232,7 +235,7 @@ class OpenSegments {
     this.#closeIdle();
   }
 
-  /** When all that is retired and not in use is closed. */
+  /** Resolves when all retired and unused segments are closed. */
   async whenClosed(): Promise<void> {
     await Promise.all(this.#closing);
   }
@@ -240,7 +243,7 @@ class OpenSegments {
   #take(file: string): OpenSegment {
     const opened: OpenSegment = { segment: this.#open(file), useCount: 0 };
     this.#opened.set(file, opened);
-    // A file that could not be opened is tried again by the next look-up: it may have been restored.
+    // Forget a failed opening, so that the next look-up tries again: the file may have been restored.
     opened.segment.catch(() => {
       if (this.#opened.get(file) === opened) this.#opened.delete(file);
     });
@@ -258,7 +261,7 @@ class OpenSegments {
 }
 
 async function closeOpened(opened: OpenSegment): Promise<void> {
-  // One that never opened has nothing to close; whoever asked for it was told.
+  // A failed opening leaves nothing to close. The look-up that opened the file got the error.
   const segment = await opened.segment.catch(() => null);
   segment?.close();
 }

@@ -12,18 +12,19 @@ import { syncFolder } from "./segment/segment-writer.ts";
 export type MergeContext = {
   readonly store: Pick<CorpusStore, "listCorpora" | "listForgotten" | "replaceSegments">;
   readonly keys: Pick<DerivedKeys, "corpus">;
-  /** The caller holds its lock, shared. */
+  /** The caller holds the shared lock of this folder. */
   readonly corporaDir: string;
   readonly newId: () => string;
-  /** Merges in this thread or another one. */
+  /** Runs the merge, in this thread or in another. */
   readonly run: (job: MergeJob, signal: AbortSignal) => Promise<WrittenSegment>;
   readonly signal: AbortSignal;
 };
 
 /**
- * Merges segments until none need it; returns how many it replaced. Look-ups see the old ones until the commit and the
- * new one after it, and find the same in both. Removed and forgotten records are gone from the new one. A failure, an
- * abort or a kill leaves the old ones. Throws `CorruptSegment`, errors of the system, and what `signal` was aborted with.
+ * Merges segments until no merge is needed; returns the number of replaced segments. Look-ups use the old segments
+ * until the commit and the new one after it, with the same results. The new segment has no removed or forgotten
+ * records. A failure, an abort or a kill leaves the old segments in place. Throws `CorruptSegment`, system errors, and
+ * the abort reason of `signal`.
  */
 export async function mergeCorpora(context: MergeContext, urgency: "crowded" | "idle"): Promise<number> {
   let replacedCount = 0;
@@ -35,13 +36,13 @@ export async function mergeCorpora(context: MergeContext, urgency: "crowded" | "
   }
 }
 
-/** All segments that a row names, each once. */
+/** All segments named by a row of the store, without duplicates. */
 export async function liveSegments(store: Pick<CorpusStore, "listCorpora">): Promise<CorpusSegment[]> {
   const corpora = await store.listCorpora();
   return [...new Map(corpora.flatMap(({ segments }) => segments.map((segment) => [segment.file, segment]))).values()];
 }
 
-/** False when one of the segments is gone meanwhile. */
+/** Merges the chosen segments; false when one of them vanished during the merge. */
 async function mergeOnce(context: MergeContext, chosen: readonly CorpusSegment[]): Promise<boolean> {
   const { store, keys, corporaDir, newId, run, signal } = context;
   const importIds = (await store.listCorpora()).flatMap(({ imports }) => imports.map(({ id }) => id));

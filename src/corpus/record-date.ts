@@ -1,9 +1,10 @@
 import { parseLeakYear } from "../domain/time.ts";
 
 /**
- * The day, month or year that a text of a breach file names, as `YYYY-MM-DD`, `YYYY-MM` or `YYYY`; null when it names
- * none for sure. Read are ISO 8601 with or without a time, epoch seconds to microseconds, `DD.MM.YYYY`, English names of
- * months, and day and month in any order where only one of them can be the day. Times are dropped, zones not counted.
+ * Reads the day, month or year of a text in a breach file, as `YYYY-MM-DD`, `YYYY-MM` or `YYYY`; null when the date is
+ * missing or ambiguous. Accepts ISO 8601 with or without a time, epochs in seconds to microseconds, `DD.MM.YYYY`,
+ * English month names, and day and month in any order if only one of them can be the day. Drops the time and ignores
+ * the zone.
  */
 export function readDate(text: string): string | null {
   if (text.length > maxLength) return null;
@@ -15,7 +16,7 @@ export function readDate(text: string): string | null {
 }
 
 const maxLength = 64;
-/** Before it stands the date, behind it anything. */
+/** A time of day; the text before it is the date. */
 const timeOfDay = /(?<=\d)(?:[T ,]\s*|\s+(?:at|um)\s+)\d{1,2}[:.]\d{2}/i;
 
 /** `20210408`, epochs, and dates with dots. */
@@ -30,10 +31,10 @@ function readNumber(text: string): string | null {
   return date.getUTCFullYear() > maxYear ? null : date.toISOString().slice(0, 10);
 }
 
-/** By the number of digits, how many units of an epoch are a millisecond: seconds from 1973 on, and what is finer. */
+/** Units of an epoch per millisecond, by its number of digits: seconds from 1973 on, and finer units. */
 const epochUnits: Readonly<Record<number, number>> = { 9: 0.001, 10: 0.001, 12: 1, 13: 1, 15: 1000, 16: 1000 };
 
-/** Later ones are no dates of leaks. */
+/** Later years are not dates of leaks. */
 const maxYear = 2100;
 
 function readNumericDate(text: string): string | null {

@@ -15,8 +15,8 @@ import { readDate } from "./record-date.ts";
 import { mayHoldSecret, mayUrlHoldSecret } from "./secret-like.ts";
 
 /**
- * What is kept of a record beside its address, already repaired and bounded. In this order it is stored, so that the
- * more severe records of an address come first.
+ * Fields kept of a record beside its address, repaired and bounded. They are stored in this order so that the more
+ * severe records of an address come first.
  */
 const fieldsSchema = () =>
   z.object({
@@ -31,14 +31,14 @@ const fieldsSchema = () =>
 export type RecordFields = z.infer<ReturnType<typeof fieldsSchema>>;
 
 /**
- * A template: fields, the format of the record where it is not that of its file, and the number of the entry of an
- * archive or folder that the record comes from.
+ * A template: the fields, the format if it differs from that of the file, and the number of the entry in an archive or
+ * folder.
  */
 const templateSchema = z.lazy(() =>
   z.extend(fieldsSchema(), { format: z.optional(z.string()), entry: z.optional(z.int()) }),
 );
 
-/** What holds for the records of an import that do not say otherwise. */
+/** Values for records of an import that lack their own. */
 const defaultsSchema = () =>
   z.object({
     severity: z.enum(severities),
@@ -46,37 +46,37 @@ const defaultsSchema = () =>
     subject: z.string(),
     title: z.string(),
     date: z.nullable(z.string()),
-    /** Text before and after the subject in the title of a record that has a subject and no title; null = `title`. */
+    /** Text around the subject that makes the title of a record with a subject and no title; null = use `title`. */
     subjectTitle: z.nullable(z.object({ before: z.string(), after: z.string() })),
   });
 export type RecordDefaults = z.infer<ReturnType<typeof defaultsSchema>>;
 
-/** A format that files of an import were read by, and its defaults. */
+/** A format used in an import, with its defaults. */
 const importFormatSchema = () => z.object({ format: z.string(), defaults: defaultsSchema() });
 export type ImportFormat = z.infer<ReturnType<typeof importFormatSchema>>;
 
 /**
- * What a segment says about itself: enough to read its records without the database. Segments of before version 0.2
- * have one format for all of their files and no `formats`.
+ * The description of an import inside a segment: enough to read its records without the database. Segments written
+ * before version 0.2 have one format for all files and no `formats`.
  */
 export const importInfoSchema = () =>
   z.extend(importFormatSchema(), {
     corpus: z.string(),
     file: z.string(),
-    /** Names of the files in an archive or folder, in the order in which they were read; empty for a single file. */
+    /** Names of the files in an archive or folder, in reading order; empty for a single file. */
     entries: z.array(z.string()),
-    /** Further formats, where the files of an archive or folder, or the records of a file, have several. */
+    /** Further formats, when the files of an archive or folder, or the records of a file, differ in format. */
     formats: z.optional(z.array(importFormatSchema())),
-    /** For each entry the position of its format in `formats`, or -1 for the format of the import itself. */
+    /** For each entry the position of its format in `formats`; -1 = the format of the import itself. */
     entryFormats: z.optional(z.array(z.int())),
   });
 export type ImportInfo = z.infer<ReturnType<typeof importInfoSchema>>;
 
-/** A record that brings nothing of its own. */
+/** The fields of a record that has none. */
 export const noFields: RecordFields = Object.freeze({});
 const noTemplate: z.infer<typeof templateSchema> = noFields;
 
-/** Text of a record as it stands in the file; null and undefined are absent, but for a severity of null. */
+/** Text of a record as found in the file. Null and undefined are absent, except that a severity of null means `low`. */
 export type RawFields = {
   readonly category?: string | null | undefined;
   readonly severity?: string | null | undefined;
@@ -86,13 +86,13 @@ export type RawFields = {
   readonly date?: string | null | undefined;
 };
 
-/** What is kept of a record beside its address, and how many of its fields cannot be used or must not be kept. */
+/** The fields kept of a record, and the number of dropped fields. */
 export type ParsedFields = { readonly fields: RecordFields; readonly droppedCount: number };
 
 /**
- * Repairs and bounds what is kept; empty text counts as absent, a severity of null is `low` (docs/contract.md 7.4). A field
- * is dropped and counted when it cannot be used, such as a date that is none; when it is too long for what it says it
- * is; and when it may hold an address, a secret or a site of a sensitive kind (docs/pipeline.md 21.4, 21.17, 21.18).
+ * Repairs and bounds the fields of a record. Empty text counts as absent; a severity of null is `low` (docs/contract.md
+ * 7.4). Drops and counts a field that is unusable (such as an invalid date), that is too long for its kind, or that may
+ * hold an address, a secret or a sensitive site (docs/pipeline.md 21.4, 21.17, 21.18).
  */
 export function parseFields(raw: RawFields): ParsedFields {
   let droppedCount = 0;
@@ -111,18 +111,18 @@ export function parseFields(raw: RawFields): ParsedFields {
   return { fields, droppedCount };
 }
 
-/** docs/pipeline.md 21.4: what is longer is no name and no title. */
+/** A longer text is not a name or a title (docs/pipeline.md 21.4). */
 const maxTextLength = 255;
 
 function textOf(text: string | null | undefined, maxLength: number): string | undefined {
   if (isAbsent(text)) return undefined;
   const plain = (text ?? "").trim();
-  // Cut text could hide half of an address, so it is judged as a whole.
+  // Check the whole text before cutting it: a cut could hide half of an address.
   if (plain.length > maxTextLength || mayHoldSecret(plain) || namesSensitiveSite(plain)) return undefined;
   return oneLine(plain, maxLength) || undefined;
 }
 
-/** A category is made of words. */
+/** A category consists of words. */
 function categoryOf(text: string | null | undefined): string | undefined {
   const words = textOf(text, 50);
   return words === undefined || !/^\p{L}[\p{L}\p{M} _&/-]*$/u.test(words)
@@ -160,16 +160,16 @@ const nullWords: ReadonlySet<string> = new Set(
   ].concat("0000-00-00 00:00:00"),
 );
 
-/** Whether a cell holds nothing: no text, or one of the words that databases and tools write there. */
+/** Whether a cell is empty: no text, or a word that databases and tools write for "no value". */
 export function isAbsent(text: string | null | undefined): boolean {
   return text === undefined || text === null || (text.length <= 24 && nullWords.has(text.trim().toLowerCase()));
 }
 
-/** The stored form: compact JSON of the fields that differ from the defaults, empty when none does. */
+/** The stored form: compact JSON of the fields that differ from the defaults; empty when all are equal. */
 export function encodeFields(fields: RecordFields, defaults: RecordDefaults): string {
   if (fields === noFields) return "";
   const { severity, category, subject, title, sourceUrl, date } = fields;
-  // A subject that makes the title is kept even where it equals the default one.
+  // Keep a subject that is used for the title, even if it equals the default.
   const isSubjectKept = defaults.subjectTitle !== null || subject !== defaults.subject;
   const text = JSON.stringify({
     severity: severity === defaults.severity ? undefined : severity,
@@ -182,18 +182,18 @@ export function encodeFields(fields: RecordFields, defaults: RecordDefaults): st
   return text === "{}" ? "" : text;
 }
 
-/** What `encodeFields` made, with the format of a record that is not of the format of its file. */
+/** Adds to the text of `encodeFields` the format of a record that differs from that of its file. */
 export function encodeFormat(fields: string, format: string): string {
   return fields === "" ? `{"format":"${format}"}` : `${fields.slice(0, -1)},"format":"${format}"}`;
 }
 
-/** The text of a template: what `encodeFields` or `encodeFormat` made, with the number of the entry unless the import is a single file. */
+/** Adds to the text of `encodeFields` or `encodeFormat` the number of the entry; null for a single file. */
 export function encodeTemplate(fields: string, entry: number | null): string {
   if (entry === null) return fields;
   return fields === "" ? `{"entry":${entry}}` : `${fields.slice(0, -1)},"entry":${entry}}`;
 }
 
-/** The finding that a template stands for. Throws when `template` is not what `encodeTemplate` made. */
+/** The finding of a template. Throws when `template` was not made by `encodeTemplate`. */
 export function toFinding(template: string, info: ImportInfo): Finding {
   const fields = template === "" ? noTemplate : templateSchema.parse(JSON.parse(template));
   const { format, defaults } =

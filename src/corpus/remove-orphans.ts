@@ -4,7 +4,7 @@ import type { CorpusStore } from "../store/port/corpus.ts";
 import { liveSegments } from "./merge-corpora.ts";
 import { syncFolder } from "./segment/segment-writer.ts";
 
-/** The corpora of a data directory: their rows, their folder and the lock that keeps imports out. */
+/** The corpora of a data directory: their rows, their folder and the lock that excludes imports. */
 export type CorporaFolder = {
   readonly store: Pick<CorpusStore, "listCorpora" | "listForgotten">;
   readonly corporaDir: string;
@@ -12,15 +12,15 @@ export type CorporaFolder = {
 };
 
 /**
- * Deletes corpus files that no row names: the remains of a killed import, of a merge or of a removal. Returns how many; 0
- * while an import or a merge runs, because its file has no row yet.
+ * Deletes corpus files that no row names: leftovers of a killed import, of a merge or of a removal. Returns their
+ * number; 0 while an import or a merge runs, because its file has no row yet.
  */
 export async function sweepCorpora(corpora: CorporaFolder): Promise<number> {
   const files = await underLock(corpora, (names) => removeOrphans(corpora.corporaDir, names));
   return files ?? 0;
 }
 
-/** Paths of the files that `sweepCorpora` deletes; none while an import or a merge runs. */
+/** Paths of the files that `sweepCorpora` would delete; empty while an import or a merge runs. */
 export async function findOrphans(corpora: CorporaFolder): Promise<string[]> {
   const names = await underLock(corpora, (live) => orphansIn(corpora.corporaDir, live));
   return (names ?? []).map((name) => join(corpora.corporaDir, name));
@@ -40,8 +40,8 @@ async function underLock<Result>(
 }
 
 /**
- * Deletes the segments and unfinished files of the corpora folder that are not among `liveFiles`; returns how many. The
- * caller holds the exclusive lock, so that none of them belongs to a running import.
+ * Deletes the segments and unfinished files that are not in `liveFiles`; returns their number. The caller holds the
+ * exclusive lock, so no running import owns one of them.
  */
 export async function removeOrphans(corporaDir: string, liveFiles: ReadonlySet<string>): Promise<number> {
   const orphans = await orphansIn(corporaDir, liveFiles);

@@ -3,9 +3,9 @@ import { isKnownName } from "./formats/known-leaks.ts";
 import { isClosedHost, siteOf } from "./formats/site.ts";
 
 /**
- * Whether a text of a breach file may hold an address, a password or another secret. Nothing tells a password from a
- * word for sure, so a word counts as one when letters and digits alternate in it, or signs stand inside of it, unless it
- * is a form that names, dates, numbers and versions have. When in doubt, it is a secret.
+ * Whether a text of a breach file may hold an address, a password or another secret. A password cannot be told from a
+ * word with certainty. A word counts as a secret when it mixes letters and digits or has signs inside, unless it has
+ * the form of a name, date, number or version. In doubt it is a secret.
  */
 export function mayHoldSecret(text: string): boolean {
   if (redactText(text, null) !== text || saidSecret.test(text)) return true;
@@ -14,7 +14,9 @@ export function mayHoldSecret(text: string): boolean {
     .some((word) => (isUrl(word) ? mayUrlHoldSecret(word) : isSecretWord(word)));
 }
 
-/** The same for a URL, by its parts: hex digits and numbers are ids there, and so are those of sites for pastes. */
+/**
+ * The same check for the parts of a URL. Hex digits, numbers and the paths of paste sites count as ids, not as secrets.
+ */
 export function mayUrlHoldSecret(url: string): boolean {
   if (redactUrl(url, null) !== url) return true;
   const parsed = URL.parse(url);
@@ -29,11 +31,11 @@ export function mayUrlHoldSecret(url: string): boolean {
   });
 }
 
-/** `password is hunter`: words behind which a secret stands, without the signs that `redactText` looks for. */
+/** `password is hunter`: phrases that announce a secret without the signs that `redactText` looks for. */
 const saidSecret =
   /(?:passwor[dt]|passcode|passphrase|pass|pwd|pw|pin|token|secret|senha|clave|contraseña|kennwort|parola|has[lł]o|пароль)\s+(?:is|was|are|ist|war|lautet|es|est|è|é|to)\b/iu;
 
-/** Where what follows the host is the id of a paste. */
+/** Hosts whose path is the id of a paste. */
 const pasteSites =
   /^(?:www\.)?(?:pastebin\.com|gist\.github\.com|ghostbin\.\w+|rentry\.co|paste\.ee|hastebin\.com|justpaste\.it|dpaste\.\w+|controlc\.com|pastie\.\w+|slexy\.org|privatebin\.\w+|0bin\.net|t\.me)$/i;
 
@@ -63,14 +65,14 @@ function isHost(word: string): boolean {
   return isClosedHost(word) || siteOf(word, { isBareHostAllowed: true }) !== null;
 }
 
-/** Longer words are no words, but in languages that put words together. */
+/** A longer run of letters is not a word, except in languages that build compounds. */
 const maxWordLength = 60;
 
 function isMixed(part: string): boolean {
   return /\p{L}/u.test(part) && /\p{N}/u.test(part);
 }
 
-/** Forms of letters with digits that names, numbers and versions have. */
+/** Forms with letters and digits that are typical of names, numbers and versions. */
 const plainForms: readonly RegExp[] = [
   // T12, v2, Q3; APT28, SHA256; 10GB, 1st, 12m.
   /^\p{L}\d{1,6}$/u,

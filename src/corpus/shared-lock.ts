@@ -2,12 +2,12 @@ import { CorpusError } from "./error.ts";
 
 type Lock = { readonly release: () => void };
 
-/** Whoever deletes segments holds the lock for milliseconds. */
+/** The exclusive lock is held for milliseconds while segments are deleted. */
 const [tries, pauseMs] = [200, 50];
 
 /**
- * Takes the lock of the corpora beside others that share it: while it is held no segment is deleted. Waits for whoever
- * deletes some now. Throws `CorpusError` when that takes 10 s, and what `signal` was aborted with.
+ * Takes the shared lock of the corpora: while it is held no segment is deleted. Waits while another process deletes
+ * segments. Throws `CorpusError` after 10 s, and the abort reason of `signal`.
  */
 export async function takeSharedLock(lockCorpora: (mode: "shared") => Lock | null, signal: AbortSignal): Promise<Lock> {
   for (let left = tries; left > 0; left -= 1) {

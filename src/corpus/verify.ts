@@ -3,18 +3,18 @@ import type { Corpus } from "../domain/corpus.ts";
 import type { DerivedKeys } from "../domain/keyed-hash.ts";
 import { CorruptSegment, openSegment } from "./segment/segment.ts";
 
-/** One segment; `fault` is null when all of it is as it was written. */
+/** The check of one segment. `fault` is null when the segment is intact. */
 export type SegmentCheck = {
   readonly file: string;
-  /** Names of the corpora that have records in it. */
+  /** Names of the corpora with records in the segment. */
   readonly corpora: readonly string[];
   readonly recordCount: number;
   readonly fault: string | null;
 };
 
 /**
- * Reads all segments in full: checksums, order, counts, and that they hold the listed imports. A fault is reported, not
- * thrown. `onProgress` is told the number of records read so far.
+ * Reads all segments in full and checks checksums, order, counts, and that they hold the listed imports. Reports faults
+ * and does not throw them. Calls `onProgress` with the number of records read so far.
  */
 export async function verifyCorpora(
   corpora: readonly Pick<Corpus, "name" | "imports" | "segments">[],
@@ -35,13 +35,13 @@ export async function verifyCorpora(
     checks.push({ file, corpora: held.map(({ name }) => name), recordCount, fault });
   }
   if (checks.some(({ fault }) => fault !== null)) return checks;
-  // An import of which all addresses were forgotten has no segment.
+  // A corpus whose addresses are all forgotten has no segment.
   const missing = corpora.filter(
     ({ imports, segments: listed }) => listed.length > 0 && !imports.some(({ id }) => seen.has(id)),
   );
   return checks.map((check) => {
     const lost = check.corpora.filter((name) => missing.some((corpus) => corpus.name === name));
-    return lost.length === 0 ? check : { ...check, fault: `it holds nothing of ${lost.join(", ")}` };
+    return lost.length === 0 ? check : { ...check, fault: `it has no records of ${lost.join(", ")}` };
   });
 }
 

@@ -12,7 +12,7 @@ import { MintDialog } from "./mint-dialog.tsx";
 import { SecretDialog } from "./secret-dialog.tsx";
 import { useSession } from "./session.ts";
 
-/** The dialog that is open. A plaintext lives here and nowhere else, until its dialog closes. */
+/** The open dialog. The plaintext of a key is held only here, until the dialog closes. */
 type Open =
   | { readonly kind: "mint" }
   | { readonly kind: "rotate" | "revoke"; readonly key: KeyBody }
@@ -28,7 +28,7 @@ function Keys() {
   const { me } = useSession();
   const [isShowingAll, setShowingAll] = useState(false);
   const [open, setOpen] = useState<Open | null>(null);
-  // Nothing is asked again by a timer here: a session that ends must not take away a plaintext that is being copied.
+  // No polling here: an expired session must not close the dialog with a plaintext that is being copied.
   const keys = useData<KeyList>(`/workspaces/${me.workspace.id}/keys?limit=200`);
   const budgets = useData<Budgets>("/dashboard/budgets");
   const close = () => {
@@ -111,7 +111,7 @@ function NoKeys({ hasOld, isOpen }: { hasOld: boolean; isOpen: boolean }) {
     <EmptyState icon="organization" title={hasOld ? "No key is active" : "No key yet"}>
       <p>
         {isOpen
-          ? "Mint a key, put it into your SIEM or SOAR, and it can ask about addresses at once."
+          ? "Mint a key and put it into your SIEM or SOAR. It works immediately."
           : "Keys can be minted once the plan of this workspace allows API access."}
       </p>
     </EmptyState>
@@ -141,8 +141,8 @@ function ViewerNotice() {
     <section class="card">
       <EmptyState icon="organization" title="Keys are managed by admins">
         <p>
-          You are logged in as a viewer: you see everything but the keys. Ask an admin of this workspace to mint, rotate
-          or revoke one. What was done to keys is in the <a href="#/audit">audit trail</a>.
+          You are logged in as a viewer: you see everything except keys. Ask an admin of this workspace to mint, rotate
+          or revoke a key. Changes to keys are in the <a href="#/audit">audit trail</a>.
         </p>
       </EmptyState>
     </section>

@@ -4,10 +4,10 @@ import type { EnrichRequest } from "../wire/scan.ts";
 import type { LogInRequest } from "../wire/session.ts";
 import type { Unchecked } from "../wire/shape.ts";
 
-/** What went wrong with a request, in words for the page. */
+/** A failed request, with a message for the page. */
 export class Fault extends Error {
   override readonly name = "Fault";
-  /** HTTP status; 0 when there was no answer at all. */
+  /** HTTP status; 0 when there was no answer. */
   readonly status: number;
   /** Code of the error body, or one of ours: `no_answer`, `bad_answer`. */
   readonly code: string;
@@ -68,5 +68,5 @@ function errorOf(body: unknown): { code: string; message: string } {
   const { error } = (body ?? {}) as Unchecked<ErrorBody>;
   const { code, message } = (error ?? {}) as Unchecked<ErrorBody["error"]>;
   if (typeof code === "string" && typeof message === "string") return { code, message };
-  return { code: "bad_answer", message: "The answer is not one that xpose gives; is a proxy in between?" };
+  return { code: "bad_answer", message: "This is not an answer of xpose; is there a proxy in between?" };
 }

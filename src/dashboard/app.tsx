@@ -14,7 +14,7 @@ type State =
   | { readonly kind: "in"; readonly me: Me }
   | { readonly kind: "broken"; readonly fault: Fault };
 
-/** The log-in, or the pages. The address stays as it is meanwhile, so that one comes back to where one was. */
+/** Shows the log-in or the pages. The address stays the same, so that the log-in leads back to the same page. */
 function App() {
   const [state, setState] = useState<State>({ kind: "asking" });
   const [sourceUrl, setSourceUrl] = useState<string | null>(null);
@@ -22,7 +22,7 @@ function App() {
 
   const enter = useCallback(async () => {
     try {
-      // Asked first: who has no session is no refusal, and leaves no trace in the audit trail.
+      // Ask for /about first: unlike /me it answers without a session, and leaves no denial in the audit trail.
       const { body: about } = await ask<About>("/dashboard/about");
       setSourceUrl(about.source_url);
       if (about.has_session) setState({ kind: "in", me: (await ask<Me>("/dashboard/me")).body });
@@ -39,19 +39,19 @@ function App() {
       setState({ kind: "out", wasIn: false });
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      // A session that is over already is what was wanted; one that could not be ended must not look as if it were.
+      // 401 means that the session is already over, which is fine. After other errors the session may still be open.
       setState(error.status === 401 ? { kind: "out", wasIn: false } : { kind: "broken", fault: error });
     }
   }, []);
   useEffect(() => void enter(), [enter]);
-  // A plan or role that was changed meanwhile shows on the next page, as it counts on the next request.
+  // Read `me` again on every change of the page, to show a changed plan or role.
   const isIn = state.kind === "in";
   useEffect(() => {
     if (!isIn) return;
     const refresh = () => {
       ask<Me>("/dashboard/me").then(
         ({ body }) => setState((now) => (now.kind === "in" ? { kind: "in", me: body } : now)),
-        // The page that is opened asks as well, and says what is wrong.
+        // The new page makes its own requests and shows their errors.
         (error: unknown) => error instanceof Fault && error.status === 401 && expire(),
       );
     };

@@ -12,13 +12,13 @@ import { isExpiry, useSession } from "./session.ts";
 
 const pageSize = 50;
 const exportPageSize = 200;
-/** An export beyond this is a matter for the command line. */
+/** Maximum number of exported events. The command line exports all. */
 const maxExported = 20_000;
 
 export function AuditPage() {
   const { me } = useSession();
   const [keyId, setKeyId] = useState("");
-  /** Cursors of the pages before this one; the last is that of this page. */
+  /** Cursors of the pages up to this page, which has the last cursor. */
   const [cursors, setCursors] = useState<readonly string[]>([]);
   const path = pathOf(me.workspace.id, keyId, pageSize, cursors.at(-1) ?? null);
   const { body, fault, reload } = useData<AuditList>(path);
@@ -53,7 +53,7 @@ export function AuditPage() {
       {fault === null ? null : <FaultNotice fault={fault} retry={() => void reload()} />}
       {body === null ? null : body.events.length === 0 ? (
         <section class="card">
-          <EmptyState icon="audit" title="Nothing was written here yet">
+          <EmptyState icon="audit" title="No events yet">
             <p>{keyId === "" ? "Log-ins, keys and look-ups will show here." : "This key has not been used yet."}</p>
           </EmptyState>
         </section>
@@ -85,7 +85,7 @@ export function AuditPage() {
   );
 }
 
-/** Keys to filter by: for admins all of them; for viewers, who cannot list keys, those that events named. */
+/** Keys to filter by: all keys for admins; for viewers, who cannot list keys, the keys in the loaded events. */
 function useKnownKeys(events: readonly AuditEventBody[]): ReadonlyMap<string, string> {
   const { me } = useSession();
   const isAdmin = me.operator.role === "admin";
@@ -148,7 +148,7 @@ function EventTable({ events, onKey }: { events: readonly AuditEventBody[]; onKe
   );
 }
 
-/** `key:<id>`, `operator:<name>`, `cli` or `anonymous`; the key has a column of its own. */
+/** `key:<id>`, `operator:<name>`, `cli` or `anonymous`. Keys have their own column. */
 function Actor({ actor }: { actor: string }) {
   const [, name] = /^operator:(.*)$/s.exec(actor) ?? [];
   if (name === undefined) return <Foreign text={actor.startsWith("key:") ? "key" : actor} />;
@@ -186,7 +186,7 @@ function isRefusal(outcome: string): boolean {
   return outcome === "failed" || Number(outcome) >= 400;
 }
 
-/** Writes the events as JSON Lines, as `xpose audit export` does. */
+/** Writes the events as JSON Lines, like `xpose audit export`. */
 function ExportButton({ workspaceId, keyId }: { workspaceId: string; keyId: string }) {
   const { expire } = useSession();
   const [progress, setProgress] = useState<string | null>(null);

@@ -4,28 +4,28 @@ import type { Theme } from "./theme.ts";
 
 export type Series = {
   readonly name: string;
-  /** Name of the custom property that holds the colour. */
+  /** Name of the CSS custom property with the colour. */
   readonly colour: string;
   readonly values: readonly (number | null)[];
 };
 
 type ChartProps = {
-  /** What the chart shows, for who does not see it; the numbers follow in a table. */
+  /** Description of the chart for screen readers; a table with the numbers follows. */
   readonly title: string;
   /** ISO times, one per value. */
   readonly times: readonly string[];
-  /** Bars stand one before the other: each series is a part of the one before it. */
+  /** True to draw bars on top of each other: each series is a part of the previous series. */
   readonly series: readonly Series[];
   readonly kind: "bars" | "line";
   readonly height: number;
   readonly format: (value: number) => string;
-  /** Upper end of the scale; null = by the values. */
+  /** Upper end of the scale; null = computed from the values. */
   readonly max?: number;
-  /** Drawn anew with other colours when it changes. */
+  /** A change redraws the chart with other colours. */
   readonly theme: Theme;
 };
 
-/** A small chart over hours. Pointing at it, or the arrow keys on it, read out one hour. */
+/** A small chart over hours. The pointer or the arrow keys select an hour and show its values. */
 export function Chart({ title, times, series, kind, height, format, max, theme }: ChartProps) {
   const frame = useRef<HTMLDivElement>(null);
   const [index, setIndex] = useState<number | null>(null);
@@ -88,7 +88,7 @@ export function Chart({ title, times, series, kind, height, format, max, theme }
       follow.disconnect();
       plot.destroy();
     };
-    // The values are compared by what they are: the parent makes them anew with each answer.
+    // Compare the values by content, because the parent creates new arrays for each answer.
   }, [JSON.stringify([times, series]), kind, height, max, theme]);
 
   return (

@@ -1,6 +1,6 @@
 import { CopyButton } from "./copy-button.tsx";
 
-/** A line to type or paste, with a button that copies it. */
+/** A command line with a copy button. */
 export function CommandLine({ text, label = "Copy" }: { text: string; label?: string }) {
   return (
     <div class={text.includes("\n") ? "command-line tall" : "command-line"}>

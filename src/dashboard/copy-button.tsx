@@ -3,7 +3,7 @@ import { Icon } from "./icon.tsx";
 
 type CopyButtonProps = { readonly text: string; readonly label: string; readonly isPrimary?: boolean };
 
-/** Copies a text and says whether that worked. */
+/** Copies a text and shows whether that worked. */
 export function CopyButton({ text, label, isPrimary = false }: CopyButtonProps) {
   const [state, setState] = useState<"idle" | "copied" | "failed">("idle");
   useEffect(() => {
@@ -18,15 +18,15 @@ export function CopyButton({ text, label, isPrimary = false }: CopyButtonProps) 
     <button type="button" class={isPrimary ? "button primary" : "button"} onClick={copy}>
       <Icon name={state === "copied" ? "check" : "copy"} />
       <span aria-live="polite">
-        {state === "copied" ? "Copied" : state === "failed" ? "Copying was refused: select the text" : label}
+        {state === "copied" ? "Copied" : state === "failed" ? "Copying failed: select the text" : label}
       </span>
     </button>
   );
 }
 
 /**
- * The clipboard of a browser is open to pages over TLS and on loopback only. Elsewhere the older way by a selection
- * still works; it must stand inside the dialog that is open, if one is.
+ * Browsers allow the clipboard API only over TLS and on loopback. Elsewhere copying a selection still works; the
+ * selected element must be inside the open dialog, if there is one.
  */
 async function copyText(text: string, near: HTMLElement): Promise<boolean> {
   try {

@@ -47,7 +47,7 @@ export function CorporaPage() {
         </p>
         <CommandLine text="xpose corpus import FILE --name NAME" />
         <details>
-          <summary>More lines to type</summary>
+          <summary>More commands</summary>
           <CommandLine text="xpose corpus import FILE --name NAME --title TITLE --date 2024-05 --scope WORKSPACE" />
           <CommandLine text="xpose corpus verify" />
           <CommandLine text="xpose corpus remove NAME" />

@@ -3,13 +3,13 @@ import { ask, Fault } from "./api.ts";
 import { isExpiry, useSession } from "./session.ts";
 
 export type Data<Body> = {
-  /** The last body that arrived; stays while a newer one is asked for, and when that fails. */
+  /** The latest body. It stays during a reload and after a failed reload. */
   readonly body: Body | null;
   readonly fault: Fault | null;
   readonly reload: () => Promise<void>;
 };
 
-/** Reads a path of the API, again every `everyMs` while the page is visible. A null path reads nothing. */
+/** Reads a path of the API, and reads it again every `everyMs` while the page is visible. Null reads nothing. */
 export function useData<Body>(path: string | null, everyMs: number | null = null): Data<Body> {
   const { expire } = useSession();
   const [state, setState] = useState<{ path: string | null; body: Body | null; fault: Fault | null }>({

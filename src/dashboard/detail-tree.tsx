@@ -1,10 +1,10 @@
 import { Foreign } from "./foreign.tsx";
 
-/** Deeper values, and more entries than this, are told in a line: what is copied as JSON is whole. */
+/** Deeper or longer values are summarized in a line. "Copy as JSON" copies everything. */
 const maxDepth = 6;
 const maxEntries = 200;
 
-/** The details that a source gave, as it named them. Nothing in them is interpreted. */
+/** The details of a source, with the source's own names. They are shown without interpretation. */
 export function DetailTree({ value, depth = 0 }: { value: unknown; depth?: number }) {
   if (value === null || typeof value !== "object") return <Foreign text={String(value)} />;
   const entries = Object.entries(value);

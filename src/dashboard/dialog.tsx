@@ -4,11 +4,11 @@ import { useEffect, useRef } from "preact/hooks";
 type DialogProps = {
   readonly title: string;
   readonly children: ComponentChildren;
-  /** Null while the dialog must not be closed by the Escape key. */
+  /** Null when the Escape key must not close the dialog. */
   readonly onDismiss: (() => void) | null;
 };
 
-/** A modal dialog: the browser keeps the focus in it, and gives it back to where it was. */
+/** A modal dialog. The browser keeps the focus inside and restores it afterwards. */
 export function Dialog({ title, children, onDismiss }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
   useEffect(() => {
@@ -18,7 +18,7 @@ export function Dialog({ title, children, onDismiss }: DialogProps) {
   }, []);
   const isDismissible = onDismiss !== null;
   useEffect(() => {
-    // The browser lets a page refuse the first Escape only; this makes it refuse all of them.
+    // Browsers let a page cancel only the first Escape; this cancels all.
     element.current?.setAttribute("closedby", isDismissible ? "closerequest" : "none");
   }, [isDismissible]);
   return (

@@ -3,7 +3,7 @@ import { Icon, type IconName } from "./icon.tsx";
 
 type EmptyStateProps = { readonly icon: IconName; readonly title: string; readonly children: ComponentChildren };
 
-/** Nothing to show: why, and what to do next. */
+/** Shown instead of an empty list: the reason, and what to do next. */
 export function EmptyState({ icon, title, children }: EmptyStateProps) {
   return (
     <div class="empty">

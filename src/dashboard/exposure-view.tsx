@@ -10,7 +10,7 @@ import type { Result } from "./scan.ts";
 
 const severities: readonly Severity[] = ["high", "medium", "low"];
 
-/** The exposure of an address: evidence, how each source fared, and what it must not be taken for. */
+/** The exposure of an address: the evidence, the result of each source, and the disambiguation notice. */
 export function ExposureView({ result }: { result: Result }) {
   const { envelope, text, digest, findings, runs } = result;
   const { exposure, indicator, disambiguation, cache } = envelope;
@@ -85,8 +85,8 @@ export function ExposureView({ result }: { result: Result }) {
         {shown.length === 0 ? (
           <p class="card-line quiet">
             {failed.length === 0
-              ? "No source that was asked knows this address. That says nothing about sources that were not asked."
-              : "The sources that answered know nothing about this address; those that failed may."}
+              ? "None of the sources that were asked knows this address. Sources that were not asked may know it."
+              : "The sources that answered do not know this address. Sources that failed may know it."}
           </p>
         ) : (
           <FindingTable findings={shown} />

@@ -1,7 +1,7 @@
 import type { Fault } from "./api.ts";
 import { Icon } from "./icon.tsx";
 
-/** An error of the API: what happened, its stable code, and the id to find it by in the log. */
+/** An error of the API: its message, its stable code, and the correlation id for the log. */
 export function FaultNotice({ fault, retry }: { fault: Fault; retry?: () => void }) {
   const facts = [fault.code, fault.correlationId === null ? null : `correlation id ${fault.correlationId}`];
   return (

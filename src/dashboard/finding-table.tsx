@@ -9,10 +9,10 @@ import { Icon } from "./icon.tsx";
 import { Moment } from "./moment.tsx";
 import { Reliability } from "./reliability.tsx";
 
-/** So many rows at once; a source may give a thousand. */
+/** Number of rows shown at first; a source may return a thousand. */
 const step = 100;
 
-/** Findings, in the order of the envelope. Reliability and corroboration stand in columns of their own: they are never mixed. */
+/** Findings in the order of the envelope. Reliability and corroboration have separate columns; never mix them. */
 export function FindingTable({ findings }: { findings: readonly EvidenceFinding[] }) {
   const [open, setOpen] = useState<ReadonlySet<EvidenceFinding>>(new Set());
   const [limit, setLimit] = useState(step);
@@ -114,7 +114,7 @@ export function FindingTable({ findings }: { findings: readonly EvidenceFinding[
   );
 }
 
-/** A link only over TLS; any other address is text (rule 68 of the security baseline). */
+/** A link for an https URL; plain text for any other URL. */
 function Provenance({ url }: { url: string | null }) {
   if (url === null) return null;
   const parsed = URL.parse(url);

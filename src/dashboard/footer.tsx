@@ -1,11 +1,11 @@
 type FooterProps = {
-  /** Null before the log-in: it is nobody else's business. */
+  /** Null before the log-in, because the version is not public. */
   readonly version: string | null;
   /** `server.source_url` */
   readonly sourceUrl: string | null;
 };
 
-/** Licence and the offer of the source, as section 13 of the AGPL asks. */
+/** The licence and the offer of the source code, which section 13 of the AGPL requires. */
 export function Footer({ version, sourceUrl }: FooterProps) {
   return (
     <footer class="footer">
@@ -16,7 +16,7 @@ export function Footer({ version, sourceUrl }: FooterProps) {
           Get the corresponding source
         </a>
       ) : (
-        <span>The corresponding source is to be had from whoever runs this installation (server.source_url)</span>
+        <span>Ask the operator of this installation for the corresponding source (server.source_url)</span>
       )}
     </footer>
   );

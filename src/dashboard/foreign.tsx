@@ -1,14 +1,14 @@
 /**
- * Characters that are not seen but change what is: controls, marks of writing direction, joiners and tags. And more
- * accents on one letter than any script has: they are drawn over the lines above and below.
+ * Invisible characters that can change the meaning or the layout of text: controls, direction marks, joiners and tags.
+ * Also more accents on one letter than any script uses, because they would cover the lines above and below.
  */
 const hidden = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\u2028\u2029\u115f\u1160\u3164\uffa0]|\p{M}{5,}/gu;
-/** Longer texts are cut; what is copied or exported is whole. */
+/** Longer texts are cut on the page, but copied and exported in full. */
 const maxLength = 2000;
 
 /**
- * Text that somebody else wrote: a title, a name, a detail. It stands isolated, so that its writing direction reaches no
- * neighbour, and what would be invisible in it is shown by its number.
+ * Untrusted text: a title, a name, a detail. It is isolated, so that its writing direction cannot affect its
+ * neighbours. Invisible characters are shown by their code point.
  */
 export function Foreign({ text }: { text: string }) {
   return (
@@ -18,7 +18,7 @@ export function Foreign({ text }: { text: string }) {
   );
 }
 
-/** Several such texts, each isolated from the next. */
+/** Several untrusted texts, each isolated from the others. */
 export function ForeignList({ texts }: { texts: readonly string[] }) {
   return (
     <>
@@ -32,7 +32,7 @@ export function ForeignList({ texts }: { texts: readonly string[] }) {
   );
 }
 
-/** The same for places that hold no element: labels and options. */
+/** Untrusted text as a plain string, for labels and options, which cannot hold elements. */
 export function foreignLabel(text: string): string {
   return pieces(text)
     .map(({ plain, code }) => (code === null ? plain : `[${code}]`))

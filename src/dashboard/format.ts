@@ -1,4 +1,4 @@
-/** Numbers and times as the page writes them. Times are UTC, as everywhere in xpose. */
+/** Formats numbers and times for the page. Times are UTC, as everywhere in xpose. */
 
 const whole = new Intl.NumberFormat("en");
 
@@ -49,7 +49,7 @@ export function formatAge(iso: string, now = Date.now()): string {
   return unit === null ? (seconds > 5 ? "in moments" : "just now") : relative.format(Math.trunc(seconds / span), unit);
 }
 
-/** "3 d 4 h", for how long something runs. */
+/** "3 d 4 h", for an uptime. */
 export function formatDuration(ms: number): string {
   const minutes = Math.floor(ms / 60_000);
   const [days, hours] = [Math.floor(minutes / 1440), Math.floor(minutes / 60) % 24];

@@ -21,7 +21,7 @@ const shapes = {
 
 export type IconName = keyof typeof shapes;
 
-/** A picture beside text that says the same, so it is hidden from screen readers. */
+/** A decorative icon beside text. Hidden from screen readers, because the text says the same. */
 export function Icon({ name }: { name: IconName }) {
   return (
     <svg class="icon" viewBox="0 0 20 20" width="18" height="18" aria-hidden="true">

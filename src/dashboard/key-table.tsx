@@ -7,7 +7,7 @@ import { Moment } from "./moment.tsx";
 
 type KeyTableProps = {
   readonly keys: readonly KeyBody[];
-  /** Those of `keys` and all others: lineages lead through revoked ones. */
+  /** All keys, including revoked keys, because lineages lead through them. */
   readonly all: readonly KeyBody[];
   readonly budgets: Budgets | null;
   readonly canRotate: boolean;
@@ -39,7 +39,7 @@ export function KeyTable({ keys, all, budgets, canRotate, onRotate, onRevoke }: 
             <tr key={key.id} class={key.status === "active" ? "" : "past"}>
               <th scope="row">
                 <Foreign text={key.name} />
-                <div class="quiet small mono">
+                <div class="quiet small mono nowrap">
                   <Foreign text={key.prefix} />…
                 </div>
               </th>
@@ -122,7 +122,7 @@ function Use({ apiKey, budgets }: { apiKey: KeyBody; budgets: Budgets | null }) 
   );
 }
 
-/** The keys before and after this one, oldest first, by the end of their prefixes. */
+/** The predecessors and successors of this key, oldest first, shown by the end of their prefixes. */
 function Lineage({ apiKey, all }: { apiKey: KeyBody; all: readonly KeyBody[] }) {
   const byId = new Map(all.map((key) => [key.id, key]));
   const line = [apiKey];

@@ -8,7 +8,7 @@ import { ThemeButton } from "./theme-button.tsx";
 import { Wordmark } from "./wordmark.tsx";
 
 type LogInProps = {
-  /** The session ended while a page was open. */
+  /** True when the session ended while a page was open. */
   readonly wasIn: boolean;
   readonly theme: Theme;
   readonly toggleTheme: () => void;

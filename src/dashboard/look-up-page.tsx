@@ -11,14 +11,14 @@ import { RunList } from "./run-list.tsx";
 import { type Look, useLook } from "./scan.ts";
 import { useSession } from "./session.ts";
 
-/** Type an address, watch the scan, read the evidence. The address never stands in the address bar. */
+/** The form, the progress of the scan, and the evidence. The email address never appears in the address bar. */
 export function LookUpPage() {
   const { me } = useSession();
   const [value, setValue] = useState("");
   const { look, start } = useLook();
   const configured = useData<SourceList>("/dashboard/sources");
   const field = useRef<HTMLInputElement>(null);
-  // Who comes here comes to type.
+  // Focus the input, because the visitor comes here to type.
   useLayoutEffect(() => field.current?.focus(), []);
   const isBusy = look.kind === "asking" || look.kind === "scanning";
   const submit = (event: Event) => {
@@ -72,8 +72,8 @@ function LookView({ look, names }: { look: Look; names: readonly string[] }) {
           <EmptyState icon="look-up" title="What does the internet expose about an address?">
             <p>
               {names.length === 0
-                ? "Enable a source or import a breach corpus first: without one every scan fails."
-                : `Type one above. ${names.length === 1 ? "One source is" : `${names.length} sources are`} asked side by side; a result of the last day is shown at once.`}
+                ? "Enable a source or import a breach corpus first: without a source every scan fails."
+                : `Type an address above. ${names.length === 1 ? "One source is" : `${names.length} sources are`} asked, unless there is a recent result.`}
             </p>
           </EmptyState>
         </section>
@@ -105,7 +105,7 @@ function LookView({ look, names }: { look: Look; names: readonly string[] }) {
                   The scan of <Foreign text={look.value} /> failed: no source answered.
                 </strong>
               </p>
-              <p>Nothing is known about the address from this. The next look-up starts a new scan.</p>
+              <p>This scan gives no information about the address. The next look-up starts a new scan.</p>
             </div>
           </div>
           <section class="card" aria-label="Sources of this scan">

@@ -1,10 +1,10 @@
 type MeterProps = {
-  /** 0 to 1; beyond counts as 1. */
+  /** 0 to 1; larger values count as 1. */
   readonly share: number;
   readonly label: string;
 };
 
-/** How much of something is used. From 80 % on it changes colour, from 95 % on again. */
+/** A bar for a used share. Changes its colour at 80 % and at 95 %. */
 export function Meter({ share, label }: MeterProps) {
   const bounded = Math.min(1, Math.max(0, share));
   const level = bounded >= 0.95 ? "full" : bounded >= 0.8 ? "near" : "";

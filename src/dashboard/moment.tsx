@@ -2,7 +2,7 @@ import { formatAge, formatTime } from "./format.ts";
 
 type MomentProps = {
   readonly iso: string | null;
-  /** `age` is how long ago; `time` is the point in time, UTC. Each has the other as its hint. */
+  /** `age` shows how long ago; `time` shows the time in UTC. The tooltip has the other form. */
   readonly as: "age" | "time";
   readonly absent?: string;
 };

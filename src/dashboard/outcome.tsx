@@ -8,10 +8,10 @@ export const outcomeText: Readonly<Record<Outcome, string>> = {
   skipped: "skipped",
 };
 
-/** The same after a count of runs: "12 with findings". */
+/** Outcomes after a count of runs: "12 with findings". */
 export const runText: Readonly<Record<Outcome, string>> = { ...outcomeText, ok: "with findings" };
 
-/** Each reason in words for the page (docs/contract.md 6.5). */
+/** A text for each reason (docs/contract.md 6.5). */
 const errorText: Readonly<Record<SourceErrorReason, string>> = {
   not_configured: "its API is not open to this installation",
   auth: "it refused the configured key",
@@ -29,12 +29,12 @@ const errorText: Readonly<Record<SourceErrorReason, string>> = {
   internal: "an error of xpose, see the log",
 };
 
-/** A page that stays open over an upgrade may be told a reason that it does not know. */
+/** The text for a reason. A page that stays open during an upgrade may get an unknown reason. */
 export function explainError(error: SourceErrorReason | null): string {
   return (error === null ? undefined : errorText[error]) ?? "no reason was recorded";
 }
 
-/** How a source ended, as a word with a shape, never by colour alone. */
+/** The outcome of a source as a word with an icon, never by colour alone. */
 export function OutcomeLabel({ outcome }: { outcome: Outcome }) {
   return (
     <span class={`outcome ${outcome}`}>

@@ -115,9 +115,9 @@ function SourcesCard({ sources }: { sources: readonly SourceDay[] }) {
         <a href="#/sources">All sources</a>
       </div>
       {sources.length === 0 ? (
-        <EmptyState icon="sources" title="No source was asked in this time">
+        <EmptyState icon="sources" title="No source was asked in the last 24 hours">
           <p>
-            <a href="#/look-up">Look up an address</a>, and how each source fares shows here hour by hour.
+            <a href="#/look-up">Look up an address</a> to see the results of each source here, hour by hour.
           </p>
         </EmptyState>
       ) : (
@@ -185,7 +185,7 @@ function CorporaCard({ corpora }: { corpora: readonly CorpusBody[] }) {
       </div>
       {corpora.length === 0 ? (
         <EmptyState icon="corpora" title="No breach corpus yet">
-          <p>Import a file once, and every look-up sees it without a network:</p>
+          <p>Import a file once, and every look-up uses it without a network:</p>
           <CommandLine text="xpose corpus import FILE --name NAME" />
         </EmptyState>
       ) : (

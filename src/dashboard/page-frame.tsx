@@ -2,7 +2,7 @@ import type { ComponentChildren } from "preact";
 import { useErrorBoundary } from "preact/hooks";
 import { Icon } from "./icon.tsx";
 
-/** Holds one page: a fault in drawing it is told in its place and takes nothing else away. */
+/** An error boundary around one page: a rendering error is shown in its place, and the rest keeps working. */
 export function PageFrame({ children }: { children: ComponentChildren }) {
   const [error, reset] = useErrorBoundary((fault: unknown) => console.error(fault));
   if (error === undefined) return <>{children}</>;

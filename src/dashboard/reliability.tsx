@@ -1,6 +1,6 @@
 type ReliabilityProps = { readonly confidence: number };
 
-/** How far a source is to be relied on: a tier, and the number that it comes from (docs/contract.md 7.4). */
+/** The reliability of a source: a tier and its number (docs/contract.md 7.4). */
 export function Reliability({ confidence }: ReliabilityProps) {
   const tier = tierOf(confidence);
   return (

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 
-/** The pages, in the order of the navigation. The part of the address after `#/` names one, and a tab behind a slash. */
+/** The pages, in the order of the navigation. The address has the form `#/page` or `#/page/tab`. */
 export const pages = ["overview", "look-up", "sources", "corpora", "audit", "organization"] as const;
 export type PageName = (typeof pages)[number];
 
@@ -15,7 +15,7 @@ export const pageTitles: Readonly<Record<PageName, string>> = {
   organization: "Organization",
 };
 
-/** Where the address bar points; what is no page of ours is the overview. */
+/** The page in the address bar; the overview for an unknown page. */
 export function useRoute(): Route {
   const [route, setRoute] = useState(readRoute);
   useEffect(() => {

@@ -8,11 +8,11 @@ const order: readonly Outcome[] = ["failed", "skipped", "ok", "no_data"];
 
 type RunListProps = {
   readonly runs: readonly SourceRunBody[];
-  /** Names of sources that have not ended yet. */
+  /** Names of sources that have not finished yet. */
   readonly waiting: readonly string[];
 };
 
-/** How each source fared in a scan; what failed stands first. */
+/** The result of each source in a scan, failures first. */
 export function RunList({ runs, waiting }: RunListProps) {
   const sorted = runs.toSorted((a, b) => order.indexOf(a.outcome) - order.indexOf(b.outcome));
   return (
@@ -53,7 +53,7 @@ function resultText({ outcome, findings, error, missing }: SourceRunBody): strin
   const gaps = missing.length === 0 ? "" : `; missing: ${missing.join(", ")}`;
   if (outcome === "failed") return `${explainError(error)}; what it knows is missing here`;
   if (outcome === "skipped") return "not asked: the appliance is offline";
-  // What was left out may have been about this address.
+  // The missing part may be about this address.
   const nothing = missing.length === 0 ? "knows nothing about this address" : "says nothing about this address";
   return (outcome === "ok" ? plural(findings, "finding") : nothing) + gaps;
 }

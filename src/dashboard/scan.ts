@@ -5,7 +5,7 @@ import type { Accepted, EnrichRequest, ScanSources, ScanState, SourceRunBody } f
 import { ask, Fault } from "./api.ts";
 import { isExpiry, useSession } from "./session.ts";
 
-/** A look-up on its way, and what came of it. */
+/** The state of a look-up. */
 export type Look =
   | { readonly kind: "none" }
   | { readonly kind: "asking"; readonly value: string }
@@ -32,7 +32,7 @@ export type Result = {
 const path = "/dashboard/enrich";
 const pollEveryMs = 400;
 
-/** Looks addresses up, one at a time; a new one ends the watch over the one before. */
+/** Looks up one address at a time. A new look-up stops following the previous one. */
 export function useLook(): { look: Look; start: (value: string) => Promise<void> } {
   const { expire } = useSession();
   const [look, setLook] = useState<Look>({ kind: "none" });
@@ -88,7 +88,7 @@ async function run(value: string, signal: AbortSignal, show: (look: Look) => voi
   });
 }
 
-/** Follows a scan to its end, showing each source as it ends. */
+/** Follows a scan to its end, and shows each source as it finishes. */
 async function watch(id: string, value: string, signal: AbortSignal, show: (look: Look) => void): Promise<ScanSources> {
   const startedAt = Date.now();
   for (;;) {

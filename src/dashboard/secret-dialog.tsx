@@ -8,15 +8,15 @@ import { Icon } from "./icon.tsx";
 
 type SecretDialogProps = {
   readonly minted: MintedKey;
-  /** The key that this one replaces, after a rotation. */
+  /** The replaced key after a rotation; else null. */
   readonly old: KeyBody | null;
   readonly onClose: () => void;
 };
 
-/** The plaintext of a key, this once. Only its button closes it: a slip on the Escape key would lose the key. */
+/** Shows the plaintext of a key, only once. Only its button closes it: a slip on the Escape key would lose the key. */
 export function SecretDialog({ minted, old, onClose }: SecretDialogProps) {
   useEffect(() => {
-    // Leaving or reloading the page would lose the key too: the browser asks first.
+    // Leaving or reloading the page would lose the key too, so let the browser ask first.
     const ask = (event: Event) => event.preventDefault();
     addEventListener("beforeunload", ask);
     return () => removeEventListener("beforeunload", ask);
@@ -41,7 +41,7 @@ export function SecretDialog({ minted, old, onClose }: SecretDialogProps) {
         </span>
       </p>
       <h3>Try it</h3>
-      <CommandLine text={curlLine(minted.key)} label="Copy curl line" />
+      <CommandLine text={curlLine(minted)} label="Copy curl line" />
       <div class="dialog-end">
         <button type="button" class="button" onClick={onClose}>
           I have stored it, close
@@ -51,7 +51,9 @@ export function SecretDialog({ minted, old, onClose }: SecretDialogProps) {
   );
 }
 
-function curlLine(key: string): string {
+/** A look-up, or for a key that starts no scans the question of what it may do: that never fails for want of a result. */
+function curlLine({ key, scopes }: MintedKey): string {
+  if (!scopes.includes("enrich")) return `curl ${location.origin}/api/v1/soc/whoami \\\n  -H "X-API-Key: ${key}"`;
   const body = '{"indicator":{"type":"email","value":"jane.doe@example.com"}}';
   return [
     `curl -X POST ${location.origin}/api/v1/soc/enrich`,

@@ -3,10 +3,10 @@ import { useContext } from "preact/hooks";
 import type { Me } from "../wire/session.ts";
 import type { Fault } from "./api.ts";
 
-/** Who is logged in, and what ends that. */
+/** The logged-in operator, and the ways to end the session. */
 export type Session = {
   readonly me: Me;
-  /** The service no longer knows this session: the log-in comes up, and leads back to the page one is on. */
+  /** Called when the service no longer knows the session: shows the log-in, which leads back to the current page. */
   readonly expire: () => void;
   readonly logOut: () => Promise<void>;
 };
@@ -19,7 +19,7 @@ export function useSession(): Session {
   return session;
 }
 
-/** True for the answer to a request whose session is over. */
+/** True when a request failed because the session is over. */
 export function isExpiry(fault: Fault): boolean {
   return fault.status === 401;
 }

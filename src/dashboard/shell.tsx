@@ -27,17 +27,17 @@ const pageOf: Readonly<Record<PageName, ComponentType<{ route: Route; theme: The
 
 type ShellProps = { readonly theme: Theme; readonly toggleTheme: () => void; readonly sourceUrl: string | null };
 
-/** Navigation, the page that is open, and the footer. */
+/** The navigation, the open page and the footer. */
 export function Shell({ theme, toggleTheme, sourceUrl }: ShellProps) {
   const { me, logOut } = useSession();
   const route = useRoute();
   const Page = pageOf[route.page];
   const main = useRef<HTMLElement>(null);
   const isFirst = useRef(true);
-  // Before anything can be typed: later it would take the focus away from where that goes.
+  // A layout effect, so that it runs before the user can type; later it would steal the focus.
   useLayoutEffect(() => {
     document.title = `${pageTitles[route.page]} · xpose`;
-    // Who moves by keyboard or hears the page is taken to the new one, but not on arrival.
+    // Moves the focus to the new page for keyboard and screen-reader users, but not on the first page.
     const hasFocus = main.current?.contains(document.activeElement) === true;
     if (!isFirst.current && !hasFocus) main.current?.focus();
     isFirst.current = false;

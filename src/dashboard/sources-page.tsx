@@ -34,7 +34,7 @@ export function SourcesPage() {
       )}
       {body === null ? null : body.sources.length === 0 ? <NoSources /> : <SourceTable sources={body.sources} />}
       <section class="card">
-        <h2>Ask every source once, and say what is wrong</h2>
+        <h2>Check every source</h2>
         <p class="quiet">On the machine of the appliance:</p>
         <CommandLine text="xpose sources check" />
       </section>

@@ -5,7 +5,7 @@ export type Theme = "light" | "dark";
 const storageKey = "xpose-theme";
 const darkQuery = matchMedia("(prefers-color-scheme: dark)");
 
-/** The theme that was chosen on this device, else that of the system. */
+/** The theme chosen on this device, else the theme of the system. */
 export function useTheme(): { theme: Theme; toggle: () => void } {
   const [chosen, setChosen] = useState(readChoice);
   const [system, setSystem] = useState<Theme>(darkQuery.matches ? "dark" : "light");
@@ -24,13 +24,13 @@ export function useTheme(): { theme: Theme; toggle: () => void } {
       try {
         localStorage.setItem(storageKey, next);
       } catch {
-        // Storage is switched off: the choice lasts as long as the page.
+        // Storage is disabled: the choice is lost when the page closes.
       }
     },
   };
 }
 
-/** Before anything is drawn, so that colours are right from the first frame. */
+/** Called before the first drawing, so that the first frame has the right colours. */
 function applyTheme(theme: Theme): void {
   document.documentElement.dataset["theme"] = theme;
 }

@@ -9,25 +9,25 @@ import { lockService } from "./locks.ts";
 import { readSecret, secretCheck } from "./secret.ts";
 
 /**
- * Returns a data directory that is not there or empty; `lost+found` and what is left of a killed restore do not count.
- * Throws `DataDirError` `refused` for another one.
+ * Returns `dataDir` when it does not exist or is empty, apart from `lost+found` and the remains of a killed restore.
+ * Throws `DataDirError` `refused` otherwise.
  */
 export function checkedUnused(dataDir: string, command: "init" | "restore"): string {
   const found = statSync(dataDir, { throwIfNoEntry: false });
-  if (found?.isDirectory() === false) throw new DataDirError("refused", `${dataDir} exists and is no directory`);
+  if (found?.isDirectory() === false) throw new DataDirError("refused", `${dataDir} exists and is not a directory`);
   const names = found === undefined ? [] : readdirSync(dataDir);
   const ignored = ["lost+found", ...(command === "restore" ? [unfinishedRestore] : [])];
   if (names.every((name) => ignored.includes(name) || isUnpackedLibrary(dataDir, name))) return dataDir;
   if (names.includes(unfinishedRestore) && SqliteStore.inspect(dataDir).state === "absent") {
     throw new DataDirError("refused", `${dataDir} is half restored; empty it and run xpose restore again`);
   }
-  const want = `xpose ${command} wants an empty directory or a new one`;
+  const want = `xpose ${command} needs an empty or a new directory`;
   throw new DataDirError("refused", `${dataDir} is not empty; ${want}`);
 }
 
 /**
- * The keys of a data directory that may be opened for `role`; the service has its lock then, which `locks` names. Throws
- * `DataDirError`, with what is wrong and what to do.
+ * Checks that a data directory may be opened for `role`, and returns its keys. For the service it also takes the locks
+ * and adds them to `locks`. Throws `DataDirError` with the problem and the remedy.
  */
 export function admit(
   config: Place,
@@ -59,17 +59,17 @@ export function admit(
     throw new DataDirError("refused", `the secret in ${config.secretFile} does not belong to ${dataDir}`);
   }
   if (role === "service") locks.push(...lockService(dataDir));
-  // A restore that was killed at its very end, when all was in its place.
+  // Left by a restore that was killed at its very end, when the data directory was complete.
   if (role === "service") rmSync(join(dataDir, unfinishedRestore), { recursive: true, force: true });
   return keys;
 }
 
-/** True for the temporary folder in which the runtime has unpacked the database library before the set-up. */
+/** True for the temporary folder that holds only the database library, unpacked before the set-up. */
 function isUnpackedLibrary(dataDir: string, name: string): boolean {
   return name === temporaryFolder && readdirSync(join(dataDir, name)).every((file) => file.startsWith(".bun-"));
 }
 
-/** True when a set-up has left something of xpose behind. */
+/** True when an earlier set-up has left files of xpose. */
 function isBegun(dataDir: string): boolean {
   return ["secret.key", corporaFolder].some((name) => existsSync(join(dataDir, name)));
 }

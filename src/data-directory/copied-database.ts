@@ -16,7 +16,7 @@ export type BackupPlace = Pick<OpenStore, "keys" | "corporaDir" | "headFile" | "
   readonly store: Pick<DatabaseStore, "backup">;
 };
 
-/** Opens an initialised data directory to copy it, as it is, whatever version of xpose wrote it. Throws `DataDirError`. */
+/** Opens an initialised data directory of any earlier version for copying, without upgrading. Throws `DataDirError`. */
 export function openForBackup(config: Place): BackupPlace {
   const { dataDir } = config;
   return reaching(dataDir, () => {
@@ -24,35 +24,35 @@ export function openForBackup(config: Place): BackupPlace {
     return { ...placesOf(config), store: SqliteStore.copyFrom(dataDir), keys };
   });
 }
-/** Corpora of databases before this schema cannot be read any more: an upgrade drops them. */
+/** Databases with an older schema have corpora in a form that can no longer be read; an upgrade drops them. */
 const firstVersionWithSegments = 3;
 
 /**
- * The keys of a data directory that is to be restored. `secret` is the text that the backup holds; without one the secret
- * must lie where the configuration says. Throws `DataDirError` `refused` when it cannot be had, or is another one than
- * that of the configuration.
+ * The keys for a data directory that is being restored. `secret` is the secret in the backup; when it is null, the
+ * secret must be in the file of the configuration. Throws `DataDirError` `refused` when there is no secret, or when the
+ * two secrets differ.
  */
 export function restoredKeys(config: Place, secret: string | null): DerivedKeys {
   const { dataDir, secretFile, isSecretInDataDir } = config;
   return reaching(dataDir, () => {
     loadLibrary();
     if (secret === null && isSecretInDataDir) {
-      const message = "the backup holds no secret, because it lay outside the data directory; set secret_file to it";
+      const message = "the backup holds no secret, because it was outside the data directory; set secret_file to it";
       throw new DataDirError("refused", message);
     }
     const given = isSecretInDataDir || (secret !== null && !existsSync(secretFile)) ? null : readSecret(config);
     const held = secret === null ? given : secretFrom(secret);
     if (held === null) throw new DataDirError("refused", "the backup does not hold a secret of 64 hex digits");
     if (given !== null && !given.equals(held)) {
-      throw new DataDirError("refused", `the secret in ${secretFile} is another one than that of the backup`);
+      throw new DataDirError("refused", `the secret in ${secretFile} differs from the secret of the backup`);
     }
     return deriveKeys(held);
   });
 }
 
 /**
- * Checks in full a database that was copied to a folder, and opens it, brought up to date. Throws `BackupError` `failed`
- * when it is damaged or belongs to another secret.
+ * Checks a copied database in full, upgrades it and opens it. Throws `BackupError` `failed` when the database is
+ * damaged or belongs to another secret.
  */
 export function openCopiedDatabase(folder: string, keys: DerivedKeys): Store {
   return reaching(folder, () => {
@@ -62,9 +62,9 @@ export function openCopiedDatabase(folder: string, keys: DerivedKeys): Store {
 }
 
 /**
- * Checks in full a database that was copied to a folder, and opens it to read from it. One of an older version stays as it
- * is: what is opened is a further copy, brought up to date. Throws as `openCopiedDatabase`, and `refused` for a version
- * whose corpora would not be in the backup.
+ * Checks a copied database in full and opens it for reading. A database of an older version is not changed: a second
+ * copy is upgraded and opened instead. Throws like `openCopiedDatabase`, and `BackupError` `refused` for a version
+ * whose corpora would be missing in the backup.
  */
 export function inspectCopiedDatabase(folder: string, keys: DerivedKeys): { store: Store; version: number } {
   return reaching(folder, () => {
@@ -87,7 +87,7 @@ function checkCopy(folder: string): void {
 function admitCopy(keys: DerivedKeys): (found: FoundDatabase) => DerivedKeys {
   return ({ state, secretCheck: expected }) => {
     if ((state === "ready" || state === "older") && expected === secretCheck(keys)) return keys;
-    throw new BackupError("failed", "the database is not one of this secret and version");
+    throw new BackupError("failed", "the database belongs to another secret or version");
   };
 }
 

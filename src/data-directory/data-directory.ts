@@ -16,19 +16,19 @@ export type OpenStore = {
   readonly store: Store;
   readonly keys: DerivedKeys;
   readonly corporaDir: string;
-  /** Where a copy of the audit trail's head is kept: beside the secret, unless that comes from the service manager. */
+  /** The file of the audit trail's kept head: beside the secret, unless the service manager passes the secret. */
   readonly headFile: string;
-  /** Held shared by every import, and exclusively by whoever deletes files that no row names. */
+  /** Held shared by every import, and exclusively while orphaned files are deleted. */
   readonly lockCorpora: (mode: "exclusive" | "shared") => Lock | null;
-  /** Space of the disk that is held free. */
+  /** Reserved disk space. */
   readonly reserve: Reserve;
-  /** The schema version of before, when it was brought up to date just now. */
+  /** The previous schema version, when opening upgraded the database; else null. */
   readonly upgradedFrom: number | null;
 };
 
 /**
- * Creates a data directory: the server secret unless one is given from outside, the database, the folder of the
- * corpora. Throws `DataDirError` `refused` when the directory is not empty, `inaccessible` when it cannot be written.
+ * Creates a data directory: the server secret (unless its file exists), the database and the folder of the corpora.
+ * Throws `DataDirError` `refused` when the directory is not empty, `inaccessible` when it cannot be written.
  */
 export function createDataDir(config: Place, randomBytes: (count: number) => Uint8Array): OpenStore {
   const { dataDir, secretFile } = config;
@@ -49,8 +49,8 @@ export function createDataDir(config: Place, randomBytes: (count: number) => Uin
 }
 
 /**
- * Opens an initialised data directory. Throws `DataDirError`, with what is wrong and what to do. The service holds a
- * lock that keeps a second one out until its process ends, and it alone may migrate an older directory.
+ * Opens an initialised data directory. Throws `DataDirError` with the problem and the remedy. The service takes a lock
+ * that keeps a second service out until its process ends. Only the service migrates an older directory.
  */
 export function openStore(config: Place, role: "service" | "command"): OpenStore {
   const { dataDir } = config;
@@ -62,7 +62,7 @@ export function openStore(config: Place, role: "service" | "command"): OpenStore
   });
 }
 
-/** Lets go of the lock of the service when the database cannot be opened. */
+/** Opens the database. Releases the locks of the service when that fails. */
 function openLocked(config: Place, role: "service" | "command", reserve: Reserve) {
   const locks: Lock[] = [];
   try {
@@ -73,15 +73,15 @@ function openLocked(config: Place, role: "service" | "command", reserve: Reserve
   }
 }
 
-/** True while the disk of a data directory has no room for a small change. */
+/** True when the disk of a data directory has no space for even a small change. */
 export function isDiskFull(dataDir: string): boolean {
   return openReserve(dataDir).isFull();
 }
 
-/** The schema of databases that this program writes; it reads older ones too. */
+/** The schema version that this program writes. It also reads older versions. */
 export const schemaVersion = currentVersion;
 
-/** The library says only when it is first used that the system does not let it run. */
+/** Uses the database library once, because it reports only at its first use that the system forbids to run it. */
 export function loadLibrary(): void {
   SqliteStore.inMemory(new Uint8Array(32)).close();
 }

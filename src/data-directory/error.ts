@@ -7,7 +7,7 @@ import { MigrationError } from "../store/sqlite/migrate.ts";
 import { openReserve } from "../store/sqlite/reserve.ts";
 import { temporaryFolder } from "./layout.ts";
 
-/** Why a data directory cannot be used: not initialised, refused as it is, or out of reach. */
+/** Why a data directory cannot be used: not initialised, in a state that is refused, or not accessible. */
 export type DataDirProblem = "uninitialised" | "refused" | "inaccessible";
 
 export class DataDirError extends Error {
@@ -21,12 +21,12 @@ export class DataDirError extends Error {
 }
 
 /**
- * The database library could not be loaded: the runtime unpacks it to a temporary folder, and the system forbids to
- * execute what lies there. A restart with `BUN_TMPDIR` in the data directory helps.
+ * The database library cannot be loaded: the runtime unpacks it to a temporary folder, and the system forbids execution
+ * there (noexec). A restart with `BUN_TMPDIR` in the data directory helps.
  */
 export class LibraryError extends Error {
   override readonly name = "LibraryError";
-  /** A folder that may serve instead. */
+  /** A folder to use instead. */
   readonly temporaryDir: string;
   readonly #dataDir: string;
 
@@ -36,14 +36,14 @@ export class LibraryError extends Error {
     this.temporaryDir = join(dataDir, temporaryFolder);
   }
 
-  /** Makes that folder; on a full disk the reserve makes room for the library. */
+  /** Creates `temporaryDir`. Gives up the reserve, so that a full disk has space for the library. */
   prepare(): void {
     openReserve(this.#dataDir).giveUp();
     mkdirSync(this.temporaryDir, { recursive: true, mode: 0o700 });
   }
 }
 
-/** Turns the system's and the database's errors into one that names the directory. */
+/** Runs `work` and turns errors of the system and the database into a `DataDirError` that names the directory. */
 export function reaching<Result>(dataDir: string, work: () => Result): Result {
   try {
     return work();
@@ -51,7 +51,7 @@ export function reaching<Result>(dataDir: string, work: () => Result): Result {
     const isOurs = error instanceof DataDirError || error instanceof ConfigError || error instanceof BackupError;
     if (isOurs || !(error instanceof Error)) throw error;
     if (error instanceof MigrationError) {
-      const message = `${dataDir} cannot be upgraded, and was left as it was: ${error.message}`;
+      const message = `${dataDir} cannot be upgraded and was not changed: ${error.message}`;
       throw new DataDirError("refused", message, { cause: error });
     }
     if ("code" in error && error.code === "ERR_DLOPEN_FAILED") throw new LibraryError(dataDir, { cause: error });

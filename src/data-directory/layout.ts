@@ -5,17 +5,17 @@ export type Place = Pick<Config, "dataDir" | "secretFile" | "isSecretInDataDir" 
 
 export const corporaFolder = "corpora";
 export const serviceLock = "service.lock";
-/** Holds what a restore has not finished. */
+/** Folder of an unfinished restore. */
 export const unfinishedRestore = "restore.unfinished";
 /** See `temporaryDirOf`. */
 export const temporaryFolder = "tmp";
 
-/** Holds homes of programs, the unpacked database library, and notes of backups. */
+/** The folder for home directories of programs, the unpacked database library, and notes of backups. */
 export function temporaryDirOf({ dataDir }: Pick<Place, "dataDir">): string {
   return join(dataDir, temporaryFolder);
 }
 
-/** See `OpenStore`. */
+/** See `OpenStore.headFile`. */
 export function headFileOf({ dataDir, secretFile, isSecretCredential }: Place): string {
   return join(isSecretCredential ? dataDir : dirname(secretFile), "audit.head");
 }

@@ -8,12 +8,12 @@ import type { OpenStore } from "./data-directory.ts";
 import { temporaryDirOf, unfinishedRestore } from "./layout.ts";
 import { takeExclusiveLock } from "./locks.ts";
 
-/** A file that is written and renamed stands there for milliseconds: one that is older was left. */
+/** A temporary file is renamed within milliseconds. An older temporary file was left by a killed process. */
 const renameMs = 60_000;
 
 /**
- * Paths of what killed commands and services left behind: copies of backups, a restore that was not finished, homes of
- * programs, files that were to be renamed, parts of imports. None that a process works with.
+ * Paths left behind by killed commands and services: copies of backups, an unfinished restore, home directories of
+ * programs, files before their rename, parts of imports. Never paths that a live process uses.
  */
 export async function findLeftovers(config: Config, open: OpenStore): Promise<string[]> {
   const temporaryDir = temporaryDirOf(config);
@@ -27,7 +27,7 @@ export async function findLeftovers(config: Config, open: OpenStore): Promise<st
   ];
 }
 
-/** Removes them, but for those of imports, which `sweepCorpora` removes. Returns the paths. */
+/** Removes leftovers and returns their paths. Leaves parts of imports to `sweepCorpora`, and the restore to `admit`. */
 export function sweepLeftovers(config: Config, open: Pick<OpenStore, "headFile">): string[] {
   const temporaryDir = temporaryDirOf(config);
   const files = unrenamed(config, open);
@@ -35,7 +35,7 @@ export function sweepLeftovers(config: Config, open: Pick<OpenStore, "headFile">
   return [...sweepWorkplaces(temporaryDir, null, takeExclusiveLock), ...sweepChildHomes(temporaryDir), ...files];
 }
 
-/** `audit.head.<process>.tmp` and the like: the secret may be in one. */
+/** Files such as `audit.head.<process>.tmp`. A left file may hold the secret. */
 function unrenamed({ secretFile }: Config, { headFile }: Pick<OpenStore, "headFile">): string[] {
   return [...new Set([headFile, secretFile])].flatMap((target) => {
     const folder = dirname(target);

@@ -5,14 +5,14 @@ import { type Lock, takeLock } from "../store/sqlite/lock.ts";
 import { DataDirError } from "./error.ts";
 import { corporaFolder, serviceLock } from "./layout.ts";
 
-/** Excludes other processes as long as this one lives, or until it is released; null when one is ahead. */
+/** Takes an exclusive lock until it is released or this process ends; null when another process holds it. */
 export function takeExclusiveLock(path: string): Lock | null {
   return takeLock(path, "exclusive");
 }
 
 /**
- * The locks that keep a second service out: that of a file, which older versions know, and that of the folder itself, which
- * holds although the file is deleted. Tries again for a moment: `isServing` may just be asking.
+ * Takes the locks that keep a second service out: a lock on a file, which older versions know, and a lock on the folder
+ * itself, which survives deletion of the file. Retries briefly, because `isServing` holds the locks for a moment.
  */
 export function lockService(dataDir: string): Lock[] {
   for (let left = lockTries; left > 0; left -= 1) {
@@ -27,7 +27,7 @@ export function lockService(dataDir: string): Lock[] {
 
 const [lockTries, lockPauseMs] = [5, 20];
 
-/** True while a service runs on the data directory. It takes the locks for a moment. */
+/** True while a service runs on the data directory. Takes the locks for a moment. */
 export function isServing(dataDir: string): boolean {
   const folder = lockFolder(dataDir, "shared");
   folder?.release();
@@ -39,7 +39,7 @@ export function isServing(dataDir: string): boolean {
   return lock === null;
 }
 
-/** As `lockService`, a file and the folder. */
+/** Locks the corpora: a file and the folder, like `lockService`. Null when another process is in the way. */
 export function lockCorpora(dataDir: string, mode: "exclusive" | "shared"): Lock | null {
   const folder = lockFolder(join(dataDir, corporaFolder), mode);
   const file = folder === null ? null : takeLock(join(dataDir, "corpora.lock"), mode);

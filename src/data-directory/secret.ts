@@ -4,7 +4,7 @@ import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
 import { DataDirError } from "./error.ts";
 import type { Place } from "./layout.ts";
 
-/** 32 bytes, written as 64 hex digits. */
+/** Reads the server secret: 32 bytes, stored as 64 hex digits. Throws `DataDirError` or `ConfigError`. */
 export function readSecret({ secretFile, dataDir, isSecretInDataDir }: Place): Buffer {
   if (isSecretInDataDir && !existsSync(secretFile)) {
     throw new DataDirError("refused", `${secretFile} is missing; ${dataDir} cannot be read without its secret`);
@@ -29,7 +29,7 @@ function readGivenSecret(secretFile: string): string {
   }
 }
 
-/** Stored in the database, so that a secret of another directory is refused before it makes every key unknown. */
+/** A hash stored in the database to detect a wrong secret, with which every key would be unknown. */
 export function secretCheck(keys: DerivedKeys): string {
   return keyedHash(keys.check, "xpose data directory");
 }

@@ -5,7 +5,7 @@ import { type KeyScope, mayRead } from "./key-scope.ts";
 import type { Networks } from "./network.ts";
 import { hasApiAccess, type Workspace } from "./workspace.ts";
 
-/** One message for every reason, so that a caller learns nothing about keys and tenants (docs/contract.md 1.2). */
+/** The same message for every reason, so that a caller learns nothing about keys and tenants (docs/contract.md 1.2). */
 export function invalidApiKey(): AppError {
   return new AppError("invalid_api_key", "Missing or unrecognised API key");
 }
@@ -33,9 +33,9 @@ export type WantedScope = "read" | "any";
 export type Wish = { readonly scope: WantedScope; readonly ip: string | null; readonly now: Date };
 
 /**
- * May a call with this key pass? Returns null, or what the caller is told, in the order of docs/contract.md 2 and
- * docs/pipeline.md 14.4. `key` is null when no row has the hash of what was sent. The budget comes after this, see
- * budget.ts.
+ * Checks that a call with this key may pass. Returns null, or the refusal, in the order of docs/contract.md 2 and
+ * docs/pipeline.md 14.4. `key` is null when no stored key has the hash of the token that was sent. The budget is checked
+ * later, see budget.ts.
  */
 export function admit(
   key: KeyRights | null,

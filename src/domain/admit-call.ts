@@ -20,16 +20,16 @@ export type WorkspaceFacts = Workspace & { readonly corporaRevision: string };
 
 export type KeyFacts = Pick<ApiKey, "id" | "name" | "lastUsedAt"> & KeyRights & { readonly workspace: WorkspaceFacts };
 
-/** What a key has used, by kind; null for a kind that was never charged. */
+/** The budgets of a key, by kind; null for a kind that was never charged. */
 export type BudgetFacts = Readonly<Record<BudgetKind, Budget | null>>;
 
-/** Who makes the calls of a batch, read in one transaction. */
+/** The keys and workspaces that make the calls of a batch, read in one transaction. */
 export type CallerFacts = {
-  /** By hash; null where no key has it. */
+  /** By hash of the token; null when no key has this hash. */
   readonly keys: ReadonlyMap<string, KeyFacts | null>;
-  /** Those that operators and commands act in; null where there is none. */
+  /** Workspaces that operators and commands act in, by id; null when there is no workspace with this id. */
   readonly workspaces: ReadonlyMap<WorkspaceId, WorkspaceFacts | null>;
-  /** By key id, of `keysToCharge`. A key whose counters cannot be read is left out: its calls pass (docs/contract.md 8.6). */
+  /** By key id, see `keysToCharge`. A key with unreadable counters is left out: its calls pass (docs/contract.md 8.6). */
   readonly budgets: ReadonlyMap<string, BudgetFacts>;
 };
 
@@ -50,36 +50,36 @@ export type Admission =
       readonly kind: "admitted";
       readonly who: Who;
       readonly charge: Charge | null;
-      /** For a call that asks for them: as the calls before it left them. */
+      /** Set for a call that asks for the budgets: their state after the calls before it. */
       readonly budgets?: BudgetsLeft;
     }
-  /** `who` is there when the audit trail names the refusal. */
+  /** `who` is set when the audit trail records the refusal. */
   | { readonly kind: "refused"; readonly reply: Reply; readonly who: Who | null };
 
 export type Admissions = {
   /** In the order of the calls. */
   readonly admissions: readonly Admission[];
-  /** Keys that were admitted and whose `last_used_at` is due. */
+  /** Ids of admitted keys whose `last_used_at` must be written again. */
   readonly usedKeyIds: readonly string[];
-  /** Budgets as they stand after the calls. */
+  /** Changed budgets, with their state after the calls. */
   readonly budgets: readonly ChargedBudget[];
 };
 
 export type ChargedBudget = { readonly keyId: string; readonly kind: BudgetKind; readonly budget: Budget };
 
-/** `last_used_at` is exact to this many milliseconds, so that a busy key is not written with every call (docs/contract.md 9.2). */
+/** `last_used_at` is exact to this many milliseconds, to spare a write per call (docs/contract.md 9.2). */
 const lastUsedStepMs = 60_000;
 
-/** A key as the calls of one batch share it. */
+/** The state of a key, shared by the calls of one batch. */
 type Holder = {
   readonly id: string;
   readonly known: KnownKey;
   readonly who: Who;
-  /** Null when its calls are not counted. */
+  /** Null when the calls of this key are not counted. */
   readonly budgets: Record<BudgetKind, Budget | null> | null;
 };
 
-/** Which budget pays for a call: every POST is a request, every GET a poll. Null when it is free, or was paid for before. */
+/** The budget that a call is charged to: `request` for a POST, `poll` for a GET. Null when it is free or already charged. */
 function budgetFor(call: Call): BudgetKind | null {
   if (call.kind === "enrich" || call.kind === "bulk") return "request";
   return call.kind === "whoami" || call.isCharged ? null : "poll";
@@ -97,7 +97,7 @@ function scopeFor(call: Call): WantedScope {
   return call.kind === "whoami" ? "any" : "read";
 }
 
-/** The ids of the keys whose budgets `admitCalls` must know. */
+/** The ids of the keys whose budgets `admitCalls` needs. */
 export function keysToCharge(
   calls: readonly Call[],
   keys: CallerFacts["keys"],
@@ -117,7 +117,7 @@ export function keysToCharge(
   return ids;
 }
 
-/** Who may go on with each call, and what it is charged. Charges of one batch add up. */
+/** Admits or refuses each call and charges its budget. Charges of one batch add up. */
 export function admitCalls(calls: readonly Call[], facts: CallerFacts, rules: CallRules): Admissions {
   const holders = new Map<string, Holder>();
   const used = new Map<string, KeyFacts>();
@@ -138,7 +138,7 @@ export function admitCalls(calls: readonly Call[], facts: CallerFacts, rules: Ca
     return holder;
   }
 
-  /** Null when the plan has no limit, or when the key is not counted. */
+  /** Charges a call. Null when the plan has no limit or the calls of the key are not counted. */
   function charge({ id, who, budgets }: Holder, kind: BudgetKind, cost: Cost) {
     const limit = limitOf(rules.limits, who.workspace.plan, kind);
     if (limit === 0 || budgets === null) return null;
@@ -229,8 +229,8 @@ function whoIs(
 }
 
 /**
- * Replies without what was charged to keys whose counters failed (docs/contract.md 8.6). A limit that was reached before
- * stays one.
+ * Removes the charge from replies to keys whose counters could not be written (docs/contract.md 8.6). Refusals stay,
+ * also those for a limit that was already reached.
  */
 export function uncharge(
   replies: readonly Reply[],

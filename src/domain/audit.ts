@@ -4,7 +4,7 @@ import { sha256Hex } from "./sha256.ts";
 import { timestamp } from "./time.ts";
 import type { WorkspaceId } from "./workspace.ts";
 
-/** What is written down (docs/contract.md 9.8). */
+/** The actions that the audit trail records (docs/contract.md 9.8). */
 export type AuditAction =
   | "key.created"
   | "key.rotated"
@@ -33,12 +33,12 @@ export type AuditAction =
   | "audit.gap"
   | "audit.restored";
 
-/** Who acts, from where, and how it ends: what an event has from its caller. */
+/** The part of an event that describes its caller: who acts, from where, and with which outcome. */
 export type Author = {
   readonly at: Date;
   /** `key:<id>`, `operator:<name>`, `cli` or `anonymous`. */
   readonly actor: string;
-  /** Null for what does not come over the network. */
+  /** The address of the client; null for an action that does not come over the network. */
   readonly ip: string | null;
   /** An HTTP status, or `ok` or `failed`. */
   readonly outcome: string;
@@ -47,65 +47,65 @@ export type Author = {
 
 export type AuditEvent = Author & {
   readonly action: AuditAction;
-  /** Null for what belongs to no workspace: denials of unknown keys, gaps, corpora and sources that all see. */
+  /** Null for events outside any workspace: denials of unknown keys, gaps, corpora and sources that all share. */
   readonly workspaceId: WorkspaceId | null;
   readonly keyId: string | null;
   readonly keyName: string | null;
   readonly requestId: string | null;
-  /** The keyed hash of the indicator, 64 hex digits; an address never stands here. */
+  /** The keyed hash of the indicator, 64 hex digits; never the address itself. */
   readonly indicatorHmac: string | null;
-  /** How many events this one stands for, where it may be more than one; else null. */
+  /** The number of events that this event stands for; null for actions that are never grouped. */
   readonly count: number | null;
-  /** What the action was done to, where no other field says it: a plan, or the name of an operator, corpus or source. */
+  /** The object of the action when no other field names it: a plan, or the name of an operator, corpus or source. */
   readonly detail: string | null;
-  /** The rows that the action changed, as it left them; null for an action that changes no right. Chained, never shown. */
+  /** The rows after the change; null for an action that changes no access rights. Chained, but never shown. */
   readonly subjects: readonly AuditSubject[] | null;
 };
 
 /**
- * A key, operator or workspace as it stands in its table. `id` is `key:<id>`, `operator:<id>` or `workspace:<id>`;
- * `digest` is 64 hex digits, see `subjectDigest`.
+ * The current row of a key, operator or workspace. `id` is `key:<id>`, `operator:<id>` or `workspace:<id>`; `digest` is
+ * 64 hex digits, see `subjectDigest`.
  */
 export type AuditSubject = { readonly id: string; readonly digest: string };
 
-/** Where the chain ends: the number of its last event, and that event's mac, 64 hex digits. */
+/** The end of the chain: the number of the last event and its mac, 64 hex digits. */
 export type AuditHead = { readonly row: number; readonly mac: string };
 
-/** The chain before its first event, which is number 1. */
+/** The head of an empty chain. The first event has number 1. */
 export const emptyHead: AuditHead = { row: 0, mac: "0".repeat(64) };
 
-/** An event in its place, as it is stored. */
+/** A stored event with its place in the chain. */
 export type AuditRow = AuditHead & {
-  /** Its fields as one JSON array; these bytes are chained. */
+  /** The fields of the event as one JSON array; these bytes are chained. */
   readonly text: string;
-  /** Null when the text is not one that xpose wrote. */
+  /** Null when xpose did not write this text. */
   readonly event: AuditEvent | null;
   /**
-   * Entries in the index of holders that belong to the stored row which this event ends; 0 for the other events. So the
-   * sum over a trail is the number of entries that the index must have.
+   * A stored row packs several events. Its last event carries the number of entries that the row has in the index of
+   * holders; the other events carry 0. The sum over a trail is the number of entries that the index must have.
    */
   readonly holderCount: number;
 };
 
-/** All that a check of the whole trail needs beside its rows, read at one moment. */
+/** Everything that a check of the whole trail needs besides its rows, read in one transaction. */
 export type AuditState = {
   readonly head: AuditHead;
-  /** The event before the first one of the trail; `emptyHead` until events are removed past their retention. */
+  /** The event before the first event of the trail; `emptyHead` until retention has removed events. */
   readonly start: AuditHead;
   /** Digests of subjects at the start, by id. */
   readonly startSubjects: ReadonlyMap<string, string>;
-  /** Digests of all subjects as their tables hold them now, by id. */
+  /** Digests of all current subjects, by id. */
   readonly subjects: ReadonlyMap<string, string>;
-  /** Entries in the index of holders. */
+  /** The number of entries in the index of holders. */
   readonly holderCount: number;
 };
 
-/** Version of the chained bytes: a later form of events chains on under another number. */
+/** Version of the chained bytes. A later format continues the same chain under another number. */
 const formatVersion = 1;
-/** The form of an event with subjects: they are one more field. Frequent events have none and stay short. */
+/** The format with subjects, which are one more field. Frequent events have no subjects and stay short. */
 const formatWithSubjects = 2;
 
-/** An event with nothing but its author, its action and what is given. */
+/** Makes an event from its author, its action and the fields of `about`; all other fields are null. */
 export function auditEvent(
   by: Author,
   action: AuditAction,
@@ -131,7 +131,7 @@ export function auditEvent(
   };
 }
 
-/** An event as it is stored and chained: the format version and all fields as one JSON array, without a line end. */
+/** The stored and chained form of an event: format version and all fields as one JSON array, without a line end. */
 export function eventText(event: AuditEvent): string {
   const fields: unknown[] = [
     event.subjects === null ? formatVersion : formatWithSubjects,
@@ -171,7 +171,7 @@ type EventFields = [
   subjects?: [id: string, digest: string][],
 ];
 
-/** The reverse of `eventText`; null for a text that it did not write. */
+/** The reverse of `eventText`; null for a text that `eventText` did not write. */
 export function parseEvent(text: string): AuditEvent | null {
   let fields: unknown;
   try {
@@ -228,33 +228,33 @@ function isSubjectList(value: unknown): boolean {
   );
 }
 
-/** Values of a row of a table, by column. */
+/** The values of a table row, by column. */
 export type SubjectRow = Readonly<Record<string, string | number | null>>;
 
 /**
- * SHA-256 of the row of a subject, 64 hex digits. Columns that are null do not count, so a column that a later version
- * adds leaves the digests of earlier rows as they are.
+ * SHA-256 of the row of a subject, 64 hex digits. Null columns are left out, so a column that a later version adds does
+ * not change the digests of earlier rows.
  */
 export function subjectDigest(id: string, row: SubjectRow): string {
   const columns = Object.entries(row).filter(([, value]) => value !== null);
   return sha256Hex(JSON.stringify([id, ...columns.sort(([one], [other]) => (one < other ? -1 : 1))]));
 }
 
-/** The detail of `audit.checkpoint` and `audit.baseline`: where the trail begins, and a hash of the subjects there. */
+/** The detail of `audit.checkpoint` and `audit.baseline`: the start of the trail and a hash of the subjects there. */
 export function checkpointText(start: AuditHead, subjects: ReadonlyMap<string, string>): string {
   const entries = [...subjects].sort(([one], [other]) => (one < other ? -1 : 1));
   return `${headText(start)} ${sha256Hex(JSON.stringify(entries))}`;
 }
 
 /**
- * The mac of the event with this text behind `before`: HMAC-SHA-256, 64 hex digits, over the mac before, the number of
- * the event and its text. The first two have no blank in them, so no two different chains have the same bytes.
+ * The mac of the event that follows `before`: HMAC-SHA-256, 64 hex digits, over the previous mac, the number of the
+ * event and its text. The first two hold no blank, so different chains never produce the same bytes.
  */
 export function chainedMac(auditKey: Uint8Array, before: AuditHead, text: string): string {
   return keyedHash(auditKey, `${before.mac} ${before.row + 1} ${text}`);
 }
 
-/** The event of docs/contract.md 9.8 in its literal order; `count` and `detail` follow where there is one. */
+/** The event with its members in the order of docs/contract.md 9.8; `count` and `detail` only when they are set. */
 export function auditBody(event: AuditEvent): AuditEventBody {
   const { at, workspaceId, actor, action, keyId, keyName, requestId, indicatorHmac, ip, outcome, correlationId } =
     event;
@@ -275,12 +275,12 @@ export function auditBody(event: AuditEvent): AuditEventBody {
   };
 }
 
-/** `N:HEX`, as the log, the head file and `audit verify --head` have it. */
+/** `N:HEX`, the form of the log, the head file and `audit verify --head`. */
 export function headText({ row, mac }: AuditHead): string {
   return `${row}:${mac}`;
 }
 
-/** Null when the text is no head. */
+/** The reverse of `headText`; null when the text is not a head. */
 export function parseHead(text: string): AuditHead | null {
   const [, row, mac] = /^(\d{1,15}):([0-9a-f]{64})$/i.exec(text.trim()) ?? [];
   return row === undefined || mac === undefined ? null : { row: Number(row), mac: mac.toLowerCase() };

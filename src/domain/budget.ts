@@ -1,8 +1,8 @@
 import type { Plan } from "./workspace.ts";
 
-/** How many calls a key has made in its current window (docs/contract.md 8). */
+/** The number of calls that a key made in its current window (docs/contract.md 8). */
 export type Budget = {
-  /** On steady time, which a clock that moves back does not disturb. */
+  /** Measured in steady time (see `CallRules.steadyNow`), so a clock that is set back does not matter. */
   readonly windowStartedAt: Date;
   readonly count: number;
 };
@@ -13,10 +13,10 @@ export type BudgetKind = "request" | "poll";
 /** Calls per window by plan; 0 = unlimited. */
 export type Limits = { readonly team: number; readonly enterprise: number; readonly windowMs: number };
 
-/** What a caller is told about the budget that was charged (docs/contract.md 8.5). */
+/** The state of the charged budget, as the response headers report it (docs/contract.md 8.5). */
 export type Charge = { readonly limit: number; readonly remaining: number; readonly resetInMs: number };
 
-/** Polls have their own budget, so many times that of requests (docs/contract.md 8.3). */
+/** Polls have their own budget: the budget of requests times this factor (docs/contract.md 8.3). */
 const pollsPerRequest = 20;
 
 /** The same without a charge. What is not known, because no window is open or the counters cannot be read, is null. */
@@ -38,8 +38,8 @@ export type Cost = { readonly count: number; readonly needed: number };
 export const oneCall: Cost = { count: 1, needed: 1 };
 
 /**
- * Takes a call from a budget: a window opens with its first counted call, and exactly `limit` pass in it. A refused call is
- * not counted. `now` is steady time; `limit` is at least 1.
+ * Charges a call to a budget. A window opens with its first counted call and admits exactly `limit` calls. A refused
+ * call is not counted. `now` is steady time; `limit` is at least 1.
  */
 export function chargeBudget(
   budget: Budget | null,
@@ -64,7 +64,7 @@ export function refund(budget: Budget, count: number): Budget {
   return { ...budget, count: Math.max(0, budget.count - count) };
 }
 
-/** What is left of a budget, without taking from it; `limit` is at least 1. A window that is over is a full one. */
+/** Reads a budget without charging it; `limit` is at least 1. After the end of a window the full limit remains. */
 export function readBudget(budget: Budget | null, limit: number, windowMs: number, now: Date): Charge {
   const { windowStartedAt, count } = currentWindow(budget, windowMs, now);
   const resetInMs = windowStartedAt.getTime() + windowMs - now.getTime();
@@ -81,6 +81,6 @@ function currentWindow(budget: Budget | null, windowMs: number, now: Date): Budg
   if (budget === null) return { windowStartedAt: now, count: 0 };
   const ageMs = now.getTime() - budget.windowStartedAt.getTime();
   if (ageMs >= windowMs) return { windowStartedAt: now, count: 0 };
-  // Opened in the future: the clock moved back while the service was down. The count holds, for one window from now.
+  // The window starts in the future: the clock was set back while the service was down. Keep the count for one window.
   return ageMs < 0 ? { windowStartedAt: now, count: budget.count } : budget;
 }

@@ -7,28 +7,28 @@ import type { Indicator } from "./indicator.ts";
 import type { ClaimedScan, ScanId, ScanState, SourceRunRecord, UnfinishedState } from "./scan.ts";
 import type { Workspace, WorkspaceId } from "./workspace.ts";
 
-/** Who calls: the holder of a key, or an operator or the command line in the name of a workspace. */
+/** The caller: the holder of a key, or an operator or command that acts for a workspace. */
 export type Caller =
   | { readonly keyHash: string | null }
   | { readonly workspaceId: WorkspaceId; readonly actor: string };
 
-/** Where a call comes from, for the audit trail. */
+/** The origin of a call, for the audit trail. */
 export type CallOrigin = { readonly ip: string | null; readonly correlationId: string | null };
 
-/** One request to the exposure API as the store sees it. */
+/** One request to the exposure API, in the form that the store takes. */
 export type Call = EnrichCall | PollCall | WhoamiCall | BulkCall | BulkPollCall;
 
 export type EnrichCall = {
   readonly kind: "enrich";
   readonly caller: Caller;
   readonly from: CallOrigin;
-  /** What was wrong with the request; answered only after the checks that go first (docs/contract.md 2). */
+  /** An error in the request. It is answered only after the checks that come first (docs/contract.md 2). */
   readonly fault: AppError | null;
   readonly indicator: Indicator | null;
   readonly indicatorHash: string;
   /** The id of the scan, if one must be started. */
   readonly newScanId: ScanId;
-  /** The caller runs the scan itself and always wants a new one (`isRefresh`) or one on a miss. */
+  /** Set when the caller runs the scan itself: always a new scan (`isRefresh`), or a new scan only on a miss. */
   readonly runner: { readonly owner: string; readonly leaseUntil: Date; readonly isRefresh: boolean } | null;
 };
 
@@ -36,13 +36,13 @@ export type PollCall = {
   readonly kind: "poll";
   readonly caller: Caller;
   readonly from: CallOrigin;
-  /** Null when the path held no id. */
+  /** Null when the path holds no valid id. */
   readonly scanId: ScanId | null;
-  /** `export` reads the case too, and is written down as one. */
+  /** `export` reads the same data as `case`, but is audited as an export. */
   readonly view: "envelope" | "sources" | "evidence" | "case" | "export";
-  /** What was wrong with the request; answered only after the checks that go first (docs/contract.md 2). */
+  /** An error in the request. It is answered only after the checks that come first (docs/contract.md 2). */
   readonly fault?: AppError | null;
-  /** True when it is the second half of a request that was charged before: a POST that waited for its scan. */
+  /** True for the second half of a request that is already charged: a POST that waited for its scan. */
   readonly isCharged: boolean;
 };
 
@@ -80,13 +80,13 @@ export type WhoamiCall = {
 };
 
 /**
- * `charge` is there when a budget was charged, or refused the call; `isUncounted` when the counters cannot be read or
- * written, and the call passed all the same (docs/contract.md 8.6).
+ * `charge` is set when a budget was charged or refused the call. `isUncounted` is set when the call passed although its
+ * counters cannot be read or written (docs/contract.md 8.6).
  */
 export type Reply = ReplyBody & { readonly charge?: Charge; readonly isUncounted?: true };
 
 export type ReplyBody =
-  /** `denied` is set when the key does not admit the call. Nothing was written: the caller of the store records it. */
+  /** `denied` is set when the key was not accepted. The store has written nothing: its caller records the denial. */
   | { readonly kind: "refused"; readonly error: AppError; readonly denied?: KnownKey | "unknown" }
   | { readonly kind: "accepted"; readonly scanId: ScanId; readonly indicator: Indicator }
   /** A scan that the caller now runs itself. */
@@ -136,7 +136,7 @@ export function replyLength(reply: ReplyBody): number {
 export type CompletedReply = {
   readonly kind: "completed";
   readonly scanId: ScanId;
-  /** The whole body: `cache` is `hit` for a call that found the result, `miss_scan_complete` for a poll. */
+  /** The whole body. Its `cache` is `hit` for a POST that found the result, `miss_scan_complete` for a poll. */
   readonly envelope: string;
   readonly digest: string;
   readonly isPartial: boolean;
@@ -146,15 +146,15 @@ export type CompletedReply = {
 
 export type CallRules = {
   readonly now: Date;
-  /** Start of the process plus monotonic time: windows go by it. */
+  /** Start of the process plus monotonic time. Budget windows are measured in it. */
   readonly steadyNow: Date;
   readonly limits: Limits;
-  /** What the audit trail says of a reply: an HTTP status, or `ok` or `failed`. */
+  /** The outcome of a reply for the audit trail: an HTTP status, or `ok` or `failed`. */
   readonly outcomeOf: (reply: ReplyBody) => string;
   readonly lifetimes: Lifetimes;
-  /** More unfinished scans than this, and a miss is refused with `overloaded`. */
+  /** With this many unfinished scans, a miss is refused with `overloaded`. */
   readonly maxQueue: number;
-  /** The settings of the sources that a workspace may ask, hashed. */
+  /** Hashes the settings of the sources that a workspace may ask. */
   readonly fingerprintOf: FingerprintOf;
 };
 

@@ -1,6 +1,6 @@
 import canonicalize from "canonicalize";
 
-/** The RFC 8785 form of a value that came out of JSON. */
+/** The RFC 8785 form of a JSON value. Throws `TypeError` for a value that JSON cannot hold. */
 export function canonicalJson(value: unknown): string {
   const text = canonicalize(value);
   if (text === undefined) throw new TypeError("not a JSON value");

@@ -7,14 +7,14 @@ import type { Indicator } from "./indicator.ts";
 import { isPartial, type ScanId, type SourceRunRecord } from "./scan.ts";
 import { timestamp } from "./time.ts";
 
-/** What is stored about a scan that is over. */
+/** The stored data of a finished scan. */
 export type CaseFacts = {
   readonly scanId: ScanId;
   readonly indicator: Indicator;
   readonly askedAt: Date;
   readonly finishedAt: Date;
   readonly reach: Reach;
-  /** By name of the source. */
+  /** Sorted by the name of the source. */
   readonly runs: readonly StoredRun[];
   /** Null for a failed scan. */
   readonly result: Omit<Projection, "total"> | null;
@@ -23,7 +23,7 @@ export type CaseFacts = {
 /** A row of `/sources` as it is stored. */
 export type StoredRun = Omit<SourceRunRecord, "endedAt" | "quotaLeft">;
 
-/** All that is known about a finished scan as one document (docs/pipeline.md 17.2). `version` is that of this program. */
+/** Everything about a finished scan in one document (docs/pipeline.md 17.2). `version` is the version of xpose. */
 export function buildCase(facts: CaseFacts, version: string): Case {
   const { scanId, indicator, askedAt, finishedAt, reach, runs, result } = facts;
   const times = { asked_at: timestamp(askedAt), finished_at: timestamp(finishedAt) };

@@ -3,33 +3,33 @@ import type { WorkspaceId } from "./workspace.ts";
 /** A set of imports under one source name. */
 export type Corpus = {
   readonly name: string;
-  /** The one workspace that sees it; null = all. */
+  /** The only workspace that sees the corpus; null = all workspaces. */
   readonly scope: WorkspaceId | null;
   readonly confidence: number;
   readonly origin: string;
-  /** Set anew by each change to the corpus. */
+  /** A new value after each change to the corpus. */
   readonly revision: string;
   readonly imports: readonly CorpusImport[];
-  /** Those that hold records of its imports, and maybe of others. */
+  /** The segments that hold records of these imports. A segment may also hold records of other imports. */
   readonly segments: readonly CorpusSegment[];
 };
 
-/** One file, archive or folder that was read in, and where it came from. */
+/** One imported file, archive or folder, and its origin. */
 export type CorpusImport = {
   readonly id: string;
-  /** Name of the file as the operator gave it, without its folder. */
+  /** Name of the file that the operator gave, without its folder. */
   readonly fileName: string;
-  /** Of the bytes as they were given, packed or not. */
+  /** Hash of the file as it was given, packed or not. */
   readonly sha256: string;
-  /** Of the unpacked bytes; null for an import of before version 0.2. */
+  /** Hash of the unpacked bytes; null for an import made before version 0.2. */
   readonly contentSha256: string | null;
   /** See `importRules`. */
   readonly rules: number;
-  /** Names of formats, with a comma between them. */
+  /** Names of formats, separated by commas. */
   readonly format: string;
-  /** Who imported it. */
+  /** The person or account that imported the file. */
   readonly importer: string;
-  /** What the operator said about it: format, title, category, severity, subject, date. */
+  /** The options that the operator gave: format, title, category, severity, subject, date. */
   readonly options: Readonly<Record<string, string>>;
   readonly readCount: number;
   readonly recordCount: number;
@@ -39,7 +39,7 @@ export type CorpusImport = {
   readonly durationMs: number;
 };
 
-/** One immutable file with records of one or more imports, in the corpora folder. */
+/** One immutable file in the corpora folder, with records of one or more imports. */
 export type CorpusSegment = {
   readonly file: string;
   readonly addressCount: number;

@@ -3,23 +3,23 @@ import { atOnce, type Steps } from "./steps.ts";
 import { generalSubjects } from "./subject.ts";
 import { compareText } from "./text.ts";
 
-/** A finding together with who said it. A source has one origin. */
+/** A finding with its source. A source has one origin. */
 export type SourcedFinding = { readonly source: string; readonly origin: string; readonly finding: Finding };
 
-/** `count` of distinct other origins that agree; `by` names one source per origin, sorted, at most 5. */
+/** `count` is the number of other origins that agree; `by` names one source per origin, sorted, at most 5. */
 export type Corroboration = { readonly count: number; readonly by: readonly string[] };
 
 const maxNames = 5;
 
 /**
- * For each finding, the other origins that agree with it, in the order of the input (docs/contract.md 7.5).
+ * Finds the other origins that agree with each finding, in the order of the input (docs/contract.md 7.5).
  *
- * Two findings agree when they share a subject, whatever their category and severity; a general finding is also agreed
- * to by every finding of its kind, never the other way round. Where both state years of their leak, they need one in
- * common. Sources of one origin count once and never corroborate each other. Agreement is not transitive, so findings
- * are never grouped.
+ * Two findings agree when they share a subject, whatever their category and severity. A finding with a general subject
+ * is also corroborated by every finding of its kind, but never corroborates those. If both state years of their leak,
+ * they must have a year in common. Sources of one origin count once and never corroborate each other. Agreement is not
+ * transitive, so findings are never grouped.
  *
- * Findings are not compared in pairs: a thousand general ones from each of five sources would be millions of pairs.
+ * An index replaces a comparison in pairs: a thousand general findings from each of five sources are millions of pairs.
  */
 export function corroborate(findings: readonly SourcedFinding[]): Corroboration[] {
   return atOnce(corroborateSteps(findings, findings.length));
@@ -57,17 +57,17 @@ function agreementOn({ origin, finding }: SourcedFinding, witnesses: Witnesses):
   return { count: nameByOrigin.size, by: names.slice(0, maxNames) };
 }
 
-/** Origin -> the first by name of its sources. */
+/** Origin -> the alphabetically first of its sources. */
 type NameByOrigin = Map<string, string>;
-/** `<topic> <year>` -> who says something about it. A topic is a subject or `category:<category>`. */
+/** `<topic> <year>` -> the origins that have a finding about it. A topic is a subject or `category:<category>`. */
 type Witnesses = Map<string, NameByOrigin>;
 
-/** No subject holds a colon, so no subject reads as a category. */
+/** Subjects never hold a colon, so a subject is never mistaken for a category. */
 function categoryTopic(category: string): string {
   return `category:${category}`;
 }
 
-/** The topics whose findings agree to a general subject; none for any other subject. */
+/** The topics whose findings corroborate a general subject; empty for any other subject. */
 function generalTopics(subject: string): string[] {
   return (kindsOfGeneral.get(subject) ?? []).map(categoryTopic);
 }
@@ -78,7 +78,7 @@ function yearsStated(finding: Finding): readonly (number | "any" | "none")[] {
   return ["any", ...(finding.years.length === 0 ? (["none"] as const) : finding.years)];
 }
 
-/** A finding without a year takes any witness; one with years takes those of the same years and those without. */
+/** A finding without a year is corroborated by findings of any year; one with years, by the same years or no year. */
 function yearsAccepted(finding: Finding): readonly (number | "any" | "none")[] {
   return finding.years.length === 0 ? ["any"] : ["none", ...finding.years];
 }

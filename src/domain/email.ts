@@ -6,14 +6,14 @@ const maxLocalOctets = 64;
 const maxDomainOctets = 253;
 const maxLabelOctets = 63;
 
-/** No canonical address is longer, so nothing longer is worth normalising: NFC and UTS-46 cost time per character. */
+/** Longer input cannot give a valid address. It is refused first, because NFC and UTS-46 cost time per character. */
 const maxInputLength = 1024;
 
-/** The look-behind keeps it linear: without it each blank of a long inner run would be tried as the start of the end. */
+/** The look-behind keeps matching linear: without it, every blank of a long inner run would start a new attempt. */
 const outerSpace = /^[ \t\r\n]+|(?<![ \t\r\n])[ \t\r\n]+$/g;
 const localPart = /^[\p{L}\p{M}\p{Nd}!#$%&'*+\-/=?^_`{|}~]+(?:\.[\p{L}\p{M}\p{Nd}!#$%&'*+\-/=?^_`{|}~]+)*$/u;
 const domainLabel = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
-/** UTS-46 drops these without a trace (soft hyphen, joiners, variation selectors); two spellings must not become one. */
+/** UTS-46 silently drops these (soft hyphen, joiners, variation selectors); two spellings must not become one. */
 const droppedByUts46 = /\p{Default_Ignorable_Code_Point}/u;
 
 const uts46Options = {
@@ -27,8 +27,8 @@ const uts46Options = {
 
 /**
  * Parses an address as a person or a SIEM may write it and returns its canonical form, or null when it is not a valid
- * address. Never folds sub-addresses or dots: that would say that two addresses are one person. No DNS is asked.
- * A canonical address parses to itself. Source: docs/contract.md 4.
+ * address. Never folds sub-addresses or dots: that would claim that two addresses belong to one person. Makes no DNS
+ * query. A canonical address parses to itself. Source: docs/contract.md 4.
  */
 export function parseEmail(text: string): EmailAddress | null {
   const trimmed = text.replace(outerSpace, "");
@@ -42,7 +42,7 @@ export function parseEmail(text: string): EmailAddress | null {
   return Buffer.byteLength(address) <= maxAddressOctets ? (address as EmailAddress) : null;
 }
 
-/** A local part in NFC and lower case, or null when it is not a valid one (docs/contract.md 4.2). */
+/** A local part in NFC and lower case, or null when it is not valid (docs/contract.md 4.2). */
 export function canonicalLocalPart(text: string): string | null {
   const composed = text.normalize("NFC");
   if (!localPart.test(composed)) return null;
@@ -51,8 +51,8 @@ export function canonicalLocalPart(text: string): string | null {
 }
 
 /**
- * A domain in lower-cased A-labels, or null when it is not a valid one (docs/contract.md 4.3). `domainToASCII` of the
- * runtime is not used: it accepts underscores, drops soft hyphens, decodes `%41` and reads `0x7f.1` as an address.
+ * A domain in lower-cased A-labels, or null when it is not valid (docs/contract.md 4.3). `domainToASCII` of the runtime
+ * is not used: it accepts underscores, drops soft hyphens, decodes `%41` and reads `0x7f.1` as an address.
  */
 export function canonicalDomain(text: string): string | null {
   if (text.length > maxInputLength) return null;
@@ -65,8 +65,8 @@ export function canonicalDomain(text: string): string | null {
 }
 
 /**
- * Letters, digits, hyphens and dots of ASCII without an A-label among them: UTS-46 only lower-cases these, and costs
- * more than all of the rest of a look-up.
+ * ASCII letters, digits, hyphens and dots, without an A-label. UTS-46 only lower-cases such a domain, and costs more
+ * than the rest of a look-up.
  */
 const plainDomain = /^(?!.*xn--)[a-z0-9.-]+$/i;
 
@@ -74,14 +74,14 @@ function asciiDomain(text: string): string | null {
   if (droppedByUts46.test(text)) return null;
   const { toASCII, toUnicode } = loadUts46();
   const domain = toASCII(text, uts46Options);
-  // An A-label can hide what its Unicode form would be refused for.
+  // An A-label can hide characters that are refused in its Unicode form.
   const isHiding = domain?.includes("xn--") === true && droppedByUts46.test(toUnicode(domain, uts46Options).domain);
   return isHiding ? null : domain;
 }
 
 /**
- * Loaded with the first domain that is not plain: the tables take milliseconds and megabytes, and many processes never
- * need them. Not by `import()`, because parsing is synchronous.
+ * Loads the library when the first domain needs it: its tables take milliseconds and megabytes, and many processes
+ * never need them. Not with `import()`, because parsing is synchronous.
  */
 function loadUts46(): typeof import("tr46").default {
   return require("tr46");

@@ -16,9 +16,9 @@ export type Sighting = { readonly firstSeenAt: Date; readonly lastSeenAt: Date }
 /** `hit` on a POST that finds a fresh result, `miss_scan_complete` on every GET and on a POST that waited. */
 export type CacheMember = Envelope["cache"];
 
-/** What a completed scan stores: ready bytes, so that a hit builds nothing. */
+/** The stored result of a completed scan: serialized already, so that a hit builds nothing. */
 export type Projection = {
-  /** The envelope from its `indicator` member on; `envelopeText` puts the rest before it. */
+  /** The envelope from its `indicator` member on; `envelopeText` adds the members before it. */
   readonly envelopeTail: string;
   /** Findings in the envelope. */
   readonly total: number;
@@ -35,7 +35,7 @@ export const disambiguation: Envelope["disambiguation"] = {
     "person-resolution gated pending employer-domain disambiguation (R7); v1 returns indicator exposure only, no identity attribution",
 };
 
-/** The members that a hit and a poll of one scan do not share; the rest is stored. */
+/** The members before the stored part. Only `cache` differs between a hit and a poll of one scan. */
 type EnvelopeHead = Pick<Envelope, "request_id" | "status" | "cache">;
 
 /** A finding that an envelope shows. `hash` is its key in the ledger. */
@@ -181,7 +181,7 @@ function countBySeverity(shown: readonly ShownFinding[]): Exposure["by_severity"
   return Object.fromEntries(counts.filter(([, count]) => count !== 0));
 }
 
-/** One record stands as it is; several that were merged stand in a list. */
+/** One record is shown as it is; several merged records are shown as a list. */
 function detailsOf(details: readonly Details[]): Details {
   return details.length > 1 ? { records: details } : (details[0] ?? {});
 }

@@ -64,7 +64,7 @@ export const sourceErrorReasons = [
 
 export type SourceErrorReason = (typeof sourceErrorReasons)[number];
 
-/** What was wrong with TLS: an operator mends each of them elsewhere (docs/pipeline.md 21.19). */
+/** Kinds of TLS errors. Each kind has a different remedy for the operator (docs/pipeline.md 21.19). */
 export const tlsFaults = [
   "unknown_authority",
   "expired",
@@ -76,7 +76,7 @@ export const tlsFaults = [
 
 export type TlsFault = (typeof tlsFaults)[number];
 
-/** One source could not answer. `message` is for the operator's log and `sources check`; it holds no secret and no address. */
+/** A source could not answer. `message` goes to the log and to `sources check`; it holds no secret and no address. */
 export class SourceError extends Error {
   override readonly name = "SourceError";
   readonly reason: SourceErrorReason;

@@ -5,7 +5,7 @@ import { atOnce, firstInOrder, type Steps } from "./steps.ts";
 import { subjectOf } from "./subject.ts";
 import { cleanLine, compareText, cutLine, longText } from "./text.ts";
 
-/** In descending order, as atoms are sorted and counted (docs/contract.md 7.3, 7.6). */
+/** In descending order, the order in which atoms are sorted and counted (docs/contract.md 7.3, 7.6). */
 export const severities = ["high", "medium", "low"] as const;
 export type Severity = (typeof severities)[number];
 
@@ -24,7 +24,7 @@ export const categories = [
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 export type Details = { readonly [key: string]: Json };
 
-/** One sourced statement in an answer: the contract's atom, before it is set beside what other sources say. */
+/** One statement of a source: the contract's atom before corroboration and sightings are added. */
 export type Finding = {
   readonly category: string;
   readonly severity: Severity;
@@ -34,7 +34,7 @@ export type Finding = {
   readonly subjects: readonly string[];
   /** Years of the leak, sorted, no duplicates; empty when the source states none. */
   readonly years: readonly number[];
-  /** What else the source said, one entry per record that was merged, sorted by canonical JSON, no duplicates. */
+  /** Other data of the source, one entry per merged record, sorted by canonical JSON, no duplicates. */
   readonly details: readonly Details[];
 };
 
@@ -43,10 +43,10 @@ export const maxFindingsPerAnswer = 1000;
 const maxTitleLength = 255;
 const maxUrlLength = 1024;
 const maxCategoryLength = 50;
-/** As much of a subject as `subjectOf` reads. */
+/** The number of characters of a subject that `subjectOf` reads. */
 const maxSubjectTextLength = 1024;
 
-/** What a source hands over; text may be long, hostile or empty. */
+/** The unchecked finding of a source; its text may be long, hostile or empty. */
 export type FindingInput = {
   readonly category: string;
   readonly severity: Severity;
@@ -54,18 +54,18 @@ export type FindingInput = {
   readonly sourceUrl?: string | null;
   /** A domain, the name of a service or leak, or a general subject. */
   readonly subject: string;
-  /** The canonical address that was asked about: the one that may stand in text. Absent = none may. */
+  /** The canonical address that was asked about: the only address that may stay in text. Absent = none may stay. */
   readonly asked?: string;
   readonly year?: number | null;
   readonly details?: Details;
-  /** Maps the name of a leak to its domain, where a source knows more names than the built-in list. */
+  /** Maps the slug of a leak's name to its domain, for a source that knows more names than the built-in list. */
   readonly aliases?: ReadonlyMap<string, string>;
 };
 
 /**
- * Builds a finding and repairs its text: one line, bounded, well-formed; a URL that is not http(s), or that would carry
- * the asked address to whoever follows it, becomes null. Every source builds its findings here, so here the addresses
- * of others and whatever looks like a secret go out of all text (docs/pipeline.md 21.18, see `redactText`).
+ * Builds a finding and cleans its text: one line, bounded, well-formed. A URL becomes null when it is not http(s), or
+ * when following it would disclose the asked address. Every source builds its findings here, so this is the place where
+ * addresses of other people and everything that looks like a secret are removed (docs/pipeline.md 21.18, `redactText`).
  */
 export function makeFinding(input: FindingInput): Finding {
   const { asked = null, details = {} } = input;
@@ -74,17 +74,17 @@ export function makeFinding(input: FindingInput): Finding {
     severity: input.severity,
     title: shownLine(input.title, maxTitleLength, asked) || "Exposure without a title",
     sourceUrl: shownUrl(input.sourceUrl ?? null, asked),
-    // No site and no leak is named by an address, not even by the asked one.
+    // A subject names a site or a leak. It never holds an address, not even the asked address.
     subjects: [subjectOf(shownLine(input.subject, maxSubjectTextLength, null), input.aliases)],
     years: input.year == null ? [] : [input.year],
     details: Object.keys(details).length === 0 ? [] : [wellFormed(redactDetails(details, asked))],
   };
 }
 
-/** As `oneLine`, without the addresses of others and without secrets; these are looked for before anything is cut. */
+/** Like `oneLine`, but removes other addresses and secrets. Redacts before it cuts: half an address is not found. */
 export function shownLine(text: string, maxLength: number, asked: string | null): string {
   const line = cleanLine(text, maxLength);
-  // What was left out of far too long text may have been the other half of its last word.
+  // `cleanLine` reads only the start of very long text, so the last word may be half an address or a secret: drop it.
   const isLastWordHalf = text.length > maxLength * longText && line.length <= maxLength;
   return cutLine(redactText(isLastWordHalf ? line.replace(/\S+$/, "") : line, asked), maxLength).trim();
 }
@@ -94,7 +94,7 @@ function shownUrl(text: string | null, asked: string | null): string | null {
   return usableUrl(redactUrl(text, asked));
 }
 
-/** True too where the URL cannot be decoded: what it holds is then unknown. */
+/** Also true for a URL that cannot be decoded, because its content is unknown. */
 function holdsAddress(url: string, asked: string): boolean {
   try {
     return decodeURIComponent(url).toLowerCase().includes(asked);
@@ -117,7 +117,7 @@ function isList(value: readonly Json[] | Details): value is readonly Json[] {
   return Array.isArray(value);
 }
 
-/** A category as a slug of a-z, 0-9, - and _: `Credential Leak` -> `credential_leak`. Empty when nothing is left. */
+/** A category as a slug of a-z, 0-9, - and _: `Credential Leak` -> `credential_leak`. May be empty. */
 export function categorySlug(text: string): string {
   return text
     .toLowerCase()
@@ -136,7 +136,7 @@ export function usableUrl(text: string | null): string | null {
   return parsed !== null && parsed.hostname !== "" && parsed.username === "" && parsed.password === "" ? url : null;
 }
 
-/** Half a surrogate pair becomes U+FFFD, in keys too: RFC 8785 has no form for it. */
+/** Replaces unpaired surrogates by U+FFFD, also in keys: RFC 8785 cannot encode them. */
 function wellFormed(value: Details): Details {
   const text = JSON.stringify(value).replaceAll(/\\\\|\\ud[89a-f][0-9a-f]{2}/g, (match) =>
     match === "\\\\" ? match : "\\ufffd",
@@ -144,13 +144,13 @@ function wellFormed(value: Details): Details {
   return JSON.parse(text) as Details;
 }
 
-/** The title of a finding in a named leak, with the year unless the name says it (docs/contract.md 11.2a). */
+/** The title of a finding in a named leak, with the year unless the name contains it (docs/contract.md 11.2a). */
 export function leakTitle(name: string, year: number | null): string {
   const isYearSaid = year === null || new RegExp(`(?<!\\d)${year}(?!\\d)`).test(name);
   return isYearSaid ? `Present in the ${name} breach` : `Present in the ${name} ${year} breach`;
 }
 
-/** The severity a source's word stands for: `critical` is high, `info`, null and unknown words are low (docs/contract.md 7.4). */
+/** Maps a source's severity to ours: `critical` is high; `info`, null and others are low (docs/contract.md 7.4). */
 export function parseSeverity(word: string | null): Severity {
   const folded = word?.trim().toLowerCase() ?? "";
   if (folded === "critical") return "high";
@@ -158,8 +158,8 @@ export function parseSeverity(word: string | null): Severity {
 }
 
 /**
- * Merges equal findings of one source (docs/contract.md 7.6): subjects, years and details are united, the highest severity
- * stays. The result is sorted and does not depend on the order or grouping of the input.
+ * Merges equal findings of one source (docs/contract.md 7.6): unites subjects, years and details, and keeps the highest
+ * severity. The result is sorted and does not depend on the order or grouping of the input.
  */
 export function mergeFindings(findings: readonly Finding[]): Finding[] {
   return atOnce(mergeSteps(findings, Number.POSITIVE_INFINITY)).kept;
@@ -219,7 +219,7 @@ function* uniteSteps(equal: readonly Finding[]): Steps<Finding> {
   };
 }
 
-/** Puts the domain in the place of every subject that `aliases` (slug of a name -> domain) knows. */
+/** Replaces every subject that `aliases` (slug of a name -> domain) knows by its domain. */
 export function resolveSubjects(findings: readonly Finding[], aliases: ReadonlyMap<string, string>): Finding[] {
   return findings.map((finding) => {
     const subjects = new Set(finding.subjects.map((subject) => aliases.get(subject) ?? subject));
@@ -227,7 +227,7 @@ export function resolveSubjects(findings: readonly Finding[], aliases: ReadonlyM
   });
 }
 
-/** Keeps the first 1000 of merged findings; how many were left out is told in the details of the first one. */
+/** Keeps the first 1000 merged findings. The details of the first finding state how many were left out. */
 export function capFindings(merged: readonly Finding[]): Finding[] {
   return tellOmitted(merged.slice(0, maxFindingsPerAnswer), merged.length - maxFindingsPerAnswer);
 }
@@ -238,7 +238,7 @@ function tellOmitted(kept: readonly Finding[], omittedCount: number): Finding[] 
   return [{ ...first, details: [...first.details, { omitted_findings: omittedCount }] }, ...rest];
 }
 
-/** What makes two findings of one source the same; the indicator is that of the scan. */
+/** Two findings of one source are equal when their identities are. The indicator is the same throughout a scan. */
 function identityOf(finding: Finding): string {
   return JSON.stringify([finding.category, finding.title, finding.sourceUrl]);
 }

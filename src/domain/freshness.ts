@@ -7,16 +7,16 @@ export type Lifetimes = {
   readonly retentionMs: number;
 };
 
-/** What the data look like for a workspace now: the settings of its sources, and the corpora it sees. */
+/** The version of the data that a workspace sees: the settings of its sources and the state of its corpora. */
 export type DataVersion = { readonly settingsFingerprint: string; readonly corporaRevision: string };
 
-/** The facts about an earlier scan of the same indicator that decide what serves a call. */
+/** Facts about an earlier scan of the same indicator. `decide` needs them. */
 export type ScanFacts = {
   readonly id: ScanId;
   readonly state: ScanState;
-  /** Stamped when the scan is claimed; null before. */
+  /** Set when a runner claims the scan; null before. */
   readonly data: DataVersion | null;
-  /** Completion, or the oldest answer that was reused, whichever is earlier. Null until completed. */
+  /** Time of completion or of the oldest reused answer, whichever is earlier. Null until completed. */
   readonly asOf: Date | null;
   readonly finishedAt: Date | null;
   readonly isPartial: boolean;
@@ -25,12 +25,13 @@ export type ScanFacts = {
 export type Decision = { readonly kind: "hit" | "join"; readonly scanId: ScanId } | { readonly kind: "start" };
 
 /**
- * Which scan serves a call: a fresh finished one, an unfinished one that is as good as a new one, or a new one
- * (docs/contract.md 5.1, 5.3, 5.5, 5.6). `scans` are those of one workspace and indicator, newest first.
+ * Decides which scan serves a call: a finished scan that is fresh (hit), an unfinished scan on the current data (join),
+ * or a new scan (start). See docs/contract.md 5.1, 5.3, 5.5, 5.6. `scans` are the scans of one workspace and indicator,
+ * newest first.
  */
 export function decide(scans: readonly ScanFacts[], current: DataVersion, lifetimes: Lifetimes, now: Date): Decision {
-  // The newest result on the current data decides: what it says replaced all that was said before (5.8), so it must not
-  // make way for an older one when it is partial and its shorter life is over.
+  // Only the newest result on the current data counts, because it replaced all earlier results (5.8): an expired
+  // partial result must not be replaced by an older complete one.
   const newest = scans.find((scan) => scan.state === "completed" && isSameData(scan.data, current));
   if (newest !== undefined && isFresh(newest, lifetimes, now)) return { kind: "hit", scanId: newest.id };
   const joined = scans.find((scan) => isJoinable(scan, current));
@@ -40,18 +41,18 @@ export function decide(scans: readonly ScanFacts[], current: DataVersion, lifeti
 function isFresh(scan: ScanFacts, lifetimes: Lifetimes, now: Date): boolean {
   if (scan.asOf === null || scan.finishedAt === null) return false;
   if (ageMs(scan.asOf, now) >= lifetimes.cacheTtlMs) return false;
-  // A partial result lives from its own completion: measured from a reused answer it could be stale when it is born,
-  // and every call would start another scan.
+  // The shorter life of a partial result starts at its completion. Measured from a reused answer, the result could be
+  // stale at once, and every call would start another scan.
   if (scan.isPartial && ageMs(scan.finishedAt, now) >= lifetimes.partialTtlMs) return false;
   return ageMs(scan.finishedAt, now) < lifetimes.retentionMs;
 }
 
-/** May a scan still be read? An unfinished one always may; a finished one for its retention (docs/contract.md 5.11). */
+/** True while a scan may be read: always when unfinished, for its retention when finished (docs/contract.md 5.11). */
 export function isRetained(finishedAt: Date | null, lifetimes: Pick<Lifetimes, "retentionMs">, now: Date): boolean {
   return finishedAt === null || ageMs(finishedAt, now) <= lifetimes.retentionMs;
 }
 
-/** A scan not yet started will use the data as of its start, so it serves any caller. */
+/** A queued scan will use the data of the moment when it starts, so any caller can join it. */
 function isJoinable(scan: ScanFacts, current: DataVersion): boolean {
   if (scan.state === "queued") return true;
   return (scan.state === "scanning" || scan.state === "running") && isSameData(scan.data, current);
@@ -65,7 +66,7 @@ function isSameData(one: DataVersion | null, other: DataVersion): boolean {
   );
 }
 
-/** May a scan take over this answer instead of asking the source again? (docs/contract.md 5.3) */
+/** True when a scan may reuse this answer instead of asking the source again (docs/contract.md 5.3). */
 export function isFreshAnswer(
   answer: Pick<Answer, "fingerprint" | "answeredAt">,
   fingerprint: string,
@@ -75,7 +76,7 @@ export function isFreshAnswer(
   return answer.fingerprint === fingerprint && ageMs(answer.answeredAt, now) < cacheTtlMs;
 }
 
-/** May the last answer of a source that failed stay in the envelope? (docs/contract.md 5.8) */
+/** True when the last answer of a source that failed may stay in the envelope (docs/contract.md 5.8). */
 export function isKeptAnswer(
   answer: Pick<Answer, "fingerprint" | "answeredAt">,
   fingerprint: string,
@@ -85,7 +86,7 @@ export function isKeptAnswer(
   return answer.fingerprint === fingerprint && ageMs(answer.answeredAt, now) <= retentionMs;
 }
 
-/** A clock that moved back makes an age of 0, not a negative one (docs/contract.md 5.1). */
+/** The age is 0, never negative, when the clock was set back (docs/contract.md 5.1). */
 function ageMs(since: Date, now: Date): number {
   return Math.max(0, now.getTime() - since.getTime());
 }

@@ -4,14 +4,14 @@ import { AppError } from "./error.ts";
 import { areDefault } from "./key-scope.ts";
 import { foldName, hasApiAccess, type Plan } from "./workspace.ts";
 
-/** Null when a workspace may have keys; `plan` is null when there is no such workspace. */
+/** Null when a workspace may have keys, else the refusal; `plan` is null when there is no such workspace. */
 function planFault(plan: Plan | null): AppError | null {
   if (plan === null) return new AppError("not_found", "There is no such workspace");
   return hasApiAccess(plan) ? null : planRequired();
 }
 
 /**
- * May a key of this name be added? Null, or what the caller is told. `activeNames` are the folded names of the active
+ * Checks that a key with this name may be added. Null, or the refusal. `activeNames` are the folded names of the active
  * keys of the workspace: names of revoked and expired keys are free (docs/contract.md 9.3).
  */
 export function newKeyFault(name: string, plan: Plan | null, activeNames: readonly string[]): AppError | null {
@@ -24,7 +24,7 @@ export function newKeyFault(name: string, plan: Plan | null, activeNames: readon
   return new AppError("conflict", `The workspace has ${maxActiveKeys} active keys, the most it may have`);
 }
 
-/** May another key take the place of this one? Null, or what the caller is told. */
+/** Checks that this key may be rotated. Null, or the refusal. */
 export function rotationFault(
   key: Pick<ApiKey, "revokedAt" | "expiresAt">,
   plan: Plan | null,

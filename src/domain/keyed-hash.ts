@@ -1,6 +1,6 @@
 import type { Indicator } from "./indicator.ts";
 
-/** Each use of the server secret has a key of its own, so a hash made for one purpose means nothing for another. */
+/** Each purpose has its own key (domain separation), so a hash made for one purpose is useless for another. */
 const purposes = ["token", "indicator", "corpus", "settings", "audit", "check", "backup"] as const;
 
 export type KeyPurpose = (typeof purposes)[number];
@@ -9,8 +9,8 @@ export type DerivedKeys = Readonly<Record<KeyPurpose, Buffer>>;
 
 /**
  * Derives one key per purpose with HKDF-SHA-256 (RFC 5869), without a salt. `secret` is the 32 random bytes of the
- * secret file. Not by node:crypto, whose loading takes a fifth of the time until the service answers: of a key that is
- * as long as a hash, HKDF is two HMACs.
+ * secret file. Own code, because loading node:crypto takes a fifth of the time until the service answers, and HKDF with
+ * an output of one hash length is just two HMACs.
  */
 export function deriveKeys(secret: Uint8Array): DerivedKeys {
   const pseudorandomKey = new Bun.CryptoHasher("sha256", Buffer.alloc(32)).update(secret).digest();
@@ -23,12 +23,12 @@ export function keyedHash(key: Uint8Array, text: string): string {
   return hasherOf(key).update(text).digest("hex");
 }
 
-/** The same as its 32 bytes. */
+/** HMAC-SHA-256 as 32 bytes. */
 export function keyedBytes(key: Uint8Array, text: string): Buffer {
   return hasherOf(key).update(text).digest();
 }
 
-/** Keyed once per key and copied: half of the cost of a new one, and several are made for every request. */
+/** One keyed hasher per key. A copy costs half as much as a new hasher, and every request needs several. */
 const hashers = new WeakMap<Uint8Array, Bun.CryptoHasher>();
 
 function hasherOf(key: Uint8Array): Bun.CryptoHasher {
@@ -37,27 +37,27 @@ function hasherOf(key: Uint8Array): Bun.CryptoHasher {
   return known.copy();
 }
 
-/** The hash under which everything about an indicator is stored. It includes the type, so types never collide. */
+/** The hash that indexes all stored data of an indicator. It includes the type, so types never collide. */
 export function indicatorHash(keys: DerivedKeys, indicator: Indicator): string {
   return keyedHash(keys.indicator, `${indicator.type}\0${indicator.value}`);
 }
 
-/** Bytes of the key of an indicator in corpus segments. Odds of one false match among 10^9 addresses: 5 in 10^11. */
+/** Size in bytes of an indicator's key in corpus segments. Odds of a false match among 10^9 addresses: 5 in 10^11. */
 export const corpusHashSize = 8;
-/** Bytes of what stands before an indicator when it is hashed for a corpus. */
+/** Size in bytes of the secret prefix of `corpusHash`. */
 export const corpusPrefixSize = 16;
 
 /**
- * The 16 secret bytes before each indicator of a type. They are short on purpose: with them an address of up to 39
- * bytes is one block of SHA-256, which is what an import spends most of its time on.
+ * The 16 secret bytes that are hashed before each indicator of a type. Short on purpose: prefix and an address of up to
+ * 39 bytes fit into one block of SHA-256, and an import spends most of its time on hashing.
  */
 export function corpusPrefix(keys: Pick<DerivedKeys, "corpus">, type: Indicator["type"]): Buffer {
   return keyedBytes(keys.corpus, type).subarray(0, corpusPrefixSize);
 }
 
 /**
- * The key of an indicator in corpus segments: the first 8 bytes of SHA-256(prefix, value). A secret prefix is safe here
- * though it is not with a whole SHA-256: three quarters of the state stay unknown, so no hash can be prolonged.
+ * The key of an indicator in corpus segments: the first 8 bytes of SHA-256(prefix, value). A secret prefix is safe only
+ * because the hash is truncated: three quarters of the state stay unknown, so length-extension attacks do not work.
  */
 export function corpusHash(keys: Pick<DerivedKeys, "corpus">, { type, value }: Indicator): Buffer {
   return new Bun.CryptoHasher("sha256")

@@ -2,10 +2,10 @@ import { AppError } from "./error.ts";
 import { foldName, type WorkspaceId } from "./workspace.ts";
 
 export const operatorRoles = ["admin", "viewer"] as const;
-/** An admin manages keys; a viewer reads all but them (docs/contract.md 9.1). */
+/** An admin manages keys; a viewer reads everything except keys (docs/contract.md 9.1). */
 export type OperatorRole = (typeof operatorRoles)[number];
 
-/** A person who looks after one workspace. */
+/** A person who administers one workspace. */
 export type Operator = {
   readonly id: string;
   readonly workspaceId: WorkspaceId;

@@ -2,7 +2,7 @@ import type { Corpus } from "./corpus.ts";
 import { AppError } from "./error.ts";
 import type { WorkspaceId } from "./workspace.ts";
 
-/** What an import says of the corpus that it goes to; `isGiven`: the operator asked for the value. */
+/** The settings that an import requests for its corpus; `isGiven`: the operator gave the value. */
 export type CorpusWish = {
   readonly name: string;
   readonly scope: WorkspaceId | null;
@@ -10,12 +10,12 @@ export type CorpusWish = {
   readonly origin: { readonly value: string; readonly isGiven: boolean };
 };
 
-/** How the corpus stands after the import; `hasChanged` when it must get a new revision. */
+/** The corpus after the import; `hasChanged` when it needs a new revision. */
 export type PublishedCorpus = Pick<Corpus, "confidence" | "origin"> & { readonly hasChanged: boolean };
 
 /**
- * The corpus of an import: `existing` has its name, `twin` is another corpus with the same content, and `isKnown` says that
- * the same bytes were imported before. Throws `conflict` when the corpus of that name belongs to others.
+ * The settings of a corpus after an import. `existing` is the corpus with this name, `twin` is another corpus with the
+ * same content, and `isKnown` means that the same bytes were imported before. Throws `conflict` for another scope.
  */
 export function publishCorpus(
   { name, scope, confidence, origin }: CorpusWish,
@@ -33,8 +33,8 @@ export function publishCorpus(
 }
 
 /**
- * A given origin counts. Else equal content is one witness, whatever its names (docs/pipeline.md 21.1): a corpus whose
- * origin is only its own name takes the origin of its twin.
+ * An origin that the operator gave wins. Else corpora with equal content share an origin, so that they do not
+ * corroborate each other (docs/pipeline.md 21.1): a corpus whose origin is its own name takes the origin of its twin.
  */
 function originOf(name: string, given: CorpusWish["origin"], existing: string | null, twin: string | null): string {
   if (given.isGiven) return given.value;

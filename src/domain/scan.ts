@@ -5,7 +5,7 @@ import type { Workspace, WorkspaceId } from "./workspace.ts";
 
 export type ScanId = string & { readonly __brand: "ScanId" };
 
-/** queued = not started, scanning = sources being asked, running = last answers in, envelope being built (docs/contract.md 6.2). */
+/** queued = not started, scanning = asking sources, running = building the envelope (docs/contract.md 6.2). */
 export type UnfinishedState = "queued" | "scanning" | "running";
 export type FinishedState = "completed" | "failed";
 export type ScanState = UnfinishedState | FinishedState;
@@ -14,24 +14,24 @@ export function isFinished(state: ScanState): state is FinishedState {
   return state === "completed" || state === "failed";
 }
 
-/** After this many claims a scan that never settles is given up (docs/contract.md 5.10). */
+/** A scan that did not finish after this many claims is given up (docs/contract.md 5.10). */
 export const maxClaims = 3;
 
-/** A runner's hold on a scan. Every write of a running scan names it, so a runner that lost its hold writes nothing. */
+/** A runner's lease of a scan. Every write of a scan names the claim, so a runner that lost it writes nothing. */
 export type Claim = { readonly scanId: ScanId; readonly owner: string; readonly claimCount: number };
 
 export const outcomes = ["ok", "no_data", "failed", "skipped"] as const;
 export type Outcome = (typeof outcomes)[number];
 
-/** What a source said about an indicator, and when. `sha256` is over the canonical JSON of `findings`. */
+/** The answer of a source about an indicator. `sha256` is over the canonical JSON of `findings`. */
 export type Answer = {
   readonly source: string;
-  /** Keyed hash of the settings (and, for a corpus, of its data) that the answer was made with. */
+  /** Keyed hash of the source's settings (and, for a corpus, of its data) at the time of the answer. */
   readonly fingerprint: string;
   readonly confidence: number;
   readonly origin: string;
   readonly answeredAt: Date;
-  /** Parts without an answer, such as sub-calls that the plan at that source did not allow. */
+  /** Missing parts, such as sub-calls that the plan at the source does not allow. */
   readonly missing: readonly string[];
   readonly sha256: string;
   readonly findings: readonly Finding[];
@@ -47,10 +47,10 @@ export type SourceRun = {
   readonly endedAt: Date;
   readonly durationMs: number;
   readonly error: SourceErrorReason | null;
-  /** Calls left at the upstream in its current period; null when it did not tell. */
+  /** Calls left at the upstream in its current period; null when the upstream did not say. */
   readonly quotaLeft: number | null;
   readonly answer: Answer | null;
-  /** True when `answer` was not asked for in this scan but taken over from an earlier one. */
+  /** True when `answer` comes from an earlier scan. */
   readonly isReused: boolean;
 };
 
@@ -80,13 +80,13 @@ export type NewScan = {
   readonly requestedAt: Date;
 };
 
-/** A scan as its runner takes it over. */
+/** A claimed scan with everything that its runner needs. */
 export type ClaimedScan = {
   readonly claim: Claim;
   readonly workspace: Pick<Workspace, "id" | "name">;
   readonly indicator: Indicator;
   readonly indicatorHash: string;
-  /** The data that the scan sees, stamped when it was claimed. */
+  /** The version of the data that the scan sees, set at the claim. */
   readonly settingsFingerprint: string;
   readonly corporaRevision: string;
   /** The last good answer of each source about this indicator in this workspace. */
@@ -95,17 +95,17 @@ export type ClaimedScan = {
   readonly failedSources: readonly string[];
 };
 
-/** A scan is completed when at least one source answered; silence must not read as clean (docs/contract.md 5.7). */
+/** `completed` when at least one source answered, else `failed`: silence is never clean (docs/contract.md 5.7). */
 export function finalState(runs: readonly Pick<SourceRun, "outcome">[]): FinishedState {
   return runs.some((run) => run.outcome === "ok" || run.outcome === "no_data") ? "completed" : "failed";
 }
 
-/** A completed scan with a failed source says so (docs/contract.md 5.8). */
+/** True when a source failed (docs/contract.md 5.8). */
 export function isPartial(runs: readonly Pick<SourceRun, "outcome">[]): boolean {
   return runs.some((run) => run.outcome === "failed");
 }
 
-/** Completion, or the oldest answer that was taken over, whichever is earlier (docs/contract.md 5.1). */
+/** Time of completion or of the oldest reused answer, whichever is earlier (docs/contract.md 5.1). */
 export function asOf(runs: readonly Pick<SourceRun, "isReused" | "answer">[], finishedAt: Date): Date {
   const reused = runs.flatMap((run) => (run.isReused && run.answer !== null ? [run.answer.answeredAt.getTime()] : []));
   return new Date(Math.min(finishedAt.getTime(), ...reused));

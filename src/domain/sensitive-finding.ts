@@ -3,8 +3,8 @@ import type { Finding } from "./finding.ts";
 import { namesSensitiveSite } from "./sensitive-site.ts";
 
 /**
- * Findings without what they say of sensitive sites (docs/contract.md 11.6b): one that speaks of such a site goes as a whole;
- * of one that was merged from several records, only the subject and the details that do.
+ * Removes sensitive sites from findings (docs/contract.md 11.6b): a whole finding when its title or URL names such a
+ * site, else only the subjects and details that do. A finding that loses all its subjects or all its details goes too.
  */
 export function withoutSensitiveSites(findings: readonly Finding[]): Finding[] {
   return findings.flatMap((finding) => {

@@ -1,4 +1,4 @@
-/** Sites of a sensitive kind (docs/contract.md 11.6b): that an address is known there is nobody's business. */
+/** Sites of a sensitive kind (docs/contract.md 11.6b). That an address is registered there is a private matter. */
 export const sensitiveDomains: readonly string[] = [
   // Adult.
   "adultfriendfinder.com babeshows.co.uk brazzers.com chaturbate.com fansly.com fetlife.com manyvids.com onlyfans.com",
@@ -15,7 +15,7 @@ export const sensitiveDomains: readonly string[] = [
   "actblue.com gab.com gettr.com parler.com truthsocial.com winred.com",
 ].flatMap((line) => line.split(" "));
 
-/** True for a domain of the list and for what lies below one. */
+/** True for a listed domain and its subdomains. */
 export function isSensitiveSite(domain: string): boolean {
   for (let start = 0; ; ) {
     if (listed.has(domain.slice(start))) return true;
@@ -25,7 +25,7 @@ export function isSensitiveSite(domain: string): boolean {
   }
 }
 
-/** Names of listed sites that are words of every day: in a sentence they mean something else. */
+/** Names of listed sites that are also everyday words: in a sentence they usually mean something else. */
 const everydayNames: ReadonlySet<string> = new Set("bumble flo gab hinge inspire match pof pray tinder".split(" "));
 
 /** Listed sites that people write in several words. */
@@ -46,13 +46,13 @@ const spelledApart = [
 /** First labels of the listed domains: `pornhub` of pornhub.com. */
 const siteNames: ReadonlySet<string> = new Set(sensitiveDomains.map((domain) => domain.split(".", 1)[0] ?? ""));
 
-/** True when a site is called so, by its domain or its name: `Ashley Madison`, `tinder`, `www.pornhub.com`. */
+/** True for the domain or the name of a listed site: `Ashley Madison`, `tinder`, `www.pornhub.com`. */
 export function isSensitiveName(name: string): boolean {
   const folded = name.trim().toLowerCase();
   return siteNames.has(folded.replace(/[^a-z0-9]+/g, "")) || domainsIn(folded).some(isSensitiveSite);
 }
 
-/** True when a text speaks of a listed site, by its domain or by a name that can mean nothing else. */
+/** True when a text contains the domain or the unambiguous name of a listed site. */
 export function namesSensitiveSite(text: string): boolean {
   const folded = text.toLowerCase();
   if (domainsIn(folded).some(isSensitiveSite)) return true;
@@ -68,12 +68,12 @@ function domainsIn(text: string): string[] {
 
 const listed: ReadonlySet<string> = new Set(sensitiveDomains);
 
-/** Every listed domain has at least so many letters. */
+/** The length of the shortest listed domain. */
 const suffixSize = Math.min(...sensitiveDomains.map((domain) => domain.length));
 const hashCount = 2 ** 16;
 let madeSuffixes: Uint8Array | undefined;
 
-/** 1 for the hash of the last letters of a listed domain; made when first needed. */
+/** 1 at the hash of the last `suffixSize` letters of each listed domain. Built when first needed. */
 function listedSuffixes(): Uint8Array {
   if (madeSuffixes !== undefined) return madeSuffixes;
   madeSuffixes = new Uint8Array(hashCount);
@@ -81,7 +81,7 @@ function listedSuffixes(): Uint8Array {
   return madeSuffixes;
 }
 
-/** FNV-1a, 32 bits, of the last letters before `end`. */
+/** FNV-1a of the `suffixSize` bytes before `end`, folded to 16 bits. */
 function suffixHash(bytes: Uint8Array, end: number): number {
   let hash = 0x811c9dc5;
   for (let at = end - suffixSize; at < end; at++) hash = Math.imul(hash ^ (bytes[at] ?? 0), 0x01000193);
@@ -89,8 +89,8 @@ function suffixHash(bytes: Uint8Array, end: number): number {
 }
 
 /**
- * A quick test of a host in lower-case bytes: false when it is surely not sensitive. Where it is true,
- * `isSensitiveSite` decides.
+ * A quick test of a host in lower-case bytes. False when the host is certainly not sensitive; when true,
+ * `isSensitiveSite` must decide.
  */
 export function isSensitiveHost(bytes: Uint8Array, start: number, end: number): boolean {
   return end - start >= suffixSize && listedSuffixes()[suffixHash(bytes, end)] === 1;

@@ -38,25 +38,25 @@ export type StoredResult = {
   readonly omittedCount: number;
 };
 
-/** The facts about an indicator that a call to enrich it needs, see `asksForScans`. */
+/** Facts about an indicator that an enrich call needs, see `asksForScans`. */
 export type IndicatorFacts = {
-  /** What `decide` says of its scans in the workspace. */
+  /** The result of `decide` for the scans of this indicator in the workspace. */
   readonly decision: Decision;
-  /** The result of the scan that is a hit; null when there is none. */
+  /** The reply of a hit; null when the decision is another. */
   readonly hit: CompletedReply | null;
 };
 
-/** The facts about the scan of a poll. Of the last four only what the view shows is read. */
+/** Facts about the scan of a poll. Of the last four members, only those that the view shows are filled. */
 export type PollFacts = {
   readonly state: ScanState;
   readonly indicatorHash: string;
   readonly finishedAt: Date | null;
-  /** True when this key was given a final answer of the scan before. */
+  /** True when this key has already received a final answer of the scan. */
   readonly wasPolled: boolean;
   readonly runs: readonly SourceRunRecord[];
   readonly evidence: string;
   readonly result: StoredResult | null;
-  /** Of a scan that is over. */
+  /** The data of a finished scan. */
   readonly caseFacts: CaseFacts | null;
 };
 
@@ -72,22 +72,22 @@ export type ScanFactsOfCalls = {
   readonly bulks: ReadonlyMap<number, readonly Decision[]>;
   /** By index of the call; a poll without an entry found no list in its workspace. */
   readonly bulkPolls: ReadonlyMap<number, BulkPollFacts>;
-  /** What is known about the indicators of calls with a runner, by index of the call. */
+  /** Earlier answers about the indicators of calls with a runner, by index of the call. */
   readonly answers: ReadonlyMap<number, Pick<ClaimedScan, "answers" | "failedSources">>;
-  /** Scans that wait or run, in all workspaces. Only looked at when a call may start another, see `mayStart`. */
+  /** Number of unfinished scans of all workspaces. Only used when a call may start a scan, see `mayStart`. */
   readonly unfinishedCount: number;
 };
 
 export type CallCounts = { requests: number; hits: number; polls: number };
 
-/** A scan that is to be stored; with `claim` it is taken by the caller at once. */
+/** A new scan to store. With `claim`, the caller runs the scan itself. */
 export type StartedScan = NewScan & {
   /** Scans of single calls go before those of lists (docs/pipeline.md 19.5). */
   readonly isBulk: boolean;
   readonly claim: { readonly scan: ClaimedScan; readonly leaseUntil: Date } | null;
 };
 
-/** All that a batch of calls changes. */
+/** All changes that a batch of calls makes. */
 export type CallWrites = {
   readonly scans: readonly StartedScan[];
   readonly bulks: readonly StoredBulk[];
@@ -108,12 +108,12 @@ export type StoredBulk = {
   readonly items: readonly BulkItem[];
 };
 
-/** Must the scans of the indicator be looked at? Not for a request that is wrong, nor when a new scan is wanted anyway. */
+/** True when the call needs the scans of its indicator: not for a faulty request, nor for a forced new scan. */
 export function asksForScans({ fault, indicator, runner }: EnrichCall): boolean {
   return fault === null && indicator !== null && runner?.isRefresh !== true;
 }
 
-/** May the call add a scan to the queue? Then its length counts. */
+/** True when the call may add a scan to the queue, so that the length of the queue matters. */
 export function mayStart(
   { runner }: EnrichCall,
   { mayScan }: Pick<Who, "mayScan">,
@@ -123,8 +123,8 @@ export function mayStart(
 }
 
 /**
- * Serves the calls of a batch after their admission: the replies, in the order of the calls, and all that is to be
- * written. With `fault`, why the database cannot be written now, what needs a write is refused with it.
+ * Serves the admitted calls of a batch. Returns the replies, in the order of the calls, and everything to write.
+ * `fault` is set when the database cannot be written: calls that need a write are refused with this error.
  */
 export function serveCalls(
   calls: readonly Call[],
@@ -149,7 +149,7 @@ export function serveCalls(
   }
 
   function record(action: AuditAction, who: Who, { from }: Call, reply: ReplyBody, about: About): void {
-    // Written out: this is done for every hit, and copying an object costs as much as making it.
+    // Written out instead of `auditEvent`: this runs for every hit, and copying an object costs as much as making it.
     events.push({
       at: rules.now,
       workspaceId: who.workspace.id,
@@ -178,7 +178,7 @@ export function serveCalls(
     if (!who.mayScan) return refused(notCached());
     const workspaceId = who.workspace.id;
     if (runner === null) {
-      // A scan that an earlier call of the batch started is the newest, and of the current data.
+      // A scan that an earlier call of this batch started is the newest and uses the current data.
       const started = scans.findLast(
         (scan) => scan.workspaceId === workspaceId && scan.indicatorHash === indicatorHash,
       );
@@ -296,10 +296,10 @@ export function serveCalls(
     return reply;
   }
 
-  /** The audit trail names the final answer of a scan once per key (docs/contract.md 9.8). */
+  /** The audit trail records the final answer of a scan once per key (docs/contract.md 9.8). */
   function isFirst(scanId: ScanId, { wasPolled }: PollFacts, { key }: Who): boolean {
     if (key === null || wasPolled) return false;
-    // Then nothing is remembered, and the repeats are dropped when the events are written, see `pollOf`.
+    // A poll cannot be remembered now. Duplicates are dropped when the events are written, see `pollOf`.
     if (fault !== null) return true;
     const name = `${scanId} ${key.keyId}`;
     if (polled.has(name)) return false;
@@ -340,17 +340,17 @@ export function serveCalls(
   return { replies, writes: { ...writes, budgets: budgetsAfter } };
 }
 
-/** Nothing of it is written down: a client tries its connection as often as it likes. */
+/** Writes no event and no count: a client may test its connection often. */
 function whoami({ workspace, key }: Who, budgets: BudgetsLeft | undefined): ReplyBody {
   if (key === null || budgets === undefined) throw new Error("whoami was asked without a key");
   const { id, name, plan } = workspace;
   return { kind: "whoami", workspace: { id, name, plan }, keyId: key.keyId, budgets };
 }
 
-/** What an event is about. */
+/** The scan or list and the indicator of an event. */
 type About = { readonly scanId: ScanId | BulkId | null; readonly hash: string | null; readonly count?: number };
 
-/** Of an indicator whose scans nobody asked for: see `asksForScans`. */
+/** Stands in for facts that were not read, see `asksForScans`. */
 const unasked: IndicatorFacts = { decision: { kind: "start" }, hit: null };
 
 function unadmitted(): never {
@@ -363,7 +363,7 @@ export function completedReply(scanId: ScanId, cache: CacheMember, stored: Store
   return { kind: "completed", scanId, envelope: envelopeText(scanId, cache, envelopeTail), ...rest };
 }
 
-/** The key and the scan of an event of a final poll, of which the trail names only the first; null for other events. */
+/** Key and scan of an `enrich.polled` event, which the trail records once per pair; null for other events. */
 export function pollOf({ action, requestId, keyId }: AuditEvent): { scanId: string; keyId: string } | null {
   return action === "enrich.polled" && requestId !== null && keyId !== null ? { scanId: requestId, keyId } : null;
 }
@@ -383,7 +383,7 @@ function refused(error: AppError): ReplyBody {
   return { kind: "refused", error };
 }
 
-/** True for an answer about a scan that is over. */
+/** True for a reply about a finished scan. */
 function isFinal(reply: ReplyBody): boolean {
   if (reply.kind === "sources") return isFinished(reply.state);
   return ["completed", "failed", "evidence", "case"].includes(reply.kind);

@@ -3,7 +3,7 @@ import { type AuditEvent, type Author, auditEvent } from "./audit.ts";
 /** Hashed settings of sources, by name. */
 export type Fingerprints = ReadonlyMap<string, string>;
 
-/** How the enabled sources differ from those of before, as the audit trail names it. */
+/** The audit events for the differences between the previous and the present enabled sources. */
 export function sourceChanges(before: Fingerprints, now: Fingerprints, by: Author): AuditEvent[] {
   const changed = [...now].filter(([name, fingerprint]) => before.get(name) !== fingerprint);
   const removed = [...before.keys()].filter((name) => !now.has(name));

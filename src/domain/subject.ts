@@ -2,8 +2,8 @@ import { canonicalDomain } from "./email.ts";
 import { serviceDomains } from "./service-domains.ts";
 
 /**
- * Subjects of sources that only say "in some breach": they name no service (docs/contract.md 7.5). Each is agreed to by
- * every finding of the listed categories.
+ * Subjects for sources that only say "in some breach" and name no service (docs/contract.md 7.5). Every finding of the
+ * listed categories corroborates them.
  */
 export const generalSubjects = {
   "any-breach": ["breach"],
@@ -16,16 +16,16 @@ export const generalSubjects = {
 const maxSubjectLength = 253;
 
 /**
- * What a finding is about: the domain of a service (`linkedin.com`), else the slug of a leak's name. `text` is a domain,
- * a URL, the name of a service or leak, or a general subject; `aliases` (slug of a name -> domain) is asked before the
- * built-in list of services. Never empty: a name without a letter or digit is `unnamed`.
+ * Returns the subject of a finding: the domain of a service (`linkedin.com`), else the slug of a leak's name. `text` is
+ * a domain, a URL, the name of a service or leak, or a general subject. `aliases` (slug of a name -> domain) take
+ * precedence over the built-in list. Never empty: a name without a letter or digit gives `unnamed`.
  */
 export function subjectOf(text: string, aliases?: ReadonlyMap<string, string>): string {
   const name = text.slice(0, 1024).toWellFormed().trim().toLowerCase();
   if (Object.hasOwn(generalSubjects, name)) return name;
   const domain = domainOf(name);
   if (domain !== null) return domain;
-  // By code points: cutting a pair in half would leave text that has no UTF-8 form.
+  // Cut by code points: an unpaired surrogate has no UTF-8 form.
   const nameSlug = [...slug(name)].slice(0, maxSubjectLength).join("") || "unnamed";
   return aliases?.get(nameSlug) ?? serviceDomains.get(nameSlug) ?? nameSlug;
 }

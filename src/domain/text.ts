@@ -1,12 +1,12 @@
-/** Text as one line of at most `maxLength` UTF-16 units, without control and direction marks; never cuts a pair in half. */
+/** One line of at most `maxLength` UTF-16 units, without control and direction marks. Never splits a surrogate pair. */
 export function oneLine(text: string, maxLength: number): string {
   return cutLine(cleanLine(text, maxLength), maxLength);
 }
 
-/** Of far longer text than is wanted only the start is read, this many times as much. */
+/** `cleanLine` reads at most this many times the wanted length. */
 export const longText = 8;
 
-/** One line; of text far longer than `maxLength` only the start, so that it costs no time. */
+/** Text as one line, without control and direction marks. Reads only the start of very long text, to bound the cost. */
 export function cleanLine(text: string, maxLength: number): string {
   return text
     .slice(0, maxLength * longText)
@@ -16,7 +16,7 @@ export function cleanLine(text: string, maxLength: number): string {
     .trim();
 }
 
-/** The start of a line, at most `maxLength` UTF-16 units; never cuts a pair in half. */
+/** The start of a line, at most `maxLength` UTF-16 units. Never splits a surrogate pair. */
 export function cutLine(line: string, maxLength: number): string {
   if (line.length <= maxLength) return line;
   const start = line.slice(0, maxLength);

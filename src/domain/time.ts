@@ -3,7 +3,7 @@ export function timestamp(at: Date): string {
   return `${at.toISOString().slice(0, 19)}+00:00`;
 }
 
-/** The year of `YYYY`, `YYYY-MM` or `YYYY-MM-DD`; null when the text is none of these or no such day exists. */
+/** The year of `YYYY`, `YYYY-MM` or `YYYY-MM-DD`, from 1970 on; null for other text and for impossible dates. */
 export function parseLeakYear(text: string): number | null {
   const match = /^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?$/.exec(text.trim());
   if (match === null) return null;

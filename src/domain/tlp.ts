@@ -2,7 +2,7 @@
 export const tlps = ["clear", "green", "amber", "amber+strict", "red"] as const;
 export type Tlp = (typeof tlps)[number];
 
-/** The mark that a caller names, in any case; `white` is the older name of `clear`. Null when it is none. */
+/** Parses a mark in any case; `white` is the older name of `clear`. Null for an unknown mark. */
 export function parseTlp(text: string): Tlp | null {
   const folded = text.toLowerCase();
   if (folded === "white") return "clear";

@@ -27,19 +27,19 @@ export function parseName(text: string): string | null {
   return length >= 1 && length <= 64 && !/\p{Cc}/u.test(name) && name.isWellFormed() ? name : null;
 }
 
-/** The form in which names are compared: two names that differ only by case are one. */
+/** The form in which names are compared, so that names that differ only by case are equal. */
 export function foldName(name: string): string {
   return name.normalize("NFC").toLowerCase();
 }
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** True for an id as xpose makes them: lower-case UUID. */
+/** True for the form of ids that xpose makes: a lower-case UUID. */
 export function isId(text: string): boolean {
   return uuid.test(text);
 }
 
-/** A workspace name must never read as an id, because commands accept either. */
+/** Like `parseName`, but refuses a name that looks like an id, because commands accept either. */
 export function parseWorkspaceName(text: string): string | null {
   const name = parseName(text);
   return name === null || isId(name.toLowerCase()) ? null : name;

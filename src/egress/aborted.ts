@@ -1,4 +1,7 @@
-/** Rejects with the signal's reason when it aborts. For signals that live as long as one request: it keeps a listener. */
+/**
+ * Rejects with the reason of the signal when it aborts. Only for short-lived signals, because the listener stays
+ * attached.
+ */
 export function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
     if (signal.aborted) reject(signal.reason);

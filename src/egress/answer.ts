@@ -5,9 +5,9 @@ const maxDepth = 32;
 const dayMs = 24 * 60 * 60 * 1000;
 
 /**
- * The JSON value of a 200. Throws what `failureOf` says about another status, and `bad_answer` when the body is not
- * JSON by its content type, its bytes (UTF-8) and its form, nests deeper than 32 (docs/contract.md 11.3), or is a problem
- * document (RFC 9457): that is an error by its name, whatever the status says.
+ * Parses the JSON of a 200. Throws the error of `failureOf` for another status. Throws `bad_answer` when the body is
+ * not JSON by content type, encoding (UTF-8) and syntax, when it nests deeper than 32 (docs/contract.md 11.3), or when
+ * it is a problem document (RFC 9457), which is an error whatever the status says.
  */
 export function parseJsonAnswer(response: HttpResponse): unknown {
   if (response.status !== 200) throw failureOf(response);
@@ -17,9 +17,9 @@ export function parseJsonAnswer(response: HttpResponse): unknown {
 }
 
 /**
- * What a service said that does not know the address: its JSON value, or null for an empty body. Throws what `failureOf`
- * says where the answer is no such 404: a page, plain text or a problem document comes from a proxy, a gateway or a
- * framework before the service, and says nothing about the address (docs/pipeline.md 21.12).
+ * Parses the 404 of a service that does not know the address: its JSON, or null for an empty body. Throws the error of
+ * `failureOf` for any other answer. A page, plain text or a problem document comes from a proxy, gateway or framework
+ * in front of the service and says nothing about the address (docs/pipeline.md 21.12).
  */
 export function parseNotFound(response: HttpResponse): unknown {
   if (response.status !== 404) throw failureOf(response);
@@ -34,16 +34,19 @@ export function parseNotFound(response: HttpResponse): unknown {
   return value;
 }
 
-/** Why an answer with another status than 200 is a failure (docs/contract.md 6.5). A 404 is one too, unless the source says not. */
+/**
+ * The failure for a status other than 200 (docs/contract.md 6.5). A 404 is a failure unless the source treats it as
+ * "unknown".
+ */
 export function failureOf(response: HttpResponse): SourceError {
   const { status } = response;
   const message = `answered ${status}`;
   if (status === 429) return new SourceError("rate_limited", message);
   if (wantsClientCertificate(response)) {
-    const text = `${message}: it wants a client certificate, or another one`;
+    const text = `${message}: the service requires a client certificate, or a different one`;
     return new SourceError("tls", text, { tlsFault: "client_certificate" });
   }
-  // HTML with 401 or 403 comes from a proxy or a filter before the service, and says nothing about the key.
+  // HTML with 401 or 403 comes from a proxy or filter in front of the service and says nothing about the key.
   if ((status === 401 || status === 403) && isJsonAnswer(response)) return new SourceError("auth", message);
   if (status >= 500) return new SourceError("http_5xx", message);
   if (status >= 400) return new SourceError("http_4xx", message);
@@ -51,7 +54,7 @@ export function failureOf(response: HttpResponse): SourceError {
   return new SourceError("bad_answer", message);
 }
 
-/** True for an answer that asks to come back later: a 429, or a 503 that says when. */
+/** Whether an answer asks to retry later: a 429, or a 503 with `Retry-After`. */
 export function asksToWait({ status, headers }: HttpResponse): boolean {
   return status === 429 || (status === 503 && headers["retry-after"] !== undefined);
 }
@@ -59,10 +62,10 @@ export function asksToWait({ status, headers }: HttpResponse): boolean {
 const shortestWaitMs = 1000;
 
 /**
- * How long an upstream asks to wait, in milliseconds: `Retry-After` as seconds or an HTTP date (RFC 9110, 10.2.3), else
- * `X-Rate-Limit-Reset` as seconds left, which is what MISP sends. At least a second, because less would be answered
- * with the next refusal, and at most a day, so that a broken upstream cannot silence a source for good; null without a
- * usable one.
+ * How long an upstream asks to wait, in milliseconds: `Retry-After` in seconds or as an HTTP date (RFC 9110, 10.2.3),
+ * otherwise `X-Rate-Limit-Reset` in seconds, as sent by MISP. At least a second, because a shorter wait would only be
+ * refused again; at most a day, so that a broken upstream cannot silence a source for good. Null when neither header is
+ * usable.
  */
 export function retryAfterMs(headers: HttpResponse["headers"], now: Date): number | null {
   const text = (headers["retry-after"] ?? headers["x-rate-limit-reset"])?.trim() ?? "";
@@ -70,7 +73,10 @@ export function retryAfterMs(headers: HttpResponse["headers"], now: Date): numbe
   return Number.isNaN(waitMs) ? null : Math.min(Math.max(waitMs, shortestWaitMs), dayMs);
 }
 
-/** Parts of a second and negative numbers are no seconds of the RFC, but clear: NaN is for what says nothing. */
+/**
+ * Parses a wait in milliseconds; NaN for unusable text. Fractions and negative numbers are outside the RFC but
+ * unambiguous.
+ */
 function waitOf(text: string, now: Date): number {
   if (/^-?\d+(?:\.\d+)?$/.test(text)) return Number(text) * 1000;
   const isDate = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/.test(text);
@@ -81,7 +87,7 @@ function isBlank(body: Uint8Array): boolean {
   return new TextDecoder().decode(body).trim() === "";
 }
 
-/** By its media type, or by the members that make one where a framework sends it as plain JSON. */
+/** Whether a value is a problem document: by media type, or by its members if a framework sends plain JSON. */
 function isProblem({ headers }: HttpResponse, value: unknown): boolean {
   if (/^application\/problem\+json\b/i.test(headers["content-type"]?.trim() ?? "")) return true;
   if (typeof value !== "object" || value === null || !("title" in value) || !("status" in value)) return false;
@@ -89,14 +95,17 @@ function isProblem({ headers }: HttpResponse, value: unknown): boolean {
   return typeof title === "string" && typeof status === "number" && status >= 400 && status < 600;
 }
 
-/** Web servers and gateways that ask for a certificate end the handshake all the same, and say so on a page. */
+/**
+ * Whether the server asks for a client certificate. Web servers and gateways complete the handshake and then say so on
+ * a page.
+ */
 function wantsClientCertificate({ status, body }: HttpResponse): boolean {
   if (![400, 403, 495, 496].includes(status)) return false;
   const words = /no required ssl certificate was sent|the ssl certificate error|client certificate (?:is )?required/i;
   return words.test(new TextDecoder().decode(body.subarray(0, 4096)));
 }
 
-/** True when the body is JSON, by its type and its form: what a service says itself mostly is, what a proxy says is not. */
+/** Whether the body is JSON by type and syntax. Services usually answer in JSON, proxies do not. */
 export function isJsonAnswer(response: HttpResponse): boolean {
   try {
     parseJsonBody(response);
@@ -117,7 +126,7 @@ function parseJsonBody(response: HttpResponse): unknown {
   }
 }
 
-/** `application/json` or `application/<name>+json`, in UTF-8. */
+/** Whether the type is `application/json` or `application/<name>+json`, in UTF-8. */
 function isJsonType(contentType: string): boolean {
   const [type = "", ...parameters] = contentType
     .toLowerCase()
@@ -135,7 +144,7 @@ function decodeUtf8(body: Uint8Array): string {
   }
 }
 
-/** Counts brackets outside of strings, before the parser could run out of stack on them. */
+/** Counts brackets outside strings, because the parser could overflow its stack on deep input. */
 function isDeeperThan(json: string, limit: number): boolean {
   let depth = 0;
   let isInString = false;

@@ -8,13 +8,13 @@ export type ChildHome = { readonly path: string; readonly remove: () => Promise<
 
 const prefix = "xpose-child-";
 
-/** Makes a home below `folder`. It is locked as long as it is in use, so that it is told from one of a killed process. */
+/** Creates a home below `folder`. It is locked while in use, so that the home of a killed process can be recognised. */
 export async function makeChildHome(folder: string): Promise<ChildHome> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   for (;;) {
     const path = await mkdtemp(join(folder, prefix));
     const lock = lockIfThere(path);
-    // A sweep of another process was faster.
+    // Another process has already swept it.
     if (lock === null) continue;
     return {
       path,
@@ -26,12 +26,12 @@ export async function makeChildHome(folder: string): Promise<ChildHome> {
   }
 }
 
-/** Homes that no process uses: a killed one left them. */
+/** Homes left by killed processes. */
 export function leftChildHomes(folder: string): string[] {
   return useUnlocked(folder, () => undefined);
 }
 
-/** Removes what killed processes left; returns the homes. */
+/** Removes the homes of killed processes; returns them. */
 export function sweepChildHomes(folder: string): string[] {
   return useUnlocked(folder, (path) => rmSync(path, { recursive: true, force: true }));
 }

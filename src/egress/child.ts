@@ -9,49 +9,55 @@ import { openSemaphore } from "./semaphore.ts";
 
 /** One run of a program for a source. */
 export type ChildRequest = {
-  /** The program, a name or an absolute path, and its arguments. Other users of the machine can read them. */
+  /** The program (name or absolute path) and its arguments. Other users of the machine can read them. */
   readonly command: readonly [program: string, ...args: string[]];
-  /** The only way for an address to reach the child. */
+  /** The only way to pass an address to the child. */
   readonly stdin: string;
   /** Cap on the result channel, in bytes. */
   readonly maxOutputBytes: number;
-  /** A run whose turn has not come by then would not end in time: it fails instead of starting. */
+  /** A run that cannot start by then would not end in time, so it fails. */
   readonly latestStart: Date;
   readonly signal: AbortSignal;
 };
 
 export type ChildReport = {
-  /** Null when a signal ended it. */
+  /** Null when a signal ended the program. */
   readonly exitCode: number | null;
-  /** All that was written to the result channel, file descriptor 3 of the child. */
+  /** All bytes written to the result channel, file descriptor 3 of the child. */
   readonly output: Uint8Array;
 };
 
 export type ChildRunner = {
   /**
-   * Waits for its turn and runs the program in a private home that is removed afterwards. Throws `SourceError`:
-   * `rate_limited` when its turn comes too late, `not_installed` when the program cannot be started, `too_large`,
+   * Waits for a free slot and runs the program in a private home, which is removed afterwards. Throws `SourceError`:
+   * `rate_limited` when the slot is free too late, `not_installed` when the program cannot be started, `too_large`, and
    * `timeout` when the signal aborts.
    */
   readonly run: (request: ChildRequest) => Promise<ChildReport>;
 };
 
 export type ChildRunnerOptions = {
-  /** Where programs are looked for, as in `PATH`. */
+  /** Search path for programs, as in `PATH`. */
   readonly path: string;
-  /** URL of the outbound proxy, or null to go direct. Handed over as variables: it is for the program to obey them. */
+  /** URL of the outbound proxy; null to connect directly. Passed as variables, which the program must obey itself. */
   readonly proxy: string | null;
   readonly noProxy: readonly string[];
-  /** PEM certificates that the operator trusts beside those of the system, or null: `ca.pem` in the private home. */
+  /**
+   * PEM certificates trusted by the operator in addition to those of the system, or null. Written to `ca.pem` in the
+   * private home.
+   */
   readonly extraCa: string | null;
-  /** The folder in which the private homes are made. */
+  /** The folder for the private homes. */
   readonly homesIn: string;
-  /** Runs at once; the others wait, first come first served. */
+  /** Concurrent runs; further runs wait, first come first served. */
   readonly maxConcurrent: number;
   readonly now: () => Date;
 };
 
-/** Opens the one way in which xpose runs programs. Their whole environment is made here (docs/contract.md 11.2a). */
+/**
+ * Opens the runner for external programs, the only one in xpose. It builds their whole environment (docs/contract.md
+ * 11.2a).
+ */
 export function openChildRunner(options: ChildRunnerOptions): ChildRunner {
   const semaphore = openSemaphore(options.maxConcurrent);
 
@@ -61,7 +67,7 @@ export function openChildRunner(options: ChildRunnerOptions): ChildRunner {
       await semaphore.enter(AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]));
     } catch {
       if (signal.aborted) throw tooLate();
-      throw new SourceError("rate_limited", "another run did not end in time for this one");
+      throw new SourceError("rate_limited", "the previous run did not end in time");
     }
   }
 
@@ -90,20 +96,23 @@ function proxyVariables({ proxy, noProxy }: ChildRunnerOptions): Record<string, 
 }
 
 export type ChildRun = Omit<ChildRequest, "latestStart"> & {
-  /** The whole environment: nothing is inherited. */
+  /** The whole environment; nothing is inherited. */
   readonly environment: Readonly<Record<string, string>>;
   readonly cwd: string;
 };
 
 const resultDescriptor = 3;
 
-/** How long a process that left the group may keep the result channel open after the program ended, milliseconds. */
+/**
+ * How long the result channel may stay open after the program ended, held by a process that left the group. In
+ * milliseconds.
+ */
 const drainMs = 500;
 
 /**
- * Runs a program without a shell until it has ended, and ends all that it left behind in its process group, with
- * SIGKILL, which cannot be ignored. What it prints is dropped: results come on file descriptor 3. A process that made
- * a session of its own is out of reach, but is not waited for either.
+ * Runs a program without a shell until it ends, then kills everything left in its process group with SIGKILL. Its
+ * printed output is dropped: results come on file descriptor 3. A process that started its own session cannot be
+ * killed, but is not waited for either.
  */
 export async function runChild(run: ChildRun): Promise<ChildReport> {
   if (run.signal.aborted) throw tooLate();
@@ -114,10 +123,10 @@ export async function runChild(run: ChildRun): Promise<ChildReport> {
   try {
     const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
     const channel = readChannel(child, run.maxOutputBytes);
-    // A child that ends without reading its input breaks this pipe; its exit says so.
+    // A child that ends without reading its input breaks this pipe; its exit code tells the result.
     child.stdin?.on("error", () => undefined).end(run.stdin);
     const exitCode = await exited;
-    // At once, for what it forked: should the group be empty, its number is not yet given to another one.
+    // Kill at once, before the id of an empty group can be reused.
     kill();
     const output = await channel.end();
     if (output === null) throw new SourceError("too_large", `the program wrote more than ${run.maxOutputBytes} bytes`);
@@ -129,7 +138,7 @@ export async function runChild(run: ChildRun): Promise<ChildReport> {
   }
 }
 
-/** The exit codes of a program that starts another one, as a shell or `keeper`, and cannot. */
+/** Exit codes of a shell or of `keeper` when it cannot start the program. */
 function isExecFault(exitCode: number | null): boolean {
   return exitCode === 126 || exitCode === 127;
 }
@@ -143,8 +152,8 @@ function tooLate(): SourceError {
 }
 
 /**
- * The program of util-linux that asks the system to kill what it becomes once its parent ends, however that ends. Without
- * it a child of a killed xpose goes on until its own end, unless the service manager ends it.
+ * setpriv of util-linux: it asks the kernel to kill the child when its parent ends for any reason. Without it the child
+ * of a killed xpose runs to its own end, unless the service manager ends it.
  */
 const keeper = ["/usr/bin/setpriv", "/bin/setpriv"].find((path) => existsSync(path)) ?? null;
 
@@ -156,7 +165,7 @@ async function start({ command: [program, ...args], environment, cwd }: ChildRun
     const child = spawn(kept[0] ?? found, [...kept.slice(1), ...args], {
       cwd,
       env: { ...environment },
-      // A process group of its own, which can be killed as a whole.
+      // A separate process group, so that it can be killed as a whole.
       detached: true,
       stdio: ["pipe", "ignore", "ignore", "pipe"],
     });
@@ -167,7 +176,7 @@ async function start({ command: [program, ...args], environment, cwd }: ChildRun
   }
 }
 
-/** The path of a program, as the system would find it. Throws when there is none that can be run. */
+/** The path of a program, found as the system would. Throws when there is no executable file. */
 function findProgram(program: string, path: string): string {
   const candidates = program.includes("/") ? [program] : path.split(":").map((folder) => join(folder, program));
   const found = candidates.find((candidate) => statSync(candidate, { throwIfNoEntry: false })?.isFile() === true);
@@ -181,11 +190,11 @@ function killGroup({ pid }: ChildProcess): void {
   try {
     process.kill(-pid, "SIGKILL");
   } catch {
-    // The group is empty: all have ended by themselves.
+    // The group is empty: all its processes have ended.
   }
 }
 
-/** Collects what comes on the result channel. Over the cap it kills the group and keeps nothing. */
+/** Collects the output of the result channel. Above the cap it kills the group and drops the output. */
 function readChannel(child: ChildProcess, maxBytes: number) {
   const stream = child.stdio[resultDescriptor];
   if (stream == null || !("readableEnded" in stream))
@@ -202,11 +211,11 @@ function readChannel(child: ChildProcess, maxBytes: number) {
     killGroup(child);
     stream.destroy();
   });
-  // A reset by the child ends the channel like its exit does.
+  // A reset by the child ends the channel, like its exit.
   stream.on("error", () => stream.destroy());
 
   return {
-    /** For after the exit of the program: all its output, or null when it was over the cap. */
+    /** Call after the exit of the program. Returns all its output; null when it exceeded the cap. */
     async end(): Promise<Uint8Array | null> {
       const timer = setTimeout(() => stream.destroy(), drainMs);
       await closed;

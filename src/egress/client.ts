@@ -17,8 +17,8 @@ import { bypassesProxy } from "./no-proxy.ts";
 import { openSemaphore, type Semaphore } from "./semaphore.ts";
 
 /**
- * One request to an upstream, which only asks: one that is received twice does no harm. Addresses inside `url` are
- * already percent-encoded.
+ * One request to an upstream. It only reads, so it is safe to repeat. Addresses in `url` must be percent-encoded
+ * already.
  */
 export type HttpRequest = {
   readonly method?: "GET" | "POST";
@@ -28,13 +28,13 @@ export type HttpRequest = {
   readonly signal: AbortSignal;
   /** Cap on the body after decompression, in bytes; default 1 MiB (docs/contract.md 11.3). */
   readonly maxBytes?: number;
-  /** A name for calls that the upstream limits on their own: being told to wait pauses only calls of this name. */
+  /** A name for calls with their own rate limit at the upstream. A 429 pauses only calls with this name. */
   readonly part?: string;
 };
 
 export type HttpResponse = {
   readonly status: number;
-  /** Lower-case names; the last value of a repeated one. */
+  /** Lower-case names; the last value of a repeated header. */
   readonly headers: Readonly<Record<string, string>>;
   /** The whole body, decompressed. */
   readonly body: Uint8Array;
@@ -48,23 +48,23 @@ export type HttpClient = {
 export type HttpClientOptions = {
   /** `xpose/<version>`, sent with every request. */
   readonly userAgent: string;
-  /** URL of an http or https proxy, with name and password if it wants them; null goes direct. */
+  /** URL of an http or https proxy, with name and password if it needs them; null connects directly. */
   readonly proxy: string | null;
-  /** Targets that are asked without the proxy; see `bypassesProxy`. */
+  /** Targets reached without the proxy; see `bypassesProxy`. */
   readonly noProxy: readonly string[];
-  /** PEM certificates that are trusted beside those of the system, or null. */
+  /** PEM certificates trusted in addition to those of the system, or null. */
   readonly extraCa: string | null;
   /** PEM certificates of the system. */
   readonly systemCa?: string;
-  /** Shown to targets that ask for one, never to the proxy; default: none. */
+  /** Sent to targets that ask for a certificate, never to the proxy; default: none. */
   readonly clientCertificate?: ClientCertificate | null;
-  /** Milliseconds for name, connection, tunnel and handshake together. */
+  /** Milliseconds for name resolution, connection, tunnel and handshake together. */
   readonly connectTimeoutMs?: number;
-  /** Open at once, idle ones included. */
+  /** Maximum of open connections, idle ones included. */
   readonly maxConnections?: number;
-  /** How long a connection waits for its next request, in milliseconds. */
+  /** How long an idle connection is kept, in milliseconds. */
   readonly idleMs?: number;
-  /** How long a connection takes new requests, in milliseconds. */
+  /** How long a connection accepts new requests, in milliseconds. */
   readonly maxAgeMs?: number;
   readonly resolve?: Resolve;
 };
@@ -72,27 +72,28 @@ export type HttpClientOptions = {
 const defaultMaxBytes = 1024 * 1024;
 const defaultConnectTimeoutMs = 10_000;
 /**
- * With 512 a queue of scans goes a fifth faster, and of hits beside it one in a hundred takes 45 ms and not 30: so many
- * answers come in one turn of the event loop.
+ * With 512 a queue of scans runs a fifth faster, but the slowest hundredth of hits beside it takes 45 ms instead of 30:
+ * so many answers arrive in one turn of the event loop.
  */
 const defaultMaxConnections = 256;
 /**
- * Made at once to one place: a connection costs ten times a request, and a crowd of them holds up the hits (a thousand
- * for 50 ms with 64 at once, 15 ms with 16). By place, so that one that does not answer keeps nobody else waiting.
+ * Concurrent connection attempts per target. A connection costs ten times a request, and many at once hold up the hits
+ * (a thousand for 50 ms with 64 at once, 15 ms with 16). Counted per target, so that an unresponsive target does not
+ * delay others.
  */
 const maxConnecting = 16;
-/** What widespread servers allow at least: they close an idle connection after five seconds or more. */
+/** Common servers close an idle connection after five seconds or more. */
 const defaultIdleMs = 4_000;
 const defaultMaxAgeMs = 60_000;
 
 /**
- * Opens the client that all HTTP traffic leaves through. Opens no socket before the first request; throws when
- * `proxy`, `extraCa` or `clientCertificate` cannot be used. `close` ends running requests as `unreachable`.
+ * Opens the client for all outbound HTTP. Opens no socket before the first request. Throws when `proxy`, `extraCa` or
+ * `clientCertificate` is unusable. `close` fails running requests as `unreachable`.
  *
- * It goes on undici over sockets of its own, so that the address that was checked is the one that is asked. A
- * connection is used again for the same origin by the same way, for a while. That the upstream closed it meanwhile
- * is never taken for a fault: what was not answered at all is asked once more, on a new connection. What it was
- * measured to do on this runtime (verify, tunnel, cap, abort) stands in test/egress/client.test.ts.
+ * Uses undici's HTTP client on sockets that it connects itself, so that the checked address is the connected address.
+ * Connections are reused for the same origin and route for a while. If the upstream has closed a reused connection
+ * before it answered, the request is sent once more on a new connection and no error is reported.
+ * test/egress/client.test.ts measures how this runtime verifies, tunnels, caps and aborts.
  */
 export function openHttpClient(options: HttpClientOptions): HttpClient & { readonly close: () => Promise<void> } {
   const { resolve = resolveHost, connectTimeoutMs = defaultConnectTimeoutMs } = options;
@@ -101,7 +102,7 @@ export function openHttpClient(options: HttpClientOptions): HttpClient & { reado
   const { extraCa, clientCertificate = null } = options;
   const makeTrust = (own: ClientCertificate | null) =>
     trust([options.systemCa ?? systemCa(), ...(extraCa === null ? [] : [extraCa])], own);
-  // A certificate that cannot be used is told now; without one, the system's are read when they are needed.
+  // Fail early for an unusable certificate. Without `extraCa` the system's certificates are read when first needed.
   let knownTrust = extraCa === null ? null : makeTrust(null);
   const trustedWithout = () => {
     knownTrust ??= makeTrust(null);
@@ -127,7 +128,7 @@ export function openHttpClient(options: HttpClientOptions): HttpClient & { reado
         semaphore.leave();
       }
     } catch (error) {
-      if (request.signal.aborted) throw new SourceError("timeout", `${url.host}: no whole answer in time`);
+      if (request.signal.aborted) throw new SourceError("timeout", `${url.host}: no complete answer in time`);
       if (closing.signal.aborted) throw new SourceError("unreachable", "the HTTP client was closed");
       throw error;
     }
@@ -143,7 +144,7 @@ export function openHttpClient(options: HttpClientOptions): HttpClient & { reado
         if (!(error instanceof Unanswered)) throw error;
       }
     }
-    // Whoever is let in has room for one connection; those that wait may have taken it.
+    // A request that was let in has room for one connection, but idle connections may occupy it.
     if (semaphore.enteredCount() + idle.count() > maxConnections) idle.closeOldest();
     const connection = await connect(route, way);
     connection.onClose(() => idle.drop(connection));
@@ -161,7 +162,10 @@ export function openHttpClient(options: HttpClientOptions): HttpClient & { reado
     }
   }
 
-  /** A socket to the target, or to a proxy that forwards plain http. A set proxy that is down is a failure, never a detour. */
+  /**
+   * Opens a socket to the target, or to a proxy that forwards plain http. If a configured proxy is down, the request
+   * fails; it never connects directly.
+   */
   async function openSocket({ url, usedProxy, signal: requestSignal }: Way): Promise<Connected> {
     const limit = AbortSignal.timeout(connectTimeoutMs);
     const signal = AbortSignal.any([requestSignal, limit]);
@@ -170,7 +174,7 @@ export function openHttpClient(options: HttpClientOptions): HttpClient & { reado
         const socket = await connectTcp(url, resolve, signal);
         return url.protocol === "https:" ? await startTls(socket, url, trustedWith(), signal) : socket;
       }
-      // Names are resolved by the proxy, so that only a written address can be refused here.
+      // The proxy resolves names, so only literal addresses can be refused here.
       if (isForbiddenAddress(url.hostname)) throw new SourceError("unreachable", `${url.host}: refused address`);
       const socket = await connectTcp(usedProxy.url, resolve, signal);
       const toProxy =
@@ -239,7 +243,7 @@ export function openHttpClient(options: HttpClientOptions): HttpClient & { reado
   };
 }
 
-/** Where a request goes, by which way, and until when. */
+/** The target of a request, the proxy, and the signal that limits it. */
 type Way = { readonly url: URL; readonly usedProxy: Proxy | null; readonly signal: AbortSignal };
 
 type Proxy = { readonly url: URL; readonly headers: Readonly<Record<string, string>> };
@@ -274,16 +278,18 @@ function lowerCaseNames(headers: Readonly<Record<string, string>>): Record<strin
 }
 
 /**
- * The encodings that are offered, and what node:zlib calls their decoders. Not zstd: the decoder of this runtime takes a
- * cut frame for a whole one, and half an answer must not read as one.
+ * The encodings we offer, with the names of their decoders in node:zlib. Not zstd: the decoder of this runtime accepts
+ * a truncated frame, and a truncated answer must not pass as complete.
  */
 const decoders = { gzip: "gunzip", deflate: "inflate", br: "brotliDecompress" } as const;
 
 const offeredEncodings = Object.keys(decoders).join(", ");
 
-/** The decoder stops at the cap, so a bomb costs no more memory than an honest answer. */
+/**
+ * Decompresses a body. The decoder stops at the cap, so a decompression bomb costs no more memory than a normal answer.
+ */
 async function decode(received: Buffer, encoding = "", maxBytes: number, url: URL): Promise<Uint8Array> {
-  // x-gzip is another name of gzip (RFC 9110, 8.4.1.3).
+  // x-gzip is an alias of gzip (RFC 9110, 8.4.1.3).
   const name = encoding
     .trim()
     .toLowerCase()
@@ -291,7 +297,7 @@ async function decode(received: Buffer, encoding = "", maxBytes: number, url: UR
   if (name === "" || name === "identity" || received.length === 0) return received;
   const decoderName = Object.entries(decoders).find(([offered]) => offered === name)?.[1];
   if (decoderName === undefined) throw new SourceError("bad_answer", `${url.host}: an encoding that was not offered`);
-  // Loaded with the first compressed answer: it takes a millisecond, which no start of the program has to wait for.
+  // Loaded with the first compressed answer: it takes a millisecond, which would delay every start.
   const zlib = await import("node:zlib");
   const decoder = promisify<Buffer, { maxOutputLength: number }, Buffer>(zlib[decoderName]);
   try {

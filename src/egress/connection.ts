@@ -8,10 +8,10 @@ import { aborted } from "./aborted.ts";
 import { codeOf } from "./code-of.ts";
 import { tlsError } from "./tls-fault.ts";
 
-/** An open connection; `error` events after it was given out are already listened to. */
+/** An open connection. It already has a listener for late `error` events. */
 export type Connected = Socket | TLSSocket;
 
-/** All addresses of a name. */
+/** Resolves a name to all its addresses. */
 export type Resolve = (hostname: string) => Promise<readonly string[]>;
 
 export const resolveHost: Resolve = async (hostname) => {
@@ -19,19 +19,18 @@ export const resolveHost: Resolve = async (hostname) => {
   return (await lookup(hostname, { all: true })).map(({ address }) => address);
 };
 
-/** Loaded by whoever speaks TLS: an appliance in an air gap starts sooner without. */
+/** Loaded with the first use of TLS: an appliance in an air gap starts faster without it. */
 function loadTls(): typeof import("node:tls") {
   return require("node:tls");
 }
 
 const maxAddresses = 4;
-/** Time for one address while another one is left to try. */
+/** Time for one address while others are left to try. */
 const attemptMs = 3_000;
 
 /**
- * Connects to the host and port of a URL. A name is resolved once, and the address that was checked is the one that is
- * connected to, so that a name cannot change its meaning in between (DNS rebinding).
- * Throws `SourceError` `unreachable`, or the signal's reason.
+ * Connects to the host and port of a URL. The name is resolved once and the checked address is the connected one, which
+ * prevents DNS rebinding. Throws `SourceError` `unreachable`, or the reason of the signal.
  */
 export async function connectTcp(url: URL, resolve: Resolve, signal: AbortSignal): Promise<Socket> {
   const addresses = await addressesOf(url, resolve, signal);
@@ -110,8 +109,8 @@ export function isForbiddenAddress(host: string): boolean {
 }
 
 /**
- * Speaks TLS on an open connection and verifies the certificate for the host of the URL; nothing can switch that off.
- * Throws `SourceError` `tls`, or `unreachable` when the peer hangs up, or the signal's reason.
+ * Starts TLS on an open connection and verifies the certificate for the host of the URL; nothing can disable that.
+ * Throws `SourceError` `tls`, `unreachable` when the peer hangs up, or the reason of the signal.
  */
 export async function startTls(
   socket: Connected,
@@ -124,11 +123,11 @@ export async function startTls(
   const secured = secure({
     socket,
     secureContext,
-    // A server name is a name, never an address (RFC 6066, section 3).
+    // A server name must be a name, not an address (RFC 6066, section 3).
     ...(ipVersion(host) === 0 ? { servername: host } : {}),
-    // Given, because it wins over NODE_TLS_REJECT_UNAUTHORIZED.
+    // Set explicitly to override NODE_TLS_REJECT_UNAUTHORIZED.
     rejectUnauthorized: true,
-    // Given, because without a name the runtime would check the address of the socket's peer: the proxy's.
+    // Set explicitly: without a name the runtime would verify the address of the socket's peer, which is the proxy.
     checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
     ALPNProtocols: ["http/1.1"],
   });
@@ -146,34 +145,34 @@ export async function startTls(
   }
 }
 
-/** PEM texts of a certificate, with those between it and its authority, and of its key. */
+/** PEM texts of a certificate with its intermediates, and of its key. */
 export type ClientCertificate = { readonly cert: string; readonly key: string };
 
 /**
- * What is trusted: exactly these PEM certificates. `own` is shown to a peer that asks for one. Throws when one of them
- * cannot be read, or the key is that of another certificate.
+ * A context that trusts exactly these PEM certificates. `own` is sent to a peer that asks for a certificate. Throws
+ * when a certificate is unreadable or the key does not match.
  */
 export function trust(pem: readonly string[], own: ClientCertificate | null = null): SecureContext {
   return loadTls().createSecureContext({ ca: [...pem], ...own });
 }
 
-/** Where Debian, Red Hat and SUSE keep the certificates that the system trusts, those of the organisation included. */
+/** Paths of the system's trusted certificates on Debian, Red Hat and SUSE, which include those of the organisation. */
 const systemBundles = [
   "/etc/ssl/certs/ca-certificates.crt",
   "/etc/pki/tls/certs/ca-bundle.crt",
   "/etc/ssl/ca-bundle.pem",
 ];
 
-/** The system's trusted certificates as PEM, else those that the runtime brings. */
+/** The system's trusted certificates as PEM; without them, those of the runtime. */
 export function systemCa(): string {
   const bundle = systemBundles.find((file) => existsSync(file));
   return bundle === undefined ? loadTls().rootCertificates.join("\n") : readFileSync(bundle, "utf8");
 }
 
-/** `[::1]` -> `::1`. */
+/** Removes the brackets of an IPv6 host: `[::1]` -> `::1`. */
 function bare(hostname: string): string {
   return hostname.replace(/^\[|\]$/g, "");
 }
 
-/** A socket without a listener for its late errors would end the process. */
+/** Without a listener, a late error of a socket would end the process. */
 function ignore(): void {}

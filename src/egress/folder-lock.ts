@@ -1,19 +1,19 @@
 import { dlopen, read } from "bun:ffi";
 import { closeSync, openSync } from "node:fs";
 
-/** Held until `release`, or until its process ends, however it ends. */
+/** Held until `release` or until the process ends. */
 export type FolderLock = { readonly release: () => void };
 
-// Of the headers of Linux, the same on x64 and arm64.
+// From the Linux headers; the same on x64 and arm64.
 const [lockShared, lockExclusive, lockNonblocking] = [1, 2, 4];
 const wouldBlock = 11;
 
-const lockHeldByNobodyElse: FolderLock = { release: () => undefined };
+const lockWithoutEffect: FolderLock = { release: () => undefined };
 
 /**
- * Locks a folder itself (flock(2)), beside others that share it or alone; null when somebody holds it the other way. There is
- * no file that could be deleted under the lock. On a file system that locks no folders nothing is locked. Throws the
- * system's error when there is no such folder.
+ * Locks a folder itself with flock(2), shared or exclusive; null when another process holds a conflicting lock. There
+ * is no lock file that could be deleted. On a file system without folder locks it succeeds without locking. Throws the
+ * system error when the folder does not exist.
  */
 export function lockFolder(path: string, mode: "exclusive" | "shared"): FolderLock | null {
   const descriptor = openSync(path, "r");
@@ -23,7 +23,7 @@ export function lockFolder(path: string, mode: "exclusive" | "shared"): FolderLo
   const place = errorNumber();
   const isHeld = place !== null && read.i32(place) === wouldBlock;
   closeSync(descriptor);
-  return isHeld ? null : lockHeldByNobodyElse;
+  return isHeld ? null : lockWithoutEffect;
 }
 
 let openedLibc: ReturnType<typeof openLibc> | undefined;

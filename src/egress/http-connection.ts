@@ -4,65 +4,68 @@ import { codeOf } from "./code-of.ts";
 import type { Connected } from "./connection.ts";
 import { tlsError, tlsFaultOf } from "./tls-fault.ts";
 
-/** HTTP/1.1 on one open connection, one request after the other. */
+/** HTTP/1.1 on one open connection, one request at a time. */
 export type HttpConnection = {
   /**
-   * Throws `SourceError`: `Unanswered` when the connection is closed before the first byte of the answer, `unreachable`
-   * when within its head, `bad_answer` for a broken head or body, `too_large`, `internal` when the request cannot be
-   * sent; or what `checkHead` throws, or the reason of `signal`. After any of them the connection is of no more use.
+   * Throws `SourceError`: `Unanswered` when the connection closes before the first byte of the answer, `unreachable`
+   * when it closes within the head, `bad_answer` for a broken head or body, `too_large`, and `internal` when the
+   * request cannot be sent. Also throws the errors of `checkHead` and the reason of `signal`. After any error the
+   * connection is unusable.
    */
   readonly ask: (question: Question) => Promise<RawAnswer>;
-  /** True while it may be asked again: no side has closed it or said that it will, and it is not too old. */
+  /** Whether another request may be sent: no side has closed the connection or announced it, and it is not too old. */
   readonly isReusable: () => boolean;
-  /** Calls `listener` when it is closed, by whichever side. */
+  /** Calls `listener` when either side closes the connection. */
   readonly onClose: (listener: () => void) => void;
   readonly close: () => Promise<void>;
 };
 
 export type Question = {
   readonly method: "GET" | "POST";
-  /** As it stands in the request line. */
+  /** The path as written in the request line. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | null;
-  /** Cap on the body as it is received, in bytes. */
+  /** Cap on the received body, in bytes. */
   readonly maxBytes: number;
   readonly signal: AbortSignal;
-  /** Gets the status before the body is read. */
+  /** Called with the status before the body is read. */
   readonly checkHead: (status: number) => void;
 };
 
 export type RawAnswer = {
   readonly status: number;
-  /** Lower-case names; the last value of a repeated one. */
+  /** Lower-case names; the last value of a repeated header. */
   readonly headers: Readonly<Record<string, string>>;
-  /** The body as it was received, compressed or not. */
+  /** The received body, possibly compressed. */
   readonly body: Buffer;
 };
 
-/** Nothing of an answer was received, so the request may be sent once more where that does no harm. */
+/** No byte of an answer was received, so an idempotent request may be sent again. */
 export class Unanswered extends SourceError {
   constructor(host: string) {
     super("unreachable", `${host}: closed before it answered`);
   }
 }
 
-/** Loaded with the first connection: an appliance in an air gap never does, and saves a quarter of its memory. */
+/** Loaded with the first connection: an appliance in an air gap never loads it and saves a quarter of its memory. */
 const loadUndici = () => import("undici/index.js");
 type Undici = Awaited<ReturnType<typeof loadUndici>>;
 
-/** How long a connection is of use, in milliseconds. */
+/** How long a connection is used, in milliseconds. */
 export type ConnectionLife = {
-  /** Without a request it is closed after this, or earlier where the upstream says in `Keep-Alive` that it will do so. */
+  /** Idle connections are closed after this, or earlier if the upstream says so in `Keep-Alive`. */
   readonly idleMs: number;
-  /** After this it takes no more requests, so that a name is resolved and checked anew, and a certificate too. */
+  /**
+   * After this no more requests are sent, so that the name and the certificate are checked again on a new connection.
+   */
   readonly maxAgeMs: number;
 };
 
-/** Speaks HTTP on a socket that is open already, and on no other. */
+/** Speaks HTTP on an open socket, and only on this one. */
 export async function speakHttp(connected: Connected, url: URL, life: ConnectionLife): Promise<HttpConnection> {
-  // With TLS 1.3 a server says only after the handshake that it wants another certificate of us, or none of ours; what
-  // undici hears of it is that the other side hung up. It may say so while undici is being loaded.
+  // With TLS 1.3 a server refuses our client certificate only after the handshake, and undici then reports only that
+  // the other side hung up. The refusal may arrive while undici is being loaded, so listen first.
   let tlsCode: string | null = null;
   connected.on("error", (error) => {
     if (tlsFaultOf(codeOf(error)) !== null) tlsCode = codeOf(error);
@@ -132,7 +135,7 @@ export function tooLarge(url: URL, maxBytes: number): SourceError {
   return new SourceError("too_large", `${url.host}: more than ${maxBytes} bytes`);
 }
 
-/** Asks a proxy for a tunnel to `host:port`. Returns its status: after a 200 the socket is the tunnel. */
+/** Asks a proxy for a tunnel to `host:port`. Returns the status; after a 200 the socket is the tunnel. */
 export async function askForTunnel(
   socket: Connected,
   proxy: { readonly url: URL; readonly headers: Readonly<Record<string, string>> },
@@ -148,11 +151,11 @@ export async function askForTunnel(
   }
 }
 
-/** undici on a socket that is open already. Asking for a second one fails: what is sent is sent on this one. */
+/** Creates an undici client on an open socket. Connecting a second time fails, so everything is sent on this socket. */
 function clientOn({ Client }: Undici, connected: Connected, origin: string, idleMs: number): Client {
   let isTaken = false;
   return new Client(origin, {
-    // Not called back at once: undici 8 waits for ever when its connector answers within the call.
+    // Called back in a microtask: undici 8 waits for ever when its connector answers synchronously.
     connect: (_options, callback) =>
       queueMicrotask(() => {
         if (isTaken) return callback(new Error("the connection was closed"), null);
@@ -161,13 +164,16 @@ function clientOn({ Client }: Undici, connected: Connected, origin: string, idle
       }),
     keepAliveTimeout: idleMs,
     keepAliveMaxTimeout: idleMs,
-    // The caller's signal is the only clock.
+    // The caller's signal is the only time limit.
     headersTimeout: 0,
     bodyTimeout: 0,
   });
 }
 
-/** Nothing of a message of undici is repeated, only codes: a message might quote what was sent. */
+/**
+ * Classifies a failure before the head of the answer. Never repeats messages of undici, only codes: a message may quote
+ * the request.
+ */
 function failureBeforeHead({ errors }: Undici, error: unknown, url: URL, hasBegun: boolean): SourceError {
   if (error instanceof errors.InvalidArgumentError) {
     return new SourceError("internal", `${url.host}: the request cannot be sent`);

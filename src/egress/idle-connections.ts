@@ -1,23 +1,23 @@
 import type { HttpConnection } from "./http-connection.ts";
 
-/** Open connections that wait for their next request. A route says where one leads to and by which way. */
+/** A pool of idle connections. A route is an origin and the way to it. */
 export type IdleConnections = {
-  /** Takes out the one that has waited shortest: the others may go. Null when none waits on this route. */
+  /** Takes the connection of this route that was idle for the shortest time; null when there is none. */
   readonly take: (route: string) => HttpConnection | null;
-  /** Keeps a connection, or closes it when it is not to be asked again. */
+  /** Returns a connection to the pool, or closes it when it is not reusable. */
   readonly put: (route: string, connection: HttpConnection) => void;
-  /** For one that was closed while it waited. */
+  /** Removes a connection that was closed while idle. */
   readonly drop: (connection: HttpConnection) => void;
-  /** How many wait, on all routes. */
+  /** Number of idle connections on all routes. */
   readonly count: () => number;
-  /** Closes the one that has waited longest, on whatever route. */
+  /** Closes the connection that was idle for the longest time, on any route. */
   readonly closeOldest: () => void;
   readonly closeAll: () => Promise<void>;
 };
 
 export function openIdleConnections(): IdleConnections {
   type Waiting = { readonly route: string; readonly connection: HttpConnection };
-  /** By the time of their last answer, ascending. */
+  /** Ordered by the time of the last answer, ascending. */
   const waiting: Waiting[] = [];
 
   return {

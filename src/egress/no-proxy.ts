@@ -1,10 +1,10 @@
 import { ipFamily, ipVersion, loadNet } from "../domain/ip-address.ts";
 
 /**
- * Does one of the `no_proxy` entries name the host of a URL? Entries: `*` (everything), `host` (exactly that one),
- * `.suffix` or `*.suffix` (all names below it), an address or a network such as `10.0.0.0/8` (hosts written as an
- * address; no name is resolved for it), and each of them with `:port`. Case is ignored. An entry that is none of
- * these matches nothing, so that a typing error sends more through the proxy, never less.
+ * Whether a `no_proxy` entry matches the host of a URL. Entries: `*` (everything), `host` (exactly), `.suffix` or
+ * `*.suffix` (all names below it), an address or a network such as `10.0.0.0/8` (literal addresses only; names are not
+ * resolved), each with an optional `:port`. Ignores case. An invalid entry matches nothing, so a typing error sends
+ * more through the proxy, never less.
  */
 export function bypassesProxy(url: URL, entries: readonly string[]): boolean {
   const host = url.hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");

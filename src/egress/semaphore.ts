@@ -1,14 +1,14 @@
 import { aborted } from "./aborted.ts";
 
 export type Semaphore = {
-  /** Waits for a free place, first come first served; rejects with the signal's reason when it aborts before. */
+  /** Waits for a free place, first come first served. Rejects with the reason of the signal when it aborts first. */
   readonly enter: (signal: AbortSignal) => Promise<void>;
   readonly leave: () => void;
-  /** How many are in. */
+  /** Number of holders. */
   readonly enteredCount: () => number;
 };
 
-/** Lets at most `limit` holders in at once. */
+/** A semaphore for at most `limit` holders. */
 export function openSemaphore(limit: number): Semaphore {
   let free = limit;
   const waiting: (() => void)[] = [];
@@ -32,7 +32,7 @@ export function openSemaphore(limit: number): Semaphore {
     } catch (error) {
       const place = waiting.indexOf(turn.resolve);
       if (place >= 0) waiting.splice(place, 1);
-      // The place was handed over while the abort was under way: pass it on.
+      // A place was handed over while the abort was in progress: pass it on.
       else leave();
       throw error;
     }

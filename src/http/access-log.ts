@@ -1,4 +1,4 @@
-/** One served request. `path` is the pattern of its route, so that no id and no submitted text is logged; null = no route. */
+/** A served request. `path` is the pattern of its route, so no id or submitted text is logged; null = no route. */
 export type AccessEntry = {
   readonly method: string;
   readonly path: string | null;

@@ -4,10 +4,10 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
  * Reads a JSON body of at most `maxBytes`, whatever its declared length. Throws `payload_too_large`,
- * `unsupported_media_type` or `malformed_json`, in this order (docs/contract.md 2, 3.2). The runtime's own limit is not
- * used: it answers before our checks and without our error body.
+ * `unsupported_media_type` or `malformed_json`, in this order (docs/contract.md 2, 3.2). The limit of the runtime is
+ * not used, because it answers before our checks and without our error body.
  *
- * `isFramed` says that the request came through the HTTP parser, which ends a body at its declared length: such a body
+ * `isFramed` is set when the request comes from the HTTP parser, which ends a body at its declared length. Such a body
  * is read in one piece, at a third of the cost of a stream.
  */
 export async function readJson(request: Request, maxBytes: number, { isFramed = false } = {}): Promise<unknown> {
@@ -90,12 +90,12 @@ async function readStream(request: Request, maxBytes: number): Promise<Uint8Arra
   return Buffer.concat(chunks);
 }
 
-/** The client left: its fault, and nobody reads the answer. */
+/** The client closed the connection during the body, so the error is a client error. */
 function brokenOff(cause: unknown): never {
   throw new AppError("malformed_json", "The body broke off", { cause });
 }
 
-/** An unread body is not limited by the server, so it is cancelled. */
+/** Cancels an unread body, because the server does not limit its size. */
 export async function discardBody(request: Request): Promise<void> {
   await request.body?.cancel();
 }

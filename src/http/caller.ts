@@ -1,22 +1,31 @@
 import { ipVersion, isLoopbackAddress } from "../domain/ip-address.ts";
 import { networksOf } from "../domain/network.ts";
 
-/** Who is at the other end of the connection. */
+/** The other end of a connection. */
 export type Peer = {
   /** Null for a unix socket. */
   readonly address: string | null;
   readonly isTls: boolean;
+  /** What its connection came through; absent where a request came over none. */
+  readonly listener?: Listener;
 };
 
-/** Whose forwarding headers are believed, and the names that the dashboard, sessions and management answer to. */
+export type Listener = {
+  /** True once the next answer on a connection is to be its last. */
+  readonly isClosing: () => boolean;
+  /** The client of this request waits so long for its answer; without it, its connection ends after a few seconds. */
+  readonly keepOpen: (request: Request, seconds: number) => void;
+};
+
+/** The proxies whose forwarding headers are trusted, and the host names of the dashboard and the management API. */
 export type Trust = {
-  /** The peer of a unix socket is one of them (docs/contract.md 12.2). */
+  /** The peer of a unix socket also counts as a trusted proxy (docs/contract.md 12.2). */
   readonly isTrustedProxy: (address: string) => boolean;
   /** In lower case. */
   readonly hostnames: ReadonlySet<string>;
 };
 
-/** Builds the rules of trust from `server.trusted_proxies` (addresses and networks) and `server.hostnames`. */
+/** Builds `Trust` from `server.trusted_proxies` (addresses and networks) and `server.hostnames`. */
 export function makeTrust(trustedProxies: readonly string[], hostnames: readonly string[]): Trust {
   const proxies = trustedProxies.length === 0 ? null : networksOf(trustedProxies);
   return {
@@ -26,26 +35,26 @@ export function makeTrust(trustedProxies: readonly string[], hostnames: readonly
 }
 
 /**
- * The address that a request comes from: that of the peer, or, when the peer is a trusted proxy, the last one of
- * `X-Forwarded-For` that is not such a proxy itself. Null for a unix socket whose peer does not say.
+ * The address of the client: the address of the peer or, when the peer is a trusted proxy, the last address of
+ * `X-Forwarded-For` that is not a trusted proxy. Null for a unix socket without this header.
  */
 export function clientAddress(headers: Headers, peer: Peer, trust: Trust): string | null {
   const { address } = peer;
-  // Of most peers no header is believed, so none is read.
+  // Fast path: most peers are no trusted proxies, so their headers do not matter.
   if (address !== null && !trust.isTrustedProxy(plainAddress(address))) return plainAddress(address);
   return followBack(headers, peer, trust).address;
 }
 
 /**
- * True when the client itself is on this machine. A forwarding header that is not believed, not read or does not say
- * who the client is makes it a stranger.
+ * True when the client itself is on this machine. False when a forwarding header comes from an untrusted peer, cannot
+ * be parsed, or is a header that we do not read: then the client is unknown.
  */
 export function isLoopbackClient(headers: Headers, peer: Peer, trust: Trust): boolean {
   const { address, isCertain } = followBack(headers, peer, trust);
   return isCertain && address !== null && isLoopbackAddress(address);
 }
 
-/** The way back to the client; it is not certain when it ends before what somebody claims to lie behind. */
+/** Follows `X-Forwarded-For` back to the client. `isCertain` is false when a header claims a client further back. */
 function followBack(
   headers: Headers,
   peer: Peer,
@@ -58,7 +67,7 @@ function followBack(
   if (list === null) return { address: own, isCertain: !isForwarded };
   let client = own;
   for (const address of list.split(",").map(bareAddress).reverse()) {
-    // What is no address was not written by a proxy that we trust.
+    // A trusted proxy writes only addresses, so this entry comes from an untrusted party.
     if (address === null) return { address: client, isCertain: false };
     client = address;
     if (!trust.isTrustedProxy(address)) break;
@@ -83,8 +92,8 @@ export function isSecure(headers: Headers, peer: Peer, trust: Trust): boolean {
 }
 
 /**
- * True when `Host` is a name of our own: a loopback name, an IP literal, or one of `server.hostnames`. Another one is a
- * page of somebody else's that a browser was led to us with (DNS rebinding).
+ * True when `Host` is one of our names: a loopback name, an IP literal, or an entry of `server.hostnames`. Any other
+ * name may be DNS rebinding: a foreign page whose name was pointed at us.
  */
 export function isOwnHost(host: string | null, trust: Trust): boolean {
   const name = hostName(host);
@@ -105,7 +114,7 @@ function hostName(host: string | null): string | null {
   return name?.toLowerCase() ?? null;
 }
 
-/** True when the `Origin` of a browser has the host and port of `Host` (docs/contract.md 9.1). */
+/** True when `Origin` has the same host and port as `Host` (docs/contract.md 9.1). */
 export function isSameOrigin(origin: string | null, host: string | null): boolean {
   const from = origin === null || !/^https?:\/\//i.test(origin) ? null : URL.parse(origin);
   const to = from === null || host === null ? null : URL.parse(`${from.protocol}//${host}`);
@@ -118,12 +127,12 @@ function isLoopbackName(name: string): boolean {
   return name === "localhost" || name.endsWith(".localhost");
 }
 
-/** IPv4 in its own form, also where the socket is an IPv6 one. */
+/** Converts an IPv4-mapped IPv6 address (`::ffff:192.0.2.1`) to IPv4; returns others unchanged. */
 function plainAddress(address: string): string {
   return address.startsWith("::ffff:") && ipVersion(address.slice(7)) === 4 ? address.slice(7) : address;
 }
 
-/** An entry of `X-Forwarded-For` without its port; null when it is no address. */
+/** An entry of `X-Forwarded-For` without its port; null when the entry is not an IP address. */
 function bareAddress(entry: string): string | null {
   const text = entry.trim();
   const bare =

@@ -5,8 +5,8 @@ import type { Operator } from "../domain/operator.ts";
 import type { OperatorStore } from "../store/port/operator.ts";
 
 /**
- * The hash of the key in `X-API-Key`, or null when there is none that could be one: missing, empty, sent twice (the
- * values arrive joined by a comma), malformed, wrong checksum. Other places are not looked at (docs/contract.md 1.1).
+ * The hash of the key in `X-API-Key`. Null when the header is missing, empty, sent twice (the values arrive joined by a
+ * comma) or malformed, or when the checksum is wrong. No other header is read (docs/contract.md 1.1).
  */
 export function apiKeyHash(headers: Headers, keys: Pick<DerivedKeys, "token">): string | null {
   const token = parseToken("key", headers.get("X-API-Key") ?? "");
@@ -15,13 +15,13 @@ export function apiKeyHash(headers: Headers, keys: Pick<DerivedKeys, "token">): 
 
 export type Authenticated = {
   readonly operator: Operator;
-  /** True for the cookie, which a browser sends without being asked: then `Origin` counts. */
+  /** True for the cookie. Browsers send it automatically, so `Origin` must be checked (CSRF). */
   readonly isSession: boolean;
 };
 
 /**
- * The operator that a request comes from: by `Authorization: Bearer <operator token>`, or else by the session cookie
- * (docs/contract.md 9.1). Null when there is none. A bad token is not made up for by a cookie.
+ * Finds the operator of a request by `Authorization: Bearer <operator token>`, or without this header by the session
+ * cookie (docs/contract.md 9.1). Null when neither is valid. The cookie is ignored when a bad token was sent.
  */
 export async function authenticate(
   headers: Headers,
@@ -40,7 +40,7 @@ export async function authenticate(
   return operator === null ? null : { operator, isSession: true };
 }
 
-/** What the cookie `xpose_session` holds, or null when it is not there or has not the form of a session. */
+/** The value of the cookie `xpose_session`; null when it is missing or malformed. */
 export function sessionSecret(headers: Headers): string | null {
   return /(?:^|;) *xpose_session=([0-9a-f]{64}) *(?:;|$)/.exec(headers.get("Cookie") ?? "")?.[1] ?? null;
 }

@@ -1,20 +1,20 @@
 import type { PlainResponse } from "./response.ts";
 
-/** A file of the dashboard, as the build left it: compressed once, so that no request compresses anything. */
+/** A file of the dashboard. The build has compressed it, so that no request compresses anything. */
 export type PageFile = { readonly contentType: string; readonly gzip: Uint8Array<ArrayBuffer> };
 
 export type DashboardFiles = {
   readonly index: PageFile;
-  /** By name; each name holds a hash of the content, so that it may be kept for ever. */
+  /** By name. Each name contains a hash of the content, so browsers may cache the file for ever. */
   readonly assets: ReadonlyMap<string, PageFile>;
 };
 
-/** The name of the page in a bundle; every other name is an asset. */
+/** The name of the HTML page in a bundle; all other files are assets. */
 const indexName = "index.html";
 
 /**
- * What the page may do: load from us, and nothing else. `require-trusted-types-for` makes the browser refuse every place
- * where text could become markup or script.
+ * The page may load files from our own origin and nothing else. `require-trusted-types-for` makes the browser block
+ * every DOM sink that could turn text into markup or script.
  */
 const contentSecurityPolicy = [
   "default-src 'self'",
@@ -36,7 +36,7 @@ const securityHeaders = {
   "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 };
 
-/** Reads what the build wrote: one JSON object of name -> media type and gzip bytes in base64. Throws on anything else. */
+/** Parses a bundle of the build: a JSON object of name -> media type and base64 of gzip. Throws on anything else. */
 export function parseBundle(text: string): DashboardFiles {
   const files = JSON.parse(text) as Record<string, { type: string; gzip: string }>;
   const read = ({ type, gzip }: { type: string; gzip: string }): PageFile => ({
@@ -48,7 +48,7 @@ export function parseBundle(text: string): DashboardFiles {
   return { index: read(index), assets: new Map(Object.entries(assets).map(([name, file]) => [name, read(file)])) };
 }
 
-/** The page itself is asked for anew each time, so that an upgrade shows at once; its assets never change. */
+/** The page is never cached, so an upgrade shows at once. Its assets never change and are cached for ever. */
 export function fileResponse(file: PageFile, kind: "index" | "asset", acceptEncoding: string | null): PlainResponse {
   const isCompressed = acceptsGzip(acceptEncoding);
   return {

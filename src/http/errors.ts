@@ -2,7 +2,7 @@ import type { AppError, ErrorCode } from "../domain/error.ts";
 import type { ErrorBody } from "../wire/error.ts";
 import { jsonResponse, type PlainResponse } from "./response.ts";
 
-/** The status of each code (docs/contract.md 10, docs/pipeline.md 14.3). The compiler asks for a new one. */
+/** The HTTP status of each code (docs/contract.md 10, docs/pipeline.md 14.3). The compiler requires an entry for every code. */
 export const statusOf = {
   invalid_email: 400,
   malformed_json: 400,
@@ -29,7 +29,7 @@ export const statusOf = {
   storage_full: 503,
 } as const satisfies Record<ErrorCode, number>;
 
-/** Headers that a code always brings (docs/contract.md 1.2, 5.12, 10; docs/pipeline.md 16.4). */
+/** Headers that always accompany a code (docs/contract.md 1.2, 5.12, 10; docs/pipeline.md 16.4). */
 const headersOf: Partial<Record<ErrorCode, Readonly<Record<string, string>>>> = {
   invalid_api_key: { "WWW-Authenticate": 'ApiKey realm="xpose"' },
   scan_pending: { "Retry-After": "1" },
@@ -38,7 +38,7 @@ const headersOf: Partial<Record<ErrorCode, Readonly<Record<string, string>>>> = 
   storage_full: { "Retry-After": "30" },
 };
 
-/** The one shape of every error (docs/contract.md 0.2). */
+/** Makes the response of an error. All errors have the same body (docs/contract.md 0.2). */
 export function errorResponse(error: AppError, headers: Readonly<Record<string, string>> = {}): PlainResponse {
   const body: ErrorBody = { error: { code: error.code, message: error.message } };
   return jsonResponse<ErrorBody>(statusOf[error.code], body, { ...headersOf[error.code], ...headers });

@@ -20,7 +20,7 @@ import type { Dashboard } from "./dashboard.ts";
 import type { Throttle } from "./throttle.ts";
 import type { Waits } from "./waits.ts";
 
-/** What the handlers use of the application. */
+/** The parts of the application that handlers use. */
 export type Application = {
   readonly keys: DerivedKeys;
   readonly store: ApiKeyStore &
@@ -34,11 +34,11 @@ export type Application = {
   readonly calls: Calls;
   readonly trail: Pick<AuditTrail, "denied">;
   readonly trust: Trust;
-  /** Log-ins per address (docs/contract.md 9.9). */
+  /** Limits log-ins per address (docs/contract.md 9.9). */
   readonly logIns: Throttle;
-  /** Questions of what a key may do, per key (docs/pipeline.md 15.1). */
+  /** Calls of whoami, per key (docs/pipeline.md 15.1). */
   readonly whoamis: Throttle;
-  /** `server.public_url`: where clients reach the service, without a slash at its end; null when nobody said. */
+  /** `server.public_url`: where clients reach the service, without a slash at its end; null when it is not set. */
   readonly publicUrl: string | null;
   readonly dashboard: Dashboard;
   readonly metrics: {
@@ -60,34 +60,34 @@ export type Application = {
   readonly newId: () => string;
   readonly randomBytes: (count: number) => Uint8Array;
   readonly steadyNow: () => number;
-  /** False while the service starts or stops. */
-  readonly isReady: () => boolean;
-  /** Says what is wrong with the disk; null when nothing is. */
+  /** While it starts, only a few routes answer; while it stops, all do, and it says that it is not ready. */
+  readonly phase: () => "starting" | "serving" | "stopping";
+  /** A message about a problem with the disk; null when there is no problem. */
   readonly diskProblem: () => string | null;
   readonly accessLog: AccessLog;
   readonly log: { readonly error: (fields: object, message: string) => void };
 };
 
-/** One request on its way to its answer. */
+/** A request with everything that a handler needs to answer it. */
 export type Exchange = {
   readonly request: Request;
   readonly peer: Peer;
   readonly correlationId: string;
-  /** The raw text of the path segments in braces, by name. */
+  /** The raw text of the path parameters, by name. */
   readonly parameters: Readonly<Record<string, string>>;
   readonly app: Application;
 };
 
-/** The same for a route that asks for an operator. Its workspace counts, never the one in the path. */
+/** The exchange of a route for operators. The workspace of the operator counts, never the one in the path. */
 export type OperatorExchange = Exchange & { readonly operator: Operator };
 
-/** Where a request comes from, for the audit trail. */
+/** The origin of a request, for the audit trail. */
 export function originOf({ request, peer, correlationId, app }: Exchange): CallOrigin {
   if (isForwardedByStranger(request.headers, peer, app.trust)) app.metrics.countStrangeForward(peer.address);
   return { ip: clientAddress(request.headers, peer, app.trust), correlationId };
 }
 
-/** The operator as the author of what its request changes, when that succeeds with `status`. */
+/** The operator as the author of a change; `status` is the HTTP status of its success. */
 export function authorOf(exchange: OperatorExchange, status: number): Author {
   const { operator, app } = exchange;
   return { at: app.now(), actor: `operator:${operator.name}`, outcome: String(status), ...originOf(exchange) };

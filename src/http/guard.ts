@@ -5,23 +5,23 @@ import { authenticate } from "./credentials.ts";
 import { type Exchange, originOf } from "./exchange.ts";
 
 /**
- * What a route asks of its caller:
- * - `anyone`: nothing
+ * The credentials that a route requires:
+ * - `anyone`: none
  * - `key`: an API key; it is checked in the transaction that serves the call (store.handleCalls)
- * - `page`: nothing but a host name of ours
- * - `log-in`: the same, and no page of another origin
- * - `viewer`: an operator, of either role
+ * - `page`: none, but `Host` must be one of our names
+ * - `log-in`: like `page`, and the request must not come from a page of another origin
+ * - `viewer`: an operator of any role
  * - `admin`: an operator of role admin
  * - `metrics`: a client on this machine that asks for a loopback name, or an operator
  *
- * Where the path names a workspace, the operator must be one of that workspace.
+ * When the path names a workspace, the operator must belong to it.
  */
 export type Access = "anyone" | "key" | "page" | "log-in" | "metrics" | OperatorAccess;
 export type OperatorAccess = "viewer" | "admin";
 
 /**
- * Lets a request pass to its route, or throws what the caller is told (docs/contract.md 2, 9.1): a foreign `Host` is
- * `forbidden` first, then `unauthorized`, then `forbidden`. Returns the operator where the route asks for one.
+ * Checks the access to a route (docs/contract.md 2, 9.1). Throws `forbidden` for a foreign `Host`, then `unauthorized`
+ * without an operator, then `forbidden` for missing rights. Returns the operator; null when the route requires none.
  */
 export async function guard(exchange: Exchange, access: Access): Promise<Operator | null> {
   const { request, peer, app } = exchange;
@@ -62,7 +62,7 @@ function refusalOf(
   if (isUnsafe && isSession && !isSameOrigin(request.headers.get("Origin"), request.headers.get("Host"))) {
     return foreignOrigin();
   }
-  // The same answer for a workspace of somebody else and for one that does not exist (docs/contract.md 9.1).
+  // A foreign workspace and an unknown workspace get the same answer (docs/contract.md 9.1).
   const named = parameters["workspace_id"];
   const isForeign = named !== undefined && named !== operator.workspaceId;
   if (isForeign || (access === "admin" && operator.role !== "admin")) {

@@ -3,8 +3,8 @@ import * as z from "zod/mini";
 type JsonSchema = z.core.JSONSchema.BaseSchema;
 
 /**
- * The JSON Schemas of named bodies (draft 2020-12, as OpenAPI 3.1 has it). Where a body holds another named one, it points
- * to `placeOf` of that name.
+ * The JSON Schemas of named bodies (draft 2020-12, the version of OpenAPI 3.1). A body that contains another named body
+ * refers to `placeOf` of its name.
  */
 export function jsonSchemas(
   named: Readonly<Record<string, z.ZodMiniType>>,
@@ -16,12 +16,12 @@ export function jsonSchemas(
   return Object.fromEntries(Object.keys(named).map((id) => [id, published(schemas[id] ?? {})]));
 }
 
-/** A schema as a reader wants it: without the bounds of exact integers, and without the pattern of a format it names. */
+/** Simplifies a schema for readers: drops the bounds of safe integers, and patterns where a format is named. */
 function published(schema: JsonSchema): JsonSchema {
   const [value, none] = schema.anyOf ?? [];
   if (none?.type === "null" && typeof value?.type === "string" && value.enum === undefined) {
     const { anyOf, ...rest } = schema;
-    // The form of OpenAPI 3.1 for a value that may be null.
+    // The notation of OpenAPI 3.1 for a nullable value.
     return published({ ...value, ...rest, type: [value.type, "null"] } as JsonSchema);
   }
   const kept = Object.entries(schema).filter(([keyword, content]) => !isLeftOut(keyword, content, schema));
@@ -33,7 +33,7 @@ function isLeftOut(keyword: string, content: unknown, { format }: JsonSchema): b
     case "$schema":
     case "$id":
       return true;
-    // Bodies have no other members today; a client must bear those of tomorrow.
+    // Dropped, because clients must accept members that later versions add.
     case "additionalProperties":
       return content === false || isEmpty(content);
     case "properties":

@@ -48,7 +48,7 @@ const bodies = {
 
 type BodyName = keyof typeof bodies;
 
-/** Made once, because it takes milliseconds and anybody may ask for the document. */
+/** Made once, because it takes milliseconds and the document is public. */
 const schemas = jsonSchemas(bodies, placeOf);
 
 const text = { type: "string" } as const;
@@ -62,7 +62,7 @@ function ref(name: BodyName): Json {
   return { $ref: placeOf(name) };
 }
 
-/** An answer with one of these bodies, or without a body. */
+/** A response with one of these bodies, or without a body. */
 function answer(description: string, ...names: readonly BodyName[]): Json {
   const [first, ...others] = names;
   if (first === undefined) return { description };
@@ -74,9 +74,9 @@ function body(name: BodyName): Json {
   return { required: true, content: { "application/json": { schema: ref(name) } } };
 }
 
-/** One answer per status; every one of 400 and above has the one shape of errors. */
+/** Responses by status. All statuses of 400 and above have the body of errors. */
 function answers(good: Json, faults: readonly number[]): Json {
-  const bad = faults.map((status) => [status, answer("see the code of the error", "Error")]);
+  const bad = faults.map((status) => [status, answer("an error; see its code", "Error")]);
   return { ...good, ...Object.fromEntries(bad) };
 }
 
@@ -119,9 +119,9 @@ const paths: Readonly<Record<string, Json>> = {
       responses: answers(
         {
           200: answer("a fresh result, or the end of a scan that was waited for", "Envelope", "Progress"),
-          202: answer("a scan was started or joined; ask again at poll_url", "Accepted"),
+          202: answer("a scan was started or joined; poll poll_url", "Accepted"),
         },
-        [400, 401, 403, 413, 415, 422, 429, 503],
+        [400, 401, 403, 404, 413, 415, 422, 429, 503],
       ),
     },
   },
@@ -177,12 +177,12 @@ const paths: Readonly<Record<string, Json>> = {
       summary: "The state of a scan, and its envelope once it is completed",
       security: byKey,
       parameters: [inPath("request_id")],
-      responses: answers({ 200: answer("the envelope, or how far the scan is", "Envelope", "Progress") }, pollFaults),
+      responses: answers({ 200: answer("the envelope, or the state of the scan", "Envelope", "Progress") }, pollFaults),
     },
   },
   [`${enrichPath}/{request_id}/sources`]: {
     get: {
-      summary: "How each source fared in a scan",
+      summary: "The result of each source in a scan",
       security: byKey,
       parameters: [inPath("request_id")],
       responses: answers({ 200: answer("one row per source, by name", "ScanSources") }, pollFaults),
@@ -193,7 +193,7 @@ const paths: Readonly<Record<string, Json>> = {
       summary: "The findings of a scan with their details",
       security: byKey,
       parameters: [inPath("request_id")],
-      responses: answers({ 200: answer("the evidence, or how far the scan is", "Evidence", "Progress") }, pollFaults),
+      responses: answers({ 200: answer("the evidence, or the state of the scan", "Evidence", "Progress") }, pollFaults),
     },
   },
   [`${enrichPath}/{request_id}/case`]: {
@@ -236,14 +236,14 @@ const paths: Readonly<Record<string, Json>> = {
   },
   [keysPath]: {
     post: {
-      summary: "Mints a key; its plaintext is in this answer only",
+      summary: "Mints a key; only this answer holds its plaintext",
       security: byOperator,
       parameters: [inPath("workspace_id")],
       requestBody: body("MintRequest"),
       responses: answers({ 201: answer("the key", "MintedKey") }, [400, 409, 413, 415, ...manageFaults]),
     },
     get: {
-      summary: "Lists keys, newest first, revoked ones included",
+      summary: "Lists keys, newest first, including revoked keys",
       security: byOperator,
       parameters: [inPath("workspace_id"), ...pageQuery, inQuery("status", { enum: keyStatus.options })],
       responses: answers({ 200: answer("one page", "KeyList") }, [400, ...manageFaults]),
@@ -251,7 +251,7 @@ const paths: Readonly<Record<string, Json>> = {
   },
   [`${keysPath}/{key_id}/rotate`]: {
     post: {
-      summary: "Revokes a key and issues another in its place, in one step",
+      summary: "Revokes a key and issues its replacement, in one step",
       security: byOperator,
       parameters: [inPath("workspace_id"), inPath("key_id")],
       responses: answers({ 201: answer("the new key", "MintedKey") }, [404, 409, ...manageFaults]),
@@ -288,26 +288,26 @@ const paths: Readonly<Record<string, Json>> = {
   },
   "/healthz": {
     get: {
-      summary: "The process answers",
+      summary: "Liveness: the process answers",
       security: [],
       responses: { 200: answer("ok", "Health") },
     },
     options: {
-      summary: "The same, for load balancers that ask so",
+      summary: "Liveness, for load balancers that use OPTIONS",
       security: [],
       responses: { 200: answer("ok", "Health") },
     },
   },
   "/readyz": {
     get: {
-      summary: "The service takes requests",
+      summary: "Readiness: the service takes requests",
       security: [],
-      responses: answers({ 200: answer("ok, and what is wrong all the same", "Readiness") }, [503]),
+      responses: answers({ 200: answer("ok, and problems such as a full disk", "Readiness") }, [503]),
     },
   },
   "/metrics": {
     get: {
-      summary: "Metrics in the text form of Prometheus, for this machine and for operators",
+      summary: "Metrics in the text format of Prometheus, for this machine and for operators",
       security: [{}, ...byOperator],
       responses: answers({ 200: { description: "metrics", content: { "text/plain": { schema: text } } } }, [401, 503]),
     },
@@ -323,7 +323,10 @@ const paths: Readonly<Record<string, Json>> = {
   },
 };
 
-/** The API of docs/contract.md as an OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.0). The dashboard's own paths are not part of it. */
+/**
+ * The API of docs/contract.md as an OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.0), without the paths of
+ * the dashboard.
+ */
 export function openapiDocument(version: string) {
   return {
     openapi: "3.1.0",

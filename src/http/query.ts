@@ -1,6 +1,6 @@
 import { AppError } from "../domain/error.ts";
 
-/** The query of a request. */
+/** The query parameters of a request. */
 export function queryOf(request: Request): URLSearchParams {
   const start = request.url.indexOf("?");
   return new URLSearchParams(start === -1 ? "" : request.url.slice(start + 1).split("#", 1)[0]);
@@ -9,7 +9,7 @@ export function queryOf(request: Request): URLSearchParams {
 const defaultLimit = 100;
 const maxLimit = 200;
 
-/** `limit` and `cursor` of a list (docs/contract.md 9.4). Throws `invalid_request`; a bad cursor is found by the store. */
+/** Reads `limit` and `cursor` (docs/contract.md 9.4). Throws `invalid_request`; the store checks the cursor. */
 export function parsePage(query: URLSearchParams): { limit: number; cursor: string | null } {
   const text = query.get("limit");
   const limit = text === null ? defaultLimit : /^\d{1,3}$/.test(text) ? Number(text) : 0;

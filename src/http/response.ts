@@ -1,14 +1,14 @@
-/** What a handler answers: the router adds the correlation id and makes the response of the runtime from it. */
+/** The answer of a handler. The router adds the correlation id and makes a `Response` from it. */
 export type PlainResponse = {
   readonly status: number;
-  /** Made for this answer alone: the router writes into it. */
+  /** Not shared between answers, because the router writes into this object. */
   readonly headers: Record<string, string>;
   readonly body: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | null;
 };
 
 /**
- * A JSON answer. Every call names the body of `src/wire` that it sends, as in `jsonResponse<KeyList>(200, { ... })`: a
- * call that names none does not compile.
+ * A JSON answer. Every call must name the body of `src/wire` that it sends, as in
+ * `jsonResponse<KeyList>(200, { ... })`; without the name it does not compile.
  */
 export function jsonResponse<Body = never>(
   status: number,
@@ -18,7 +18,10 @@ export function jsonResponse<Body = never>(
   return storedResponse(status, JSON.stringify(body), headers);
 }
 
-/** The same for a body that is text already, as a scan stores it, or that is made while it is sent. Nothing this API says may be kept by a cache on the way. */
+/**
+ * A JSON answer whose body is already text, as scans store it, or is made while it is sent. No cache may keep an answer of
+ * this API.
+ */
 export function storedResponse(
   status: number,
   body: string | ReadableStream<Uint8Array<ArrayBuffer>>,
@@ -27,7 +30,7 @@ export function storedResponse(
   return { status, headers: { "Content-Type": "application/json", "Cache-Control": "no-store", ...headers }, body };
 }
 
-/** The response of the runtime; to HEAD without the body, but with its length. */
+/** Makes the `Response` of the runtime. HEAD gets no body, but its length. */
 export function makeResponse({ status, headers, body }: PlainResponse, method: string): Response {
   if (method !== "HEAD") return new Response(body, { status, headers });
   // The length of what is made on the way is not known.

@@ -15,7 +15,7 @@ import { whoami } from "./routes/whoami.ts";
 const dashboard = "/api/v1/dashboard";
 const workspace = "/api/v1/workspaces/{workspace_id}";
 
-/** Every route. A path segment in braces is one non-empty segment of any text; its route checks the form. */
+/** All routes. A segment in braces matches one non-empty segment of any text; the handler checks its form. */
 export const routes: readonly Route[] = [
   { method: "POST", path: "/api/v1/soc/enrich", access: "key", handle: enrich },
   // Before the paths with a request_id, which is no word.
@@ -47,7 +47,7 @@ export const routes: readonly Route[] = [
   { method: "GET", path: `${dashboard}/enrich/{request_id}/sources`, access: "viewer", handle: lookUpSources },
   { method: "GET", path: `${dashboard}/enrich/{request_id}/evidence`, access: "viewer", handle: lookUpEvidence },
   { method: "GET", path: "/healthz", access: "anyone", handle: healthz, isAlwaysOn: true },
-  // Load balancers ask so: by OPTIONS, and where they are told no path, by OPTIONS for the root.
+  // Some load balancers check health with OPTIONS, by default on the root path.
   { method: "OPTIONS", path: "/healthz", access: "anyone", handle: healthz, isAlwaysOn: true },
   { method: "OPTIONS", path: "/", access: "anyone", handle: healthz, isAlwaysOn: true },
   { method: "GET", path: "/readyz", access: "anyone", handle: readyz, isAlwaysOn: true },

@@ -11,7 +11,7 @@ export type Route = OpenRoute | OperatorRoute;
 type RouteRow = {
   readonly method: "GET" | "POST" | "DELETE" | "OPTIONS";
   readonly path: string;
-  /** Answers while the service starts and stops, too. */
+  /** True for a route that also answers while the service starts. */
   readonly isAlwaysOn?: boolean;
 };
 type OpenRoute = RouteRow & {
@@ -25,11 +25,15 @@ type OperatorRoute = RouteRow & {
 
 type Match = { readonly rows: readonly Route[]; readonly parameters: Record<string, string> };
 
+/** A browser that was here once over TLS comes back by TLS only, for a year (RFC 6797). */
+const strictTransport = "max-age=31536000";
+
 const correlationForm = /^[A-Za-z0-9._-]{1,64}$/;
 
 /**
- * Answers requests by the route table. An unknown path is 404 and a wrong method 405 for anybody, before credentials
- * (docs/contract.md 2). What a handler throws becomes an error body; what is not an `AppError` is logged and shows nothing.
+ * Answers requests with the route table. An unknown path is 404 and a wrong method 405, before credentials are checked
+ * (docs/contract.md 2). An `AppError` of a handler becomes its error body. Any other error is logged and answered with
+ * `internal_error`, without details.
  */
 export function createRouter(
   routes: readonly Route[],
@@ -67,6 +71,8 @@ export function createRouter(
       response = toErrorResponse(error, correlationId, app);
     }
     response.headers["X-Correlation-Id"] = correlationId;
+    if (peer.isTls) response.headers["Strict-Transport-Security"] = strictTransport;
+    if (peer.listener?.isClosing() === true) response.headers["Connection"] = "close";
     const path = found?.rows[0]?.path ?? null;
     const durationMs = app.steadyNow() - startedAt;
     app.metrics.countRequest(method, path, response.status, durationMs);
@@ -75,7 +81,7 @@ export function createRouter(
   };
 }
 
-/** Not a promise of its own where the route gives one: a hit is counted in microseconds. */
+/** Not async: returns the promise of the handler itself, because every extra promise makes a hit slower. */
 function answer(
   request: Request,
   peer: Peer,
@@ -90,8 +96,8 @@ function answer(
     const error = new AppError("method_not_allowed", "This path does not answer to this method");
     return refuse(request, error, { Allow: allowedMethods(found.rows) });
   }
-  if (!app.isReady() && route.isAlwaysOn !== true) {
-    return refuse(request, new AppError("unavailable", "The service is starting or stopping"));
+  if (app.phase() === "starting" && route.isAlwaysOn !== true) {
+    return refuse(request, new AppError("unavailable", "The service is starting"));
   }
   const exchange: Exchange = { request, peer, correlationId, parameters: found.parameters, app };
   if (route.access === "anyone" || route.access === "key") return route.handle(exchange);
@@ -135,8 +141,8 @@ function allowedMethods(rows: readonly Route[]): string {
 }
 
 /**
- * The path as it was sent: not decoded, so that an encoded slash splits nothing, and without the query. The URL is a
- * bare path when the request names no usable host, as the HTTP/1.0 checks of load balancers do.
+ * The path without the query. It is not decoded, so an encoded slash does not split a segment. The URL is a bare path
+ * when the request has no usable host, for example in the HTTP/1.0 checks of load balancers.
  */
 function rawPath(url: string): string {
   const start = url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3);

@@ -1,10 +1,10 @@
-/** Lets so many tries pass per holder and window. */
+/** A rate limiter per holder (an address or an operator). */
 export type Throttle = {
-  /** Null when the try passes, else the seconds until one may. A try that does not pass is not counted. */
+  /** Null when the try passes, else the seconds until the next try may pass. A refused try is not counted. */
   readonly take: (holder: string) => number | null;
 };
 
-/** Holders that are told apart at once; when there are more, the oldest are forgotten. */
+/** Maximum number of holders in memory; beyond it the oldest are forgotten. */
 const maxHolders = 10_000;
 
 /** A sliding window in memory: at most `limit` tries of a holder in any `windowMs`. `steadyNow` is in milliseconds. */

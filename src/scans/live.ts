@@ -4,7 +4,7 @@ import type { Lifetimes } from "../domain/freshness.ts";
 import type { Workspace } from "../domain/workspace.ts";
 import type { Source } from "../sources/source.ts";
 
-/** All that a reload may change, in one frozen object: a turn and a scan take it once, at their start, and keep it. */
+/** All settings that a reload may change, in one frozen object. A batch of calls or a scan keeps one throughout. */
 export type Live = {
   readonly lifetimes: Lifetimes;
   readonly limits: Limits;
@@ -18,6 +18,6 @@ export type Live = {
   readonly fingerprintOf: (workspace: Pick<Workspace, "id" | "name">) => string;
   /** True when no source but corpora is asked for a workspace: then its scans may run in groups. */
   readonly asksCorporaOnly: (workspace: Pick<Workspace, "id" | "name">) => boolean;
-  /** The sources that a workspace may ask, one per visible corpus included. */
+  /** The sources that a workspace may ask, including one per visible corpus. */
   readonly sourcesOf: (workspace: Pick<Workspace, "id" | "name">, corpora: readonly Corpus[]) => Source[];
 };

@@ -5,15 +5,15 @@ import { retryAfterMs } from "../egress/answer.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "../egress/client.ts";
 import type { PaceStore } from "../store/port/pace.ts";
 
-/** A source as far as its pace is concerned. */
+/** The properties of a source that matter for its pace. */
 export type PacedSource = {
   readonly name: string;
   readonly pace: Pace | null;
-  /** Tells an answer that asks to come back later from others of its status. */
+  /** True for an answer that asks us to slow down, such as 429, or 503 with Retry-After. */
   readonly isThrottled: (response: HttpResponse) => boolean;
 };
 
-/** For an upstream that says "slow down" without saying for how long. */
+/** The pause when an upstream asks us to slow down without saying for how long. */
 const pauseWithoutHintMs = 60_000;
 
 type TurnStore = Pick<PaceStore, "takeSlot" | "pauseSource">;
@@ -28,10 +28,10 @@ type Turn = { readonly workspaceId: WorkspaceId; readonly deadline: Date; readon
 type Waiter = Turn & { readonly grant: () => void; readonly refuse: (error: SourceError) => void };
 
 /**
- * Turns at the sources (docs/contract.md 5.9): a call reserves its turn and waits for it, workspace by workspace, rather
- * than being refused upstream; when its turn lies beyond its deadline it fails at once, so that a queue never waits
- * behind a slow source. Turns taken and pauses are in the store, so they hold across restarts and for commands too;
- * the order of those who wait is in memory.
+ * The queues for calls to sources (docs/contract.md 5.9). A call waits for its turn, so that the upstream need not
+ * refuse it; workspaces take turns (round robin). A call whose turn would come after its deadline fails immediately, so
+ * that nothing queues behind a slow source. Turns and pauses are in the store, so they hold across restarts and for
+ * commands. The order of waiting calls is in memory.
  */
 export function openTurns(store: TurnStore, now: () => Date, sleep: (ms: number) => Promise<void> = Bun.sleep) {
   const queues = new Map<string, SourceQueue>();
@@ -44,14 +44,14 @@ export function openTurns(store: TurnStore, now: () => Date, sleep: (ms: number)
 
   return {
     /**
-     * A client for one scan's calls to one source. It asks once more after an upstream 429, or a 503 with Retry-After,
-     * that fits in the time left.
+     * A client for one scan's calls to one source. Retries once after an upstream 429, or a 503 with Retry-After, when
+     * the pause fits into the remaining time.
      */
     clientFor(http: HttpClient, source: PacedSource, workspaceId: WorkspaceId, deadline: Date): HttpClient {
       const queue = queueOf(source);
       const ask = async (request: HttpRequest): Promise<HttpResponse> => {
         const turn = { workspaceId, deadline, signal: request.signal };
-        // No name of a source has a slash. A part has pauses of its own, and takes its turn like every call.
+        // Names of sources never hold a slash. A part has its own pauses; its calls also take a turn at the source.
         const part =
           request.part === undefined
             ? null
@@ -72,7 +72,7 @@ export function openTurns(store: TurnStore, now: () => Date, sleep: (ms: number)
           try {
             return await ask(request);
           } catch (error) {
-            // A service that is down for a while is what the caller wants to hear of, not that we wait for it.
+            // Report that the service is down (503), not that our wait would take too long.
             if (response.status !== 429 && error instanceof SourceError && error.reason === "rate_limited") {
               return response;
             }
@@ -89,11 +89,11 @@ export type Turns = ReturnType<typeof openTurns>;
 class SourceQueue {
   readonly #source: PacedSource;
   readonly #tools: QueueTools;
-  /** In the order in which workspaces are served next. */
+  /** Waiting calls by workspace; the first workspace is served next. */
   readonly #waiting = new Map<WorkspaceId, Waiter[]>();
-  /** Turns given in the current window, ascending, for the forecast only. */
+  /** Granted turns of the current window, ascending, for the forecast only. */
   #given: number[] = [];
-  /** The turn of the call at the head while it waits for it: the others come later. 0 = none waits. */
+  /** The turn that the call at the head of the queue waits for; all others come later. 0 = no call waits. */
   #headSlot = 0;
   #pausedUntil = 0;
   #isServing = false;
@@ -103,11 +103,11 @@ class SourceQueue {
     this.#tools = tools;
   }
 
-  /** Resolves when it is the caller's turn. Throws `rate_limited` as soon as that cannot be in time, `timeout` on abort. */
+  /** Resolves at the caller's turn. Rejects with `rate_limited` once the turn would be too late, `timeout` on abort. */
   turn(turn: Turn): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     if (this.#forecast(turn.workspaceId) > turn.deadline.getTime()) throw tooLate();
-    const abort = () => waiter.refuse(new SourceError("timeout", "the time was over before it was this call's turn"));
+    const abort = () => waiter.refuse(new SourceError("timeout", "the time limit ended before this call's turn"));
     const leave = () => {
       turn.signal.removeEventListener("abort", abort);
       this.#remove(waiter);
@@ -148,16 +148,16 @@ class SourceQueue {
           waiter.refuse(tooLate());
           continue;
         }
-        // The store does not know of a pause that could not be written.
+        // The store lacks a pause that it could not write.
         this.#headSlot = Math.max(slot.getTime(), this.#pausedUntil);
         const waitMs = this.#headSlot - now().getTime();
         if (waitMs > 0) await sleep(waitMs);
         this.#headSlot = 0;
-        // A pause that came meanwhile holds for this turn as well: it is taken again.
+        // A pause that began during the wait also holds for this call: take another turn.
         if (this.#pausedUntil > now().getTime()) continue;
         this.#given = [...this.#given, slot.getTime()].slice(-(this.#source.pace?.count ?? 1));
         this.#grant(waiter);
-        // Without a pace a turn does not count: all that wait share this one.
+        // Without a pace turns are not counted, so all waiting calls share this one.
         if (this.#source.pace !== null) continue;
         for (let next = this.#next(); next !== undefined; next = this.#next()) this.#grant(next);
       } catch (cause) {
@@ -168,7 +168,7 @@ class SourceQueue {
   }
 
   #grant(waiter: Waiter): void {
-    // The workspace goes to the end of the line.
+    // The workspace moves to the end of the queue.
     const rest = this.#waiting.get(waiter.workspaceId) ?? [];
     this.#waiting.delete(waiter.workspaceId);
     this.#waiting.set(waiter.workspaceId, rest);
@@ -186,17 +186,17 @@ class SourceQueue {
     else this.#waiting.set(waiter.workspaceId, rest);
   }
 
-  /** When the turn of one more call of this workspace would come, Unix milliseconds. */
+  /** The time of the turn of one more call of this workspace, in Unix milliseconds. */
   #forecast(workspaceId: WorkspaceId): number {
     const { pace } = this.#source;
     const now = this.#tools.now().getTime();
     const notBefore = Math.max(this.#pausedUntil, this.#headSlot);
-    // Without one nobody waits for those ahead.
+    // Without a pace no call waits for the calls ahead of it.
     if (pace === null) return nextTurn([], pace, notBefore, now);
     const ownCount = this.#waiting.get(workspaceId)?.length ?? 0;
     let aheadCount = 0;
     for (const waiters of this.#waiting.values()) aheadCount += Math.min(waiters.length, ownCount + 1);
-    // A turn that lies ahead was given before the clock moved back.
+    // A turn in the future was granted before the clock was set back.
     const slots = this.#given.filter((slot) => slot <= now);
     for (let index = 0; index < aheadCount; index += 1) slots.push(nextTurn(slots, pace, notBefore, now));
     return nextTurn(slots, pace, notBefore, now);

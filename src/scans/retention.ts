@@ -3,7 +3,7 @@ import type { AuditStore } from "../store/port/audit.ts";
 import type { ScanStore } from "../store/port/scan.ts";
 import type { Live } from "./live.ts";
 
-/** Small steps, so that no transaction keeps calls waiting. */
+/** Small, so that no transaction delays calls. */
 const rowsPerStep = 500;
 
 export type Retention = {
@@ -15,7 +15,7 @@ export type Retention = {
   readonly signal: AbortSignal;
 };
 
-/** Deletes what is past its retention (docs/contract.md 5.11), step by step; returns how many rows went. */
+/** Deletes expired rows (docs/contract.md 5.11) step by step; returns the number of deleted rows. */
 export async function removeExpired(
   store: Pick<ScanStore, "removeExpired">,
   { live, auditRetentionMs, now, signal }: Retention,
@@ -41,8 +41,8 @@ export async function removeExpired(
 }
 
 /**
- * Removes events of the audit trail that are past their retention, step by step; returns how many went. Never those behind
- * the head that is kept, so that the trail always goes on from it: without one (`keptRow` null) the trail stays as it is.
+ * Removes expired events of the audit trail step by step; returns the number of removed events. Never removes events
+ * after the kept head, so that the trail always continues from it. Does nothing without a kept head (`keptRow` null).
  */
 export async function removeOldEvents(
   store: Pick<AuditStore, "removeOldEvents">,

@@ -20,7 +20,7 @@ import { limitTime } from "./time-limit.ts";
 export type ScanTools = {
   readonly store: Pick<ScanStore, "saveRuns" | "recordSightings" | "settleScan">;
   readonly now: () => Date;
-  /** Milliseconds that only go forward, whatever the clock does. */
+  /** Monotonic time in milliseconds. */
   readonly steadyNow: () => number;
   readonly log: { readonly warn: (fields: object, message: string) => void };
 };
@@ -31,14 +31,14 @@ export type ScanOptions = {
   readonly live: Pick<Live, "lifetimes" | "scanTimeoutMs" | "ledgerRetentionMs" | "maxFindings">;
   /** Asks every source again, whatever was stored. */
   readonly isRefresh: boolean;
-  /** Aborts when the runner must stop or has lost the scan. */
+  /** Aborts when the runner stops or has lost its claim. */
   readonly signal: AbortSignal;
 };
 
 /**
- * Runs one scan to its end: takes over the answers that are fresh, asks the other sources side by side, each with a
- * deadline, saves what they say as they end, and settles. False when the claim was lost on the way: another runner has
- * the scan, or it was erased. Throws the reason of `signal` when that aborts, and `AppError` for the store.
+ * Runs one scan to its end: reuses fresh answers, asks the other sources concurrently, each with a deadline, saves
+ * their results as they finish, and settles the scan. False when the claim was lost: another runner has the scan, or it
+ * was erased. Throws the reason of `signal` when it aborts, and `AppError` for errors of the store.
  */
 export async function runScan(options: ScanOptions, tools: ScanTools): Promise<boolean> {
   const { scanTimeoutMs } = options.live;
@@ -67,7 +67,7 @@ async function runWithin(limits: LookupLimits, options: ScanOptions, tools: Scan
   }
   while (open.size > 0) {
     await Promise.race(open);
-    // Sources that end in the same turn, corpora most of all, are saved together.
+    // Save sources that finish in the same turn of the event loop together; corpora mostly do.
     await new Promise((resolve) => setImmediate(resolve));
     signal.throwIfAborted();
     const [batch, state] = [unsaved, open.size > 0 ? ("scanning" as const) : ("running" as const)];
@@ -181,7 +181,7 @@ async function runSource(
     });
   } catch (error) {
     const reason: SourceErrorReason = error instanceof SourceError ? error.reason : "internal";
-    // A scan that breaks off says nothing about its sources.
+    // After an abort the error says nothing about the source.
     if (!signal.aborted) {
       log.warn({ request_id: scan.claim.scanId, source: source.name, reason, err: error }, "source failed");
     }
@@ -189,7 +189,7 @@ async function runSource(
   }
 }
 
-/** Asks a source and stops waiting at its deadline, whether it heeds the signal or not. */
+/** Asks a source. Stops waiting at the deadline even when the source ignores the signal. */
 async function askWithin(source: Source, scan: ClaimedScan, limits: LookupLimits, startedAt: Date) {
   const { signal, release } = limitTime(limits.signal, source.timeoutMs);
   const deadline = new Date(Math.min(limits.deadline.getTime(), startedAt.getTime() + source.timeoutMs));

@@ -8,18 +8,18 @@ import type { Live } from "./live.ts";
 import { areAskedTogether, runGroup } from "./run-group.ts";
 import { runScan, type ScanTools } from "./run-scan.ts";
 
-/** The one serving process of a data directory; its lock keeps a second one out. */
+/** The owner name of the service. Its lock ensures that only one service runs on a data directory. */
 export const serviceOwner = "service";
 
-/** A claim that is not prolonged for this long is up for the next runner. */
+/** Length of a lease. A claim whose lease ends without renewal goes to the next runner. */
 export const leaseMs = 30_000;
-/** Scans begun in one turn of the event loop: more of them would hold up the hits of that turn. */
+/** Maximum number of scans that begin in one turn of the event loop; more would delay the hits of that turn. */
 const maxBegunPerTurn = 8;
 /** Scans that are run together where only corpora answer: some milliseconds of work, then others have their turn. */
 const scansPerGroup = 128;
 /** A group that takes longer, because a disk is slow, keeps nobody else waiting any longer. */
 const longestGroupMs = 100;
-/** How often leases are prolonged, and those of dead commands looked for. */
+/** Interval at which leases are renewed and expired leases of dead commands are found. */
 const heartbeatMs = 5_000;
 
 export type RunnerTools = Omit<ScanTools, "store"> & {
@@ -35,7 +35,7 @@ type Active = {
   readonly done: Promise<void>;
 };
 
-/** Claims queued scans, at most `scan.concurrency` at once, and sees them through. */
+/** Claims queued scans, at most `scan.concurrency` at once, and runs them. */
 export class Runner {
   readonly #tools: RunnerTools;
   readonly #live: () => Live;
@@ -57,8 +57,8 @@ export class Runner {
   }
 
   /**
-   * Queues again what a crash left behind, under the same ids, and begins. While the database cannot be written that waits,
-   * and no scan begins.
+   * Queues scans that a crash interrupted again, under the same ids, and starts running scans. While the database
+   * cannot be written, both wait.
    */
   async start(): Promise<void> {
     await this.#queueLeftovers();
@@ -69,13 +69,13 @@ export class Runner {
     this.wake();
   }
 
-  /** Looks for queued scans. Cheap to call at any time. */
+  /** Looks for queued scans. Cheap and safe to call at any time. */
   wake(): void {
     this.#mustLookAgain = true;
     if (!this.#isFilling) this.#filling = this.#fill();
   }
 
-  /** Resolves when the scan ended in this process, after `timeoutMs`, on stop, or when `signal` aborts, whichever is first. */
+  /** Resolves when the scan ends in this process, `timeoutMs` is over, the runner stops or `signal` aborts. */
   whenSettled(scanId: ScanId, timeoutMs: number, signal: AbortSignal): Promise<void> {
     if (this.#isStopping || signal.aborted) return Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -92,7 +92,7 @@ export class Runner {
     });
   }
 
-  /** Takes no more scans, waits `graceMs` for those under way, and queues the rest again without counting the claim. */
+  /** Claims no more scans, waits `graceMs` for active scans, and queues the rest again without counting the claim. */
   async stop(graceMs: number): Promise<void> {
     this.#isStopping = true;
     const beating = this.#heartbeat?.stop();
@@ -109,7 +109,7 @@ export class Runner {
   async #fill(): Promise<void> {
     this.#isFilling = true;
     while (this.#mustLookAgain && !this.#isStopping) {
-      // Places that become free in one turn are filled together, and other work gets its turn in between.
+      // Fill all places that become free in one turn together, and let other work run in between.
       await new Promise((resolve) => setImmediate(resolve));
       this.#mustLookAgain = false;
       const maxCount = Math.min(maxBegunPerTurn, this.#live().concurrency - this.#runCount);
@@ -123,11 +123,11 @@ export class Runner {
       if (isGrouped) await Promise.race([Promise.all(started), Bun.sleep(longestGroupMs)]);
       if (isGrouped || scans.length === maxCount) this.#mustLookAgain = true;
     }
-    // In the same step as the last look, so that no call of wake is lost in between.
+    // No await since the last check of mustLookAgain, so no call of wake is lost.
     this.#isFilling = false;
   }
 
-  /** Claims of this owner are those of a process that is gone, as long as this one has made none. */
+  /** Before this process makes its first claim, all claims of this owner belong to a dead process. */
   async #queueLeftovers(): Promise<boolean> {
     if (this.#hasQueuedLeftovers) return true;
     const { store, now, log } = this.#tools;
@@ -135,7 +135,7 @@ export class Runner {
       await store.requeueScans({ owner: serviceOwner }, { isCounted: true, now: now() });
       this.#hasQueuedLeftovers = true;
     } catch (error) {
-      log.error({ err: error }, "scans of before the start could not be queued again, they wait");
+      log.error({ err: error }, "scans from before the start could not be queued again, they wait");
     }
     return this.#hasQueuedLeftovers;
   }
@@ -226,7 +226,7 @@ export class Runner {
       const isSettled = await runScan({ scan, sources, live, isRefresh: false, signal }, this.#tools);
       if (!isSettled) log.warn({ request_id: scan.claim.scanId }, "scan was taken away");
     } catch (error) {
-      // The claim stands until its lease ends; then the scan is queued again, three times at most.
+      // The claim stays until its lease ends; then the scan is queued again, three times at most.
       if (!signal.aborted) log.error({ request_id: scan.claim.scanId, err: error }, "scan broke off");
     }
   }
@@ -244,7 +244,7 @@ export class Runner {
       }
       await store.requeueScans({ leaseOverAt: now() }, { isCounted: true, now: now() });
     } catch (error) {
-      log.error({ err: error }, "leases could not be prolonged");
+      log.error({ err: error }, "leases could not be renewed");
     }
     this.wake();
   }

@@ -1,13 +1,14 @@
 export type TimeLimit = {
-  /** Aborts when the time is over, or with the signal that it was made from. */
+  /** Aborts when the time is over or the parent signal aborts. */
   readonly signal: AbortSignal;
-  /** For when the work is done. */
+  /** Clears the timer. Call it when the work is done. */
   readonly release: () => void;
 };
 
 /**
- * Limits work that `signal` may end before. Unlike `AbortSignal.timeout`, whose timer keeps all that listens to it
- * until the time is over, it can be released: a scan of milliseconds would be held for its 90 s.
+ * Adds a time limit to `signal`. Unlike `AbortSignal.timeout`, the limit can be released. The timer of
+ * `AbortSignal.timeout` keeps its listeners alive until the time is over: a scan of milliseconds would stay in memory
+ * for 90 s.
  */
 export function limitTime(signal: AbortSignal, timeoutMs: number): TimeLimit {
   const controller = new AbortController();

@@ -1,12 +1,12 @@
 import { parseEmail } from "../domain/email.ts";
 import { SourceError } from "../domain/error.ts";
 
-/** Where services that repeat what they were asked put it. */
+/** Members in which services repeat the query. */
 const members = ["email", "e-mail", "mail", "email_address", "address", "indicator", "indicator_value", "query"];
 
 /**
- * Throws `bad_answer` when an object of an answer is about another address than the asked one: a cache on the way has
- * mixed two answers up, and each finding of it would be a lie (docs/pipeline.md 21.12). What is no address says nothing.
+ * Throws `bad_answer` when an object of an answer names another address than the asked one: a cache on the way has
+ * mixed up two answers, and its findings would be false (docs/pipeline.md 21.12). Ignores text that is not an address.
  */
 export function checkAddress(answer: unknown, asked: string): void {
   if (typeof answer !== "object" || answer === null) return;
@@ -14,6 +14,7 @@ export function checkAddress(answer: unknown, asked: string): void {
     if (!members.includes(name.toLowerCase())) continue;
     const text = typeof value === "object" && value !== null && "value" in value ? value.value : value;
     const address = typeof text === "string" ? parseEmail(text) : null;
-    if (address !== null && address !== asked) throw new SourceError("bad_answer", "it is about another address");
+    if (address !== null && address !== asked)
+      throw new SourceError("bad_answer", "the answer is about another address");
   }
 }

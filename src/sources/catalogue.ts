@@ -9,13 +9,16 @@ import type { HttpClient } from "../egress/client.ts";
 import { flag, optionalFlag } from "./lenient.ts";
 import { readRows } from "./rows.ts";
 
-/** One breach as Have I Been Pwned describes it (haveibeenpwned.com/API/v3, "The breach model"); text is not repaired yet. */
+/**
+ * One breach as described by Have I Been Pwned (haveibeenpwned.com/API/v3, "The breach model"). Its text is not cleaned
+ * yet.
+ */
 export const breachEntry = z.lazy(() =>
   z.object({
     /** A stable key, without blanks. */
     Name: z.string().check(z.minLength(1)),
     Title: z.string(),
-    /** Empty for a collection that no one service lost. */
+    /** Empty for a collection from several services. */
     Domain: z.nullish(z.string()),
     /** `YYYY-MM-DD`, approximate. */
     BreachDate: z.string(),
@@ -28,7 +31,7 @@ export const breachEntry = z.lazy(() =>
     IsSensitive: flag,
     IsRetired: flag,
     IsSpamList: flag,
-    // These came later: an older copy of the list, or a service that imitates the API, may not have them.
+    // Added later: an older copy of the list, or a service that imitates the API, may lack these.
     IsMalware: optionalFlag,
     IsStealerLog: optionalFlag,
     IsSubscriptionFree: optionalFlag,
@@ -41,47 +44,50 @@ export type CatalogueState = {
   readonly breachCount: number;
   /** When the list was fetched, or its file written; null without a list. */
   readonly asOf: Date | null;
-  /** Why the last try to get the list failed, or null. */
+  /** Why the last attempt to get the list failed, or null. */
   readonly error: string | null;
 };
 
-/** The public list of breaches, as far as this machine has it. */
+/** The public list of breaches, as known to this machine. */
 export type Catalogue = {
-  /** The breach of this exact name, or null: it is unknown, or there is no list. */
+  /** The breach with exactly this name; null when it is unknown or there is no list. */
   readonly find: (name: string) => CatalogueEntry | null;
-  /** Slug of a breach's Name or Title -> domain of the service; the alias table of `makeFinding`. */
+  /** Maps the slug of a breach's Name or Title to the domain of the service: the alias table of `makeFinding`. */
   readonly aliases: ReadonlyMap<string, string>;
   /**
-   * Fetches the list if it is due. Waits for it only when there is none yet, at most 3 s and never up to the deadline
-   * of the scan: an older list serves as well. Never throws; what went wrong is in `state`.
+   * Fetches the list if it is due. Waits only when there is no list yet, at most 3 s and never past the deadline of the
+   * scan; otherwise the older list is used. Never throws; errors are in `state`.
    */
   readonly refresh: (scan: { readonly deadline: Date; readonly signal: AbortSignal }) => Promise<void>;
   readonly state: () => CatalogueState;
 };
 
 export type CatalogueOptions = {
-  /** A list that the operator keeps up to date, for air gaps: then nothing is fetched. Null without one. */
+  /** A list kept up to date by the operator, for air gaps; then nothing is fetched. Null without a file. */
   readonly file: string | null;
-  /** Where a fetched list is kept, so that a restart does not fetch it again. It may be used as a `file` elsewhere. */
+  /** Where a fetched list is stored, so that a restart need not fetch it again. It can be used as `file` elsewhere. */
   readonly cacheFile: string;
-  /** The API it is fetched from, without `/breaches`. */
+  /** The API to fetch from, without `/breaches`. */
   readonly baseUrl: string;
-  /** Null while offline: then nothing is fetched. The list needs no key and takes no turn of the source's pace. */
+  /**
+   * Null while offline; then nothing is fetched. The list needs no key and does not count against the pace of the
+   * source.
+   */
   readonly http: HttpClient | null;
   readonly now: () => Date;
 };
 
-/** docs/contract.md 11.2a: at most daily, up to 16 MiB. */
+/** At most daily, up to 16 MiB (docs/contract.md 11.2a). */
 const maxAgeMs = 24 * 60 * 60 * 1000;
 const maxBytes = 16 * 1024 * 1024;
-/** After a failure, so that scans do not ask for the list again and again. */
+/** Pause after a failure, so that scans do not request the list again and again. */
 const retryMs = 60 * 60 * 1000;
 const fetchTimeoutMs = 60_000;
 const maxWaitMs = 3000;
-/** What the scan needs after the wait to hand over its findings. */
+/** Time that the scan needs after the wait to return its findings. */
 const marginMs = 500;
 
-/** Opens the catalogue. Reads its file at the first use, and opens no connection before `refresh`. */
+/** Opens the catalogue. Reads its file on first use and opens no connection before `refresh`. */
 export function openCatalogue({ file, cacheFile, baseUrl, http, now }: CatalogueOptions): Catalogue {
   let current: BreachList | null = null;
   let error: string | null = null;
@@ -97,20 +103,20 @@ export function openCatalogue({ file, cacheFile, baseUrl, http, now }: Catalogue
     try {
       return listFromFile(file ?? cacheFile);
     } catch (cause) {
-      // A cache file that is not there yet, or was cut by a power failure, is fetched again and no fault of anybody.
+      // A missing or truncated cache file is not an error: the list is fetched again.
       if (file !== null) error = `${file}: ${reasonOf(cause)}`;
       return null;
     }
   }
 
   function isOld({ asOf }: BreachList): boolean {
-    // A date in the future is that of a wrong clock.
+    // A date in the future comes from a wrong clock.
     return asOf === null || Math.abs(now().getTime() - asOf.getTime()) >= maxAgeMs;
   }
 
   function isDue(): boolean {
     if (!isOld(list()) || now().getTime() < retryAt) return false;
-    // Another process on this data directory may have fetched it meanwhile.
+    // Another process on this data directory may have fetched the list.
     const kept = readList();
     if (kept !== null && !isOld(kept)) current = kept;
     return isOld(list());
@@ -122,7 +128,7 @@ export function openCatalogue({ file, cacheFile, baseUrl, http, now }: Catalogue
       const response = await client.request({
         url: `${baseUrl.replace(/\/+$/, "")}/breaches`,
         headers: { accept: "application/json" },
-        // Its own time: the scan that came first may end before the list is here, and others need it too.
+        // A separate time limit: the first scan may end before the list arrives, and other scans need it too.
         signal: AbortSignal.timeout(fetchTimeoutMs),
         maxBytes,
       });
@@ -159,8 +165,8 @@ export function openCatalogue({ file, cacheFile, baseUrl, http, now }: Catalogue
 }
 
 /**
- * Names of the breaches in the list of this machine, without asking anybody; null when there is none. `error` says why a
- * file that the operator keeps cannot be used.
+ * Names of the breaches in the local list, without network access; null when there is no list. `error` says why the
+ * operator's file cannot be used.
  */
 export function readBreachNames({ file, cacheFile }: Pick<CatalogueOptions, "file" | "cacheFile">): {
   readonly names: ReadonlySet<string> | null;
@@ -176,7 +182,7 @@ export function readBreachNames({ file, cacheFile }: Pick<CatalogueOptions, "fil
 type BreachList = {
   readonly byName: ReadonlyMap<string, CatalogueEntry>;
   readonly aliases: ReadonlyMap<string, string>;
-  /** Null only for the list that stands for none. */
+  /** Null only for the empty placeholder list. */
   readonly asOf: Date | null;
 };
 
@@ -188,7 +194,7 @@ function listFromFile(path: string): BreachList {
   return listOf(JSON.parse(readFileSync(path, "utf8")), mtime);
 }
 
-/** An empty list is refused: it is no list of breaches, and would wipe a good one. A breach that cannot be read is unknown. */
+/** Builds the list. Refuses an empty list, which would replace a good one. Skips breaches that cannot be read. */
 function listOf(value: unknown, asOf: Date): BreachList {
   if (!Array.isArray(value) || value.length === 0) throw new SourceError("bad_answer", "not the list of breaches");
   const { rows } = readRows(breachEntry, value);
@@ -196,20 +202,20 @@ function listOf(value: unknown, asOf: Date): BreachList {
   return { byName, aliases: aliasesOf([...byName.values()]), asOf };
 }
 
-/** A Name beats a Title, since only names are unique; among equal titles the first of the list counts. */
+/** The alias table. A Name beats a Title, because only names are unique; of equal titles the first counts. */
 function aliasesOf(entries: readonly CatalogueEntry[]): Map<string, string> {
   const aliases = new Map<string, string>();
   const names = entries.map(({ Name, Domain }) => ({ key: slug(Name), Domain }));
   const titles = entries.map(({ Title, Domain }) => ({ key: slug(Title), Domain }));
   for (const { key, Domain } of [...names, ...titles]) {
     const domain = subjectOf(Domain ?? "");
-    // The slug that stands in for a domain which is none has no dot.
+    // A slug in place of an invalid domain has no dot.
     if (key !== "" && domain.includes(".") && !aliases.has(key)) aliases.set(key, domain);
   }
   return aliases;
 }
 
-/** Puts the list in its place whole, so that a reader never sees half of it; its date is that of the file. */
+/** Replaces the file atomically, so that a reader never sees a partial list. The file's date is that of the list. */
 async function keep(path: string, body: Uint8Array, asOf: Date): Promise<void> {
   const draft = `${path}.${crypto.randomUUID()}`;
   try {
@@ -222,7 +228,7 @@ async function keep(path: string, body: Uint8Array, asOf: Date): Promise<void> {
   }
 }
 
-/** A short cause for the operator; errors of the system give their code, those of the JSON parser no text of the file. */
+/** A short cause for the operator: the code of a system error, and never text of the file from a JSON error. */
 function reasonOf(cause: unknown): string {
   if (cause instanceof SourceError) return `${cause.reason}: ${cause.message}`;
   if (cause instanceof SyntaxError) return "not JSON";

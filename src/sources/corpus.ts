@@ -10,8 +10,8 @@ type Tools = {
 };
 
 /**
- * One source per corpus. The revision is part of its fingerprint, so that what an earlier state of the corpus answered
- * is asked again (docs/contract.md 5.3). A corpus is local: it is allowed offline too.
+ * One source per corpus. The fingerprint includes the revision, so that results from an earlier state of the corpus are
+ * not reused (docs/contract.md 5.3). A corpus is local and thus allowed offline.
  */
 export function corpusSources(corpora: readonly Corpus[], timeoutMs: number, { library, keys }: Tools): Source[] {
   return corpora.map((corpus) => {

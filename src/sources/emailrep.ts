@@ -15,9 +15,9 @@ const settings = z.lazy(() => z.strictObject({}));
 const defaultBaseUrl = "https://emailrep.io";
 
 /**
- * EmailRep: sites on which an address is known, and whether it was in some breach or leak, never which one. Its
- * reputation, its flags for suspicious or malicious behaviour and its blacklist are verdicts: they are not even read.
- * The service gives out no new keys; those given out go on working. Source: docs.sublime.security/reference.
+ * EmailRep: sites where an address is registered, and whether it was in some breach or leak (never which). Its
+ * reputation, its flags for suspicious or malicious behaviour and its blacklist are verdicts and are not read. The
+ * service issues no new keys; existing keys keep working. Source: docs.sublime.security/reference.
  */
 export const emailrep: SourceKind<z.infer<typeof settings>> = {
   kind: "emailrep",
@@ -32,20 +32,21 @@ export const emailrep: SourceKind<z.infer<typeof settings>> = {
   timeoutMs: 10_000,
   isThrottled: (response) => asksToWait(response) && !isSwitchedOff(response),
   lookup: async ({ value: asked }, { baseUrl, apiKey, http, catalogue, signal }) => {
-    if (apiKey === null) throw new SourceError("not_configured", "it needs an API key");
+    if (apiKey === null) throw new SourceError("not_configured", "the source needs an API key");
     const response = await http.request({
       url: `${baseUrl ?? defaultBaseUrl}/${encodeURIComponent(asked)}`,
       headers: { key: apiKey, accept: "application/json" },
       signal,
     });
     const quotaLeft = quotaLeftOf(response.headers);
-    // Not documented, but known to clients: nothing is known of the address.
+    // An undocumented answer that clients rely on: the address is unknown.
     if (response.status === 404) {
       checkAddress(parseNotFound(response), asked);
       return { findings: [], isNotFound: true, quotaLeft };
     }
-    if (isSwitchedOff(response)) throw new SourceError("not_configured", "it saw no key that it takes");
-    if (isOfWrongForm(response)) throw new SourceError("unsupported", "it does not take an address of this form");
+    if (isSwitchedOff(response)) throw new SourceError("not_configured", "the service did not accept the API key");
+    if (isOfWrongForm(response))
+      throw new SourceError("unsupported", "the service does not accept an address of this form");
     const value = parseJsonAnswer(response);
     const parsed = answer.safeParse(value);
     if (!parsed.success) throw new SourceError("bad_answer", "not the shape of an EmailRep answer");
@@ -57,19 +58,19 @@ export const emailrep: SourceKind<z.infer<typeof settings>> = {
   },
 };
 
-/** Its own words for an address that it does not take; another 400 is about the request. */
+/** Whether a 400 is about the form of the address, by the service's own words. Other 400s are about the request. */
 function isOfWrongForm(response: HttpResponse): boolean {
   if (response.status !== 400 || !isJsonAnswer(response)) return false;
   return new TextDecoder().decode(response.body).toLowerCase().includes("invalid email");
 }
 
-/** A 429 of two meanings: the quota is used up, or the API without a key is switched off, which waiting does not mend. */
+/** Whether a 429 means that the API without a key is switched off. Unlike a used-up quota, waiting does not help. */
 function isSwitchedOff(response: HttpResponse): boolean {
   if (response.status !== 429) return false;
   return new TextDecoder().decode(response.body).toLowerCase().includes("unauthenticated api is currently disabled");
 }
 
-/** The smaller of what is left of the day and of the month; null when neither is told. */
+/** The smaller of the remaining daily and monthly quota; null when neither is sent. */
 function quotaLeftOf(headers: HttpResponse["headers"]): number | null {
   const left = [headers["x-rate-limit-daily-remaining"], headers["x-rate-limit-monthly-remaining"]]
     .filter((text) => text !== undefined && /^\d{1,15}$/.test(text))
@@ -94,12 +95,12 @@ type Facts = z.infer<typeof answer>["details"];
 /** The name of a site. */
 const profile = z.lazy(() => z.string());
 
-/** The service's front page: its answers have no page of their own that could be linked without the address. */
+/** The front page of the service. Its answers have no page that could be linked without the address. */
 const sourceUrl = `${defaultBaseUrl}/`;
 const maxProfileLength = 100;
 
 function leakFindings(facts: Facts): Finding[] {
-  // When the address was first and last seen in any breach, leak or abuse: not the year of a leak.
+  // When the address was first and last seen in any breach, leak or abuse; not the year of a leak.
   const seen = { first_seen: isoDate(facts.first_seen), last_seen: isoDate(facts.last_seen) };
   const findings: Finding[] = [];
   if (facts.data_breach) {
@@ -108,7 +109,7 @@ function leakFindings(facts: Facts): Finding[] {
       makeFinding({ category: "breach", severity: "medium", title, sourceUrl, subject: "any-breach", details: seen }),
     );
   }
-  // A leak of the last ninety days is one, whatever the other flag says.
+  // A leak in the last ninety days counts, even if the other flag is false.
   if (facts.credentials_leaked || facts.credentials_leaked_recent === true) {
     const title = "EmailRep reports leaked credentials (unnamed)";
     const details = { ...seen, credentials_leaked_recent: facts.credentials_leaked_recent ?? null };
@@ -132,14 +133,14 @@ function profileFindings(profiles: readonly string[], aliases: ReadonlyMap<strin
     .filter((name) => name !== "" && !isSensitiveName(name))
     .map((name) => {
       const common = { category: "account", severity: "low", sourceUrl, aliases } as const;
-      // An address in the place of the site: which site it was, nobody knows.
+      // An address in place of the site: the site is unknown.
       return name.includes(redacted)
         ? makeFinding({ ...common, title: "EmailRep reports an account (unnamed)", subject: "any-account" })
         : makeFinding({ ...common, title: `Account reported on ${name}`, subject: name });
     });
 }
 
-/** `05/24/2019` -> `2019-05-24`; null for `never`, for a day that does not exist, and for anything else. */
+/** Converts `05/24/2019` to `2019-05-24`; null for `never`, an invalid day, and any other text. */
 function isoDate(text: string | null | undefined): string | null {
   const [, month, day, year] = /^(\d{2})\/(\d{2})\/(\d{4})$/.exec(text ?? "") ?? [];
   const date = `${year}-${month}-${day}`;

@@ -38,43 +38,43 @@ type Context = LookupContext<Settings>;
 
 const defaultBaseUrl = "https://haveibeenpwned.com/api/v3";
 
-/** The data are under CC BY 4.0, which asks for the source to be named wherever they are shown. */
+/** The data is licensed under CC BY 4.0, which requires naming the source wherever it is shown. */
 const attribution = "Have I Been Pwned, CC BY 4.0, https://haveibeenpwned.com";
 
-/** An address in hundreds of breaches, with their descriptions, is longer than the usual megabyte (docs/pipeline.md 21.15). */
+/** An address in hundreds of breaches, with descriptions, exceeds the usual megabyte (docs/pipeline.md 21.15). */
 const maxBytes = 8 * 1024 * 1024;
 
 /**
  * Have I Been Pwned, API v3 (haveibeenpwned.com/API/v3): breaches, pastes and stealer logs.
  *
- * Mode `account` sends the address, `range` six digits of its SHA-1 and nothing else; pastes and stealer logs cannot be
- * asked for by range, so that mode leaves them out. Breaches are the main part: without them the source has failed,
- * whatever else it said. Pastes and stealer logs are named in `missing` when they cannot be had (docs/pipeline.md 21.11).
+ * Mode `account` sends the address. Mode `range` sends only six digits of its SHA-1; it leaves out pastes and stealer
+ * logs, which cannot be queried by range. Breaches are the main part: without them the source has failed, even if other
+ * parts succeeded. Unavailable pastes and stealer logs are listed in `missing` (docs/pipeline.md 21.11).
  */
 export const hibp: SourceKind<Settings> = {
   kind: "hibp",
   hasCatalogue: true,
-  // It verifies what it loads, and says where it did not.
+  // The service verifies its breaches and marks those it could not verify.
   confidence: 0.95,
   isOnline: true,
   auth: "key",
   defaultBaseUrl,
   ownHeaders: ["hibp-api-key"],
   settings,
-  // The smallest plan (docs/contract.md 5.9).
+  // The rate of the smallest plan (docs/contract.md 5.9).
   pace: { count: 10, windowMs: 60_000 },
   timeoutMs: 10_000,
   async lookup({ value: address }, context) {
     const listed = context.catalogue.refresh(context);
     if (context.settings.mode === "range") return replyOf([await askByRange(address, context, listed)]);
-    // What fails anyway should not use up the quota of the key, so the other parts wait for the main one.
+    // Ask for the main part first: if it fails, the other calls would only use up quota.
     const main = await askForBreaches(address, context);
     const others = optionalParts(address, context.settings).map((part) => askForPart(part, context));
     return replyOf([main, ...(await Promise.all(others))]);
   },
 };
 
-/** What one call gave; `missing` as in `SourceReply`. */
+/** The result of one call; `missing` as in `SourceReply`. */
 type Part = { readonly findings: readonly Finding[]; readonly missing: readonly string[] };
 
 const nothing: Part = { findings: [], missing: [] };
@@ -96,7 +96,7 @@ async function askForBreaches(address: string, context: Context): Promise<Part> 
 }
 
 type OptionalPart = {
-  /** The call, and how `missing` names it. */
+  /** The name of the call, also used in `missing`. */
   readonly name: string;
   readonly path: string;
   readonly read: (value: unknown) => { readonly findings: Finding[]; readonly unreadableCount: number };
@@ -117,7 +117,7 @@ function optionalParts(address: string, { pastes, stealer_logs }: Settings): Opt
   return [...(pastes ? [pastePart] : []), ...(stealer_logs ? [logPart] : [])];
 }
 
-/** A part that the plan lacks, that is told to slow down or that fails never takes the breaches with it. */
+/** Asks for an optional part. If the plan lacks it, or it is rate limited or fails, the breaches are kept. */
 async function askForPart({ name, path, read }: OptionalPart, context: Context): Promise<Part> {
   try {
     const answer = await ask(path, { ...context, signal: partSignal(context) }, name);
@@ -130,7 +130,7 @@ async function askForPart({ name, path, read }: OptionalPart, context: Context):
   }
 }
 
-/** Digits of the SHA-1 that are sent; the answer holds the other 34 of each address of that range. */
+/** Digits of the SHA-1 that are sent. The answer lists the other 34 digits of each address in the range. */
 const prefixLength = 6;
 
 async function askByRange(address: string, context: Context, listed: Promise<void>): Promise<Part> {
@@ -140,7 +140,7 @@ async function askByRange(address: string, context: Context, listed: Promise<voi
   if (answer === null) return nothing;
   const values = listFrom(answer.value);
   const { unreadableCount } = readRows(rangeRow, values);
-  // The row of this address is its whole answer: without it nothing is known.
+  // The row of this address is the whole answer; if it cannot be read, the source fails.
   const own = readRows(
     rangeRow,
     values.filter((row) => suffixOf(row) === hash.slice(prefixLength)),
@@ -162,15 +162,15 @@ function suffixOf(row: unknown): string | null {
 }
 
 function tellUnknown(count: number): string[] {
-  return count === 0 ? [] : [`${count} of the breaches: nothing is known of them but a name`];
+  return count === 0 ? [] : [`${count} of the breaches: only their names are known`];
 }
 
-/** The list is fetched daily, and few breaches are loaded in a day. */
+/** The list is fetched daily, and few breaches are added per day. */
 const maxUnknownNames = 20;
 
 /**
- * What is known of breaches that are given by name only. A name that the list does not have is asked for: until then
- * nobody knows whether it is that of a sensitive site, so a name alone is never shown (docs/pipeline.md 21.17).
+ * Looks up breaches that are given only by name. A name missing from the list is requested from the service: it could
+ * belong to a sensitive site, so a bare name is never shown (docs/pipeline.md 21.17).
  */
 async function describeBreaches(names: readonly string[], context: Context): Promise<CatalogueEntry[]> {
   const known = names.flatMap((name) => context.catalogue.find(name) ?? []);
@@ -184,7 +184,7 @@ async function describeBreach(name: string, context: Context): Promise<Catalogue
   try {
     const answer = await ask(`breach/${encodeURIComponent(name.toWellFormed())}`, context, "breach");
     const parsed = breachEntry.safeParse(answer?.value);
-    // A cache that mixes answers up must not give a breach the flags of another one.
+    // A cache that mixes up answers must not give a breach the flags of another.
     return parsed.success && parsed.data.Name.toLowerCase() === name.toLowerCase() ? parsed.data : null;
   } catch (error) {
     if (error instanceof SourceError) return null;
@@ -192,7 +192,10 @@ async function describeBreach(name: string, context: Context): Promise<Catalogue
   }
 }
 
-/** The JSON of a 200 in an object, or null for an empty 404, which means "not known". Throws `SourceError` for all else. */
+/**
+ * Requests a path. Returns the JSON of a 200, wrapped in an object; null for an empty 404, which means "unknown".
+ * Throws `SourceError` for any other answer.
+ */
 async function ask(
   path: string,
   { baseUrl, apiKey, http, signal }: Context,
@@ -206,13 +209,13 @@ async function ask(
     maxBytes,
     ...(part === undefined ? {} : { part }),
   });
-  // A 404 with a text is that of a wrong base_url or of a filter in between, and says nothing about the address.
+  // A 404 with text comes from a wrong base_url or a filter in between and says nothing about the address.
   if (response.status === 404 && response.body.length === 0) return null;
   if (response.status === 200) return { value: parseJsonAnswer(response) };
   throw refusalOf(response, path);
 }
 
-/** What the service says in words of its own: the plan lacks the call, or it takes no address of this form. */
+/** Refines a failure by the words of the service: the plan lacks this call, or the address has an unsupported form. */
 function refusalOf(response: HttpResponse, path: string): SourceError {
   const failure = failureOf(response);
   if (response.status === 403 && failure.reason === "auth") {
@@ -220,7 +223,7 @@ function refusalOf(response: HttpResponse, path: string): SourceError {
   }
   const isAboutForm = response.status === 400 && !path.startsWith("breachedaccount/range/") && isJsonAnswer(response);
   return isAboutForm && /acceptable format/i.test(new TextDecoder().decode(response.body))
-    ? new SourceError("unsupported", "it does not take an address of this form")
+    ? new SourceError("unsupported", "the service does not accept an address of this form")
     : failure;
 }
 
@@ -229,7 +232,7 @@ function listFrom(value: unknown): unknown[] {
   throw new SourceError("bad_answer", "not the shape of Have I Been Pwned, API v3");
 }
 
-// A suffix of another length could match no address, and that would read as clean.
+// A suffix of another length would match no address and read as clean, so it is refused.
 const rangeRow = z.lazy(() =>
   z.object({
     hashSuffix: z.string().check(z.regex(/^[0-9a-f]{34}$/i)),
@@ -248,8 +251,8 @@ const pasteRow = z.lazy(() =>
 const site = z.lazy(() => z.string().check(z.minLength(1)));
 
 /**
- * Sensitive and retired breaches are dropped: the public search never tells them, and a range must not either. So are
- * those of sites that are on our own list (docs/contract.md 11.6b).
+ * Drops sensitive and retired breaches, which the public search hides and a range answer must not reveal either. Also
+ * drops breaches of sites on our own list (docs/contract.md 11.6b).
  */
 function breachFindings(entries: readonly CatalogueEntry[], asked: string, { aliases }: Catalogue): Finding[] {
   return entries
@@ -273,13 +276,13 @@ function isOfSensitiveSite({ Name, Title, Domain }: CatalogueEntry): boolean {
   return [Name, Title, Domain ?? ""].some(isSensitiveName);
 }
 
-/** The text of a site, or null for none: an address is no site. */
+/** The text of a site; null when it is missing or an address. */
 function siteIn(text: string | null | undefined): string | null {
   const name = text?.trim() ?? "";
   return name === "" || name.includes("@") ? null : name;
 }
 
-/** Data classes (haveibeenpwned.com/api/v3/dataclasses) that let somebody log in, pay or pass as the person. */
+/** Data classes (haveibeenpwned.com/api/v3/dataclasses) that let someone log in, pay or identify as the person. */
 const gravestDataClasses: ReadonlySet<string> = new Set([
   "Auth tokens",
   "Bank account numbers",
@@ -299,7 +302,7 @@ const gravestDataClasses: ReadonlySet<string> = new Set([
   "Social security numbers",
 ]);
 
-/** In this order (docs/pipeline.md 21.2): what was made up is no danger, whatever is said to be in it. */
+/** Checked in this order (docs/pipeline.md 21.2): a fabricated breach is harmless whatever its data classes. */
 function severityOf({ DataClasses, IsStealerLog, IsSpamList, IsFabricated }: CatalogueEntry): Severity {
   if (IsFabricated) return "low";
   if (IsStealerLog || DataClasses.some((dataClass) => gravestDataClasses.has(dataClass))) return "high";
@@ -307,7 +310,7 @@ function severityOf({ DataClasses, IsStealerLog, IsSpamList, IsFabricated }: Cat
   return IsSpamList || isAddressOnly ? "low" : "medium";
 }
 
-/** Short enough that a title is never cut before its end, which may say that the breach is unverified. */
+/** Short enough that a title is never cut before its end, which may say "(unverified)". */
 const maxNameLength = 150;
 
 function titleOf(entry: CatalogueEntry, asked: string): string {
@@ -342,7 +345,7 @@ function detailsOf(entry: CatalogueEntry, asked: string): Details {
   };
 }
 
-/** Far more than there are. */
+/** Far more than exist. */
 const maxDataClasses = 500;
 
 const flagNames = [
@@ -354,7 +357,7 @@ const flagNames = [
   ["IsSubscriptionFree", "subscription_free"],
 ] as const;
 
-/** The title of a paste is left out: whoever pasted wrote it, and it may hold what was leaked. */
+/** Findings of pastes. The title of a paste is left out: its author chose it, and it may contain leaked data. */
 function pasteFindings(value: unknown, asked: string) {
   const { rows, unreadableCount } = readRows(pasteRow, listFrom(value));
   const findings = rows.map((paste) =>
@@ -375,13 +378,13 @@ function pasteFindings(value: unknown, asked: string) {
   return { findings, unreadableCount };
 }
 
-/** The sites where a password of this address was caught while it was typed in. */
+/** Findings for the sites where malware caught a password of this address as it was typed. */
 function stealerLogFindings(value: unknown, asked: string) {
   const { rows, unreadableCount } = readRows(site, listFrom(value));
   const findings = rows
     .filter((name) => !isSensitiveName(name))
     .map((name) => {
-      // An address in the place of the site: which site it was, nobody knows.
+      // An address in place of the site: the site is unknown.
       const subject = siteIn(name) === null ? "any-infostealer" : subjectOf(name);
       return makeFinding({
         category: "infostealer",
@@ -397,7 +400,7 @@ function stealerLogFindings(value: unknown, asked: string) {
 
 const maxTextLength = 300;
 
-/** One line, or null for nothing. */
+/** One line of text; null when it is empty. */
 function detailOf(text: string | null | undefined, asked: string): string | null {
   return shownLine(text ?? "", maxTextLength, asked) || null;
 }

@@ -1,13 +1,13 @@
-"""Asks holehe's modules about one address, and nothing else of holehe.
+"""Asks holehe's modules about one address. Uses nothing else of holehe.
 
-Read from standard input: {"nonce", "email", "skip": [...], "unsupported": [...], "seconds"}. Written to file descriptor
-3: one line per site, the nonce before its JSON, {"domain", "outcome", "detail"}, then {"sites"} as the end mark; or a
-single {"missing"} when a package is not there. `outcome` is "exists", "unused", or why the site gave no usable answer,
-in the codes of xpose (docs/contract.md 6.5). `ca.pem` in the home folder holds certificates to trust beside the known ones.
+Input, on standard input: {"nonce", "email", "skip": [...], "unsupported": [...], "seconds"}. Output, on descriptor 3:
+one line per site, the nonce followed by the JSON {"domain", "outcome", "detail"}, then {"sites"} as the end mark; or a
+single {"missing"} when a package is missing. `outcome` is "exists", "unused", or why the site gave no usable answer, as
+a reason code of xpose (docs/contract.md 6.5). `ca.pem` in the home folder holds additional trusted certificates.
 
-How a request fared is taken from the client, which is ours, and never from a module: most of them say "rate limit" for
-any exception, and some say "unused". Modules start no process, and what holehe's own command does first, upgrading
-itself from the network, is in a function of holehe.core that is never called here.
+The result of a request is taken from our own HTTP client, never from a module: most modules report "rate limit" for any
+exception, and some report "unused". Modules cannot start processes. The function of holehe.core that upgrades holehe
+from the network, the first thing holehe's own command does, is never called.
 """
 
 import fcntl
@@ -49,7 +49,7 @@ def main():
     certificates = known_certificates(httpx)
 
     async def question(site, address):
-        """Puts one question to a site, by a client of its own: no cookie goes from one question to another."""
+        """Asks a site about one address, with a new client: no cookies are shared between questions."""
         rows = []
         end = "raised"
         client = Client(address, timeout=seconds, verify=certificates)
@@ -58,7 +58,7 @@ def main():
                 async with client:
                     await site.function(address, client, rows)
                     end = "returned"
-        except BaseException:  # Also SystemExit: one site must not end the others.
+        except BaseException:  # Includes SystemExit: one site must not end the others.
             pass
         if end == "raised" and limit.cancelled_caught:
             end = "timeout"
@@ -67,17 +67,17 @@ def main():
     async def ask(site):
         answer = site.answer or await question(site, email)
         if answer.outcome == "exists":
-            # Some sites, and whatever stands before them, say it of every address.
+            # Some sites, or filters in front of them, report every address as existing.
             control = await question(site, stranger_beside(email))
             if control.outcome == "exists":
                 answer = Answer(answer.domain, "bad_answer", "the same about every address")
             elif control.outcome != "unused":
-                # Nobody can tell, so nothing is said.
+                # The control question failed, so the answer proves nothing.
                 answer = Answer(answer.domain, control.outcome, control.detail)
         write(answer._asdict())
 
     async def ask_all():
-        # Names are looked up in threads, 40 at once by default: names that hang must not keep the others waiting.
+        # Names are resolved in threads, 40 at once by default. Raised, so that slow names do not delay the others.
         trio.to_thread.current_default_thread_limiter().total_tokens = 1_000
         async with trio.open_nursery() as nursery:
             for site in sites:
@@ -88,9 +88,9 @@ def main():
 
 
 def open_channel(nonce):
-    """Takes the descriptors of the task away from the modules: what they print or write to 0 or 3 goes nowhere.
+    """Hides the descriptors of the task from the modules: output to 0 or 3 goes to /dev/null.
 
-    A module that searches the open files finds the channel, but not the nonce without reading this process's memory.
+    A module that searches the open files finds the channel, but not the nonce, which is only in this process's memory.
     """
     descriptor = fcntl.fcntl(3, fcntl.F_DUPFD_CLOEXEC, 100)
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -98,7 +98,7 @@ def open_channel(nonce):
     os.dup2(nowhere, 3)
 
     def write(message):
-        # A line break first, so that nothing written there without one can spoil this line.
+        # A line break first: earlier output without a final line break cannot spoil this line.
         line = memoryview(f"\n{nonce} {json.dumps(message)}\n".encode())
         while line:
             line = line[os.write(descriptor, line) :]
@@ -114,21 +114,21 @@ def refuse_processes(event, _arguments):
 class Answer(typing.NamedTuple):
     domain: typing.Optional[str]
     outcome: str
-    # A few words of ours about a fault.
+    # Our own short text about a fault.
     detail: typing.Optional[str] = None
 
 
 class Site(typing.NamedTuple):
     function: typing.Any = None
     domain: typing.Optional[str] = None
-    # Of a site that cannot be asked.
+    # Set for a site that cannot be asked.
     answer: typing.Optional[Answer] = None
 
 
 def find_sites(path, prefix, skip, unsupported):
-    """The sites, each by the function that has the name of its module. Modules are imported on their own. They are
-    skipped by any part of their name before that, or by any text in their function (its domain, its method) before it
-    is called."""
+    """Yields the sites. The function of a site has the name of its module. Each module is imported on its own. A module
+    is skipped by any part of its name before the import, or by any text in its function (its domain, its method) before
+    the call."""
     for _, name, is_package in pkgutil.iter_modules(path, prefix):
         if not skip.isdisjoint(name.split(".")):
             continue
@@ -155,14 +155,14 @@ def find_sites(path, prefix, skip, unsupported):
 
 
 def stranger_beside(email):
-    """An address of the same domain that nobody has: a site that knows it knows everybody."""
+    """A random, unused address of the same domain: a site that knows this address reports every address."""
     local_part = "".join(secrets.choice(string.ascii_lowercase) for _ in range(20))
     return local_part + email[email.index("@") :]
 
 
 def judge(site, rows, end, met):
-    """What the row of a module is worth after what its client met. Only the domain is kept of it: beside that stand
-    masked addresses, numbers and names. A module that waited for too long says nothing, whatever it met before."""
+    """Judges the row of a module by the result of its requests. Keeps only the domain of the row: its other members are
+    masked addresses, numbers and names. A module that timed out proves nothing, whatever its requests returned."""
     row = rows[0] if len(rows) == 1 and type(rows[0]) is dict else {}
     domain = row["domain"][:255] if type(row.get("domain")) is str else site.domain
     if end == "timeout":
@@ -176,17 +176,17 @@ def judge(site, rows, end, met):
 
 
 class Met(typing.NamedTuple):
-    """How the last request of a module fared."""
+    """The result of a module's last request."""
 
-    # False when the site did not answer it, or somebody else did.
+    # False when the site did not answer, or something else answered in its place.
     is_answer: bool
-    # The fault of the site, should the module make nothing of it.
+    # The fault to report if the module gives no usable row.
     reason: str
     detail: typing.Optional[str] = None
 
     @property
     def may_exist(self):
-        # One site sends those that it knows to its login page.
+        # One site redirects known addresses to its login page.
         return self.is_answer or self.reason == "redirect"
 
 
@@ -198,7 +198,7 @@ def met_by_status(status):
     if status == 429:
         return Met(False, "rate_limited")
     if 400 <= status < 500:
-        # Filters say 403 and 451. The other codes belong to the language of many sites.
+        # 403 and 451 come from filters. Many sites use the other codes as regular answers.
         return Met(status not in (403, 451), "http_4xx", str(status))
     if status >= 500:
         return Met(False, "http_5xx", str(status))
@@ -207,7 +207,7 @@ def met_by_status(status):
 
 def client_class(httpx, trio):
     class Client(httpx.AsyncClient):
-        """A client for one question: it puts the address right in URLs, and knows how the last request fared."""
+        """A client for one question. Encodes the address in URLs and records the result of the last request."""
 
         def __init__(self, address, **options):
             super().__init__(event_hooks={"response": [self.note_head]}, **options)
@@ -217,8 +217,8 @@ def client_class(httpx, trio):
             self.has_head = False
 
         def build_request(self, method, url, *arguments, **options):
-            # Many modules paste the address into a URL as it is, where `+ # & % / ?` would make it another one. An
-            # address that a module encoded itself has no `@`, and is left alone.
+            # Many modules paste the address into a URL unencoded, where `+ # & % / ?` would change it. An address
+            # that a module has encoded contains no `@` and is left alone.
             if isinstance(url, str):
                 url = url.replace(self.address, urllib.parse.quote(self.address, safe=""))
             return super().build_request(method, url, *arguments, **options)
@@ -242,7 +242,7 @@ def client_class(httpx, trio):
             if isinstance(error, (httpx.TimeoutException, trio.Cancelled)):
                 return Met(False, "timeout")
             if any(map(is_no_name_server, causes)) and trio.current_time() - self.sent_at > 1:
-                # The system's own time for a name ends about when ours does.
+                # The resolver's own timeout ends at about the same time as ours.
                 return Met(False, "timeout", "no answer from a name server")
             if tls_fault is not None:
                 return Met(False, "tls", tls_fault)
@@ -253,14 +253,14 @@ def client_class(httpx, trio):
                 return Met(False, "unreachable", f"refused by the proxy{f' with {status[0]}' if status else ''}")
             if isinstance(error, (httpx.NetworkError, httpx.RemoteProtocolError)) and not self.has_head:
                 return Met(False, "unreachable", next(filter(None, map(network_fault_of, causes)), None))
-            # Half an answer, or one that led the module to a request that cannot be sent.
+            # A truncated answer, or an answer that led the module to an invalid request.
             return Met(False, "bad_answer" if isinstance(error, (httpx.HTTPError, httpx.InvalidURL)) else "internal")
 
     return Client
 
 
 def causes_of(error):
-    """An exception and what it came from."""
+    """An exception and its causes."""
     seen = []
     left = [error]
     while left and len(seen) < 50:
@@ -292,7 +292,7 @@ def is_no_name_server(error):
 
 
 def known_certificates(httpx):
-    """Those of Python's packages, those of the system, and those that the operator added."""
+    """The certificates of Python's packages, of the system, and of the operator."""
     certificates = httpx.create_ssl_context()
     certificates.load_default_certs()
     added = pathlib.Path.home() / "ca.pem"
@@ -303,5 +303,5 @@ def known_certificates(httpx):
 
 if __name__ == "__main__":
     main()
-    # Not the usual end: a thread or an exit handler of a module could hold it up.
+    # Exit at once: a thread or exit handler of a module could block a regular exit.
     os._exit(0)

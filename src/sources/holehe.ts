@@ -21,20 +21,23 @@ const settings = z.lazy(() =>
 
 /** The library's own default for one site. */
 const secondsPerQuestion = 10;
-/** What a run needs: starting Python, loading about 120 modules, and then all sites at once, some of them twice. */
+/** Time for a run: starting Python, loading about 120 modules, and asking all sites at once, some of them twice. */
 const runMs = 25_000;
 const maxOutputBytes = 1024 * 1024;
 
-/** They write to the owner of the address, or come near it (docs/sources.md); new ones by their own word for it. */
+/**
+ * Modules that write to the owner of the address, or come close (docs/sources.md); future ones are recognised by the
+ * method they state.
+ */
 const passwordRecovery = ["adobe", "mail_ru", "odnoklassniki", "samsung", "password recovery"];
-/** Its module does not ask the site that it names. */
+/** Its module does not ask the site it names. */
 const misleading = "facebook.com";
 
-/** Folders of holehe and modules that are not named like their domain. */
+/** Folders of holehe, and modules that are not named like their domain. */
 const sensitiveModules = ["adult", "dating", "health", "medical", "politics", "porn", "religion", "sevencups"];
 
 /**
- * Sites whose modules read an error, a block page or nothing at all as "not registered": it proves nothing
+ * Sites whose modules read an error, a block page or an empty answer as "not registered". Such an answer proves nothing
  * (docs/sources.md).
  */
 const constantNo: ReadonlySet<string> = new Set(
@@ -42,25 +45,25 @@ const constantNo: ReadonlySet<string> = new Set(
     "7cups.com amazon.com archive.org armurerie-auxerre.com axonaut.com blip.fm bodybuilding.com caringbridge.org",
     "diigo.com docker.com dominos.fr en.gravatar.com envato.com fanpop.com flickr.com freelancer.com laposte.fr nike.com",
     "office365.com parler.com sporcle.com taringa.net tellonym.me wattpad.com",
-    // These modules have no other answer at all.
+    // These modules never answer anything else.
     "bitmoji.com snapchat.com soundcloud.com",
   ].flatMap((line) => line.split(" ")),
 );
 
-/** Their modules encode the `@` of an address and nothing else: the driver does not find it in the URL. */
+/** Modules that encode only the `@` of an address, so the driver does not find the address in the URL. */
 const halfEncoding = ["soundcloud", "xnxx"];
-/** With one of these the sites of such modules would be asked about another address. */
+/** With one of these characters, such modules would ask about another address. */
 const needsEncoding = /[+#&%/?]/;
 
 /**
- * Accounts found by the Python package holehe, which asks about 120 public sites. A driver of ours calls its modules;
- * its own command upgrades itself from the network and is never run (docs/contract.md 11.6a). Only `exists` is evidence:
- * `false` is often wrong, so it is never more than silence. Below half of the sites with a usable answer it is no answer
- * (docs/pipeline.md 21.11).
+ * Accounts found by the Python package holehe, which asks about 120 public sites. Our driver calls its modules; its own
+ * command, which upgrades itself from the network, is never run (docs/contract.md 11.6a). Only `exists` is evidence:
+ * `false` is often wrong and counts as no information. If less than half of the sites give a usable answer, the source
+ * fails (docs/pipeline.md 21.11).
  */
 export const holehe: SourceKind<z.infer<typeof settings>> = {
   kind: "holehe",
-  // Sites change and nobody mends the modules: what they find is there, more often than not.
+  // Sites change and the modules are not maintained, but an account they find usually exists.
   confidence: 0.7,
   isOnline: true,
   settings,
@@ -70,7 +73,7 @@ export const holehe: SourceKind<z.infer<typeof settings>> = {
   lookup: async ({ value: email }, { settings: { python, allow_sensitive }, child, deadline, signal }) => {
     const skip = [...passwordRecovery, misleading, nameOf(misleading), ...(allow_sensitive ? [] : sensitiveNames())];
     const unsupported = needsEncoding.test(email) ? halfEncoding : [];
-    // Not part of any evidence: it only tells the driver's lines from those of a module that forges some.
+    // Not evidence: it only tells the driver's lines from lines forged by a module.
     const nonce = crypto.randomUUID();
     const { output } = await child.run({
       command: [python, "-I", "-c", driver],
@@ -89,7 +92,7 @@ function sensitiveNames(): string[] {
   return [...sensitiveModules, ...sensitiveDomains, ...sensitiveDomains.map(nameOf)];
 }
 
-/** The name that holehe gives the module of a site. */
+/** The name of holehe's module for a site. */
 function nameOf(domain: string): string {
   return domain.split(".")[0] ?? domain;
 }
@@ -105,7 +108,7 @@ const endMessage = z.lazy(() => z.object({ sites: z.int().check(z.minimum(0)) })
 const missingMessage = z.lazy(() => z.object({ missing: z.string() }));
 const message = z.lazy(() => z.union([siteMessage, endMessage, missingMessage]));
 
-/** One site, asked or not. */
+/** The result for one site, asked or not. */
 type Site = {
   readonly domain: string | null;
   /** A usable answer, or why there is none. */
@@ -114,8 +117,8 @@ type Site = {
 };
 
 /**
- * What the driver reported. Throws `not_installed` when a package is missing, `bad_answer` when the end mark is missing
- * or counts other lines: half a run must not read as one.
+ * Parses the driver's report. Throws `not_installed` when a package is missing, and `bad_answer` when the end mark is
+ * missing or its count differs: an incomplete run must not pass as complete.
  */
 function parseRun(output: Uint8Array, nonce: string): Site[] {
   const sites: Site[] = [];
@@ -127,7 +130,7 @@ function parseRun(output: Uint8Array, nonce: string): Site[] {
     if ("sites" in parsed) end = parsed;
     else sites.push(siteOf(parsed));
   }
-  if (end === null || end.sites !== sites.length) throw new SourceError("bad_answer", "the run of holehe broke off");
+  if (end === null || end.sites !== sites.length) throw new SourceError("bad_answer", "the run of holehe ended early");
   return sites;
 }
 
@@ -135,11 +138,13 @@ function parseMessage(json: string): z.infer<typeof message> {
   try {
     return message.parse(JSON.parse(json));
   } catch (cause) {
-    throw new SourceError("bad_answer", "the driver of holehe wrote what it should not", { cause });
+    throw new SourceError("bad_answer", "the driver of holehe wrote an invalid message", { cause });
   }
 }
 
-/** The name comes from an import statement of whatever is installed there, so it is repeated only when it looks like one. */
+/**
+ * The name comes from an import statement of an installed package, so it is shown only if it looks like a package name.
+ */
 function missingPackage(name: string | null): SourceError {
   const shown = name !== null && /^[A-Za-z0-9_.]{1,50}$/.test(name) ? name : "holehe";
   return new SourceError("not_installed", `the Python package ${shown} is missing or cannot be imported`);
@@ -154,7 +159,7 @@ function siteOf({ domain: text, outcome, detail }: z.infer<typeof siteMessage>):
 
 function replyOf(sites: readonly Site[]): SourceReply {
   const unusable = sites.filter(isUnusable);
-  if (sites.length === 0) throw new SourceError("bad_answer", "holehe has no site that may be asked");
+  if (sites.length === 0) throw new SourceError("bad_answer", "holehe has no site left to ask");
   if (unusable.length * 2 > sites.length) throw failure(sites.length, unusable);
   const details: Details = {
     rate_limited_sites: domainsOf(unusable.filter(({ outcome }) => outcome === "rate_limited")),
@@ -182,12 +187,12 @@ function isUnusable(site: Site): site is UnusableSite {
   return site.outcome !== "exists" && site.outcome !== "unused";
 }
 
-/** Sorted, without duplicates; a site that no module names is left out. */
+/** Sorted domains without duplicates. Sites without a domain are left out. */
 function domainsOf(sites: readonly Site[]): string[] {
   return [...new Set(sites.flatMap(({ domain }) => domain ?? []))].sort(compareText);
 }
 
-/** The reason that most sites had, with what most of these told of it. */
+/** The most frequent reason, with the most frequent detail among these. */
 function failure(askedCount: number, unusable: readonly UnusableSite[]): SourceError {
   const reason = mostFrequent(unusable.map(({ outcome }) => outcome)) ?? "internal";
   const alike = unusable.filter(({ outcome }) => outcome === reason);
@@ -200,7 +205,7 @@ function failure(askedCount: number, unusable: readonly UnusableSite[]): SourceE
   );
 }
 
-/** Null of nothing; the first by the alphabet when several are as frequent. */
+/** The most frequent text; null for an empty list. Ties are resolved alphabetically. */
 function mostFrequent<Text extends string | null>(texts: readonly Text[]): Text | null {
   const counts = new Map<Text, number>();
   for (const text of texts) counts.set(text, (counts.get(text) ?? 0) + 1);

@@ -18,14 +18,14 @@ const settings = z.lazy(() =>
 );
 
 /**
- * Any service of the organisation that answers in the format of docs/contract.md 11.6: 200 `{"findings":[...]}` with the
- * fields of a corpus record, or a 404 of its own when it knows nothing; everything else is a failure.
+ * A service of the organisation that answers in the format of docs/contract.md 11.6: a 200 with `{"findings":[...]}`,
+ * whose fields are those of a corpus record, or its own 404 for an unknown address. Every other answer is a failure.
  */
 export const http: SourceKind<z.infer<typeof settings>> = {
   kind: "http",
   isListed: true,
   mayBeInternal: true,
-  // Unknown to us: what it is worth, the operator says in `confidence`.
+  // Its reliability is unknown to us; the operator sets `confidence`.
   confidence: 0.6,
   isOnline: true,
   settings,
@@ -66,7 +66,7 @@ const record = z.lazy(() => {
 });
 const answer = z.lazy(() => z.object({ findings: z.array(z.unknown()) }));
 
-/** Absent, null and empty fields get the defaults of docs/contract.md 11.4; only a null severity is low (7.4). */
+/** Absent, null and empty fields get the defaults of docs/contract.md 11.4. Only a null severity is low (7.4). */
 function findingOf(fields: z.infer<typeof record>, source: string, asked: string): Finding {
   const date = textOf(fields.date) ?? "";
   const year = parseLeakYear(date);
@@ -76,7 +76,7 @@ function findingOf(fields: z.infer<typeof record>, source: string, asked: string
     category: textOf(fields.category) ?? "breach",
     severity: parseSeverity(severity),
     title: textOf(fields.title) ?? `Present in ${source}`,
-    // An address is no site.
+    // An address is not a site.
     subject: subject === null || subject.includes("@") ? source : subject,
     sourceUrl: textOf(fields.source_url),
     asked,
@@ -85,7 +85,7 @@ function findingOf(fields: z.infer<typeof record>, source: string, asked: string
   });
 }
 
-/** Longer text is cut before it costs time; the finding's own limits are below this. */
+/** Longer text is cut first to save time. The limits of a finding are lower. */
 const maxTextLength = 2048;
 
 function textOf(field: string | null | undefined): string | null {

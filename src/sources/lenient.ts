@@ -1,6 +1,9 @@
 import * as z from "zod/mini";
 
-/** Forms that services send for one and the same thing, as databases and languages of theirs change (docs/pipeline.md 21.14). */
+/**
+ * Schemas for values that services send in several forms, depending on their database and language (docs/pipeline.md
+ * 21.14).
+ */
 
 /** true and false, or 1 and 0. */
 export const flag = z.lazy(() =>
@@ -10,7 +13,7 @@ export const flag = z.lazy(() =>
   ),
 );
 
-/** The same, where no value means no. */
+/** The same; a missing value means false. */
 export const optionalFlag = z.lazy(() =>
   z.pipe(
     z.nullish(flag),
@@ -18,12 +21,12 @@ export const optionalFlag = z.lazy(() =>
   ),
 );
 
-/** An id of digits, as text or as a number; it comes out as text. */
+/** An id of digits, as text or number; the output is text. */
 export const numericId = z.lazy(() =>
   z.pipe(z.union([z.string().check(z.regex(/^\d+$/)), z.int().check(z.minimum(0))]), z.transform(String)),
 );
 
-/** A list, where no value means none. */
+/** A list; a missing value means an empty list. */
 export function optionalList<Item>(item: z.ZodMiniType<Item>) {
   return z.pipe(
     z.nullish(list(item)),
@@ -31,7 +34,7 @@ export function optionalList<Item>(item: z.ZodMiniType<Item>) {
   );
 }
 
-/** A list. PHP writes one with a gap as an object of its positions: `{"0":...,"2":...}`. */
+/** A list. PHP writes a list with gaps as an object keyed by position: `{"0":...,"2":...}`. */
 export function list<Item>(item: z.ZodMiniType<Item>) {
   const positions = z
     .record(z.string().check(z.regex(/^\d+$/)), item)

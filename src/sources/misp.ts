@@ -42,14 +42,15 @@ const settings = z.lazy(() =>
 );
 
 /**
- * A MISP inside the perimeter: the attributes of its events that hold the address, one finding per event and type.
- * What is marked above `max_tlp` is dropped, and `missing` says that it was: it must not read as unknown. The first page
- * is the main part; rows already read stay when a later one fails. Source: MISP 2.5, app/webroot/doc/openapi.yaml.
+ * A MISP inside the perimeter: the attributes of its events that contain the address, one finding per event and type.
+ * Attributes marked above `max_tlp` are dropped and counted in `missing`, so that the answer does not read as
+ * "unknown". The first page is the main part; rows already read are kept when a later page fails. Source: MISP 2.5,
+ * app/webroot/doc/openapi.yaml.
  */
 export const misp: SourceKind<z.infer<typeof settings>> = {
   kind: "misp",
   mayBeInternal: true,
-  // It depends on the feeds of that MISP: the operator knows better, and says so in `confidence`.
+  // Depends on the feeds of that MISP; the operator knows better and can set `confidence`.
   confidence: 0.8,
   isOnline: true,
   auth: "key",
@@ -58,8 +59,8 @@ export const misp: SourceKind<z.infer<typeof settings>> = {
   pace: null,
   timeoutMs: 10_000,
   lookup: async ({ value: asked }, { baseUrl, apiKey, settings: { max_tlp: maxTlp }, http, signal, deadline }) => {
-    if (baseUrl === null) throw new SourceError("not_configured", "it needs a base_url");
-    if (apiKey === null) throw new SourceError("not_configured", "it needs an API key");
+    if (baseUrl === null) throw new SourceError("not_configured", "the source needs a base_url");
+    if (apiKey === null) throw new SourceError("not_configured", "the source needs an API key");
     if (holdsOperator(asked)) throw new SourceError("unsupported", "MISP would read the address as an expression");
     const { values, gap } = await search(asked, { baseUrl, apiKey, http, signal, deadline });
     const { rows, unreadableCount } = readRows(attribute, values);
@@ -82,19 +83,20 @@ function tellMarked(count: number): string[] {
 }
 
 /**
- * MISP takes `%` at an end for "anything", a leading `!` for "not" and `&&` for "and", and cuts at `|` the two halves
- * of a composite value. All are legal in an address: the answer would be about others, or miss this one.
+ * Whether MISP would read the address as an expression. At either end `%` means "anything", a leading `!` means "not",
+ * `&&` means "and", and `|` separates the halves of a composite value. All are legal in an address: the answer would be
+ * about others or miss this one.
  */
 function holdsOperator(address: string): boolean {
   return /^[%!]|%$|&&|\|/.test(address);
 }
 
-/** The types whose whole value is an address; display names and the like are not. */
+/** Types whose whole value is an address, unlike display names. */
 const types = ["email", "email-src", "email-dst", "email-reply-to", "target-email"];
 const pageSize = 100;
-/** One more than 1000 findings need, so that there being more is seen. */
+/** One page more than 1000 findings need, to detect that there are more. */
 const maxPages = maxFindingsPerAnswer / pageSize + 1;
-/** A hundred rows whose events have dozens of long tags each, twice. */
+/** Twice the size of a hundred rows whose events have dozens of long tags each. */
 const maxPageBytes = 8 * 1024 * 1024;
 
 type Access = {
@@ -107,11 +109,11 @@ type Access = {
 
 type Page = {
   readonly values: readonly unknown[];
-  /** As MISP counts this page: its rows, and one more when it is full. */
+  /** The number of rows that MISP reports: one more than on the page when the page is full. */
   readonly resultCount: number;
 };
 
-/** Reads page after page until there is no more. `gap` says in words for `missing` what could not be read, or is null. */
+/** Reads pages until the last. `gap` is the text for `missing` about rows that could not be read, or null. */
 async function search(address: string, access: Access): Promise<{ values: unknown[]; gap: string | null }> {
   const values: unknown[] = [];
   const seen = new Set<string>();
@@ -122,22 +124,23 @@ async function search(address: string, access: Access): Promise<{ values: unknow
       page = await searchPage(address, number, number === 1 ? access : { ...access, signal: partSignal(access) });
     } catch (error) {
       if (number === 1 || !(error instanceof SourceError)) throw error;
-      return { values, gap: after(`page ${number} could not be had (${error.reason})`) };
+      return { values, gap: after(`page ${number} could not be read (${error.reason})`) };
     }
     const texts = page.values.map((value) => JSON.stringify(value));
     const fresh = page.values.filter((_value, index) => !seen.has(texts[index] ?? ""));
     for (const text of texts) seen.add(text);
     values.push(...fresh);
     if (!mayHaveMore(page)) return { values, gap: null };
-    // It does not know pages. One that knows no limit either has sent all that it has.
-    if (fresh.length === 0) return { values, gap: page.values.length > pageSize ? null : after("it repeats its page") };
+    // Without new rows the service ignores pages. If it ignores the limit too, it has sent all its rows.
+    if (fresh.length === 0)
+      return { values, gap: page.values.length > pageSize ? null : after("the service repeats a page") };
   }
-  return { values, gap: after("there are more than can be shown") };
+  return { values, gap: after("there are more hits than can be shown") };
 }
 
 /**
- * A full page may have a next one. So may one that is nearly full: MISP drops rows that the key must not see from a page
- * after it has cut it, and does not always count them.
+ * Whether another page may follow. A nearly full page counts as well: MISP removes rows that the key must not see after
+ * it has cut the page, and does not always count them.
  */
 function mayHaveMore({ values, resultCount }: Page): boolean {
   return Math.max(values.length, resultCount) >= pageSize || values.length > pageSize / 2;
@@ -147,7 +150,7 @@ async function searchPage(address: string, number: number, { baseUrl, apiKey, ht
   const response = await http.request({
     method: "POST",
     url: `${baseUrl}/attributes/restSearch`,
-    // The bare key: MISP knows no scheme before it.
+    // The bare key: MISP uses no authentication scheme.
     headers: { authorization: apiKey, accept: "application/json", "content-type": "application/json" },
     body: JSON.stringify({
       returnFormat: "json",
@@ -155,10 +158,10 @@ async function searchPage(address: string, number: number, { baseUrl, apiKey, ht
       type: types,
       limit: pageSize,
       page: number,
-      // Without an order of their own the pages of a database may overlap and miss rows.
+      // Without an explicit order, database pages may overlap and miss rows.
       order: "Attribute.id asc",
       includeEventTags: 1,
-      // Tags that are not for export too: a mark may be among them.
+      // Include tags not meant for export: a TLP mark may be among them.
       includeAllTags: 1,
       includeContext: 1,
       includeSightings: 0,
@@ -175,7 +178,7 @@ async function searchPage(address: string, number: number, { baseUrl, apiKey, ht
   return { values: parsed.data.response.Attribute, resultCount: /^\d{1,9}$/.test(count) ? Number(count) : 0 };
 }
 
-/** What MISP answers with 405 to a user whose account or role does not allow a search. */
+/** Phrases in MISP's 405 for a user whose account or role does not allow a search. */
 const accountWords = [
   "api searches are not allowed",
   "password change",
@@ -183,7 +186,10 @@ const accountWords = [
   "log in via the web interface",
 ];
 
-/** MISP says in its own words that a user may not search, and in its own header when its rate limit ends. */
+/**
+ * Refines a failure by MISP's own words that a user may not search, and by its own header that says when its rate limit
+ * ends.
+ */
 function refusalOf(response: HttpResponse): SourceError {
   const text = new TextDecoder().decode(response.body).toLowerCase();
   if (response.status === 405 && accountWords.some((words) => text.includes(words))) {
@@ -197,7 +203,7 @@ function refusalOf(response: HttpResponse): SourceError {
 }
 
 const tag = z.lazy(() => z.object({ name: z.string() }));
-/** A row of a table that joins tags to events or attributes. */
+/** A row that joins a tag to an event or attribute. */
 const tagJoin = z.lazy(() => z.object({ Tag: tag }));
 const time = z.lazy(() => z.nullish(z.union([z.string(), z.int()])));
 const attribute = z.lazy(() =>
@@ -230,7 +236,7 @@ const attribute = z.lazy(() =>
 );
 type Attribute = z.infer<typeof attribute>;
 
-/** Older versions say "nothing" with an empty list in place of the object. */
+/** Older versions send an empty list instead of the object when nothing is found. */
 const nothing = z.lazy(() =>
   z.pipe(
     z.tuple([]),
@@ -239,31 +245,32 @@ const nothing = z.lazy(() =>
 );
 const answer = z.lazy(() => z.object({ response: z.union([nothing, z.object({ Attribute: list(z.unknown()) })]) }));
 
-/** As the databases of MISP compare: to them é equals e. */
+/** Compares like the databases of MISP, where é equals e. */
 const loosely = new Intl.Collator("en", { sensitivity: "base" });
 
 /**
- * False for an address that only the database takes for the asked one. Throws `bad_answer` for any other: MISP gives none
- * that it was not asked for, so a cache on the way has mixed answers up (docs/pipeline.md 21.12).
+ * Whether a value is the asked address. False for an address that only the database considers equal. Throws
+ * `bad_answer` for any other address: MISP returns only matches, so a cache on the way has mixed up answers
+ * (docs/pipeline.md 21.12).
  */
 function isAbout(value: string, asked: string): boolean {
   const address = parseEmail(value) ?? "";
   if (address === asked) return true;
   if (loosely.compare(address, asked) === 0) return false;
-  throw new SourceError("bad_answer", "it is about another address");
+  throw new SourceError("bad_answer", "the answer is about another address");
 }
 
-/** Deleted attributes are not asked for, but an old version or a gateway may give them all the same. */
+/** Whether an attribute is deleted. They are not requested, but old versions and gateways may return them anyway. */
 function isDeleted({ deleted }: Attribute): boolean {
   return deleted === true || deleted === 1 || deleted === "1";
 }
 
-/** A mark in a tag, also in the words of the taxonomies of the Information Exchange Policy. */
+/** A TLP mark in a tag, also as written in the Information Exchange Policy taxonomies. */
 const markInTag = /^(?:tlp[\s:=_-]+|iep2?(?:-policy)?:(?:traffic-light-protocol|tlp)=)"?(.*?)"?$/is;
-/** A mark in prose, where MISP's users put it too. */
+/** A TLP mark in prose, where MISP users put it as well. */
 const markInText = /\btlp[\s:=_-]*(red|amber\s*[+_-]?\s*strict|amber|green|clear|white)\b/gi;
 
-/** The strictest mark of an attribute and of its event, wherever one can stand; null without one. */
+/** The strictest mark of an attribute and its event, from all places; null without a mark. */
 function strictestTlp({ Tag, AttributeTag, EventTag, Event, comment }: Attribute): string | null {
   const joined = [...AttributeTag, ...EventTag, ...Event.EventTag].map((join) => join.Tag);
   const tagged = [...Tag, ...Event.Tag, ...joined].map(({ name }) => markInTag.exec(name.trim())?.[1]);
@@ -277,12 +284,12 @@ function strictestTlp({ Tag, AttributeTag, EventTag, Event, comment }: Attribute
   return marks[0] ?? null;
 }
 
-/** What is not marked may be shown. A mark that we do not know is as strict as any. */
+/** The rank of a mark. Unmarked data may be shown; an unknown mark counts as the strictest. */
 function rankOf(mark: string | null): number {
   return mark === null ? 0 : (tlpRank.get(mark) ?? 4);
 }
 
-/** The level that the event's author gave the event; it says nothing about the person. 4 is "undefined". */
+/** The threat level set by the author of the event; it says nothing about the person. 4 means "undefined". */
 const severityOfLevel: ReadonlyMap<string, Severity> = new Map([
   ["1", "high"],
   ["2", "medium"],
@@ -291,7 +298,7 @@ const severityOfLevel: ReadonlyMap<string, Severity> = new Map([
 const maxTextLength = 200;
 const maxListLength = 20;
 
-/** Comments stay out: they are free text, and hold names and secrets. */
+/** Builds a finding. Comments are left out: they are free text and may contain names and secrets. */
 function findingOf(attribute: Attribute, baseUrl: string, asked: string): Finding {
   const { Event: event } = attribute;
   const tlp = strictestTlp(attribute);
@@ -324,7 +331,7 @@ function findingOf(attribute: Attribute, baseUrl: string, asked: string): Findin
 const maxTitleLength = 120;
 const maxNameLength = 40;
 
-/** At most 120 characters; of a long one the text in the quotes is cut, so that who said it stays readable. */
+/** A title of at most 120 characters. Only the quoted text is cut, so that the organisation stays readable. */
 function titleOf({ type, Event: event }: Attribute, asked: string): string {
   const start = `Listed as ${shownLine(type, maxNameLength, asked)} in MISP event "`;
   const end = event.Orgc == null ? '"' : `" (${shownLine(event.Orgc.name, maxNameLength, asked)})`;
@@ -333,7 +340,9 @@ function titleOf({ type, Event: event }: Attribute, asked: string): string {
   return start + (info.length <= room ? info : `${oneLine(info, room - 1)}…`) + end;
 }
 
-/** From ISO-8601 with its zone, or microseconds since 1970 (MISP has both, the latter as text too); null for anything else. */
+/**
+ * Parses ISO 8601 with a zone, or microseconds since 1970 as number or text (MISP has both); null for anything else.
+ */
 function seenAt(given: string | number | null | undefined): string | null {
   const text = String(given ?? "");
   const isMicroseconds = /^\d{1,17}$/.test(text);
@@ -343,12 +352,12 @@ function seenAt(given: string | number | null | undefined): string | null {
   return Number.isNaN(at.getTime()) ? null : timestamp(at);
 }
 
-/** Sorted, no duplicates, bounded. */
+/** Sorted, without duplicates, bounded. */
 function boundedList(texts: readonly string[]): string[] {
   return [...new Set(texts)].sort().slice(0, maxListLength);
 }
 
-/** Says in the details of the first finding that not all attributes were read. */
+/** Marks in the details of the first finding that not all attributes were read. */
 function tellCut([first, ...rest]: readonly Finding[], readCount: number): Finding[] {
   if (first === undefined) return [];
   return [

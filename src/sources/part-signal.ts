@@ -1,11 +1,11 @@
 import type { LookupLimits } from "./source.ts";
 
-/** What a look-up needs at its end to hand over what its other parts said. */
+/** Time that a look-up needs at its end to return the results of its other parts. */
 const marginMs = 500;
 
 /**
- * Ends before the look-up does: for a part of it that may be missing, so that one that hangs does not take the answers
- * of the others with it.
+ * A signal that aborts shortly before the look-up ends. For optional parts: a part that hangs must not cost the results
+ * of the others.
  */
 export function partSignal({ signal, deadline }: LookupLimits): AbortSignal {
   const leftMs = deadline.getTime() - Date.now() - marginMs;

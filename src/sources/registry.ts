@@ -6,10 +6,10 @@ import { misp } from "./misp.ts";
 import type { SourceKind } from "./source.ts";
 
 /**
- * All kinds of sources that a configuration can declare. A new one is one line here.
+ * All kinds of sources that a configuration can declare. A new kind is one line here.
  *
- * A list of different kinds cannot name the type of their settings. `settings` is that kind's own schema, and whoever
- * calls `lookup` hands it what this schema made, so the type that is dropped here is never needed again.
+ * The list drops the type of the settings. That is safe: `settings` is the kind's own schema, and `lookup` is only
+ * called with a value parsed by it.
  */
 export const sourceKinds: readonly SourceKind[] = [
   hibp as SourceKind,
@@ -19,7 +19,7 @@ export const sourceKinds: readonly SourceKind[] = [
   http as SourceKind,
 ];
 
-/** True for a kind, by name, that brings the public list of breaches. */
+/** Whether the kind with this name provides the public list of breaches. */
 export function hasCatalogue(name: string): boolean {
   return sourceKinds.some(({ kind, hasCatalogue }) => kind === name && hasCatalogue === true);
 }

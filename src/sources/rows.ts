@@ -1,12 +1,12 @@
 import type * as z from "zod/mini";
 import { SourceError } from "../domain/error.ts";
 
-/** The rows of an answer that could be read, and how many could not. */
+/** The readable rows of an answer, and the number of unreadable rows. */
 export type Rows<Row> = { readonly rows: Row[]; readonly unreadableCount: number };
 
 /**
- * Reads the rows of an answer one by one: one that is not of the schema costs itself and is counted. Throws `bad_answer`
- * when most are not, because then it is another service that answers, or another version (docs/pipeline.md 21.14).
+ * Reads the rows of an answer one by one; an invalid row is only counted. Throws `bad_answer` when most rows are
+ * invalid, because then another service or version answers (docs/pipeline.md 21.14).
  */
 export function readRows<Row>(schema: z.ZodMiniType<Row>, values: readonly unknown[]): Rows<Row> {
   const rows: Row[] = [];
@@ -21,7 +21,7 @@ export function readRows<Row>(schema: z.ZodMiniType<Row>, values: readonly unkno
   return { rows, unreadableCount };
 }
 
-/** What `missing` says of rows that could not be read. */
+/** The text for `missing` about unreadable rows. */
 export function tellUnreadable(count: number, of: string): string[] {
-  return count === 0 ? [] : [`${count} of the rows of ${of}: they could not be read`];
+  return count === 0 ? [] : [`${count} of the rows of ${of} could not be read`];
 }

@@ -15,7 +15,7 @@ import { corpusSources } from "./corpus.ts";
 import { sourceKinds } from "./registry.ts";
 import type { Source, SourceKind } from "./source.ts";
 
-/** One table of the configuration, parsed. */
+/** A source in the configuration, parsed. */
 export type ConfiguredSource = {
   readonly name: string;
   readonly kind: string;
@@ -26,17 +26,17 @@ export type ConfiguredSource = {
   readonly pace: Pace | null;
   readonly confidence: number;
   readonly origin: string;
-  /** Ids or names of the workspaces that may ask it; null = all. */
+  /** Ids or names of the workspaces that may use it; null = all. */
   readonly workspaces: readonly string[] | null;
   readonly isInternal: boolean;
-  /** Files of the certificate that it is shown and of its key; both or none. */
+  /** Paths of the client certificate and its key; both or neither. */
   readonly clientCert: string | null;
   readonly clientKey: string | null;
-  /** Sent with every request, beside and before those of the kind. */
+  /** Sent with every request, before the headers of the kind. */
   readonly headers: Readonly<Record<string, string>>;
-  /** What the kind's own schema made of the table. */
+  /** The settings, parsed by the schema of the kind. */
   readonly settings: unknown;
-  /** Canonical JSON of all settings but `timeout` and `rate`, secrets included; only ever hashed. */
+  /** Canonical JSON of all settings except `timeout` and `rate`, secrets included. It is only hashed. */
   readonly fingerprintText: string;
 };
 
@@ -51,7 +51,7 @@ export type SourceTools = {
   readonly keys: DerivedKeys;
   readonly library: CorpusLibrary;
   readonly catalogue: Catalogue;
-  /** Runs the programs of a kind, as many at once as the kind allows. */
+  /** Runs the programs of a kind, with the concurrency the kind allows. */
   readonly childFor: (kind: SourceKind) => ChildRunner;
   /** A client that keeps the pace of a source for the calls of one scan. */
   readonly httpFor: (
@@ -65,27 +65,33 @@ export type SourceTools = {
 type Who = Pick<Workspace, "id" | "name">;
 
 export type SourceSet = {
-  /** Keyed hash of the settings of all sources that a workspace may ask: equal = an earlier result may serve it. */
+  /**
+   * Keyed hash of the settings of all sources available to a workspace. If it is equal, an earlier result may be
+   * reused.
+   */
   readonly fingerprintOf: (workspace: Who) => string;
   /** True when no source but corpora is asked for a workspace. */
   readonly asksCorporaOnly: (workspace: Who) => boolean;
-  /** The sources that a workspace may ask, one per corpus that it sees. */
+  /**
+   * The sources available to a workspace, including one per visible corpus. Also closes the segments of removed
+   * corpora.
+   */
   readonly sourcesOf: (workspace: Who, corpora: readonly Corpus[]) => Source[];
-  /** Every enabled source and every corpus, whoever may ask it. */
+  /** Every enabled source and every corpus, regardless of workspace. */
   readonly everySource: (corpora: readonly Corpus[]) => Source[];
-  /** Names of enabled sources; a corpus of such a name is left out. */
+  /** Names of enabled sources. A corpus with such a name is left out. */
   readonly names: ReadonlySet<string>;
 };
 
-/** Binds the configured sources to their adapters. It opens nothing: the first look-up does. */
+/** Binds the configured sources to their adapters. Opens no connection; the first look-up does. */
 export function openSourceSet({ sources, corpus, offline }: SourceSettings, tools: SourceTools): SourceSet {
   const enabled = sources
     .filter((source) => source.isEnabled)
     .sort((a, b) => compareText(a.name, b.name))
-    // Hashed once: every scan asks for it.
+    // Hashed once, because every scan needs it.
     .map((source) => ({ ...source, fingerprint: keyedHash(tools.keys.settings, source.fingerprintText) }));
   const names: ReadonlySet<string> = new Set(enabled.map((source) => source.name));
-  /** Sources of kinds that let the operator ask for sensitive sites, where he does. */
+  /** Sources whose operator has allowed sensitive sites. */
   const showsSensitive: ReadonlySet<string> = new Set(
     enabled
       .filter(({ settings }) => (settings as { allow_sensitive?: boolean } | null)?.allow_sensitive === true)
@@ -126,14 +132,14 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
     };
   }
 
-  /** Leaks are named in many ways; the catalogue knows the domain behind a name, whichever source used it. */
+  /** Resolves the names of leaks to domains with the catalogue, for every source. */
   const aliased = (source: Source): Source => ({
     ...source,
     ...aliasedMany(source),
     async lookup(indicator, limits) {
       const reply = await source.lookup(indicator, limits);
       const findings = resolveSubjects(reply.findings, tools.catalogue.aliases);
-      // Only now is it known which site a name stands for. Corpora leave such sites out when they are imported.
+      // Only after aliasing is the site known. Corpora drop sensitive sites at import.
       const isShown = source.kind === "corpus" || showsSensitive.has(source.name);
       return { ...reply, findings: isShown ? findings : withoutSensitiveSites(findings) };
     },
@@ -160,7 +166,7 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
     };
   }
 
-  // The settings of this set never change, and every call asks.
+  // Cached: the settings of this set never change, and every call needs the fingerprint.
   const fingerprints = new Map<string, string>();
 
   const corporaFrom = (corpora: readonly Corpus[]) =>
@@ -175,7 +181,7 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
     fingerprintOf(workspace) {
       const known = fingerprints.get(`${workspace.id} ${workspace.name}`);
       if (known !== undefined) return known;
-      // Whether a source is skipped belongs to the data: what was found offline must not pass for the whole picture.
+      // Includes whether a source is skipped: a result found offline must not pass as complete.
       const seen = visibleTo(workspace).map((source) => [source.fingerprintText, isAllowed(source)]);
       const fingerprint = keyedHash(tools.keys.settings, canonicalJson([corpus.isEnabled, seen]));
       fingerprints.set(`${workspace.id} ${workspace.name}`, fingerprint);
@@ -201,7 +207,7 @@ function kindOf({ kind }: ConfiguredSource): SourceKind {
   return adapter;
 }
 
-/** A workspace that nobody knows is never read as "all". */
+/** Whether a workspace may use a source. An unknown workspace name never means "all". */
 function maySee({ workspaces }: ConfiguredSource, { id, name }: Who): boolean {
   return workspaces === null || workspaces.some((entry) => entry === id || foldName(entry) === foldName(name));
 }

@@ -41,11 +41,11 @@ export const auditEvent = z.strictObject({
   key_id: z.nullable(id),
   key_name: z.nullable(text),
   request_id: z.nullable(id),
-  indicator_hmac: z.nullable(sha256).check(z.describe("a keyed hash; an address never stands here")),
+  indicator_hmac: z.nullable(sha256).check(z.describe("a keyed hash, never the address itself")),
   ip: z.nullable(text),
   outcome: text.check(z.describe("an HTTP status, or ok or failed")),
   correlation_id: z.nullable(text),
-  count: z.exactOptional(count.check(z.describe("how many events this one stands for"))),
+  count: z.exactOptional(count.check(z.describe("the number of events that this event stands for"))),
   detail: z.exactOptional(
     text.check(z.describe("a plan, the rights of a key, or the name of an operator, corpus or source")),
   ),
@@ -58,17 +58,17 @@ export const auditList = z.strictObject({
 });
 export type AuditList = Shape<typeof auditList>;
 
-const row = count.check(z.describe("its number in the trail, from 1 on"));
+const row = count.check(z.describe("number of the event in the trail, from 1 on"));
 
 /** A line of `audit export`. */
 export const auditLine = z.strictObject({ row, ...auditEvent.shape, mac: sha256 });
 export type AuditLine = Shape<typeof auditLine>;
 
-/** The line of a row that xpose did not write, as it is stored. */
+/** A line of `audit export` for a stored row that xpose did not write. */
 export const unreadableAuditLine = z.strictObject({ row: z.int(), unreadable: text, mac: text });
 export type UnreadableAuditLine = Shape<typeof unreadableAuditLine>;
 
-/** `audit verify`. */
+/** The report of `audit verify`. */
 export const auditCheck = z.strictObject({
   ok: z.boolean(),
   rows: count,

@@ -2,10 +2,10 @@ import * as z from "zod/mini";
 import { count, milliseconds, text, time } from "./scalar.ts";
 import type { Shape } from "./shape.ts";
 
-const auditHead = text.check(z.describe("where the audit trail ends, N:HEX"));
-const hasSecret = z.boolean().check(z.describe("whether the server secret is in it"));
+const auditHead = text.check(z.describe("the end of the audit trail, N:HEX"));
+const hasSecret = z.boolean().check(z.describe("true when the backup holds the server secret"));
 
-/** `backup`. */
+/** The report of `backup`. */
 export const backupReport = z.strictObject({
   file: text,
   bytes: count,
@@ -19,7 +19,7 @@ export const backupReport = z.strictObject({
 });
 export type BackupReportBody = Shape<typeof backupReport>;
 
-/** `restore`. */
+/** The report of `restore`. */
 export const restoreReport = z.strictObject({
   data_dir: text,
   created_at: time,
@@ -27,7 +27,7 @@ export const restoreReport = z.strictObject({
   segments: count,
   records: count,
   audit_head: auditHead,
-  /** The head that was given and found in the trail. */
+  /** The head given with `--head`, after it was found in the trail. */
   checked_head: z.nullable(auditHead),
   secret: hasSecret,
   duration_ms: milliseconds,

@@ -33,7 +33,7 @@ export const completedCase = z.strictObject({
 });
 export type CompletedCase = Shape<typeof completedCase>;
 
-/** The same of a scan in which no source answered. */
+/** The document for a scan in which no source answered. */
 export const failedCase = z.extend(completedCase, {
   status: z.literal("failed"),
   partial: z.null(),

@@ -2,7 +2,7 @@ import * as z from "zod/mini";
 import { text } from "./scalar.ts";
 import type { Shape } from "./shape.ts";
 
-/** `xpose connectors list --json`, by name. */
+/** The report of `connectors list`, sorted by name. */
 export const connectorList = z.array(
   z.strictObject({
     name: text,
@@ -13,6 +13,6 @@ export const connectorList = z.array(
 );
 export type ConnectorList = Shape<typeof connectorList>;
 
-/** `xpose connectors export --json`. */
+/** The report of `connectors export`. */
 export const exportedConnector = z.strictObject({ name: text, dir: text, files: z.array(text) });
 export type ExportedConnector = Shape<typeof exportedConnector>;

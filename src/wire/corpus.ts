@@ -3,19 +3,19 @@ import { severity } from "./finding.ts";
 import { confidence, count, counts, id, milliseconds, sha256, text, time } from "./scalar.ts";
 import type { Shape } from "./shape.ts";
 
-// An import has two bodies, and both stay as they are: `corpus list --json` calls its file `file`, the API of the
-// dashboard calls it `file_name`. Both are made of the members described here.
+// An import has two published bodies with different names: `corpus list --json` calls the file `file`, the API of the
+// dashboard calls it `file_name`. Both are built from the members below.
 
-const fileName = text.check(z.describe("as the operator gave it, without its folder"));
-const fileSha256 = sha256.check(z.describe("of the file as it was given, packed or not"));
-const format = text.check(z.describe("names of formats, with a comma between them"));
-const importer = text.check(z.describe("who imported it"));
-const readCount = count.check(z.describe("records in the file"));
-const recordCount = count.check(z.describe("records that are stored"));
+const fileName = text.check(z.describe("file name given by the operator, without its folder"));
+const fileSha256 = sha256.check(z.describe("hash of the file as it was given, packed or not"));
+const format = text.check(z.describe("names of formats, separated by commas"));
+const importer = text.check(z.describe("person or account that imported the file"));
+const readCount = count.check(z.describe("number of records in the file"));
+const recordCount = count.check(z.describe("number of stored records"));
 const importedAt = time;
-const origin = text.check(z.describe("the dataset that it draws on"));
+const origin = text.check(z.describe("the dataset that the corpus comes from"));
 
-/** An import as the dashboard shows it. */
+/** An import in the dashboard. */
 export const corpusImport = z.strictObject({
   file_name: fileName,
   format,
@@ -27,14 +27,14 @@ export const corpusImport = z.strictObject({
 });
 export type CorpusImportBody = Shape<typeof corpusImport>;
 
-/** A corpus as the dashboard shows it. */
+/** A corpus in the dashboard. */
 export const corpus = z.strictObject({
   name: text,
   scope: z.enum(["all", "workspace"]),
   confidence,
   origin,
   records: recordCount,
-  bytes: count.check(z.describe("at most; segments hold records of other corpora too")),
+  bytes: count.check(z.describe("upper bound, because segments may hold records of other corpora too")),
   imports: z.array(corpusImport),
 });
 export type CorpusBody = Shape<typeof corpus>;
@@ -47,7 +47,7 @@ export const listedImport = z.strictObject({
   file: fileName,
   sha256: fileSha256,
   format,
-  options: z.record(z.string(), text).check(z.describe("what the operator said about it")),
+  options: z.record(z.string(), text).check(z.describe("options given by the operator")),
   importer,
   read: readCount,
   records: recordCount,
@@ -60,7 +60,7 @@ export type ListedImport = Shape<typeof listedImport>;
 /** A corpus in `corpus list`. */
 export const listedCorpus = z.strictObject({
   name: text,
-  scope: z.nullable(id).check(z.describe("the one workspace that sees it; null: all")),
+  scope: z.nullable(id).check(z.describe("the only workspace that sees the corpus; null: all")),
   confidence,
   origin,
   records: recordCount,
@@ -68,11 +68,11 @@ export const listedCorpus = z.strictObject({
 });
 export type ListedCorpus = Shape<typeof listedCorpus>;
 
-/** `corpus list`. */
+/** The report of `corpus list`. */
 export const corpusListing = z.array(listedCorpus);
 export type CorpusListing = Shape<typeof corpusListing>;
 
-/** `corpus import`. */
+/** The report of `corpus import`. */
 export const importReport = z.strictObject({
   name: text,
   read: readCount,
@@ -87,7 +87,7 @@ export const importReport = z.strictObject({
 });
 export type ImportReportBody = Shape<typeof importReport>;
 
-/** The part that a dry run adds to the report: how files were read, and the first findings they would give. */
+/** The members that a dry run adds to the report: the format of each file, and the first findings. */
 export const dryRun = z.strictObject({
   dry_run: z.literal(true),
   files: z.array(z.strictObject({ file: text, format: text, columns: z.array(text) })),
@@ -104,22 +104,22 @@ export const dryRun = z.strictObject({
 });
 export type DryRun = Shape<typeof dryRun>;
 
-/** `corpus import --dry-run`. */
+/** The report of `corpus import --dry-run`. */
 export const dryRunReport = z.strictObject({ ...importReport.shape, ...dryRun.shape });
 export type DryRunReport = Shape<typeof dryRunReport>;
 
-/** A line on the standard error while a file is imported, where that is no terminal. */
+/** A line of progress during an import, on a standard error that is not a terminal. */
 export const importProgress = z.strictObject({
   bytes_read: count,
   bytes_total: z.nullable(count).check(z.describe("null for the standard input")),
   read: count,
-  written: z.nullable(count).check(z.describe("null while the file is read")),
+  written: z.nullable(count).check(z.describe("null while the file is being read")),
   records_per_second: count,
   seconds_left: z.nullable(count),
 });
 export type ImportProgressLine = Shape<typeof importProgress>;
 
-/** The same for a command that cannot know the end of its work. */
+/** A line of progress of a command that cannot know the total. */
 export const recordProgress = z.strictObject({ records: count });
 export type RecordProgressLine = Shape<typeof recordProgress>;
 
@@ -134,13 +134,13 @@ export const segmentStats = z.strictObject({
 });
 export type SegmentStats = Shape<typeof segmentStats>;
 
-/** `corpus stats`. */
+/** The report of `corpus stats`. */
 export const corpusStats = z.strictObject({
   addresses: count,
   records: count,
   templates: count,
   bytes: count,
-  forgotten: count.check(z.describe("addresses that were forgotten")),
+  forgotten: count.check(z.describe("number of forgotten addresses")),
   segments: z.array(segmentStats),
 });
 export type CorpusStats = Shape<typeof corpusStats>;
@@ -155,11 +155,11 @@ export const segmentCheck = z.strictObject({
 });
 export type SegmentCheckBody = Shape<typeof segmentCheck>;
 
-/** An import that was read by older rules, and the command that imports its file again. */
+/** An import made with older import rules, and the command that imports the file again. */
 export const outdatedImport = z.strictObject({ name: text, file: text, redo: text });
 export type OutdatedImport = Shape<typeof outdatedImport>;
 
-/** `corpus verify`. */
+/** The report of `corpus verify`. */
 export const corpusCheck = z.strictObject({
   ok: z.boolean(),
   segments: z.array(segmentCheck),
@@ -167,10 +167,10 @@ export const corpusCheck = z.strictObject({
 });
 export type CorpusCheck = Shape<typeof corpusCheck>;
 
-/** `corpus remove`. */
+/** The report of `corpus remove`. */
 export const removedCorpus = z.strictObject({ name: text, removed: z.literal(true) });
 export type RemovedCorpus = Shape<typeof removedCorpus>;
 
-/** `corpus forget`. Says the same of an address that nobody knew. */
+/** The report of `corpus forget`: the same for a known and an unknown address. */
 export const forgotten = z.strictObject({ forgotten: z.literal(true) });
 export type Forgotten = Shape<typeof forgotten>;

@@ -23,7 +23,7 @@ export const disambiguation = z.strictObject({
 
 /** The answer about an address (docs/contract.md 7). The order of the members is part of the contract. */
 export const envelope = z.strictObject({
-  request_id: id.check(z.describe("of the scan that produced the result")),
+  request_id: id.check(z.describe("id of the scan that produced the result")),
   status: z.literal("completed"),
   cache: z.enum(["hit", "miss_scan_complete"]),
   indicator,

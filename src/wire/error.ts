@@ -2,7 +2,7 @@ import * as z from "zod/mini";
 import { text } from "./scalar.ts";
 import type { Shape } from "./shape.ts";
 
-/** docs/contract.md 10, docs/pipeline.md 14.3. */
+/** The error codes of docs/contract.md 10 and docs/pipeline.md 14.3. */
 export const errorCode = z.enum([
   "invalid_email",
   "malformed_json",
@@ -30,10 +30,10 @@ export const errorCode = z.enum([
 ]);
 export type ErrorCode = Shape<typeof errorCode>;
 
-/** The one body of every error (docs/contract.md 0.2). */
+/** The body of every error (docs/contract.md 0.2). */
 export const errorBody = z.strictObject({
   error: z.strictObject({
-    code: errorCode.check(z.describe("stable; programs go by it")),
+    code: errorCode.check(z.describe("stable; for programs")),
     message: text.check(z.describe("one English sentence without any submitted value")),
   }),
 });

@@ -4,6 +4,6 @@ import type { Shape } from "./shape.ts";
 
 export const indicator = z.strictObject({
   type: z.literal("email"),
-  value: text.check(z.describe("in an answer always the canonical form")),
+  value: text.check(z.describe("always in canonical form in an answer")),
 });
 export type IndicatorBody = Shape<typeof indicator>;

@@ -4,7 +4,7 @@ import type { Shape } from "./shape.ts";
 
 export const keyStatus = z.enum(["active", "revoked", "expired"]);
 
-/** docs/pipeline.md 14.4. */
+/** The allowed uses of a key (docs/pipeline.md 14.4). */
 export const keyScope = z.enum(["enrich", "read", "watch"]);
 export type KeyScope = Shape<typeof keyScope>;
 
@@ -13,44 +13,44 @@ const scopeList = z
   .check(z.describe("enrich: look-ups, scans may start; read: hits and polls only; watch: watch lists and events"));
 const networkList = z
   .array(text)
-  .check(z.describe("networks that the key may be used from, as CIDR; an empty list is any address"));
+  .check(z.describe("networks that the key may be used from, as CIDR; an empty list allows any address"));
 
-/** An API key as lists show it (docs/contract.md 9.2). The order of the members is part of the contract. */
+/** An API key in lists (docs/contract.md 9.2). The order of the members is part of the contract. */
 export const key = z.strictObject({
   id,
   name: text,
-  prefix: text.check(z.describe("its first 13 characters")),
+  prefix: text.check(z.describe("the first 13 characters of the key")),
   status: keyStatus,
   created_at: time,
   created_by: text,
   last_used_at: z.nullable(time).check(z.describe("exact to 60 seconds")),
   expires_at: z.nullable(time),
   revoked_at: z.nullable(time),
-  rotated_from: z.nullable(id).check(z.describe("the key that this one replaced")),
+  rotated_from: z.nullable(id).check(z.describe("the key that this key replaced")),
   rotated_to: z.nullable(id).check(z.describe("the key that replaced this one")),
   scopes: scopeList,
   allowed_ips: networkList,
 });
 export type KeyBody = Shape<typeof key>;
 
-/** The answer of minting and of rotating: the only ones that hold a plaintext. */
-export const mintedKey = z.extend(key, { key: text.check(z.describe("the plaintext, shown this once")) });
+/** The answer of minting and of rotating, the only answers that hold a plaintext. */
+export const mintedKey = z.extend(key, { key: text.check(z.describe("the plaintext, shown only once")) });
 export type MintedKey = Shape<typeof mintedKey>;
 
 export const keyList = z.strictObject({
-  keys: z.array(key).check(z.describe("newest first, revoked ones included")),
+  keys: z.array(key).check(z.describe("newest first, including revoked keys")),
   next_cursor: z.nullable(text),
 });
 export type KeyList = Shape<typeof keyList>;
 
 /**
- * The body of minting (docs/contract.md 9.3). Further members are ignored. Length and time are checked where a key is
- * made, for the command line too: a name is trimmed before it is measured.
+ * The body of a mint request (docs/contract.md 9.3). Unknown members are ignored. `createKey` checks length and time,
+ * because the command line needs these checks too and a name is trimmed before it is measured.
  */
 export const mintRequest = z.object({
   name: text.check(
     z.meta({ minLength: 1, maxLength: 64 }),
-    z.describe("unique among the active keys of the workspace, whatever its case"),
+    z.describe("unique among the active keys of the workspace; case does not matter"),
   ),
   expires_at: z.nullish(text.check(z.meta({ format: "date-time" }), z.describe("a future RFC 3339 time"))),
   expires_in: z.nullish(
@@ -68,9 +68,9 @@ export const mintRequest = z.object({
 });
 export type MintRequest = Shape<typeof mintRequest>;
 
-/** How much of its limit each key of a workspace has used. For the dashboard. */
+/** The used budget of each key of a workspace, for the dashboard. */
 export const budgets = z.strictObject({
-  limit: count.check(z.describe("requests of a key per window; 0 is no limit")),
+  limit: count.check(z.describe("requests of a key per window; 0: unlimited")),
   window_seconds: count,
   budgets: z.array(z.strictObject({ key_id: id, used: count, resets_in_seconds: count })),
 });

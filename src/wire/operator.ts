@@ -12,10 +12,10 @@ export const operator = z.strictObject({
 });
 export type OperatorBody = Shape<typeof operator>;
 
-/** `operators list`. */
+/** The report of `operators list`. */
 export const operatorList = z.array(operator);
 export type OperatorList = Shape<typeof operatorList>;
 
-/** `operators create`: the token is shown this once. */
+/** The report of `operators create`: the token is shown only once. */
 export const createdOperator = z.strictObject({ id, name: text, role: operatorRole, token: text });
 export type CreatedOperator = Shape<typeof createdOperator>;

@@ -6,18 +6,18 @@ import { sourceDay } from "./source.ts";
 
 const duration = z.number().check(z.minimum(0));
 
-/** Milliseconds below which this share of all values lies. */
+/** Quantiles in milliseconds: `p95` is at least as long as 95 % of all values. */
 export const quantiles = z.strictObject({ p50: duration, p95: duration, p99: duration });
 export type Quantiles = Shape<typeof quantiles>;
 
-/** The body behind the first page of the dashboard. */
+/** The data of the dashboard's first page. */
 export const overview = z.strictObject({
   at: time,
   started_at: time,
   version: text,
   hours: z
     .array(z.strictObject({ hour: time, requests: count, hits: count, polls: count }))
-    .check(z.describe("24 of them, oldest first; the last one is the current hour")),
+    .check(z.describe("24 hours, oldest first; the last entry is the current hour")),
   scans: z.strictObject({ queued: count, running: count }),
   sources: z.array(sourceDay),
   corpora: z.array(corpus),
@@ -26,6 +26,6 @@ export const overview = z.strictObject({
   memory_bytes: count,
   disk: z
     .nullable(z.strictObject({ free_bytes: count, total_bytes: count, database_bytes: count }))
-    .check(z.describe("null when it cannot be read")),
+    .check(z.describe("null when the file system cannot be read")),
 });
 export type Overview = Shape<typeof overview>;

@@ -22,5 +22,5 @@ export const milliseconds = count;
 /** Reliability of a source, 0 to 1. */
 export const confidence = z.number().check(z.minimum(0), z.maximum(1));
 
-/** How often each word was counted. Words with a count of 0 are left out. */
+/** Counts by name. Counts of 0 are left out. */
 export const counts = z.record(z.string(), count);

@@ -4,7 +4,7 @@ import { count, id, milliseconds, text, time } from "./scalar.ts";
 import type { Shape } from "./shape.ts";
 import { outcome, sourceErrorReason } from "./source.ts";
 
-/** The body of `POST /soc/enrich` (docs/contract.md 3.1). Further members are ignored. */
+/** The body of `POST /soc/enrich` (docs/contract.md 3.1). Unknown members are ignored. */
 export const enrichRequest = z.object({
   indicator,
   options: z.nullish(
@@ -14,7 +14,7 @@ export const enrichRequest = z.object({
           z.minLength(1),
           z.maxLength(64),
           z.meta({ default: "quick" }),
-          z.describe("accepted for forward compatibility; changes nothing"),
+          z.describe("accepted for forward compatibility; has no effect"),
         ),
       ),
     }),
@@ -22,11 +22,11 @@ export const enrichRequest = z.object({
 });
 export type EnrichRequest = Shape<typeof enrichRequest>;
 
-/** A scan was started or joined: the body of 202 (docs/contract.md 3.5). */
+/** The body of 202: a scan was started or joined (docs/contract.md 3.5). */
 export const accepted = z.strictObject({
   status: z.literal("scanning"),
   request_id: id,
-  poll_url: text.check(z.describe("path to ask again at")),
+  poll_url: text.check(z.describe("path for polling")),
   indicator,
 });
 export type Accepted = Shape<typeof accepted>;
@@ -34,7 +34,7 @@ export type Accepted = Shape<typeof accepted>;
 export const scanState = z.enum(["queued", "scanning", "running", "completed", "failed"]);
 export type ScanState = Shape<typeof scanState>;
 
-/** A scan that has no envelope: not yet, or never when it failed (docs/contract.md 6.2, 6.3). */
+/** The state of a scan without an envelope: unfinished or failed (docs/contract.md 6.2, 6.3). */
 export const progress = z.strictObject({
   status: z
     .enum(["queued", "scanning", "running", "failed"])
@@ -47,7 +47,7 @@ export const progress = z.strictObject({
 });
 export type Progress = Shape<typeof progress>;
 
-/** How a source fared in a scan (docs/contract.md 6.5). */
+/** The result of a source in a scan (docs/contract.md 6.5). */
 export const sourceRun = z.strictObject({
   source: text,
   outcome,
@@ -65,6 +65,6 @@ export type SourceRunBody = Shape<typeof sourceRun>;
 export const scanSources = z.strictObject({
   request_id: id,
   status: scanState,
-  sources: z.array(sourceRun).check(z.describe("sources that have ended, by name")),
+  sources: z.array(sourceRun).check(z.describe("sources that have finished, sorted by name")),
 });
 export type ScanSources = Shape<typeof scanSources>;

@@ -4,8 +4,8 @@ import type * as z from "zod/mini";
 export type Shape<Schema extends z.ZodMiniType> = ReadOnly<z.output<Schema>>;
 
 /**
- * The members of a body that arrived and is not checked yet. For code that checks by hand because a schema would make a
- * hit slower: a member that the body does not have is a compile error there.
+ * A received body that is not checked yet. For code that checks by hand because a schema would make a hit slower: a
+ * misspelled member is still a compile error.
  */
 export type Unchecked<Body> = { readonly [Name in keyof Body]?: unknown };
 

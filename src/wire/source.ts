@@ -2,11 +2,11 @@ import * as z from "zod/mini";
 import { confidence, count, milliseconds, text, time } from "./scalar.ts";
 import type { Shape } from "./shape.ts";
 
-/** docs/contract.md 5.7. */
+/** The outcomes of docs/contract.md 5.7. */
 export const outcome = z.enum(["ok", "no_data", "failed", "skipped"]);
 export type Outcome = Shape<typeof outcome>;
 
-/** docs/contract.md 6.5. */
+/** The reasons of docs/contract.md 6.5. */
 export const sourceErrorReason = z.enum([
   "not_configured",
   "auth",
@@ -28,13 +28,13 @@ export type SourceErrorReason = Shape<typeof sourceErrorReason>;
 export const outcomeCounts = z.strictObject({ ok: count, no_data: count, failed: count, skipped: count });
 export type OutcomeCounts = Shape<typeof outcomeCounts>;
 
-const quotaLeft = z.nullable(count).check(z.describe("calls left at the upstream; null when it did not tell"));
+const quotaLeft = z.nullable(count).check(z.describe("calls left at the upstream; null when unknown"));
 
-/** How a source fared over the last 24 hours. For the dashboard. */
+/** The results of a source over the last 24 hours, for the dashboard. */
 export const sourceDay = z.strictObject({
   source: text,
   outcomes: outcomeCounts,
-  by_hour: z.array(outcomeCounts).check(z.describe("oldest first; the last one is the current hour")),
+  by_hour: z.array(outcomeCounts).check(z.describe("oldest first; the last entry is the current hour")),
   mean_ms: milliseconds,
   last: z.strictObject({
     outcome,
@@ -45,7 +45,7 @@ export const sourceDay = z.strictObject({
 });
 export type SourceDay = Shape<typeof sourceDay>;
 
-/** A source that scans of the workspace ask. For the dashboard. */
+/** A source that scans of the workspace ask, for the dashboard. */
 export const source = z.strictObject({
   name: text,
   kind: text,
@@ -53,18 +53,18 @@ export const source = z.strictObject({
   confidence,
   origin: text,
   timeout_ms: milliseconds,
-  day: z.nullable(sourceDay).check(z.describe("null when it was not asked")),
+  day: z.nullable(sourceDay).check(z.describe("null when the source was not asked")),
 });
 export type SourceBody = Shape<typeof source>;
 
 export const sourceList = z.strictObject({ sources: z.array(source) });
 export type SourceList = Shape<typeof sourceList>;
 
-/** The public breach list that names of leaks are looked up in. */
+/** The public breach list, which maps the names of leaks to domains. */
 export const catalogue = z.strictObject({ breaches: count, as_of: z.nullable(time), error: z.nullable(text) });
 export type CatalogueBody = Shape<typeof catalogue>;
 
-/** A source in `sources list`, a corpus as well. */
+/** A source or corpus in `sources list`. */
 export const listedSource = z.strictObject({
   name: text,
   kind: text,
@@ -78,7 +78,7 @@ export const listedSource = z.strictObject({
 });
 export type ListedSource = Shape<typeof listedSource>;
 
-/** `sources list`. */
+/** The report of `sources list`. */
 export const sourceListing = z.array(listedSource);
 export type SourceListing = Shape<typeof sourceListing>;
 
@@ -93,6 +93,6 @@ export const sourceCheck = z.strictObject({
 });
 export type SourceCheck = Shape<typeof sourceCheck>;
 
-/** `sources check`. */
+/** The report of `sources check`. */
 export const sourceChecks = z.strictObject({ ok: z.boolean(), sources: z.array(sourceCheck) });
 export type SourceChecks = Shape<typeof sourceChecks>;

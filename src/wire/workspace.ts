@@ -12,6 +12,6 @@ export const workspace = z.strictObject({
 });
 export type WorkspaceBody = Shape<typeof workspace>;
 
-/** `workspaces list`. */
+/** The report of `workspaces list`. */
 export const workspaceList = z.array(workspace);
 export type WorkspaceList = Shape<typeof workspaceList>;

@@ -34,7 +34,7 @@ async function open(plan: Plan = "team") {
 }
 
 describe("9.3 minting a key", () => {
-  test("the plaintext is returned once, well-formed; stored is its keyed hash, and nothing shows either", async () => {
+  test("the token is well-formed and returned once; only its keyed hash is stored, and neither is ever shown", async () => {
     const { store, create } = await open();
     const { key, token } = await create({ name: "  SIEM\t" });
     expect(parseToken("key", token)).toBe(token);
@@ -46,7 +46,7 @@ describe("9.3 minting a key", () => {
     expect(shown).not.toContain(keyedHash(keys.token, token));
   });
 
-  test("two keys are never alike", async () => {
+  test("two keys never have the same token", async () => {
     const { create } = await open();
     const [one, other] = [await create({ name: "One" }), await create({ name: "Other" })];
     expect(one.token).not.toBe(other.token);
@@ -101,7 +101,7 @@ describe("9.3 minting a key", () => {
     expect(key.expiresAt).toEqual(new Date("2030-01-31T10:00:00Z"));
   });
 
-  test("a name is taken while its key is active, whatever its case, in this workspace only", async () => {
+  test("a name is in use while its key is active, ignoring case, and only in its own workspace", async () => {
     const { store, create, outcomeOf } = await open();
     const otherId = "11111111-0000-4000-8000-000000000002" as WorkspaceId;
     await store.insertWorkspace({ id: otherId, name: "Other", plan: "team", disabledAt: null }, null, testAuthor);
@@ -128,7 +128,7 @@ describe("9.3 minting a key", () => {
     expect(await outcomeOf({})).toBe(outcome);
   });
 
-  test("an unknown workspace gets no key", async () => {
+  test("creating a key in an unknown workspace is refused", async () => {
     const unknown = "11111111-0000-4000-8000-00000000000f" as WorkspaceId;
     expect(await (await open()).outcomeOf({ workspaceId: unknown })).toBe("not_found");
   });
@@ -151,7 +151,7 @@ describe("9.2 the KEY object", () => {
     allowedIps: ["192.0.2.0/24"],
   };
 
-  test("has these keys in this order, and no hash", () => {
+  test("has exactly these members in this order, and no hash", () => {
     expect(JSON.stringify(keyBody(key, start))).toBe(
       '{"id":"22222222-0000-4000-8000-000000000001","name":"SIEM","prefix":"xpz_live_0a1b","status":"active",' +
         '"created_at":"2026-06-01T12:00:00+00:00","created_by":"cli","last_used_at":null,"expires_at":null,' +
@@ -159,7 +159,7 @@ describe("9.2 the KEY object", () => {
     );
   });
 
-  test("shows all times in one form, and where a key came from and went", () => {
+  test("shows all times in one format, and the keys before and after a rotation", () => {
     const at = new Date("2026-01-02T03:04:05.678Z");
     const full = { ...key, lastUsedAt: at, expiresAt: at, revokedAt: at, rotatedFrom: "older", rotatedTo: "newer" };
     const time = "2026-01-02T03:04:05+00:00";

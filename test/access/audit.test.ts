@@ -32,7 +32,7 @@ afterEach(() => {
 const event = (detail: string) => auditEvent(testAuthor, "source.added", { detail });
 const events = (count: number) => Array.from({ length: count }, (_, index) => event(`source ${index + 1}`));
 
-/** A trail on a database in memory that can be made unwritable. `turn` lets a second pass. */
+/** An audit trail on an in-memory database that can be made read-only. `turn` advances the clock by one second. */
 function openTrail() {
   const { store, connection } = openWatchedStore();
   const clock = new ManualClock();
@@ -45,7 +45,7 @@ function openTrail() {
   };
   const log = (fields: object, message: string) => void lines.push({ fields, message });
   const { now, steadyNow } = clock;
-  // As `init` does it.
+  // As `init` does.
   writeFileSync(headFile, headText(emptyHead));
   const trail = openAuditTrail({ store: replaced, now, steadyNow, headFile, log: { info: log, error: log } });
   return {
@@ -67,7 +67,7 @@ function openTrail() {
 }
 
 describe("9.8 rows that cannot be written", () => {
-  test("wait, and are written in their order within a second once the database is back", async () => {
+  test("are queued, and written in order within a second once the database is writable again", async () => {
     const trail = openTrail();
     trail.setFault(true);
     trail.wait([event("a"), event("b")]);
@@ -81,7 +81,7 @@ describe("9.8 rows that cannot be written", () => {
     await trail.stop();
   });
 
-  test("wait up to 10,000; further ones are counted, and the first row afterwards is a gap with their number", async () => {
+  test("are queued up to 10,000; further events are counted, and the first row afterwards is a gap with their number", async () => {
     const trail = openTrail();
     trail.setFault(true);
     trail.wait(events(9_999));
@@ -103,7 +103,7 @@ describe("9.8 rows that cannot be written", () => {
     await trail.stop();
   });
 
-  test("what is taken and put back keeps its order and its gap, and what came meanwhile stands behind it", async () => {
+  test("events taken and put back keep their order and gap; events queued in between come after them", async () => {
     const trail = openTrail();
     trail.wait([...events(10_000), event("lost")]);
     const taken = trail.takeWaiting();
@@ -118,7 +118,7 @@ describe("9.8 rows that cannot be written", () => {
     await trail.stop();
   });
 
-  test("a stop waits for a process that writes just then", async () => {
+  test("a stop retries while another process holds the database", async () => {
     const trail = openTrail();
     trail.setFault(true);
     trail.wait([event("a")]);
@@ -128,7 +128,7 @@ describe("9.8 rows that cannot be written", () => {
     expect(await trail.rows()).toHaveLength(1);
   });
 
-  test("a stop writes what is left, and copies and logs the head", async () => {
+  test("a stop writes the queue, then copies and logs the head", async () => {
     const trail = openTrail();
     trail.wait([event("a")]);
     await trail.stop();
@@ -164,7 +164,7 @@ describe("9.8 denials", () => {
     expect((await trail.rows()).slice(3)).toMatchObject([{ ...first, ip: "203.0.113.7", count: 1 }]);
   });
 
-  test("of unknown keys that go on are counted minute by minute, and none is lost by a stop", async () => {
+  test("of unknown keys are counted for each further minute, and a stop loses no count", async () => {
     const trail = openTrail();
     for (let minute = 0; minute < 5; minute += 1) {
       for (let count = 0; count < 100; count += 1) trail.denied(from, "401", "unknown");
@@ -177,7 +177,7 @@ describe("9.8 denials", () => {
     expect(counts.length).toBeLessThanOrEqual(7);
   });
 
-  test("are not written with the next call, whose caller could measure whether they were of a known key", async () => {
+  test("are not written with the next call, whose duration would reveal whether the key was known", async () => {
     const trail = openTrail();
     trail.denied(from, "401", "unknown");
     trail.denied(from, "403", { workspaceId: "a" as WorkspaceId, operator: "alice" });
@@ -187,7 +187,7 @@ describe("9.8 denials", () => {
     await trail.stop();
   });
 
-  test("wait within the same bound as all rows", async () => {
+  test("count towards the limit of the queue", async () => {
     const trail = openTrail();
     trail.setFault(true);
     trail.wait(events(9_999));
@@ -202,7 +202,7 @@ describe("9.8 denials", () => {
     await trail.stop();
   });
 
-  test("of more addresses than are told apart share one row without an address", async () => {
+  test("of addresses over the limit share one row without an address", async () => {
     const trail = openTrail();
     for (let index = 0; index < 10_000; index += 1) trail.denied({ ...from, ip: `address ${index}` }, "401", "unknown");
     await trail.turn();
@@ -233,7 +233,7 @@ describe("9.8 denials", () => {
 });
 
 describe("9.8 the kept head", () => {
-  test("is copied within a second of a row, whoever wrote it, and logged once a minute", async () => {
+  test("is copied within a second of a new row from any process, and logged once a minute", async () => {
     const trail = openTrail();
     await trail.store.appendEvents([event("by a command")]);
     await trail.turn();
@@ -250,7 +250,7 @@ describe("9.8 the kept head", () => {
     await trail.stop();
   });
 
-  test("stays where it is when the trail does not go on from it, however long the trail becomes, and that is an error line", async () => {
+  test("is kept, and an error is logged, when the trail does not continue from it, however long the trail grows", async () => {
     const trail = openTrail();
     await trail.store.appendEvents(events(5));
     await trail.turn();
@@ -271,7 +271,7 @@ describe("9.8 the kept head", () => {
     ["missing", () => rmSync(headFile)],
     ["empty", () => writeFileSync(headFile, "")],
     ["of nonsense", () => writeFileSync(headFile, "nonsense")],
-  ])("a lost one, %s, is never replaced by a new one, and that is one error line", async (_what, lose) => {
+  ])("a lost head (%s) is never replaced, and one error is logged", async (_what, lose) => {
     const trail = openTrail();
     await trail.store.appendEvents(events(5));
     await trail.turn();
@@ -284,7 +284,7 @@ describe("9.8 the kept head", () => {
     expect(readKeptHead(headFile)).toEqual(lost);
     expect(trail.headState()?.kind).toBe("lost");
     expect(trail.lines.filter(({ message }) => message.includes("is not kept"))).toHaveLength(1);
-    // A head of the log that is put there again is gone on from.
+    // The trail continues from a head that the operator restores from the log.
     writeFileSync(headFile, headText(await trail.store.auditHead()));
     await trail.store.appendEvents(events(2));
     await trail.turn();
@@ -292,7 +292,7 @@ describe("9.8 the kept head", () => {
     await trail.stop();
   });
 
-  test("a folder that cannot be written is one error line, the trail goes on, and no unfinished file stays", async () => {
+  test("a read-only folder logs one error; the trail continues and no temporary file remains", async () => {
     const trail = openTrail();
     await trail.turn();
     mkdirSync(`${headFile}.${process.pid}.tmp`);
@@ -304,7 +304,7 @@ describe("9.8 the kept head", () => {
     await trail.stop();
   });
 
-  test("is begun once, for a trail that was just made", async () => {
+  test("is written once, for a new trail", async () => {
     const { store } = openWatchedStore();
     await store.appendEvents(events(1));
     expect(await beginHead(store, headFile)).toMatchObject({ kind: "kept", head: { row: 1 } });

@@ -30,7 +30,7 @@ async function open() {
   return { store, connection, add };
 }
 
-test("9.1 an operator gets a token of its form, which is stored as a keyed hash only", async () => {
+test("9.1 an operator gets a well-formed token, and only its keyed hash is stored", async () => {
   const { store, connection, add } = await open();
   const { operator, token } = await add(" alice ");
   expect(operator).toMatchObject({ name: "alice", role: "admin", workspaceId: acme, revokedAt: null });
@@ -40,14 +40,14 @@ test("9.1 an operator gets a token of its form, which is stored as a keyed hash 
   expect(await findByToken(token, store, deriveKeys(new Uint8Array(32)), at)).toBeNull();
 });
 
-test("an operator's name is a name: not empty, not too long, without control characters", async () => {
+test("an operator's name must not be empty, too long or contain control characters", async () => {
   const { add } = await open();
   for (const name of ["", "  ", "x".repeat(65), "a\nb"]) {
     await expect(add(name)).rejects.toMatchObject({ code: "invalid_request" });
   }
 });
 
-test("what is no token costs one look-up, as an unknown one does, and finds nobody", async () => {
+test("a malformed token costs one look-up, like an unknown token, and finds no operator", async () => {
   const { store, add } = await open();
   const { token } = await add("alice");
   const lookUps: OperatorCredential[] = [];
@@ -64,7 +64,7 @@ test("what is no token costs one look-up, as an unknown one does, and finds nobo
     expect(credential).toMatchObject({ tokenHash: expect.stringMatching(/^[0-9a-f]{64}$/) });
 });
 
-test("a session is a secret of its own, stored as a keyed hash, that ends by time, log-out or revocation", async () => {
+test("a session has its own secret, stored as a keyed hash, and ends by expiry, log-out or revocation", async () => {
   const { store, connection, add } = await open();
   const { operator, token } = await add("alice");
   const start = () => startSession(operator, store, keys, randomBytes, testAuthor);
@@ -85,7 +85,7 @@ test("a session is a secret of its own, stored as a keyed hash, that ends by tim
   expect([await find(two), await findByToken(token, store, keys, at)]).toEqual([null, null]);
 });
 
-test("sessions that have expired leave the database at the next log-in", async () => {
+test("expired sessions are deleted at the next log-in", async () => {
   const { store, connection, add } = await open();
   const { operator } = await add("alice");
   await startSession(operator, store, keys, randomBytes, testAuthor);
@@ -94,7 +94,7 @@ test("sessions that have expired leave the database at the next log-in", async (
   expect(connection.prepare("SELECT * FROM session").all()).toHaveLength(1);
 });
 
-test("an operator that there is not cannot be revoked, and a list says who is", async () => {
+test("an unknown operator cannot be revoked, and a list shows who is revoked", async () => {
   const { store, add } = await open();
   const { operator } = await add("alice");
   const unknown = revokeOperator(acme, crypto.randomUUID(), store, testAuthor);

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { anyTampering, checkTampered, makeTamperable } from "../helpers/tampering.ts";
 
-/** The short form; `npm run soak` does a thousand. */
+/** A short run; `npm run soak` does a thousand. */
 const runs = 100;
 
 let root: string;
@@ -19,12 +19,12 @@ beforeAll(async () => {
 afterAll(() => rmSync(root, { recursive: true }));
 
 describe.each(["whole", "shortened"] as const)("9.8 a trail that is %s", (name) => {
-  test("is proved when nobody touched it", async () => {
+  test("is accepted when it is unchanged", async () => {
     const check = await checkTampered(join(root, name), join(root, "copy"), null);
     expect(check).toMatchObject({ ok: true, problem: null });
   });
 
-  test("is not proved after any tampering, with the kept head and without, and however the service went on", async () => {
+  test("is rejected after any tampering, with and without the kept head, and after the service has continued", async () => {
     await fc.assert(
       fc.asyncProperty(anyTampering(name === "shortened"), async (tampering) => {
         const check = await checkTampered(join(root, name), join(root, "copy"), tampering);

@@ -36,17 +36,17 @@ const events = (count: number) => Array.from({ length: count }, (_, index) => ev
 
 type Trail = Pick<Store, "readChain" | "auditState">;
 
-/** With the head that is kept, and more of the log. */
+/** Verifies with the kept head and with heads from the log. */
 function verify(store: Trail, given: readonly AuditHead[] = []) {
   return verifyAudit(store, testAuditKey, { kept: readKeptHead(headFile), given });
 }
 
-/** Without a kept head, as within a backup that is not restored yet. */
+/** Verifies without a kept head, as in a backup that is not restored yet. */
 function verifyWith(store: Trail, given: readonly AuditHead[]) {
   return verifyAudit(store, testAuditKey, { kept: null, given });
 }
 
-describe("9.8 a trail that was tampered with is found, and where", () => {
+describe("9.8 tampering is detected, with its position", () => {
   const rowCount = 40;
 
   type Change = (rows: StoredEvent[]) => StoredEvent[];
@@ -76,25 +76,25 @@ describe("9.8 a trail that was tampered with is found, and where", () => {
   const places: Record<number, number> = { 5: 30, 30: 5 };
 
   test.each([
-    { what: "an actor that was changed", change: set(17, { actor: "operator:mallory" }), badRow: 17 },
-    { what: "a time that was changed", change: set(1, { at: 0 }), badRow: 1 },
-    { what: "null that became text", change: set(40, { ip: "" }), badRow: 40 },
-    { what: "a mac that was changed", change: edit(9, () => ({ mac: "0".repeat(64) })), badRow: 9 },
-    { what: "a mac that was cut", change: edit(9, ({ mac }) => ({ mac: `${mac.slice(0, 63)} ` })), badRow: 9 },
-    { what: "a row that was deleted", change: without(17), badRow: 17 },
-    { what: "the first row deleted", change: without(1), badRow: 1 },
-    { what: "a row deleted and the others moved up", change: (rows) => renumbered(without(17)(rows)), badRow: 17 },
+    { what: "a changed actor", change: set(17, { actor: "operator:mallory" }), badRow: 17 },
+    { what: "a changed time", change: set(1, { at: 0 }), badRow: 1 },
+    { what: "null changed to text", change: set(40, { ip: "" }), badRow: 40 },
+    { what: "a changed MAC", change: edit(9, () => ({ mac: "0".repeat(64) })), badRow: 9 },
+    { what: "a truncated MAC", change: edit(9, ({ mac }) => ({ mac: `${mac.slice(0, 63)} ` })), badRow: 9 },
+    { what: "a deleted row", change: without(17), badRow: 17 },
+    { what: "a deleted first row", change: without(1), badRow: 1 },
+    { what: "a deleted row with the others moved up", change: (rows) => renumbered(without(17)(rows)), badRow: 17 },
     {
-      what: "two rows that changed places",
+      what: "two swapped rows",
       change: (rows) => rows.map((event) => ({ ...event, row: places[event.row] ?? event.row })),
       badRow: 5,
     },
-    { what: "a row that was added at the end", change: copyTo(41), badRow: 41 },
-    { what: "a row that was added far behind the end", change: copyTo(500), badRow: 41 },
-    { what: "a row that was added before the first one", change: copyTo(0), badRow: 0 },
+    { what: "a row added at the end", change: copyTo(41), badRow: 41 },
+    { what: "a row added far after the end", change: copyTo(500), badRow: 41 },
+    { what: "a row added before the first", change: copyTo(0), badRow: 0 },
     { what: "a row with a negative number", change: copyTo(-7), badRow: -7 },
-    { what: "a tail that was cut", change: (rows) => rows.slice(0, 30), badRow: 31 },
-    { what: "a trail that was emptied", change: () => [], badRow: 1 },
+    { what: "a truncated tail", change: (rows) => rows.slice(0, 30), badRow: 31 },
+    { what: "an emptied trail", change: () => [], badRow: 1 },
   ] satisfies { what: string; change: Change; badRow: number }[])("$what", async ({ change, badRow }) => {
     const store = await openTampered(change);
     expect(await verify(store)).toMatchObject({ ok: false, badRow });
@@ -104,7 +104,7 @@ describe("9.8 a trail that was tampered with is found, and where", () => {
     ["the number of the last event", "UPDATE audit SET last_event = last_event + 1"],
     ["the mac of the last event", "UPDATE audit SET last_mac = '00'"],
     ["the index by which a workspace finds its events", "DELETE FROM audit_holder"],
-  ])("what is kept beside the events counts too: %s", async (_what, sql) => {
+  ])("tampering beside the events is detected: %s", async (_what, sql) => {
     const { store, connection } = openWatchedStore();
     await store.appendEvents(events(3).map((one) => ({ ...one, keyId: "3f2a8c1e-5d0b-4c7a-9a51-0f6f7b1f2a33" })));
     expect(await verifyWith(store, [])).toMatchObject({ ok: true, rows: 3 });
@@ -113,7 +113,7 @@ describe("9.8 a trail that was tampered with is found, and where", () => {
     expect(await verifyWith(store, [])).toMatchObject({ ok: false, badRow: 3 });
   });
 
-  test("a trail that nobody touched is whole, with the kept head and one from the log", async () => {
+  test("an unchanged trail is accepted, with the kept head and a head from the log", async () => {
     const store = await openTampered((rows) => rows);
     const { row, mac } = await store.auditHead();
     const [tenth] = await store.readChain(9, 1);
@@ -126,7 +126,7 @@ describe("9.8 a trail that was tampered with is found, and where", () => {
     });
   });
 
-  test("every head that is given counts, also two of the same row", async () => {
+  test("every given head is checked, even two of the same row", async () => {
     const store = await openTampered((rows) => rows.slice(0, 30));
     const { head: old } = readKeptHead(headFile);
     await store.appendEvents(events(10).map((one) => ({ ...one, actor: "operator:mallory" })));
@@ -137,7 +137,7 @@ describe("9.8 a trail that was tampered with is found, and where", () => {
     expect(await verifyWith(store, [replaced, old])).toMatchObject({ ok: false, badRow: 40 });
   });
 
-  test("a trail longer than one step is read to its end, and progress is told", async () => {
+  test("a trail longer than one step is read to its end, with progress", async () => {
     const { store } = openWatchedStore();
     await store.appendEvents(events(2_500));
     const progress: number[] = [];
@@ -147,7 +147,7 @@ describe("9.8 a trail that was tampered with is found, and where", () => {
   });
 });
 
-test("events that were written together are read back as they were, whatever they have in common", async () => {
+test("events written together are read back unchanged, whatever prefix they share", async () => {
   const names = fc.array(fc.constantFrom("\u{1f600}", "\u{1f601}", "\u{10ffff}", "a", "b", '"', "1 ", "\ud83d"), {
     maxLength: 4,
   });
@@ -163,7 +163,7 @@ test("events that were written together are read back as they were, whatever the
   );
 });
 
-test("rows whose lines hold whole events, as they were written before, are one chain with later ones", async () => {
+test("rows of an older version, with whole events per line, form one chain with later rows", async () => {
   const { store, connection } = openWatchedStore();
   const texts = events(3).map(eventText);
   let head = emptyHead;
@@ -193,7 +193,7 @@ test("the schema refuses to change or delete an audit row", async () => {
   expect(await store.readChain(0, 10)).toHaveLength(1);
 });
 
-describe("9.8 a byte that no mac covers", () => {
+describe("9.8 a byte not covered by a MAC", () => {
   const keyId = "3f2a8c1e-5d0b-4c7a-9a51-0f6f7b1f2a33";
 
   async function openTrail() {
@@ -208,14 +208,14 @@ describe("9.8 a byte that no mac covers", () => {
   }
 
   test.each([
-    ["a text behind the last line", "UPDATE audit SET events = events || 'hidden'"],
-    ["a number written another way", "UPDATE audit SET events = replace(events, ' 0 ', ' 00 ')"],
+    ["a text after the last line", "UPDATE audit SET events = events || 'hidden'"],
+    ["a number in another notation", "UPDATE audit SET events = replace(events, ' 0 ', ' 00 ')"],
     [
-      "bytes that are no UTF-8 and read as the character that was there",
+      "invalid UTF-8 that decodes to the original character",
       "UPDATE audit SET events = CAST(replace(CAST(events AS BLOB), x'efbfbd', x'f09f98') AS TEXT)",
     ],
     ["a row without an event", "INSERT INTO audit VALUES (5, 9, 'x', 'hidden')"],
-  ])("is found in the events: %s", async (_what, sql) => {
+  ])("is detected in the events: %s", async (_what, sql) => {
     const { store, connection } = await openTrail();
     expect(await verifyWith(store, [])).toMatchObject({ ok: true, rows: 4 });
     const { changes } = connection.prepare(sql).run();
@@ -223,7 +223,7 @@ describe("9.8 a byte that no mac covers", () => {
     expect(await verifyWith(store, [])).toMatchObject({ ok: false });
   });
 
-  test("is found in the events: a line that shares less with the one before than it could", async () => {
+  test("is detected in the events: a line that shares a shorter prefix than possible", async () => {
     const { store, connection } = await openTrail();
     const { events: text } = connection.prepare<[], { events: string }>("SELECT events FROM audit").get() ?? {
       events: "",
@@ -240,9 +240,9 @@ describe("9.8 a byte that no mac covers", () => {
   });
 
   test.each([
-    ["of an event that is not the key's", `INSERT INTO audit_holder VALUES ('mine', 1)`],
-    ["of no event", "PRAGMA foreign_keys = OFF; INSERT INTO audit_holder VALUES ('another', 77)"],
-  ])("is found in the index: an entry %s", async (_what, sql) => {
+    ["for an event of another key", `INSERT INTO audit_holder VALUES ('mine', 1)`],
+    ["for no event", "PRAGMA foreign_keys = OFF; INSERT INTO audit_holder VALUES ('another', 77)"],
+  ])("is detected in the index: an entry %s", async (_what, sql) => {
     const { store, connection } = await openTrail();
     connection.exec(sql);
     expect(await verifyWith(store, [])).toMatchObject({
@@ -253,10 +253,10 @@ describe("9.8 a byte that no mac covers", () => {
   });
 });
 
-describe("a check beside a service that goes on", () => {
+describe("a check while the service runs", () => {
   const workspace = { id: "w" as WorkspaceId, name: "acme", plan: "team", disabledAt: null } as const;
 
-  test("is not misled by what is changed meanwhile: the tables are compared with the trail of the same moment", async () => {
+  test("is not affected by concurrent changes: it compares the tables with the trail of the same moment", async () => {
     const { store } = openWatchedStore();
     await store.appendEvents(events(1_500));
     let count = 0;
@@ -277,7 +277,7 @@ describe("a check beside a service that goes on", () => {
     expect(await verifyWith(beside, [])).toMatchObject({ ok: true, rows: 1_503 });
   });
 
-  test("starts again when events that it has not read yet are removed", async () => {
+  test("starts again when unread events are removed", async () => {
     const { store } = openWatchedStore();
     await store.appendEvents(events(3_000));
     let isRemoved = false;

@@ -35,13 +35,13 @@ test.each([
   expect(await open().outcomeOf(name)).toBe(outcome);
 });
 
-test("12.3 names are unique, whatever their case and composition", async () => {
+test("12.3 names are unique, ignoring case and Unicode composition", async () => {
   const { outcomeOf } = open();
   expect(await outcomeOf("Bücher")).toBe("Bücher");
   for (const name of ["Bücher", "BÜCHER", "bu\u0308cher", " Bücher "]) expect(await outcomeOf(name)).toBe("conflict");
 });
 
-test("a workspace is found by id and by name in any case, and by nothing else", async () => {
+test("a workspace is found only by its id, or by its name in any case", async () => {
   const { store, newId } = open();
   const workspace = await createWorkspace("Example", "enterprise", store, newId, testAuthor);
   expect(workspace).toMatchObject({ name: "Example", plan: "enterprise", disabledAt: null });
@@ -52,7 +52,7 @@ test("a workspace is found by id and by name in any case, and by nothing else", 
   }
 });
 
-test("a workspace whose first operator cannot be stored is not there either", async () => {
+test("a workspace is not created when its first operator cannot be stored", async () => {
   const { store, newId } = open();
   const createdAt = new Date("2026-06-01T12:00:00Z");
   const operator = (workspaceId: WorkspaceId) => {

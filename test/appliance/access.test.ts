@@ -34,7 +34,7 @@ function manager({ url }: Pick<Service, "url">, token: string) {
   return operatorClient(send, { Authorization: `Bearer ${token}` }).call;
 }
 
-/** 200 when the key is admitted: a miss is waited for. */
+/** 200 when the key is admitted, because the request waits for its scan. */
 async function statusWith(service: Pick<Service, "url">, key: string): Promise<number> {
   const response = await client(service.url, key).enrich(address, { Prefer: "wait=20" });
   await response.arrayBuffer();
@@ -60,7 +60,7 @@ function database(appliance: Appliance): Database {
 }
 
 describe("the life of a key", () => {
-  test("over HTTP: minted, used, listed, rotated, revoked, each from the next request on, and all of it is named", async () => {
+  test("over HTTP: mint, use, list, rotate, revoke; each applies from the next request on and is audited", async () => {
     await using appliance = new Appliance();
     const { service, token, keysPath } = await start(appliance);
     const call = manager(service, token);
@@ -84,7 +84,7 @@ describe("the life of a key", () => {
     );
   });
 
-  test("on the command line, beside the running service, each from its next request on", async () => {
+  test("on the command line, beside the running service; each applies from the next request on", async () => {
     await using appliance = new Appliance();
     const { service, key } = await start(appliance);
     expect(await statusWith(service, key.key)).toBe(200);
@@ -105,7 +105,7 @@ describe("the life of a key", () => {
     expect(appliance.run(["keys", "revoke", rotated.id, "--workspace", "nobody"]).exitCode).toBe(3);
   });
 
-  test("a plan, a disabled workspace and a revoked operator count on the next request", async () => {
+  test("a changed plan, a disabled workspace and a revoked operator apply from the next request on", async () => {
     await using appliance = new Appliance();
     const { service, key, token, keysPath } = await start(appliance);
     appliance.json("workspaces", "set-plan", "default", "starter");
@@ -132,7 +132,7 @@ describe("the life of a key", () => {
     expect(appliance.run(["operators", "revoke", key.id]).exitCode).toBe(3);
   });
 
-  test("of twenty rotations at once one is 201 and nineteen are 409, and exactly one key works", async () => {
+  test("of twenty concurrent rotations one is 201 and nineteen are 409, and exactly one key works", async () => {
     await using appliance = new Appliance();
     const { service, key, token, keysPath } = await start(appliance);
     const call = manager(service, token);
@@ -168,7 +168,7 @@ describe("the life of a key", () => {
 });
 
 describe("8 the rate limit", () => {
-  test("of 60 requests at once on a limit of 20 exactly 20 pass, and the others are told when to come back", async () => {
+  test("of 60 concurrent requests with a limit of 20 exactly 20 pass, and the others get Retry-After", async () => {
     await using appliance = new Appliance();
     const { service, key } = await start(appliance, { XPOSE_RATE_LIMIT_ENTERPRISE: "20" });
     const api = client(service.url, key.key);
@@ -214,7 +214,7 @@ describe("8 the rate limit", () => {
     expect(await left(appliance.mintKey("another"))).toBe(19);
   });
 
-  test("whoever waits exactly as long as Retry-After says passes, and a second earlier does not", async () => {
+  test("a retry passes exactly after Retry-After, and not a second earlier", async () => {
     await using appliance = new Appliance();
     const env = { XPOSE_RATE_LIMIT_ENTERPRISE: "2", XPOSE_RATE_LIMIT_WINDOW: "3s" };
     const { service, key } = await start(appliance, env);
@@ -231,12 +231,12 @@ describe("8 the rate limit", () => {
       expect((await api.enrich(address)).status).toBe(429);
       await Bun.sleep(seconds * 1000 - (performance.now() - askedAt));
       expect((await api.enrich(address)).status).toBe(200);
-      // The window that this one opened ends before the next round.
+      // Wait until the window that this request opened is over.
       if (round === 0) await Bun.sleep(3000);
     }
   });
 
-  test("SIGHUP changes the limit for the next request, 0 takes the headers away, and polls have 20 times as many", async () => {
+  test("SIGHUP changes the limit for the next request, 0 removes the headers, polls have 20 times the limit", async () => {
     await using appliance = new Appliance();
     const file = join(appliance.folder, "xpose.toml");
     const limit = (count: number) => writeFileSync(file, `[rate_limit]\nenterprise = ${count}\n`);
@@ -265,7 +265,7 @@ async function reload(service: Service, times: number): Promise<void> {
 }
 
 describe("9.8 the audit trail", () => {
-  test("is whole after work and a kill, and finds a changed row and a cut tail, also once the service went on behind it", async () => {
+  test("is valid after a kill; a changed row or a cut tail is detected, even after the service went on", async () => {
     await using appliance = new Appliance();
     const { service, key } = await start(appliance);
     const headFile = join(appliance.dataDir, "audit.head");
@@ -293,7 +293,7 @@ describe("9.8 the audit trail", () => {
     tamper((events) => outcome(events, "ok").slice(0, rows - 2));
     expect(verify()).toMatchObject({ exitCode: 1, ok: false, first_bad_row: rows - 1 });
 
-    // The service goes on behind the cut, over many rows: the kept head does not follow it.
+    // The service appends many rows after the cut: the kept head must not follow.
     const second = await appliance.serve();
     for (let count = 0; count < 8; count += 1) await statusWith(second, key.key);
     second.kill("SIGTERM");
@@ -302,12 +302,12 @@ describe("9.8 the audit trail", () => {
     expect(verify()).toMatchObject({ exitCode: 1, ok: false, first_bad_row: rows });
     expect(second.log()).toContain("is not kept");
 
-    // A lost head proves nothing, whatever the trail holds.
+    // Without the kept head nothing is proved, whatever the trail holds.
     writeFileSync(headFile, "");
-    expect(appliance.run(["audit", "verify"]).stderr).toMatch(/^warning: no head is kept in [^\n]+\n/);
+    expect(appliance.run(["audit", "verify"]).stderr).toMatch(/^warning: [^\n]+ holds no head; [^\n]+\n/);
     const replaced = verify();
     expect(replaced).toMatchObject({ exitCode: 1, ok: false, first_bad_row: null });
-    // Database and head replaced together, by what was made behind the cut: only a head from the log finds it.
+    // Database and head are both replaced by a forged continuation: only a head from the log detects this.
     writeFileSync(headFile, `${replaced.head}\n`);
     expect(verify()).toMatchObject({ exitCode: 0, ok: true });
     expect(verify("--head", whole.head)).toMatchObject({ exitCode: 1, ok: false, first_bad_row: rows });
@@ -315,7 +315,7 @@ describe("9.8 the audit trail", () => {
     expect(appliance.run(["audit", "verify", "--head", "canary"])).toMatchObject({ exitCode: 2, stdout: "" });
   });
 
-  test("a database that another process holds does not stop hits; their rows come once it is free", async () => {
+  test("a database locked by another process does not stop hits; their events are written later", async () => {
     await using appliance = new Appliance();
     const { service, key } = await start(appliance);
     const api = client(service.url, key.key);
@@ -340,7 +340,7 @@ describe("9.8 the audit trail", () => {
     expect(appliance.json<Check>("audit", "verify").ok).toBe(true);
   });
 
-  test("8.6 with only the counter broken a miss passes too, without headers of a limit, and the metric rises", async () => {
+  test("8.6 when only the counters fail a miss passes too, without limit headers, and the metric rises", async () => {
     await using appliance = new Appliance();
     const { service, key } = await start(appliance);
     await client(service.url, key.key).enrich("first@example.com");
@@ -356,7 +356,7 @@ describe("9.8 the audit trail", () => {
     expect((await client(service.url, `xpz_live_${"0".repeat(48)}`).enrich(address)).status).toBe(401);
   });
 
-  test("unknown keys are one row per address and minute; a revoked one is named in its workspace", async () => {
+  test("unknown keys give one event per address and minute; a revoked key is recorded in its workspace", async () => {
     await using appliance = new Appliance();
     const { service, key, token, keysPath } = await start(appliance);
     appliance.json("keys", "revoke", key.id);
@@ -379,7 +379,7 @@ describe("9.8 the audit trail", () => {
     expect(shown.map(({ key_name, outcome }) => [key_name, outcome])).toEqual([["siem", "401"]]);
   });
 
-  test("a secret in a folder that cannot be written stops no command, and its warning says where the head is not kept", async () => {
+  test("commands work with the secret in a read-only folder, and warn that the head is not kept there", async () => {
     await using appliance = new Appliance();
     const secrets = join(appliance.folder, "secrets");
     mkdirSync(secrets);
@@ -424,19 +424,19 @@ describe("secrets", () => {
       const text = JSON.stringify(stolen.prepare(`SELECT * FROM ${table}`).all());
       for (const secret of [key.key, key.key.slice(13), token, token.slice(10), session])
         expect(text).not.toContain(secret);
-      // Scans and their findings are of the address; nothing else names it.
+      // Only scans and their findings hold the address.
       if (!["scan", "evidence", "answer", "ready_result"].includes(table))
         expect([table, text.includes("jane.doe")]).toEqual([table, false]);
       if (["api_key", "operator", "session"].includes(table)) hashes.push(...(text.match(/[0-9a-f]{64}/g) ?? []));
     }
     expect(hashes.length).toBe(3);
-    // Nor is there anything in the files that reads as one: a search of the disk for keys finds none.
+    // A search of the files for keys finds nothing.
     for (const name of readdirSync(appliance.dataDir).filter((one) => one.startsWith("xpose.db"))) {
       const bytes = readFileSync(join(appliance.dataDir, name)).toString("latin1");
       expect(bytes).not.toMatch(/xpz_(?:live|admin)_[0-9a-f]{8}/);
     }
 
-    // What is stored opens nothing, in any place and form.
+    // No stored value works as a credential, in any header or form.
     const again = await appliance.serve();
     for (const hash of hashes) {
       for (const tried of [hash, `xpz_live_${hash.slice(0, 48)}`]) expect(await statusWith(again, tried)).toBe(401);
@@ -458,7 +458,7 @@ describe("secrets", () => {
     expect(appliance.run(["keys", "list"]).exitCode).toBe(4);
   });
 
-  test("what is marked secret comes out nowhere: log, errors, lists, metrics, audit, data directory", async () => {
+  test("marked secrets appear nowhere: log, errors, lists, metrics, audit, data directory", async () => {
     await using appliance = new Appliance();
     const { service, key, token, keysPath } = await start(appliance, { XPOSE_LOG_LEVEL: "debug" });
     const call = manager(service, token);
@@ -525,7 +525,7 @@ describe("secrets", () => {
     }
   });
 
-  test("metrics are for this machine and for operators, and name no key and no address", async () => {
+  test("metrics are only for this machine and for operators, and contain no key and no address", async () => {
     await using appliance = new Appliance();
     const { service, key, token } = await start(appliance);
     await statusWith(service, key.key);

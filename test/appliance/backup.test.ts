@@ -50,7 +50,7 @@ function manifestOf(file: string): Manifest {
   return JSON.parse(stdout.toString()) as Manifest;
 }
 
-/** A restore that must be refused: one line on stderr, and nothing is there afterwards. */
+/** A restore that must be refused with one line on stderr and leave no files. */
 function refused(target: Appliance, file: string, exitCode: number, env: Record<string, string> = {}): string {
   const run = target.run(["restore", file], { env });
   expect([run.exitCode, run.stdout, run.stderr]).toEqual([exitCode, "", expect.stringMatching(/^error: .*\n$/)]);
@@ -81,12 +81,12 @@ async function resultOf(service: Service, key: string, email = address): Promise
   return await (await client(service.url, key).enrich(email)).text();
 }
 
-test("a backup of a busy service, restored elsewhere, is that service: keys, tokens, hits, scans, corpora and trail", async () => {
+test("a restored backup of a busy service is complete: keys, tokens, hits, scans, corpora and trail", async () => {
   await using source = new Appliance();
   const { operator_token: token = "", workspace_id: workspaceId } = source.json<Record<string, string>>("init");
   const key = source.mintKey("siem");
   importText(source, "leak", `${address}\n`);
-  // What changes there leaves the hits of the other workspace as they are.
+  // Changes in this workspace do not affect the hits of the other workspace.
   source.json("workspaces", "create", "--name", "other");
   importText(source, "doomed", addresses(100), "--scope", "other");
   const asked = Promise.withResolvers<void>();
@@ -156,7 +156,7 @@ test("a backup of a busy service, restored elsewhere, is that service: keys, tok
   expect(exposedIn(target.dataDir)).toEqual([]);
   expectSound(target);
   expect(target.json("audit", "verify", "--head", body.audit_head)).toMatchObject({ ok: true });
-  // What went on after the backup is missing, and whoever kept a later head can tell.
+  // Later changes are missing, and a later head from the log reveals this.
   const later = source.json<{ head: string }>("audit", "verify").head;
   expect(target.run(["audit", "verify", "--head", later]).exitCode).toBe(1);
   const trail = target.run(["audit", "export"]).stdout.trimEnd().split("\n");
@@ -190,7 +190,7 @@ test("a backup of a busy service, restored elsewhere, is that service: keys, tok
   upstream.stop(true);
 }, 120_000);
 
-test("backups while corpora are imported, merged and removed all hold every segment that they name", async () => {
+test("backups during imports, merges and removals hold every segment that they name", async () => {
   await using source = new Appliance();
   source.json("init");
   const service = await source.serve();
@@ -225,8 +225,8 @@ test("backups while corpora are imported, merged and removed all hold every segm
   expect(segments.size).toBeGreaterThan(1);
 }, 120_000);
 
-describe("a file that is not, bit for bit, what xpose backup wrote", () => {
-  test("a cut, longer or flipped one is refused, wherever it was changed", async () => {
+describe("a file that differs from the backup in any bit", () => {
+  test("a shortened, extended or flipped file is refused, wherever it was changed", async () => {
     await using source = new Appliance();
     await using target = new Appliance();
     const { file } = backedUp(source);
@@ -238,7 +238,7 @@ describe("a file that is not, bit for bit, what xpose backup wrote", () => {
     }
     writeFileSync(bad, Buffer.concat([whole, Buffer.alloc(1)]));
     refused(target, bad, 1);
-    // In every header, member, padding and the end.
+    // Flip bits in every header, member and padding, and at the end.
     const members = [
       { name: "manifest.json", size: Number.parseInt(whole.toString("latin1", 124, 135), 8) },
       { name: "manifest.mac", size: 65 },
@@ -290,7 +290,7 @@ describe("a file that is not, bit for bit, what xpose backup wrote", () => {
     expect(readdirSync(target.folder)).toEqual(before);
   });
 
-  test("one of a newer version is refused and says so", async () => {
+  test("a backup of a newer version is refused with this reason", async () => {
     await using source = new Appliance();
     await using target = new Appliance();
     const { file } = backedUp(source);
@@ -302,7 +302,7 @@ describe("a file that is not, bit for bit, what xpose backup wrote", () => {
   });
 });
 
-test("a trail that was tampered with before the backup is restored as it was, and still found", async () => {
+test("tampering before the backup is still detected after the restore", async () => {
   await using source = new Appliance();
   await using target = new Appliance();
   backedUp(source);
@@ -314,8 +314,8 @@ test("a trail that was tampered with before the backup is restored as it was, an
   expect(target.run(["audit", "verify"]).exitCode).toBe(1);
 });
 
-describe("where a backup and a restore may go", () => {
-  test("a restore refuses a directory that holds anything, and touches nothing in it", async () => {
+describe("the target of a backup and of a restore", () => {
+  test("a restore refuses a directory that is not empty, and changes nothing in it", async () => {
     await using source = new Appliance();
     const { file } = backedUp(source);
     const before = readFileSync(join(source.dataDir, "secret.key"), "utf8");
@@ -336,7 +336,7 @@ describe("where a backup and a restore may go", () => {
     expectSound(target);
   });
 
-  test("a backup replaces no file, and wants a folder outside the data directory", async () => {
+  test("a backup never replaces a file, and needs a folder outside the data directory", async () => {
     await using source = new Appliance();
     const { file } = backedUp(source);
     const before = readFileSync(file);
@@ -348,14 +348,14 @@ describe("where a backup and a restore may go", () => {
     expect(source.run(["backup", "-"]).exitCode).toBe(2);
     expect(source.run(["backup"]).exitCode).toBe(2);
     expect(source.run(["backup", "/dev/null/x.tar"]).exitCode).toBe(1);
-    // Names that the parts of an unfinished one have.
+    // Names of the parts of an unfinished backup.
     for (const name of ["xpose.db", "lock", "backup.tar.unfinished"]) source.json("backup", join(source.folder, name));
     await using empty = new Appliance();
     expect(empty.run(["backup", join(empty.folder, "x.tar")]).exitCode).toBe(3);
     expect(readdirSync(empty.folder).filter((name) => name.startsWith("x.tar"))).toEqual([]);
   });
 
-  test("a damaged segment or database is told of by the backup, and no file is written", async () => {
+  test("the backup reports a damaged segment or database, and writes no file", async () => {
     await using source = new Appliance();
     backedUp(source);
     const corpora = join(source.dataDir, "corpora");
@@ -376,7 +376,7 @@ describe("where a backup and a restore may go", () => {
 });
 
 describe("the server secret", () => {
-  test("of outside is not in the backup, and only a directory with the same one can be restored", async () => {
+  test("outside the data directory is not in the backup, and a restore needs the same secret", async () => {
     await using source = new Appliance();
     await using target = new Appliance();
     const outside = join(source.folder, "outside");
@@ -396,7 +396,7 @@ describe("the server secret", () => {
     expect(refused(target, file, 4, { XPOSE_SECRET_FILE: wrong })).toContain("does not belong");
     refused(target, file, 2, { XPOSE_SECRET_FILE: join(source.folder, "missing.secret") });
 
-    // The head beside the secret is of a trail that went on: it gives way, and the trail says to what.
+    // The head beside the secret belongs to a later trail: it is replaced, and the trail records this.
     must(["keys", "create", "--name", "two"]);
     const kept = readFileSync(join(outside, "audit.head"), "utf8").trim();
     const run = target.run(["restore", file], { env });
@@ -408,7 +408,7 @@ describe("the server secret", () => {
     expect(target.run(["audit", "export"], { env }).stdout).toContain(kept);
   });
 
-  test("of the backup goes where the configuration wants it, and never in the place of another", async () => {
+  test("of the backup goes to the configured file, and never replaces another secret", async () => {
     await using source = new Appliance();
     await using target = new Appliance();
     const { file } = backedUp(source);
@@ -425,7 +425,7 @@ describe("the server secret", () => {
   });
 });
 
-describe("an end in the middle", () => {
+describe("an interruption", () => {
   type Cut = { begunBy: string; afterMs: number; signal: "SIGKILL" | "SIGTERM" };
 
   /** Starts a command and kills it so many milliseconds after a file appeared; returns its exit code. */
@@ -441,7 +441,7 @@ describe("an end in the middle", () => {
     return await child.exited;
   }
 
-  test("a kill -9 leaves no half backup, and the next one to the same file removes what is left", async () => {
+  test("a kill -9 leaves no partial backup, and the next backup to the same file removes the leftovers", async () => {
     await using source = new Appliance();
     source.json("init");
     importText(source, "leak", addresses(300_000));
@@ -462,7 +462,7 @@ describe("an end in the middle", () => {
     expectSound(source);
   }, 120_000);
 
-  test("a kill -9 of a restore leaves a whole data directory or none that counts, and the next one begins anew", async () => {
+  test("a kill -9 of a restore leaves a complete or no usable data directory, and the next restore starts over", async () => {
     await using source = new Appliance();
     source.json("init");
     importText(source, "leak", addresses(300_000));
@@ -488,7 +488,7 @@ describe("an end in the middle", () => {
     expect(halfCount).toBeGreaterThan(0);
   }, 120_000);
 
-  test("a restore that was killed while it moved things to their place is told of by every command", async () => {
+  test("every command reports a restore that was killed while it moved files into place", async () => {
     await using source = new Appliance();
     await using target = new Appliance();
     const { file } = backedUp(source);
@@ -501,7 +501,7 @@ describe("an end in the middle", () => {
     expect(readdirSync(target.dataDir).sort()).toEqual(["corpora", "restore.unfinished", "secret.key"]);
   });
 
-  test("told to stop, both leave nothing", async () => {
+  test("after SIGTERM neither leaves any files", async () => {
     await using source = new Appliance();
     source.json("init");
     importText(source, "leak", addresses(1_000_000));
@@ -516,7 +516,7 @@ describe("an end in the middle", () => {
     expect(existsSync(target.dataDir)).toBe(false);
   }, 60_000);
 
-  test("of two backups to one file, and two restores to one directory, at the same time one is made", async () => {
+  test("of two concurrent backups to one file, or restores to one directory, exactly one succeeds", async () => {
     await using source = new Appliance();
     source.json("init");
     importText(source, "leak", addresses(300_000));

@@ -57,7 +57,7 @@ type Row = readonly [
   schema: z.ZodMiniType,
 ];
 
-/** One line after the other, on one data directory. */
+/** Run in this order on one data directory. */
 const rows: readonly Row[] = [
   ["init", () => [], initReport],
   ["keys create", () => ["--name", "siem", "--expires-at", "2099-01-31T00:00:00Z"], mintedKey],
@@ -112,8 +112,8 @@ test("audit export prints one event per line", () => {
   for (const line of lines) expectBody(auditLine, line);
 });
 
-test("serve prints one line, which says where it listens", async () => {
-  // Stopped by its line: then it has printed all that it prints.
+test("serve prints one line with its address", async () => {
+  // Stopped after its first line, when it has printed everything.
   const shell = '"$0" "$@" > out & until [ -s out ]; do sleep 0.05; done; kill $!; wait $!; cat out';
   const { exitCode, stdout } = await appliance.runBeside(["serve", "--listen", "127.0.0.1:0"], { shell });
   expect([exitCode, stdout]).toEqual([0, expect.stringMatching(/^\{.*\}\n$/)]);
@@ -121,7 +121,7 @@ test("serve prints one line, which says where it listens", async () => {
 });
 
 test("every command that prints a body has a row above", () => {
-  // openapi prints the description of the others; export and the connectors print forms of other products.
+  // openapi prints the description of the bodies; export and the connectors print formats of other products.
   const connectors = ["cortex", "splunk-alert", "wazuh", "check"].map((name) => `connector ${name}`);
   const others = ["audit export", "export", "serve", "openapi", ...connectors];
   const commands = readPage("docs/command-line.md").headings.filter((heading) => heading.startsWith("xpose "));

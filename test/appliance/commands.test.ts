@@ -24,7 +24,7 @@ describe("init", () => {
     expect(modes).toBe("");
   });
 
-  test("a directory that is not empty is refused with 4, lost+found aside", async () => {
+  test("a directory that is not empty is refused with 4, except for lost+found", async () => {
     await using appliance = new Appliance();
     mkdirSync(join(appliance.dataDir, "lost+found"), { recursive: true });
     expect(appliance.run(["init"]).exitCode).toBe(0);
@@ -32,20 +32,20 @@ describe("init", () => {
     expect([again.exitCode, again.stderr]).toEqual([4, expect.stringContaining("not empty")]);
   });
 
-  test("a place that cannot be written is 1", async () => {
+  test("a directory that cannot be written is 1", async () => {
     await using appliance = new Appliance();
     const file = csv(appliance, "a-file", "");
     expect(appliance.run(["init", "--data-dir", join(file, "data")]).exitCode).toBe(1);
   });
 
-  test("a file in the place of the directory is refused with 4", async () => {
+  test("a file instead of the directory is refused with 4", async () => {
     await using appliance = new Appliance();
     expect(appliance.run(["init", "--data-dir", csv(appliance, "a-file", "")]).exitCode).toBe(4);
   });
 });
 
 describe("a data directory that cannot be used", () => {
-  test("not initialised is 3 and says what to run", async () => {
+  test("that is not initialised is 3, and the message names the command to run", async () => {
     await using appliance = new Appliance();
     for (const args of [["keys", "list"], ["serve"], ["enrich", "jane.doe@example.com"], ["corpus", "list"]]) {
       const { exitCode, stderr } = appliance.run(args);
@@ -64,7 +64,7 @@ describe("a data directory that cannot be used", () => {
       1,
       "cannot be read",
     ],
-  ])("%s is refused and left as it is", async (_name, damage, code, message) => {
+  ])("%s is refused and not changed", async (_name, damage, code, message) => {
     await using appliance = new Appliance();
     appliance.initialise();
     execFileSync("sh", ["-c", damage], { cwd: appliance.dataDir });
@@ -95,7 +95,7 @@ describe("a data directory that cannot be used", () => {
     }
   });
 
-  test("a secret file that is named and cannot be read is 2 and names the key", async () => {
+  test("with an unreadable secret file is 2, and the message names the key", async () => {
     await using appliance = new Appliance();
     appliance.initialise();
     for (const text of [null, "no secret"]) {
@@ -141,7 +141,7 @@ describe("configuration", () => {
     expect(stderr.trim().split("\n")).toHaveLength(1);
   });
 
-  test("a wrong header of an http source does not show its value", async () => {
+  test("the error for a wrong header of an http source does not show its value", async () => {
     await using appliance = new Appliance();
     appliance.json("init");
     const table = '[[sources.http]]\nname = "x"\nurl = "https://h.example/{email}"\nheaders = { "A:" = "canary" }\n';
@@ -150,7 +150,7 @@ describe("configuration", () => {
     expect(stderr).not.toContain("canary");
   });
 
-  test("a missing file that was named is 2", async () => {
+  test("a named file that is missing is 2", async () => {
     await using appliance = new Appliance();
     expect(appliance.run(["init", "--config", "/nowhere/xpose.toml"]).exitCode).toBe(2);
   });
@@ -166,7 +166,7 @@ describe("configuration", () => {
     },
   );
 
-  test("plain HTTP off loopback is refused unless it is asked for", async () => {
+  test("plain HTTP beyond loopback is refused unless the configuration allows it", async () => {
     await using appliance = new Appliance();
     appliance.json("init");
     const { exitCode, stderr } = appliance.run(["serve", "--listen", "0.0.0.0:0"]);
@@ -195,7 +195,7 @@ describe("configuration", () => {
     expect([exitCode, stderr]).toEqual([2, expect.stringMatching(new RegExp(`^error: server\\.${named}: .*\\n$`))]);
   });
 
-  test("serve that cannot listen says why, and nothing of a trail that could not be kept", async () => {
+  test("serve that cannot listen explains why, without a warning about the head of the trail", async () => {
     await using appliance = new Appliance();
     appliance.json("init");
     const { exitCode, stderr } = appliance.run(["serve", "--listen", `unix:${csv(appliance, "notes.txt", "kept")}`]);
@@ -292,14 +292,14 @@ describe("usage", () => {
     expect(offered).not.toContain(hasNot);
   });
 
-  test("a mistyped command is told the nearest, and the name of a command may be a value", async () => {
+  test("a mistyped command gets a suggestion, and the name of a command may be a value", async () => {
     await using appliance = new Appliance();
     expect(appliance.run(["keyz", "list"]).stderr).toContain("Did you mean keys?");
     appliance.json("init");
     expect(appliance.json("keys", "create", "--name", "serve")).toMatchObject({ name: "serve" });
   });
 
-  test("flags stand anywhere after the command", async () => {
+  test("flags may be anywhere after the command", async () => {
     await using appliance = new Appliance();
     appliance.run(["init"]);
     const { exitCode, stdout } = appliance.run([
@@ -333,6 +333,8 @@ describe("keys and workspaces", () => {
       "revoked_at",
       "rotated_from",
       "rotated_to",
+      "scopes",
+      "allowed_ips",
       "key",
     ]);
     expect(created).toMatchObject({ name: "splunk", status: "active", created_by: "cli", last_used_at: null });
@@ -379,7 +381,7 @@ describe("keys and workspaces", () => {
 describe("corpus import", () => {
   const good = "email,password\njane.doe@example.com,hunter2\n";
 
-  test("says what it read, kept and skipped, and the same file again changes nothing", async () => {
+  test("reports what it read, kept and skipped; importing the same file again changes nothing", async () => {
     await using appliance = new Appliance();
     appliance.json("init");
     const file = csv(appliance, "leak.csv", `${good}jane.doe@example.com,other\nnobody,x\n,x\n`);
@@ -432,7 +434,7 @@ describe("corpus import", () => {
     ],
   ];
 
-  test("several files and names that begin with a dash are answered with the way in", async () => {
+  test("several files, and names that begin with a dash, get a hint", async () => {
     await using appliance = new Appliance();
     appliance.json("init");
     const several = appliance.run(["corpus", "import", "jane.doe@example.com.txt", "b.txt", "--name", "leak"]);
@@ -444,7 +446,7 @@ describe("corpus import", () => {
     expect(dashed.stderr).toContain("is given as ./-NAME, or behind --");
   });
 
-  test("a process substitution is answered with the way in", async () => {
+  test("a process substitution gets a hint", async () => {
     await using appliance = new Appliance();
     appliance.json("init");
     const fifo = join(appliance.folder, "fifo");
@@ -465,7 +467,7 @@ describe("corpus import", () => {
     expect(readdirSync(join(appliance.dataDir, "corpora"))).toHaveLength(1);
   });
 
-  test("stats and list tell what is stored and where it came from, verify that it is as it was written", async () => {
+  test("stats and list show the stored data and their origin, and verify finds them undamaged", async () => {
     await using appliance = new Appliance();
     appliance.json("init");
     appliance.json("corpus", "import", csv(appliance, "leak.csv", good), "--name", "leak", "--date", "2021");
@@ -529,7 +531,7 @@ describe("corpus import", () => {
     expect(total("jane.doe@example.com")).toBe(0);
   });
 
-  test("what stands in other columns is nowhere in the data directory", async () => {
+  test("the content of other columns is nowhere in the data directory", async () => {
     await using appliance = new Appliance();
     appliance.json("init");
     appliance.json("corpus", "import", csv(appliance, "good.csv", good), "--name", "leak");
@@ -553,7 +555,7 @@ test("init, serve and a look-up work with the source tree out of reach", async (
   expect(run.stdout.toString()).toContain('"title":"Present in leak"');
 });
 
-test("where the temporary folder forbids execution, the database library is unpacked in the data directory", async () => {
+test("if the temporary folder forbids execution, the database library is unpacked in the data directory", async () => {
   await using appliance = new Appliance();
   const folder = join(appliance.folder, "noexec");
   mkdirSync(folder);

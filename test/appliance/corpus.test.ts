@@ -37,7 +37,7 @@ function streamOf(bytes: string | Uint8Array, isEnding: boolean): ReadableStream
 /** Linux 6.12 and later: a thread may ask for slices of its own length (sched_setattr(2)). */
 const hasSlices = Bun.semver.satisfies(/^[\d.]+\d/.exec(release())?.[0] ?? "", ">=6.12.0");
 
-/** Name, nice value (proc_pid_stat(5), field 19) and slice in ns of each thread; null where the kernel does not tell the slice. */
+/** Name, nice value (proc_pid_stat(5), field 19) and slice in ns of each thread; the slice is null if unknown. */
 function schedulingOf(pid: number): { name: string; nice: number; sliceNs: number | null }[] {
   return readdirSync(`/proc/${pid}/task`).map((id) => {
     const folder = `/proc/${pid}/task/${id}`;
@@ -49,13 +49,13 @@ function schedulingOf(pid: number): { name: string; nice: number; sliceNs: numbe
   });
 }
 
-/** What is in the folder of the corpora is what is live. */
+/** Expects the folder of the corpora to hold exactly the live segments. */
 function expectNoStrayFile(appliance: Appliance): void {
   const live = appliance.json<Stats>("corpus", "stats").segments.map(({ file }) => file);
   expect(readdirSync(join(appliance.dataDir, "corpora")).sort()).toEqual(live.sort());
 }
 
-test("a kill -9 at any moment of an import or a removal leaves the old or the new state, and the next start no stray file", async () => {
+test("a kill -9 at any moment of an import or removal leaves the old or new state, and no orphaned file", async () => {
   await using appliance = new Appliance();
   appliance.json("init");
   const count = 300_000;
@@ -86,7 +86,7 @@ test.each(["SIGINT", "SIGTERM"] as const)("%s in the middle of an import leaves 
   const text = textOf(200_000, (index) => `u${index}@example.com:pw`);
   const child = spawn(appliance, ["corpus", "import", "-", "--name", "leak"], streamOf(text, false));
   await Bun.sleep(500);
-  // Hits of a service on the same machine go first.
+  // The import runs with low priority, so that hits of a service on the same machine come first.
   const [main, ...threads] = schedulingOf(child.pid);
   const workers = threads.filter(({ name }) => name === "Worker");
   expect(workers.length).toBeGreaterThan(0);
@@ -100,7 +100,7 @@ test.each(["SIGINT", "SIGTERM"] as const)("%s in the middle of an import leaves 
   expect(appliance.json("corpus", "list")).toEqual([]);
 });
 
-test("the service merges in the background, and look-ups before, during and after find the same", async () => {
+test("the service merges in the background, and look-ups before, during and after return the same", async () => {
   await using appliance = new Appliance();
   const key = appliance.initialise();
   for (let index = 0; index < 6; index++) {
@@ -125,7 +125,7 @@ test("the service merges in the background, and look-ups before, during and afte
   expect(service.log()).not.toMatch(/"level":"(?:error|fatal)"/);
 }, 60_000);
 
-test("a scan of a forgotten address is gone for whoever polls it, while the service runs", async () => {
+test("a scan of a forgotten address is gone for every caller while the service runs", async () => {
   await using appliance = new Appliance();
   const key = appliance.initialise();
   const file = fileOf(appliance, "leak.txt", "jane.doe@example.com:pw\njohn@example.org:pw\n");
@@ -135,7 +135,7 @@ test("a scan of a forgotten address is gone for whoever polls it, while the serv
   const { request_id } = (await (await api.enrich("jane.doe@example.com")).json()) as { request_id: string };
   await api.settle(request_id);
   expect(appliance.json("corpus", "forget", "JANE.DOE@example.com")).toEqual({ forgotten: true });
-  // Nor do the files hold it any more, free pages and the log of the database among them.
+  // The files do not hold it either, not even the free pages and the log of the database.
   const found = Bun.spawnSync(["grep", "-rla", "jane.doe", appliance.dataDir]);
   expect(found.stdout.toString()).toBe("");
   expect((await api.get(`/api/v1/soc/enrich/${request_id}`)).status).toBe(404);
@@ -211,7 +211,7 @@ test("ten million records through a pipe stay within the bounds of memory and si
   const script = join(import.meta.dirname, "../../scripts/corpus/large-import.ts");
   const run = Bun.spawnSync([process.execPath, script, "--records", "10000000"]);
   const result = JSON.parse(run.stdout.toString()) as Record<string, number>;
-  // The rates are told too; on a shared machine they say more about the machine.
+  // The rates are printed too, but on a shared machine they depend mostly on the machine.
   expect(result).toMatchObject({ records: 10_000_000, addresses: 3_866_188 });
   expect(result["peak_memory_mib"]).toBeLessThan(256);
   expect(result["to_entropy_of_keys"]).toBeLessThan(1.15);

@@ -62,7 +62,7 @@ afterAll(async () => {
   await stage?.[Symbol.asyncDispose]();
 });
 
-/** A browser at the log-in; when the test is over, nothing that must not happen has happened in it. */
+/** A browser at the log-in. After the test it must have no forbidden requests, violations or errors. */
 async function arrive(options: { theme?: Theme; width?: number } = {}): Promise<Visit> {
   const one = await visit(stage.service.url, options);
   visits.push(one);
@@ -98,7 +98,7 @@ describe.skipIf(!hasChromium)("the dashboard in a browser", () => {
     });
     tookMs.push(await arrivalMs(page));
     await page.waitForLoadState("networkidle");
-    // Other cold browsers get their chance only when this one was kept waiting by whatever else the machine does.
+    // Tries further cold browsers only when this one was too slow, because the machine may be busy.
     while (tookMs.length < 3 && Math.min(...tookMs) >= 1000) tookMs.push(await arrivalMs((await visitLater()).page));
     const bytes = sizes.reduce((sum, size) => sum + size, 0);
     console.log(
@@ -115,7 +115,7 @@ describe.skipIf(!hasChromium)("the dashboard in a browser", () => {
     expect(faults).toEqual([]);
   });
 
-  test("a wrong token is told apart from an outage, and nobody gets in", async () => {
+  test("a wrong token is distinguished from an outage, and is refused", async () => {
     const { page } = await arrive();
     await page.getByLabel("Operator token").fill("xpz_admin_wrong");
     await page.getByRole("button", { name: "Log in" }).click();
@@ -141,7 +141,7 @@ describe.skipIf(!hasChromium)("the dashboard in a browser", () => {
     await dialog.getByText("Copied").nth(1).waitFor();
     const line = await clipboard(page);
     expect(line).toContain(`X-API-Key: ${first}`);
-    // Not by a call that blocks: the sources of the stage are answered for by this process.
+    // Not with a blocking call, because this process answers for the sources.
     const curl = Bun.spawn(["sh", "-c", `${line} -s -o /dev/null -w '%{http_code}'`], { stdout: "pipe" });
     const status = await curl.stdout.text();
     if ((await curl.exited) !== 127) expect(status).toBe("200");
@@ -186,6 +186,45 @@ describe.skipIf(!hasChromium)("the dashboard in a browser", () => {
     expect(faults).toEqual([]);
   });
 
+  test("an admin mints a key with scopes, addresses and a last day, and the list shows them", async () => {
+    const { page, goTo, faults } = await enterAs(stage.admin);
+    await goTo("Organization");
+    await page.getByRole("button", { name: "Mint a key" }).click();
+    await page.getByLabel("Name").fill("graylog");
+    await page.getByLabel("look addresses up and start scans").uncheck();
+    await page.getByLabel("manage watch lists and read events").uncheck();
+    const mint = page.getByRole("button", { name: "Mint", exact: true });
+    // A key that may do nothing is none.
+    expect(await mint.isDisabled()).toBe(true);
+    await page.getByLabel("get results that are there, and start nothing").check();
+    await page.getByLabel("Allowed addresses").fill("10.20.0.0/16, 127.0.0.1");
+    await page.getByLabel("Expires").selectOption("on a date");
+    await page.getByLabel("Stops working at the start of this day, UTC").fill("2097-03-01");
+    await mint.click();
+    const key = (await page.locator("[data-secret]").textContent()) ?? "";
+    const asked = await client(stage.service.url, key).get("/api/v1/soc/whoami");
+    expect(await asked.json()).toMatchObject({ key: { scopes: ["read"], expires_at: "2097-03-01T00:00:00+00:00" } });
+    expect(await page.getByText("/api/v1/soc/whoami").count()).toBe(1);
+    await page.getByRole("button", { name: "I have stored it, close" }).click();
+    const row = page.getByRole("row", { name: /graylog/ });
+    await row.getByText("from 10.20.0.0/16, 127.0.0.1/32").waitFor();
+    await row.getByText("read", { exact: true }).waitFor();
+    await row.getByText(/^in \d+ years$/).waitFor();
+
+    await page.getByRole("button", { name: "Mint a key" }).click();
+    await page.getByLabel("Name").fill("wrong");
+    await page.getByLabel("Allowed addresses").fill("siem.example.com");
+    await mint.click();
+    await page.getByText("The allowed addresses of a key must be addresses or networks").waitFor();
+    await page.getByLabel("Allowed addresses").fill("");
+    await page.getByLabel("Expires").selectOption("in 90 days");
+    await mint.click();
+    await page.getByRole("button", { name: "I have stored it, close" }).click();
+    await page.getByRole("row", { name: /wrong/ }).getByText("enrich, watch").waitFor();
+    await page.getByRole("row", { name: /wrong/ }).getByText("from any address").waitFor();
+    expect(faults.filter((fault) => !fault.includes("400"))).toEqual([]);
+  });
+
   test("a look-up shows its sources one by one, the evidence, and a failed source first of all", async () => {
     const slow = Promise.withResolvers<void>();
     const answer = stage.upstreams.get("ticket-archive");
@@ -207,7 +246,7 @@ describe.skipIf(!hasChromium)("the dashboard in a browser", () => {
     expect((await row.innerText()).replaceAll(/\s+/g, " ")).toMatch(
       /high Present in the Example Shop 2021 breach breach · shop\.example asset-register intel\.example\.com .*medium 0\.60 no other \d{4}-/,
     );
-    // Over TLS a provenance is a link, otherwise text.
+    // An https provenance URL is a link, any other URL is text.
     expect(await page.locator("main a[href^='https:']").count()).toBe(1);
     expect(await page.locator("main a[href^='http:']").count()).toBe(0);
     await page.getByText("http://paste.internal/1").first().waitFor();
@@ -224,7 +263,7 @@ describe.skipIf(!hasChromium)("the dashboard in a browser", () => {
     expect(faults).toEqual([]);
   });
 
-  test("an address that is none, and a scan that no source answered, say what happened", async () => {
+  test("an invalid address, and a scan without any answer, are explained", async () => {
     const { page, goTo } = await enterAs(stage.admin);
     await goTo("Look-up");
     await page.getByLabel("Email address").fill("nobody");
@@ -239,7 +278,7 @@ describe.skipIf(!hasChromium)("the dashboard in a browser", () => {
     for (const [name, answer] of answers) stage.upstreams.set(name, answer);
   });
 
-  test("a viewer sees every page, and of the keys only whom to ask", async () => {
+  test("a viewer sees every page, but instead of keys only a hint to ask an admin", async () => {
     const { page, goTo, faults } = await enterAs(stage.viewer);
     for (const place of ["Overview", "Look-up", "Sources", "Corpora", "Audit", "Organization"]) await goTo(place);
     await page.getByText("Keys are managed by admins").waitFor();
@@ -249,7 +288,7 @@ describe.skipIf(!hasChromium)("the dashboard in a browser", () => {
     expect(faults).toEqual([]);
   });
 
-  test("when the session is over one logs in again and is where one was", async () => {
+  test("after the end of the session a new log-in leads back to the same page", async () => {
     const { page, context, goTo, logIn } = await arrive();
     await logIn(stage.viewer);
     await goTo("Audit");
@@ -268,7 +307,7 @@ describe.skipIf(!hasChromium)("the dashboard in a browser", () => {
     await page.getByRole("heading", { name: "Log in" }).waitFor();
   });
 
-  test("an answer of another shape spoils its page and nothing else", async () => {
+  test("a malformed answer breaks only its page", async () => {
     const { page, goTo } = await enterAs(stage.viewer);
     await page.route("**/dashboard/sources", (route) => route.fulfill({ json: { sources: 7 } }));
     await page.getByRole("link", { name: "Sources", exact: true }).click();
@@ -279,7 +318,7 @@ describe.skipIf(!hasChromium)("the dashboard in a browser", () => {
     await page.getByText("xpose sources check").waitFor();
   });
 
-  test("an outage is told, and the page goes on when it is over", async () => {
+  test("an outage is shown, and the page recovers when it is over", async () => {
     const { page, goTo } = await enterAs(stage.viewer);
     await page.route("**/dashboard/corpora", (route) => route.abort());
     await goTo("Corpora");
@@ -289,7 +328,7 @@ describe.skipIf(!hasChromium)("the dashboard in a browser", () => {
     await page.getByText("xpose does not answer").waitFor({ state: "detached" });
   });
 
-  test("below plan team the page says what that means, and only revoking is left", async () => {
+  test("below plan team the page explains the limits, and keys can only be revoked", async () => {
     const create = ["operators", "create", "--name", "Paula", "--role", "admin", "--workspace", "Poor"];
     const { token } = stage.appliance.json<{ token: string }>(...create);
     const { page, goTo } = await enterAs(token);
@@ -321,7 +360,7 @@ describe.skipIf(!hasChromium)("the dashboard in a browser", () => {
     for (const line of lines) expect(JSON.parse(line)).toMatchObject({ key_name: "audited" });
   });
 
-  test.each(["light", "dark"] as const)("nothing on any page keeps out who uses it otherwise, %s", async (theme) => {
+  test.each(["light", "dark"] as const)("every page is accessible, %s", async (theme) => {
     const { page, enterWith, goTo, faults } = await arrive({ theme });
     await expectAccessible(page, "log-in");
     await enterWith(await sessionOf(stage.admin));
@@ -424,7 +463,7 @@ async function arrivalMs(page: Page): Promise<number> {
   return performance.now() - startedAt;
 }
 
-/** A browser that has not been anywhere yet. */
+/** A browser with an empty profile. */
 async function visitLater(): Promise<Visit> {
   const one = await visit(stage.service.url);
   visits.push(one);
@@ -460,7 +499,7 @@ async function expectUnharmed(page: Page, place: string): Promise<void> {
   expect([place, await page.evaluate(excess)]).toEqual([place, 0]);
   const links = await page.evaluate<string[]>("[...document.links].map((link) => link.getAttribute('href'))");
   expect(links.filter((href) => !/^(?:https:\/\/|#\/)/.test(href))).toEqual([]);
-  // What is not seen is shown by its number, so nothing turns a line around or reaches over it.
+  // Invisible characters are shown by their code point, so no text can reverse or cover a line.
   const unseen = await page.evaluate<number[]>(
     "[...document.body.innerText.matchAll(/[[\\p{Cc}\\p{Cf}]--[\\n\\t]]|\\p{M}{5,}/gv)].map(([text]) => text.codePointAt(0))",
   );
@@ -489,7 +528,7 @@ const hostileCorpus = (name: string) => ({
   imports: [{ file_name: name, format: name, importer: name, read: 1, records: 1, imported_at: at, sha256: name }],
 });
 
-/** Lets the service answer, and puts hostile texts where others' words stand: no repair of ours is relied upon. */
+/** Replaces untrusted texts in real answers by hostile texts, so that the test does not rely on our server. */
 async function answerHostile(route: Route): Promise<void> {
   const path = new URL(route.request().url()).pathname.replace("/api/v1", "");
   const body = hostileBodies(path, route.request().method());
@@ -514,6 +553,8 @@ function hostileBodies(path: string, method: string): { from: object } | object 
     revoked_at: null,
     rotated_from: index === 0 ? null : `k${index - 1}`,
     rotated_to: `k${index + 1}`,
+    scopes: ["enrich"],
+    allowed_ips: [name, name],
   }));
   const found = hostileTexts.map((text) => ({
     source: text,

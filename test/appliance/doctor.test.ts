@@ -7,7 +7,7 @@ import { startFaultServer } from "../helpers/fault-server.ts";
 type Report = { ok: boolean; checks: { name: string; ok: boolean; message: string }[] };
 
 const names = ["configuration", "data directory", "disk", "clock", "sources", "service"];
-/** Moves the clock of a program that is started with it. */
+/** A library that shifts the clock of a program. */
 const clockLibrary = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 const isMissing = !existsSync(clockLibrary);
 if (isMissing) console.warn("libfaketime is not installed: no clock is moved back");
@@ -33,7 +33,7 @@ function reportOf({ exitCode, stdout }: { exitCode: number | null; stdout: strin
 }
 
 describe("doctor", () => {
-  test("finds nothing wrong with a new data directory, in one line each", async () => {
+  test("finds no problem in a new data directory, and prints one line per check", async () => {
     await using appliance = new Appliance();
     appliance.json("init");
     const { exitCode, stdout } = appliance.run(["doctor"]);
@@ -44,7 +44,7 @@ describe("doctor", () => {
     expect(message("service")).toBe("does not run");
   });
 
-  test("asks a service that runs whether it is ready", async () => {
+  test("asks a running service whether it is ready", async () => {
     await using appliance = new Appliance();
     appliance.json("init");
     const { url } = await appliance.serve();
@@ -79,7 +79,7 @@ describe("doctor", () => {
     expect(message("service")).toBe(`ready at ${listen}`);
   });
 
-  test("names a setting that is wrong, and goes on as far as it can", async () => {
+  test("names a wrong setting, and runs all checks that are still possible", async () => {
     await using appliance = new Appliance();
     appliance.json("init");
     const unreadable = examine(appliance, "--config", configured(appliance, "[cache]\nttl = 5"));
@@ -93,7 +93,7 @@ describe("doctor", () => {
     expect(open.message("configuration")).toContain("server.insecure_http");
   });
 
-  test("says what is wrong with the data directory", async () => {
+  test("explains problems of the data directory", async () => {
     await using appliance = new Appliance();
     expect(examine(appliance).message("data directory")).toContain("run xpose init");
     appliance.json("init");
@@ -111,7 +111,7 @@ describe("doctor", () => {
     expect(message("data directory")).toContain("1 files of corpora are missing");
   });
 
-  test("asks the sources, and names one that fails and a corpus that is left out", async () => {
+  test("asks the sources, and names a failing source and a corpus that is left out", async () => {
     await using appliance = new Appliance();
     const upstream = await startFaultServer();
     await using _upstream = { [Symbol.asyncDispose]: () => upstream.close() };

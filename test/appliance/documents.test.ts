@@ -8,7 +8,7 @@ const root = join(import.meta.dirname, "..", "..");
 
 describe("docs/command-line.md", () => {
   const page = readPage("docs/command-line.md");
-  /** Of each command that does something, by its words: its own flags, and the values that its arguments and flags take. */
+  /** By command: its own flags, and the values that its arguments and flags accept. */
   const commands = new Map<string, { readonly flags: readonly string[]; readonly values: readonly string[] }>();
   let globalFlags: readonly string[] = [];
 
@@ -32,7 +32,7 @@ describe("docs/command-line.md", () => {
     }
   });
 
-  test("has every command under a heading of its own, and invents none", () => {
+  test("has a heading for every command, and for nothing else", () => {
     const described = page.headings
       .filter((heading) => heading.startsWith("xpose "))
       .map((heading) => heading.slice(6));
@@ -40,7 +40,7 @@ describe("docs/command-line.md", () => {
     expect(described.sort()).toEqual([...commands.keys()].sort());
   });
 
-  test("describes every flag of a command, and invents none", () => {
+  test("describes exactly the flags of each command", () => {
     for (const [path, { flags }] of commands) {
       expect([path, flagsIn(sectionOf(page, `xpose ${path}`)).sort()]).toEqual([path, [...flags].sort()]);
     }
@@ -85,7 +85,7 @@ describe("the README", () => {
   });
   afterAll(() => appliance[Symbol.asyncDispose]());
 
-  test("shows the answer that the executable gives, but for ids and times", async () => {
+  test("shows the answer of the executable, apart from ids and times", async () => {
     const shown: unknown = JSON.parse(/^```json\n([\s\S]*?)^```$/m.exec(text)?.[1] ?? "");
     const service = await appliance.serve();
     const { enrich, settle } = client(service.url, appliance.mintKey("readme"));
@@ -95,7 +95,7 @@ describe("the README", () => {
     expect(withoutTimes(shown)).toEqual(withoutTimes(answered));
   });
 
-  test("installs by commands that the executable has", () => {
+  test("uses only commands that the executable has", () => {
     const lines = [...text.matchAll(/^xpose (.+)$/gm)].map((match) => match[1] ?? "");
     expect(lines.length).toBeGreaterThan(2);
     for (const line of lines) {
@@ -118,7 +118,7 @@ function flagsIn(section: string): string[] {
   return rowsOf(section).flatMap(([first = ""]) => codeIn(first).map((code) => code.split(" ")[0] ?? ""));
 }
 
-/** A JSON value whose ids and times are all the same. */
+/** A JSON value with all ids and times replaced by constants. */
 function withoutTimes(value: unknown): unknown {
   const text = JSON.stringify(value, (key, inner: unknown) => (key === "request_id" ? "id" : inner));
   return JSON.parse(text.replaceAll(/\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\+00:00/g, "time"));

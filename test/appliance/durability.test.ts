@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { Appliance, client } from "../helpers/appliance.ts";
 
-/** An upstream that answers only when it is told to, so that a scan can be caught in its middle. */
+/** An upstream that answers only on command, so that a scan can be interrupted. */
 function heldUpstream() {
   const asked = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
@@ -55,7 +55,7 @@ test("a result survives a restart, and is then a hit with the same bytes", async
   expect([hit.status, await hit.text()]).toEqual([200, before]);
 });
 
-test("a scan that a kill -9 caught in its middle ends completed under the same id", async () => {
+test("a scan that a kill -9 interrupted is completed under the same id", async () => {
   await using appliance = new Appliance();
   const key = appliance.initialise();
   const upstream = heldUpstream();
@@ -100,7 +100,7 @@ test("SIGTERM in the middle of a scan ends within 10 s with exit 0, and the scan
   upstream.stop();
 });
 
-test("nothing that was answered with 202 is lost by a kill -9", async () => {
+test("a kill -9 loses no scan that was answered with 202", async () => {
   await using appliance = new Appliance();
   const key = appliance.initialise();
   importOne(appliance, "leak", "jane.doe@example.com");
@@ -129,7 +129,7 @@ test("a scan with no source at all fails, and the next POST starts a new one", a
   expect(((await next.json()) as { request_id: string }).request_id).not.toBe(request_id);
 });
 
-test("a second serve on the same directory ends at once and says why", async () => {
+test("a second serve on the same directory exits immediately with the reason", async () => {
   await using appliance = new Appliance();
   appliance.initialise();
   await appliance.serve();
@@ -138,7 +138,7 @@ test("a second serve on the same directory ends at once and says why", async () 
   expect(second.stderr).toContain("another xpose serve runs");
 });
 
-test("while another process holds the write lock, hits and health are served at once and a miss is told soon", async () => {
+test("while another process holds the write lock, hits and health are served and a miss fails soon", async () => {
   await using appliance = new Appliance();
   const key = appliance.initialise();
   importOne(appliance, "leak", "jane.doe@example.com");
@@ -162,7 +162,7 @@ test("while another process holds the write lock, hits and health are served at 
   expect((await api.enrich("john.roe@example.com")).status).toBe(202);
 });
 
-test("past its retention a scan is a 404 on every view, though nothing was swept yet", async () => {
+test("after its retention a scan is a 404 on every view, even before it is deleted", async () => {
   await using appliance = new Appliance();
   const key = appliance.initialise();
   importOne(appliance, "leak", "jane.doe@example.com");

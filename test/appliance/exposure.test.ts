@@ -103,7 +103,7 @@ describe("the life of a scan (3.5, 5.4, 6)", () => {
     expect(new Set(ids).size).toBe(1);
   });
 
-  test("an address that no corpus holds completes with nothing", async () => {
+  test("the scan of an address that no corpus holds completes without findings", async () => {
     const api = client(service.url, key);
     const { request_id } = (await (await api.enrich("nobody@acme.com")).json()) as { request_id: string };
     const envelope = await api.settle(request_id);
@@ -112,7 +112,7 @@ describe("the life of a scan (3.5, 5.4, 6)", () => {
 });
 
 describe("isolation (5.2, 6.1)", () => {
-  // Each poll takes one from the budget of its key.
+  // Each poll is charged to the budget of its key.
   const perRequest = new Set(["date", "x-correlation-id", "x-ratelimit-remaining", "x-ratelimit-reset"]);
 
   test("another workspace's scan is a 404 with the same body and headers as a missing one", async () => {
@@ -132,7 +132,7 @@ describe("isolation (5.2, 6.1)", () => {
     );
     expect(new Set(seen).size).toBe(1);
     expect(answers[0]?.status).toBe(404);
-    // Each of them costs one poll, whatever it asked for.
+    // Each request costs one poll, whatever its id.
     const left = answers.map(({ headers }) => Number(headers.get("X-RateLimit-Remaining"))).sort((a, b) => b - a);
     expect(left).toEqual(left.map((_, index) => (left[0] ?? 0) - index));
     const theirs = await other.enrich("isolated@acme.com");
@@ -142,7 +142,7 @@ describe("isolation (5.2, 6.1)", () => {
 });
 
 describe("keys and plans (1.2, 1.5, 1.6, 12.4)", () => {
-  test("what is no working key gets one and the same 401", async () => {
+  test("every key that does not work gets the same 401", async () => {
     const broken = `${key.slice(0, -1)}${key.endsWith("0") ? "1" : "0"}`;
     const unknown = "xpz_live_000000000000000000000000000000000000000000000000";
     const headerSets: Record<string, string>[] = [
@@ -239,7 +239,7 @@ describe("routing (0.1, 0.5, 2)", () => {
     expect([head.status, head.body]).toEqual([404, ""]);
   });
 
-  test("a good correlation id comes back and a bad one is replaced", async () => {
+  test("a valid correlation id is returned, and an invalid one is replaced", async () => {
     const good = await send({ path: "/healthz", headers: { "X-Correlation-Id": "case-17.a_B" } });
     expect(good.headers.get("X-Correlation-Id")).toBe("case-17.a_B");
     for (const bad of ["", "a b", "x".repeat(65), "ä"]) {

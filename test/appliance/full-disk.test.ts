@@ -52,7 +52,7 @@ describe.skipIf(!canMount)("12.5a with 0 bytes free", () => {
       const service = await appliance.serve();
       for (let count = 0; count < 3; count += 1) expect(await statusOf(service, key.key)).toBe(200);
 
-      // It is said wherever somebody looks, with the path.
+      // All places report the problem with the path.
       const text = `the disk is full: ${appliance.dataDir}`;
       await expect.poll(() => service.log()).toMatch(/"level":50,.*"the disk is full/);
       expect(service.log()).toContain(`"path":"${appliance.dataDir}"`);
@@ -61,7 +61,7 @@ describe.skipIf(!canMount)("12.5a with 0 bytes free", () => {
       expect(await (await fetch(`${service.url}/metrics`)).text()).toContain("xpose_disk_full 1\n");
       expect(appliance.run(["doctor"])).toMatchObject({ exitCode: 1, stdout: expect.stringContaining(text) });
 
-      // An operator gets in, revokes and leaves; the command line does as well.
+      // An operator can log in, revoke and log out; the command line can revoke too.
       const logIn = await manager(service, {})("POST", "/api/v1/session", { token });
       expect(logIn.status).toBe(204);
       const cookie = logIn.headers.get("Set-Cookie")?.split(";")[0] ?? "";
@@ -76,7 +76,7 @@ describe.skipIf(!canMount)("12.5a with 0 bytes free", () => {
       expect(appliance.run(["workspaces", "disable", "other"]).exitCode).toBe(0);
       expect(await statusOf(service, other)).toBe(401);
 
-      // A miss would add something and is refused; hits go on.
+      // A miss needs a write and is refused; hits still work.
       const miss = await client(service.url, key.key).enrich("new@example.com");
       expect([miss.status, await miss.text()]).toEqual([503, expect.stringContaining('"storage_full"')]);
       expect(await statusOf(service, key.key)).toBe(200);
@@ -93,7 +93,7 @@ describe.skipIf(!canMount)("12.5a with 0 bytes free", () => {
           .stdout.split("\n")
           .filter((line) => line.includes('"enrich.requested"')).length;
       expect(performance.now() - freedAt).toBeLessThan(1_000);
-      // Before, then three hits, the leaked key twice (refused once: no event), the other one once, the miss, one hit.
+      // Before, then three hits, the leaked key twice (refused once: no event), the other key once, the miss, one hit.
       await expect.poll(requested, { timeout: 5_000 }).toBeGreaterThanOrEqual(2 + 3 + 1 + 1 + 2);
       await expect.poll(() => service.log()).toContain("the disk has room again");
       service.kill("SIGTERM");
@@ -103,7 +103,7 @@ describe.skipIf(!canMount)("12.5a with 0 bytes free", () => {
     },
   );
 
-  test("commands revoke while no service runs, and a stop on the full disk loses nothing", async () => {
+  test("commands can revoke while no service runs, and stopping on the full disk loses nothing", async () => {
     await using appliance = new Appliance();
     using disk = new SmallDisk(appliance.dataDir, 16);
     const { key, leaked } = await prepare(appliance, "SIGTERM");
@@ -125,7 +125,7 @@ describe.skipIf(!canMount)("12.5a with 0 bytes free", () => {
     expect(appliance.json("audit", "verify")).toMatchObject({ ok: true });
   });
 
-  test("a hundred revocations find room", async () => {
+  test("there is space for a hundred revocations", async () => {
     await using appliance = new Appliance();
     using disk = new SmallDisk(appliance.dataDir, 64);
     appliance.json("init");
@@ -144,7 +144,7 @@ describe.skipIf(!canMount)("12.5a with 0 bytes free", () => {
     await service.exited;
   }, 120_000);
 
-  test("a scan that a kill interrupted goes on once there is room", async () => {
+  test("a scan that a kill interrupted continues once there is space", async () => {
     await using appliance = new Appliance();
     using disk = new SmallDisk(appliance.dataDir, 16);
     const { key } = await prepare(appliance, "SIGTERM");

@@ -17,7 +17,7 @@ const connectionCount = 64;
 const addressCount = 200;
 const limit = 1_000_000;
 
-/** A file that names all addresses. */
+/** A breach file with all addresses. */
 function leak(appliance: Appliance, name: string): string {
   const file = join(appliance.folder, `${name}.csv`);
   const lines = Array.from({ length: addressCount }, (_, index) => `user${index}@example.com`);
@@ -25,7 +25,7 @@ function leak(appliance: Appliance, name: string): string {
   return file;
 }
 
-/** Asks without a pause on 64 connections until it is told to stop; a request that the kill cut has no answer. */
+/** Sends requests without pause on 64 connections until it is stopped. A request that the kill cuts has no answer. */
 function hammer(url: string, keys: Readonly<Record<string, KeyBody>>) {
   const answers: Answer[] = [];
   const names = Object.keys(keys);
@@ -53,14 +53,14 @@ function hammer(url: string, keys: Readonly<Record<string, KeyBody>>) {
 
   const done = Promise.all(
     Array.from({ length: connectionCount }, async () => {
-      // The kill ends the connections; what was not answered promised nothing.
+      // The kill closes the connections. Unanswered requests promised nothing.
       while (!isOver) await ask().catch(() => (isOver = true));
     }),
   );
   return { answers, stop: () => (isOver = true), done };
 }
 
-/** When something that commands or requests changed was sent, and when it was confirmed. */
+/** The times when a change was sent and when it was confirmed. */
 async function during(work: () => unknown): Promise<{ sentAt: number; confirmedAt: number }> {
   const sentAt = performance.now();
   await work();
@@ -110,7 +110,7 @@ test("under fire, while keys are revoked, plans changed, corpora imported and th
       if (isSure(downgrade) === "before" || isSure(upgrade) === "after") return !isServed;
       return isSure(downgrade) === "after" && isSure(upgrade) === "before" ? status !== 403 : false;
     }
-    // From the return of the import no answer is of the old data.
+    // After the import has returned, no answer may use the old data.
     const mustHave = isSure(imported) === "after" && status === 200 ? ["first", "second"] : [];
     return !isServed || mustHave.some((source) => !sources.includes(source));
   });
@@ -133,7 +133,7 @@ test("under fire, while keys are revoked, plans changed, corpora imported and th
   const served = answers.filter(({ status }) => status === 200 || status === 202);
   expect(served.filter(({ correlationId }) => !written.has(correlationId))).toEqual([]);
 
-  // The counter counts what the trail says, and not one more.
+  // The counter equals the number of events in the trail.
   const next = await fetch(`${again.url}/api/v1/soc/enrich`, {
     method: "POST",
     headers: { "X-API-Key": keys.steady.key, "Content-Type": "application/json" },

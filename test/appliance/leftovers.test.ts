@@ -10,7 +10,7 @@ function importMany(appliance: Appliance): void {
   appliance.json("corpus", "import", file, "--name", "many", "--format", "list");
 }
 
-/** Starts a command and kills it as soon as a file is there. */
+/** Starts a command and kills it as soon as a file exists. */
 async function killOnce(appliance: Appliance, args: string[], isThere: () => boolean): Promise<void> {
   const child = Bun.spawn([appliance.executable, ...args, "--data-dir", appliance.dataDir], {
     env: appliance.environment(),
@@ -34,8 +34,8 @@ async function killedBackup(appliance: Appliance, file: string): Promise<string>
 
 const doctorSays = (appliance: Appliance) => appliance.run(["doctor"]).stdout;
 
-describe("what a killed backup leaves", () => {
-  test("is named by doctor and swept by the next backup, whatever its name", async () => {
+describe("leftovers of a killed backup", () => {
+  test("are reported by doctor and deleted by the next backup, whatever its name", async () => {
     await using appliance = new Appliance();
     appliance.json("init");
     importMany(appliance);
@@ -46,7 +46,7 @@ describe("what a killed backup leaves", () => {
     expect(doctorSays(appliance)).not.toContain("killed command");
   });
 
-  test("is swept by the next start of the service, wherever it stands, and what others put there is not", async () => {
+  test("are deleted by the next start of the service, wherever they are, but foreign files are not", async () => {
     await using appliance = new Appliance();
     appliance.json("init");
     importMany(appliance);
@@ -66,7 +66,7 @@ describe("what a killed backup leaves", () => {
   });
 });
 
-test("a killed service leaves no program running; its home is named by doctor and swept by the next start", async () => {
+test("a killed service leaves no child running; doctor reports its home and the next start deletes it", async () => {
   await using appliance = new Appliance();
   const key = appliance.initialise();
   const ids = join(appliance.folder, "id");
@@ -93,7 +93,7 @@ test("a killed service leaves no program running; its home is named by doctor an
   expect(again.log()).not.toMatch(/"level":50/);
 });
 
-test("files that were to be renamed, and parts of an import, are named by doctor and swept by the next start", async () => {
+test("temporary files, and parts of an import, are reported by doctor and deleted by the next start", async () => {
   await using appliance = new Appliance();
   appliance.json("init");
   const corpora = join(appliance.dataDir, "corpora");
@@ -115,7 +115,7 @@ test("files that were to be renamed, and parts of an import, are named by doctor
   await expect.poll(() => left.filter((path) => existsSync(path)), { timeout: 10_000 }).toEqual([]);
 });
 
-test("12.3a the lock of the data directory holds although its file is deleted", async () => {
+test("12.3a the lock of the data directory holds even after its file is deleted", async () => {
   await using appliance = new Appliance();
   appliance.json("init");
   await appliance.serve();

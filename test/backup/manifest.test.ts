@@ -27,22 +27,22 @@ function withMember(fields: object): string {
 
 const parse = (given: string) => parseManifest(given, "the file", 4);
 
-test("what a manifest says is read from it again", () => {
+test("a manifest survives writing and reading", () => {
   expect(parse(text)).toEqual(manifest);
 });
 
-test("its length does not depend on hashes, so that it can be written before they are known", () => {
+test("its length does not depend on the hashes, so its space can be reserved before they are known", () => {
   const unknown = manifest.members.map((member) => ({ ...member, sha256: "0".repeat(64) }));
   expect(manifestText({ ...manifest, members: unknown })).toHaveLength(text.length);
 });
 
-test("the MAC is another one for another text or secret", () => {
+test("the MAC depends on the text and the secret", () => {
   const [one, other] = [deriveKeys(Buffer.alloc(32, 1)), deriveKeys(Buffer.alloc(32, 2))];
   expect(manifestMac(one, text)).toMatch(/^[0-9a-f]{64}\n$/);
   expect(new Set([manifestMac(one, text), manifestMac(other, text), manifestMac(one, `${text} `)]).size).toBe(3);
 });
 
-describe("a file of a newer version is refused and its version named", () => {
+describe("a file of a newer version is refused, with that version in the message", () => {
   test.each([
     ["form", "format_version", 2],
     ["schema", "schema_version", 5],
@@ -54,7 +54,7 @@ describe("a file of a newer version is refused and its version named", () => {
   });
 });
 
-describe("what is no manifest is refused", () => {
+describe("an invalid manifest is refused", () => {
   test.each([
     ["no JSON", "xpose"],
     ["null", "null"],

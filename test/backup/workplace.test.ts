@@ -15,7 +15,7 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true }));
 
-test("it is its owner's alone, and gone with all that is in it when it is removed", async () => {
+test("it is accessible only to its owner, and removed with all its contents", async () => {
   const workplace = await openOne();
   expect(statSync(path()).mode & 0o777).toBe(0o700);
   writeFileSync(join(workplace.path, "half"), "x");
@@ -23,7 +23,7 @@ test("it is its owner's alone, and gone with all that is in it when it is remove
   expect(readdirSync(folder)).toEqual([]);
 });
 
-test("what a killed process left is removed", async () => {
+test("the remains of a killed process are removed", async () => {
   mkdirSync(join(path(), "corpora"), { recursive: true });
   for (const name of ["lock", "xpose.db", "corpora/one.seg"]) writeFileSync(join(path(), name), "");
   const workplace = await openOne();
@@ -31,7 +31,7 @@ test("what a killed process left is removed", async () => {
   workplace.remove();
 });
 
-test("nobody else works there meanwhile", async () => {
+test("no other process can work there at the same time", async () => {
   const workplace = await openOne();
   writeFileSync(join(path(), "half"), "x");
   await expect(openOne()).rejects.toThrow(expect.objectContaining({ kind: "failed" }));
@@ -39,7 +39,7 @@ test("nobody else works there meanwhile", async () => {
   workplace.remove();
 });
 
-test("when both of two are turned away at the same moment, one gets it with its next try", async () => {
+test("when two processes block each other at the same moment, one gets the lock on its next try", async () => {
   let tryCount = 0;
   const workplace = await openWorkplace(path(), (file) => {
     tryCount += 1;
@@ -49,7 +49,7 @@ test("when both of two are turned away at the same moment, one gets it with its 
   workplace.remove();
 });
 
-test("a folder with something else in it, a link and a file are left alone", async () => {
+test("a folder with foreign contents, a link and a file are left alone", async () => {
   const other = join(folder, "other");
   mkdirSync(other);
   writeFileSync(join(other, "lock"), "");

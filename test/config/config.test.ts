@@ -40,7 +40,7 @@ function load(toml: string, { flags = {}, env = {}, secrets = true }: Given = {}
 
 const configOf = (toml: string, given?: Given) => load(toml, given).config;
 
-/** The line that a bad configuration is refused with. */
+/** The error message for a bad configuration. */
 function refusal(toml: string, given?: Given): string {
   try {
     load(toml, given);
@@ -73,6 +73,7 @@ describe("defaults", () => {
         clientCa: null,
         insecureHttp: false,
         trustedProxies: [],
+        drainDelayMs: 0,
         hostnames: [],
       },
       cache: { ttlMs: 24 * 3_600_000, partialTtlMs: 15 * 60_000 },
@@ -93,7 +94,7 @@ describe("defaults", () => {
     });
   });
 
-  test("a configuration cannot be changed, however deep", () => {
+  test("a configuration is deeply frozen", () => {
     const config = configOf(`${intranet}headers = { X-Team = "soc" }\nworkspaces = ["default"]`);
     const isFrozen = (value: unknown): boolean =>
       typeof value !== "object" || value === null || (Object.isFrozen(value) && Object.values(value).every(isFrozen));
@@ -104,18 +105,18 @@ describe("defaults", () => {
 describe("which file is read", () => {
   const request = { env: {}, flags: {}, needs: { sourceSecrets: false } };
 
-  test("a missing default file means defaults, and a present one is read", () => {
+  test("a missing default file means defaults, and an existing default file is read", () => {
     const absent = { ...request, defaultFile: join(folder, "absent.toml") };
     expect(loadConfig(absent).config.offline).toBe(false);
     expect(loadConfig({ ...request, defaultFile: write("x.toml", "offline = true") }).config.offline).toBe(true);
   });
 
-  test("a default file that is there but cannot be read is refused", () => {
+  test("an unreadable default file is refused", () => {
     mkdirSync(join(folder, "is-a-folder"));
     expect(() => loadConfig({ ...request, defaultFile: join(folder, "is-a-folder") })).toThrow(/EISDIR/);
   });
 
-  test("the flag goes before XPOSE_CONFIG, which goes before the default file", () => {
+  test("the flag overrides XPOSE_CONFIG, which overrides the default file", () => {
     const variable = write("variable.toml", "[scan]\nconcurrency = 2");
     const env = { XPOSE_CONFIG: variable };
     const defaultFile = write("default.toml", "[scan]\nconcurrency = 3");
@@ -124,7 +125,7 @@ describe("which file is read", () => {
     expect(loadConfig({ ...request, env: { XPOSE_CONFIG: "" }, defaultFile }).config.scan.concurrency).toBe(3);
   });
 
-  test("a file that was named and is missing is refused", () => {
+  test("a named file that is missing is refused", () => {
     const missing = join(folder, "missing.toml");
     expect(() => loadConfig({ ...request, flags: { config: missing } })).toThrow(
       `--config: got "${missing}" (ENOENT), want a file that can be read`,
@@ -134,7 +135,7 @@ describe("which file is read", () => {
 });
 
 describe("values", () => {
-  test("flags go before variables, variables before the file", () => {
+  test("flags override variables, and variables override the file", () => {
     const toml = '[server]\nlisten = "127.0.0.1:1001"';
     const env = { XPOSE_SERVER_LISTEN: "127.0.0.1:1002" };
     const portOf = (given: Given) => configOf(toml, given).server.listen;
@@ -143,7 +144,7 @@ describe("values", () => {
     expect(portOf({ env, flags: { listen: "127.0.0.1:1003" } })).toMatchObject({ port: 1003 });
   });
 
-  test("--data-dir may be relative to where it is typed, and the secret lies in it", () => {
+  test("--data-dir may be relative to the working directory, and the secret is inside it", () => {
     const typed = relative(process.cwd(), join(folder, "data"));
     expect(configOf("", { flags: { dataDir: typed } })).toMatchObject({
       dataDir: join(folder, "data"),
@@ -199,13 +200,13 @@ describe("values", () => {
     },
   );
 
-  test("no time passes only where the contract allows it", () => {
+  test("a duration of zero is accepted only where the contract allows it", () => {
     expect(configOf('[cache]\npartial_ttl = "0s"').cache.partialTtlMs).toBe(0);
     expect(refusal('[scan]\nretention = "0s"')).toMatch(/^scan\.retention: got "0s", want/);
     expect(refusal('[rate_limit]\nwindow = "0h"')).toMatch(/^rate_limit\.window: got "0h", want/);
   });
 
-  test("a time-out that no timer of the runtime can wait for is refused", () => {
+  test("a time-out beyond the limit of the runtime's timers is refused", () => {
     expect(refusal('[scan]\ntimeout = "30d"')).toBe('scan.timeout: got "30d", want a duration from 1s to 24h');
   });
 
@@ -237,7 +238,7 @@ describe("values", () => {
     ["[[cache]]", "cache: got a list, want a table"],
     ["sources = 2026-01-02", "sources: got 2026-01-02, want a table"],
     ["[outbound]\nno_proxy = 3", "outbound.no_proxy: got 3, want host names or networks, separated by commas"],
-  ])("%j is refused with the key, what it got and what it wants", (toml, message) => {
+  ])("%j is refused with the key, the given value and the expected value", (toml, message) => {
     expect(refusal(toml)).toBe(message);
   });
 
@@ -258,7 +259,7 @@ describe("values", () => {
     expect(refusal(toml)).toBe(message);
   });
 
-  test("a certificate and its key go together, and client_ca needs both", () => {
+  test("a certificate and its key are only valid together, and client_ca needs both", () => {
     expect(configOf('[server]\ntls_cert = "/c.pem"\ntls_key = "/k.pem"\nclient_ca = "/ca.pem"').server).toMatchObject({
       tlsCert: "/c.pem",
       tlsKey: "/k.pem",
@@ -269,7 +270,7 @@ describe("values", () => {
     expect(refusal('[server]\nclient_ca = "/ca.pem"')).toMatch(/^server\.client_ca: got "\/ca\.pem", want/);
   });
 
-  test("targets without a proxy are a list or one text with commas", () => {
+  test("no_proxy is a list or one text with commas", () => {
     const expected = ["localhost", "10.0.0.0/8"];
     expect(configOf('[outbound]\nno_proxy = ["localhost", "10.0.0.0/8"]').outbound.noProxy).toEqual(expected);
     expect(configOf('[outbound]\nno_proxy = "localhost, 10.0.0.0/8,"').outbound.noProxy).toEqual(expected);
@@ -283,7 +284,7 @@ describe("values", () => {
   });
 });
 
-describe("a file that is no TOML", () => {
+describe("a file that is not TOML", () => {
   test.each([
     ["a = ", 1],
     ["offline = true\n\n[cache]\nttl = \n[scan]", 4],
@@ -303,13 +304,13 @@ describe("a file that is no TOML", () => {
     "api_key = [canary-secret]",
     "api_key = { a = canary-secret }",
     "canary-secret",
-  ])("what %j holds is not shown", (line) => {
+  ])("the value in %j is not shown", (line) => {
     expect(refusal(`[sources.keyed]\n${line}`)).not.toContain("canary");
   });
 });
 
 describe("variables", () => {
-  test("every scalar key has one, with the type of the key", () => {
+  test("every scalar key has a variable, with the type of the key", () => {
     const env = {
       XPOSE_DATA_DIR: "/data",
       XPOSE_SECRET_FILE: "/etc/secret",
@@ -340,7 +341,7 @@ describe("variables", () => {
     });
   });
 
-  test("the keys of a declared source have one, its own keys too", () => {
+  test("the keys of a declared source have variables, including the keys of its kind", () => {
     const toml = `${intranet.replace("intranet", "intranet-2")}confidence = 0.5\n[sources.keyed]\napi_key = "file"`;
     const env = {
       XPOSE_SOURCES_HTTP_INTRANET_2_CONFIDENCE: "0.25",
@@ -363,7 +364,7 @@ describe("variables", () => {
     expect(warnings).toEqual(["XPOSE_SOURCES_KEYED_API_KEY names no key that a variable could set and is ignored"]);
   });
 
-  test("a variable that names no key is a warning without its value, but for those that are not for the service", () => {
+  test("a variable that names no key gives a warning without its value, except variables for clients", () => {
     const env = {
       XPOSE_CACHE_TLL: "canary",
       XPOSE_API_KEY: "canary",
@@ -377,7 +378,7 @@ describe("variables", () => {
     expect(warnings.join()).not.toContain("canary");
   });
 
-  test("an empty variable leaves what the file says", () => {
+  test("an empty variable does not override the file", () => {
     expect(configOf('[cache]\nttl = "2h"', { env: { XPOSE_CACHE_TTL: "" } }).cache.ttlMs).toBe(7_200_000);
   });
 
@@ -392,7 +393,7 @@ describe("variables", () => {
     expect(refusal("", { flags: { dataDir: "" } })).toMatch(/^data_dir \(from --data-dir\): got "", want/);
   });
 
-  test("a variable that two sources share is refused, not guessed", () => {
+  test("a variable that matches two sources is refused", () => {
     const toml = intranet.replace("intranet", "a-b") + intranet.replace("intranet", "a_b");
     expect(configOf(toml).sources).toHaveLength(2);
     expect(refusal(toml, { env: { XPOSE_SOURCES_HTTP_A_B_ENABLED: "0" } })).toMatch(
@@ -422,7 +423,7 @@ describe("sources", () => {
     });
   });
 
-  test("a source has what its table says", () => {
+  test("a source has the values of its table", () => {
     const toml = `[sources.keyed]
       enabled = false
       base_url = "https://keyed.example/api/"
@@ -487,7 +488,7 @@ describe("sources", () => {
     expect(refusal(intranet + line)).toMatch(message);
   });
 
-  test("a kind that is declared once is no list, and http is one", () => {
+  test("only http is declared as a list of tables; any other kind is one table", () => {
     expect(refusal('[sources.http]\nname = "a"')).toBe(
       "sources.http: got a table, want tables with double brackets, [[sources.http]]",
     );
@@ -502,7 +503,7 @@ describe("sources", () => {
     expect(refusal('[[sources.http]]\nname = "A b"')).toMatch(/^sources\.http\[0\]\.name: got "A b", want 1 to 50/);
   });
 
-  test("two sources of one name are refused, also of two kinds", () => {
+  test("two sources with the same name are refused, even of different kinds", () => {
     expect(refusal(intranet + intranet)).toMatch(/^sources: two sources are named intranet/);
     expect(refusal(`${intranet.replace("intranet", "keyed")}\n[sources.keyed]\napi_key = "k"`)).toMatch(/named keyed/);
   });
@@ -514,7 +515,7 @@ describe("sources", () => {
     },
   );
 
-  test("plain http to elsewhere is refused, unless the source is marked internal", () => {
+  test("plain http beyond loopback is refused, unless the source is marked internal", () => {
     const toml = '[[sources.http]]\nname = "a"\nurl = "http://a.example/canary/{email}"\n';
     expect(refusal(toml)).toBe(
       'sources.http.a.url: got "http://a.example", want an https URL; plain http only to loopback or with internal = true',
@@ -526,7 +527,7 @@ describe("sources", () => {
     expect(refusal('[sources.keyed]\nbase_url = "https://u:canary@keyed.example"')).not.toContain("canary");
   });
 
-  test("a source is asked at its base_url, else where its kind says, and is refused without either", () => {
+  test("a source uses its base_url, else the default of its kind, and is refused without either", () => {
     const baseUrlOf = (toml: string) => configOf(`${toml}\napi_key = "k"`).sources[0]?.baseUrl;
     expect(baseUrlOf("[sources.keyed]")).toBe("https://keyed.example/v1");
     expect(baseUrlOf('[sources.placeless]\nbase_url = "https://placeless.example/"')).toBe("https://placeless.example");
@@ -536,7 +537,7 @@ describe("sources", () => {
     expect(configOf("[sources.placeless]\nenabled = false").sources[0]?.baseUrl).toBeNull();
   });
 
-  test("a source that speaks HTTP has a client certificate and headers, and its own header is not for the operator", () => {
+  test("a source over HTTP may have a client certificate and headers, except the header that its kind sets", () => {
     const lines = 'client_cert = "/c.pem"\nclient_key = "/k.pem"\nheaders = { CF-Access-Client-Id = "canary" }\n';
     for (const table of [intranet, '[sources.keyed]\napi_key = "k"\n']) {
       expect(configOf(table + lines).sources).toMatchObject([
@@ -548,7 +549,7 @@ describe("sources", () => {
     );
   });
 
-  test("the fingerprint follows every setting but time-out and rate", () => {
+  test("the fingerprint depends on every setting except time-out and rate", () => {
     const textOf = (lines: string) => configOf(intranet + lines).sources[0]?.fingerprintText;
     const plain = textOf("");
     expect(textOf('timeout = "5s"\nrate = "1/1h"')).toBe(plain);
@@ -572,7 +573,7 @@ describe("sources", () => {
 });
 
 describe("secrets", () => {
-  test("an enabled source that needs a key is refused without one, by a command that needs it only", () => {
+  test("an enabled source without its key is refused, but only by commands that need the key", () => {
     expect(refusal("[sources.keyed]")).toMatch(/^sources\.keyed\.api_key: got nothing, want an API key/);
     expect(configOf("[sources.keyed]\nenabled = false").sources[0]?.apiKey).toBeNull();
     expect(configOf("[sources.keyed]", { secrets: false }).sources[0]?.apiKey).toBeNull();
@@ -583,7 +584,7 @@ describe("secrets", () => {
     expect(configOf(`[sources.keyed]\napi_key_file = "${file}"`).sources[0]?.apiKey).toBe("abc-123");
   });
 
-  test("a key file that cannot be used is refused, and not even opened by a command that needs no key", () => {
+  test("an unusable key file is refused, and commands that need no key do not open it", () => {
     const missing = `[sources.keyed]\napi_key_file = "${join(folder, "missing")}"`;
     expect(refusal(missing)).toMatch(/^sources\.keyed\.api_key_file: got ".*missing" \(ENOENT\), want a file/);
     expect(configOf(missing, { secrets: false }).sources[0]?.apiKey).toBeNull();
@@ -607,7 +608,7 @@ describe("secrets", () => {
     expect(configOf('[sources.keyed]\napi_key = "k"', { env: fileEnv }).sources[0]?.apiKey).toBe("from-file");
   });
 
-  test("a credential of the service manager is the key when the file names none", () => {
+  test("a credential of the service manager is the key when the file has no key", () => {
     write("keyed_api_key", "from-credential\n");
     const env = { CREDENTIALS_DIRECTORY: folder };
     expect(configOf("[sources.keyed]", { env }).sources[0]?.apiKey).toBe("from-credential");
@@ -623,7 +624,7 @@ describe("secrets", () => {
     expect(configOf("", { env }).secretFile).toBe("/var/lib/xpose/secret.key");
   });
 
-  test("a secret inside the data directory is known as such, wherever it is named", () => {
+  test("a secret inside the data directory is recognised, however its path is written", () => {
     const isInDataDir = (file: string) => configOf(`data_dir = "/data"\nsecret_file = "${file}"`).isSecretInDataDir;
     expect(isInDataDir("/data/keys/secret")).toBe(true);
     expect(isInDataDir("/data/../etc/secret")).toBe(false);
@@ -677,7 +678,7 @@ describe("settings that only the service checks", () => {
 });
 
 describe("the environment of the process", () => {
-  test("proxy variables are taken away from the runtime", () => {
+  test("proxy variables are removed from the runtime", () => {
     const names = ["HTTP_PROXY", "https_proxy", "ALL_PROXY", "no_proxy"];
     const before = names.map((name) => [name, process.env[name]] as const);
     try {

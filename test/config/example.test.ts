@@ -7,7 +7,7 @@ import { type Config, loadConfig } from "../../src/config/config.ts";
 import { settingKeys } from "../../src/config/tables.ts";
 
 const example = readFileSync(fileURLToPath(new URL("../../systemd/xpose.toml", import.meta.url)), "utf8");
-/** All settings of the example switched on: prose has a space after its #, settings have none. */
+/** The example with all settings uncommented. Prose has a space after its #, settings do not. */
 const uncommented = example.replaceAll(/^#(?=[[a-z])/gm, "");
 
 function configOf(toml: string): Config {
@@ -23,19 +23,19 @@ function configOf(toml: string): Config {
   }
 }
 
-/** `server.listen.host: 127.0.0.1` and so on, for whatever is set. */
+/** Lines such as `server.listen.host: 127.0.0.1` for all values that are set. */
 function leaves(value: unknown, path = ""): string[] {
   if (value === null || (Array.isArray(value) && value.length === 0)) return [];
   if (typeof value !== "object") return [`${path}: ${String(value)}`];
   return Object.entries(value).flatMap(([key, inner]) => leaves(inner, path === "" ? key : `${path}.${key}`));
 }
 
-test("the example as it is shipped sets nothing", () => {
+test("the shipped example sets nothing", () => {
   expect(configOf(example)).toEqual(configOf(""));
 });
 
-test("every setting of the example can be switched on, and its value is the default where there is one", () => {
-  // A key or its file, not both.
+test("every setting of the example can be uncommented, and shows the default if there is one", () => {
+  // A key and its file exclude each other.
   const { sources, ...config } = configOf(uncommented.replaceAll(/^api_key_file = .*$/gm, ""));
   expect(leaves(config)).toEqual(expect.arrayContaining(leaves(configOf(""))));
   const declared = '[[sources.http]]\nname = "intranet"\nurl = "https://intranet.example.com/exposure/{email}"';
@@ -55,7 +55,7 @@ test("every key of the configuration is in the example, once", () => {
   expect(keys.sort()).toEqual(settingKeys().sort());
 });
 
-test("every setting of the example is explained in the lines before it", () => {
+test("every setting of the example is explained in the lines above it", () => {
   const blocks = example.split("\n\n").filter((block) => /^#[a-z]/m.test(block));
   expect(blocks.length).toBeGreaterThan(20);
   for (const block of blocks) expect(block).toMatch(/^(?:\[\w+\]\n)?# /);

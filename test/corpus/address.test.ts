@@ -4,7 +4,7 @@ import { addressOf, domainOf } from "../../src/corpus/address.ts";
 import { canonicalDomain, parseEmail } from "../../src/domain/email.ts";
 import { anyText } from "../helpers/any-text.ts";
 
-/** Texts that are nearly addresses of the usual form. */
+/** Texts that look almost like ordinary addresses. */
 const nearAddress = fc
   .tuple(
     fc.string({ unit: fc.constantFrom(..."aZ09_+-.Kß".split("")), maxLength: 70 }),
@@ -12,7 +12,7 @@ const nearAddress = fc
   )
   .map(([local, domain]) => `${local}@${domain}`);
 
-test("the fast way gives the address that parseEmail gives, for any text without quotes and brackets", () => {
+test("the fast path agrees with parseEmail for any text without quotes and brackets", () => {
   const bare = fc
     .oneof(nearAddress, anyText())
     .filter((text) => !/^[\s"'`<[(]|^mailto:/i.test(text.trim()) && !/^[\0\u200b]|[\0\u200b]$/.test(text));
@@ -24,7 +24,7 @@ test("the fast way gives the address that parseEmail gives, for any text without
   );
 });
 
-test("the fast way gives the domain that canonicalDomain gives", () => {
+test("the fast path agrees with canonicalDomain", () => {
   fc.assert(
     fc.property(nearAddress, (text) => {
       const domain = text.slice(text.indexOf("@") + 1);
@@ -44,7 +44,7 @@ test.each([
   ["JANE@BÜCHER.example", "jane@xn--bcher-kva.example"],
   ["\u00a0jane.doe@example.com\u200b", "jane.doe@example.com"],
   ["\ufeff<jane.doe@example.com\0>\0", "jane.doe@example.com"],
-])("the token %s is taken out of its wrapping", (token, address) => {
+])("the token %s is unwrapped", (token, address) => {
   expect(addressOf(token)).toBe(address);
 });
 

@@ -12,7 +12,7 @@ import { noWishes, readFormat } from "../helpers/read-format.ts";
 const jane = "jane.doe@example.com";
 const john = "john@example.org";
 
-/** What each record of a text in pieces is read as: the address and the site or leak, or why it cannot be used. */
+/** The records of a text read in pieces: the address with its site or leak, or the reason why it is unusable. */
 async function readPieces(format: FormatName, pieces: Buffer[], fileName: string | null): Promise<string[]> {
   const { records } = await readFormat(format, pieces, { fileName });
   return records.map((record) =>
@@ -22,7 +22,7 @@ async function readPieces(format: FormatName, pieces: Buffer[], fileName: string
   );
 }
 
-/** The format that is detected from the beginning of a file, or null. */
+/** The format detected from the beginning of a file, or null. */
 function detectFormat(fileName: string | null, head: Buffer): FormatName | null {
   return detectPlan(sampleOf(fileName, head, true), noWishes)?.format ?? null;
 }
@@ -66,7 +66,7 @@ describe("findings of the leak formats", () => {
     expect(desk.corpora.get("shop")).toMatchObject(corpus);
   });
 
-  test("many sites of one address are one finding each, and logins at one site are one record", async () => {
+  test("each site of an address is one finding, and all logins at a site are one record", async () => {
     const desk = openDesk();
     const lines = ["a", "b", "a", "c", "b"].map((site, index) => `https://${site}.example/${index}:${jane}:pw${index}`);
     expect(await desk.importText(lines.join("\n"))).toMatchObject({ read: 5, imported: 3, skipped: { duplicate: 2 } });
@@ -102,13 +102,13 @@ describe("the format is detected", () => {
     expect(detectFormat(name, Buffer.from(text))).toBe(format);
   });
 
-  test("no format is told where there is no address", () => {
+  test("no format is detected without an address", () => {
     expect(detectFormat(null, Buffer.from("nobody:x\n"))).toBeNull();
   });
 });
 
 describe("hostile files", () => {
-  test.each(formatNames)("of any bytes are read as %s or refused, never with another error", async (format) => {
+  test.each(formatNames)("with random bytes are read as %s or refused, and cause no other error", async (format) => {
     const signs = fc.constantFrom(
       ..."{}[]\"':;,|\t\n\r @.\\\0<>=-",
       "email",
@@ -141,7 +141,7 @@ describe("hostile files", () => {
     );
   });
 
-  test.each(formatNames)("cost %s no more than their length: patterns do not run away", async (format) => {
+  test.each(formatNames)("cost %s time linear in their length: no pattern backtracks without bound", async (format) => {
     const size = 60_000;
     const fills = [":", " ", "a@b:", ":https://a", "=", "\\", '"', "a.", "@", "{", "[", "\t;", "%40", "-"];
     const lines = fills.flatMap((fill) => {
@@ -159,12 +159,12 @@ describe("hostile files", () => {
         expect(error).toBeInstanceOf(CorpusError);
       }
     }
-    // 5 MB; one pattern of quadratic cost takes seconds for a single line.
+    // 5 MB. A pattern with quadratic cost takes seconds for a single line.
     expect(performance.now() - startedAt).toBeLessThan(5000);
   });
 });
 
-describe("a secret of a record is stored nowhere and told to nobody", () => {
+describe("a secret in a record is never stored or shown", () => {
   const marker = "MARKER-hunter2";
   const wide = Buffer.from(marker, "utf16le");
   const files: { format: FormatName; name: string; text: string }[] = [

@@ -10,7 +10,7 @@ import { keys, openDesk } from "../helpers/corpus-desk.ts";
 const jane = "jane.doe@example.com";
 const indicator = { type: "email", value: jane } as const;
 
-test("a segment that is gone, damaged or of another secret fails the source and is no empty answer", async () => {
+test("a segment that is missing, damaged or of another secret fails the source and never gives an empty answer", async () => {
   const desk = openDesk();
   await desk.importText(`email\n${jane}\n`);
   const [file] = readdirSync(desk.corporaDir);
@@ -48,7 +48,7 @@ test("a segment that was restored is read without a restart", async () => {
   expect(await desk.lookup(jane)).toHaveLength(1);
 });
 
-test("what is no longer listed is closed, and look-ups that use it end first", async () => {
+test("an unlisted segment is closed after the look-ups that use it", async () => {
   const desk = openDesk();
   await desk.importText(Array.from({ length: 5000 }, (_, index) => `https://s${index}.example/:${jane}:x`).join("\n"));
   const openFiles = () =>
@@ -73,7 +73,7 @@ function linkOf(fd: string): string {
   return readlinkSync(`/proc/self/fd/${fd}`);
 }
 
-test("at most 1000 findings are given, the first ones, and the rest is counted", async () => {
+test("the first 1000 findings are returned, and the rest is counted", async () => {
   const desk = openDesk();
   const count = 2345;
   const sites = Array.from({ length: count }, (_, index) => `s${index}.example`);
@@ -88,7 +88,7 @@ test("at most 1000 findings are given, the first ones, and the rest is counted",
   expect(found[0]?.details).toContainEqual({ omitted_findings: count - 1000 });
 });
 
-test("an address with more records than are read says how many were left out", async () => {
+test("an address with too many records has the number of omitted ones", async () => {
   const desk = openDesk();
   const lines = Array.from({ length: 21_000 }, (_, index) => `https://s${index}.example/:${jane}:x`);
   await desk.importText(lines.join("\n"));
@@ -116,7 +116,7 @@ test("a look-up that is aborted ends with the reason of the abort", async () => 
   await expect(desk.library.lookup(corpus, indicator, signal)).rejects.toThrow("time is up");
 });
 
-test("many look-ups at once give what one gives", async () => {
+test("concurrent look-ups give the same result as one", async () => {
   const desk = openDesk();
   const addresses = Array.from({ length: 3000 }, (_, index) => `u${index}@example.com`);
   for (const name of ["a.csv", "b.csv", "c.csv"]) {
@@ -141,7 +141,7 @@ test("a new library on the same folder finds what was imported before", async ()
   await library.close();
 });
 
-test("verify reads every record of every segment and names what is wrong", async () => {
+test("verify reads every record of every segment and names the fault", async () => {
   const desk = openDesk();
   const text = (prefix: string) =>
     Array.from({ length: 2000 }, (_, index) => `${prefix}${index}@example.com:x`).join("\n");
@@ -169,5 +169,5 @@ test("verify reads every record of every segment and names what is wrong", async
   expect(checks).toContainEqual({ file: segmentOf("ok"), corpora: ["ok"], recordCount: 2000, fault: null });
   for (const name of ["damaged", "gone"]) await desk.remove(name);
   const rest = await verifyCorpora([...desk.corpora.values()], desk.corporaDir, keys);
-  expect(rest.find(({ corpora }) => corpora.includes("foreign"))?.fault).toBe("it holds nothing of foreign");
+  expect(rest.find(({ corpora }) => corpora.includes("foreign"))?.fault).toBe("it has no records of foreign");
 });

@@ -6,9 +6,9 @@ import { CorpusError } from "../../src/corpus/error.ts";
 import { openDesk } from "../helpers/corpus-desk.ts";
 
 /**
- * The promise of the corpus: for any text in any column, key, label or name, nothing but keyed hashes, sites, catalogue
- * names and dates is stored. Each generated file is full of a marker in the forms that secrets, names and addresses
- * have; the marker must be nowhere. `PRIVACY_RUNS` sets how many files; the soak takes 100,000.
+ * The privacy guarantee of a corpus: of any text in any column, key, label or name, only keyed hashes, sites, catalogue
+ * names and dates are stored. Each generated file is full of a marker, in the forms of secrets, names and addresses; the
+ * marker must not appear anywhere. `PRIVACY_RUNS` sets the number of files; the soak uses 100,000.
  */
 const marker = "zq7";
 const runs = Number(process.env["PRIVACY_RUNS"] ?? 3000);
@@ -39,7 +39,7 @@ const url = fc.constantFrom(
   "shop.example.com/zq7",
   "https://portal.example/reset?email=zq7tom@example.com",
 );
-/** Text of a person or a secret, where no site is expected. */
+/** Text of a person or a secret, in places where no site is expected. */
 const text = fc.oneof(
   word,
   address,
@@ -167,7 +167,7 @@ const generated: fc.Arbitrary<Generated> = fc
   )
   .map(([content, end, name]) => ({ content, name: `${name}${end}` }));
 
-test(`nothing but hashes, sites and dates is stored of ${runs} hostile files`, async () => {
+test(`of ${runs} hostile files only hashes, sites and dates are stored`, async () => {
   const desk = openDesk();
   let importedCount = 0;
   let number = 0;
@@ -207,6 +207,6 @@ test(`nothing but hashes, sites and dates is stored of ${runs} hostile files`, a
   const format = fc.constantFrom(undefined, undefined, "csv", "jsonl", "combo", "ulp", "stealer" as const);
   const files = fc.array(generated, { minLength: 1, maxLength: 3 });
   await fc.assert(fc.asyncProperty(files, format, check), { numRuns: runs, endOnFailure: runs > 20_000 });
-  // The generator must make files that are taken, or the property is empty.
+  // The generator must make files that are accepted; otherwise the property is vacuous.
   expect(importedCount).toBeGreaterThan(runs);
 }, 3_600_000);

@@ -38,7 +38,7 @@ test.each([
   "2021-13",
   "2021-02-30",
   "31.02.2021",
-  // Either of the two could be the day.
+  // Either number could be the day.
   "01/02/2024",
   "0000-00-00",
   "1969-01-01",
@@ -50,6 +50,6 @@ test.each([
   "2021 hunter",
   "hunter2021",
   "x".repeat(100),
-])("no date can be told from %j", (text) => {
+])("%j is not a certain date", (text) => {
   expect(readDate(text)).toBeNull();
 });

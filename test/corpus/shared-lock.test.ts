@@ -3,13 +3,13 @@ import { takeSharedLock } from "../../src/corpus/shared-lock.ts";
 
 const lock = { release: () => undefined };
 
-test("the lock is waited for while somebody deletes segments", async () => {
+test("waits for the lock while another process deletes segments", async () => {
   const tries = [null, null, lock];
   expect(await takeSharedLock(() => tries.shift() ?? null, new AbortController().signal)).toBe(lock);
   expect(tries).toEqual([]);
 });
 
-test("who is told to stop does not wait for the lock any more", async () => {
+test("stops waiting for the lock when the signal aborts", async () => {
   const waiting = takeSharedLock(() => null, AbortSignal.abort(new Error("interrupted")));
   await expect(waiting).rejects.toThrow("interrupted");
 });

@@ -15,7 +15,7 @@ const away = { ...active, allowedNetworks: networksOf(["203.0.113.0/24"]) };
 const wish = { scope: "read", ip: "192.0.2.1", now } as const;
 const team: { plan: Plan; disabledAt: Date | null } = { plan: "team", disabledAt: null };
 
-describe("a call passes or is told one thing (contract 1, 2)", () => {
+describe("a call passes or gets exactly one refusal (contract 1, 2)", () => {
   test.each([
     { call: "active key, team", key: active, workspace: team, code: null },
     { call: "active key, enterprise", key: active, workspace: { ...team, plan: "enterprise" as const }, code: null },

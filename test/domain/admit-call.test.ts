@@ -34,7 +34,7 @@ function admitOne(call: Call, facts: CallerFacts, rules = callRules()) {
   return admitCalls([call], facts, rules).admissions[0];
 }
 
-/** How a call was refused, null when it was admitted. */
+/** The refusal of a call; null when it was admitted. */
 function codeOf(admission: ReturnType<typeof admitOne>): string | null {
   return admission?.kind === "refused" && admission.reply.kind === "refused" ? admission.reply.error.code : null;
 }
@@ -93,12 +93,12 @@ describe("who may call (contract 1, 2, 12.3)", () => {
       expect(codeOf(admission)).toBe(code);
       const reply = admission?.kind === "refused" ? admission.reply : null;
       expect(reply?.kind === "refused" ? reply.denied : undefined).toEqual(denied);
-      // Refusals before the budget are not told to the trail from here.
+      // Refusals before the budget check are not recorded here.
       if (admission?.kind === "refused") expect(admission.who).toBeNull();
     }
   });
 
-  test("an admitted caller brings its actor and the data that its workspace sees", () => {
+  test("an admitted caller has its actor and the data version of its workspace", () => {
     const data = { settingsFingerprint: "settings of Acme", corporaRevision: "revision" };
     const rules = callRules({ fingerprintOf: ({ name }) => `settings of ${name}` });
     expect(admitOne(enrichCall({ caller: byKey }), factsOf({}), rules)).toMatchObject({
@@ -113,7 +113,7 @@ describe("who may call (contract 1, 2, 12.3)", () => {
   });
 });
 
-describe("what a call is charged (contract 8)", () => {
+describe("the charge of a call (contract 8)", () => {
   const rules = callRules({ limits: { team: 3, enterprise: 0, windowMs: hour } });
   const used = (count: number): BudgetFacts => ({ request: { windowStartedAt: ago(minute), count }, poll: null });
 
@@ -141,7 +141,7 @@ describe("what a call is charged (contract 8)", () => {
     expect(budgets).toHaveLength(left === null ? 0 : 1);
   });
 
-  test("calls of one batch add up, and their budget is written once", () => {
+  test("the charges of a batch add up, and the budget is written once", () => {
     const calls = Array.from({ length: 5 }, () => enrichCall({ caller: byKey }));
     const { admissions, budgets } = admitCalls(calls, factsOf({ budget: used(1) }), rules);
     expect(admissions.map(({ kind }) => kind)).toEqual(["admitted", "admitted", "refused", "refused", "refused"]);
@@ -149,7 +149,7 @@ describe("what a call is charged (contract 8)", () => {
     expect(budgets).toEqual([{ keyId: "key-1", kind: "request", budget }]);
   });
 
-  test("a refusal says what is left of the window; the trail names that of a request, not that of a poll", () => {
+  test("a refusal states the rest of the window; the trail records refused requests, not refused polls", () => {
     const budget = { ...used(3), poll: { windowStartedAt: ago(minute), count: 60 } };
     const calls = [enrichCall({ caller: byKey }), pollCall({ caller: byKey })];
     const { admissions, budgets } = admitCalls(calls, factsOf({ budget }), rules);
@@ -212,12 +212,12 @@ test.each([
   expect(usedKeyIds).toEqual(isDue ? ["key-1"] : []);
 });
 
-test("a key that admits nothing was not used", () => {
+test("a refused key does not count as used", () => {
   const calls = [enrichCall({ caller: byKey })];
   expect(admitCalls(calls, factsOf({ key: { ...key, revokedAt: now } }), callRules()).usedKeyIds).toEqual([]);
 });
 
-test("keys whose counters failed lose their charge; a limit that was reached stays one (contract 8.6)", () => {
+test("keys whose counters failed lose their charge, but a reached limit stays (contract 8.6)", () => {
   const charge = { limit: 3, remaining: 1, resetInMs: hour };
   const limited: Reply = { kind: "refused", error: new AppError("rate_limited", "Too many"), charge };
   const replies: Reply[] = [{ kind: "failed", scanId: oneScan, charge }, limited];

@@ -24,11 +24,11 @@ test("the checksum is the IEEE CRC-32 of the text before it, zero-padded", () =>
   );
 });
 
-test.each([19, 21, 0])("a token is never made of %i random bytes", (length) => {
+test.each([19, 21, 0])("a token cannot be made from %i random bytes", (length) => {
   expect(() => makeToken("key", new Uint8Array(length))).toThrow(RangeError);
 });
 
-describe("a token of another form is refused", () => {
+describe("a malformed token is refused", () => {
   test.each([
     { why: "empty", text: "" },
     { why: "wrong checksum", text: `${key.slice(0, -1)}8` },
@@ -47,7 +47,7 @@ describe("a token of another form is refused", () => {
   });
 });
 
-test("an API key is no operator token", () => {
+test("an API key is not an operator token", () => {
   expect(parseToken("operator", key)).toBeNull();
   expect(parseToken("operator", operatorToken)).toBe(operatorToken);
 });

@@ -24,7 +24,7 @@ const event = auditEvent({ ...testAuthor, ip: "203.0.113.7", outcome: "201", cor
   keyId: "3f2a8c1e-5d0b-4c7a-9a51-0f6f7b1f2a33",
   keyName: "splunk",
 });
-/** Each field of an event with another value. */
+/** For each field of an event, a changed value. */
 const changes: Partial<AuditEvent>[] = [
   { at: new Date(event.at.getTime() + 1) },
   { workspaceId: null },
@@ -43,7 +43,7 @@ const changes: Partial<AuditEvent>[] = [
 ];
 
 describe("9.8 the chain", () => {
-  test("an event is read back as it was written, whatever is in it, and in one line", () => {
+  test("any event survives a round trip through its text, which is one line", () => {
     fc.assert(
       fc.property(anyText(), anyText(), (keyName, detail) => {
         const text = eventText({ ...event, keyName, detail });
@@ -53,7 +53,7 @@ describe("9.8 the chain", () => {
     );
   });
 
-  test("so are the subjects of an event, and an event without is written as it was before there were any", () => {
+  test("subjects survive a round trip, and an event without subjects keeps the first format", () => {
     const subjects = [
       { id: "key:a", digest: "01" },
       { id: "workspace:b", digest: "02" },
@@ -77,7 +77,7 @@ describe("9.8 the chain", () => {
     `[2,${withoutEnd},[["a",1]]]`,
     `[2,${withoutEnd},[["a","b","c"]]]`,
     `[3,${withoutEnd}]`,
-  ])("what xpose did not write is no event: %s", (text) => expect(parseEvent(text)).toBeNull());
+  ])("a text that xpose did not write is not an event: %s", (text) => expect(parseEvent(text)).toBeNull());
 
   test("the number of an event and its text cannot be shifted into each other", () => {
     expect(chainedMac(auditKey, { row: 0, mac: emptyHead.mac }, "1 x")).not.toBe(
@@ -95,7 +95,7 @@ describe("9.8 the chain", () => {
     );
   });
 
-  test("a mac depends on the key, on the row number and on the row before", () => {
+  test("a mac depends on the key, on the row number and on the previous row", () => {
     const first = chainEvent(auditKey, emptyHead, event);
     expect(first.row).toBe(1);
     expect(first.mac).toMatch(/^[0-9a-f]{64}$/);
@@ -108,7 +108,7 @@ describe("9.8 the chain", () => {
     for (const { mac } of others) expect(mac).not.toEqual(first.mac);
   });
 
-  test("no two different rows have the same bytes, whatever texts stand in neighbouring fields", () => {
+  test("different rows never have the same bytes, whatever their neighbouring fields hold", () => {
     fc.assert(
       fc.property(anyText(), anyText(), anyText(), anyText(), (a, b, c, d) => {
         const one = chainEvent(auditKey, emptyHead, { ...event, keyName: a, detail: b });
@@ -122,18 +122,18 @@ describe("9.8 the chain", () => {
 describe("a subject", () => {
   const row = { id: "a", name: "siem", revoked_at: null, created_at: 1 };
 
-  test("has another digest with any other value, kind or id, and the same with a column more that is null", () => {
+  test("has another digest for another value, kind or id, and the same digest with an extra null column", () => {
     const digest = subjectDigest("key:a", row);
     expect(digest).toMatch(/^[0-9a-f]{64}$/);
     for (const change of [{ name: "soar" }, { revoked_at: 1 }, { created_at: 2 }, { scopes: "read" }])
       expect(subjectDigest("key:a", { ...row, ...change })).not.toBe(digest);
     expect(subjectDigest("operator:a", row)).not.toBe(digest);
     expect(subjectDigest("key:a", { ...row, scopes: null })).toBe(digest);
-    // In whatever order the database lists its columns.
+    // The order of the columns does not matter.
     expect(subjectDigest("key:a", Object.fromEntries(Object.entries(row).reverse()))).toBe(digest);
   });
 
-  test("at the start of a trail counts in the checkpoint: no two lists have the same text", () => {
+  test("at the start of a trail is part of the checkpoint: different lists have different texts", () => {
     const of = (...entries: [string, string][]) => checkpointText(emptyHead, new Map(entries));
     expect(of(["a", "1"], ["b", "2"])).toBe(of(["b", "2"], ["a", "1"]));
     const others = [of(["a", "1"]), of(["a", '1"],["b","2']), of(["a", "1\nb 2"]), of(["a", "1"], ["b", "3"]), of()];
@@ -142,7 +142,7 @@ describe("a subject", () => {
   });
 });
 
-test("an event is shown in the order of the contract; count and detail only where there is one", () => {
+test("an event is shown in the order of the contract; count and detail only when they are set", () => {
   expect(JSON.stringify(auditBody(event))).toBe(
     '{"at":"2026-06-01T12:00:00+00:00","workspace_id":"0b5cf6a4-3f0e-4b86-9f7e-0d6f5a2f7c11","actor":"cli",' +
       '"action":"key.created","key_id":"3f2a8c1e-5d0b-4c7a-9a51-0f6f7b1f2a33","key_name":"splunk","request_id":null,' +
@@ -157,7 +157,7 @@ test("an event is shown in the order of the contract; count and detail only wher
 describe("a head", () => {
   const head = chainEvent(auditKey, emptyHead, event);
 
-  test("is read as it is written, blanks around it and capitals aside", () => {
+  test("survives a round trip; outer blanks and capitals do not matter", () => {
     expect(parseHead(headText(head))).toEqual({ row: 1, mac: head.mac });
     expect(parseHead(` ${headText(head).toUpperCase()}\n`)).toEqual({ row: 1, mac: head.mac });
     expect(parseHead(headText(emptyHead))).toEqual(emptyHead);
@@ -171,7 +171,7 @@ describe("a head", () => {
     `1:${"0".repeat(63)}`,
     `-1:${"0".repeat(64)}`,
     `1:${"g".repeat(64)}`,
-  ])("%j is none", (text) => {
+  ])("%j is not a head", (text) => {
     expect(parseHead(text)).toBeNull();
   });
 });

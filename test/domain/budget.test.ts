@@ -7,7 +7,7 @@ const hour = 3_600_000;
 const start = new Date("2026-06-01T12:00:00Z");
 const moment = (ms: number) => new Date(start.getTime() + ms);
 
-/** Calls one after the other, each at its time; says which of them passed. */
+/** Makes calls at these times and returns which of them passed. */
 function run(limit: number, times: readonly number[], first: Budget | null = null) {
   let budget = first;
   const results = times.map((ms) => {
@@ -28,7 +28,7 @@ describe("8.2 limits by plan", () => {
     ]);
   });
 
-  test("0 is unlimited for polls as well", () => {
+  test("0 means unlimited for polls as well", () => {
     expect(limitOf({ ...limits, team: 0 }, "team", "request")).toBe(0);
     expect(limitOf({ ...limits, team: 0 }, "team", "poll")).toBe(0);
     expect(limitOf({ ...limits, team: 0 }, "enterprise", "poll")).toBe(120_000);
@@ -36,14 +36,14 @@ describe("8.2 limits by plan", () => {
 });
 
 describe("8.2 a window", () => {
-  test("lets exactly N calls pass", () => {
+  test("admits exactly N calls", () => {
     for (const limit of [1, 2, 20]) {
       const { passed } = run(limit, Array(limit + 5).fill(0));
       expect(passed).toEqual([...Array(limit).fill(true), ...Array(5).fill(false)]);
     }
   });
 
-  test("opens with its first counted call and starts afresh at its end, to the millisecond", () => {
+  test("opens with its first counted call, and a new window opens at its end, to the millisecond", () => {
     expect(run(1, [0, hour - 1, hour, hour, 2 * hour - 1, 2 * hour]).passed).toEqual([
       true,
       false,
@@ -54,12 +54,12 @@ describe("8.2 a window", () => {
     ]);
   });
 
-  test("is not prolonged by refused calls", () => {
+  test("is not extended by refused calls", () => {
     const { passed } = run(1, [0, hour / 2, hour - 1, hour]);
     expect(passed).toEqual([true, false, false, true]);
   });
 
-  test("says what is left and when it ends, and never less than nothing", () => {
+  test("reports the remaining calls, never a negative number, and its end", () => {
     expect(run(3, [0]).last?.charge).toEqual({ limit: 3, remaining: 2, resetInMs: hour });
     expect(run(3, [0, 1000]).last?.charge).toEqual({ limit: 3, remaining: 1, resetInMs: hour - 1000 });
     expect(run(1, [0, hour - 1]).last?.charge).toEqual({ limit: 1, remaining: 0, resetInMs: 1 });
@@ -67,12 +67,12 @@ describe("8.2 a window", () => {
     expect([lowered.isAllowed, lowered.charge.remaining]).toEqual([false, 0]);
   });
 
-  test("a limit that was raised counts from the next call on", () => {
+  test("a raised limit applies from the next call on", () => {
     const { budget } = run(1, [0]);
     expect(chargeBudget(budget, 2, hour, moment(1)).isAllowed).toBe(true);
   });
 
-  test("a clock that moved back neither opens a window nor keeps one open for longer than a window", () => {
+  test("a clock that was set back neither opens a window nor extends one beyond its length", () => {
     const { budget } = run(2, [0, 0]);
     const back = -24 * hour;
     const moved = chargeBudget(budget, 2, hour, moment(back));
@@ -80,7 +80,7 @@ describe("8.2 a window", () => {
     expect(run(2, [back + hour - 1, back + hour], moved.budget).passed).toEqual([false, true]);
   });
 
-  test("no stretch of one window ever holds more than N calls of one window, and a refusal is always full", () => {
+  test("no window ever admits more than N calls, and calls are refused only in a full window", () => {
     const times = fc.array(fc.integer({ min: 0, max: 5 * hour }), { maxLength: 200 });
     fc.assert(
       fc.property(times, fc.integer({ min: 1, max: 10 }), (unsorted, limit) => {

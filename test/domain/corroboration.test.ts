@@ -27,13 +27,13 @@ test("the published example: a breach at LinkedIn is corroborated by two account
   expect(holehe).toEqual({ count: 2, by: ["emailrep", "hibp"] });
 });
 
-test("a finding alone, or about another subject, is corroborated by nobody", () => {
+test("a finding that is alone or about another subject is not corroborated", () => {
   expect(corroborate([])).toEqual([]);
   expect(corroborate([says("hibp", "linkedin.com")])).toEqual([{ count: 0, by: [] }]);
   expect(agreeing(says("hibp", "linkedin.com"), says("holehe", "spotify.com"))).toEqual([[], []]);
 });
 
-test("a source never corroborates itself, however much it says", () => {
+test("a source never corroborates itself, however many findings it has", () => {
   const findings = [says("hibp", "linkedin.com"), says("hibp", "linkedin.com", { category: "paste" })];
   expect(agreeing(...findings)).toEqual([[], []]);
 });
@@ -75,12 +75,12 @@ describe("general subjects are agreed to one-way (contract 7.5)", () => {
     expect(agreeing(says("a", "any-breach"), says("b", "any-breach"))).toEqual([["b"], ["a"]]);
   });
 
-  test("years count for them too", () => {
+  test("years also apply to general subjects", () => {
     const findings = [says("a", "any-breach", { years: [2012] }), says("b", "shop.example", { years: [2021] })];
     expect(agreeing(...findings)).toEqual([[], []]);
   });
 
-  test("a category that is named like a subject is no subject", () => {
+  test("a category that is named like a subject does not count as a subject", () => {
     expect(agreeing(says("a", "breach"), says("b", "shop.example"))).toEqual([[], []]);
   });
 });
@@ -101,7 +101,7 @@ describe("origins", () => {
     expect(corroborate(findings)[0]).toEqual({ count: 2, by: ["dump-b", "zlist"] });
   });
 
-  test("the first name counts among those that agree, not among all", () => {
+  test("the first name is chosen among the sources that agree, not among all", () => {
     const findings = [
       says("hibp", "linkedin.com", { years: [2021] }),
       says("dump-a", "linkedin.com", { origin: "combo", years: [2012] }),
@@ -119,7 +119,7 @@ describe("origins", () => {
   });
 });
 
-test("a merged finding agrees by each of its subjects and counts an origin once", () => {
+test("a merged finding can agree through each of its subjects, and counts an origin once", () => {
   const [merged] = mergeFindings(
     ["shop.example", "any-breach", "linkedin.com"].map((subject) => ({
       ...says("misp", subject).finding,
@@ -138,7 +138,7 @@ test("a merged finding agrees by each of its subjects and counts an origin once"
   expect(agreeing(...findings).slice(1)).toEqual([["misp"], ["misp"], ["mail"], ["other"]]);
 });
 
-test("what corroborates is what a comparison of all pairs finds, in the order of the input", () => {
+test("the result equals a comparison of all pairs, in the order of the input", () => {
   const sourced = fc.record({
     source: fc.constantFrom("a", "b", "c", "d", "e", "f", "g", "h"),
     finding: anyFinding(),
@@ -156,7 +156,7 @@ test("what corroborates is what a comparison of all pairs finds, in the order of
   );
 });
 
-test("the work does not grow with the pairs: 40,000 general findings are done before the test times out", () => {
+test("the cost is not quadratic: 40,000 general findings finish before the test times out", () => {
   const findings = Array.from({ length: 40_000 }, (_, index) =>
     says(`source-${index % 5}`, "any-breach", { years: [1970 + (index % 1000)] }),
   );
@@ -166,7 +166,7 @@ test("the work does not grow with the pairs: 40,000 general findings are done be
   ).toBe(4);
 });
 
-/** Contract 7.5 read literally. */
+/** A literal implementation of contract 7.5. */
 function comparePairs(mine: SourcedFinding, all: readonly SourcedFinding[]) {
   const general: Record<string, readonly string[]> = generalSubjects;
   const witnesses = all.filter(({ origin, finding }) => {

@@ -5,7 +5,7 @@ function fault(code: string, message = "disk I/O error"): Error {
   return Object.assign(new Error(message), { code });
 }
 
-/** Of sqlite3.h, with those that siege and field have met first. */
+/** Codes of sqlite3.h; those that were seen in load tests and in the field come first. */
 const sqliteCodes = [
   "SQLITE_IOERR_SHMSIZE",
   "SQLITE_BUSY",
@@ -30,17 +30,17 @@ const sqliteCodes = [
 ];
 
 describe("an error code of SQLite or the system", () => {
-  test.each(sqliteCodes)("%s is said in words, with something to do", (code) => {
+  test.each(sqliteCodes)("%s is explained in words, with a remedy", (code) => {
     const text = diskFault(fault(code)) ?? "";
     expect(text).not.toContain("SQLITE_");
     expect(text).toMatch(/;|,/);
   });
 
-  test("an unknown one of SQLite says what SQLite says", () => {
+  test("an unknown code of SQLite gives the message of SQLite", () => {
     expect(diskFault(fault("SQLITE_ERROR", "no such table: scan"))).toContain("no such table: scan");
   });
 
-  test("an unknown one of the system is named; an error without one is none", () => {
+  test("an unknown code of the system is named; an error without a code gives null", () => {
     expect(diskFault(fault("EXDEV"))).toBe("the system refuses it (EXDEV)");
     for (const other of [new Error("x"), fault("ERR_DLOPEN_FAILED"), "ENOSPC", null])
       expect(diskFault(other)).toBeNull();

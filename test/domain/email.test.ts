@@ -46,7 +46,7 @@ describe("an address is accepted in its canonical form", () => {
   });
 });
 
-describe("what is not an address is refused", () => {
+describe("an invalid address is refused", () => {
   test.each([
     { rule: "3.4 empty", text: "" },
     { rule: "3.4 blank", text: "  " },
@@ -114,7 +114,7 @@ describe("what is not an address is refused", () => {
   });
 });
 
-test("4.5 sub-addresses and dots make four indicators, never one", () => {
+test("4.5 sub-addresses and dots are not folded: four spellings are four indicators", () => {
   const texts = ["jane+x@acme.com", "jane@acme.com", "j.ane@gmail.com", "jane@gmail.com"];
   expect(new Set(texts.map(parseEmail)).size).toBe(4);
 });
@@ -152,7 +152,7 @@ test("letters of every script with case or compatibility forms give a canonical 
   }
 });
 
-test("a canonical domain is made of letters, digits, hyphens and dots only", () => {
+test("a canonical domain has only letters, digits, hyphens and dots", () => {
   fc.assert(
     fc.property(anyText(), (text) => {
       const name = canonicalDomain(`${text}.example`);

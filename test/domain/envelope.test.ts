@@ -73,12 +73,12 @@ function envelopeOf(answers: readonly Answer[], sightings = sightingsOf(answers)
 }
 
 describe("the published example", () => {
-  test("its atom comes out of three sources to the letter, key order included", () => {
+  test("three sources give exactly its atom, including the order of keys", () => {
     const [atom] = JSON.parse(envelopeOf(published)).exposure.findings;
     expect(JSON.stringify(atom)).toBe(JSON.stringify(golden.exposure.findings[0]));
   });
 
-  test("the whole envelope of that atom alone is the example but for the corroboration", () => {
+  test("the envelope of this atom alone equals the example, apart from the corroboration", () => {
     const expected = structuredClone(golden);
     Object.assign(expected.exposure.findings[0], { corroboration_count: 0, corroborated_by: [] });
     expect(envelopeOf([answer("hibp", [linkedIn])])).toBe(JSON.stringify(expected));
@@ -93,7 +93,7 @@ describe("the published example", () => {
   });
 });
 
-test("without findings the exposure is empty, and the rest of the envelope is there", () => {
+test("without findings the exposure is empty, and the rest of the envelope is complete", () => {
   const expected = { ...golden, exposure: { findings: [], total: 0, by_severity: {} } };
   expect(envelopeOf([])).toBe(JSON.stringify(expected));
   expect(envelopeOf([answer("hibp", [])])).toBe(JSON.stringify(expected));
@@ -105,7 +105,7 @@ test("the envelopes of POST and GET differ in the cache member only", () => {
   expect(get.replace('"cache":"miss_scan_complete"', '"cache":"hit"')).toBe(envelopeText(scanId, "hit", envelopeTail));
 });
 
-test("a finding that the ledger does not hold has null times", () => {
+test("a finding that is not in the ledger has null times", () => {
   const [atom] = JSON.parse(envelopeOf([answer("hibp", [linkedIn])], new Map())).exposure.findings;
   expect(atom).toMatchObject({ first_seen: null, last_seen: null });
 });
@@ -167,7 +167,7 @@ test("any order of answers and any order and grouping of their findings give the
   );
 });
 
-describe("whatever sources say", () => {
+describe("for any findings", () => {
   const hostile = fc.tuple(fc.array(anyFinding(), { maxLength: 5 }), anyText()).map(([findings, text]) =>
     mergeFindings([
       ...findings,
@@ -182,7 +182,7 @@ describe("whatever sources say", () => {
     ]),
   );
 
-  test("the envelope has exactly the keys of the contract in their order, and no forbidden one", () => {
+  test("the envelope has exactly the keys of the contract in their order, and no forbidden key", () => {
     fc.assert(
       fc.property(hostile, (findings) => {
         const envelope = JSON.parse(envelopeOf([answer("hibp", findings), answer("corpus", findings)]));
@@ -198,7 +198,7 @@ describe("whatever sources say", () => {
     );
   });
 
-  test("total is the number of atoms and the sum over severities, none of them zero", () => {
+  test("total is the number of atoms and the sum over severities, and no severity has a count of zero", () => {
     fc.assert(
       fc.property(hostile, (findings) => {
         const { exposure } = JSON.parse(envelopeOf([answer("hibp", findings)]));
@@ -245,7 +245,7 @@ describe("the digest (contract 7.7)", () => {
     expect(digestOf([answer("hibp", [finding]), ...published.slice(1)])).not.toBe(digestOf(published));
   });
 
-  test("changes when a finding is gone", () => {
+  test("changes when a finding disappears", () => {
     expect(digestOf(published.slice(0, 2))).not.toBe(digestOf(published));
   });
 });
@@ -269,7 +269,7 @@ describe("the evidence (contract 7.8)", () => {
     );
   });
 
-  test("lists the details of merged records, and has an object where there are none", () => {
+  test("lists the details of merged records, and has an empty object without details", () => {
     const [merged] = mergeFindings([
       { ...linkedIn, details: [{ row: 2 }] },
       { ...linkedIn, details: [{ row: 1 }] },
@@ -289,7 +289,7 @@ test("the hash of an answer does not depend on the order of keys", () => {
   expect(answerSha256([])).not.toBe(answerSha256([linkedIn]));
 });
 
-/** Some answers; and the same with their order changed and their findings merged in another order and grouping. */
+/** Some answers, and the same answers in another order with findings merged in another order and grouping. */
 function answersInTwoOrders() {
   const said = fc.record({ source: fc.constantFrom("hibp", "emailrep", "holehe", "corpus"), finding: anyFinding() });
   return fc.array(said, { maxLength: 20 }).chain((all) =>

@@ -23,7 +23,7 @@ const input: FindingInput = {
   subject: "shop.example",
 };
 
-test("a finding holds what the source said, with its subject and year in lists", () => {
+test("a finding holds the data of the source, with subject and year in lists", () => {
   const sourceUrl = "https://shop.example/notice";
   expect(makeFinding({ ...input, sourceUrl, year: 2021, details: { rows: 3 } })).toEqual({
     category: "breach",
@@ -36,7 +36,7 @@ test("a finding holds what the source said, with its subject and year in lists",
   });
 });
 
-test("what a source leaves out is null or an empty list", () => {
+test("members that a source leaves out are null or an empty list", () => {
   expect(makeFinding({ ...input, details: {} })).toMatchObject({ sourceUrl: null, years: [], details: [] });
 });
 
@@ -75,7 +75,7 @@ describe("a title is one line of 1 to 255 characters", () => {
   });
 });
 
-describe("a provenance URL is an absolute http(s) one, as it was given, or null", () => {
+describe("a provenance URL is null or an absolute http(s) URL, unchanged", () => {
   const longest = `https://shop.example/${"a".repeat(1024 - 21)}`;
   test.each([
     { why: "https", text: "https://shop.example/a?b=c#d", url: "https://shop.example/a?b=c#d" },
@@ -108,7 +108,7 @@ describe("a provenance URL is an absolute http(s) one, as it was given, or null"
   });
 });
 
-describe("details are repaired without changing anything else", () => {
+describe("details are made well-formed without any other change", () => {
   test.each<{ why: string; details: Details; repaired: Details }>([
     { why: "lone surrogate in a value", details: { a: "x\ud800y" }, repaired: { a: "x\ufffdy" } },
     { why: "lone surrogate in a key", details: { "a\udc00": 1 }, repaired: { "a\ufffd": 1 } },
@@ -126,7 +126,7 @@ describe("details are repaired without changing anything else", () => {
   });
 });
 
-test("hostile text always gives a finding that keeps every rule and has a canonical form", () => {
+test("hostile text always gives a finding that obeys every rule and has a canonical form", () => {
   fc.assert(
     fc.property(anyText(), anyText(), anyText(), anyText(), (category, title, sourceUrl, text) => {
       const details = { [text]: text, list: [text, { [text]: [text] }] };
@@ -181,7 +181,7 @@ describe("equal findings of one source merge (contract 7.6)", () => {
     expect(findingHash("hibp", makeFinding(input))).not.toBe(findingHash("hibp", makeFinding(other)));
   });
 
-  test("details that differ in the order of their keys are one", () => {
+  test("details that differ only in the order of their keys merge", () => {
     const one = makeFinding({ ...input, details: { a: 1, b: 2 } });
     const other = makeFinding({ ...input, details: { b: 2, a: 1 } });
     expect(JSON.stringify(mergeFindings([one, other]))).toBe(JSON.stringify(mergeFindings([other, one])));
@@ -243,12 +243,12 @@ describe("an answer holds at most 1000 findings (contract 11.3)", () => {
       ),
     );
 
-  test("as many are left as they are", () => {
+  test("1000 findings are kept unchanged", () => {
     expect(capFindings(many(maxFindingsPerAnswer))).toEqual(many(maxFindingsPerAnswer));
     expect(capFindings([])).toEqual([]);
   });
 
-  test("of more the first stay and the others are counted in the details", () => {
+  test("of more findings the first 1000 stay, and the details count the others", () => {
     const capped = capFindings(many(1234));
     expect(capped).toHaveLength(1000);
     expect(capped[0]?.details).toEqual([{ row: 0 }, { omitted_findings: 234 }]);
@@ -256,7 +256,7 @@ describe("an answer holds at most 1000 findings (contract 11.3)", () => {
   });
 });
 
-/** Findings, the same in another order, and that order split into groups. */
+/** Findings, the same findings in another order, and this order split into groups. */
 function shuffledInGroups() {
   return fc.array(anyFinding(), { maxLength: 12 }).chain((findings) =>
     fc
@@ -268,12 +268,12 @@ function shuffledInGroups() {
   );
 }
 
-describe("21.18 a finding holds no address but the asked one, and no secret", () => {
+describe("21.18 a finding holds no address except the asked address, and no secret", () => {
   const asked = "jane.doe@example.com";
   const hostile = "for john.roe@example.org, password: hunter2";
   const secret = "5f4dcc3b5aa765d61d8327deb882cf99";
 
-  test("in its title, category, subject, URL and details, deep down too", () => {
+  test("in its title, category, subject, URL and details, at any depth", () => {
     const finding = makeFinding({
       ...input,
       asked,
@@ -301,7 +301,7 @@ describe("21.18 a finding holds no address but the asked one, and no secret", ()
     });
   });
 
-  test("keeps the asked address in its title, never in its subject, and no URL with it", () => {
+  test("keeps the asked address in its title, but never in its subject or URL", () => {
     const finding = makeFinding({
       ...input,
       asked,
@@ -312,11 +312,11 @@ describe("21.18 a finding holds no address but the asked one, and no secret", ()
     expect(finding).toMatchObject({ title: `Phishing to ${asked}:…`, subjects: ["unnamed"], sourceUrl: null });
   });
 
-  test("holds no address at all where nobody says which one was asked about", () => {
+  test("holds no address at all when the asked address is not given", () => {
     expect(makeFinding({ ...input, title: `Of ${asked}` }).title).toBe("Of …");
   });
 
-  test("is clean where its text is cut or spelled over several lines", () => {
+  test("is clean when its text is cut or spread over several lines", () => {
     const long = (end: string) => makeFinding({ ...input, asked, title: `${"x ".repeat(122)}${end}` }).title;
     expect(long("john.roe@example.org")).not.toContain("john");
     expect(long(secret)).not.toContain("5f4d");
@@ -332,7 +332,7 @@ describe("21.18 a finding holds no address but the asked one, and no secret", ()
     expect(makeFinding({ ...input, asked, sourceUrl, details })).toMatchObject({ sourceUrl, details: [details] });
   });
 
-  test("builds the same from what it built", () => {
+  test("is idempotent: a finding made from a finding is equal", () => {
     fc.assert(
       fc.property(anyText(), fc.webUrl(), (text, url) => {
         const first = makeFinding({ ...input, asked, title: text, sourceUrl: url, details: { text } });

@@ -118,7 +118,7 @@ describe("which scan serves a call", () => {
   });
 });
 
-test("the newest scan that fits is the one that serves", () => {
+test("the newest suitable scan serves the call", () => {
   const scans = [
     { ...scan, id: scanId("failed"), state: "failed" as const },
     { ...scan, id: scanId("newest") },
@@ -129,7 +129,7 @@ test("the newest scan that fits is the one that serves", () => {
   expect(decide(running, current, lifetimes, now)).toEqual({ kind: "join", scanId: "new" });
 });
 
-describe("which stored answer a scan takes over", () => {
+describe("which stored answers a scan reuses", () => {
   test.each([
     { rule: "5.3 fresh", age: hour, fingerprint: "f", reused: true, kept: true },
     { rule: "5.3 of this instant", age: 0, fingerprint: "f", reused: true, kept: true },
@@ -144,7 +144,7 @@ describe("which stored answer a scan takes over", () => {
     expect(isKeptAnswer(answer, "f", lifetimes.retentionMs, now)).toBe(kept);
   });
 
-  test("5.1 with lifetime 0 no answer is taken over", () => {
+  test("5.1 with lifetime 0 no answer is reused", () => {
     expect(isFreshAnswer({ fingerprint: "f", answeredAt: ago(-hour) }, "f", 0, now)).toBe(false);
   });
 });

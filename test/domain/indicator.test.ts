@@ -29,7 +29,7 @@ describe("a bad indicator is refused, the type first (contract 3.3, 3.4)", () =>
   });
 });
 
-test("0.2 no refusal repeats what was submitted", () => {
+test("0.2 no refusal repeats the submitted value", () => {
   fc.assert(
     fc.property(fc.string({ minLength: 3 }), (text) => {
       for (const [type, value] of [
@@ -42,11 +42,11 @@ test("0.2 no refusal repeats what was submitted", () => {
   );
 });
 
-test("any text as a value is an indicator or one refusal", () => {
+test("any text as a value gives an indicator or one refusal", () => {
   fc.assert(fc.property(anyText(), (text) => ["none", "invalid_email"].includes(codeOf("email", text))));
 });
 
-/** The code of the refusal, or `none`; any other error is thrown on. */
+/** The code of the refusal, or `none`; rethrows any other error. */
 function codeOf(type: unknown, value: unknown): string {
   try {
     parseIndicator(type, value);

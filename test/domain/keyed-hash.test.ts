@@ -7,18 +7,18 @@ const secret = Buffer.alloc(32, 7);
 const keys = deriveKeys(secret);
 const jane: Indicator = { type: "email", value: "jane.doe@example.com" };
 
-test("the same secret derives the same keys, another secret derives others", () => {
+test("the same secret derives the same keys, and another secret derives other keys", () => {
   expect(deriveKeys(Buffer.alloc(32, 7))).toEqual(keys);
   expect(deriveKeys(Buffer.alloc(32, 8)).token).not.toEqual(keys.token);
 });
 
-test("each purpose has a key of its own, of 32 bytes, none of them the secret", () => {
+test("each purpose has its own key of 32 bytes, and no key is the secret", () => {
   const all = [secret, ...Object.values(keys)].map((key) => key.toString("hex"));
   expect(new Set(all).size).toBe(all.length);
   expect(all.every((key) => key.length === 64)).toBe(true);
 });
 
-test("derived keys stay the same from release to release: stored hashes depend on them", () => {
+test("derived keys are the same in every release, because stored hashes depend on them", () => {
   const expected = Buffer.from(hkdfSync("sha256", secret, "", "xpose/1/token", 32));
   expect(keys.token).toEqual(expected);
   expect(keyedHash(keys.token, "text")).toBe(createHmac("sha256", expected).update("text").digest("hex"));
@@ -33,7 +33,7 @@ test("the hash of an indicator depends on its value, its type and the key", () =
   expect(keyedHash(keys.indicator, jane.value)).not.toBe(hash);
 });
 
-test("the hash in a corpus is 8 bytes and no part of the hash elsewhere", () => {
+test("the corpus hash has 8 bytes and is not a part of the other hash", () => {
   const hash = corpusHash(keys, jane);
   expect(hash).toHaveLength(8);
   expect(corpusHash(keys, { ...jane })).toEqual(hash);

@@ -6,7 +6,7 @@ import { anyText } from "../helpers/any-text.ts";
 const asked = "jane.doe@example.com";
 const hash = "5f4dcc3b5aa765d61d8327deb882cf99";
 
-describe("in text, the address of somebody else becomes …", () => {
+describe("in text, another address becomes …", () => {
   test.each([
     ["Mail of john.roe@example.org was read", "Mail of … was read"],
     ["john.roe@example.org", "…"],
@@ -18,7 +18,7 @@ describe("in text, the address of somebody else becomes …", () => {
     ["jürgen@bücher.example", "…"],
     ["root@[192.0.2.1]", "…"],
     ["a@example.org;b@example.org,c@example.org", "…;…,…"],
-    // It begins or ends like the asked one, and is another.
+    // Begins or ends like the asked address, but is another address.
     ["notjane.doe@example.com", "…"],
     ["jane.doe@example.com.evil.example", "…"],
     ["jane.doe+x@example.com", "…"],
@@ -41,12 +41,12 @@ describe("in text, the asked address stays", () => {
     expect(redactText(text, asked)).toBe(text);
   });
 
-  test("unless none may stand there", () => {
+  test("unless no address may stay", () => {
     expect(redactText("of jane.doe@example.com", null)).toBe("of …");
   });
 });
 
-describe("in text, what looks like a secret becomes …", () => {
+describe("in text, everything that looks like a secret becomes …", () => {
   test.each([
     // Hashes: MD5, NTLM pairs, SHA-256, with salt, as a number.
     [`MD5 ${hash} of May`, "MD5 … of May"],
@@ -66,7 +66,7 @@ describe("in text, what looks like a secret becomes …", () => {
     ["jane.doe@example.com|hunter2", "jane.doe@example.com|…"],
     ["jane.doe@example.com : hunter2", "jane.doe@example.com : …"],
     ["shop.example:jane.doe@example.com:hunter2", "shop.example:jane.doe@example.com:…"],
-    // Words before a value.
+    // A word such as "password" before a value.
     ["password: hunter2", "password: …"],
     ["Password=hunter2 in a log", "Password=… in a log"],
     ['{"password":"hunter 2","x":1}', '{"password":…"x":1}'],
@@ -79,7 +79,7 @@ describe("in text, what looks like a secret becomes …", () => {
     ["api_key=abc123", "api_key=…"],
     ["client secret: s3cr3t", "client secret: …"],
     ["Authorization: Bearer abc123def", "Authorization: Bearer …"],
-    // Tokens that have a form.
+    // Tokens with a known format.
     ["eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dBjftJeZ4CVP", "…"],
     ["key AKIAIOSFODNN7EXAMPLE leaked", "key … leaked"],
     [`xpz_live_${"0".repeat(48)}`, "…"],
@@ -89,14 +89,14 @@ describe("in text, what looks like a secret becomes …", () => {
     ["-----BEGIN RSA PRIVATE KEY----- MIIE -----END RSA PRIVATE KEY----- end", "… end"],
     ["-----BEGIN PRIVATE KEY----- MIIE", "…"],
     ["postgres://app:hunter2@db.example/x", "postgres://…@db.example/x"],
-    // Somebody who knows the mark cannot hide behind it.
+    // An attacker who knows the mark cannot hide a secret behind it.
     ["password: …hunter2", "password: …"],
   ])("%j -> %j", (text, shown) => {
     expect(redactText(text, asked)).toBe(shown);
   });
 });
 
-describe("what is no secret stays", () => {
+describe("text that is not a secret stays", () => {
   test.each([
     "Present in the Collection #1 breach",
     "Present in the Example Shop 2021 breach (unverified)",
@@ -153,19 +153,19 @@ describe("a URL", () => {
     "https://x.example/%zz?",
     "https://x.example/?a=1;b=2&&c",
     `https://x.example/${asked}`,
-  ])("%s stays as it is", (url) => {
+  ])("%s stays unchanged", (url) => {
     expect(redactUrl(url, asked)).toBe(url);
   });
 });
 
-test("hex digits alone are kept under the name of an id or a file, and under no other", () => {
+test("a value of hex digits is kept only under the name of an id or a file", () => {
   expect(redactNamed("id", hash, asked)).toBe(hash);
   expect(redactNamed("file", `${hash}.csv`, asked)).toBe(`${hash}.csv`);
   expect(redactNamed("organisation", hash, asked)).toBe("…");
   expect(redactNamed("id", `john.roe@example.org ${hash}`, asked)).toBe("… …");
 });
 
-/** Text of what the rules look for, in any order. */
+/** Text built from the patterns of the rules, in any order. */
 const pieces = fc
   .array(
     fc.constantFrom(
@@ -177,7 +177,7 @@ const pieces = fc
   .map((parts) => parts.join(""));
 
 describe("for any text", () => {
-  test("doing it twice changes nothing more", () => {
+  test("redaction is idempotent", () => {
     fc.assert(
       fc.property(fc.oneof(pieces, anyText()), fc.constantFrom(asked, null), (text, who) => {
         const once = redactText(text, who);
@@ -187,7 +187,7 @@ describe("for any text", () => {
     );
   });
 
-  test("no address of somebody else is left, wherever it stood", () => {
+  test("no other address is left, wherever it was", () => {
     const others = fc.constantFrom("john.roe@example.org", "xjane.doe@example.com", "jane.doe@example.community");
     fc.assert(
       fc.property(pieces, others, pieces, (before, other, after) => {
@@ -198,7 +198,7 @@ describe("for any text", () => {
     );
   });
 
-  test("a hash never survives outside of a URL", () => {
+  test("a hash never survives outside a URL", () => {
     const outside = pieces.map((text) => text.replaceAll("://", ""));
     fc.assert(
       fc.property(outside, outside, (before, after) => {
@@ -208,12 +208,12 @@ describe("for any text", () => {
     );
   });
 
-  test("words without signs come back as they are, and so does whatever the quick look lets pass", () => {
+  test("plain words come back unchanged, and so does everything that passes the quick test", () => {
     const words = fc.array(fc.stringMatching(/^[A-Za-z0-9 .,()#'!?-]{1,12}$/)).map((parts) => parts.join(" "));
     fc.assert(
       fc.property(words, (text) => {
         expect(redactText(text, asked)).toBe(text);
-        // The sign makes the quick look go on to the slow one.
+        // This character makes the quick test fall through to the full redaction.
         expect(redactText(`@ ${text}`, asked)).toBe(`@ ${text}`);
       }),
       { numRuns: 2000 },
@@ -226,7 +226,7 @@ describe("for any text", () => {
     );
   });
 
-  test("a long hostile text costs no time", () => {
+  test("a long hostile text takes linear time", () => {
     const startedAt = performance.now();
     for (const text of [
       "a".repeat(20_000),

@@ -19,12 +19,12 @@ test.each<[string, Partial<FindingInput>]>([
   expect(withoutSensitiveSites([makeFinding({ ...input, ...change })])).toEqual([]);
 });
 
-test("other findings stay as they are, in their order", () => {
+test("other findings stay unchanged, in their order", () => {
   const findings = [makeFinding({ ...input, details: { rows: 3 } }), makeFinding({ ...input, title: "A match" })];
   expect(withoutSensitiveSites(findings)).toEqual(findings);
 });
 
-test("of a finding that was merged only the sensitive part goes", () => {
+test("only the sensitive part of a merged finding is removed", () => {
   const merged = mergeFindings([
     makeFinding({ ...input, details: { site: "shop.example" } }),
     makeFinding({ ...input, subject: "tinder.com", details: { site: "tinder.com" } }),

@@ -7,7 +7,7 @@ import {
   sensitiveDomains,
 } from "../../src/domain/sensitive-site.ts";
 
-test("every listed domain is a sensitive site under its domain, below it and by its name", () => {
+test("every listed domain is a sensitive site by its domain, its subdomains and its name", () => {
   for (const domain of sensitiveDomains) {
     expect(isSensitiveSite(domain)).toBe(true);
     expect(isSensitiveSite(`www.${domain}`)).toBe(true);
@@ -35,7 +35,7 @@ describe("a name of a sensitive site", () => {
   );
 });
 
-describe("a text that speaks of a sensitive site", () => {
+describe("a text that names a sensitive site", () => {
   test.each([
     "Present in the Ashley Madison 2015 breach",
     "Account reported on pornhub",

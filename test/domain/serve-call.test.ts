@@ -57,7 +57,7 @@ type Facts = {
   readonly key?: KeyFacts;
 };
 
-/** Serves calls whose keys are all `key`; `scans` has the facts of each call. */
+/** Serves calls that all use `key`; `scans` has the facts of each call. */
 function serve(calls: readonly Call[], facts: Facts = {}) {
   const { scans = [], unfinishedCount = 0, fault = null } = facts;
   const rules = callRules(facts.rules);
@@ -163,12 +163,12 @@ describe("a POST (contract 2, 5)", () => {
     const { replies, writes } = serve([enrichCall(call)], { scans: [facts], ...rest });
     expect(replies).toMatchObject([reply]);
     expect(writes.scans.map(({ id }) => id)).toEqual(isStarting ? [oneScan] : []);
-    // Each admitted request is counted and audited, whatever comes of it.
+    // Every admitted request is counted and audited, whatever its result.
     expect([...writes.usage]).toEqual([["acme", { requests: 1, hits: isHit ? 1 : 0, polls: 0 }]]);
     expect(writes.events).toMatchObject([{ action: "enrich.requested", actor: "operator:jane" }]);
   });
 
-  test("a command's scan is claimed with the data that it will see and what is known", () => {
+  test("a command's scan is claimed with its data version and the earlier answers", () => {
     const { replies, writes } = serve([enrichCall({ runner })], { scans: [start] });
     const scan = {
       claim: { scanId: oneScan, owner: "command", claimCount: 1 },
@@ -184,7 +184,7 @@ describe("a POST (contract 2, 5)", () => {
     expect(writes.scans).toMatchObject([{ id: oneScan, claim: { scan, leaseUntil: runner.leaseUntil } }]);
   });
 
-  test("what the trail says of a request: its scan, the hash of its address, where it came from, what it got", () => {
+  test("the trail records a request with its scan, the hash of its address, its origin and its outcome", () => {
     const calls = [enrichCall({ ...byKey }), enrichCall({ fault: wrong, indicator: null })];
     const { writes } = serve(calls, { scans: [found, null] });
     const from = { at: now, workspaceId: "acme", ip: "192.0.2.1", correlationId: "correlation" };
@@ -206,7 +206,7 @@ describe("a POST (contract 2, 5)", () => {
 describe("calls of one batch", () => {
   const john = { indicatorHash: "bb".repeat(32) };
 
-  test("misses of one address are one scan; the queue fills up", () => {
+  test("misses of one address share one scan; the queue fills up", () => {
     const calls = [{}, john, {}, john, { indicatorHash: "cc".repeat(32) }].map((call, index) =>
       enrichCall({ ...call, newScanId: scanId(index) }),
     );
@@ -216,13 +216,13 @@ describe("calls of one batch", () => {
     expect(writes.scans.map(({ id }) => id)).toEqual([scanId(0), scanId(1)]);
   });
 
-  test("a call joins the scan that a command started, before an older one", () => {
+  test("a call joins the scan that a command started rather than an older one", () => {
     const calls = [enrichCall({ runner, newScanId: scanId(1) }), enrichCall({ newScanId: scanId(2) })];
     const { replies } = serve(calls, { scans: [join, join] });
     expect(replies).toMatchObject([{ kind: "claimed" }, { kind: "accepted", scanId: scanId(1) }]);
   });
 
-  test("a refused call spoils no other, and events stand in the order of the calls", () => {
+  test("a refused call does not affect other calls, and events are in the order of the calls", () => {
     const limits = { team: 1, enterprise: 1, windowMs: 3_600_000 };
     const calls = [enrichCall(byKey), enrichCall(byKey), enrichCall({ caller: { keyHash: null } }), enrichCall()];
     const { replies, writes } = serve(calls, { scans: calls.map(() => found), rules: { limits } });
@@ -367,14 +367,14 @@ describe("a GET (contract 3, 5.11, 9.8)", () => {
     { what: "a key, the first time", call: pollCall(byKey), facts: completed, count: 1 },
     { what: "a key that was told before", call: pollCall(byKey), facts: { ...completed, wasPolled: true }, count: 0 },
     { what: "an operator", call: pollCall(), facts: completed, count: 0 },
-  ])("the trail names the final answer to $what: $count", ({ call, facts, count }) => {
+  ])("the trail records the final answer to $what: $count", ({ call, facts, count }) => {
     const { replies, writes } = serve([call, call], { scans: [facts, facts] });
     expect(replies.map(({ kind }) => kind)).toEqual(["completed", "completed"]);
     expect(writes.events).toHaveLength(count);
     expect(writes.polled).toHaveLength(count);
   });
 
-  test("while nothing can be written each poll looks like the first, and nothing is noted", () => {
+  test("while the database is read-only every poll looks like the first, and no poll is remembered", () => {
     const { writes } = serve([pollCall(byKey), pollCall(byKey)], { scans: [completed, completed], fault: unavailable });
     expect(writes.events.map(pollOf)).toEqual([1, 2].map(() => ({ scanId: oneScan, keyId: "key-1" })));
     expect(writes.polled).toEqual([]);
@@ -405,11 +405,11 @@ describe("a GET (contract 3, 5.11, 9.8)", () => {
     expect(writes.events).toEqual([]);
   });
 
-  test("a path without an id is an unknown scan", () => {
+  test("a path without a valid id is answered like an unknown scan", () => {
     expect(serve([pollCall({ scanId: null })]).replies).toMatchObject([notFound]);
   });
 
-  test("the second half of a request is no poll", () => {
+  test("the second half of a waiting request does not count as a poll", () => {
     const { replies, writes } = serve([pollCall({ ...byKey, isCharged: true })], { scans: [completed] });
     expect(replies).toEqual([envelope]);
     expect(writes.usage.size).toBe(0);
@@ -433,7 +433,7 @@ test.each([
   }
 });
 
-test("only events of a final poll by a key are polls", () => {
+test("pollOf returns a value only for events of a final poll by a key", () => {
   const event = auditEvent(testAuthor, "enrich.polled", { requestId: oneScan, keyId: "key-1" });
   expect(pollOf(event)).toEqual({ scanId: oneScan, keyId: "key-1" });
   expect(pollOf({ ...event, keyId: null })).toBeNull();

@@ -33,7 +33,7 @@ describe("a subject is the domain of the service, else the slug of the name (con
   });
 });
 
-test("an alias is asked before the built-in list", () => {
+test("an alias takes precedence over the built-in list", () => {
   const aliases = new Map([
     ["example-shop", "shop.example"],
     ["linkedin", "linkedin.example"],
@@ -43,11 +43,11 @@ test("an alias is asked before the built-in list", () => {
   expect(subjectOf("Spotify", aliases)).toBe("spotify.com");
 });
 
-test("every general subject stands for itself", () => {
+test("every general subject maps to itself", () => {
   for (const subject of Object.keys(generalSubjects)) expect(subjectOf(subject)).toBe(subject);
 });
 
-test("any text has a subject: well-formed, bounded, without a colon or blank, and its own subject", () => {
+test("any text has a subject: well-formed, bounded, without colon or blank, and idempotent", () => {
   fc.assert(
     fc.property(anyText(), (text) => {
       const subject = subjectOf(text);
@@ -83,7 +83,7 @@ describe("the list of services", () => {
     );
   });
 
-  test("has no name that reads as a general subject", () => {
+  test("has no name that equals a general subject", () => {
     expect(names.filter((name) => Object.hasOwn(generalSubjects, name))).toEqual([]);
   });
 

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { oneLine } from "../../src/domain/text.ts";
 import { anyText } from "../helpers/any-text.ts";
 
-test("a line is cut to any length without leaving half a character", () => {
+test("cutting a line to any length never splits a surrogate pair", () => {
   fc.assert(
     fc.property(anyText(), fc.integer({ min: 1, max: 20 }), (text, length) => {
       const line = oneLine(text, length);

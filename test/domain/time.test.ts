@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { parseLeakYear, timestamp } from "../../src/domain/time.ts";
 
-test("times are UTC without a fraction", () => {
+test("times are in UTC without fractions of a second", () => {
   expect(timestamp(new Date("2026-05-02T11:14:00.999+02:00"))).toBe("2026-05-02T09:14:00+00:00");
 });
 

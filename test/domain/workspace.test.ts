@@ -5,7 +5,7 @@ import { anyText } from "../helpers/any-text.ts";
 
 const id = "0b5cf6a4-3f0e-4b86-9f7e-0d6f5a2f7c11";
 
-test("1.5 the API is open from plan team up", () => {
+test("1.5 API access needs plan team or above", () => {
   expect(plans.map((plan) => [plan, hasApiAccess(plan)])).toEqual([
     ["free", false],
     ["starter", false],
@@ -33,7 +33,7 @@ describe("a name is trimmed, composed, 1 to 64 characters without control charac
   });
 });
 
-test("any text is a name or null, and a name parses to itself", () => {
+test("any text gives a name or null, and a name parses to itself", () => {
   fc.assert(
     fc.property(anyText(), (text) => {
       const name = parseName(text);
@@ -42,7 +42,7 @@ test("any text is a name or null, and a name parses to itself", () => {
   );
 });
 
-test("names that differ by case or composition only are one", () => {
+test("names that differ only in case or Unicode composition are equal", () => {
   expect(foldName("BU\u0308RO")).toBe(foldName("b\u00fcro"));
   expect(foldName("buro")).not.toBe(foldName("b\u00fcro"));
 });
@@ -54,7 +54,7 @@ test("an id is a lower-case UUID and nothing else", () => {
   }
 });
 
-test("a workspace is never named like an id", () => {
+test("a workspace name never looks like an id", () => {
   expect(parseWorkspaceName(id)).toBeNull();
   expect(parseWorkspaceName(id.toUpperCase())).toBeNull();
   expect(parseWorkspaceName(" default ")).toBe("default");

@@ -26,7 +26,7 @@ describe("an answer is read as JSON", () => {
   });
 });
 
-describe("an answer is a bad one", () => {
+describe("an answer is bad_answer", () => {
   test.each<[string, HttpResponse]>([
     ["without a type", response(200, null, "{}")],
     ["of type HTML", response(200, "text/html", "{}")],
@@ -39,8 +39,11 @@ describe("an answer is a bad one", () => {
     ["of depth 33", response(200, "application/json", nested(33))],
     ["of depth 500000", response(200, "application/json", nested(500_000))],
     ["that is a problem document", response(200, "application/problem+json", '{"findings":[]}')],
-    ["that is one in any case of letters", response(200, " Application/Problem+JSON; charset=utf-8", "{}")],
-    ["that is one by its members", response(200, "application/json", '{"title":"Down","status":503,"findings":[]}')],
+    ["that is a problem document, ignoring case", response(200, " Application/Problem+JSON; charset=utf-8", "{}")],
+    [
+      "that is a problem document by its members",
+      response(200, "application/json", '{"title":"Down","status":503,"findings":[]}'),
+    ],
     ["with status 201", response(201, "application/json", "{}")],
     ["with status 204", response(204, null, "")],
   ])("%s", (_name, one) => {
@@ -61,7 +64,7 @@ test.each([
   [503, "text/html", "", "http_5xx"],
   [302, null, "", "redirect"],
   [202, "application/json", "{}", "bad_answer"],
-])("status %i of type %s with body %s is recorded as its own reason", (status, contentType, body, reason) => {
+])("status %i of type %s with body %s is recorded as %s", (status, contentType, body, reason) => {
   const one = response(status, contentType, body);
   expect(failureOf(one).reason).toBe(reason);
   expect(() => parseJsonAnswer(one)).toThrow(expect.objectContaining({ reason }));
@@ -95,7 +98,7 @@ describe("a 404 says that the service does not know the address", () => {
     expect(() => parseNotFound(one)).toThrow(expect.objectContaining({ reason: "http_4xx" }));
   });
 
-  test("and another status is what it is", () => {
+  test("another status keeps its own reason", () => {
     expect(() => parseNotFound(response(410, null, ""))).toThrow(expect.objectContaining({ reason: "http_4xx" }));
     expect(() => parseNotFound(response(500, null, ""))).toThrow(expect.objectContaining({ reason: "http_5xx" }));
   });
@@ -108,7 +111,7 @@ test.each([
   [503, {}, false],
   [500, { "retry-after": "5" }, false],
   [200, { "retry-after": "5" }, false],
-])("status %i with %o asks to wait: %s", (status, headers, expected) => {
+])("status %i with %o asks to retry later: %s", (status, headers, expected) => {
   expect(asksToWait({ status, headers, body: new Uint8Array() })).toBe(expected);
 });
 
@@ -122,7 +125,7 @@ test.each([
   ["Tue, 31 Dec 2024 00:00:00 GMT", 1_000],
   ["Wed, 01 Jan 2025 00:00:00 GMT", 1_000],
   ["Fri, 01 Jan 2027 00:00:00 GMT", 86_400_000],
-  // Not the form of the RFC, but under a second, and clear.
+  // Not valid by the RFC, but unambiguous and under a second.
   ["-5", 1_000],
   ["0.5", 1_000],
   ["1.5", 1_500],
@@ -135,6 +138,6 @@ test.each([
   expect(retryAfterMs({ "retry-after": value }, now)).toBe(expected);
 });
 
-test("no Retry-After header means no time", () => {
+test("without a Retry-After header there is no wait", () => {
   expect(retryAfterMs({}, new Date(0))).toBeNull();
 });

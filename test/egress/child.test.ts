@@ -6,7 +6,7 @@ import { type ChildRunnerOptions, openChildRunner, runChild } from "../../src/eg
 import { leftChildHomes, sweepChildHomes } from "../../src/egress/child-home.ts";
 import { isGone } from "../helpers/is-gone.ts";
 
-/** A folder of this test's own. */
+/** Creates a temporary folder for the test. */
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), "child-test-"));
   onTestFinished(() => rmSync(path, { recursive: true, force: true }));
@@ -29,7 +29,7 @@ async function runScript(script: string, changes: Partial<Parameters<typeof runC
   return { exitCode, output: Buffer.from(output).toString() };
 }
 
-/** Runs a script that writes the ids of its processes to the file `$0`, a line each; aborts once it has written `count`. */
+/** Runs a script that writes the ids of its processes to the file `$0`, one per line; aborts after `count` ids. */
 async function abortOnceWritten(script: string, count: number): Promise<{ ids: number[]; outcome: unknown }> {
   const file = join(folder(), "ids");
   const abort = new AbortController();
@@ -62,11 +62,11 @@ test("results of 8 MB come back whole", async () => {
   expect(output).toBe("x".repeat(8 * 1024 * 1024));
 });
 
-test("what a program prints is no result", async () => {
+test("printed output is not a result", async () => {
   expect((await runScript("echo out; echo err >&2; echo result >&3")).output).toBe("result\n");
 });
 
-test("a program inherits nothing but the environment it was given", async () => {
+test("a program gets only the given environment", async () => {
   process.env["XPOSE_CANARY"] = "canary";
   onTestFinished(() => void delete process.env["XPOSE_CANARY"]);
   expect((await runScript("cat /proc/$$/environ >&3")).output.split("\0").filter(Boolean).sort()).toEqual([
@@ -81,7 +81,7 @@ test("arguments are never read by a shell", async () => {
   expect(output).toBe(hostile);
 });
 
-test("a program that reads no input is no fault", async () => {
+test("a program that reads no input is not an error", async () => {
   expect(await runScript("exec <&-; echo done >&3", { stdin: "x".repeat(1024 * 1024) })).toEqual({
     exitCode: 0,
     output: "done\n",
@@ -101,14 +101,14 @@ test.each([
   await expect(outcome).rejects.toMatchObject({ name: "SourceError", reason: "not_installed" });
 });
 
-test("a program without an end is killed at the abort, with all that it forked", async () => {
+test("a program that never ends is killed on abort, with all its forks", async () => {
   const script = 'sleep 60 & echo $! >> "$0"; echo $$ >> "$0"; wait';
   const { outcome, ids } = await abortOnceWritten(script, 2);
   expect(outcome).toMatchObject({ name: "SourceError", reason: "timeout" });
   for (const id of ids) await isGoneSoon(id);
 });
 
-test("a program that ignores TERM, HUP and INT is killed at the abort", async () => {
+test("a program that ignores TERM, HUP and INT is killed on abort", async () => {
   const { outcome, ids } = await abortOnceWritten(
     'trap "" TERM HUP INT; echo $$ >> "$0"; while :; do sleep 60; done',
     1,
@@ -117,7 +117,7 @@ test("a program that ignores TERM, HUP and INT is killed at the abort", async ()
   for (const id of ids) await isGoneSoon(id);
 });
 
-test("what a program left behind when it ended is killed", async () => {
+test("processes left behind by a program are killed", async () => {
   const { output } = await runScript("sleep 60 & echo $! >&3");
   expect(Number(output)).toBeGreaterThan(1);
   await isGoneSoon(Number(output));
@@ -133,7 +133,7 @@ test("a process that left the group and holds the result channel is not waited f
   process.kill(Number(id), "SIGKILL");
 });
 
-test("a flood of results is cut off at the cap, in little memory", async () => {
+test("too many results are cut off at the cap, in little memory", async () => {
   Bun.gc(true);
   const startBytes = process.memoryUsage.rss();
   const outcome = runScript("cat /dev/zero >&3");
@@ -141,7 +141,7 @@ test("a flood of results is cut off at the cap, in little memory", async () => {
   expect(process.memoryUsage.rss() - startBytes).toBeLessThan(64 * 1024 * 1024);
 });
 
-test("a flood of text on the standard streams changes nothing", async () => {
+test("much output on the standard streams changes nothing", async () => {
   const script = "head -c 100000000 /dev/zero; head -c 100000000 /dev/zero >&2; echo result >&3";
   expect((await runScript(script)).output).toBe("result\n");
 });
@@ -191,7 +191,7 @@ test("the home of a program is private, its working folder, and removed afterwar
   expect(statSync(homesIn).isDirectory()).toBe(true);
 });
 
-test("the operator's certificates lie in the home of a program, and nothing lies there without them", async () => {
+test("the operator's certificates are in the home of a program; without certificates the home is empty", async () => {
   expect(await openRunner({ extraCa: "CERTIFICATES" }).run("cat ca.pem >&3")).toBe("CERTIFICATES");
   expect(await openRunner().run("ls -A >&3")).toBe("");
 });
@@ -221,15 +221,15 @@ test.each<[string, Partial<ChildRunnerOptions>, string[]]>([
   );
 });
 
-test("runs wait for one another", async () => {
+test("runs wait for each other", async () => {
   const { homesIn, run } = openRunner();
   const later = new Date(now.getTime() + 5_000);
-  // Each sees how many homes there are while it runs.
+  // Each run counts the homes that exist while it runs.
   const counts = await Promise.all(Array.from({ length: 5 }, () => run(`ls ${homesIn} | wc -l >&3`, later)));
   expect(counts.map(Number)).toEqual([1, 1, 1, 1, 1]);
 });
 
-test("a run whose turn comes too late fails as rate limited, without being started", async () => {
+test("a run that would start too late fails as rate limited, without being started", async () => {
   const { homesIn, run } = openRunner();
   const file = join(folder(), "go");
   const first = run(`while ! [ -e ${file} ]; do sleep 0.01; done; echo first >&3`);
@@ -245,7 +245,7 @@ test("a run whose turn comes too late fails as rate limited, without being start
 describe("an xpose that is killed", () => {
   const module = join(import.meta.dirname, "../../src/egress/child.ts");
 
-  /** Another process that runs a program which tells its id and waits. */
+  /** Starts another process that runs a program, which reports its id and waits. */
   async function startOther(homesIn: string) {
     const code = `import { openChildRunner } from ${JSON.stringify(module)};
       const now = () => new Date("2026-01-01T00:00:00Z");
@@ -277,7 +277,7 @@ describe("an xpose that is killed", () => {
     expect([sweepChildHomes(homesIn), homes(), leftChildHomes(homesIn)]).toEqual([[home], [], []]);
   });
 
-  test("a sweep takes nothing but homes, and of a folder that is not there nothing", () => {
+  test("a sweep removes only homes, and does nothing for a missing folder", () => {
     const homesIn = folder();
     writeFileSync(join(homesIn, ".bun-0-library.node"), "");
     expect([sweepChildHomes(homesIn), readdirSync(homesIn)]).toEqual([[], [".bun-0-library.node"]]);

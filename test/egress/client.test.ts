@@ -39,14 +39,14 @@ const soon = () => AbortSignal.timeout(5_000);
 const text = (body: Uint8Array) => new TextDecoder().decode(body);
 
 describe("a request", () => {
-  test("gets status, lower-case headers and the whole body", async () => {
+  test("returns status, lower-case headers and the whole body", async () => {
     const answer = await openClient().request({ url: upstream.url("found"), signal: soon() });
     expect(answer.status).toBe(200);
     expect(answer.headers).toMatchObject({ "content-type": "application/json" });
     expect(JSON.parse(text(answer.body))).toMatchObject({ findings: [{ subject: "shop.example" }] });
   });
 
-  test("carries our User-Agent, whatever the caller sets, and the caller's headers and path", async () => {
+  test("carries our User-Agent, even if the caller sets another, and the caller's headers and path", async () => {
     const url = `${upstream.url("found")}?a=jane.doe%2Bx%40example.com`;
     await openClient().request({ url, headers: { "User-Agent": "other", "X-Api-Key": "k" }, signal: soon() });
     const head = upstream.requests.at(-1) ?? "";
@@ -72,12 +72,12 @@ describe("a request", () => {
     expect(text(answer.body)).toBe("done");
   });
 
-  test("is answered with the decompressed body", async () => {
+  test("returns the decompressed body", async () => {
     const answer = await openClient().request({ url: upstream.url("found_gzip"), signal: soon() });
     expect(text(answer.body)).toContain("shop.example");
   });
 
-  test.each(["x-gzip", "X-GZIP", " gzip "])("is answered with the decompressed body of %s", async (encoding) => {
+  test.each(["x-gzip", "X-GZIP", " gzip "])("returns the decompressed body of %s", async (encoding) => {
     const server = Bun.serve({
       port: 0,
       hostname: "127.0.0.1",
@@ -88,7 +88,7 @@ describe("a request", () => {
     expect(text(answer.body)).toBe("done");
   });
 
-  test("takes an empty body for empty, whatever encoding it claims", async () => {
+  test("accepts an empty body with any encoding", async () => {
     const server = Bun.serve({
       port: 0,
       hostname: "127.0.0.1",
@@ -99,7 +99,7 @@ describe("a request", () => {
     expect([answer.status, answer.body.length]).toEqual([404, 0]);
   });
 
-  test("gets a status other than 200 as it is", async () => {
+  test("returns a status other than 200 unchanged", async () => {
     expect((await openClient().request({ url: upstream.url("status_500"), signal: soon() })).status).toBe(500);
   });
 
@@ -109,7 +109,7 @@ describe("a request", () => {
     expect(upstream.requests.length).toBe(before + 1);
   });
 
-  test("ends at the cap of its caller, exact to the byte", async () => {
+  test("fails above the caller's cap, exact to the byte", async () => {
     const url = upstream.url("nothing");
     const sizeBytes = '{"findings":[]}'.length;
     const client = openClient();
@@ -117,7 +117,7 @@ describe("a request", () => {
     expect(await reasonOf(client.request({ url, signal: soon(), maxBytes: sizeBytes - 1 }))).toBe("too_large");
   });
 
-  test("of an aborted caller is a time-out and reaches nobody", async () => {
+  test("of an aborted caller is a time-out and is never sent", async () => {
     const before = upstream.requests.length;
     const signal = AbortSignal.abort();
     expect(await reasonOf(openClient().request({ url: upstream.url("found"), signal }))).toBe("timeout");
@@ -131,7 +131,7 @@ describe("a request", () => {
     }
   });
 
-  test("never says in an error what was asked or sent", async () => {
+  test("never repeats the request in an error", async () => {
     const client = openClient();
     for (const fault of ["refused", "unknown_name", "tls_expired", "not_http", "redirect", "endless_body"] as const) {
       const failure: unknown = await client
@@ -146,14 +146,14 @@ describe("a request", () => {
     }
   });
 
-  test("that cannot be sent is our own fault, not the upstream's", async () => {
+  test("that cannot be sent is an internal error, not the upstream's", async () => {
     const request = { url: upstream.url("found"), headers: { "x-a": "a\r\nb: c" }, signal: soon() };
     expect(await reasonOf(openClient().request(request))).toBe("internal");
   });
 });
 
 describe("TLS", () => {
-  test("accepts the system's authorities and, beside them, the operator's", async () => {
+  test("trusts the authorities of the system and of the operator", async () => {
     const server = Bun.serve({
       port: 0,
       hostname: "127.0.0.1",
@@ -191,7 +191,7 @@ describe("TLS", () => {
     expect(await reasonOf(answer)).toBe(isProof ? "no failure" : "tls");
   });
 
-  test("is verified although the environment says not to", async () => {
+  test("is verified even if the environment disables it", async () => {
     process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";
     onTestFinished(() => {
       delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
@@ -234,7 +234,7 @@ describe("addresses", () => {
     expect(proxy.seen).toEqual([]);
   });
 
-  test("a name that resolves to a metadata address is refused, also when only one of its addresses is one", async () => {
+  test("a name is refused when any of its addresses is a metadata address", async () => {
     const client = openClient({ resolve: async () => ["127.0.0.1", "169.254.169.254"] });
     const url = upstream.url("found").replace("127.0.0.1", "rebound.test");
     const before = upstream.requests.length;
@@ -242,7 +242,7 @@ describe("addresses", () => {
     expect(upstream.requests.length).toBe(before);
   });
 
-  test("a name is resolved once, and the next of its addresses is tried when one does not answer", async () => {
+  test("a name is resolved once, and the next address is tried when one does not answer", async () => {
     const asked: string[] = [];
     const client = openClient({
       resolve: async (name) => {
@@ -256,7 +256,7 @@ describe("addresses", () => {
     expect(upstream.requests.at(-1)?.toLowerCase()).toContain("host: source.test:");
   });
 
-  test("a name that is never resolved ends with the caller's patience", async () => {
+  test("a name that never resolves fails when the caller's signal aborts", async () => {
     const client = openClient({ resolve: () => new Promise(() => {}) });
     const request = { url: "https://source.test/", signal: AbortSignal.timeout(50) };
     expect(await reasonOf(client.request(request))).toBe("timeout");
@@ -285,7 +285,7 @@ describe("proxy", () => {
     expect(proxy.seen.at(0)?.request).toBe(`CONNECT other.test:${port}`);
   });
 
-  test("an address behind it is proven by its own certificate, not by one for the proxy's address", async () => {
+  test("a target address is verified by its own certificate, not by one for the proxy's address", async () => {
     const proxy = await startProxyServer();
     onTestFinished(proxy.close);
     const client = openClient({ proxy: proxy.url, extraCa: ownAuthority.ca });
@@ -312,7 +312,7 @@ describe("proxy", () => {
     expect(proxy.seen).toEqual([{ request: "GET http://misp.test:81/a?b=c", credentials: null }]);
   });
 
-  test("name and password go to the proxy and to nobody else", async () => {
+  test("name and password go only to the proxy", async () => {
     const proxy = await startProxyServer();
     onTestFinished(proxy.close);
     const client = openClient({ proxy: proxy.url.replace("://", "://jane:p%40ss@") });
@@ -323,7 +323,7 @@ describe("proxy", () => {
     expect(upstream.requests.at(-1)?.toLowerCase()).not.toContain("proxy-authorization");
   });
 
-  test("may itself be reached by TLS, verified", async () => {
+  test("can be reached by TLS itself, verified", async () => {
     const proxy = await startProxyServer({ certificate: ownAuthority.issue(["DNS:localhost"]) });
     onTestFinished(proxy.close);
     const client = openClient({ proxy: proxy.url, extraCa: ownAuthority.ca });
@@ -333,7 +333,7 @@ describe("proxy", () => {
     expect(await reasonOf(doubting.request({ url: upstream.url("found_tls"), signal: soon() }))).toBe("tls");
   });
 
-  test("one that is down is a failure, and nothing goes direct", async () => {
+  test("a proxy that is down is a failure, and no request goes direct", async () => {
     const client = openClient({ proxy: new URL(upstream.url("refused")).origin });
     const before = upstream.requests.length;
     for (const reply of ["found", "found_tls"] as const) {
@@ -342,20 +342,20 @@ describe("proxy", () => {
     expect(upstream.requests.length).toBe(before);
   });
 
-  test.each([407, 403, 502])("one that refuses with %i leaves the target unreachable", async (status) => {
+  test.each([407, 403, 502])("a proxy that refuses with %i makes the target unreachable", async (status) => {
     const proxy = await startProxyServer({ refuseWith: status });
     onTestFinished(proxy.close);
     const client = openClient({ proxy: proxy.url });
     expect(await reasonOf(client.request({ url: upstream.url("found_tls"), signal: soon() }))).toBe("unreachable");
   });
 
-  test("one that never answers is a time-out", async () => {
+  test("a proxy that never answers is a time-out", async () => {
     const silent = new URL(upstream.url("handshake_timeout")).origin.replace("https", "http");
     const waiting = openClient({ proxy: silent, connectTimeoutMs: 100 });
     expect(await reasonOf(waiting.request({ url: upstream.url("found_tls"), signal: soon() }))).toBe("timeout");
   });
 
-  test("what no_proxy names goes direct", async () => {
+  test("targets in no_proxy are reached directly", async () => {
     const proxy = await startProxyServer();
     onTestFinished(proxy.close);
     const client = openClient({ proxy: proxy.url, noProxy: ["127.0.0.0/8"] });
@@ -363,7 +363,7 @@ describe("proxy", () => {
     expect(proxy.seen).toEqual([]);
   });
 
-  test("one in the environment is not used", async () => {
+  test("a proxy in the environment is not used", async () => {
     process.env["HTTP_PROXY"] = new URL(upstream.url("refused")).origin;
     onTestFinished(() => {
       delete process.env["HTTP_PROXY"];
@@ -371,14 +371,13 @@ describe("proxy", () => {
     expect((await openClient().request({ url: upstream.url("found"), signal: soon() })).status).toBe(200);
   });
 
-  test("an unusable one is refused at once", () => {
+  test("an unusable proxy is refused at once", () => {
     expect(() => openClient({ proxy: "socks5://localhost:1" })).toThrow(/proxy/);
   });
 });
 
 /**
- * An upstream that is told what to do with each request: it gets the number of the connection and of the request on
- * it, both from 1 on.
+ * A scripted upstream. `answer` gets the number of the connection and the number of the request on it, both from 1 on.
  */
 async function startScript(answer: (socket: Socket, connection: number, request: number) => void) {
   const requests: string[] = [];
@@ -403,9 +402,9 @@ async function startScript(answer: (socket: Socket, connection: number, request:
   return {
     url: `http://127.0.0.1:${port}/`,
     port,
-    /** The first line of each. */
+    /** The request lines. */
     requests,
-    /** Numbers of the connections that are closed. */
+    /** The numbers of the closed connections. */
     closed,
     get connectionCount(): number {
       return connectionCount;
@@ -415,13 +414,13 @@ async function startScript(answer: (socket: Socket, connection: number, request:
 
 const ok = (body: string, headers = "") => `HTTP/1.1 200 OK\r\n${headers}Content-Length: ${body.length}\r\n\r\n${body}`;
 
-/** Lets the other side of a connection hear what was done to it. */
+/** Waits until the other side of a connection has noticed. */
 async function until(isSo: () => boolean): Promise<void> {
   while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
 }
 
 describe("a connection", () => {
-  test("is used again for the same origin, and for no other", async () => {
+  test("is reused for the same origin, and for no other", async () => {
     const upstream = await startScript((socket, connection) => void socket.write(ok(String(connection))));
     const client = openClient();
     const ask = async (host: string) =>
@@ -430,7 +429,7 @@ describe("a connection", () => {
     expect([await ask("localhost"), await ask("127.0.0.1")]).toEqual(["2", "1"]);
   });
 
-  test("is that to the address which was checked; its name is resolved anew when it gets too old", async () => {
+  test("goes to the checked address, and its name is resolved again when it is too old", async () => {
     const upstream = await startScript((socket, connection) => void socket.write(ok(String(connection))));
     const addresses = [["127.0.0.1"], ["169.254.169.254"]];
     const resolve = async () => addresses.shift() ?? [];
@@ -463,7 +462,7 @@ describe("a connection", () => {
     expect(upstream.requests).toEqual([line, line, line]);
   });
 
-  test("that is closed while it waits is not used", async () => {
+  test("closed while idle is not reused", async () => {
     const upstream = await startScript((socket, connection) => void socket.end(ok(String(connection))));
     const client = openClient();
     for (const connection of ["1", "2", "3"]) {
@@ -473,7 +472,7 @@ describe("a connection", () => {
     expect(upstream.requests.length).toBe(3);
   });
 
-  test("that was new is not replaced: its upstream is unreachable", async () => {
+  test("that was new is not retried: its upstream is unreachable", async () => {
     const upstream = await startScript((socket, connection, request) => {
       if (connection === 1 && request === 1) socket.write(ok("once"));
       else socket.destroy();
@@ -490,7 +489,7 @@ describe("a connection", () => {
     ["within the head of an answer", "HTTP/1.1 200 OK\r\nContent-Le", "unreachable"],
     ["within the body of an answer", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", "bad_answer"],
     ["after something that is not HTTP", "220 smtp.example ESMTP\r\n", "unreachable"],
-  ])("that is closed %s is not replaced", async (_when, part, reason) => {
+  ])("closed %s is not retried", async (_when, part, reason) => {
     const upstream = await startScript((socket, _connection, request) => {
       if (request === 1) socket.write(ok("whole"));
       else socket.end(part);
@@ -504,8 +503,8 @@ describe("a connection", () => {
   test.each([
     ["a redirect", "HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"],
     ["an answer that is too large", ok("12345678")],
-    ["an answer that says so", ok("1", "Connection: close\r\n")],
-    ["an answer that keeps it for a second", ok("1", "Keep-Alive: timeout=1\r\n")],
+    ["an answer that asks for it", ok("1", "Connection: close\r\n")],
+    ["an answer with a keep-alive of one second", ok("1", "Keep-Alive: timeout=1\r\n")],
   ])("is closed after %s", async (_answer, first) => {
     const upstream = await startScript((socket, connection) => {
       socket.write(connection === 1 ? first : ok("next"));
@@ -517,7 +516,7 @@ describe("a connection", () => {
     expect(text((await client.request(request)).body)).toBe("next");
   });
 
-  test("on which more comes than was asked for is closed, and the rest is nobody's answer", async () => {
+  test("with more data than requested is closed, and the extra data is never used", async () => {
     const upstream = await startScript((socket, connection) => {
       socket.write(connection === 1 ? ok("mine") + ok("nobody's") : ok("also mine"));
     });
@@ -527,7 +526,7 @@ describe("a connection", () => {
     expect(upstream.closed).toEqual([1]);
   });
 
-  test("whose request is aborted is closed at once", async () => {
+  test("is closed at once when its request is aborted", async () => {
     const asked = Promise.withResolvers<void>();
     const upstream = await startScript((socket, connection) => {
       if (connection === 1) asked.resolve();
@@ -543,7 +542,7 @@ describe("a connection", () => {
     expect(text((await client.request({ url: upstream.url, signal: soon() })).body)).toBe("next");
   });
 
-  test("is closed when nobody asks for a while, and with the client", async () => {
+  test("is closed when idle for a while, and with the client", async () => {
     const upstream = await startScript((socket) => void socket.write(ok("")));
     await openClient({ idleMs: 20 }).request({ url: upstream.url, signal: soon() });
     await until(() => upstream.closed.length === 1);
@@ -553,7 +552,7 @@ describe("a connection", () => {
     await until(() => upstream.closed.length === 2);
   });
 
-  test("through a proxy is a tunnel that is used again", async () => {
+  test("through a proxy is a reusable tunnel", async () => {
     const proxy = await startProxyServer();
     onTestFinished(proxy.close);
     const server = Bun.serve({
@@ -573,7 +572,7 @@ describe("a connection", () => {
 });
 
 describe("the client", () => {
-  test("has at most 256 connections open, and serves what waits", async () => {
+  test("opens at most 256 connections, and serves waiting requests afterwards", async () => {
     const held: Socket[] = [];
     const upstream = await startScript((socket) => void held.push(socket));
     const client = openClient();
@@ -589,7 +588,7 @@ describe("the client", () => {
     expect(upstream.connectionCount).toBe(256);
   });
 
-  test("closes the connection that has waited longest when it needs one to another place", async () => {
+  test("closes the longest idle connection when it needs one to another target", async () => {
     const [first, second] = [
       await startScript((socket) => void socket.write(ok(""))),
       await startScript((socket) => void socket.write(ok(""))),
@@ -603,7 +602,7 @@ describe("the client", () => {
     expect([first.connectionCount, second.connectionCount]).toEqual([2, 1]);
   });
 
-  test("makes at most 16 connections to one place at once, and others do not wait for them", async () => {
+  test("connects to one target at most 16 times at once, and other targets do not wait", async () => {
     let asked = 0;
     const known = Promise.withResolvers<string[]>();
     const upstream = await startScript((socket) => void socket.write(ok("")));
@@ -622,7 +621,7 @@ describe("the client", () => {
     expect((await Promise.all(answers)).length).toBe(100);
   });
 
-  test("that is closed ends what runs and takes nothing new", async () => {
+  test("once closed ends running requests and refuses new ones", async () => {
     const client = openClient();
     const running = reasonOf(client.request({ url: upstream.url("headers_timeout"), signal: soon() }));
     await client.close();

@@ -14,7 +14,7 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-test("an exclusive lock keeps everybody out until it is released, a shared one only an exclusive one", () => {
+test("an exclusive lock excludes all others until it is released, a shared lock only exclusive ones", () => {
   const alone = lockFolder(folder, "exclusive");
   expect([lockFolder(folder, "exclusive"), lockFolder(folder, "shared")]).toEqual([null, null]);
   alone?.release();
@@ -26,7 +26,7 @@ test("an exclusive lock keeps everybody out until it is released, a shared one o
   again?.release();
 });
 
-test("it goes with its process, however that ends", async () => {
+test("it ends with its process, even if that is killed", async () => {
   const module = join(import.meta.dirname, "../../src/egress/folder-lock.ts");
   const code = `import { lockFolder } from ${JSON.stringify(module)};
     console.log(lockFolder(${JSON.stringify(folder)}, "exclusive") === null ? "refused" : "held");
@@ -41,6 +41,6 @@ test("it goes with its process, however that ends", async () => {
   lock?.release();
 });
 
-test("a folder that is not there is an error, not a lock that somebody else holds", () => {
+test("a missing folder is an error, not a held lock", () => {
   expect(() => lockFolder(join(folder, "missing"), "shared")).toThrow();
 });

@@ -3,7 +3,7 @@ import { openSemaphore } from "../../src/egress/semaphore.ts";
 
 const patient = () => new AbortController().signal;
 
-test("who waits enters in order, each when a place is free", async () => {
+test("waiters enter in order, each when a place is free", async () => {
   const semaphore = openSemaphore(1);
   const entered: string[] = [];
   await semaphore.enter(patient());
@@ -18,7 +18,7 @@ test("who waits enters in order, each when a place is free", async () => {
   expect(entered).toEqual(["first", "second"]);
 });
 
-test("who gives up while waiting takes no place", async () => {
+test("a waiter that aborts takes no place", async () => {
   const semaphore = openSemaphore(1);
   await semaphore.enter(patient());
   const impatient = new AbortController();
@@ -29,7 +29,7 @@ test("who gives up while waiting takes no place", async () => {
   await semaphore.enter(patient());
 });
 
-test("a place that is handed to somebody who gives up in the same moment is passed on", async () => {
+test("a place handed to a waiter that aborts at the same moment is passed on", async () => {
   const semaphore = openSemaphore(1);
   await semaphore.enter(patient());
   const impatient = new AbortController();
@@ -41,7 +41,7 @@ test("a place that is handed to somebody who gives up in the same moment is pass
   await next;
 });
 
-test("who has given up before does not enter", async () => {
+test("a caller that has already aborted does not enter", async () => {
   const semaphore = openSemaphore(1);
   await expect(semaphore.enter(AbortSignal.abort())).rejects.toThrow();
   await semaphore.enter(patient());

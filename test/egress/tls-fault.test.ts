@@ -34,7 +34,7 @@ async function faultOf(url: string, options: Partial<HttpClientOptions>) {
   return [reason, tlsFault];
 }
 
-/** A server that wants a certificate of our authority, and answers who came. */
+/** A server that requires a certificate of our authority and answers with the client's name. */
 async function startStrict(options: TlsOptions = {}): Promise<string> {
   const listener = createServer(
     { ...server, ca: authority.ca, requestCert: true, rejectUnauthorized: true, ...options },
@@ -49,7 +49,7 @@ async function startStrict(options: TlsOptions = {}): Promise<string> {
   return `https://localhost:${(listener.address() as AddressInfo).port}/`;
 }
 
-describe("a failure of TLS says which", () => {
+describe("a TLS failure has its kind", () => {
   test.each<[Reply, string]>([
     ["tls_unknown_ca", "unknown_authority"],
     ["tls_expired", "expired"],
@@ -59,7 +59,7 @@ describe("a failure of TLS says which", () => {
     expect(await faultOf(upstream.url(reply), { systemCa: upstream.ca })).toEqual(["tls", tlsFault]);
   });
 
-  test.each(["TLSv1.2", "TLSv1.3"] as const)("a client certificate is wanted over %s", async (version) => {
+  test.each(["TLSv1.2", "TLSv1.3"] as const)("a missing client certificate is recognised over %s", async (version) => {
     const url = await startStrict({ minVersion: version, maxVersion: version });
     expect(await faultOf(url, { systemCa: authority.ca })).toEqual(["tls", "client_certificate"]);
   });
@@ -68,7 +68,7 @@ describe("a failure of TLS says which", () => {
     [400, "<center>No required SSL certificate was sent</center>"],
     [400, "<center>The SSL certificate error</center>"],
     [403, "<h1>403.7 - Client certificate required</h1>"],
-  ])("a client certificate is wanted by a page of status %i", (status, page) => {
+  ])("a missing client certificate is recognised in a page of status %i", (status, page) => {
     const body = new TextEncoder().encode(page);
     const headers = { "content-type": "text/html" };
     expect(failureOf({ status, headers, body })).toMatchObject({ reason: "tls", tlsFault: "client_certificate" });
@@ -101,7 +101,7 @@ describe("a client certificate", () => {
     expect(new TextDecoder().decode(answer.body)).toBe("welcome");
   });
 
-  test("does not make the server's own certificate any more trusted", async () => {
+  test("does not make the server's certificate trusted", async () => {
     const url = await startStrict();
     expect(await faultOf(url, { systemCa: upstream.ca, clientCertificate: own })).toEqual(["tls", "unknown_authority"]);
   });
@@ -128,7 +128,7 @@ describe("a client certificate", () => {
     expect(names).toEqual([undefined]);
   });
 
-  test("that is none, or has the key of another, is refused before anything is sent", () => {
+  test("that is invalid, or has another key, is refused before anything is sent", () => {
     const open = (clientCertificate: Certificate) => () =>
       openHttpClient({
         userAgent: "x",

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { type Finding, makeFinding, severities } from "../../src/domain/finding.ts";
 import { anyText } from "./any-text.ts";
 
-/** Findings from few titles, subjects and years, so that many are equal, agree, or differ by one field only. */
+/** Findings from few titles, subjects and years, so that many are equal, agree, or differ in one field only. */
 export function anyFinding(): fc.Arbitrary<Finding> {
   return fc
     .record({

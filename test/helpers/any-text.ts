@@ -1,6 +1,6 @@
 import fc from "fast-check";
 
-/** Any string a caller can send: code units at random, so lone surrogates too, mixed with what parsers trip over. */
+/** Any string a caller can send: random code units, including lone surrogates, mixed with text that breaks parsers. */
 export function anyText(): fc.Arbitrary<string> {
   const codeUnits = fc.array(fc.integer({ min: 0, max: 0xffff }).map((unit) => String.fromCharCode(unit)));
   const codePoints = fc.array(fc.integer({ min: 0, max: 0x10ffff }).map((point) => String.fromCodePoint(point)));

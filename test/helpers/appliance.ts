@@ -9,7 +9,7 @@ export type CommandResult = { readonly exitCode: number | null; readonly stdout:
 export type Service = {
   readonly url: string;
   readonly pid: number;
-  /** All that was written to the standard error so far. */
+  /** The standard error so far. */
   readonly log: () => string;
   readonly kill: (signal: "SIGTERM" | "SIGKILL" | "SIGHUP" | "SIGINT") => void;
   readonly exited: Promise<number>;
@@ -22,7 +22,7 @@ export type ServeOptions = {
   readonly shell?: string;
 };
 
-/** A stranger's machine: the executable copied to an empty folder, a data directory, and a clean environment. */
+/** A fresh machine: the executable copied to an empty folder, a data directory, and a clean environment. */
 export class Appliance implements AsyncDisposable {
   readonly folder: string;
   readonly dataDir: string;
@@ -42,7 +42,7 @@ export class Appliance implements AsyncDisposable {
     return { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8", TMPDIR: tmpdir(), ...extra };
   }
 
-  /** Runs a command in a folder of its own; the data directory is that of the appliance unless `args` name another. */
+  /** Runs a command in its own folder, on the data directory of the appliance unless `args` name another. */
   run(args: readonly string[], options: { env?: Record<string, string>; stdin?: Uint8Array } = {}): CommandResult {
     const where = args.includes("--data-dir") ? [] : ["--data-dir", this.dataDir];
     const result = Bun.spawnSync([this.executable, ...args, ...where], {
@@ -55,7 +55,7 @@ export class Appliance implements AsyncDisposable {
   }
 
   /**
-   * The same without blocking, for a command that asks a server of the test. `shell` is a script for bash that gets the
+   * Runs a command without blocking, for a command that asks a server of the test. `shell` is a bash script with the
    * executable as `$0` and the arguments as `$@`.
    */
   async runBeside(
@@ -138,7 +138,7 @@ export class Appliance implements AsyncDisposable {
   }
 }
 
-/** A client of the exposure API, as a SIEM is one. */
+/** A client of the exposure API, like a SIEM. */
 export function client(url: string, key: string) {
   const headers = { "X-API-Key": key, "Content-Type": "application/json" };
   return {

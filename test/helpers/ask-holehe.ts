@@ -16,13 +16,13 @@ export type HoleheQuestion = {
   readonly proxy?: string | null;
   readonly extraCa?: string | null;
   readonly deadlineMs?: number;
-  /** What a site gets, instead of the usual time. */
+  /** The time limit per site, instead of the usual one. */
   readonly secondsPerQuestion?: number;
-  /** Instead of one that runs Python. */
+  /** Replaces the launcher that runs Python. */
   readonly child?: ChildRunner;
 };
 
-/** Asks the adapter as a scan does, on 2026-01-01, and expects that no private home is left. */
+/** Asks the adapter like a scan on 2026-01-01, and expects that no home directory is left behind. */
 export async function askHolehe({ python, email = jane, ...question }: HoleheQuestion): Promise<SourceReply> {
   const { allowSensitive = false, proxy = null, extraCa = null, deadlineMs = 20_000, secondsPerQuestion } = question;
   const homesIn = mkdtempSync(join(tmpdir(), "holehe-homes-"));
@@ -50,7 +50,7 @@ function withSeconds(task: string, seconds: number | undefined): string {
   return JSON.stringify({ ...JSON.parse(task), seconds });
 }
 
-/** A virtual environment without any package of its own, for this test. */
+/** A virtual environment without packages, for this test. */
 export function installPython(): { readonly python: string; readonly packages: string } {
   const root = mkdtempSync(join(tmpdir(), "holehe-test-"));
   onTestFinished(() => rmSync(root, { recursive: true, force: true }));

@@ -14,7 +14,7 @@ function id(kind: number, number: number): string {
   return `0000000${kind}-0000-4000-8000-${String(number).padStart(12, "0")}`;
 }
 
-/** Ids of what the directory holds. */
+/** Ids of the objects in the directory. */
 export const audited = {
   acme: id(1, 1) as WorkspaceId,
   other: id(1, 2) as WorkspaceId,
@@ -36,9 +36,9 @@ export function openAudited(folder: string): Store {
 }
 
 /**
- * Makes a directory with workspaces, keys and operators in every state, some events of look-ups that were written
- * together, and the kept head. `atHalf` is called when half of it is done, with everything closed. With `isShortened` the
- * oldest half of the trail is removed behind a checkpoint.
+ * Makes a directory with workspaces, keys and operators in every state, some look-up events of one batch, and the kept
+ * head. `atHalf` is called when half of this is done and everything is closed. With `isShortened`, the oldest half of
+ * the trail is removed behind a checkpoint.
  */
 export async function makeAuditedDirectory(
   folder: string,

@@ -1,7 +1,7 @@
 import type { SourceErrorReason } from "../../src/domain/error.ts";
 import type { FakeInternetOptions } from "./fake-internet.ts";
 
-/** How a fake internet treats whoever asks. */
+/** The behaviour of a fake internet. */
 export type Weather = Pick<FakeInternetOptions, "answer" | "tunnel">;
 
 const html = { "content-type": "text/html" };
@@ -12,7 +12,7 @@ const answering = (status: number, body: string, headers: object): Weather["answ
 };
 const login = { ...html, location: "https://portal.example/login?email=1" };
 
-/** Ways in which every site is out of reach, by their names, and what a source of many sites must say of each. */
+/** Ways in which every site is unreachable, by name, and the reason that a source of many sites must report. */
 export const badWeathers: readonly (readonly [string, SourceErrorReason, Weather])[] = [
   ["a proxy that refuses every tunnel", "unreachable", { answer: answering(403, page, html), tunnel: () => 403 }],
   ["a proxy that wants a login", "unreachable", { answer: answering(407, page, html), tunnel: () => 407 }],

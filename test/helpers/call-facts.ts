@@ -39,7 +39,7 @@ export function callRules(changed: Partial<CallRules> = {}): CallRules {
   };
 }
 
-/** By an operator of Acme, unless `changed` says otherwise. */
+/** A call by an operator of Acme, with the members of `changed`. */
 export function enrichCall(changed: Partial<EnrichCall> = {}): EnrichCall {
   return {
     kind: "enrich",

@@ -17,7 +17,7 @@ import { testAuditKey, testAuthor } from "./test-author.ts";
 
 export const keys = deriveKeys(Buffer.alloc(32, 7));
 
-/** A folder of corpora with a store in memory: what imports, merges and look-ups need, and nothing else. */
+/** A folder of corpora with a store in memory: just enough for imports, merges and look-ups. */
 export function openDesk() {
   const root = mkdtempSync(join(tmpdir(), "xpose-corpus-"));
   onTestFinished(() => rmSync(root, { recursive: true, force: true }));
@@ -26,7 +26,7 @@ export function openDesk() {
   onTestFinished(() => real.close());
   const library = openLibrary(corporaDir, { keys, store: real });
   onTestFinished(() => library.close());
-  /** As of the last change. */
+  /** The corpora after the last change. */
   const corpora = new Map<string, Corpus>();
   const publications: Publication[] = [];
   const refresh = async () => {
@@ -77,7 +77,7 @@ export function openDesk() {
         { source: { path }, importer: "test", name: "shop", scope: null, takenNames: new Set(), ...options },
         { ...context, ...changes },
       ),
-    /** Imports text as a file of that name. */
+    /** Imports text as a file with this name. */
     importText: (content: string | Uint8Array, options: Partial<ImportOptions> = {}, fileName = "file.txt") =>
       desk.importFile(desk.file(fileName, content), options),
     async merge(urgency: "crowded" | "idle" = "idle", changes: Partial<MergeContext> = {}): Promise<number> {

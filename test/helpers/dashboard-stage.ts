@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { type BrowserContext, chromium, type Page } from "playwright-core";
 import { Appliance, type Service } from "./appliance.ts";
 
-/** The browser that the tests drive; where it is missing they are skipped. */
+/** The browser for the tests; without it the tests are skipped. */
 export const chromiumPath = "/usr/bin/chromium";
 
-/** It must neither ask the network by itself nor greet anybody. */
+/** Flags that stop the browser's own network requests and its welcome pages. */
 const flags = [
   "--no-sandbox",
   "--disable-gpu",
@@ -20,7 +20,7 @@ const flags = [
 
 export type Theme = "light" | "dark";
 
-/** What an in-house source answers with. */
+/** The answer of an in-house source. */
 export type Upstream = () => Response | Promise<Response>;
 
 export type Stage = AsyncDisposable & {
@@ -33,7 +33,7 @@ export type Stage = AsyncDisposable & {
   readonly upstreams: Map<string, Upstream>;
 };
 
-/** The compiled service, with in-house sources that the test answers for, an admin and a viewer. */
+/** The compiled service with an admin, a viewer, and in-house sources that the test answers for. */
 export async function openStage(
   sources: Readonly<Record<string, Upstream>>,
   prepare: (appliance: Appliance) => void = () => undefined,
@@ -75,7 +75,7 @@ export async function openStage(
   };
 }
 
-/** Starts a session and returns what its cookie holds. Log-ins are limited (docs/contract.md 9.9), so tests share one. */
+/** Starts a session and returns its cookie. Log-ins are limited (docs/contract.md 9.9), so tests share a session. */
 export async function startSession(url: string, token: string): Promise<string> {
   const headers = { "Content-Type": "application/json" };
   const response = await fetch(`${url}/api/v1/session`, { method: "POST", headers, body: JSON.stringify({ token }) });
@@ -84,7 +84,7 @@ export async function startSession(url: string, token: string): Promise<string> 
   return cookie;
 }
 
-/** A finding as an in-house source sends it. */
+/** A finding in the form that an in-house source sends. */
 export function findings(...found: readonly object[]): Response {
   return Response.json({ findings: found });
 }
@@ -92,16 +92,16 @@ export function findings(...found: readonly object[]): Response {
 export type Visit = AsyncDisposable & {
   readonly page: Page;
   readonly context: BrowserContext;
-  /** All that must not happen: requests to another host, violations of the policy, errors on the console. */
+  /** Everything that must not happen: requests to another host, violations of the policy, errors on the console. */
   readonly faults: string[];
-  /** By the form. */
+  /** Logs in with the form. */
   readonly logIn: (token: string) => Promise<void>;
-  /** With the cookie of a session that was started elsewhere. */
+  /** Logs in with the cookie of an existing session. */
   readonly enterWith: (cookie: string) => Promise<void>;
   readonly goTo: (place: string) => Promise<void>;
 };
 
-/** A browser with a profile of its own. */
+/** A browser with its own profile. */
 export async function visit(
   url: string,
   { theme = "light" as Theme, width = 1280, height = 900 } = {},

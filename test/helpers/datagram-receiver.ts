@@ -8,8 +8,9 @@ const libc = dlopen("libc.so.6", {
 }).symbols;
 
 /**
- * A real datagram socket as a service manager opens one, on a file or, with a leading `@`, without one. A datagram
- * between local sockets is there as soon as it was sent, so `receive` never waits: null when there is none.
+ * A real datagram socket like the one of a service manager, on a file or, with a leading `@`, in the abstract
+ * namespace. A datagram between local sockets arrives as soon as it is sent, so `receive` never waits; null when there
+ * is no datagram.
  */
 export function openDatagramReceiver(name: string): { receive: () => string | null; close: () => void } {
   const path = name.startsWith("@") ? `\0${name.slice(1)}` : `${name}\0`;

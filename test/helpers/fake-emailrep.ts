@@ -8,20 +8,20 @@ import quotaReached from "../fixtures/sources/emailrep/quota-reached.json";
 import serverError from "../fixtures/sources/emailrep/server-error.json";
 import switchedOff from "../fixtures/sources/emailrep/switched-off.json";
 
-/** The one key that the fake takes. */
+/** The only key that the fake accepts. */
 export const emailrepTestKey = "emailrep-test-key";
 
 export type FakeEmailrep = {
   /** For `base_url`. */
   readonly url: string;
-  /** All requests so far. `path` is as it was sent, still percent-encoded. */
+  /** All requests so far. `path` is still percent-encoded. */
   readonly requests: readonly { readonly method: string; readonly path: string; readonly headers: Headers }[];
   readonly stop: () => Promise<void>;
 };
 
 const page = "<!doctype html><title>Sign in</title>";
 
-/** What happens for addresses of these local parts, whatever their domain; of all others nothing is known. */
+/** The reply for addresses with these local parts, in any domain. The fake knows nothing about other addresses. */
 const replies: Readonly<Record<string, () => Response>> = {
   "jane.doe": () => json(200, found),
   mallory: () => json(200, badReputation),
@@ -45,7 +45,7 @@ const replies: Readonly<Record<string, () => Response>> = {
   "fail-200": () => json(200, { status: "fail", reason: "try again" }),
 };
 
-/** A fake of emailrep.io on 127.0.0.1. Port 0 takes any free one. */
+/** A fake of emailrep.io on 127.0.0.1. Port 0 picks a free port. */
 export async function startFakeEmailrep({ port = 0 } = {}): Promise<FakeEmailrep> {
   const requests: { method: string; path: string; headers: Headers }[] = [];
   const server = Bun.serve({
@@ -54,7 +54,7 @@ export async function startFakeEmailrep({ port = 0 } = {}): Promise<FakeEmailrep
     fetch: (request) => {
       const path = new URL(request.url).pathname;
       requests.push({ method: request.method, path, headers: request.headers });
-      // The user agent is looked at before the key.
+      // The user agent is checked before the key.
       if ((request.headers.get("user-agent") ?? "") === "") return json(403, noUserAgent);
       const key = request.headers.get("key");
       if (key === null) return json(429, switchedOff);

@@ -3,9 +3,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import accounts from "../fixtures/sources/hibp/accounts.json";
 import breaches from "../fixtures/sources/hibp/breaches.json";
 
-/** Works for addresses of `hibpTestDomain` only, as the documented key does. */
+/** Works only for addresses of `hibpTestDomain`, like the documented test key. */
 export const hibpTestKey = "0".repeat(32);
-/** Works for all addresses, like a paid one. */
+/** Works for all addresses, like a paid key. */
 export const hibpPaidKey = "a".repeat(32);
 export const hibpTestDomain = "hibp-integration-tests.com";
 
@@ -27,7 +27,7 @@ type Account = {
 };
 type Reply = (response: ServerResponse) => void;
 
-/** What addresses of other domains hold, for those who try it by hand. */
+/** The breaches of addresses in other domains, for manual tests. */
 const people: Readonly<Record<string, Account>> = {
   "jane.doe@example.com": {
     breaches: ["ExampleForum", "LinkedIn"],
@@ -39,8 +39,8 @@ const people: Readonly<Record<string, Account>> = {
 
 /**
  * A stand-in for Have I Been Pwned, API v3, on 127.0.0.1, with invented breaches. It knows the documented test accounts
- * and key, the range search, the free catalogue, and faults of our own: the address `429@hibp-integration-tests.com`
- * gets a 429, and so on with each of `hibpTriggers`. `429+pasteaccount@...` gets it at that call only.
+ * and key, the range search, the free catalogue, and extra faults: the address `429@hibp-integration-tests.com` gets a
+ * 429, and so on for each of `hibpTriggers`. `429+pasteaccount@...` gets the fault only at this call.
  */
 export async function startFakeHibp({ port = 0 } = {}): Promise<FakeHibp> {
   const requests: { path: string; headers: IncomingMessage["headers"] }[] = [];
@@ -93,7 +93,7 @@ function refusal(statusCode: number, message: string, headers: Record<string, st
 const wrongKey = refusal(401, "Access denied due to invalid hibp-api-key.");
 const notInPlan = refusal(403, "Your subscription does not include this feature.");
 
-/** What an address of this name before the `@` gets. */
+/** The fault for an address with this local part. */
 export const hibpTriggers = {
   "400": refusal(400, "The account does not comply with an acceptable format."),
   "401": wrongKey,
@@ -124,7 +124,7 @@ function replyTo(request: IncomingMessage): Reply {
   const [api, version, call = "", ...rest] = pathname.slice(1).split("/");
   if (`${api}/${version}`.toLowerCase() !== "api/v3") return html(404);
   if (request.method !== "GET") return json(405, { message: "Method not allowed" });
-  // Mandatory on the free calls too.
+  // Also mandatory on the free calls.
   if ((request.headers["user-agent"] ?? "").trim() === "") return html(403);
   const argument = decodeURIComponent(rest.join("/")).trim();
   return (
@@ -210,7 +210,7 @@ function accountReply(call: string, address: string, query: URLSearchParams): Re
   return listReply(isTruncated ? found.map(({ Name }) => ({ Name })) : found);
 }
 
-/** The public search never tells a sensitive or retired breach. */
+/** The public search never returns sensitive or retired breaches. */
 function breachesOf(account: Account) {
   return breaches.filter(
     ({ Name, IsSensitive, IsRetired }) => account.breaches.includes(Name) && !IsSensitive && !IsRetired,
@@ -221,7 +221,7 @@ function listReply(items: readonly unknown[]): Reply {
   return items.length === 0 ? notFound : json(200, items);
 }
 
-/** All addresses of a range: those of the test accounts, among many that nobody asked about. */
+/** All addresses of a range: the test accounts among many unrelated addresses. */
 function rangeReply(prefix: string): Reply {
   if (!/^[0-9a-f]{6}$/i.test(prefix)) return refusal(400, "The hash prefix is not in a valid format.");
   const isInRange = (address: string) => hashOf(address).startsWith(prefix.toUpperCase());

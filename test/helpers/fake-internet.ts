@@ -6,12 +6,12 @@ import { createAuthority } from "./certificates.ts";
 export type SiteRequest = {
   readonly host: string;
   readonly method: string;
-  /** Path and query as they were sent. */
+  /** Path and query, not decoded. */
   readonly target: string;
   readonly body: string;
 };
 
-/** What a request gets; `hang` is no answer at all, `drop` an end without one. */
+/** The reply to a request. `hang` never answers; `drop` closes the connection without an answer. */
 export type SiteAnswer =
   | { readonly status: number; readonly headers?: object; readonly body?: string }
   | "hang"
@@ -22,7 +22,7 @@ export type FakeInternet = {
   readonly proxy: string;
   /** The authority of its certificates. */
   readonly ca: string;
-  /** All requests that a site got so far. */
+  /** All requests to sites so far. */
   readonly requests: readonly SiteRequest[];
   readonly close: () => Promise<void>;
 };
@@ -31,7 +31,7 @@ export type FakeInternetOptions = {
   readonly answer: (request: SiteRequest) => SiteAnswer;
   /** The names of its sites, for their certificate. */
   readonly hosts: readonly string[];
-  /** What `CONNECT` gets, by the name asked for: a tunnel, a refusal with a status, no answer, or a page in plain HTTP. */
+  /** The reply to `CONNECT`, by host name: a tunnel, a refusal with a status, no answer, or a page in plain HTTP. */
   readonly tunnel?: (host: string) => "open" | "hang" | "drop" | "plain" | number;
 };
 
@@ -90,7 +90,7 @@ export async function startFakeInternet(options: FakeInternetOptions): Promise<F
 async function readRequest(incoming: IncomingMessage): Promise<SiteRequest> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of incoming) chunks.push(chunk);
-  // A proxy is sent the whole URL.
+  // Clients send the whole URL to a proxy.
   const url = new URL(incoming.url ?? "/", `https://${incoming.headers.host}`);
   const target = (incoming.url ?? "/").replace(/^http:\/\/[^/]*/, "");
   return { host: url.hostname, method: incoming.method ?? "", target, body: Buffer.concat(chunks).toString() };

@@ -7,13 +7,13 @@ import rateLimited from "../fixtures/sources/misp/rate-limited.json";
 import searchNotAllowed from "../fixtures/sources/misp/search-not-allowed.json";
 import serverError from "../fixtures/sources/misp/server-error.json";
 
-/** The one key that the fake takes. */
+/** The only key that the fake accepts. */
 export const mispTestKey = "0123456789abcdefghijklmnopqrstuvwxyzABCD";
 
 export type FakeMisp = {
   /** For `base_url`. */
   readonly url: string;
-  /** All requests so far; `body` is the text as it was sent. */
+  /** All requests so far; `body` is the raw text. */
   readonly requests: readonly {
     readonly method: string;
     readonly path: string;
@@ -23,7 +23,7 @@ export type FakeMisp = {
   readonly stop: () => Promise<void>;
 };
 
-/** What happens for addresses of these local parts, whatever their domain; all others are looked up. */
+/** The reply for addresses with these local parts, in any domain. Other addresses are looked up. */
 const replies: Readonly<Record<string, () => Response>> = {
   "old-version": () => json(200, nothingOld),
   "not-allowed": () => json(405, searchNotAllowed),
@@ -38,7 +38,7 @@ const replies: Readonly<Record<string, () => Response>> = {
   "broken-json": () => new Response('{"response":', { headers: { "content-type": "application/json" } }),
 };
 
-/** Addresses of these local parts are held by that many attributes, each of an event of its own. */
+/** Number of attributes that hold an address with this local part, each in a separate event. */
 const counts: Readonly<Record<string, number>> = { hundred: 100, many: 250, thousand: 1000, flood: 5000 };
 
 type Row = (typeof attributes)[number];
@@ -51,7 +51,7 @@ const search = z.object({
   page: z.number(),
 });
 
-/** A fake MISP on 127.0.0.1, with its reading of `%`, `!`, `&&` and `|` in a value. Port 0 takes any free one. */
+/** A fake MISP on 127.0.0.1 that interprets `%`, `!`, `&&` and `|` in a value like MISP. Port 0 picks a free port. */
 export async function startFakeMisp({ port = 0 } = {}): Promise<FakeMisp> {
   const requests: { method: string; path: string; headers: Headers; body: string }[] = [];
   const server = Bun.serve({
@@ -85,7 +85,7 @@ function matches(held: string, wanted: string): boolean {
   const [a, b] = [held.toLowerCase(), wanted.toLowerCase()];
   if (wanted.includes("|")) return b.split("|").includes(a);
   if (wanted.startsWith("%") || wanted.endsWith("%")) return a.includes(b.replaceAll("%", ""));
-  // The collation of the database: letters with and without accents are equal.
+  // Like the collation of MISP's database: letters with and without accents are equal.
   return a.localeCompare(b, "en", { sensitivity: "base" }) === 0;
 }
 

@@ -5,7 +5,7 @@ import type { SourceErrorReason } from "../../src/domain/error.ts";
 import { type Certificate, createAuthority } from "./certificates.ts";
 import { startFullBacklog } from "./full-backlog.ts";
 
-/** Every fault of the `http` source's fault table, and the reason it must be recorded with (docs/contract.md 6.5, 11.3). */
+/** Every fault of the fault table of the `http` source, and the reason to record (docs/contract.md 6.5, 11.3). */
 export const faults = {
   refused: "unreachable",
   unknown_name: "unreachable",
@@ -62,9 +62,9 @@ export type Fault = keyof typeof faults;
 export type Reply = Fault | "found" | "found_tls" | "found_gzip" | "nothing" | "not_found";
 
 export type FaultServer = {
-  /** Where the reply is given; a query may be appended. Paths hold nothing else. */
+  /** The URL of a reply; a query may be appended. The path holds only the name of the reply. */
   readonly url: (reply: Reply) => string;
-  /** The authority that signed the certificates of `found_tls`, `tls_expired` and `tls_wrong_name`. */
+  /** The CA of the certificates of `found_tls`, `tls_expired` and `tls_wrong_name`. */
   readonly ca: string;
   /** The heads of all requests so far. */
   readonly requests: readonly string[];
@@ -73,7 +73,7 @@ export type FaultServer = {
 
 const oneFinding = { title: "Present in Example Shop", subject: "shop.example", date: "2021-05", severity: "high" };
 
-/** A fake upstream on 127.0.0.1 that answers in every wrong way, one way per URL. */
+/** A fake upstream on 127.0.0.1 that answers in every wrong way, one per URL. */
 export async function startFaultServer(): Promise<FaultServer> {
   const authority = createAuthority("Trusted test authority");
   const stranger = createAuthority("Unknown test authority");
@@ -121,7 +121,7 @@ export async function startFaultServer(): Promise<FaultServer> {
   };
 }
 
-/** Reads one request and gives the reply that its path names. */
+/** Reads one request and sends the reply that its path names. */
 function serve(socket: Socket, requests: string[]): void {
   let head = "";
   socket.on("data", (chunk) => {
@@ -145,7 +145,7 @@ const html = "Content-Type: text/html\r\n";
 const found = JSON.stringify({ findings: [oneFinding] });
 const page = "<!doctype html><title>Sign in</title>";
 
-/** A whole answer with its length. */
+/** A complete answer with its length. */
 function answer(status: string, headers: string, body: string | Uint8Array): Uint8Array {
   const bytes = Buffer.from(body);
   return Buffer.concat([Buffer.from(`HTTP/1.1 ${status}\r\n${headers}Content-Length: ${bytes.length}\r\n\r\n`), bytes]);
@@ -216,7 +216,7 @@ const replies: Readonly<Record<string, (socket: Socket) => void>> = {
   wrong_field_type: fixed("200 OK", json, '{"findings":[{"title":5}]}'),
 };
 
-/** Writes for ever, as fast as the other side takes it. */
+/** Writes for ever, as fast as the other side reads. */
 function pour(socket: Socket, piece: Uint8Array): void {
   const more = () => {
     while (socket.writable && socket.write(piece));
@@ -225,7 +225,7 @@ function pour(socket: Socket, piece: Uint8Array): void {
   more();
 }
 
-/** 300 MB of zeros in about 300 KB, made while they are sent. */
+/** 300 MB of zeros compressed to about 300 KB, generated while they are sent. */
 function pourBomb(socket: Socket): void {
   socket.write(`HTTP/1.1 200 OK\r\n${json}Content-Encoding: gzip\r\n\r\n`);
   const gzip = createGzip();

@@ -2,27 +2,27 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Appliance, CommandResult } from "./appliance.ts";
 
-/** A file or folder of a form that people have on their disks, and what an import of it must give. */
+/** A realistic file or folder, and the expected result of its import. */
 export type FieldCase = {
   /** Below test/fixtures/field-cases. */
   readonly folder: string;
   readonly group: string;
   readonly target: string;
-  /** How the target reaches the command; its path if absent. */
+  /** How the target is passed to the command; absent: as a path. */
   readonly via?: "stdin" | "devstdin" | "procsub" | "two" | "cwd";
   readonly corpusName?: string;
   readonly options?: readonly string[];
-  /** `either`: both are right, but an import finds all of `found` and a refusal says what `says` matches. */
+  /** `either`: both are right, but an import must find all of `found`, and a refusal must match `says`. */
   readonly outcome: "import" | "refuse" | "either";
   readonly says?: string;
   readonly read?: number;
   readonly imported?: number;
   readonly skipped?: Readonly<Record<string, number>>;
-  /** A count of the report that may stand in for addresses that are not found. */
+  /** A count in the report that may account for addresses that are not found. */
   readonly soft?: "further_addresses";
   readonly found?: readonly Expected[];
   readonly absent?: readonly string[];
-  /** Text that must be in no file of the data directory, no answer and no message. */
+  /** Text that must not appear in the data directory, in answers or in messages. */
   readonly secrets?: readonly string[];
   readonly names?: readonly string[];
 };
@@ -48,7 +48,7 @@ const root = join(import.meta.dirname, "..", "fixtures", "field-cases");
 
 export const fieldCases = JSON.parse(readFileSync(join(root, "cases.json"), "utf8")) as FieldCase[];
 
-/** Imports the case into a new data directory of the appliance and returns what is wrong, in words; empty = all is right. */
+/** Imports the case into a new data directory and returns the problems in words; empty = no problem. */
 export async function faultsOf(one: FieldCase, appliance: Appliance): Promise<string[]> {
   appliance.json("init");
   const { exitCode, stdout, stderr } = await runImport(one, appliance);
@@ -59,7 +59,7 @@ export async function faultsOf(one: FieldCase, appliance: Appliance): Promise<st
     ...(one.outcome === "refuse" ? [`accepted: ${JSON.stringify(report)}`] : []),
     ...countFaults(one, report),
     ...(await findingFaults(one, report, secrets, appliance)),
-    // Before more is asked: the database holds each address that was asked about.
+    // Checked before further look-ups, because the database holds each address that was asked about.
     ...leaksOf(one, secrets, appliance.dataDir),
     ...(await wronglyFound(one, appliance)),
   ];
@@ -144,7 +144,7 @@ async function wronglyFound(one: FieldCase, appliance: Appliance): Promise<strin
 
 async function findingsOf(email: string, appliance: Appliance): Promise<Finding[]> {
   const { exitCode, stdout } = await appliance.runBeside(["enrich", email, "--json"]);
-  // Not an address: nothing can be found.
+  // Not an address, so nothing can be found.
   if (exitCode === 4) return [];
   return (JSON.parse(stdout) as { exposure: { findings: Finding[] } }).exposure.findings;
 }
@@ -167,8 +167,8 @@ function wrongFindings(expected: Expected, findings: readonly Finding[], corpus:
 }
 
 /**
- * Secrets and addresses of a case that stand in clear in the data directory. The database holds the addresses that were
- * asked about; the reserve is 64 MiB of random bytes, in which any short text may stand by chance.
+ * Secrets and addresses of a case that are in the data directory in clear text. Skips the addresses that were asked
+ * about, which the database holds, and the reserve: 64 MiB of random bytes may contain any short text by chance.
  */
 function leaksOf(one: FieldCase, secrets: readonly string[], dataDir: string): string[] {
   const files = readdirSync(dataDir, { recursive: true, withFileTypes: true }).filter(
@@ -182,7 +182,7 @@ function leaksOf(one: FieldCase, secrets: readonly string[], dataDir: string): s
   });
 }
 
-/** Whether a text stands among other text: three letters alone come up among the random bytes of keys. */
+/** True for a text among other text. Three letters alone can occur by chance in the random bytes of keys. */
 function isWrittenIn(bytes: Buffer, text: string): boolean {
   const wanted = Buffer.from(text);
   for (let at = bytes.indexOf(wanted); at >= 0; at = bytes.indexOf(wanted, at + 1)) {

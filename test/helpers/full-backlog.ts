@@ -2,9 +2,9 @@ import { dlopen } from "bun:ffi";
 import { connect, type Socket } from "node:net";
 
 /**
- * A port of 127.0.0.1 on which a connection is never refused and never made, as behind a firewall that drops packets:
- * a listening socket that nobody accepts from, with its queue full. The runtime's own servers cannot be kept from
- * accepting, so the socket is made by libc.
+ * A port of 127.0.0.1 on which connections are neither refused nor established, like behind a firewall that drops
+ * packets: a listening socket with a full queue that never accepts. Servers of the runtime always accept, so libc makes
+ * the socket.
  */
 export async function startFullBacklog(): Promise<{ port: number; close: () => void }> {
   const libc = dlopen("libc.so.6", {
@@ -35,7 +35,7 @@ export async function startFullBacklog(): Promise<{ port: number; close: () => v
   };
 }
 
-/** One connection fills a queue of length 0. */
+/** A queue of length 0 is full with one connection. */
 function connected(port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: "127.0.0.1", port });

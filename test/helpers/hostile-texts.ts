@@ -1,4 +1,4 @@
-/** What a script would do if it ran: the tests look whether it was done. */
+/** A visible effect of an injected script; the tests check that it did not happen. */
 export const trace = "hostileTextRan";
 
 const run = `globalThis.${trace}=1`;
@@ -67,7 +67,7 @@ const texts = [
   "",
 ];
 
-/** 200 texts that try to run, to hide, to turn the page around or to break its layout. */
+/** 200 texts that try to run scripts, to hide, to reverse the writing direction or to break the layout. */
 export const hostileTexts: readonly string[] = (() => {
   const plain = [...markup, ...urls, ...texts];
   const hidden = plain.map((text) => `\u202e${text}\u200b`);

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
 import { type ImportSource, openInput } from "../../src/corpus/input/open-input.ts";
 
-/** Reads an input to its end. Rejects with what opening or reading it throws. */
+/** Reads an input to its end. Rejects with errors of opening and reading. */
 export async function readInput(source: string | ImportSource, signal = new AbortController().signal) {
   const input = await openInput(typeof source === "string" ? { path: source } : source, signal);
   try {
@@ -32,7 +32,7 @@ export async function readInput(source: string | ImportSource, signal = new Abor
   }
 }
 
-/** Standard input that comes in pieces of a size. */
+/** Standard input that arrives in pieces of this size. */
 export function piped(bytes: Uint8Array, size = 7): ImportSource {
   async function* pieces() {
     for (let at = 0; at < bytes.length; at += size) yield bytes.slice(at, at + size);
@@ -40,7 +40,7 @@ export function piped(bytes: Uint8Array, size = 7): ImportSource {
   return { stdin: pieces() };
 }
 
-/** A folder for the time of a test, with these files in it. */
+/** A temporary folder with these files. */
 export function folderOf(files: Readonly<Record<string, string | Uint8Array>> = {}): string {
   const root = mkdtempSync(join(tmpdir(), "xpose-input-"));
   onTestFinished(() => rmSync(root, { recursive: true, force: true }));
@@ -51,12 +51,12 @@ export function folderOf(files: Readonly<Record<string, string | Uint8Array>> = 
   return root;
 }
 
-/** A file of that name for the time of a test. */
+/** A temporary file with this name. */
 export function fileOf(name: string, content: string | Uint8Array): string {
   return join(folderOf({ [name]: content }), name);
 }
 
-/** Whether the machine has a program; says so when it has not. */
+/** True when the machine has a program; prints a note when it is missing. */
 export function hasProgram(name: string): boolean {
   try {
     execFileSync("sh", ["-c", `command -v ${name}`], { stdio: "ignore" });

@@ -1,7 +1,7 @@
 import { makeFinding } from "../../src/domain/finding.ts";
 import type { Source, SourceReply } from "../../src/sources/source.ts";
 
-/** A source of a scan that answers as the test says. */
+/** A source whose answer the test defines. */
 export function inventedSource(name: string, lookup: Source["lookup"], settings: Partial<Source> = {}): Source {
   return {
     name,

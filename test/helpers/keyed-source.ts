@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 import type { SourceKind } from "../../src/sources/source.ts";
 
-/** An invented kind that needs a key, so that reading keys is tested whatever kinds exist. */
+/** An invented kind that needs a key, so that these tests do not depend on the real kinds. */
 export const keyedSource: SourceKind<{ mode: string; catalogue: string | null }> = {
   kind: "keyed",
   confidence: 0.95,
@@ -18,7 +18,7 @@ export const keyedSource: SourceKind<{ mode: string; catalogue: string | null }>
   lookup: async () => ({ findings: [] }),
 };
 
-/** One more, which stands at another place in every organisation. */
+/** An invented kind without a default URL, because every organisation has its own installation. */
 export const placelessSource: SourceKind<Record<string, never>> = {
   kind: "placeless",
   confidence: 0.8,

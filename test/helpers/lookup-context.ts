@@ -4,7 +4,7 @@ import { noCatalogue } from "./no-catalogue.ts";
 type Given<Settings> = Pick<LookupContext<Settings>, "settings"> &
   Partial<LookupContext<Settings>> & { readonly timeoutMs?: number };
 
-/** What an adapter is given for a look-up of 5 s: no list of breaches, and no way out but those that the test gives it. */
+/** The context of a look-up of 5 s: no list of breaches, and only the network access that the test provides. */
 export function lookupContext<Settings>({ timeoutMs = 5_000, ...given }: Given<Settings>): LookupContext<Settings> {
   const refuse = () => Promise.reject(new Error("a way out that this test did not give"));
   return {

@@ -1,9 +1,9 @@
-/** Lets all that is ready run: promises and what was put off to the end of this turn of the event loop. */
+/** Runs everything that is ready: promises and immediates of this turn of the event loop. */
 export async function turnOver(): Promise<void> {
   for (let round = 0; round < 10; round += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Time that moves only when told to. What sleeps on it wakes in order. */
+/** A clock that moves only when the test moves it. Sleepers wake in order. */
 export class ManualClock {
   #time: number;
   #sleepers: { readonly until: number; readonly wake: () => void }[] = [];
@@ -25,12 +25,12 @@ export class ManualClock {
     return new Date(this.#time + ms);
   }
 
-  /** How many sleep now. */
+  /** The number of sleepers. */
   get sleeperCount(): number {
     return this.#sleepers.length;
   }
 
-  /** Moves on, or back without waking anybody, and lets what is due run. */
+  /** Moves the clock forward and runs everything that is due; moves it back without waking sleepers. */
   async advance(ms: number): Promise<void> {
     const end = this.#time + ms;
     await turnOver();

@@ -3,15 +3,15 @@ import { join } from "node:path";
 import type { SiteAnswer, SiteRequest } from "./fake-internet.ts";
 import { installHoleheDouble } from "./python-environment.ts";
 
-/** How a module handles what it meets, and how many of holehe's do so. */
+/** How a module handles errors, and the number of holehe's modules that do so. */
 const manners = {
-  /** Says "rate limit" of any exception. */
+  /** Reports "rate limit" for any exception. */
   careful: 70,
   /** Raises. */
   careless: 52,
-  /** Says "not registered" whatever happens. */
+  /** Always reports "not registered". */
   denying: 1,
-  /** Says "registered" to every 200. */
+  /** Reports "registered" for every 200. */
   believing: 1,
 };
 
@@ -21,9 +21,9 @@ export const siteNames: readonly string[] = Object.entries(manners).flatMap(([ma
 );
 
 /**
- * Puts a double of holehe with the shape of the real one among the packages of an environment: 124 modules, each of which
- * asks a site of its own over HTTPS. The careful and the careless ones read `{"registered": true}` and paste the address
- * into a query or a path, or hand it to the client as parameters, form or JSON. Returns the names of its sites.
+ * Installs a double of holehe with the same structure into an environment: 124 modules, each of which asks its own site
+ * over HTTPS. The careful and the careless modules read `{"registered": true}`. They paste the address into a query or
+ * path, or pass it to the client as parameters, form or JSON. Returns the names of the sites.
  */
 export function installManySites(packages: string): readonly string[] {
   const modules = join(installHoleheDouble(packages), "modules");
@@ -37,7 +37,7 @@ export function installManySites(packages: string): readonly string[] {
   return siteNames;
 }
 
-/** What a healthy site says: whether the address of the request is `known`, by whichever way it came. */
+/** The answer of a healthy site: whether it knows the address of the request, however the address was sent. */
 export function answerAbout(known: string): (request: SiteRequest) => SiteAnswer {
   return (request) => {
     const isKnown = addressOf(request) === known;
@@ -50,7 +50,7 @@ export function answerAbout(known: string): (request: SiteRequest) => SiteAnswer
   };
 }
 
-/** The address that a site reads out of a request, as servers do. */
+/** Reads the address from a request, like a server. */
 export function addressOf({ target, body }: SiteRequest): string | null {
   const url = new URL(target, "https://site.example");
   const fromPath = decodeURIComponent(url.pathname.split("/")[2] ?? "");

@@ -5,14 +5,14 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** A page of the documentation, without its blocks of code. */
 export type MarkdownPage = {
-  /** From the root of the repository on. */
+  /** Relative to the root of the repository. */
   readonly path: string;
   readonly text: string;
-  /** The text of its headings as it stands after the marks. */
+  /** The text of the headings, without the marks. */
   readonly headings: readonly string[];
 };
 
-/** Reads one page by its path from the root of the repository on. */
+/** Reads one page by its path relative to the root of the repository. */
 export function readPage(path: string): MarkdownPage {
   const text = readFileSync(`${root}${path}`, "utf8").replaceAll(/^ *```[\s\S]*?^ *```$/gm, "");
   const headings = [...text.matchAll(/^#{1,6} (.+)$/gm)].map((match) => match[1] ?? "");
@@ -35,7 +35,7 @@ export function sectionOf({ path, text }: MarkdownPage, heading: string): string
   return found;
 }
 
-/** The rows of the tables in a text, each as its cells, without the head of a table. */
+/** The rows of the tables in a text as lists of cells, without header rows. */
 export function rowsOf(text: string): string[][] {
   const lines = text.split("\n").map((line) => line.trim());
   const isRow = (line: string | undefined) => line?.startsWith("|") === true;

@@ -9,7 +9,7 @@ import { auditEvents } from "./audit-events.ts";
 
 type Column = { name: string };
 
-/** Makes a data directory that nobody uses one of an older schema, as a program of that time would have written it. */
+/** Converts an unused data directory to an older schema, in the form that the program of that time wrote. */
 export async function makeDirectoryOlder(dataDir: string, version: number): Promise<void> {
   const [present, older] = [join(dataDir, "xpose.db"), join(dataDir, "older.db")];
   const { audit: auditKey } = deriveKeys(Buffer.from(readFileSync(join(dataDir, "secret.key"), "utf8").trim(), "hex"));

@@ -10,7 +10,7 @@ export type ManagementMethod = "GET" | "HEAD" | "OPTIONS" | "POST" | "DELETE";
 
 export const ownHost = "127.0.0.1:8080";
 
-/** A client of sessions and management that hands its requests to the router, always with the same headers. */
+/** A client of sessions and management that passes its requests to the router, always with the same headers. */
 export function operatorClient(respond: Respond, always: Headers = {}) {
   return {
     call(method: ManagementMethod, path: string, body?: unknown, headers: Headers = {}): Promise<Response> {

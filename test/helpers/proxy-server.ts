@@ -5,14 +5,14 @@ import type { Certificate } from "./certificates.ts";
 
 export type ProxyServer = {
   readonly url: string;
-  /** `CONNECT host:port` and `GET http://...` as they came in, with the credentials they brought. */
+  /** Received requests, `CONNECT host:port` and `GET http://...`, with their credentials. */
   readonly seen: readonly { readonly request: string; readonly credentials: string | null }[];
   readonly close: () => Promise<void>;
 };
 
 /**
- * A forwarding proxy on 127.0.0.1, https with a certificate. Every tunnel ends at that port of 127.0.0.1, whatever
- * name it was asked for; plain requests get a fixed answer. With `refuseWith` it refuses everything by that status.
+ * A forwarding proxy on 127.0.0.1, over https when it has a certificate. Every tunnel ends at the requested port of
+ * 127.0.0.1, whatever its host name; plain requests get a fixed answer. `refuseWith` is a status for all requests.
  */
 export async function startProxyServer(
   options: { certificate?: Certificate; refuseWith?: number } = {},

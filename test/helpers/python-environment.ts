@@ -5,13 +5,13 @@ import { join } from "node:path";
 export const systemPython = "/usr/bin/python3";
 const double = join(import.meta.dirname, "../fixtures/sources/holehe/holehe");
 
-/** Why a holehe cannot run here, its needs not being installed, or null. */
+/** Why holehe cannot run here (missing dependencies), or null. */
 export function missingPythonPackages(): string | null {
   const probe = spawnSync(systemPython, ["-I", "-c", "import bs4, httpx, termcolor, trio"], { encoding: "utf8" });
   return probe.status === 0 ? null : (probe.error?.message ?? probe.stderr.trim().split("\n").at(-1) ?? "no answer");
 }
 
-/** Makes a virtual environment in an existing folder that sees the packages of the system and those in `packages`. */
+/** Makes a virtual environment in an existing folder, with the packages of the system and of `packages`. */
 export function makePythonEnvironment(root: string): { readonly python: string; readonly packages: string } {
   const version = spawnSync(systemPython, ["-I", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]);
   const packages = join(root, `lib/python${version.stdout.toString().trim()}/site-packages`);
@@ -25,29 +25,29 @@ export function makePythonEnvironment(root: string): { readonly python: string; 
 /** The only address that the sites of the double know. */
 export const jane = "jane.doe+x@example.com";
 
-/** Puts the double of holehe, which asks nobody, among the packages of an environment; returns its folder. */
+/** Installs the double of holehe, which makes no requests, into an environment; returns its folder. */
 export function installHoleheDouble(packages: string): string {
   const root = join(packages, "holehe");
   cpSync(double, root, { recursive: true });
   return root;
 }
 
-/** A checkout of the real holehe, for tests against its modules: nothing of it is kept here. */
+/** A checkout of the real holehe, for tests against its modules. The repository holds no copy. */
 const checkout = process.env["HOLEHE_CHECKOUT"];
 
-/** Why the real holehe cannot be tested with, or null. */
+/** Why tests with the real holehe are impossible here, or null. */
 export function whyNoRealHolehe(): string | null {
   if (checkout === undefined) return "HOLEHE_CHECKOUT names no checkout of github.com/megadose/holehe";
   if (!existsSync(join(checkout, "holehe/modules"))) return `${checkout} holds no folder holehe/modules`;
   return missingPythonPackages();
 }
 
-/** Puts the real holehe among the packages of an environment. */
+/** Installs the real holehe into an environment. */
 export function installRealHolehe(packages: string): void {
   symlinkSync(join(checkout ?? "", "holehe"), join(packages, "holehe"));
 }
 
-/** The names of all hosts in the code of the real holehe; none without it. */
+/** The names of all hosts in the code of the real holehe; empty without a checkout. */
 export function realHosts(): string[] {
   if (whyNoRealHolehe() !== null) return [];
   const modules = join(checkout ?? "", "holehe/modules");

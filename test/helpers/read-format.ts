@@ -14,11 +14,11 @@ export const noWishes: Wishes = { column: null, fields: [], leakNames: null };
 type Options = {
   readonly fileName?: string | null;
   readonly wishes?: Wishes;
-  /** Whether the operator named the format; else the format must recognise the text. */
+  /** True when the operator named the format; else the format must recognise the text. */
   readonly isNamed?: boolean;
 };
 
-/** The records of a text in their order, as a format reads them from pieces of these bytes, and what was not taken. */
+/** The records that a format reads from a text given in pieces, in order, and the skipped parts. */
 export async function readFormat(
   format: FormatName,
   pieces: readonly Buffer[],
@@ -55,10 +55,10 @@ export async function readFormat(
   return told;
 }
 
-/** What was read, in its order. */
+/** The records in their order. */
 export type ReadTold = { records: ReadRecord[]; furtherAddresses: number };
 
-/** A sink that keeps what it is told. */
+/** A sink that keeps everything it receives. */
 export function recordsSink(): { readonly sink: RecordSink; readonly told: ReadTold } {
   const told: ReadTold = { records: [], furtherAddresses: 0 };
   const scanner = new LineScanner(corpusPrefix(keys, "email"));

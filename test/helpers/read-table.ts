@@ -1,9 +1,9 @@
 import type { FormatName, ReadRecord, Wishes } from "../../src/corpus/formats/format.ts";
 import { noWishes, readFormat } from "./read-format.ts";
 
-/** What was read of a table or of JSON. */
+/** The result of reading a table or JSON. */
 export type TableRead = {
-  /** Per record the address, what is kept beside it as `name=text`, and its format if it is not that of the file; or the reason. */
+  /** Per record: address, kept fields as `name=text`, and the format if it differs from the file's; or the reason. */
   readonly records: readonly string[];
   readonly further: number;
   /** Fields that could not be used or must not be kept. */
@@ -13,7 +13,7 @@ export type TableRead = {
 type Options = {
   readonly fileName?: string;
   readonly wishes?: Partial<Wishes>;
-  /** Whether the operator named the format; else it must recognise the text. */
+  /** True when the operator named the format; else the format must recognise the text. */
   readonly isNamed?: boolean;
 };
 

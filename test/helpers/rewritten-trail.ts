@@ -1,16 +1,16 @@
 import type Database from "better-sqlite3/linux-x64";
 import { readLines } from "../../src/store/sqlite/audit.ts";
 
-/** An event as the database holds it: its number, its mac and its fields by name. */
+/** A stored event: its number, its mac and its fields by name. */
 export type StoredEvent = {
   readonly row: number;
   readonly mac: string;
   readonly fields: Readonly<Record<string, string | number | null>>;
-  /** As they are stored; null for an event without. */
+  /** The stored subjects; null for an event without subjects. */
   readonly subjects: readonly unknown[] | null;
 };
 
-/** In the order in which they are stored and chained. */
+/** The fields in the order in which they are stored and chained. */
 const names = [
   "version",
   "at",
@@ -28,7 +28,7 @@ const names = [
   "detail",
 ];
 
-/** Rewrites the audit trail as somebody does who can write the database and has no secret. */
+/** Rewrites the audit trail like an attacker who can write the database but lacks the secret. */
 export function rewriteTrail(connection: Database, change: (events: StoredEvent[]) => StoredEvent[]): void {
   const refusals = ["audit_refuses_update", "audit_refuses_delete", "audit_holder_refuses_delete"];
   connection.exec(refusals.map((name) => `DROP TRIGGER IF EXISTS ${name};`).join(" "));

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** False where this machine does not let the tests mount a file system; then it says so once. */
+/** False when this machine does not let the tests mount a file system; prints a note once. */
 export const canMount = ((): boolean => {
   const isMounted = Bun.spawnSync(["unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt"]).exitCode === 0;
   if (!isMounted) console.warn("no file system can be mounted here: nothing is tested on a full disk");
@@ -19,18 +19,18 @@ export class SmallDisk implements Disposable {
     this.path = path;
   }
 
-  /** Writes to it until not a byte is free. */
+  /** Fills it to the last byte. */
   fill(): void {
     for (let count = 0; this.freeBytes() > 0; count += 1) {
       try {
         writeFileSync(join(this.path, `filler-${count}`), new Uint8Array(this.freeBytes()));
       } catch {
-        // Somebody else took what was left.
+        // Another process took the rest.
       }
     }
   }
 
-  /** Removes what `fill` wrote. */
+  /** Removes the files of `fill`. */
   free(): void {
     for (let count = 0; ; count += 1) {
       try {
@@ -46,7 +46,7 @@ export class SmallDisk implements Disposable {
     return bavail * bsize;
   }
 
-  /** Also while a process still works on it. */
+  /** Works even while a process still uses it. */
   [Symbol.dispose](): void {
     Bun.spawnSync(["umount", "-l", this.path]);
   }

@@ -5,7 +5,7 @@ type Headers = Readonly<Record<string, string>>;
 
 export const enrichUrl = "http://127.0.0.1:8080/api/v1/soc/enrich";
 
-/** A client of the exposure API that hands its requests to the router. */
+/** A client of the exposure API that passes its requests to the router. */
 export function socClient(respond: Respond, token: Token | null) {
   const key: Headers = token === null ? {} : { "X-API-Key": token };
 
@@ -25,7 +25,7 @@ export function socClient(respond: Respond, token: Token | null) {
   };
 }
 
-/** The code of an error body that has exactly the form of docs/contract.md 0.2. */
+/** The code of an error body; expects exactly the form of docs/contract.md 0.2. */
 export async function errorCode(response: Response): Promise<string> {
   const body = (await response.json()) as { error: { code: string; message: string } };
   const isExact =

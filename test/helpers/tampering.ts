@@ -9,16 +9,16 @@ import { headFileOf, makeAuditedDirectory, openAudited } from "./audited-directo
 import { rewriteTrail, type StoredEvent } from "./rewritten-trail.ts";
 import { testAuditKey, testAuthor } from "./test-author.ts";
 
-/** Done by somebody who can write all files of a data directory and has no secret. */
+/** The changes of an attacker who can write all files of a data directory but lacks the secret. */
 export type Tampering = {
   readonly what: string;
   /** Changes the database. */
   readonly toDatabase: (connection: Database) => void;
-  /** True when they put the older copy of the database in the place of the present one first. */
+  /** True when the attacker first replaces the database by its older copy. */
   readonly isOlder: boolean;
   /** Changes the kept head. */
   readonly toHead: keyof typeof headChanges;
-  /** Events that the service writes afterwards. */
+  /** Number of events that the service writes afterwards. */
   readonly laterCount: number;
 };
 
@@ -45,7 +45,7 @@ export function anyTampering(isShortened: boolean): fc.Arbitrary<Tampering> {
     ...(isShortened ? [...startChanges, ...firstOnesBack] : []),
   ];
   const toDatabase = fc.oneof(...changes);
-  // A lost head is found whatever else was done.
+  // A lost head is detected, whatever else was changed.
   const toHead = fc.oneof({ weight: 3, arbitrary: fc.constant("nothing" as const) }, fc.constantFrom(...headNames));
   const laterCount = fc.constantFrom(0, 0, 1, 60);
   return fc
@@ -69,8 +69,8 @@ export function anyTampering(isShortened: boolean): fc.Arbitrary<Tampering> {
 }
 
 /**
- * Checks a copy, at `folder`, of a directory that `makeAuditedDirectory` made, after it was tampered with
- * and the service went on; null when the tampering changed nothing. `source` holds an older copy of its database beside it.
+ * Copies the directory `source`, made by `makeAuditedDirectory`, to `folder`, tampers with it, lets the service go on,
+ * and checks it; null when the tampering changed nothing. `source` also holds an older copy of its database.
  */
 export async function checkTampered(
   source: string,
@@ -86,7 +86,7 @@ export async function checkTampered(
   const store = openAudited(folder);
   try {
     const later = Array.from({ length: tampering?.laterCount ?? 0 }, () => auditEvent(testAuthor, "source.added"));
-    // The service may fail after that; the check may not.
+    // The service may fail after tampering, but the check must work.
     await store.appendEvents(later).catch(() => undefined);
     await keepHead(store, headFile).catch(() => undefined);
     return await verifyAudit(store, testAuditKey, { kept: readKeptHead(headFile), given: [] });
@@ -104,10 +104,10 @@ export async function makeTamperable(source: string, isShortened: boolean): Prom
 
 const olderName = "older.db";
 
-/** Does it to the files of a directory whose database is closed. Returns false when nothing is different afterwards. */
+/** Applies the changes to the files of a directory with a closed database. False when nothing has changed. */
 function tamper({ toDatabase, toHead }: Tampering, database: string, headFile: string): boolean {
   const connection = new Database(database);
-  // Triggers and references stop nobody who can write the file.
+  // Triggers and foreign keys do not stop an attacker who can write the file.
   connection.pragma("foreign_keys = OFF");
   const before = dump(connection);
   const triggers = connection.prepare<[], { name: string }>("SELECT name FROM sqlite_schema WHERE type = 'trigger'");
@@ -134,10 +134,10 @@ type Change = { readonly what: string; readonly apply: (connection: Database) =>
 const headNames = Object.keys(headChanges) as (keyof typeof headChanges)[];
 const untouched: Change = { what: "nothing", apply: () => undefined };
 
-/** A number that stands for a place, whatever the size of what it is a place in. */
+/** A number for a random position, scaled to the size of the target. */
 const place = fc.nat({ max: 0xffffff });
 
-/** Changes of the events as a list, written back in the right form. */
+/** Changes to the list of events, written back in the right form. */
 const trailChanges = [
   ofEvents("erased", () => []),
   ofEvents("tail cut", (events, at) => events.slice(0, at % events.length)),
@@ -155,7 +155,9 @@ const trailChanges = [
     return events.map((one) => (one === chosen ? { ...one, subjects: [["key:x", "0".repeat(64)]] } : one));
   }),
   ofEvents("two events change places", (events, at) => {
-    const [one, other] = [at % events.length, (at >> 8) % events.length];
+    const one = at % events.length;
+    // Never the same place: events that stay where they were are a valid trail, stored in another form.
+    const other = (one + 1 + ((at >> 8) % (events.length - 1))) % events.length;
     const rows: Record<number, number> = { [one]: events[other]?.row ?? 0, [other]: events[one]?.row ?? 0 };
     return events.map((event, index) => ({ ...event, row: rows[index] ?? event.row })).sort((a, b) => a.row - b.row);
   }),
@@ -193,14 +195,14 @@ function edited(event: StoredEvent, at: number): StoredEvent {
   return { ...event, fields: { ...event.fields, [name]: isNumber ? Number(value ?? 0) + 1 : `${value ?? ""}x` } };
 }
 
-/** One bit of any column of any row, also where that is no text any more. */
+/** Flips one bit of any column of any row, even if the result is not valid text. */
 const byteChanges = watched.map((table) =>
   fc
     .record({ row: place, column: place, at: place, bit: fc.nat({ max: 7 }) })
     .map((where): Change => ({ what: `a bit of ${table}`, apply: (connection) => flipBit(connection, table, where) })),
 );
 
-/** The trail says nothing of these. */
+/** Columns that the trail does not cover. */
 const untold = ["last_used_at", "corpora_revision"];
 
 type Column = { name: string; type: string; pk: number };
@@ -225,7 +227,7 @@ function flipBit(connection: Database, table: string, { row, column, at, bit }: 
   try {
     connection.prepare(`UPDATE ${table} SET ${name} = CAST(? AS ${type}) WHERE ${where}`).run(changed, ...key);
   } catch {
-    // Two rows of one key: the database refuses it, so nothing was changed.
+    // Two rows with the same key: the database refuses this, so nothing was changed.
   }
 }
 
@@ -237,7 +239,7 @@ function flipped(bytes: Buffer, type: string, at: number, bit: number): number |
   return changed;
 }
 
-/** Rights that change behind the trail. */
+/** Changes of access rights without an event. */
 const rowChanges = [
   "UPDATE api_key SET revoked_at = NULL WHERE revoked_at IS NOT NULL",
   "UPDATE api_key SET revoked_at = 1 WHERE revoked_at IS NULL",
@@ -256,13 +258,13 @@ const rowChanges = [
   "UPDATE operator SET token_hash = token_hash || 'x'",
   "DELETE FROM operator WHERE role = 'viewer'",
   "INSERT INTO operator SELECT 'mine', id, 'mine', 'admin', 'mine', 1, NULL FROM workspace LIMIT 1",
-  // The same statement, and the upgrade is made to take the rows as they are.
+  // The same kind of change, plus a faked pending upgrade, which would take the rows as the baseline.
   `UPDATE workspace SET plan = 'enterprise'; INSERT INTO property VALUES ('audit_baseline_due', '1')`,
   `UPDATE api_key SET revoked_at = NULL; DELETE FROM audit_start; DELETE FROM audit_subject;
      INSERT INTO property VALUES ('audit_baseline_due', '1')`,
 ].map((sql) => fc.constant<Change>({ what: sql.replaceAll(/\s+/g, " "), apply: (connection) => connection.exec(sql) }));
 
-/** Where the trail begins. */
+/** Changes to the start of the trail. */
 const startChanges = [
   "DELETE FROM audit_start",
   `UPDATE audit_start SET last_event = (SELECT max(last_event) FROM audit WHERE first_event < (SELECT max(first_event) FROM audit)),
@@ -274,7 +276,7 @@ const startChanges = [
   "UPDATE audit_subject SET digest = (SELECT max(digest) FROM audit_subject)",
 ].map((sql) => fc.constant<Change>({ what: sql.replaceAll(/\s+/g, " "), apply: (connection) => connection.exec(sql) }));
 
-/** The trail is made to look as if it began with event 1. */
+/** Makes the trail look as if it began with event 1. */
 const firstOnesBack = [
   fc.constant<Change>({
     what: "the start reset and the events numbered from 1",

@@ -1,12 +1,12 @@
-/** A member of a tar archive; what is not given is that of a file. */
+/** A member of a tar archive; missing fields have the values of a regular file. */
 export type TarMember = {
   readonly name: string | Buffer;
   readonly content?: string | Uint8Array;
   readonly type?: string;
   readonly prefix?: string;
-  /** Size as it stands in the header. */
+  /** Size in the header. */
   readonly size?: Buffer;
-  /** Pax records that stand before it. */
+  /** Pax records before the member. */
   readonly pax?: Readonly<Record<string, string>>;
 };
 

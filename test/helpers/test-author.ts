@@ -1,6 +1,6 @@
 import type { Author } from "../../src/domain/audit.ts";
 
-/** Who changes things in tests. */
+/** The author of changes in tests. */
 export const testAuthor: Author = {
   at: new Date("2026-06-01T12:00:00Z"),
   actor: "cli",

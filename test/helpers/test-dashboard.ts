@@ -7,7 +7,7 @@ import type { ManualClock } from "./manual-clock.ts";
 
 const file = (type: string, text: string) => ({ type, gzip: gzipSync(text).toString("base64") });
 
-/** What `serve` gives the dashboard, with a page of three lines and figures that do not change. */
+/** The dashboard data that `serve` provides, with a page of three lines and constant measurements. */
 export function testDashboard(clock: ManualClock, live: () => Live): Dashboard {
   const page = parseBundle(
     JSON.stringify({

@@ -33,7 +33,7 @@ export type LogLine = { readonly level: "warn" | "error"; readonly fields: objec
 /** A client on the same machine. */
 export const localPeer: Peer = { address: "127.0.0.1", isTls: false };
 
-/** A workspace with a key, and calls in its name. */
+/** A workspace with a key, and calls with this key. */
 export type Tenant = {
   readonly id: WorkspaceId;
   readonly keyId: string;
@@ -50,16 +50,16 @@ export type TestServiceOptions = {
   readonly store?: (real: Store) => Partial<Store>;
 };
 
-/** The service as `serve` puts it together, on a database in memory, with invented sources and a clock of its own. */
+/** The service composed like in `serve`, with a database in memory, invented sources and its own clock. */
 export async function openTestService(options: TestServiceOptions = {}) {
   const real = SqliteStore.inMemory(testAuditKey);
-  /** As calls and the runner see it. */
+  /** The store that calls and the runner use. */
   const store: Store = { ...real, ...options.store?.(real) };
   const clock = new ManualClock();
   const keys = deriveKeys(new Uint8Array(32).fill(7));
   const lines: LogLine[] = [];
   const accessEntries: AccessEntry[] = [];
-  /** May be changed at any time, as by a reload. */
+  /** May be changed at any time, like by a reload. */
   const sources: Source[] = [inventedSource("alpha", async () => found("Example Shop"))];
   let idCount = 0;
   const newId = () => {
@@ -135,7 +135,7 @@ export async function openTestService(options: TestServiceOptions = {}) {
     newId,
     randomBytes,
     steadyNow: clock.steadyNow,
-    isReady: () => true,
+    phase: () => "serving",
     diskProblem: () => null,
     accessLog: { write: (entry) => void accessEntries.push(entry), flush: () => undefined },
     log,

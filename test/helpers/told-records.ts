@@ -3,10 +3,10 @@ import type { FormatName, ReadRecord } from "../../src/corpus/formats/format.ts"
 import { sampleOf } from "../../src/corpus/formats/sample.ts";
 import { noWishes, readFormat } from "./read-format.ts";
 
-/** What was read of a text: per record the address, its site and its format where that is another one; or the reason. */
+/** The records of a text: address, site, and the format if it differs; or the reason for skipping. */
 export type Told = { readonly records: readonly string[]; readonly furtherAddresses: number };
 
-/** What a format reads from a text, by the plan that the format makes when it is named, or by the detected one. */
+/** The records that a format reads from a text, with the plan of the named format or the detected plan. */
 export async function told(text: string | Buffer, format: FormatName | "detected" = "detected"): Promise<Told> {
   const bytes = Buffer.from(text);
   const named = format === "detected" ? detectedFormat(bytes) : format;

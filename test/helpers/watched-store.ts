@@ -4,7 +4,7 @@ import type { Store } from "../../src/store/port/store.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { testAuditKey } from "./test-author.ts";
 
-/** A store, in `folder` or in memory, and the connection that it works with, to do to the database what no store does. */
+/** A store, in `folder` or in memory, and its connection, for changes that a store would never make. */
 export function openWatchedStore(folder: string | null = null): { store: Store; connection: Database } {
   const pragma = vi.spyOn(Database.prototype, "pragma");
   const store =

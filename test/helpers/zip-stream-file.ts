@@ -2,7 +2,7 @@ import { crc32, deflateRawSync } from "node:zlib";
 
 export type StreamedMember = { readonly name: string; readonly content: string | Uint8Array; readonly method?: 0 | 8 };
 
-/** A .zip archive as a program writes it that cannot go back: sizes and checksums stand behind the bytes of each file. */
+/** A .zip archive written as a stream: sizes and checksums follow the bytes of each file (data descriptors). */
 export function streamedZipOf(
   members: readonly StreamedMember[],
   { hasSignature = true, isWide = false }: { hasSignature?: boolean; isWide?: boolean } = {},

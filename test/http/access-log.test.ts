@@ -28,7 +28,7 @@ function open({ isEnabled = true, isPretty = false } = {}) {
   return { written, forPeople, log };
 }
 
-test("one request is one line of JSON with these fields and no other", () => {
+test("a request is one line of JSON with exactly these fields", () => {
   const { log, written } = open();
   log.write(entry);
   log.write({ ...entry, path: null, method: 'X"\n' });
@@ -50,7 +50,7 @@ test("one request is one line of JSON with these fields and no other", () => {
   ]);
 });
 
-test("lines are written together after a moment, without a further request", () => {
+test("lines are written in batches after a short delay, without a further request", () => {
   const { log, written } = open();
   log.write(entry);
   log.write(entry);
@@ -62,7 +62,7 @@ test("lines are written together after a moment, without a further request", () 
   expect(written).toHaveLength(1);
 });
 
-test("a full buffer is written at once, so that memory stays bounded", () => {
+test("a full buffer is written immediately, so that memory stays bounded", () => {
   const { log, written } = open();
   for (let count = 0; count < 1_000; count += 1) log.write(entry);
   expect(written.length).toBeGreaterThanOrEqual(1);

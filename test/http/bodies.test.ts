@@ -29,7 +29,7 @@ import { expectBody } from "../helpers/wire-body.ts";
 const dashboard = "/api/v1/dashboard";
 const known = "jane.doe@example.com";
 
-/** A source that knows one thing about every address, with all that a finding can have. */
+/** A source with one finding about every address, with all members that a finding can have. */
 const talkative = inventedSource("alpha", async () => ({
   findings: [
     makeFinding({
@@ -212,7 +212,7 @@ const rows: readonly Row[] = [
   ["GET /readyz", "anybody", readiness, ({ call }) => call("GET", "/readyz")],
 ];
 
-/** Files, the text of the metrics, 204, and the document that describes the others. */
+/** Routes without a described JSON body: files, metrics, 204, and the OpenAPI document itself. */
 const withoutBody = [
   "GET /",
   "GET /assets/{name}",
@@ -245,7 +245,7 @@ test("every route with a body has a row above", () => {
   expect([...covered].sort()).toEqual(routes.map(({ method, path }) => `${method} ${path}`).sort());
 });
 
-test("the stage shows the members that can be absent or null", async () => {
+test("the test data cover members that can be absent or null", async () => {
   const { call, workspace, soc, scanId } = await openStage();
   const { events } = expectBody(auditList, await (await call("GET", `${workspace}/audit`)).text());
   expect(events.some(({ count }) => count === 3)).toBe(true);
@@ -258,7 +258,7 @@ test("the stage shows the members that can be absent or null", async () => {
   expect(sources.map(({ error }) => error)).toEqual([null, "timeout"]);
 });
 
-test("a member more, less or elsewhere is found", () => {
+test("an extra, missing or misplaced member is detected", () => {
   expect(() => expectBody(health, '{"status":"ok","more":1}')).toThrow();
   expect(() => expectBody(health, "{}")).toThrow();
   expect(() => expectBody(errorBody, '{"error":{"message":"a","code":"conflict"}}')).toThrow();
@@ -266,7 +266,7 @@ test("a member more, less or elsewhere is found", () => {
 });
 
 test("a body whose type is not named does not compile", () => {
-  // @ts-expect-error: without a type no body is accepted.
+  // @ts-expect-error: no body is accepted without its type.
   expect(jsonResponse(200, { status: "ok" }).body).toBe('{"status":"ok"}');
   // @ts-expect-error: a member that the type does not have.
   expect(jsonResponse<Health>(200, { status: "ok", more: 1 }).status).toBe(200);

@@ -11,7 +11,7 @@ function post(
   return new Request("http://127.0.0.1/", { method: "POST", headers, body });
 }
 
-/** A body of `chunks` pieces of 1 KiB that notes how many were taken and whether it was cancelled. */
+/** A body of `chunks` pieces of 1 KiB that records the number of read pieces and whether it was cancelled. */
 function pieces(count: number) {
   const state = { taken: 0, isCancelled: false };
   const stream = new ReadableStream<Uint8Array>(
@@ -53,7 +53,7 @@ describe("3.2 the body is larger than the limit", () => {
     expect(state).toEqual({ taken: 0, isCancelled: true });
   });
 
-  test("a streamed one is cut as soon as it is too long, and cancelled", async () => {
+  test("a streamed body is cancelled as soon as it is too long", async () => {
     const { stream, state } = pieces(1_000_000);
     expect(await codeOf(readJson(post(stream), 16_384))).toBe("payload_too_large");
     expect(state.taken).toBe(17);
@@ -66,7 +66,7 @@ describe("3.2 the body is larger than the limit", () => {
     expect(state.isCancelled).toBe(true);
   });
 
-  test("413 goes before 415 and 400", async () => {
+  test("413 takes precedence over 415 and 400", async () => {
     expect(await codeOf(readJson(post("x".repeat(20), { "Content-Type": "text/plain" }), 10))).toBe(
       "payload_too_large",
     );
@@ -96,14 +96,14 @@ describe("3.2 the type of the body", () => {
     else expect(await codeOf(reading)).toBe(code);
   });
 
-  test("a body without any type is refused, and 415 goes before 400", async () => {
+  test("a body without a type is refused, and 415 takes precedence over 400", async () => {
     const request = post("{");
     request.headers.delete("Content-Type");
     expect(await codeOf(readJson(request, 100))).toBe("unsupported_media_type");
   });
 });
 
-describe("3.2 a body that is no JSON", () => {
+describe("3.2 a body that is not JSON", () => {
   test.each([
     { body: "", what: "an empty body" },
     { body: "{", what: "a cut object" },
@@ -112,7 +112,7 @@ describe("3.2 a body that is no JSON", () => {
     { body: '{"a":1,}', what: "a trailing comma" },
     { body: "NaN", what: "no value of JSON" },
     { body: new Uint8Array([0x22, 0xff, 0x22]), what: "a byte that is no UTF-8" },
-    { body: new Uint8Array([0x22, 0xed, 0xa0, 0x80, 0x22]), what: "half a surrogate pair in UTF-8" },
+    { body: new Uint8Array([0x22, 0xed, 0xa0, 0x80, 0x22]), what: "an unpaired surrogate in UTF-8" },
     { body: new Uint8Array([0xff, 0xfe, 0x7b, 0, 0x7d, 0]), what: "UTF-16" },
   ])("$what is malformed_json", async ({ body }) => {
     expect(await codeOf(readJson(post(body), 100))).toBe("malformed_json");
@@ -127,7 +127,7 @@ describe("3.2 a body that is no JSON", () => {
     expect(await codeOf(readJson(request, 100))).toBe("malformed_json");
   });
 
-  test("a client that leaves in mid-body is no fault of the service", async () => {
+  test("a client that disconnects during the body is a client error", async () => {
     const body = new ReadableStream({
       start(controller) {
         controller.enqueue(new TextEncoder().encode("{"));
@@ -140,7 +140,7 @@ describe("3.2 a body that is no JSON", () => {
   });
 });
 
-test("discarding cancels a body, and takes a request without one", async () => {
+test("discarding cancels a body, and accepts a request without a body", async () => {
   const { stream, state } = pieces(10);
   await discardBody(post(stream));
   expect(state).toEqual({ taken: 0, isCancelled: true });

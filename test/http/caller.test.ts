@@ -103,7 +103,7 @@ describe("12.2 the address of a client", () => {
     expect(clientAddress(forwarded(xff), peer, trust)).toBe(is);
   });
 
-  test("no header at all is the peer, and the header sent twice is one list", () => {
+  test("without a header the client is the peer, and a header sent twice is one list", () => {
     expect(clientAddress(new Headers(), tcp("10.0.0.1"), proxies)).toBe("10.0.0.1");
     const twice = new Headers([
       ["X-Forwarded-For", "198.51.100.2"],
@@ -188,7 +188,7 @@ describe("9.9 a secure connection", () => {
   });
 });
 
-describe("12.2 a host of ours", () => {
+describe("12.2 one of our host names", () => {
   test.each([
     "localhost",
     "LOCALHOST:8080",
@@ -224,7 +224,7 @@ describe("12.2 a host of ours", () => {
     "::1",
     "localhost:port",
     "localhost:123456",
-  ])("%j is none", (host) => {
+  ])("%j is not one of our host names", (host) => {
     expect(isOwnHost(host, proxies)).toBe(false);
   });
 });

@@ -14,7 +14,7 @@ test("a well-formed key is hashed under the server secret; the hash depends on t
   expect(apiKeyHash(headers, deriveKeys(new Uint8Array(32).fill(2)))).not.toBe(keyedHash(keys.token, token));
 });
 
-describe("1.1-1.3 what can be no key is told apart without a look-up", () => {
+describe("1.1-1.3 a malformed key is recognised without a look-up", () => {
   test.each([
     { what: "nothing", headers: [] },
     { what: "an empty value", headers: [["X-API-Key", ""]] },

@@ -9,7 +9,7 @@ async function get(path: string, headers: Record<string, string> = {}) {
   return respond(new Request(origin + path, { headers: { Host: "127.0.0.1:8080", ...headers } }));
 }
 
-test("the page comes without credentials, under a policy that lets it load from us only, and is never kept", async () => {
+test("the page needs no credentials, may load only from our origin, and is never cached", async () => {
   const response = await get("/");
   expect([response.status, await response.text()]).toEqual([200, "<!doctype html><title>xpose</title>"]);
   const policy = response.headers.get("Content-Security-Policy") ?? "";
@@ -22,7 +22,7 @@ test("the page comes without credentials, under a policy that lets it load from 
   expect(response.headers.get("Content-Type")).toBe("text/html; charset=utf-8");
 });
 
-test("an asset may be kept for ever, under the same policy", async () => {
+test("an asset may be cached for ever, under the same policy", async () => {
   const response = await get("/assets/app-0a1b2c3d.js");
   expect([response.status, await response.text()]).toEqual([200, "export {};"]);
   expect(response.headers.get("Cache-Control")).toBe("public, max-age=31536000, immutable");
@@ -50,7 +50,7 @@ test.each(["/assets/", "/assets/nothing.js", "/assets/..%2Findex.html", "/assets
   },
 );
 
-test("the page answers to names of its own only, so that no foreign name leads a browser to it", async () => {
+test("the page answers only to our host names, to prevent DNS rebinding", async () => {
   for (const path of ["/", "/assets/app-0a1b2c3d.js", "/api/v1/dashboard/about"]) {
     expect((await get(path, { Host: "evil.example" })).status).toBe(403);
   }

@@ -23,7 +23,7 @@ describe("2, 12.2 a host name that is not ours", () => {
     expect(service.denials).toEqual([]);
   });
 
-  test.each(open)("makes no difference on $method $path", async (route) => {
+  test.each(open)("does not matter on $method $path", async (route) => {
     const { respond } = await openTestService();
     const ask = async (Host: string) => {
       const { call } = operatorClient(respond, { Host, "X-Correlation-Id": "c-1" });
@@ -60,8 +60,8 @@ describe("2, 12.2 a host name that is not ours", () => {
   });
 });
 
-describe("9.8 a request that is not let in is a denial", () => {
-  test("without credentials, of nobody known, from where it came", async () => {
+describe("9.8 a refused request is recorded as a denial", () => {
+  test("without credentials: of an unknown caller, with its origin", async () => {
     const service = await openTestService({ app: { trust: makeTrust(["127.0.0.1"], []) } });
     const { call } = operatorClient(service.respond, { "X-Forwarded-For": "203.0.113.7" });
     await call("GET", `/api/v1/workspaces/${service.tenant.id}/keys`);
@@ -70,7 +70,7 @@ describe("9.8 a request that is not let in is a denial", () => {
     expect(service.denials).toEqual([denial, denial]);
   });
 
-  test("of an operator without the right, in the name and the workspace of that operator", async () => {
+  test("of an operator without the right: with the name and the workspace of the operator", async () => {
     const service = await openTestService();
     const other = await service.addTenant("Other");
     const viewer = await addOperator(service, service.tenant.id, "victor", "viewer");
@@ -81,7 +81,7 @@ describe("9.8 a request that is not let in is a denial", () => {
     expect(service.denials).toEqual([denial, denial, denial]);
   });
 
-  test("of a key: unknown or malformed to nobody, revoked and below the plan to its workspace", async () => {
+  test("of a key: unknown or malformed without a workspace, revoked or below the plan in its workspace", async () => {
     const service = await openTestService();
     const cheap = await service.addTenant("Cheap", "starter");
     const { call } = operatorClient(service.respond);

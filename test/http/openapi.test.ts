@@ -5,11 +5,11 @@ import { openTestService } from "../helpers/test-service.ts";
 
 const openapi = openapiDocument("1.2.3");
 
-/** The page and what only it asks are not part of the published API. */
+/** Routes of the dashboard are not part of the published API. */
 const isPublished = (path: string) =>
   path !== "/" && !path.startsWith("/assets/") && !path.startsWith("/api/v1/dashboard/");
 
-test("12.1 the OpenAPI document names every route of the API, and no other", () => {
+test("12.1 the OpenAPI document describes exactly the routes of the API", () => {
   const described = Object.entries(openapi.paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   );
@@ -17,7 +17,7 @@ test("12.1 the OpenAPI document names every route of the API, and no other", () 
   expect(described.sort()).toEqual(served.sort());
 });
 
-test("every parameter in braces is described, and every reference leads somewhere", () => {
+test("every parameter in braces is described, and every reference has a target", () => {
   for (const [path, methods] of Object.entries(openapi.paths)) {
     const named = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
     for (const operation of Object.values(methods) as { parameters?: { name: string; in: string }[] }[]) {
@@ -31,7 +31,7 @@ test("every parameter in braces is described, and every reference leads somewher
   for (const name of references) expect(Object.keys(openapi.components.schemas)).toContain(name);
 });
 
-test("the described envelope has the members of a real one, in their order", async () => {
+test("the described envelope has the members of a real envelope, in their order", async () => {
   const { respond, tenant, scanned } = await openTestService();
   const id = await scanned("jane.doe@example.com");
   const headers = { "X-API-Key": tenant.token };
@@ -44,8 +44,8 @@ test("the described envelope has the members of a real one, in their order", asy
   expect(Object.keys(Atom?.properties ?? {})).toEqual(Object.keys(envelope.exposure.findings[0] ?? {}));
 });
 
-test("the published document is the one that was last agreed to", async () => {
-  // A change that is wanted: npm test -- test/http/openapi.test.ts -u, and the difference is part of the commit.
+test("the published document equals the approved snapshot", async () => {
+  // For an intended change run `npm test -- test/http/openapi.test.ts -u` and commit the difference.
   const text = `${JSON.stringify(openapi, null, 2)}\n`;
   await expect(text).toMatchFileSnapshot("../fixtures/golden/openapi.json");
 });
@@ -63,11 +63,11 @@ test("7.4, 9.2, 9.8 the members of atoms, keys and events are described in the o
   );
 });
 
-test("no body of the document forbids further members, so that a later version may add some", () => {
+test("no body of the document forbids unknown members, so that later versions may add members", () => {
   expect(JSON.stringify(openapi.components.schemas)).not.toContain('"additionalProperties":false');
 });
 
-test("12.1 GET /openapi.json serves it to anybody", async () => {
+test("12.1 GET /openapi.json serves the document without credentials", async () => {
   const { respond } = await openTestService();
   const response = await respond(new Request("http://127.0.0.1:8080/openapi.json"));
   expect([response.status, response.headers.get("Content-Type")]).toEqual([200, "application/json"]);

@@ -26,14 +26,14 @@ describe("0.5 and 2: routing needs no credentials", () => {
     { method: "POST", path: "/api/v1/soc/enrich", status: 401 },
     { method: "POST", path: "/api/v1/soc/enrich?depth=deep&x=/y", status: 401 },
     { method: "GET", path: `/api/v1/soc/enrich/${id}?fields=all`, status: 401 },
-    // An encoded slash does not split a segment: this is one id, and a wrong one.
+    // An encoded slash does not split a segment: this is one (malformed) id.
     { method: "GET", path: `/api/v1/soc/enrich/${id}%2Fsources`, status: 401 },
     { method: "HEAD", path: `/api/v1/soc/enrich/${id}`, status: 401 },
     { method: "GET", path: "/healthz", status: 200 },
     { method: "GET", path: "/healthz?verbose", status: 200 },
     { method: "GET", path: "/readyz", status: 200 },
     { method: "GET", path: "/healthz/", status: 404 },
-    // 21.20: what load balancers ask.
+    // 21.20: health checks of load balancers.
     { method: "HEAD", path: "/healthz", status: 200 },
     { method: "OPTIONS", path: "/healthz", status: 200 },
     { method: "OPTIONS", path: "/", status: 200 },
@@ -76,7 +76,7 @@ describe("0.5 and 2: routing needs no credentials", () => {
     expect(response.headers.get("Allow")).toBe("DELETE, GET, HEAD, POST");
   });
 
-  test("a request that names no host is routed by its bare path", async () => {
+  test("a request without a host is routed by its bare path", async () => {
     const { app } = await openTestService();
     const paths: string[] = [];
     const table: Route[] = [
@@ -94,7 +94,7 @@ describe("0.5 and 2: routing needs no credentials", () => {
     expect(paths).toEqual(["/healthz", "/healthz", "null", "null"]);
   });
 
-  test("the body of a request that is refused by its path or method is cancelled, not left unread", async () => {
+  test("the body of a request with a wrong path or method is cancelled, not left unread", async () => {
     const { respond } = await openTestService();
     for (const path of ["/nowhere", "/healthz", "/api/v1/soc/enrich"]) {
       let isCancelled = false;
@@ -190,7 +190,7 @@ describe("faults", () => {
     return { ...service, ask };
   }
 
-  test("a 500 shows nothing of its cause; the log has it, with the correlation id", async () => {
+  test("a 500 does not reveal its cause; the log has the cause with the correlation id", async () => {
     const cause = new TypeError("cannot read jane.doe@example.com of undefined at /srv/xpose");
     const { ask, lines } = await openFaulty(cause);
     const response = await ask();
@@ -204,13 +204,13 @@ describe("faults", () => {
     ]);
   });
 
-  test.each([undefined, null, "text", 42])("what is thrown and no error at all (%s) is a 500 too", async (fault) => {
+  test.each([undefined, null, "text", 42])("a thrown value that is not an Error (%s) is a 500 too", async (fault) => {
     const { ask } = await openFaulty(fault);
     const response = await ask();
     expect([response.status, await errorCode(response)]).toEqual([500, "internal_error"]);
   });
 
-  test("a refusal is not logged as a failure; the cause of one is", async () => {
+  test("a refusal is not logged as a failure, but its cause is", async () => {
     const expected = await openFaulty(new AppError("not_found", "There is no such thing"));
     expect((await expected.ask()).status).toBe(404);
     expect(expected.lines).toEqual([]);
@@ -223,7 +223,7 @@ describe("faults", () => {
   });
 });
 
-describe("a service that starts or stops", () => {
+describe("a service that starts", () => {
   test.each([
     { method: "POST", path: "/api/v1/soc/enrich", status: 503 },
     { method: "GET", path: `/api/v1/soc/enrich/${id}`, status: 503 },
@@ -232,12 +232,20 @@ describe("a service that starts or stops", () => {
     { method: "GET", path: "/nowhere", status: 404 },
     { method: "PUT", path: "/healthz", status: 405 },
   ])("answers $method $path with $status", async ({ method, path, status }) => {
-    const { respond } = await openTestService({ app: { isReady: () => false } });
+    const { respond } = await openTestService({ app: { phase: () => "starting" } });
     const response = await respond(new Request(origin + path, { method }));
     expect(response.status).toBe(status);
     if (status !== 503) return;
     expect(response.headers.get("Retry-After")).toBe("5");
     expect(await errorCode(response)).toBe("unavailable");
+  });
+
+  test("12.5a while it stops it answers, and says that it is not ready", async () => {
+    const { respond } = await openTestService({ app: { phase: () => "stopping" } });
+    const statuses = ["/readyz", "/healthz", `/api/v1/soc/enrich/${id}`].map(
+      async (path) => (await respond(new Request(origin + path))).status,
+    );
+    expect(await Promise.all(statuses)).toEqual([503, 200, 401]);
   });
 
   test("12.1 a healthy service says ok, and needs no key for it", async () => {

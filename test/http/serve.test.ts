@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import {
   existsSync,
   mkdtempSync,
@@ -11,8 +12,10 @@ import {
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type RunningServer, type ServerSettings, startServer } from "../../src/http/serve.ts";
+import { createAuthority } from "../helpers/certificates.ts";
 import { turnOver } from "../helpers/manual-clock.ts";
 import { openTestService } from "../helpers/test-service.ts";
 
@@ -24,11 +27,17 @@ beforeEach(() => {
   servers = [];
 });
 afterEach(async () => {
-  for (const server of servers) await server.stop(1);
+  for (const server of servers) await server.stop(atOnce);
   rmSync(folder, { recursive: true });
 });
 
-const tcp: ServerSettings = { listen: { kind: "tcp", host: "127.0.0.1", port: 0 }, socketMode: 0o660, tls: null };
+const atOnce = { lingerMs: 0, graceMs: 1 };
+const tcp: ServerSettings = {
+  listen: { kind: "tcp", host: "127.0.0.1", port: 0 },
+  socketMode: 0o660,
+  tls: null,
+  descriptorLimit: 1024,
+};
 
 async function start(settings: ServerSettings, respond: (request: Request) => Promise<Response>) {
   const server = await startServer(settings, respond);
@@ -36,7 +45,7 @@ async function start(settings: ServerSettings, respond: (request: Request) => Pr
   return server;
 }
 
-/** Sends bytes as they are and returns what came back; breaks the connection off once `leaveAfter` has happened. */
+/** Sends raw bytes and returns the answer; closes the connection once `leaveAfter` has resolved. */
 function raw(address: string, text: string, leaveAfter: Promise<void> | null = null): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   let received = "";
@@ -70,7 +79,7 @@ describe("over a real connection", () => {
     expect(await raw(address, request)).toMatch(/^HTTP\/1\.1 404 /);
   });
 
-  test("a client that leaves in mid-body is not logged as a failure of the service", async () => {
+  test("a client that disconnects during the body is not logged as a failure of the service", async () => {
     const { respond, tenant, lines, accessEntries } = await openTestService();
     const reached = Promise.withResolvers<void>();
     const answered = Promise.withResolvers<void>();
@@ -87,7 +96,7 @@ describe("over a real connection", () => {
     expect(accessEntries).toMatchObject([{ status: 400 }]);
   });
 
-  test("a body over the limit is refused by us, whatever its size", async () => {
+  test("a body over the limit is refused by our code, whatever its size", async () => {
     const { respond, tenant } = await openTestService();
     const { address } = await start(tcp, respond);
     const response = await fetch(`${address}/api/v1/soc/enrich`, {
@@ -99,7 +108,7 @@ describe("over a real connection", () => {
     expect(await response.json()).toMatchObject({ error: { code: "payload_too_large" } });
   });
 
-  test("0.2 an error that the router lets through shows nothing", async () => {
+  test("0.2 an error that escapes the router reveals nothing", async () => {
     const { address } = await start(tcp, () => Promise.reject(new Error("inner detail")));
     const response = await fetch(`${address}/`);
     expect(response.status).toBe(500);
@@ -108,7 +117,7 @@ describe("over a real connection", () => {
     );
   });
 
-  test("a stop lets an answer under way end and takes no new connection", async () => {
+  test("a stop lets an active request finish and accepts no new connection", async () => {
     const [reached, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const server = await start(tcp, async () => {
       reached.resolve();
@@ -117,14 +126,14 @@ describe("over a real connection", () => {
     });
     const answer = fetch(server.address);
     await reached.promise;
-    const stopped = server.stop(5_000);
+    const stopped = server.stop({ lingerMs: 0, graceMs: 5_000 });
     gate.resolve();
     expect(await (await answer).text()).toBe("done");
     await stopped;
     await expect(fetch(server.address)).rejects.toThrow();
   });
 
-  test("a stop does not wait longer than its grace", async () => {
+  test("a stop does not wait longer than its grace period", async () => {
     const reached = Promise.withResolvers<void>();
     const server = await start(tcp, () => {
       reached.resolve();
@@ -135,7 +144,7 @@ describe("over a real connection", () => {
       () => "cut",
     );
     await reached.promise;
-    await server.stop(1);
+    await server.stop(atOnce);
     expect(await answer).toBe("cut");
   });
 
@@ -158,16 +167,16 @@ describe("a unix socket", () => {
     expect(statSync(path).mode & 0o777).toBe(0o660);
     const response = await fetch("http://localhost/healthz", { unix: path });
     expect(await response.json()).toEqual({ status: "ok" });
-    await server.stop(1);
+    await server.stop(atOnce);
     await turnOver();
     expect(existsSync(path)).toBe(false);
   });
 
-  test("a socket that a killed process left is replaced; one in use is not", async () => {
+  test("a socket left by a killed process is replaced, but not a socket in use", async () => {
     const path = join(folder, "xpose.sock");
     const killed = await start(settingsFor(join(folder, "killed.sock")), async () => new Response());
     renameSync(join(folder, "killed.sock"), path);
-    await killed.stop(1);
+    await killed.stop(atOnce);
     expect(statSync(path).isSocket()).toBe(true);
     const { respond } = await openTestService();
     await start(settingsFor(path), respond);
@@ -184,5 +193,54 @@ describe("a unix socket", () => {
       await expect(starting).rejects.toThrow("exists and is no socket");
     }
     expect(readFileSync(path, "utf8")).toBe("kept");
+  });
+});
+
+describe("a renewed certificate", () => {
+  const authority = createAuthority("Serve authority");
+  const newFiles = () => ({ ...authority.issue(["IP:127.0.0.1"]), clientCa: null });
+  const answer = async () => new Response("ok");
+
+  /** The serial number of the certificate that is shown. */
+  function shown(where: { port: number } | { path: string }): Promise<string> {
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const socket = connectTls({ ...where, rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerCertificate().serialNumber);
+      socket.destroy();
+    });
+    socket.on("error", reject);
+    return promise;
+  }
+
+  const serialOf = ({ cert }: { cert: string }) => new X509Certificate(cert).serialNumber;
+
+  test("counts for new connections at the same port, again and again", async () => {
+    const server = await start({ ...tcp, tls: newFiles() }, answer);
+    const port = Number(new URL(server.address).port);
+    for (let renewal = 0; renewal < 3; renewal += 1) {
+      const next = newFiles();
+      await server.renewTls(next);
+      expect(await shown({ port })).toBe(serialOf(next));
+    }
+  });
+
+  test("counts at a unix socket too", async () => {
+    const path = join(folder, "tls.sock");
+    const server = await start({ ...tcp, listen: { kind: "unix", path }, tls: newFiles() }, answer);
+    const next = newFiles();
+    await server.renewTls(next);
+    await turnOver();
+    expect(await shown({ path })).toBe(serialOf(next));
+    await server.stop(atOnce);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test("that cannot be used is refused, and the one in use stays", async () => {
+    const first = newFiles();
+    const server = await start({ ...tcp, tls: first }, answer);
+    const port = Number(new URL(server.address).port);
+    await expect(server.renewTls({ ...newFiles(), key: "no key" })).rejects.toThrow();
+    await expect(server.renewTls({ ...first, key: newFiles().key })).rejects.toThrow();
+    expect(await shown({ port })).toBe(serialOf(first));
   });
 });

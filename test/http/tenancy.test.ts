@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createKey } from "../../src/access/api-key.ts";
+import { createKey, type KeyRequest } from "../../src/access/api-key.ts";
 import { makeToken } from "../../src/domain/api-key.ts";
 import type { Peer } from "../../src/http/caller.ts";
 import { routes } from "../../src/http/route-table.ts";
@@ -9,11 +9,11 @@ import { testAuthor } from "../helpers/test-author.ts";
 import { openTestService, type Tenant, type TestService } from "../helpers/test-service.ts";
 
 /**
- * Every route x every kind of id x every kind of caller, from the route table: a route that is added without its row
- * here fails the first test.
+ * Every route x every kind of id x every kind of caller, from the route table. A new route without a row here fails the
+ * first test.
  */
 
-/** Ids as the first tenant sees them. */
+/** Kinds of ids from the point of view of the first tenant. */
 const idKinds = ["own", "foreign", "unknown", "malformed", "upper-case"] as const;
 type IdKind = (typeof idKinds)[number];
 
@@ -26,6 +26,9 @@ const callers = [
   "expired key",
   "key of a disabled workspace",
   "key below the plan",
+  "key of another network",
+  "key that only watches",
+  "key that only reads",
   "key",
   "key of another workspace",
   "unknown token",
@@ -43,18 +46,18 @@ type Caller = (typeof callers)[number];
 /** Kinds of ids by the name of the path segment. */
 type Ids = Readonly<Record<string, IdKind>>;
 
-/** What a route answers to a caller, by the ids in its path. */
+/** The answer of a route to a caller, by the ids in its path. */
 type Row = (caller: Caller, ids: Ids) => number;
 
-/** The tenant that a key or operator acts for: ids are judged as that one sees them. */
+/** The tenant that a key or operator acts for; ids are judged from its point of view. */
 function isOwn(caller: Caller, kind: IdKind | undefined): boolean {
   return kind === (caller.endsWith("of another workspace") ? "foreign" : "own");
 }
 
-/** 401 for whoever has no good key, 403 below the plan; null for the others. */
+/** 401 without a valid key, 403 below the plan and without the scope; else null. */
 function refusedKey(caller: Caller): number | null {
-  if (caller === "key" || caller === "key of another workspace") return null;
-  return caller === "key below the plan" ? 403 : 401;
+  if (caller === "key" || caller === "key that only reads" || caller === "key of another workspace") return null;
+  return caller === "key below the plan" || caller === "key that only watches" ? 403 : 401;
 }
 
 const operators: readonly Caller[] = [
@@ -66,7 +69,7 @@ const operators: readonly Caller[] = [
   "session without our origin",
 ];
 
-/** 401 for whoever is no operator, 403 for who may not; null for the others. */
+/** 401 without a valid operator, 403 without the right; else null. */
 function refusedOperator(caller: Caller, ids: Ids, needs: "viewer" | "admin", isUnsafe: boolean): number | null {
   if (!operators.includes(caller)) return 401;
   if (isUnsafe && caller === "session without our origin") return 403;
@@ -81,13 +84,13 @@ const lookUpRow: Row = (caller, ids) =>
 const workspace = "/api/v1/workspaces/{workspace_id}";
 const dashboard = "/api/v1/dashboard";
 const declared: Readonly<Record<string, Row>> = {
-  "POST /api/v1/soc/enrich": (caller) => refusedKey(caller) ?? 202,
+  "POST /api/v1/soc/enrich": (caller) => refusedKey(caller) ?? (caller === "key that only reads" ? 404 : 202),
   "GET /api/v1/soc/enrich/{request_id}": pollRow,
   "GET /api/v1/soc/enrich/{request_id}/sources": pollRow,
   "GET /api/v1/soc/enrich/{request_id}/evidence": pollRow,
   "GET /api/v1/soc/enrich/{request_id}/case": pollRow,
   "GET /api/v1/soc/enrich/{request_id}/export": pollRow,
-  "GET /api/v1/soc/whoami": (caller) => refusedKey(caller) ?? 200,
+  "GET /api/v1/soc/whoami": (caller) => (caller === "key that only watches" ? 200 : (refusedKey(caller) ?? 200)),
   [`POST ${workspace}/keys`]: (caller, ids) => refusedOperator(caller, ids, "admin", true) ?? 201,
   [`GET ${workspace}/keys`]: (caller, ids) => refusedOperator(caller, ids, "admin", false) ?? 200,
   [`POST ${workspace}/keys/{key_id}/rotate`]: (caller, ids) =>
@@ -95,7 +98,7 @@ const declared: Readonly<Record<string, Row>> = {
   [`DELETE ${workspace}/keys/{key_id}`]: (caller, ids) =>
     refusedOperator(caller, ids, "admin", true) ?? (isOwn(caller, ids["key_id"]) ? 200 : 404),
   [`GET ${workspace}/audit`]: (caller, ids) => refusedOperator(caller, ids, "viewer", false) ?? 200,
-  // The body holds no token, so nobody is let in, whatever else the request brings along.
+  // The body holds no token, so no log-in succeeds, whatever other credentials the request has.
   "POST /api/v1/session": () => 401,
   // A token has no session to end.
   "DELETE /api/v1/session": (caller, ids) =>
@@ -117,7 +120,7 @@ const declared: Readonly<Record<string, Row>> = {
   "OPTIONS /": () => 200,
   "GET /readyz": () => 200,
   "GET /openapi.json": () => 200,
-  // Asked from another machine.
+  // The request comes from another machine.
   "GET /metrics": (caller, ids) => refusedOperator(caller, ids, "viewer", false) ?? 200,
 };
 
@@ -135,7 +138,7 @@ function idsOf(path: string): Ids[] {
   );
 }
 
-/** Two tenants with everything that a caller can ask for, and the headers of every caller. */
+/** Two tenants with all kinds of objects, and the headers of every caller. */
 async function open() {
   const service = await openTestService({
     live: { limits: { team: 0, enterprise: 0, windowMs: hour } },
@@ -148,7 +151,11 @@ async function open() {
     await service.addTenant("Cheap", "starter"),
   ];
   const by = { ...testAuthor, at: clock.now() };
-  const expired = await addKey(service, tenant, clock.after(1).toISOString());
+  const expired = await addKey(service, tenant, { expiresAt: clock.after(1).toISOString() });
+  const away = await addKey(service, tenant, { allowedIps: ["127.0.0.1", "198.51.100.0/24"] });
+  const home = { allowedIps: ["203.0.113.0/24"] };
+  const watching = await addKey(service, tenant, { ...home, scopes: ["watch"] });
+  const reading = await addKey(service, tenant, { ...home, scopes: ["read"] });
   const revoked = await addKey(service, tenant);
   await store.revokeKey(tenant.id, revoked.id, by);
   const rotated = await addKey(service, tenant);
@@ -185,6 +192,9 @@ async function open() {
     "expired key": key(expired.token),
     "key of a disabled workspace": key(disabled.token),
     "key below the plan": key(cheap.token),
+    "key of another network": key(away.token),
+    "key that only watches": key(watching.token),
+    "key that only reads": key(reading.token),
     key: key(tenant.token),
     "key of another workspace": key(other.token),
     "unknown token": bearer(makeToken("operator", new Uint8Array(20))),
@@ -222,7 +232,7 @@ async function open() {
         "POST /api/v1/session": { token: "" },
       };
       const body = content[`${method} ${path}`];
-      // A session of another origin still may log in from it; what is asked there is who is let in.
+      // Log-ins always use our origin: this row tests the credentials, not the check of the origin.
       const sent = path === "/api/v1/session" && method === "POST" ? { ...headers[caller], Origin } : headers[caller];
       const query = path.endsWith("/export") ? "?format=csv" : "";
       const response = await call(method as ManagementMethod, filled + query, body, sent);
@@ -232,10 +242,10 @@ async function open() {
   };
 }
 
-async function addKey(service: TestService, { id }: Tenant, expiresAt: string | null = null) {
+async function addKey(service: TestService, { id }: Tenant, wanted: Partial<KeyRequest> = {}) {
   const { store, keys, newId, app, clock } = service;
   const by = { ...testAuthor, at: clock.now() };
-  const request = { workspaceId: id, name: newId(), expiresAt };
+  const request = { workspaceId: id, name: newId(), expiresAt: null, ...wanted };
   const { key, token } = await createKey(request, {
     store,
     keys,
@@ -245,11 +255,11 @@ async function addKey(service: TestService, { id }: Tenant, expiresAt: string | 
   return { id: key.id, token };
 }
 
-test("every route of the route table has its row in the matrix of tenants, and no row is without a route", () => {
+test("the matrix of tenants has exactly one row per route of the route table", () => {
   expect(routes.map(nameOf).sort()).toEqual(Object.keys(declared).sort());
 });
 
-describe("9.1, 5.2 nobody reaches what is not theirs", () => {
+describe("9.1, 5.2 no caller reaches data of another tenant", () => {
   test.each(routes.map((route) => ({ route, name: nameOf(route) })))("$name", async ({ route, name }) => {
     const differing: string[] = [];
     let cellCount = 0;
@@ -267,7 +277,7 @@ describe("9.1, 5.2 nobody reaches what is not theirs", () => {
           differing.push(`${cell}: ${text}`);
         }
         if (text.includes("canary")) differing.push(`${cell}: shows what was submitted`);
-        // Whatever is not the caller's own is told in the same bytes, be it foreign, unknown or no id at all.
+        // Foreign, unknown and malformed ids get the same bytes.
         if (status >= 400) told.set(String(expected), (told.get(String(expected)) ?? new Set()).add(bytes));
       }
       for (const [status, answers] of told) {
@@ -279,7 +289,7 @@ describe("9.1, 5.2 nobody reaches what is not theirs", () => {
   });
 });
 
-test("1.2 every key that is not admitted is told the same bytes, on every route that asks for one", async () => {
+test("1.2 every refused key gets the same bytes, on every route that needs a key", async () => {
   const service = await open();
   const answers = new Set<string>();
   for (const route of routes.filter(({ access }) => access === "key")) {

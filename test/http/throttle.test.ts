@@ -18,7 +18,7 @@ test("9.9 ten tries of one address pass in a minute, the eleventh waits, another
   expect(take("b")).toBeNull();
 });
 
-test("waiting as long as the throttle says lets exactly the tries pass whose minute is over", () => {
+test("after the reported wait exactly the tries pass whose minute is over", () => {
   const { take, at } = open();
   for (let index = 0; index < 10; index += 1) {
     at(index * 1500);
@@ -31,14 +31,14 @@ test("waiting as long as the throttle says lets exactly the tries pass whose min
   expect([take("a"), take("a")]).toEqual([null, 2]);
 });
 
-test("tries that were refused do not count, so that a client that hammers is let in again", () => {
+test("refused tries do not count, so that a client that keeps trying gets in again", () => {
   const { take, at } = open();
   for (let index = 0; index < 100; index += 1) take("a");
   at(60_000);
   expect(take("a")).toBeNull();
 });
 
-test("no minute holds more than ten passed tries", () => {
+test("no minute has more than ten successful tries", () => {
   const { take, at } = open();
   const passed: number[] = [];
   for (let ms = 0; ms < 300_000; ms += 700) {

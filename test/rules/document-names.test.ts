@@ -5,14 +5,14 @@ import { expect, test } from "vitest";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** These speak of documents that are not there: this rule, and the test of dead links. */
+/** Files that name missing documents on purpose: this rule, and the test of dead links. */
 const exceptions = ["test/rules/document-names.test.ts", "test/docs/links.test.ts"];
 
 const places = ["src", "test", "scripts", "docs", "migrations", "systemd", ".ci", "biome.json", "package.json"];
 const pages = readdirSync(root).filter((name) => name.endsWith(".md"));
 const files = [...places, ...pages].flatMap(filesIn).filter((path) => !exceptions.includes(path));
 
-/** Text files at a path of the repository, a file or a folder; without fixtures, pictures and styles. */
+/** The text files at a path of the repository (a file or folder), without fixtures, pictures and styles. */
 function filesIn(path: string): string[] {
   if (path === "test/fixtures") return [];
   if (!statSync(`${root}${path}`).isDirectory()) return [path];
@@ -22,7 +22,7 @@ function filesIn(path: string): string[] {
     .filter((name) => !/\.(?:png|svg|css)$/.test(name));
 }
 
-/** `<path>:<line>: <text>` for all that a pattern finds in a file and `isWrong` says of. */
+/** `<path>:<line>: <text>` for every match of the pattern in a file for which `isWrong` is true. */
 function findIn(path: string, pattern: RegExp, isWrong: (match: RegExpExecArray) => boolean): string[] {
   return readFileSync(`${root}${path}`, "utf8")
     .split("\n")
@@ -31,31 +31,31 @@ function findIn(path: string, pattern: RegExp, isWrong: (match: RegExpExecArray)
     );
 }
 
-/** A document is named by its path from the root on, or, in a document, from its own folder on. */
+/** A document is named by its path from the root or, inside a document, from the document's own folder. */
 function isMissing(path: string, name: string): boolean {
   const fromOwnFolder = path.endsWith(".md") ? posix.join(posix.dirname(path), name) : name;
   return ![name, fromOwnFolder].some((candidate) => existsSync(`${root}${candidate}`));
 }
 
-test("the rule of document names looks at the files of the repository", () => {
+test("the rule of document names finds the files of the repository", () => {
   for (const path of ["src/main.ts", "biome.json", "docs/contract.md", "README.md", "test/rules/rules.test.ts"]) {
     expect(files).toContain(path);
   }
 });
 
-test("every document that a comment, test, message or page names is in the repository", () => {
+test("every document named by a comment, test, message or page is in the repository", () => {
   const names = /[\w./-]*[\w-]\.md\b/g;
   expect(files.flatMap((path) => findIn(path, names, ([name]) => isMissing(path, name.replace(/^\/+/, ""))))).toEqual(
     [],
   );
 });
 
-test("no document is named by a word in capitals", () => {
+test("no document has a name in capitals", () => {
   const words = /\b(?:ARCHITECTURE|CONTRACT|PERFORMANCE|PIPELINE|SECURITY-BASELINE|STYLE)\b/g;
   expect(files.flatMap((path) => findIn(path, words, () => true))).toEqual([]);
 });
 
-test("every rule that is cited by its number is one of its document", () => {
+test("every cited rule number exists in its document", () => {
   const rules = new Map([
     ["docs/contract.md", rulesOf("docs/contract.md")],
     ["docs/pipeline.md", rulesOf("docs/pipeline.md")],

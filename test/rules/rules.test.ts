@@ -7,7 +7,7 @@ import { sourceKinds } from "../../src/sources/registry.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Paths of all files under a folder of the repository, from its root on. Links are not followed: a fixture is a loop. */
+/** Paths of all files under a folder, relative to the root. Links are not followed, because one fixture is a loop. */
 function filesIn(folder: string): string[] {
   return readdirSync(`${root}${folder}`, { withFileTypes: true }).flatMap((entry) => {
     const path = `${folder}/${entry.name}`;
@@ -18,12 +18,12 @@ function filesIn(folder: string): string[] {
 const sourceFiles = filesIn("src");
 const testFiles = filesIn("test").filter((path) => path.endsWith(".ts"));
 
-test("the rules look at the files of the repository", () => {
+test("the rules find the files of the repository", () => {
   expect(sourceFiles).toContain("src/domain/envelope.ts");
   expect(testFiles).toContain("test/rules/rules.test.ts");
 });
 
-test("no test name is there twice", () => {
+test("test names are unique", () => {
   const filesOf = new Map<string, string[]>();
   for (const path of testFiles) {
     for (const name of testNames(readFileSync(`${root}${path}`, "utf8"))) {
@@ -34,12 +34,12 @@ test("no test name is there twice", () => {
   expect([...filesOf].filter(([, paths]) => paths.length > 1)).toEqual([]);
 });
 
-test("a repeated test name is found", () => {
+test("a repeated test name is detected", () => {
   const code = `test("a", f);\n  it("a", f);\ntest.each([1])("$a", f);\ntest(\`\${a}\`, f);`;
   expect(testNames(code)).toEqual(["a", "a"]);
 });
 
-test("every error code of the product has one status, and no status is without a code", () => {
+test("every error code of the product has one status, and every status has a code", () => {
   expect(Object.keys(statusOf).sort()).toEqual([...errorCodes].sort());
   for (const status of Object.values(statusOf)) {
     expect(status).toBeGreaterThanOrEqual(400);
@@ -61,13 +61,13 @@ test("no file of src is named after what it is instead of what is in it", () => 
   expect(sourceFiles.filter((path) => vague.test(path))).toEqual([]);
 });
 
-/** The names of the tests in a file. Rows of a table are left out: their names are data. */
+/** The names of the tests in a file, without rows of tables, whose names are data. */
 function testNames(code: string): string[] {
   const declared = /^\s*(?:test|it)(?:\.(?:skipIf|runIf)\(.*?\))?\(\s*(["'`])((?:\\.|(?!\1).)*)\1/gm;
   return [...code.matchAll(declared)].map((match) => match[2] ?? "").filter((name) => !name.includes("${"));
 }
 
-test("every kind of source is registered, and has a test, a place in the commented settings and invented replies", () => {
+test("every kind of source is registered, and has a test, example settings and invented replies", () => {
   const declaring = sourceFiles
     .filter((path) => path.startsWith("src/sources/") && path.endsWith(".ts"))
     .filter((path) => /^export const \w+: SourceKind/m.test(readFileSync(`${root}${path}`, "utf8")));
@@ -78,7 +78,7 @@ test("every kind of source is registered, and has a test, a place in the comment
   for (const kind of kinds) {
     expect(testFiles).toContain(`test/sources/${kind}.test.ts`);
     expect(settings).toMatch(new RegExp(`^#\\[+sources\\.${kind}\\]`, "m"));
-    // The replies of the http source are those of the fault server.
+    // The fault server has the replies of the http source.
     if (kind !== "http") expect(replies).toContain(kind);
   }
 });

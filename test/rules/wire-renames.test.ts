@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { type Field, listFields, openCopy } from "../../scripts/wire/renames.ts";
 
-/** One member per body that the server sends and the page reads: file, name, and which of that name in the file. */
+/** One member per body that the server sends and the page reads: file, name, and occurrence of the name in the file. */
 const handful = [
   ["audit.ts", "indicator_hmac"],
   ["corpus.ts", "file_name"],
@@ -16,7 +16,7 @@ const handful = [
   ["source.ts", "by_hour"],
 ] as const;
 
-/** A compiler on a machine that does other work too. */
+/** Generous, because the compiler may share the machine with other work. */
 const timeoutMs = 180_000;
 
 test("a renamed member of a body compiles neither in the server nor in the page", { timeout: timeoutMs }, async () => {
@@ -30,7 +30,7 @@ test("a renamed member of a body compiles neither in the server nor in the page"
   expect([names.filter(isNamed(server)), names.filter(isNamed(page))]).toEqual([names, names]);
 });
 
-test("the code as it is compiles in the copy", { timeout: timeoutMs }, async () => {
+test("the unchanged code compiles in the copy", { timeout: timeoutMs }, async () => {
   using copy = openCopy();
   expect(await copy.compileWithout([])).toEqual({ server: [], page: [] });
 });

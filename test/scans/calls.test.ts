@@ -30,7 +30,7 @@ describe("the calls of one turn are one transaction", () => {
     expect(replies.map((reply) => (reply.kind === "accepted" ? reply.indicator.value : reply.kind))).toEqual(addresses);
   });
 
-  test("a turn of very many calls is cut, so that other work gets its turn; nobody is left out", async () => {
+  test("a turn with very many calls is split, so that other work can run, and every call is served", async () => {
     const { calls, tenant, sizes } = await openCounted();
     const all = Array.from({ length: 600 }, (_, index) => tenant.enrichCall(`user${index}@example.com`));
     const replies = await Promise.all(all.map((call) => calls.serve(call)));
@@ -40,7 +40,7 @@ describe("the calls of one turn are one transaction", () => {
     );
   });
 
-  test("a call that comes while a turn is served waits for the next one", async () => {
+  test("a call that arrives while a turn is served waits for the next turn", async () => {
     const { calls, tenant, sizes } = await openCounted();
     await calls.serve(tenant.enrichCall("a@example.com"));
     await calls.serve(tenant.enrichCall("b@example.com"));
@@ -56,7 +56,7 @@ describe("the calls of one turn are one transaction", () => {
     expect(ids.size).toBe(1);
   });
 
-  test("no reply leaves before its transaction is committed", async () => {
+  test("no reply is sent before its transaction is committed", async () => {
     const commit = Promise.withResolvers<void>();
     const { calls, tenant } = await openTestService({
       store: (real) => ({
@@ -105,7 +105,7 @@ describe("the calls of one turn are one transaction", () => {
 });
 
 describe("turns follow one another", () => {
-  test("what a failed turn left waiting is handed to the next one, although that was asked for meanwhile", async () => {
+  test("calls that a failed turn left waiting are served by the next turn, even if already requested", async () => {
     const failure = Promise.withResolvers<never>();
     const handedOver: number[] = [];
     const service = await openTestService({
@@ -179,7 +179,7 @@ describe("when the commit fails", () => {
         "unfinished",
         code,
       ]);
-      // The refused miss left nothing behind: asked again with a healthy store it is a new scan.
+      // The refused miss left no state: with a healthy store the same call starts a new scan.
       const retry = tenant.enrichCall("new@example.com");
       const [reply] = await store.handleCalls([retry], rules(), []);
       expect(reply).toMatchObject({ kind: "accepted", scanId: retry.newScanId });
@@ -207,7 +207,7 @@ describe("when the commit fails", () => {
       "plan_required",
       "not_found",
     ]);
-    // The other tenant has no hit on what this one asked.
+    // The other tenant has no hit on the result of this tenant.
     const miss = await calls.serve(other.enrichCall("jane.doe@example.com"));
     expect(miss).toMatchObject({ kind: "refused", error: { code: "unavailable" } });
   });
@@ -236,7 +236,7 @@ describe("when the commit fails", () => {
     ]);
   });
 
-  test("a fault of our own is not taken for one of the database, and the next turn is served", async () => {
+  test("a bug in our code is not reported as a database error, and the next turn is served", async () => {
     let isBroken = true;
     let readCount = 0;
     const { calls, tenant } = await openTestService({
@@ -255,7 +255,7 @@ describe("when the commit fails", () => {
     expect(await calls.serve(tenant.enrichCall("jane.doe@example.com"))).toMatchObject({ kind: "accepted" });
   });
 
-  test("a store that gives too few replies leaves nobody waiting", async () => {
+  test("no caller waits for ever when the store returns too few replies", async () => {
     const { calls, tenant } = await openTestService({ store: () => ({ handleCalls: async () => [] }) });
     await expect(calls.serve(tenant.enrichCall("jane.doe@example.com"))).rejects.toThrow("without a reply");
   });

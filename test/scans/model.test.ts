@@ -14,7 +14,7 @@ import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { testAuditKey, testAuthor } from "../helpers/test-author.ts";
 import { leaseMs, ledgerRetentionMs, lifetimes, Model, type Statement, type World, type WorldSource } from "./model.ts";
 
-/** 10,000 is the figure to hold; a tenth of it runs by default. */
+/** The goal is 10,000 histories; a tenth of them runs by default. */
 const runCount = Number(process.env["XPOSE_MODEL_RUNS"] ?? 1000);
 
 const indicator = { type: "email", value: "jane.doe@example.com" } as const;
@@ -36,12 +36,12 @@ const callerOf = (workspace: string) => ({
 
 type ActiveScan = { scan: ClaimedScan; hear: () => void; abort: AbortController; done: Promise<boolean> };
 
-/** The product: a store, scans on it, and sources that say what the world says. */
+/** The real system: a store, scans, and sources that answer according to the world. */
 class Product {
   readonly store = SqliteStore.inMemory(testAuditKey);
   readonly live: Live;
   readonly #world: World;
-  /** The scan under way, and what ends it. */
+  /** The running scan, and the controller that ends it. */
   #active: ActiveScan | null = null;
   readonly #zombies: ActiveScan[] = [];
   #servedLast: WorkspaceId | null = null;
@@ -111,15 +111,15 @@ class Product {
 
   #leaseUntil = () => new Date(this.#world.now + leaseMs);
 
-  /** Runs a claimed scan until all but the slow sources are heard and saved. */
+  /** Runs a claimed scan until all sources except the slow ones have answered and are saved. */
   async begin(scan: ClaimedScan, slow: readonly string[]): Promise<void> {
     this.#servedLast = scan.workspace.id;
     this.#active = await this.#run(scan, slow, false);
     // On a busy machine each source takes a turn or two of the event loop, and saving what they said some more.
-    for (let turn = 0; turn < 40; turn += 1) await nextTurn();
+    for (let turn = 0; turn < 150; turn += 1) await nextTurn();
   }
 
-  /** A command sees its own scan through, beside that of the service. */
+  /** A command runs its own scan, concurrently with a scan of the service. */
   async runCommand(scan: ClaimedScan, isRefresh: boolean): Promise<boolean> {
     const { done } = await this.#run(scan, [], isRefresh);
     return await done;
@@ -131,7 +131,7 @@ class Product {
     const abort = new AbortController();
     const tools = { store: this.store, now: this.now, steadyNow: () => this.#world.now, log: { warn: () => {} } };
     const done = runScan({ scan, sources, live: this.live, isRefresh, signal: abort.signal }, tools);
-    // A scan that is broken off is looked at when it ends.
+    // An aborted scan is checked when it ends.
     done.catch(() => {});
     return { scan, hear, abort, done };
   }
@@ -144,7 +144,7 @@ class Product {
     return isSettled;
   }
 
-  /** The process dies, is stopped, or hangs until another one has its scan and then goes on. */
+  /** The process dies, is stopped, or hangs until another process has its scan and then resumes. */
   async crash(how: "killed" | "stopped" | "hangs"): Promise<void> {
     const [active, isCounted] = [this.#active, how !== "stopped"];
     this.#active = null;
@@ -155,7 +155,7 @@ class Product {
     else await expect(active.done).rejects.toThrow("stop");
   }
 
-  /** Lets the processes that hung go on: none of them may write anything. */
+  /** Resumes hung processes; they must not write anything. */
   async endZombies(): Promise<void> {
     for (const zombie of this.#zombies.splice(0)) {
       zombie.hear();
@@ -163,7 +163,7 @@ class Product {
     }
   }
 
-  /** What the runner does at each heartbeat. */
+  /** The work of a heartbeat of the runner. */
   async beat(): Promise<void> {
     const claims = this.#active === null ? [] : [this.#active.scan.claim];
     expect(await this.store.extendLeases(claims, this.#leaseUntil())).toEqual(claims);
@@ -243,7 +243,7 @@ const atom = z.strictObject({
 const envelopeTail = z.object({ exposure: z.object({ findings: z.array(atom.loose()), total: z.number() }) });
 const evidence = z.object({ findings: z.array(z.object({ ...atom.shape, answered_at: z.string() })) });
 
-/** Equal evidence has equal digests and no other has them: in one sequence, and in all of them. */
+/** Equal evidence has equal digests, and different evidence different digests, across all histories. */
 const digestOf = new Map<string, string>();
 const evidenceOf = new Map<string, string>();
 
@@ -252,7 +252,7 @@ class Sequence {
     now: Date.parse("2026-06-01T12:00:00Z"),
     sources: names.map((name) => ({
       name,
-      // Two of one origin never corroborate each other.
+      // Sources of one origin never corroborate each other.
       origin: name === "gamma" ? "beta" : name,
       ...{ confidence: 0.9, isEnabled: true, isAllowed: true, isUp: true, says: [] },
     })),
@@ -268,7 +268,7 @@ class Sequence {
   /** The scan that the service runs now. */
   active = () => this.model.scans.find((scan) => scan.state === "scanning" && scan.owner === "service");
 
-  /** What every view of a scan shows is what the model says. */
+  /** Checks that every view of a scan agrees with the model. */
   async compare(scan: Model["scans"][number]): Promise<void> {
     const { product } = this;
     const stranger = scan.workspace === "w1" ? "w2" : "w1";
@@ -492,7 +492,7 @@ const commands = fc.oneof(
   { weight: 1, arbitrary: sweep },
 );
 
-test(`${runCount} random histories of scans, faults, imports, clock steps and restarts end as the model says`, async () => {
+test(`${runCount} random histories of scans, faults, imports, clock steps and restarts fit the model`, async () => {
   // No source is slow by the clock here; a million timers would only cost memory.
   vi.spyOn(AbortSignal, "timeout").mockImplementation(() => new AbortController().signal);
   await fc.assert(

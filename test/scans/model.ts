@@ -1,11 +1,11 @@
-/** What a source may state about the address. */
+/** A statement that a source can make about the address. */
 export type Statement = {
   readonly title: string;
   readonly subject: string;
   readonly severity: "high" | "medium" | "low";
 };
 
-/** A source of the world as it is now. The real side and the model read it; the commands change it. */
+/** The current state of a source. The real system and the model read it; commands of the test change it. */
 export type WorldSource = {
   readonly name: string;
   readonly origin: string;
@@ -35,7 +35,7 @@ type ModelScan = {
   owner: string;
   leaseUntil: number;
   claimCount: number;
-  /** As of the claim: what the scan sees and what was last answered. */
+  /** State at the claim: the data that the scan sees and the last answers. */
   data: string;
   asked: Map<string, Asked>;
   last: Map<string, Answer>;
@@ -52,7 +52,7 @@ export const lifetimes = { cacheTtlMs: day, partialTtlMs: 15 * minute, retention
 export const ledgerRetentionMs = 400 * day;
 export const leaseMs = hour;
 
-/** Sections 5 and 7 of docs/contract.md, said in the plainest way: no database, no order of events, no bytes. */
+/** A naive implementation of docs/contract.md 5 and 7: without a database, concurrency or serialization. */
 export class Model {
   readonly world: World;
   readonly scans: ModelScan[] = [];
@@ -60,7 +60,7 @@ export class Model {
   readonly #revisions = new Map<string, string>();
   readonly #answers = new Map<string, Map<string, Answer>>();
   readonly #ledger = new Map<string, { first: number; last: number }>();
-  /** In the order in which they ended; the store looks at the newest eight of an address. */
+  /** In the order of completion; the store considers the newest eight scans of an address. */
   readonly #finished: ModelScan[] = [];
   #servedLast = "";
 
@@ -87,7 +87,7 @@ export class Model {
     return JSON.stringify([settings, this.#revisions.get(workspace)]);
   }
 
-  /** The scan that serves a POST, and whether it is a hit. A miss that no scan serves adds one under `newId`. */
+  /** The scan that serves a POST, and whether it is a hit. Adds a scan with `newId` when no scan can serve the POST. */
   post(workspace: string, newId: string): { isHit: boolean; scan: ModelScan } {
     const hit = this.freshScan(workspace);
     if (hit !== undefined) return { isHit: true, scan: hit };
@@ -102,7 +102,7 @@ export class Model {
   freshScan(workspace: string): ModelScan | undefined {
     const data = this.#dataOf(workspace);
     const results = this.#finished.filter((scan) => scan.workspace === workspace && scan.state !== "removed").slice(-8);
-    // The newest result on these data decides: what it found must not vanish behind an older one.
+    // The newest result on these data decides, because an older result must not replace it.
     const newest = results.findLast((scan) => scan.state === "completed" && scan.data === data);
     if (newest === undefined || this.#age(newest.asOf) >= lifetimes.cacheTtlMs) return undefined;
     return newest.isPartial && this.#age(newest.finishedAt) >= lifetimes.partialTtlMs ? undefined : newest;
@@ -116,7 +116,7 @@ export class Model {
     return scan;
   }
 
-  /** The oldest queued scan of the workspace whose turn it is. */
+  /** The oldest queued scan of the workspace that is next in turn. */
   next(): ModelScan | undefined {
     const queued = this.scans.filter((scan) => scan.state === "queued");
     const workspaces = queued.map((scan) => scan.workspace).sort();
@@ -124,7 +124,7 @@ export class Model {
     return queued.find((scan) => scan.workspace === turn);
   }
 
-  /** Stamps a scan with what it will see. */
+  /** Claims a scan: records the data that it will see. */
   claim(scan: ModelScan, owner: string): void {
     const { workspace } = scan;
     if (owner === "service") this.#servedLast = workspace;
@@ -133,7 +133,7 @@ export class Model {
     Object.assign(scan, { asked: this.#askedBy(workspace), last: new Map(this.#answersOf(workspace)) });
   }
 
-  /** Takes over what is fresh and hears all other sources but the slow ones. */
+  /** Reuses fresh answers and asks all other sources except the slow ones. */
   begin(scan: ModelScan, slow: readonly string[], isRefresh: boolean): void {
     for (const source of scan.asked.values()) {
       const last = scan.last.get(source.name);
@@ -163,7 +163,7 @@ export class Model {
     answers.set(source.name, answer);
   }
 
-  /** Sources that a begun scan still waits for. */
+  /** Sources that a running scan still waits for. */
   slowOf = (scan: ModelScan) => [...scan.asked.values()].filter(({ name }) => !scan.runs.has(name));
 
   finish(scan: ModelScan): void {
@@ -178,7 +178,7 @@ export class Model {
     if (scan.state === "completed") scan.findings = this.project(scan);
   }
 
-  /** Enters what stands in the envelope in the ledger, and sets it beside what other sources say. */
+  /** Records the findings of the envelope in the ledger, and corroborates them. */
   project(scan: ModelScan) {
     const stated = [...scan.runs].flatMap(([source, run]) => {
       const answer = run.answer ?? (run.outcome === "failed" ? this.#kept(scan, source) : null);
@@ -213,7 +213,7 @@ export class Model {
     return last !== undefined && isKept && this.#age(last.at) <= lifetimes.retentionMs ? last : null;
   }
 
-  /** Queues a begun scan again; after three counted claims it is given up. */
+  /** Queues a running scan again; after three counted claims the scan fails. */
   requeue(scan: ModelScan, isCounted: boolean): void {
     scan.state = isCounted && scan.claimCount >= 3 ? "failed" : "queued";
     scan.claimCount -= isCounted ? 0 : 1;
@@ -230,13 +230,13 @@ export class Model {
     }
   }
 
-  /** Past its retention a scan is gone for whoever asks, swept or not. */
+  /** After its retention no caller can read a scan, whether or not it is deleted already. */
   isGone(scan: ModelScan): boolean {
     const isFinished = scan.state === "completed" || scan.state === "failed";
     return scan.state === "removed" || (isFinished && this.#age(scan.finishedAt) > lifetimes.retentionMs);
   }
 
-  /** What is past its retention goes. */
+  /** Deletes expired data. */
   sweep(): void {
     const { now } = this.world;
     const isPast = (at: number, lifetimeMs: number) => at < now - lifetimeMs;

@@ -17,7 +17,7 @@ const unpaced: PacedSource = { ...tenPerMinute, pace: null };
 
 type Asking = { workspace?: string; withinMs?: number; signal?: AbortSignal; source?: PacedSource; part?: string };
 
-/** Turns at an upstream that notes when it was asked by whom, and answers 200 unless told otherwise. */
+/** Turns at an upstream that records the time and workspace of each call, and answers 200 by default. */
 function openBench(source: PacedSource, replaced: Partial<Store> = {}) {
   const clock = new ManualClock();
   const start = clock.now().getTime();
@@ -36,7 +36,7 @@ function openBench(source: PacedSource, replaced: Partial<Store> = {}) {
     },
   };
 
-  /** Another process on the same database, or the same one after a reload. */
+  /** Another process on the same database, or the same process after a reload. */
   function instance() {
     const turns = openTurns(store, clock.now, clock.sleep);
     return function ask(who: string, options: Asking = {}) {
@@ -68,7 +68,7 @@ const atMs = (asked: readonly { atMs: number }[]) => asked.map((one) => one.atMs
 const who = (asked: readonly { who: string }[]) => asked.map((one) => one.who);
 
 describe("5.9 the rate of a source", () => {
-  test("calls within the rate go at once, the next one waits for the window rather than being refused upstream", async () => {
+  test("calls within the rate go immediately, and the next call waits for the window", async () => {
     const { clock, ask, asked } = openBench(tenPerMinute);
     for (let index = 0; index < 12; index += 1) ask(`call ${index}`);
     await turnOver();
@@ -94,7 +94,7 @@ describe("5.9 the rate of a source", () => {
     expect(slotCount).toBe(1);
   });
 
-  test("no window of the pace holds more than its count, however calls fall", async () => {
+  test("no window of the pace has more calls than its count, whatever their times", async () => {
     const { clock, ask, asked } = openBench({ ...tenPerMinute, pace: { count: 3, windowMs: minuteMs } });
     for (let index = 0; index < 40; index += 1) {
       ask(`call ${index}`, { withinMs: 60 * minuteMs });
@@ -148,7 +148,7 @@ describe("5.9 the rate of a source", () => {
     expect(who(asked)).toEqual(["1a", "2a", "3a", "1b", "2b", "1c", "1d"]);
   });
 
-  test("a workspace with few calls is given its turn although another one has a long queue", async () => {
+  test("a workspace with few calls gets its turn even when another workspace has a long queue", async () => {
     const { clock, ask, asked } = openBench(onePerMinute);
     for (let index = 0; index < 8; index += 1) ask(`busy ${index}`, { workspace: "busy" });
     const small = ask("small", { workspace: "small", withinMs: 2 * minuteMs });
@@ -159,7 +159,7 @@ describe("5.9 the rate of a source", () => {
 });
 
 describe("5.9 a turn beyond the time left", () => {
-  test("is refused at once with rate_limited, and asks nobody", async () => {
+  test("is refused immediately with rate_limited, without a request", async () => {
     const { ask, asked } = openBench(onePerMinute);
     ask("first");
     await turnOver();
@@ -169,14 +169,14 @@ describe("5.9 a turn beyond the time left", () => {
     expect(who(asked)).toEqual(["first"]);
   });
 
-  test("counts those who wait ahead", async () => {
+  test("takes into account the calls that wait ahead", async () => {
     const { ask } = openBench(onePerMinute);
     const ends = [0, 1, 2, 3, 4].map((index) => ask(`call ${index}`, { withinMs: 2 * minuteMs }));
     await turnOver();
     expect(ends.map(({ end }) => end)).toEqual(["200", "waits", "waits", "rate_limited", "rate_limited"]);
   });
 
-  test("is refused at once also when another process took the turns", async () => {
+  test("is refused immediately even when another process took the turns", async () => {
     const { instance, clock } = openBench({ ...tenPerMinute, pace: { count: 2, windowMs: minuteMs } });
     const [service, command] = [instance(), instance()];
     service("one");
@@ -203,7 +203,7 @@ describe("5.9 a turn beyond the time left", () => {
     ]);
   });
 
-  test("a clock that moved back does not close a source for as long", async () => {
+  test("a clock that was set back does not block a source for that time", async () => {
     const { clock, ask, asked } = openBench(onePerMinute);
     ask("first");
     await clock.advance(-60 * minuteMs);
@@ -215,7 +215,7 @@ describe("5.9 a turn beyond the time left", () => {
 });
 
 describe("an abort while waiting", () => {
-  test("ends the wait at once with timeout, and the others still get their turn", async () => {
+  test("ends the wait immediately with timeout, and other calls still get their turn", async () => {
     const { clock, ask, asked } = openBench(onePerMinute);
     const scan = new AbortController();
     ask("first");
@@ -230,7 +230,7 @@ describe("an abort while waiting", () => {
     expect(who(asked)).toEqual(["first", "other"]);
   });
 
-  test("a call whose time is over already asks nobody", async () => {
+  test("a call whose time is already over makes no request", async () => {
     const { ask, asked } = openBench(unpaced);
     const call = ask("late", { signal: AbortSignal.abort() });
     await turnOver();
@@ -260,7 +260,7 @@ describe("5.9 an upstream that asks to slow down", () => {
     expect(asked).toHaveLength(2);
   });
 
-  test("fails the call at once with rate_limited when its pause does not fit", async () => {
+  test("fails the call immediately with rate_limited when its pause does not fit", async () => {
     const { ask, asked, answers } = openBench(unpaced);
     answers.push(answer(429, { "retry-after": "11" }));
     const call = ask("call", { withinMs: 10_000 });
@@ -278,7 +278,7 @@ describe("5.9 an upstream that asks to slow down", () => {
     expect(atMs(asked)).toEqual([0, minuteMs]);
   });
 
-  test("pauses for everybody: other workspaces, other processes, and after a restart", async () => {
+  test("is paused for other workspaces and other processes too, and after a restart", async () => {
     const { clock, instance, answers, asked } = openBench(unpaced);
     const [service, command] = [instance(), instance()];
     answers.push(answer(429, { "retry-after": "30" }));
@@ -305,7 +305,7 @@ describe("5.9 an upstream that asks to slow down", () => {
     expect(atMs(asked)).toEqual([0, 30_000, 30_000, 30_000]);
   });
 
-  test("those who wait are told at once when a pause comes that they cannot sit out", async () => {
+  test("waiting calls fail immediately when a new pause is longer than their time", async () => {
     const { clock, ask, answers, asked } = openBench(onePerMinute);
     answers.push(answer(429, { "retry-after": "300" }));
     const first = ask("first");
@@ -322,7 +322,7 @@ describe("5.9 an upstream that asks to slow down", () => {
     ).toBe(true);
   });
 
-  test("a pause that comes while a call waits for its turn holds for that turn too", async () => {
+  test("a pause that begins while a call waits also delays this call", async () => {
     const { clock, ask, answers, asked } = openBench({ ...tenPerMinute, pace: { count: 2, windowMs: minuteMs } });
     answers.push(answer(200), answer(429, { "retry-after": "90" }));
     ask("first");
@@ -336,7 +336,7 @@ describe("5.9 an upstream that asks to slow down", () => {
     expect(asked[2]?.atMs).toBeGreaterThanOrEqual(90_000);
   });
 
-  test("a pause that cannot be stored still holds here, and costs no busy wait", async () => {
+  test("a pause that cannot be stored still applies in this process, without a busy wait", async () => {
     let slotCount = 0;
     const bench = openBench(unpaced, {
       takeSlot: async (_name, _pace, _notAfter, now) => {
@@ -356,7 +356,7 @@ describe("5.9 an upstream that asks to slow down", () => {
     expect(slotCount).toBeLessThan(5);
   });
 
-  test("what counts as slowing down is the source's own matter", async () => {
+  test("each source decides which answers ask to slow down", async () => {
     const source = { ...unpaced, isThrottled: ({ headers }: HttpResponse) => headers["x-limit"] === "reached" };
     const { clock, ask, answers, asked } = openBench(source);
     answers.push(answer(429), answer(403, { "x-limit": "reached", "retry-after": "3" }));
@@ -367,10 +367,10 @@ describe("5.9 an upstream that asks to slow down", () => {
   });
 });
 
-describe("21.15 a 503 that says when to come back", () => {
+describe("21.15 a 503 with Retry-After", () => {
   const source: PacedSource = { ...unpaced, isThrottled: asksToWait };
 
-  test("is asked once more after a second, however little it asks for", async () => {
+  test("is retried after at least a second", async () => {
     const { clock, ask, asked, answers } = openBench(source);
     answers.push(answer(503, { "retry-after": "0" }));
     const call = ask("call", { withinMs: 10_000 });
@@ -379,7 +379,7 @@ describe("21.15 a 503 that says when to come back", () => {
     expect(atMs(asked)).toEqual([0, 1_000]);
   });
 
-  test("is what the call hears of when it does not fit, and pauses the source for the others", async () => {
+  test("is returned when the wait does not fit, and pauses the source for other calls", async () => {
     const { clock, ask, answers, asked } = openBench(source);
     answers.push(answer(503, { "retry-after": "30" }));
     const call = ask("call", { withinMs: 10_000 });
@@ -392,7 +392,7 @@ describe("21.15 a 503 that says when to come back", () => {
     expect(who(asked)).toEqual(["call", "patient"]);
   });
 
-  test("without a time pauses nobody", async () => {
+  test("without Retry-After does not pause the source", async () => {
     const { ask, answers } = openBench(source);
     answers.push(answer(503));
     const [down, next] = [ask("down"), ask("next")];
@@ -401,8 +401,8 @@ describe("21.15 a 503 that says when to come back", () => {
   });
 });
 
-describe("21.11 a part that is told to wait", () => {
-  test("is paused alone, for everybody and in other processes", async () => {
+describe("21.11 a part that must wait", () => {
+  test("is paused alone, for all workspaces and processes", async () => {
     const { clock, instance, answers, asked } = openBench(unpaced);
     const [service, command] = [instance(), instance()];
     answers.push(answer(429, { "retry-after": "600" }));
@@ -423,7 +423,7 @@ describe("21.11 a part that is told to wait", () => {
     expect(later.end).toBe("200");
   });
 
-  test("takes its turn at the rate of the source, and waits with it while all of it is paused", async () => {
+  test("takes its turn at the rate of the source, and waits while the whole source is paused", async () => {
     const { clock, ask, answers, asked } = openBench(onePerMinute);
     ask("main");
     ask("logs", { part: "logs" });
@@ -456,7 +456,7 @@ test("a turn that cannot be stored is refused, and the next call is served", asy
   expect(who(asked)).toEqual(["next"]);
 });
 
-test("a fault of the request is the caller's, and its turn counts as taken", async () => {
+test("an error of the request reaches the caller, and its turn counts as taken", async () => {
   const { clock, store } = openBench(onePerMinute);
   const turns = openTurns(store, clock.now, clock.sleep);
   const http: HttpClient = { request: () => Promise.reject(new SourceError("tls", "invented fault")) };

@@ -17,7 +17,7 @@ function settings(live: Retention["live"], clock: { readonly now: () => Date }):
   return { live, auditRetentionMs: 400 * dayMs, now: clock.now, signal: never };
 }
 
-test("5.11 a finished scan is found until its retention is over, and 404 after", async () => {
+test("5.11 a finished scan is found until its retention is over, then 404", async () => {
   const { store, live, clock, calls, tenant, scanned } = await openTestService();
   const scanId = await scanned("jane.doe@example.com");
   await clock.advance(30 * dayMs);
@@ -56,7 +56,7 @@ function storeOf(rowCount: number) {
   };
 }
 
-test("many rows go in small steps, with calls served in between", async () => {
+test("many rows are removed in small steps, with calls served in between", async () => {
   const { live, clock } = await openTestService();
   const store = storeOf(1_200);
   let turnCount = 0;
@@ -76,7 +76,7 @@ test("many rows go in small steps, with calls served in between", async () => {
   });
 });
 
-test("a stopping service ends the removal after the step under way", async () => {
+test("a stopping service ends the removal after the current step", async () => {
   const { live, clock } = await openTestService();
   const store = storeOf(5_000);
   const stop = new AbortController();
@@ -115,7 +115,7 @@ describe("audit.retention", () => {
     };
   }
 
-  test("events past it are removed behind a chained checkpoint from which the check starts, the others stay", async () => {
+  test("expired events are removed behind a chained checkpoint where the check starts, and others stay", async () => {
     const { store, remove, verify, firstRow } = await openTrail(20);
     const [removed] = await store.readChain(4, 1);
     const [kept] = await store.readChain(15, 1);
@@ -128,13 +128,13 @@ describe("audit.retention", () => {
     expect(await verify([kept])).toMatchObject({ ok: true });
     expect(await verify([removed])).toMatchObject({ ok: false, problem: expect.stringContaining("removed") });
     expect(await remove(6)).toBe(0);
-    // The next stretch begins where the first ended.
+    // The next removal begins where the first ended.
     expect(await remove(3)).toBe(3);
     expect(await firstRow()).toBe(18);
     expect(await verify()).toMatchObject({ ok: true, rows: 5 });
   });
 
-  test("what the removed events said of rights still counts", async () => {
+  test("access rights recorded by removed events are still checked", async () => {
     const { store, connection, remove, verify } = await openTrail(1);
     const workspace = { id: "w" as WorkspaceId, name: "acme", plan: "team", disabledAt: null } as const;
     await store.insertWorkspace(workspace, null, by);
@@ -151,14 +151,14 @@ describe("audit.retention", () => {
     expect(await verify()).toMatchObject({ ok: false, problem: expect.stringContaining("is gone") });
   });
 
-  test("nothing behind the kept head goes, and nothing at all without one", async () => {
+  test("events after the kept head stay, and without a kept head all events stay", async () => {
     const { remove, firstRow } = await openTrail(20);
     expect(await remove(1, () => null)).toBe(0);
     expect(await remove(1, () => 6)).toBe(5);
     expect(await firstRow()).toBe(6);
   });
 
-  test("many events go in small steps, with calls served in between", async () => {
+  test("many events are removed in small steps, with calls served in between", async () => {
     const { store } = openWatchedStore();
     const event = (index: number) => auditEvent(by, "source.added", { detail: `${index}`.repeat(20) });
     await store.appendEvents(Array.from({ length: 5_000 }, (_, index) => event(index)));
@@ -186,7 +186,7 @@ describe("audit.retention", () => {
     expect(await verifyAudit(store, testAuditKey, { kept: null, given: [] })).toMatchObject({ ok: true });
   });
 
-  test("a clock that once stood in the future or the past neither keeps old events nor removes young ones", async () => {
+  test("a clock that was once wrong neither keeps old events nor removes young events", async () => {
     const { store } = openWatchedStore();
     const at = (hours: number) => new Date(by.at.getTime() + hours * hour);
     for (const hours of [0, 1, 900_000, 2, 3, -900_000, 4]) {
@@ -195,13 +195,13 @@ describe("audit.retention", () => {
     const remove = (before: number, now: number) =>
       store.removeOldEvents({ before: at(before), now: at(now), keptRow: 7 }, { ...by, at: at(now) });
     const left = async () => (await auditEvents(store)).map(({ detail }) => detail?.slice(0, 7));
-    // The one of the future goes with those around it.
+    // The event from the future is removed with its neighbours.
     expect(await remove(3, 5)).toBe(4);
-    // The one of the past stands behind a young one, which stays.
+    // The event from the past comes after a young event, so both stay.
     expect((await left()).slice(0, 3)).toEqual(["3", "-900000", "4"]);
   });
 
-  test("a stretch that is not as it was written stays, as evidence", async () => {
+  test("a tampered range of events stays, as evidence", async () => {
     const { store, connection, remove, firstRow } = await openTrail(20);
     connection.exec("DROP TRIGGER audit_refuses_update");
     connection.exec(
@@ -212,7 +212,7 @@ describe("audit.retention", () => {
     expect((await store.auditHead()).row).toBe(20);
   });
 
-  test("only what lies in front of the start can be deleted, and the start never moves back", async () => {
+  test("only events before the start can be deleted, and the start never moves back", async () => {
     const { connection, remove } = await openTrail(20);
     await remove(6);
     expect(() => connection.exec("DELETE FROM audit")).toThrow("audit events are never deleted");
@@ -221,7 +221,7 @@ describe("audit.retention", () => {
   });
 });
 
-test("audit.retention: hourly totals of use go with the events", async () => {
+test("audit.retention: hourly usage totals are removed like events", async () => {
   const { store, live, clock, calls, tenant } = await openTestService();
   await calls.serve(tenant.enrichCall("jane.doe@example.com"));
   const hours = async () => (await store.overview(tenant.id, new Date(0))).usage.length;

@@ -15,12 +15,12 @@ const fail = (reason: "unreachable" | "auth") => () => Promise.reject(new Source
 
 type RunOptions = { isRefresh?: boolean; signal?: AbortSignal; scanTimeoutMs?: number; tools?: Partial<ScanTools> };
 
-/** A service whose scans are run by the test: `run` starts one, asks `sources` and returns what is stored of it. */
+/** A service whose scans the test runs: `run` starts a scan, asks `sources` and returns the stored result. */
 async function openBench() {
   const service = await openTestService({ store: () => ({ claimScans: async () => [] }) });
   const { store, tenant, rules, runnerTools, live } = service;
 
-  /** A new scan of the address, whatever is stored, held by the test. */
+  /** A forced new scan of the address, claimed by the test. */
   async function claim(): Promise<ClaimedScan> {
     const leaseUntil = service.clock.after(hourMs);
     const runner = { owner: "test", leaseUntil, isRefresh: true };
@@ -88,7 +88,7 @@ function counted(name: string, lookup: Source["lookup"], settings: Partial<Sourc
   return { asked, source };
 }
 
-describe("what is asked again (contract 5.3)", () => {
+describe("which sources are asked again (contract 5.3)", () => {
   test.each([
     { case: "fresh and of the same settings", ageMs: 23 * hourMs, fingerprint: "alpha/1", isRefresh: false, asked: 1 },
     { case: "as old as the ttl", ageMs: 24 * hourMs, fingerprint: "alpha/1", isRefresh: false, asked: 2 },
@@ -112,7 +112,7 @@ describe("what is asked again (contract 5.3)", () => {
     expect(second.atoms.map(({ title }) => title)).toEqual(["Present in Example Shop"]);
   });
 
-  test("an empty answer is reused as one, and only the sources whose own answer is stale are asked", async () => {
+  test("an empty answer is reused, and only the sources with a stale answer are asked", async () => {
     const { run } = await openBench();
     const alpha = counted("alpha", async () => ({ findings: [] }));
     const beta = counted("beta", async () => found("Example Shop"));
@@ -130,7 +130,7 @@ describe("what is asked again (contract 5.3)", () => {
     expect(alpha.asked.count).toBe(2);
   });
 
-  test("5.8 a source that failed when it was last asked is asked again, though an older answer of it is fresh", async () => {
+  test("5.8 a source that failed when last asked is asked again, even if its older answer is fresh", async () => {
     const { run } = await openBench();
     let isUp = true;
     const alpha = counted("alpha", async () => (isUp ? found("Example Shop") : await fail("unreachable")()));
@@ -148,7 +148,7 @@ describe("what is asked again (contract 5.3)", () => {
     expect([alpha.asked.count, beta.asked.count]).toEqual([3, 2]);
   });
 
-  test("5.1 a result is as old as the oldest answer it took over", async () => {
+  test("5.1 a result is as old as its oldest reused answer", async () => {
     const { run, clock, store, tenant, rules, sources } = await openBench();
     const alpha = inventedSource("alpha", async () => found("Example Shop"));
     const beta = inventedSource("beta", async () => found("Example Forum"));
@@ -165,8 +165,8 @@ describe("what is asked again (contract 5.3)", () => {
   });
 });
 
-describe("how a source ends (contract 5.7, 6.5)", () => {
-  test("sources are asked side by side, each with its own outcome", async () => {
+describe("the outcome of a source (contract 5.7, 6.5)", () => {
+  test("sources are asked concurrently, each with its own outcome", async () => {
     const { run, lines } = await openBench();
     const result = await run([
       inventedSource("found", async () => found("Example Shop")),
@@ -194,7 +194,7 @@ describe("how a source ends (contract 5.7, 6.5)", () => {
     expect(JSON.stringify(failed)).not.toContain(address);
   });
 
-  test("a source that may not be asked is not", async () => {
+  test("a source that is not allowed is skipped", async () => {
     const { run } = await openBench();
     const { source, asked } = counted("alpha", async () => found("Example Shop"), { isAllowed: false });
     const result = await run([source], { isRefresh: true });
@@ -202,7 +202,7 @@ describe("how a source ends (contract 5.7, 6.5)", () => {
     expect(result).toMatchObject({ outcomes: { alpha: "skipped" }, envelope: { kind: "failed" } });
   });
 
-  test("5.9 a source that ignores its signal is cut at its own time-out; the others are kept", async () => {
+  test("5.9 a source that ignores its signal fails at its own time-out, and other answers are kept", async () => {
     const { run } = await openBench();
     let limits: { signal: AbortSignal; deadline: Date } | null = null;
     const deaf = inventedSource(
@@ -219,7 +219,7 @@ describe("how a source ends (contract 5.7, 6.5)", () => {
     expect(limits).toMatchObject({ signal: { aborted: true }, deadline: new Date("2026-06-01T12:00:00.020Z") });
   });
 
-  test("5.9 when the time of the scan is over, sources still open count as timed out", async () => {
+  test("5.9 when the time of the scan is over, unfinished sources count as timed out", async () => {
     const { run, clock } = await openBench();
     const start = clock.now().getTime();
     const deadlines: number[] = [];
@@ -241,7 +241,7 @@ describe("how a source ends (contract 5.7, 6.5)", () => {
     expect(await read(scanId)).toMatchObject({ outcomes: { deaf: "timeout" }, envelope: { kind: "failed" } });
   });
 
-  test("11.3 at most 1000 findings of a source are kept, the rest is counted", async () => {
+  test("11.3 at most 1000 findings of a source are kept, and the rest is counted", async () => {
     const { run } = await openBench();
     const names = Array.from({ length: 1_003 }, (_, index) => `Leak ${String(index).padStart(4, "0")}`);
     const result = await run([inventedSource("alpha", async () => found(...names.toReversed()))]);
@@ -250,7 +250,7 @@ describe("how a source ends (contract 5.7, 6.5)", () => {
     expect(result.atoms.at(-1)?.title).toBe("Present in Leak 0999");
   });
 
-  test("7.6 equal findings of a source are one", async () => {
+  test("7.6 equal findings of a source are merged", async () => {
     const { run } = await openBench();
     const twice = { category: "breach", title: "Present in Example Shop", subject: "shop.example" };
     const findings = [makeFinding({ ...twice, severity: "low" }), makeFinding({ ...twice, severity: "high" })];
@@ -258,7 +258,7 @@ describe("how a source ends (contract 5.7, 6.5)", () => {
     expect(atoms).toMatchObject([{ title: "Present in Example Shop", severity: "high" }]);
   });
 
-  test("sub-calls that the plan does not allow are named, and a count of calls left is kept", async () => {
+  test("sub-calls that the plan does not allow are named, and the remaining quota is kept", async () => {
     const { claim, runnerTools, live } = await openBench();
     const saved: SourceRun[] = [];
     const store = {
@@ -329,7 +329,7 @@ describe("completed, partial, failed (contract 5.7, 5.8)", () => {
     expect(result.envelope).toMatchObject({ kind: "failed" });
   });
 
-  test("a source that answers again replaces all it said before, and a finding that returns has its old first_seen", async () => {
+  test("a new answer replaces the old answer, and a finding that returns has its old first_seen", async () => {
     const { run, clock } = await openBench();
     await run([inventedSource("alpha", async () => found("Example Shop"))]);
     await clock.advance(25 * hourMs);
@@ -342,7 +342,7 @@ describe("completed, partial, failed (contract 5.7, 5.8)", () => {
     ]);
   });
 
-  test("0.7 the order in which sources answer does not show in the exposure", async () => {
+  test("0.7 the order in which sources answer does not affect the exposure", async () => {
     async function exposureOf(order: readonly string[]): Promise<unknown> {
       const { run } = await openBench();
       const gates = new Map(order.map((name) => [name, Promise.withResolvers<void>()]));
@@ -366,8 +366,8 @@ describe("completed, partial, failed (contract 5.7, 5.8)", () => {
   });
 });
 
-describe("what is saved on the way", () => {
-  test("sources that end in one turn are saved together, and a poll sees the states move forward", async () => {
+describe("saving during a scan", () => {
+  test("sources that finish in one turn are saved together, and polls see the state advance", async () => {
     const { run, runnerTools } = await openBench();
     const batches: { sources: string[]; state: string }[] = [];
     const gate = Promise.withResolvers<void>();
@@ -403,7 +403,7 @@ describe("what is saved on the way", () => {
     expect(outcomes).toEqual({ a: "ok", b: "ok", c: "ok", slow: "ok" });
   });
 
-  test("a scan that was taken away writes nothing more and says so", async () => {
+  test("a scan that lost its claim writes nothing more and returns false", async () => {
     const { claim, store, clock, runnerTools, live, read } = await openBench();
     const scan = await claim();
     const { signal } = new AbortController();

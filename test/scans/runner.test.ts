@@ -14,7 +14,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A source that answers only when told to, and notes whom it was asked about. */
+/** A source that answers only when the test says so, and records the addresses it was asked about. */
 function gated(name = "alpha") {
   const asked: string[] = [];
   const signals: AbortSignal[] = [];
@@ -40,7 +40,7 @@ function gated(name = "alpha") {
   };
 }
 
-/** Stores waiting scans; nothing runs before the runner is woken. */
+/** Stores queued scans; they do not run before the runner is woken. */
 async function enqueue(service: TestService, tenant: Tenant, addresses: readonly string[]): Promise<ScanId[]> {
   const calls = addresses.map((address) => tenant.enrichCall(address));
   await service.store.handleCalls(calls, service.rules(), []);
@@ -54,7 +54,7 @@ async function stateOf({ store, rules }: TestService, tenant: Tenant, scanId: Sc
   return reply.kind === "unfinished" ? reply.state : reply.kind;
 }
 
-/** Only the heartbeat is driven by the test; all else runs as ever. */
+/** The test drives only the heartbeat; everything else runs normally. */
 function holdHeartbeat(): { beat: () => Promise<void> } {
   vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
   return {
@@ -66,7 +66,7 @@ function holdHeartbeat(): { beat: () => Promise<void> } {
 }
 
 describe("which scans run", () => {
-  test("at most `scan.concurrency` scans run at once, and a free place is taken at once", async () => {
+  test("at most `scan.concurrency` scans run at once, and a free place is filled immediately", async () => {
     const service = await openTestService({ live: { concurrency: 2 } });
     const gate = gated();
     service.sources.splice(0, 1, gate.source);
@@ -87,7 +87,7 @@ describe("which scans run", () => {
     expect(states).toEqual(ids.map(() => "completed"));
   });
 
-  test("turns go round robin over workspaces, so that a busy one cannot starve the others", async () => {
+  test("turns go round robin over workspaces, so that a busy workspace cannot starve others", async () => {
     const service = await openTestService({ live: { concurrency: 1 } });
     const gate = gated();
     service.sources.splice(0, 1, gate.source);
@@ -102,7 +102,7 @@ describe("which scans run", () => {
     expect(order).toEqual(["1a", "2a", "3a", "1b", "2b", "1c", "1d"]);
   });
 
-  test("scans are claimed and begun together, 8 at most per turn", async () => {
+  test("scans are claimed and started together, at most 8 per turn", async () => {
     const counts: number[] = [];
     const service = await openTestService({
       live: { concurrency: 20 },
@@ -138,7 +138,7 @@ describe("which scans run", () => {
     expect(gate.asked).toEqual([]);
   });
 
-  test("a wake is never lost, in whatever step of the look before it comes", async () => {
+  test("a wake is never lost, at whatever step of the previous look it comes", async () => {
     for (let delay = 0; delay < 12; delay += 1) {
       let claimCount = 0;
       const { runnerTools, live } = await openTestService();
@@ -179,7 +179,7 @@ describe("which scans run", () => {
 });
 
 describe("5.10 crashes and lost leases", () => {
-  /** Claims the next scan as a service that then dies. */
+  /** Claims the next scan like a service that then dies. */
   function claimAndDie({ store, clock, live }: TestService) {
     return store.claimScans({
       owner: "service",
@@ -203,7 +203,7 @@ describe("5.10 crashes and lost leases", () => {
     await service.runner.stop(0);
   });
 
-  test("a start while the database cannot be written claims nothing, and queues them again once it can", async () => {
+  test("a start with a read-only database claims nothing, and queues the scans again once it can write", async () => {
     let isFull = true;
     const full = new AppError("storage_full", "The disk is full");
     holdHeartbeat();
@@ -220,7 +220,7 @@ describe("5.10 crashes and lost leases", () => {
     await turnOver();
     expect(await stateOf(service, service.tenant, scanId)).toBe("scanning");
     expect(service.lines.map(({ message }) => message)).toContain(
-      "scans of before the start could not be queued again, they wait",
+      "scans from before the start could not be queued again, they wait",
     );
     isFull = false;
     service.runner.wake();
@@ -229,7 +229,7 @@ describe("5.10 crashes and lost leases", () => {
     await service.runner.stop(0);
   });
 
-  test("after three claims it is failed, so that no scan stays unfinished for ever", async () => {
+  test("a scan fails after three claims, so that no scan stays unfinished for ever", async () => {
     const service = await openTestService();
     const gate = gated();
     service.sources.splice(0, 1, gate.source);
@@ -246,7 +246,7 @@ describe("5.10 crashes and lost leases", () => {
     await service.runner.stop(0);
   });
 
-  test("the lease of a long scan is prolonged at each heartbeat", async () => {
+  test("the lease of a long scan is renewed at each heartbeat", async () => {
     const { beat } = holdHeartbeat();
     const service = await openTestService();
     const gate = gated();
@@ -291,7 +291,7 @@ describe("5.10 crashes and lost leases", () => {
     await service.runner.stop(0);
   });
 
-  test("a runner that learns of its lost lease only when it saves writes nothing either", async () => {
+  test("a runner that notices its lost lease only when saving writes nothing", async () => {
     const service = await openTestService();
     const gate = gated();
     service.sources.splice(0, 1, gate.source);
@@ -311,7 +311,7 @@ describe("5.10 crashes and lost leases", () => {
     });
   });
 
-  test("a scan that breaks off is queued again when its lease is over", async () => {
+  test("an interrupted scan is queued again when its lease is over", async () => {
     const { beat } = holdHeartbeat();
     let isFull = true;
     const service = await openTestService({
@@ -334,7 +334,7 @@ describe("5.10 crashes and lost leases", () => {
     await service.runner.stop(0);
   });
 
-  test("the scan of a killed command is taken over when its lease is over", async () => {
+  test("the service takes over the scan of a killed command when its lease is over", async () => {
     const { beat } = holdHeartbeat();
     const service = await openTestService();
     const { store, tenant, clock } = service;
@@ -362,7 +362,7 @@ describe("5.10 crashes and lost leases", () => {
     await service.runner.start();
     await turnOver();
     await beat();
-    expect(service.lines).toMatchObject([{ level: "error", message: "leases could not be prolonged" }]);
+    expect(service.lines).toMatchObject([{ level: "error", message: "leases could not be renewed" }]);
     await gate.release();
     expect(await stateOf(service, service.tenant, id)).toBe("completed");
     await service.runner.stop(0);
@@ -370,7 +370,7 @@ describe("5.10 crashes and lost leases", () => {
 });
 
 describe("stop", () => {
-  test("scans under way may end within the grace; no other is begun", async () => {
+  test("active scans may finish within the grace period, and no other scan starts", async () => {
     const service = await openTestService({ live: { concurrency: 1 } });
     const gate = gated();
     service.sources.splice(0, 1, gate.source);
@@ -387,7 +387,7 @@ describe("stop", () => {
     expect(states).toEqual(["completed", "queued"]);
   });
 
-  test("what is not done within the grace is queued again, and that claim does not count", async () => {
+  test("a scan that is not done within the grace period is queued again, without counting the claim", async () => {
     const service = await openTestService();
     const gate = gated();
     service.sources.splice(0, 1, gate.source);
@@ -419,7 +419,7 @@ describe("stop", () => {
 });
 
 describe("whenSettled", () => {
-  /** How a wait ends, if it has. */
+  /** The state of a wait: whether it has ended, and how. */
   function watch(wait: Promise<void>): { isOver: boolean } {
     const state = { isOver: false };
     void wait.then(() => {
@@ -438,7 +438,7 @@ describe("whenSettled", () => {
     return { ...service, gate, id };
   }
 
-  test("all who wait are told when the scan ends, and it can be read then", async () => {
+  test("all waits end when the scan ends, and its result can be read then", async () => {
     const service = await openWaiting();
     const waits = [1, 2, 3].map(() => watch(service.runner.whenSettled(service.id, 60_000, noSignal)));
     const foreign = watch(service.runner.whenSettled(service.newScanId(), 60_000, noSignal));
@@ -456,7 +456,7 @@ describe("whenSettled", () => {
     expect(await stateOf(service, service.tenant, service.id)).toBe("scanning");
   });
 
-  test("a client that leaves ends its own wait only", async () => {
+  test("a client that disconnects ends only its own wait", async () => {
     const { runner, id, gate } = await openWaiting();
     const client = new AbortController();
     const left = watch(runner.whenSettled(id, 60_000, client.signal));
@@ -468,14 +468,14 @@ describe("whenSettled", () => {
     expect(stays.isOver).toBe(true);
   });
 
-  test("a client that has left already does not wait", async () => {
+  test("a client that has already disconnected does not wait", async () => {
     const { runner, id } = await openWaiting();
     const wait = watch(runner.whenSettled(id, 60_000, AbortSignal.abort()));
     await turnOver();
     expect(wait.isOver).toBe(true);
   });
 
-  test("a stop ends every wait, and none begins after it", async () => {
+  test("a stop ends every wait, and later waits end immediately", async () => {
     const { runner, id, gate } = await openWaiting();
     const before = watch(runner.whenSettled(id, 60_000, noSignal));
     const stopped = runner.stop(5_000);

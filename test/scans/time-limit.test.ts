@@ -28,7 +28,7 @@ test.each(["before", "after"])(
   },
 );
 
-test("once released it never aborts and holds nothing", () => {
+test("a released limit never aborts and holds no resources", () => {
   const outer = new AbortController();
   const { signal, release } = limitTime(outer.signal, 1_000);
   release();

@@ -27,7 +27,7 @@ function newFolder(): string {
   return folder;
 }
 
-/** A service of the list under the test's control: what `replies` holds is given in turn, the last one for ever. */
+/** A service of the list under the test's control. It returns `replies` in turn, and the last one from then on. */
 function service(...replies: (string | number | SourceError | Promise<string>)[]) {
   const requests: HttpRequest[] = [];
   const http: HttpClient = {
@@ -42,7 +42,7 @@ function service(...replies: (string | number | SourceError | Promise<string>)[]
   return { http, requests };
 }
 
-/** A catalogue with a clock that the test moves, in a folder of its own unless one is given. */
+/** A catalogue with a clock that the test moves, by default in its own folder. */
 function opened(options: Partial<CatalogueOptions> = {}) {
   const clock = { now: start };
   const cacheFile = options.cacheFile ?? join(newFolder(), "breaches.json");
@@ -62,7 +62,7 @@ function opened(options: Partial<CatalogueOptions> = {}) {
   return { catalogue, cacheFile, refresh, pass };
 }
 
-/** Lets a fetch that nobody waits for come to its end. */
+/** Waits for a background fetch to end. */
 async function until(isDone: () => boolean): Promise<void> {
   for (let turn = 0; !isDone() && turn < 10_000; turn += 1) await new Promise((resolve) => setImmediate(resolve));
   expect(isDone()).toBe(true);
@@ -94,7 +94,7 @@ describe("the catalogue from the service", () => {
     expect(fake.requests[0]?.headers["hibp-api-key"]).toBeUndefined();
   });
 
-  test("is fetched at most daily, and an old list serves while a new one is on its way", async () => {
+  test("is fetched at most daily, and the old list is used while a new one is fetched", async () => {
     const next = Promise.withResolvers<string>();
     const { http, requests } = service(list, next.promise);
     const { catalogue, refresh, pass } = opened({ http });
@@ -111,7 +111,7 @@ describe("the catalogue from the service", () => {
     expect(catalogue.find("ExampleShop")).toBeNull();
   });
 
-  test("is fetched again when its date lies in the future", async () => {
+  test("is fetched again when its date is in the future", async () => {
     const { http, requests } = service(list);
     const { refresh, pass } = opened({ http });
     await refresh();
@@ -120,7 +120,7 @@ describe("the catalogue from the service", () => {
     expect(requests.length).toBe(2);
   });
 
-  test("is fetched once for scans that need it at the same time", async () => {
+  test("is fetched once for concurrent scans", async () => {
     const reply = Promise.withResolvers<string>();
     const { http, requests } = service(reply.promise);
     const { catalogue, refresh } = opened({ http });
@@ -137,7 +137,7 @@ describe("the catalogue from the service", () => {
     expect(catalogue.state()).toEqual({ breachCount: 0, asOf: null, error: null });
   });
 
-  test("that hangs holds a scan neither beyond its signal nor up to its deadline", async () => {
+  test("that hangs delays a scan neither past its signal nor up to its deadline", async () => {
     const never = new Promise<string>(() => {});
     const aborted = opened({ http: service(never).http });
     await aborted.refresh(AbortSignal.abort());
@@ -157,7 +157,7 @@ describe("the catalogue from the service", () => {
     ["is a 404", 404, "http_4xx: answered 404"],
     ["is broken", "[{", "bad_answer: not JSON"],
     ["is empty", "[]", "bad_answer: not the list of breaches"],
-    ["is no list", "{}", "bad_answer: not the list of breaches"],
+    ["is not a list", "{}", "bad_answer: not the list of breaches"],
     [
       "has most entries of a wrong type",
       JSON.stringify(
@@ -165,7 +165,7 @@ describe("the catalogue from the service", () => {
       ),
       `bad_answer: ${breaches.length * 2} of ${breaches.length * 3} rows are not of the known shape`,
     ],
-  ])("that %s leaves the old one in use, and is told", async (_name, reply, error) => {
+  ])("that %s keeps the old list in use, and the error is reported", async (_name, reply, error) => {
     const { http, requests } = service(list, reply, list);
     const { catalogue, refresh, pass } = opened({ http });
     await refresh();
@@ -174,7 +174,7 @@ describe("the catalogue from the service", () => {
     await until(() => catalogue.state().error !== null);
     expect(catalogue.state()).toEqual({ breachCount: breaches.length, asOf: start, error });
     expect(catalogue.find("ExampleShop")).not.toBeNull();
-    // Not again with each scan, but after an hour.
+    // Not requested again with each scan, but after an hour.
     pass(hourMs - 1);
     await refresh();
     expect(requests.length).toBe(2);
@@ -184,7 +184,7 @@ describe("the catalogue from the service", () => {
     expect(requests.length).toBe(3);
   });
 
-  test("with one entry that cannot be read has all the others", async () => {
+  test("with one unreadable entry keeps all others", async () => {
     const { http } = service(JSON.stringify([{ ...breaches[0], Title: 5 }, ...breaches.slice(1)]));
     const { catalogue, refresh } = opened({ http });
     await refresh();
@@ -192,7 +192,7 @@ describe("the catalogue from the service", () => {
     expect(catalogue.find(breaches[0]?.Name ?? "")).toBeNull();
   });
 
-  test("that never came fails no scan", async () => {
+  test("that never arrives fails no scan", async () => {
     const { http } = service(503);
     const { catalogue, refresh } = opened({ http });
     await refresh();
@@ -200,8 +200,8 @@ describe("the catalogue from the service", () => {
   });
 });
 
-describe("the kept list", () => {
-  test("is private, whole, and saves a restart the fetch", async () => {
+describe("the cached list", () => {
+  test("is private and complete, and a restart does not fetch it again", async () => {
     const { http, requests } = service(list);
     const first = opened({ http });
     await first.refresh();
@@ -214,7 +214,7 @@ describe("the kept list", () => {
     expect(requests.length).toBe(1);
   });
 
-  test("that another process fetched meanwhile is taken over", async () => {
+  test("that another process has fetched is used", async () => {
     const { http, requests } = service(list);
     const { catalogue, cacheFile, refresh } = opened({ http });
     expect(catalogue.state().breachCount).toBe(0);
@@ -225,7 +225,7 @@ describe("the kept list", () => {
     expect(catalogue.state().breachCount).toBe(breaches.length);
   });
 
-  test.each(["", "[{", "[]", '{"x":1}'])("of %o is no fault: it is fetched again", async (broken) => {
+  test.each(["", "[{", "[]", '{"x":1}'])("of %o is not an error: it is fetched again", async (broken) => {
     const { http, requests } = service(list);
     const cacheFile = join(newFolder(), "breaches.json");
     writeFileSync(cacheFile, broken);
@@ -236,7 +236,7 @@ describe("the kept list", () => {
     expect(readFileSync(cacheFile, "utf8")).toBe(list);
   });
 
-  test("that cannot be written is used all the same, and told", async () => {
+  test("that cannot be written is used anyway, and the error is reported", async () => {
     const { http, requests } = service(list);
     const { catalogue, cacheFile, refresh } = opened({
       http,
@@ -250,8 +250,8 @@ describe("the kept list", () => {
   });
 });
 
-describe("a list of the operator's own", () => {
-  test("is read without any request, however old it is", async () => {
+describe("the operator's own list", () => {
+  test("is read without any request, at any age", async () => {
     const file = join(newFolder(), "breaches.json");
     writeFileSync(file, list);
     const asOf = new Date("2020-01-01T00:00:00Z");
@@ -268,7 +268,7 @@ describe("a list of the operator's own", () => {
     ["broken", "[{", "not JSON"],
     ["of another kind", '{"x":1}', "bad_answer: not the list of breaches"],
     ["too large", " ".repeat(16 * 1024 * 1024 + 1), "too_large: more than 16777216 bytes"],
-  ])("that is %s fails nothing, and is told", async (_name, content, error) => {
+  ])("that is %s fails no scan, and the error is reported", async (_name, content, error) => {
     const file = join(newFolder(), "breaches.json");
     if (content !== null) writeFileSync(file, content);
     const { http, requests } = service(list);
@@ -300,7 +300,7 @@ describe("the aliases", () => {
     expect(await aliasesOf(named("A", "B", ""), named("C", "D", null), named("E", "F", "no domain"))).toEqual({});
   });
 
-  test("put a name before a title, and the first of two equal titles before the second", async () => {
+  test("prefer a name to a title, and the first of two equal titles", async () => {
     const aliases = await aliasesOf(
       named("One", "Shop", "one.example"),
       named("Two", "Shop", "two.example"),

@@ -12,7 +12,7 @@ const indicator = parseIndicator("email", "jane.doe@example.com");
 
 type Way = Pick<LookupContext<unknown>, "baseUrl" | "apiKey" | "http"> & { readonly timeoutMs: number };
 
-/** The sources that ask over HTTP, each with settings that make it ask for all it can. */
+/** The sources that use HTTP, each with settings that make it send all its requests. */
 const lookups = {
   emailrep: (way: Way) => emailrep.lookup(indicator, lookupContext({ ...way, settings: {} })),
   "hibp by address": (way: Way) =>
@@ -35,10 +35,10 @@ beforeAll(async () => {
 afterAll(() => upstream.close());
 
 describe.each(Object.entries(lookups))("%s", (_name, lookup) => {
-  test.each(Object.entries(faults))("tells %s as %s, in time and in little memory", async (fault, reason) => {
+  test.each(Object.entries(faults))("reports %s as %s, in time and in little memory", async (fault, reason) => {
     const http = openHttpClient({ userAgent: "xpose/1.2.3", proxy: null, noProxy: [], extraCa: upstream.ca });
     onTestFinished(() => http.close());
-    // What ends by the deadline gets a short one; the others must end long before theirs.
+    // Faults that end at the deadline get a short deadline; the others must end long before theirs.
     const timeoutMs = reason === "timeout" ? 300 : 5_000;
     Bun.gc(true);
     const startBytes = process.memoryUsage.rss();

@@ -16,7 +16,7 @@ const corpus: Corpus = {
   segments: [],
 };
 
-test("each corpus is a source of its own that is allowed offline", () => {
+test("each corpus is its own source and allowed offline", () => {
   const sources = corpusSources([corpus, { ...corpus, name: "other", origin: "hibp", confidence: 0.95 }], 5000, {
     library,
     keys,
@@ -37,7 +37,7 @@ test("the fingerprint of a corpus changes with its data, confidence, origin and 
   expect(fingerprintOf({})).toMatch(/^[0-9a-f]{64}$/);
 });
 
-test("a corpus source answers with what the corpus holds", async () => {
+test("a corpus source returns the findings of its corpus", async () => {
   const desk = openDesk();
   await desk.importText("email\njane.doe@example.com\n");
   const [source] = corpusSources([...desk.corpora.values()], 5000, { library: desk.library, keys });

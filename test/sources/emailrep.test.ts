@@ -20,7 +20,7 @@ function lookup(address: string, { apiKey = emailrepTestKey as string | null, us
   return emailrep.lookup(parseIndicator("email", address), context);
 }
 
-/** Asks a service that gives this answer. */
+/** Looks up an address at a service with this answer. */
 function replyTo(body: unknown, { headers = {}, aliases = new Map<string, string>() } = {}) {
   const response: HttpResponse = {
     status: 200,
@@ -41,7 +41,7 @@ const withDetails = (details: Readonly<Record<string, unknown>>) => ({
   details: { ...foundAnswer.details, ...details },
 });
 
-test("EmailRep's breach, leak and profiles become findings, the first two general, the profiles about a service", async () => {
+test("EmailRep's breach, leak and profiles become findings: two general ones, and one per profile about a service", async () => {
   const seen = { first_seen: "2008-07-01", last_seen: "2019-05-24" };
   const common = { sourceUrl: "https://emailrep.io/", years: [] };
   expect((await lookup("jane.doe@example.com")).findings).toEqual([
@@ -84,7 +84,7 @@ test("a verdict of EmailRep gives no finding", async () => {
   expect((await lookup("mallory@example.com")).findings).toEqual([]);
 });
 
-test("no word and no number of a verdict of EmailRep is in its findings", async () => {
+test("findings contain no text and no number of an EmailRep verdict", async () => {
   const verdicts = {
     blacklisted: true,
     malicious_activity: true,
@@ -108,7 +108,7 @@ test("no word and no number of a verdict of EmailRep is in its findings", async 
   );
 });
 
-test("an address of which EmailRep knows nothing gives no finding, and no failure", async () => {
+test("an address unknown to EmailRep gives no finding and no failure", async () => {
   expect(await lookup("nobody@example.com")).toMatchObject({ findings: [] });
   expect(await lookup("not-found@example.com")).toMatchObject({ findings: [], isNotFound: true });
 });
@@ -136,24 +136,24 @@ describe("a fault of EmailRep", () => {
     await expect(lookup(`${local}@example.com`)).rejects.toMatchObject({ name: "SourceError", reason });
   });
 
-  test("with a wrong key is a matter of the key, and its message does not hold it", async () => {
+  test("with a wrong key is auth, and its message does not contain the key", async () => {
     const error: unknown = await lookup("jane.doe@example.com", { apiKey: "wrong-key" }).catch((reason) => reason);
     expect(error).toMatchObject({ reason: "auth" });
     expect(String(error)).not.toContain("wrong-key");
   });
 
-  test("without a user agent is a refusal, so the client's own must arrive", async () => {
+  test("without a user agent is a refusal, so the client must send its own", async () => {
     await expect(lookup("jane.doe@example.com", { userAgent: "" })).rejects.toMatchObject({ reason: "auth" });
   });
 
-  test("without a key is told before anything is sent", async () => {
+  test("without a key is reported before anything is sent", async () => {
     const before = upstream.requests.length;
     await expect(lookup("jane.doe@example.com", { apiKey: null })).rejects.toMatchObject({ reason: "not_configured" });
     expect(upstream.requests.length).toBe(before);
   });
 });
 
-test("only the 429 of a used-up quota asks EmailRep's callers to wait", () => {
+test("only the 429 of a used-up quota pauses EmailRep", () => {
   const response = (status: number, reason: string): HttpResponse => ({
     status,
     headers: { "content-type": "application/json" },
@@ -166,7 +166,7 @@ test("only the 429 of a used-up quota asks EmailRep's callers to wait", () => {
   expect(emailrep.isThrottled?.({ ...response(503, "down"), headers: { "retry-after": "5" } })).toBe(true);
 });
 
-test("EmailRep is asked once, by GET, with its own key header and the address as one encoded segment", async () => {
+test("EmailRep gets one GET, with its own key header and the address as one encoded segment", async () => {
   const before = upstream.requests.length;
   await lookup("a/b+c?d#e@example.com");
   const requests = upstream.requests.slice(before);
@@ -176,7 +176,7 @@ test("EmailRep is asked once, by GET, with its own key header and the address as
   expect(headers).not.toHaveProperty("authorization");
 });
 
-test("EmailRep is asked at its own address unless the operator names another", async () => {
+test("EmailRep's own URL is used unless the operator gives another", async () => {
   const urls: string[] = [];
   const request = async ({ url }: HttpRequest): Promise<HttpResponse> => {
     urls.push(url);
@@ -187,7 +187,7 @@ test("EmailRep is asked at its own address unless the operator names another", a
   expect(urls).toEqual(["https://emailrep.io/jane.doe%40example.com"]);
 });
 
-describe("what is left of the quota at EmailRep", () => {
+describe("the remaining quota at EmailRep", () => {
   test.each([
     [{ "x-rate-limit-daily-remaining": "9", "x-rate-limit-monthly-remaining": "240" }, 9],
     [{ "x-rate-limit-daily-remaining": "9", "x-rate-limit-monthly-remaining": "0" }, 0],
@@ -221,23 +221,23 @@ describe("a date of EmailRep", () => {
 describe("a profile of EmailRep", () => {
   const only = (...profiles: unknown[]) => withDetails({ data_breach: false, credentials_leaked: false, profiles });
 
-  test("that no list knows is about its own slug", async () => {
+  test("missing from the catalogue is about its own slug", async () => {
     expect((await replyTo(only("Example Forum"))).findings).toMatchObject([{ subjects: ["example-forum"] }]);
   });
 
-  test("that the catalogue knows is about the domain of the catalogue", async () => {
+  test("in the catalogue is about the domain of the catalogue", async () => {
     const aliases = new Map([["example-forum", "forum.example"]]);
     expect((await replyTo(only("Example Forum"), { aliases })).findings).toMatchObject([
       { subjects: ["forum.example"] },
     ]);
   });
 
-  test("that quotes a refusal of EmailRep is a profile like any other", async () => {
+  test("that quotes an EmailRep refusal is an ordinary profile", async () => {
     const name = "the unauthenticated API is currently disabled";
     expect((await replyTo(only(name))).findings).toMatchObject([{ title: `Account reported on ${name}` }]);
   });
 
-  test("without a name is left out, said twice is one, and hostile text is repaired", async () => {
+  test("without a name is left out, a repeated one counts once, and hostile text is cleaned", async () => {
     const { findings } = await replyTo(only("", " \n", "linkedin", "linkedin", `a\u0000\u202eb${"x".repeat(9000)}`));
     expect(findings.map((finding) => finding.title)).toEqual([
       `Account reported on a b${"x".repeat(97)}`,
@@ -245,10 +245,10 @@ describe("a profile of EmailRep", () => {
     ]);
   });
 
-  test("that cannot be read costs itself, and says so", async () => {
+  test("that cannot be read is skipped and counted", async () => {
     const { findings, missing } = await replyTo(only("linkedin", 5, "spotify"));
     expect(findings).toHaveLength(2);
-    expect(missing).toEqual(["1 of the rows of profiles: they could not be read"]);
+    expect(missing).toEqual(["1 of the rows of profiles could not be read"]);
   });
 
   test("of a sensitive site is left out", async () => {
@@ -257,7 +257,7 @@ describe("a profile of EmailRep", () => {
     expect(missing).toEqual([]);
   });
 
-  test("that is an address names no site", async () => {
+  test("that is an address gives no site", async () => {
     expect((await replyTo(only("john.roe@example.org"))).findings).toMatchObject([
       { category: "account", title: "EmailRep reports an account (unnamed)", subjects: ["any-account"] },
     ]);
@@ -283,12 +283,12 @@ describe("an answer of EmailRep", () => {
     values.map((value): [string, unknown, unknown] => [field, value, withDetails({ [field]: value })]),
   );
 
-  test.each(rows)("with %s of %j is a bad one as a whole", async (_field, _value, body) => {
+  test.each(rows)("with %s of %j is bad_answer as a whole", async (_field, _value, body) => {
     await expect(replyTo(body)).rejects.toMatchObject({ reason: "bad_answer" });
   });
 
   test.each([[null], [[]], [{}], ["text"], [5], [{ details: null }], [{ details: [] }]])(
-    "of %j is a bad one as a whole",
+    "of %j is bad_answer as a whole",
     async (body) => {
       await expect(replyTo(body)).rejects.toMatchObject({ reason: "bad_answer" });
     },
@@ -300,25 +300,25 @@ describe("an answer of EmailRep", () => {
     expect(await replyTo(withDetails(numbers))).toEqual(await replyTo(withDetails(flags)));
   });
 
-  test("tells a leak of late, whatever the other flag says", async () => {
+  test("reports a recent leak, whatever the other flag says", async () => {
     const details = { data_breach: false, credentials_leaked: false, credentials_leaked_recent: true, profiles: [] };
     expect((await replyTo(withDetails(details))).findings).toMatchObject([
       { category: "credential_leak", details: [{ credentials_leaked_recent: true }] },
     ]);
   });
 
-  test("in other letters of the asked address is a good one, and so is one that does not repeat it", async () => {
+  test("may repeat the asked address in another case, or not at all", async () => {
     for (const email of ["Jane.Doe@EXAMPLE.com", undefined]) {
       expect((await replyTo({ ...foundAnswer, email })).findings.length).toBe(4);
     }
   });
 
-  test("with further fields is a good one", async () => {
+  test("may have further fields", async () => {
     expect((await replyTo({ ...withDetails({ news: 1 }), later: {} })).findings.length).toBe(4);
   });
 });
 
-test("EmailRep has no settings of its own", () => {
+test("EmailRep has no own settings", () => {
   expect(emailrep.settings.safeParse({}).success).toBe(true);
   expect(emailrep.settings.safeParse({ mode: "account" }).success).toBe(false);
 });

@@ -59,7 +59,7 @@ async function lookup(address: string, options: Options = {}, client: { userAgen
   return await ask(http, address, { baseUrl: fake.url, ...options });
 }
 
-/** Asks a service that gives these replies, by sub-call: a 200, or a 403 where it is `refused`, or else an empty 404. */
+/** Looks up an address at a service with these replies per call: a 200, a 403 for `refused`, otherwise an empty 404. */
 async function told(replies: Record<string, unknown>, options: Options = {}, address = "jane.doe+x@example.com") {
   const requests: HttpRequest[] = [];
   const http: HttpClient = {
@@ -125,7 +125,7 @@ describe("a reply of status", () => {
     ["object", "bad_answer"],
     ["redirect", "redirect"],
     ["hang", "timeout"],
-    // The question about breaches was not answered, whatever the others say.
+    // The main call failed, whatever the others return.
     ["403plan", "auth"],
   ] as const)("%s to the breach call fails as %s, by range too, and nothing else is asked", async (trigger, reason) => {
     expect(Object.keys(hibpTriggers)).toContain(trigger);
@@ -149,12 +149,12 @@ describe("a reply of status", () => {
     expect(performance.now() - startedAt).toBeLessThan(deadlineMs);
   });
 
-  test("400 in its own words means that it does not take the form of the address; by range it does not see one", async () => {
+  test("400 in the service's words means an unsupported address; by range it sees no address", async () => {
     await expect(lookup(testAddress("400"))).rejects.toMatchObject({ reason: "unsupported" });
     await expect(lookup(testAddress("400"), { settings: range })).rejects.toMatchObject({ reason: "http_4xx" });
   });
 
-  test("200 with names only is a bad answer, since the whole entries were asked for", async () => {
+  test("200 with names only is a bad answer, because whole entries were requested", async () => {
     await expect(lookup(testAddress("truncated"))).rejects.toMatchObject({ reason: "bad_answer" });
   });
 
@@ -179,24 +179,24 @@ describe("a reply of status", () => {
     expect(fake.requests.length - before).toBe(1);
   });
 
-  test("401 for an address that the test key does not serve does not pass for unknown", async () => {
+  test("401 for an address outside the test key's domain does not read as unknown", async () => {
     await expect(lookup("jane.doe@example.com")).rejects.toMatchObject({ reason: "auth" });
     expect(await lookup("jane.doe@example.com", { apiKey: hibpPaidKey })).toMatchObject({ missing: [] });
   });
 
-  test("403 for want of a user-agent does not pass for a plan", async () => {
+  test("403 for a missing user-agent is not mistaken for the plan", async () => {
     const nameless = lookup(testAddress("account-exists"), {}, { userAgent: "" });
     await expect(nameless).rejects.toMatchObject({ reason: "http_4xx" });
   });
 
-  test("403 in JSON for one call keeps what the others found", async () => {
+  test("403 in JSON for one call keeps the findings of the others", async () => {
     const shop = breaches.find(({ Name }) => Name === "ExampleShop");
     const { findings, missing } = await told({ breachedaccount: [shop], pasteaccount: refused });
     expect(findings.map(({ title }) => title)).toEqual(["Present in the Example Shop 2021 breach"]);
     expect(missing).toEqual(["pasteaccount"]);
   });
 
-  test("a call that hangs keeps what the others found, within the time of the source", async () => {
+  test("a call that hangs keeps the findings of the others, within the time of the source", async () => {
     const shop = breaches.find(({ Name }) => Name === "ExampleShop");
     const body = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
     const http: HttpClient = {
@@ -205,7 +205,7 @@ describe("a reply of status", () => {
           return { status: 200, headers: { "content-type": "application/json" }, body: body([shop]) };
         }
         return await new Promise((_resolve, reject) =>
-          signal.addEventListener("abort", () => reject(new SourceError("timeout", "no whole answer in time"))),
+          signal.addEventListener("abort", () => reject(new SourceError("timeout", "no complete answer in time"))),
         );
       },
     };
@@ -216,7 +216,7 @@ describe("a reply of status", () => {
     expect(performance.now() - startedAt).toBeLessThan(800);
   });
 
-  test("a fault of ours is no missing part", async () => {
+  test("an internal error is not a missing part", async () => {
     const http: HttpClient = {
       request: async ({ url }) => {
         if (url.includes("/breachedaccount/")) return { status: 404, headers: {}, body: new Uint8Array() };
@@ -239,7 +239,7 @@ describe("a reply of status", () => {
     expect((await told({ breachedaccount: many })).findings).toHaveLength(1000);
   });
 
-  test("the calls that have a limit of their own say so, the breach call has that of the key", async () => {
+  test("calls with their own rate limit are named; the breach call uses that of the key", async () => {
     const { requests } = await told({});
     expect(requests.map(({ part }) => part)).toEqual([undefined, "pasteaccount", "stealerlogsbyemail"]);
   });
@@ -269,8 +269,8 @@ describe("every fault of an upstream", () => {
   });
 });
 
-describe("what is sent", () => {
-  test("is the address as one path segment, the key, and nothing else of the operator", async () => {
+describe("the request", () => {
+  test("contains the address as one path segment, the key, and nothing else of the operator", async () => {
     const { requests } = await told({});
     expect(requests.map(({ url }) => url)).toEqual([
       "https://haveibeenpwned.com/api/v3/breachedaccount/jane.doe%2Bx%40example.com?truncateResponse=false",
@@ -286,14 +286,14 @@ describe("what is sent", () => {
     expect(await lookup(testAddress("account-exists"), { baseUrl: `${fake.url}/` })).toMatchObject({ missing: [] });
   });
 
-  test("without a key is nothing: the source is not configured", async () => {
+  test("is not sent without a key: the source is not configured", async () => {
     const before = fake.requests.length;
     const keyless = lookup(testAddress("account-exists"), { apiKey: null });
     await expect(keyless).rejects.toMatchObject({ reason: "not_configured" });
     expect(fake.requests.length).toBe(before);
   });
 
-  test("by range is six digits of a hash: never the address, nor the rest of the hash", async () => {
+  test("by range contains six digits of a hash, never the address or the rest of the hash", async () => {
     const address = testAddress("account-exists");
     const hash = createHash("sha1").update(address).digest("hex").toUpperCase();
     const before = fake.requests.length;
@@ -307,7 +307,7 @@ describe("what is sent", () => {
     expect(bytes).not.toContain(hash.slice(0, 7).toLowerCase());
   });
 
-  test("by range is the prefix of the published test vector", async () => {
+  test("by range contains the prefix of the published test vector", async () => {
     const answer = [{ hashSuffix: "D622FFBB50B11B0EFD307BE358624A26EE", websites: ["ExampleShop"] }];
     const options = { settings: range };
     const { findings, requests } = await told({ breachedaccount: answer }, options, " Test@Example.com");
@@ -330,7 +330,7 @@ describe("a range", () => {
   const describedAs = (breach: unknown, ...names: string[]) =>
     told({ breachedaccount: own(...names), breach }, { settings: range, catalogue });
 
-  test("asks for a breach that the catalogue does not have yet, by its name alone", async () => {
+  test("requests a breach missing from the catalogue, by its name alone", async () => {
     const { findings, missing, requests } = await describedAs(fresh, "BrandNewLeak", "ExampleShop");
     expect(findings.map(({ title }) => title)).toEqual([
       "Present in the Brand New Leak 2021 breach",
@@ -341,54 +341,54 @@ describe("a range", () => {
   });
 
   test.each<[string, unknown]>([
-    ["is not known there either", undefined],
-    ["cannot be asked for", refused],
+    ["is unknown there, too", undefined],
+    ["cannot be requested", refused],
     ["is answered in another shape", { Name: "BrandNewLeak" }],
     ["is answered with another breach", breaches[0]],
-  ])("never shows a name that %s, and counts it as missing", async (_case, breach) => {
+  ])("never shows a name that %s; it counts as missing", async (_case, breach) => {
     const { findings, missing } = await describedAs(breach, "BrandNewLeak", "ExampleShop");
     expect(findings.map(({ title }) => title)).toEqual(["Present in the Example Shop 2021 breach"]);
-    expect(missing).toEqual(["1 of the breaches: nothing is known of them but a name"]);
+    expect(missing).toEqual(["1 of the breaches: only their names are known"]);
   });
 
   test.each([{ IsSensitive: true }, { IsRetired: true }, { Domain: "ashleymadison.com" }])(
-    "never tells a breach that turns out to be %o",
+    "never shows a breach that turns out to be %o",
     async (flags) => {
       expect(await describedAs({ ...fresh, ...flags }, "BrandNewLeak")).toMatchObject({ findings: [], missing: [] });
     },
   );
 
-  test("does not even ask for the name of a sensitive site", async () => {
+  test("does not even request the name of a sensitive site", async () => {
     const { findings, missing, requests } = await describedAs(fresh, "AshleyMadison");
     expect([findings, missing, requests.length]).toEqual([[], [], 1]);
   });
 
-  test("asks for no more than twenty names, and counts the others as missing", async () => {
+  test("requests at most twenty names, and counts the others as missing", async () => {
     const names = Array.from({ length: 25 }, (_, index) => `Leak${index}`);
     const { missing, requests } = await describedAs(undefined, ...names);
     expect(requests).toHaveLength(21);
-    expect(missing).toEqual(["25 of the breaches: nothing is known of them but a name"]);
+    expect(missing).toEqual(["25 of the breaches: only their names are known"]);
   });
 
-  test("costs a row of somebody else that cannot be read nothing but itself", async () => {
+  test("skips an unreadable row of another address", async () => {
     const others = Array.from({ length: 5 }, () => ({ hashSuffix: "0".repeat(34), websites: ["ExampleShop"] }));
     const { findings, missing } = await inRange([...own("ExampleShop"), ...others, { hashSuffix: 5 }]);
     expect(findings).toHaveLength(1);
-    expect(missing).toEqual(["1 of the rows of breachedaccount/range: they could not be read"]);
+    expect(missing).toEqual(["1 of the rows of breachedaccount/range could not be read"]);
   });
 
-  test("without the row of this address is a bad answer, however many others there are", async () => {
+  test("with an unreadable row for this address is a bad answer, however many others there are", async () => {
     const others = Array.from({ length: 5 }, () => ({ hashSuffix: "0".repeat(34), websites: [] }));
     const broken = inRange([...others, { hashSuffix: suffix, websites: null }]);
     await expect(broken).rejects.toMatchObject({ reason: "bad_answer" });
   });
 
-  test("never tells a sensitive or retired breach", async () => {
+  test("never shows a sensitive or retired breach", async () => {
     const { findings } = await inRange([{ hashSuffix: suffix, websites: ["QuietMeetings", "GoneGames"] }]);
     expect(findings).toEqual([]);
   });
 
-  test("of other addresses means that this one is not known, and the catalogue is not waited for", async () => {
+  test("of other addresses means unknown, without waiting for the catalogue", async () => {
     const never: Catalogue = { ...noCatalogue, refresh: () => new Promise(() => {}) };
     const { findings } = await inRange([{ hashSuffix: "0".repeat(34), websites: ["ExampleShop"] }], never);
     expect(findings).toEqual([]);
@@ -397,16 +397,16 @@ describe("a range", () => {
   test.each<[string, unknown]>([
     ["that is empty", []],
     ["that is a 404", undefined],
-  ])("%s means that nothing is known", async (_name, answer) => {
+  ])("%s means unknown", async (_name, answer) => {
     expect(await inRange(answer)).toMatchObject({ findings: [], missing: [] });
   });
 
   test.each<[string, unknown]>([
     ["with a suffix of another length", [{ hashSuffix: `A${suffix}`, websites: [] }]],
-    ["with a suffix that is no hash", [{ hashSuffix: "x".repeat(34), websites: [] }]],
+    ["with a suffix that is not a hash", [{ hashSuffix: "x".repeat(34), websites: [] }]],
     ["with a name that is a number", [{ hashSuffix: suffix, websites: [5] }]],
     ["without websites", [{ hashSuffix: suffix }]],
-    ["that is no list", { hashSuffix: suffix, websites: ["ExampleShop"] }],
+    ["that is not a list", { hashSuffix: suffix, websites: ["ExampleShop"] }],
   ])("%s is a bad answer", async (_name, answer) => {
     await expect(inRange(answer)).rejects.toMatchObject({ reason: "bad_answer" });
   });
@@ -442,7 +442,7 @@ describe("a breach", () => {
     [{ DataClasses: ["Email addresses"] }, "breach", "low"],
     [{ DataClasses: [] }, "breach", "medium"],
     [{ DataClasses: ["Names"], IsFabricated: true }, "breach", "low"],
-    // Made up, whatever is said to be in it; then what lets somebody log in, whatever list it is.
+    // Fabricated first, whatever its data; then data that lets someone log in, whatever list it is on.
     [{ DataClasses: ["Passwords"], IsFabricated: true }, "breach", "low"],
     [{ DataClasses: ["Names"], IsFabricated: true, IsStealerLog: true }, "infostealer", "low"],
     [{ DataClasses: ["Email addresses", "Passwords"], IsSpamList: true }, "spam_list", "high"],
@@ -463,7 +463,7 @@ describe("a breach", () => {
     expect(await findingOf(change)).toMatchObject({ category, severity });
   });
 
-  test("has its domain as subject, else its name, by the alias table", async () => {
+  test("has its domain as subject, otherwise its name, resolved by the alias table", async () => {
     expect((await findingOf({ Domain: "www.Shop.example" }))?.subjects).toEqual(["shop.example"]);
     expect((await findingOf({ Domain: "" }))?.subjects).toEqual(["exampleshop"]);
     expect((await findingOf({ Domain: null, Name: "LinkedIn" }))?.subjects).toEqual(["linkedin.com"]);
@@ -475,13 +475,13 @@ describe("a breach", () => {
     expect(await findingOf(change)).toBeUndefined();
   });
 
-  test("agrees with itself whether flags that came late are there or not", async () => {
+  test("is the same with and without the flags added later", async () => {
     const { IsMalware, IsStealerLog, IsSubscriptionFree, ...early } = sample;
     const { findings } = await told({ breachedaccount: [early] });
     expect(findings).toEqual([await findingOf({})]);
   });
 
-  test("keeps only what is listed, with its text repaired", async () => {
+  test("keeps only the listed fields, with cleaned text", async () => {
     const hostile = {
       ...sample,
       Name: "A\u0000B",
@@ -505,12 +505,12 @@ describe("a breach", () => {
     const bad = { ...sample, Name: "Other", [field]: value };
     const { findings, missing } = await told({ breachedaccount: [sample, bad] });
     expect(findings).toEqual([await findingOf({})]);
-    expect(missing).toEqual(["1 of the rows of breachedaccount: they could not be read"]);
+    expect(missing).toEqual(["1 of the rows of breachedaccount could not be read"]);
     const mostly = told({ breachedaccount: [bad, sample, bad] });
     await expect(mostly).rejects.toMatchObject({ reason: "bad_answer" });
   });
 
-  test("says the same with 1 and 0 for its flags, and null for those that came late", async () => {
+  test("is the same with 1 and 0 as flags, and null for the flags added later", async () => {
     const flags = { IsVerified: 1, IsFabricated: 0, IsSensitive: 0, IsRetired: 0, IsSpamList: 0 };
     const { findings } = await told({
       breachedaccount: [{ ...sample, ...flags, IsMalware: null, IsStealerLog: null }],
@@ -520,7 +520,7 @@ describe("a breach", () => {
   });
 
   test.each([{ Domain: "www.ashleymadison.com" }, { Name: "AshleyMadison" }, { Title: "Ashley Madison" }])(
-    "of a sensitive site, told by %o, is dropped",
+    "of a sensitive site, recognised by %o, is dropped",
     async (change) => {
       expect(await findingOf(change)).toBeUndefined();
     },
@@ -530,7 +530,7 @@ describe("a breach", () => {
     expect((await findingOf({ Domain: "john.roe@example.org" }))?.subjects).toEqual(["exampleshop"]);
   });
 
-  test("keeps no address of others and no secret in its title", async () => {
+  test("keeps no other addresses and no secrets in its title", async () => {
     const finding = await findingOf({ Title: `Leak of john.roe@example.org, password: hunter2` });
     expect(finding?.title).toBe("Present in the Leak of …, password: … 2021 breach");
   });
@@ -545,7 +545,7 @@ describe("a paste", () => {
     EmailCount: 139,
   };
 
-  test("equal to another but for its id is one finding with both", async () => {
+  test("that differs only in its id is merged into one finding", async () => {
     const other = { ...paste, Id: "other", Date: null, EmailCount: null };
     const { findings } = await told({ pasteaccount: [paste, other] });
     expect(findings).toMatchObject([
@@ -563,22 +563,22 @@ describe("a paste", () => {
     ]);
   });
 
-  test("keeps nothing of its title, which a stranger wrote", async () => {
+  test("keeps nothing of its title, which its author chose", async () => {
     expect(JSON.stringify((await told({ pasteaccount: [paste] })).findings)).not.toContain("secret123");
   });
 
   test.each([{ Source: 5 }, { Id: null }, { Date: 5 }, { EmailCount: "139" }])(
-    "with %o costs itself, and the call where most are so",
+    "with %o is skipped, and the call fails if most are like that",
     async (change) => {
       const { findings, missing } = await told({ pasteaccount: [paste, { ...paste, ...change }] });
       expect(findings).toHaveLength(1);
-      expect(missing).toEqual(["1 of the rows of pasteaccount: they could not be read"]);
+      expect(missing).toEqual(["1 of the rows of pasteaccount could not be read"]);
       const mostly = await told({ pasteaccount: [{ ...paste, ...change }] });
       expect(mostly).toMatchObject({ findings: [], missing: ["pasteaccount"] });
     },
   );
 
-  test("with a number for its id has that number", async () => {
+  test("may have a number as id", async () => {
     const { findings } = await told({ pasteaccount: [{ ...paste, Source: "Pastie", Id: 7152479 }] });
     expect(findings).toMatchObject([{ subjects: ["paste-pastie-7152479"], details: [{ id: "7152479" }] }]);
   });
@@ -592,7 +592,7 @@ describe("a paste", () => {
 });
 
 describe("stealer logs", () => {
-  test("are one finding per site, whatever its spelling", async () => {
+  test("give one finding per site, in any spelling", async () => {
     const { findings } = await told({ stealerlogsbyemail: ["shop.example", "www.Shop.example", "portal.example"] });
     expect(findings).toMatchObject([
       { title: "In infostealer logs for portal.example", subjects: ["portal.example"] },
@@ -605,17 +605,17 @@ describe("stealer logs", () => {
     [[5], []],
     [{ site: "shop.example" }, []],
     [[""], []],
-  ])("of %j are a call that failed", async (logs) => {
+  ])("of %j are a failed call", async (logs) => {
     expect(await told({ stealerlogsbyemail: logs })).toMatchObject({ findings: [], missing: ["stealerlogsbyemail"] });
   });
 
-  test("with one that cannot be read have the others, and say so", async () => {
+  test("skip and count an unreadable site", async () => {
     const { findings, missing } = await told({ stealerlogsbyemail: ["shop.example", null] });
     expect(findings).toHaveLength(1);
-    expect(missing).toEqual(["1 of the rows of stealerlogsbyemail: they could not be read"]);
+    expect(missing).toEqual(["1 of the rows of stealerlogsbyemail could not be read"]);
   });
 
-  test("leave sensitive sites out, and tell those whose site is an address without a site", async () => {
+  test("leave sensitive sites out, and give no site for an address", async () => {
     const sites = ["pornhub.com", "www.tinder.com", "john.roe@example.org", "shop.example"];
     const { findings, missing } = await told({ stealerlogsbyemail: sites });
     expect(findings.map(({ title, subjects }) => [title, ...subjects])).toEqual([
@@ -625,7 +625,7 @@ describe("stealer logs", () => {
     expect(missing).toEqual([]);
   });
 
-  test("of more than 1000 sites are cut, and say so", async () => {
+  test("of more than 1000 sites are capped and counted", async () => {
     const sites = Array.from({ length: 1200 }, (_, index) => `site-${index}.example`);
     const { findings } = await told({ stealerlogsbyemail: sites });
     expect(findings).toHaveLength(1000);

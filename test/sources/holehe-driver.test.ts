@@ -20,7 +20,7 @@ beforeAll(() => {
   else if (whyNoReal !== null) console.warn(`the real holehe: tests skipped, ${whyNoReal}`);
 });
 
-/** The internet of this file; each test makes its own weather. */
+/** The fake internet of this file; each test sets its behaviour. */
 let internet: FakeInternet;
 let weather: Weather;
 beforeAll(async () => {
@@ -34,7 +34,7 @@ afterAll(() => internet.close());
 
 const calm: Weather = { answer: answerAbout(jane) };
 
-/** Asks through the fake internet, and tells what its sites were asked. */
+/** Asks through the fake internet; returns the reply and the requests of the sites. */
 async function askIn(given: Weather, question: HoleheQuestion) {
   weather = given;
   const before = internet.requests.length;
@@ -42,7 +42,7 @@ async function askIn(given: Weather, question: HoleheQuestion) {
   return { ...reply, requests: internet.requests.slice(before) };
 }
 
-/** Further ones that are a matter of how the question is put. */
+/** Further cases about the question itself. */
 const badWeatherCases = [
   ...badWeathers.map(([what, reason, given]) => ({ what, reason, given, question: { secondsPerQuestion: 2 } })),
   {
@@ -55,7 +55,7 @@ const badWeatherCases = [
 ];
 
 describe.skipIf(whyNoPython !== null)("a double in the shape of holehe", () => {
-  test.each(badWeatherCases)("finds nothing behind $what, and says $reason", async ({ reason, given, question }) => {
+  test.each(badWeatherCases)("finds nothing with $what, and reports $reason", async ({ reason, given, question }) => {
     const { python, packages } = installPython();
     installManySites(packages);
     const error: unknown = await askIn(given, { python, ...question }).catch((thrown: unknown) => thrown);
@@ -64,7 +64,7 @@ describe.skipIf(whyNoPython !== null)("a double in the shape of holehe", () => {
     expect(String(error)).not.toMatch(/jane|example/);
   });
 
-  test("finds what each site knows, and asks each that knows it about a stranger of the same domain", async () => {
+  test("finds each site's account, and asks each of these sites about an unused address of the same domain", async () => {
     const { python, packages } = installPython();
     const knowing = installManySites(packages).filter((host) => !host.startsWith("denying"));
     const { findings, missing, requests } = await askIn(calm, { python });
@@ -81,7 +81,7 @@ describe.skipIf(whyNoPython !== null)("a double in the shape of holehe", () => {
     expect(requests.length).toBe(2 * knowing.length + 1);
   });
 
-  test("asks nobody twice about an address that no site knows", async () => {
+  test("asks no site twice about an unknown address", async () => {
     const { python, packages } = installPython();
     const hosts = installManySites(packages);
     const reply = await askIn({ answer: answerAbout("john.roe@example.com") }, { python });
@@ -89,7 +89,7 @@ describe.skipIf(whyNoPython !== null)("a double in the shape of holehe", () => {
     expect(reply.requests.length).toBe(hosts.length);
   });
 
-  test("with half of its sites reachable it has answered, with one less it has not", async () => {
+  test("answers with half of its sites reachable, and fails with one less", async () => {
     const { python, packages } = installPython();
     const hosts = installManySites(packages);
     const halfway = (count: number): Weather => {
@@ -100,7 +100,7 @@ describe.skipIf(whyNoPython !== null)("a double in the shape of holehe", () => {
     await expect(askIn(halfway(63), { python })).rejects.toMatchObject({ reason: "unreachable" });
   });
 
-  test("sites that hang keep no other site waiting", async () => {
+  test("sites that hang do not delay others", async () => {
     const { python, packages } = installPython();
     const hosts = installManySites(packages);
     const hanging = new Set(hosts.slice(0, 62));
@@ -112,7 +112,7 @@ describe.skipIf(whyNoPython !== null)("a double in the shape of holehe", () => {
     expect(reply).toMatchObject({ findings: [], missing: ["62 of 124 sites"] });
   });
 
-  /** Jane is known; the sites of these names answer in another way when they are asked about somebody else. */
+  /** Jane is known. The sites with these names answer differently about anybody else. */
   const toStrangers = (names: RegExp, answer: SiteAnswer): Weather => ({
     answer: (request) =>
       names.test(request.host) && addressOf(request) !== jane ? answer : answerAbout(jane)(request),
@@ -120,12 +120,20 @@ describe.skipIf(whyNoPython !== null)("a double in the shape of holehe", () => {
   const known = { status: 200, headers: { "content-type": "application/json" }, body: '{"registered":true}' };
 
   test.each<[string, SiteAnswer, object]>([
-    ["says that it knows everybody", known, { unusable_sites: ["careless7.sites.example"] }],
-    ["cannot tell about a stranger", { status: 200, body: "?" }, { unusable_sites: ["careless7.sites.example"] }],
-    ["hangs up on the stranger", "drop", { unusable_sites: ["careless7.sites.example"] }],
-    ["asks to slow down meanwhile", { status: 429 }, { rate_limited_sites: ["careless7.sites.example"] }],
-    ["answers like a filter meanwhile", { status: 403, body: "{}" }, { unusable_sites: ["careless7.sites.example"] }],
-  ])("a site that %s is no evidence, and is told", async (_what, answer, told) => {
+    ["reports every address", known, { unusable_sites: ["careless7.sites.example"] }],
+    [
+      "gives no usable answer about an unused address",
+      { status: 200, body: "?" },
+      { unusable_sites: ["careless7.sites.example"] },
+    ],
+    ["hangs up on the control question", "drop", { unusable_sites: ["careless7.sites.example"] }],
+    ["asks to slow down at the control question", { status: 429 }, { rate_limited_sites: ["careless7.sites.example"] }],
+    [
+      "answers like a filter at the control question",
+      { status: 403, body: "{}" },
+      { unusable_sites: ["careless7.sites.example"] },
+    ],
+  ])("a site that %s is not evidence, and is reported", async (_what, answer, told) => {
     const { python, packages } = installPython();
     installManySites(packages);
     const { findings, missing } = await askIn(toStrangers(/^careless7\./, answer), { python });
@@ -135,7 +143,7 @@ describe.skipIf(whyNoPython !== null)("a double in the shape of holehe", () => {
     expect(missing).toEqual(["1 of 124 sites"]);
   });
 
-  test("when no site can tell about a stranger there is no evidence at all", async () => {
+  test("without any usable control answer there is no evidence", async () => {
     const { python, packages } = installPython();
     installManySites(packages);
     const outcome = askIn(toStrangers(/./, { status: 429 }), { python });
@@ -150,7 +158,7 @@ describe.skipIf(whyNoPython !== null)("a double in the shape of holehe", () => {
     "o'brien@example.com",
     "-{a}|b~c!$*^`@example.com",
     "jos\u00e9@xn--mnchen-3ya.example",
-  ])("every site is asked about %s, however its module sends it", async (email) => {
+  ])("every site is asked about %s, whatever its module's encoding", async (email) => {
     const { python, packages } = installPython();
     const hosts = installManySites(packages);
     const { findings, requests } = await askIn({ answer: answerAbout(email) }, { python, email });
@@ -162,7 +170,7 @@ describe.skipIf(whyNoPython !== null)("a double in the shape of holehe", () => {
 });
 
 describe.skipIf(whyNoReal !== null)("the real holehe", () => {
-  test.each(badWeatherCases)("finds nothing behind $what, and says $reason", async (bad) => {
+  test.each(badWeatherCases)("finds nothing with $what, and reports $reason", async (bad) => {
     const { what, reason, given, question } = bad;
     const { python, packages } = installPython();
     installRealHolehe(packages);
@@ -172,7 +180,7 @@ describe.skipIf(whyNoReal !== null)("the real holehe", () => {
     console.info(`the real holehe, ${what}: ${reason}: ${(error as Error).message}`);
   });
 
-  /** Answers that bring many modules to their second question. */
+  /** Answers that lead many modules to their second request. */
   const tokens: Weather = {
     answer: () => ({
       status: 200,
@@ -184,7 +192,7 @@ describe.skipIf(whyNoReal !== null)("the real holehe", () => {
     }),
   };
 
-  test("asks its sites about the same address, whatever characters it holds", async () => {
+  test("asks its sites about the exact address, with any characters", async () => {
     const { python, packages } = installPython();
     installRealHolehe(packages);
     const hostsAskedAbout = async (email: string) => {
@@ -207,7 +215,7 @@ describe.skipIf(whyNoReal !== null)("the real holehe", () => {
   }, 60_000);
 });
 
-/** Whether a site reads this very address somewhere in a request: in the query, the path, a form, JSON or other text. */
+/** Whether a request contains this exact address: in the query, the path, a form, JSON or other text. */
 function isAbout(email: string, { target, body }: SiteRequest): boolean {
   const url = new URL(target, "https://site.example");
   const texts = [...url.searchParams.values(), ...url.pathname.split("/").map(decodeURIComponent)];
@@ -216,7 +224,7 @@ function isAbout(email: string, { target, body }: SiteRequest): boolean {
   return texts.some((text) => text === email || textsIn(text).some((inner) => inner === email));
 }
 
-/** All texts of a JSON document, also of one with a text that is JSON again; none of another text. */
+/** All texts in a JSON document, and in JSON nested in its texts; none for other text. */
 function textsIn(json: string): string[] {
   const texts: string[] = [];
   try {
@@ -225,7 +233,7 @@ function textsIn(json: string): string[] {
       return value;
     });
   } catch {
-    // It is not JSON.
+    // Not JSON.
   }
   return texts;
 }

@@ -9,20 +9,20 @@ import { isGone } from "../helpers/is-gone.ts";
 import { startProxyServer } from "../helpers/proxy-server.ts";
 import { installHoleheDouble, missingPythonPackages, systemPython } from "../helpers/python-environment.ts";
 
-/** Why the tests that run Python cannot, or null. */
+/** Why the Python tests cannot run, or null. */
 const whyNot = missingPythonPackages();
 
 type Python = {
-  /** The interpreter: one that sees the packages of the system and those in `packages`. */
+  /** The interpreter. It sees the system's packages and those in `packages`. */
   readonly python: string;
   readonly packages: string;
-  /** The functions of the double that were called, sorted, those that were called twice twice. */
+  /** The called functions of the double, sorted; a function called twice is listed twice. */
   readonly called: () => string[];
-  /** The text that a module wrote to a file of this name, beside the package. */
+  /** The text written by a module to a file with this name, beside the package. */
   readonly noted: (name: string) => string | null;
 };
 
-/** An interpreter with the double of holehe and these further modules, by name, in the folder `chaos`. */
+/** An interpreter with the double of holehe and further modules by name, in the folder `chaos`. */
 function installDouble(modules: Readonly<Record<string, string>> = {}): Python {
   const { python, packages } = installPython();
   const root = installHoleheDouble(packages);
@@ -34,7 +34,7 @@ function installDouble(modules: Readonly<Record<string, string>> = {}): Python {
   return { python, packages, noted, called: () => (noted("called") ?? "").split("\n").filter(Boolean).sort() };
 }
 
-/** The code of a module: what its function does before it says that the address is unused on `<name>.example`. */
+/** The code of a module: its function runs `body`, then reports the address as unused on `<name>.example`. */
 function moduleOf(name: string, body: string): string {
   const lines = body.split("\n").map((line) => `    ${line}`);
   return `from holehe.core import *
@@ -54,38 +54,38 @@ const shopFinding = {
   subjects: ["shop.example"],
   years: [],
 };
-/** Two modules of the double do not import, and one says "rate limit". */
+/** Two modules of the double fail to import, and one reports "rate limit". */
 const details = { rate_limited_sites: [], unusable_sites: ["slow.example"], sites_asked: 7, sites_failed: 3 };
-/** Beside these a further module that fails. */
+/** The same with a further failing module. */
 const detailsWithOdd = { sites_asked: 8, sites_failed: 4 };
 
 describe.skipIf(whyNot !== null)("with the Python packages", () => {
-  test("an account that a site knows is a finding, and a site that does not know it is none", async () => {
+  test("an account known to a site is a finding; an unknown account is not", async () => {
     const { python } = installDouble();
     const findings = [{ ...shopFinding, details: [details] }];
     expect(await askHolehe({ python })).toEqual({ findings, missing: ["3 of 7 sites"] });
   });
 
-  test("an address that no site knows gives no finding, and the sites without an answer are told all the same", async () => {
+  test("an unknown address gives no finding, and sites without an answer are still reported", async () => {
     const { python } = installDouble();
     const reply = await askHolehe({ python, email: "john.roe@example.org" });
     expect(reply).toEqual({ findings: [], missing: ["3 of 7 sites"] });
   });
 
-  test("neither the self-update nor a recovery of a password nor a sensitive site is ever called", async () => {
+  test("the self-update, password recoveries and sensitive sites are never called", async () => {
     const { python, called } = installDouble();
     await askHolehe({ python });
     expect(new Set(called())).toEqual(new Set(["market", "shop", "slow", "songs", "tunes"]));
   });
 
-  test("sensitive sites are asked where the operator allows it, and still no recovery of a password", async () => {
+  test("sensitive sites are asked if the operator allows it, but never a password recovery", async () => {
     const { python, called } = installDouble();
     const { findings } = await askHolehe({ python, allowSensitive: true });
     expect(new Set(called())).toEqual(new Set(["bodies", "market", "meet", "shop", "slow", "songs", "tunes"]));
     expect(findings.flatMap(({ subjects }) => subjects)).toEqual(["meet.example", "pornhub.com", "shop.example"]);
   });
 
-  test("names, numbers and addresses that a module found besides are dropped before they leave the child", async () => {
+  test("further names, numbers and addresses found by a module are dropped in the child", async () => {
     const { python } = installDouble();
     const outputs: string[] = [];
     await askHolehe({ python, child: watching(outputs) });
@@ -93,7 +93,7 @@ describe.skipIf(whyNot !== null)("with the Python packages", () => {
     expect(outputs.join()).not.toMatch(/Jane|0\*|ja\*|others|emailrecovery|phoneNumber/);
   });
 
-  test("the address and the nonce are in the input of the child, and never in its arguments or environment", async () => {
+  test("the address and the nonce are only in the input of the child, never in its arguments or environment", async () => {
     const body = `with open(os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "seen"), "wb") as file:
     file.write(open("/proc/self/cmdline", "rb").read() + b"|" + open("/proc/self/environ", "rb").read())`;
     const { python, noted } = installDouble({ spying: moduleOf("spying", body) });
@@ -108,7 +108,7 @@ describe.skipIf(whyNot !== null)("with the Python packages", () => {
     expect(seen.toLowerCase()).not.toMatch(/jane|example\.com/);
   });
 
-  test("sites are asked through the outbound proxy", async () => {
+  test("requests go through the outbound proxy", async () => {
     const proxy = await startProxyServer();
     onTestFinished(proxy.close);
     const asking = moduleOf("asking", 'await client.get("http://asking.example/check", params={"mail": email})');
@@ -119,7 +119,7 @@ describe.skipIf(whyNot !== null)("with the Python packages", () => {
     ]);
   });
 
-  test("a site behind a dead proxy is a failed one, and is not asked directly", async () => {
+  test("a site behind a dead proxy fails, and is not asked directly", async () => {
     const proxy = await startProxyServer();
     await proxy.close();
     const direct = await startProxyServer();
@@ -130,22 +130,22 @@ describe.skipIf(whyNot !== null)("with the Python packages", () => {
     expect(direct.seen).toEqual([]);
   });
 
-  // Each of these beside the modules of the double, whose finding must be there all the same.
+  // Each runs beside the modules of the double, whose finding must still be there.
   const harmless: [string, string][] = [
     ["raises", "raise RuntimeError(email)"],
     ["exits", 'exit("out")'],
     ["is interrupted", "raise KeyboardInterrupt()"],
     ["says nothing", "return"],
-    ["says what is no row", "out.append(email); return"],
-    ["says it twice", 'out.append(row("x", "x.example", True))'],
+    ["returns an invalid row", "out.append(email); return"],
+    ["returns two rows", 'out.append(row("x", "x.example", True))'],
     ["names no domain", 'out.append({"exists": True, "rateLimit": False}); return'],
-    ["names a domain that is none", 'out.append(row("x", "javascript:alert(1)//\\u202e", True)); return'],
+    ["names an invalid domain", 'out.append(row("x", "javascript:alert(1)//\\u202e", True)); return'],
     ["reports its own error", 'out.append(row("x", "x.example", False, error=True)); return'],
     ["forks", "os.fork()"],
     ["runs pip", 'Popen(["pip3", "install", "--upgrade", "holehe"])'],
     ["runs a shell", 'os.system("true")'],
   ];
-  test.each(harmless)("a module that %s is one failed site", async (_what, body) => {
+  test.each(harmless)("a module that %s counts as one failed site", async (_what, body) => {
     const { python } = installDouble({ odd: moduleOf("odd", body) });
     const { findings } = await askHolehe({ python });
     expect(findings).toMatchObject([{ ...shopFinding, details: [detailsWithOdd] }]);
@@ -159,7 +159,7 @@ describe.skipIf(whyNot !== null)("with the Python packages", () => {
     ["reads the input", "assert os.read(0, 10) == b''"],
     ["ignores TERM", "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)"],
     [
-      "forges results in every open file",
+      "writes forged results to every open file",
       `line = b'{"domain": "forged.example", "exists": true, "rateLimit": false, "error": false}'
 for descriptor in map(int, os.listdir("/proc/self/fd")):
     for forged in (line + b"\\n", b"00000000-0000-4000-8000-000000000000 " + line + b"\\n", b"no line break"):
@@ -175,7 +175,7 @@ for descriptor in map(int, os.listdir("/proc/self/fd")):
     ]);
   });
 
-  test("a process that a module forked behind Python's back is killed at the end of the run", async () => {
+  test("a process forked by a module through ctypes is killed at the end of the run", async () => {
     const body = `import ctypes
 identity = ctypes.CDLL(None).fork()
 if identity == 0:
@@ -200,7 +200,7 @@ with open(os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__)
     ],
     ["never stops computing", "while True: pass", "timeout"],
     [
-      "floods the channel that it searched for",
+      "finds and floods the result channel",
       `for descriptor in map(int, os.listdir("/proc/self/fd")):
     try:
         while descriptor >= 100: os.write(descriptor, b"x" * 100_000)
@@ -219,7 +219,7 @@ with open(os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__)
     expect(process.memoryUsage.rss() - startBytes).toBeLessThan(64 * 1024 * 1024);
   });
 
-  test("a site that does not answer in its time fails alone", async () => {
+  test("a site that does not answer in time fails alone", async () => {
     const { python } = installDouble({ odd: moduleOf("odd", "await trio.sleep_forever()") });
     const { findings } = await askHolehe({ python, secondsPerQuestion: 0.3 });
     const unusable = ["odd.example", "slow.example"];
@@ -228,8 +228,8 @@ with open(os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__)
     ]);
   });
 
-  test("names that hang keep no other site waiting for theirs", async () => {
-    // As trio looks up a name: in a thread that it leaves alone when the time is over.
+  test("slow name resolution of one site does not delay others", async () => {
+    // Resolves a name like trio: in a thread that is abandoned at the time-out.
     const hanging = `from functools import partial
 from time import sleep
 async with trio.open_nursery() as nursery:
@@ -242,7 +242,7 @@ async with trio.open_nursery() as nursery:
     expect(findings).toMatchObject([{ details: [{ sites_asked: 9, sites_failed: 4, unusable_sites: unusable }] }]);
   });
 
-  test("an interpreter without the package is not installed, and the package is named", async () => {
+  test("an interpreter without the package is not_installed, and names the package", async () => {
     const outcome = askHolehe({ python: installPython().python });
     await expect(outcome).rejects.toMatchObject({
       reason: "not_installed",
@@ -250,24 +250,21 @@ async with trio.open_nursery() as nursery:
     });
   });
 
-  test.each(["httpx", "trio", "bs4", "termcolor"])(
-    "holehe without %s is not installed, and it is named",
-    async (name) => {
-      const { python, packages } = installDouble();
-      writeFileSync(join(packages, `${name}.py`), `raise ModuleNotFoundError("gone", name="${name}")`);
-      const outcome = askHolehe({ python });
-      await expect(outcome).rejects.toMatchObject({ reason: "not_installed", message: expect.stringContaining(name) });
-    },
-  );
+  test.each(["httpx", "trio", "bs4", "termcolor"])("holehe without %s is not_installed, and names it", async (name) => {
+    const { python, packages } = installDouble();
+    writeFileSync(join(packages, `${name}.py`), `raise ModuleNotFoundError("gone", name="${name}")`);
+    const outcome = askHolehe({ python });
+    await expect(outcome).rejects.toMatchObject({ reason: "not_installed", message: expect.stringContaining(name) });
+  });
 
-  test("a package that cannot be imported is not installed", async () => {
+  test("a package that cannot be imported is not_installed", async () => {
     const { python, packages } = installDouble();
     writeFileSync(join(packages, "holehe/core.py"), "exit(1)");
     await expect(askHolehe({ python })).rejects.toMatchObject({ reason: "not_installed" });
   });
 });
 
-test("a machine without the interpreter has it not installed", async () => {
+test("a machine without the interpreter is not_installed", async () => {
   const outcome = askHolehe({ python: "no-such-python" });
   await expect(outcome).rejects.toMatchObject({ name: "SourceError", reason: "not_installed" });
 });
@@ -276,7 +273,7 @@ beforeAll(() => {
   if (whyNot !== null) console.warn(`holehe: tests skipped, ${systemPython} lacks packages: ${whyNot}`);
 });
 
-/** Runs the child as usual, and notes what went in and came out. */
+/** Runs the child as usual and records its input and output. */
 function watching(outputs: string[], inputs: string[] = []): ChildRunner {
   const now = () => new Date("2026-01-01T00:00:00Z");
   const common = { path: "/usr/bin:/bin", proxy: null, noProxy: [], extraCa: null, maxConcurrent: 1 };
@@ -291,7 +288,7 @@ function watching(outputs: string[], inputs: string[] = []): ChildRunner {
   };
 }
 
-/** A child that writes these messages; `end` is the end mark that counts them. */
+/** A child that writes these messages; `end` is the end mark with their count. */
 function saying(messages: readonly unknown[], end: unknown = { sites: messages.length }): ChildRunner {
   return {
     async run({ stdin }) {
@@ -311,7 +308,7 @@ const site = (domain: string | null, outcome = "exists", detail: string | null =
   outcome,
   detail,
 });
-/** As many reports as there are outcomes, of sites named by their number. */
+/** One report per outcome, with sites named by number. */
 const sites = (...outcomes: readonly string[]) =>
   outcomes.map((outcome, index) => site(`site${index}.example`, outcome));
 const many = (count: number, outcome: string) => Array.from({ length: count }, () => outcome);
@@ -319,7 +316,7 @@ const many = (count: number, outcome: string) => Array.from({ length: count }, (
 const hear = (messages: readonly unknown[], end?: unknown) =>
   askHolehe({ python: "python3", child: saying(messages, end) });
 
-describe("what the driver reports", () => {
+describe("the driver's report", () => {
   test.each<[string, unknown[], string]>([
     ["of nothing is a bad answer", [], "bad_answer"],
     ["of sensitive sites only is a bad answer", [site("pornhub.com")], "bad_answer"],
@@ -331,28 +328,28 @@ describe("what the driver reports", () => {
   });
 
   test.each<[string, unknown]>([
-    ["has no end", null],
-    ["counts more sites than it tells of", { sites: 2 }],
-    ["counts fewer sites than it tells of", { sites: 0 }],
+    ["has no end mark", null],
+    ["counts more sites than it reports", { sites: 2 }],
+    ["counts fewer sites than it reports", { sites: 0 }],
   ])("is a bad answer when it %s", async (_what, end) => {
     await expect(hear([site("a.example", "unused")], end)).rejects.toMatchObject({ reason: "bad_answer" });
   });
 
-  test("is dropped for sensitive sites, their subdomains, and the site that its module does not ask", async () => {
+  test("is dropped for sensitive sites, their subdomains, and the site whose module asks another", async () => {
     const domains = ["fetlife.com", "www.Pornhub.com", "parler.com", "facebook.com", "shop.example", "notparler.com"];
     const { findings, missing } = await hear(domains.map((domain) => site(domain)));
     expect(findings.flatMap(({ subjects }) => subjects)).toEqual(["notparler.com", "shop.example"]);
     expect(missing).toEqual([]);
   });
 
-  test("names no sensitive site among those without an answer either", async () => {
+  test("never names a sensitive site, even among those without an answer", async () => {
     const unusable = [site("pornhub.com", "rate_limited"), site("parler.com", "unreachable")];
     const { findings, missing } = await hear([site("shop.example"), ...unusable]);
     expect(findings).toMatchObject([{ details: [{ rate_limited_sites: [], unusable_sites: [], sites_asked: 1 }] }]);
     expect(missing).toEqual([]);
   });
 
-  test("is written as a domain, or not at all", async () => {
+  test("shows only canonical domains", async () => {
     const odd = ["b\u0000.example", "a.example/?q", "", "x"].map((text) => site(text));
     const good = ["SHOP.example", "b.example", "c.example", "d.example"];
     const { findings, missing } = await hear([...odd, ...good.map((text) => site(text))]);
@@ -361,11 +358,11 @@ describe("what the driver reports", () => {
     expect(missing).toEqual(["4 of 8 sites"]);
   });
 
-  test("once for a site that two modules ask is one finding", async () => {
+  test("about a site asked by two modules is one finding", async () => {
     expect((await hear([site("shop.example"), site("shop.example")])).findings.length).toBe(1);
   });
 
-  test("with a hostile name of a package does not repeat it", async () => {
+  test("with a hostile package name does not repeat it", async () => {
     const hostile = "x\u001b[2J y";
     const reports = [[{ missing: hostile }], [site(null, "not_installed", hostile)]];
     for (const report of reports) {
@@ -380,27 +377,34 @@ describe("the quorum", () => {
     [4, 0, []],
     [3, 1, ["1 of 4 sites"]],
     [2, 2, ["2 of 4 sites"]],
-  ])("%i usable answers beside %i without are an answer, and the rest is told", async (usable, unusable, missing) => {
-    const unanswered = many(unusable, "timeout");
-    const unused = await hear(sites(...many(usable, "unused"), ...unanswered));
-    const exists = await hear(sites(...many(usable, "exists"), ...unanswered));
-    expect([unused, exists.findings.length, exists.missing]).toEqual([{ findings: [], missing }, usable, missing]);
-  });
+  ])(
+    "%i usable answers and %i unusable ones are an answer, and the rest is reported",
+    async (usable, unusable, missing) => {
+      const unanswered = many(unusable, "timeout");
+      const unused = await hear(sites(...many(usable, "unused"), ...unanswered));
+      const exists = await hear(sites(...many(usable, "exists"), ...unanswered));
+      expect([unused, exists.findings.length, exists.missing]).toEqual([{ findings: [], missing }, usable, missing]);
+    },
+  );
 
   test.each<[string, string[], string]>([
     ["the only reason", many(3, "unreachable"), "unreachable"],
-    ["the reason of most, not of a loud few", ["rate_limited", "rate_limited", ...many(3, "tls")], "tls"],
+    ["the most frequent reason, not a prominent one", ["rate_limited", "rate_limited", ...many(3, "tls")], "tls"],
     [
-      "that of the sites that failed, whatever the others said",
+      "the reason of the failed sites, whatever the others answered",
       ["exists", "unused", ...many(3, "http_4xx")],
       "http_4xx",
     ],
-    ["the first by the alphabet of two as frequent", ["timeout", "redirect", "timeout", "redirect"], "redirect"],
+    [
+      "the alphabetically first of two equally frequent reasons",
+      ["timeout", "redirect", "timeout", "redirect"],
+      "redirect",
+    ],
   ])("below half of the sites it fails, for %s", async (_what, outcomes, reason) => {
     await expect(hear(sites(...outcomes))).rejects.toMatchObject({ name: "SourceError", reason });
   });
 
-  test("a failure says how many sites had its reason, and what most of these told of it", async () => {
+  test("a failure states how many sites had its reason, with their most frequent detail", async () => {
     const refused = ["r0.example", "r1.example"].map((domain) => site(domain, "unreachable", "connection refused"));
     await expect(hear([...refused, ...sites("unreachable", "timeout", "exists")])).rejects.toMatchObject({
       reason: "unreachable",
@@ -411,7 +415,7 @@ describe("the quorum", () => {
     });
   });
 
-  test("modules that lack a package make the source not installed, and the package is named", async () => {
+  test("modules that lack a package make the source not_installed, with the package named", async () => {
     const lacking = many(3, "not_installed").map((outcome) => site(null, outcome, "bs4"));
     await expect(hear([site("shop.example"), ...lacking])).rejects.toMatchObject({
       reason: "not_installed",
@@ -419,7 +423,7 @@ describe("the quorum", () => {
     });
   });
 
-  test("the no of a site that always says no is no answer, and its yes is one", async () => {
+  test("a no from a site that always says no is unusable; its yes counts", async () => {
     const liars = ["blip.fm", "en.gravatar.com", "office365.com"];
     await expect(hear([site("shop.example"), ...liars.map((domain) => site(domain, "unused"))])).rejects.toMatchObject({
       reason: "bad_answer",
@@ -431,7 +435,7 @@ describe("the quorum", () => {
     expect(missing).toEqual(["1 of 2 sites"]);
   });
 
-  test("the details tell sites that asked to slow down from others without an answer", async () => {
+  test("the details separate rate-limited sites from other sites without an answer", async () => {
     const reports = [
       site("shop.example"),
       site("b.example", "rate_limited"),
@@ -458,7 +462,7 @@ describe("an address", () => {
   };
 
   test.each(["-rf@example.com", "o'brien@example.com", "josé@example.com", "{a}|b~c@xn--mnchen-3ya.example"])(
-    "%s is asked as it is",
+    "%s is sent unchanged",
     async (email) => {
       expect(await taskFor(email)).toMatchObject({ email, unsupported: [] });
     },
@@ -471,12 +475,12 @@ describe("an address", () => {
     "a%41@example.com",
     "a/b@example.com",
     "a?b@example.com",
-  ])("%s is not asked where a module would make it another one", async (email) => {
+  ])("%s is not sent through modules that would change it", async (email) => {
     expect(await taskFor(email)).toMatchObject({ email, unsupported: ["soundcloud", "xnxx"] });
   });
 });
 
-test("a run that needs longer than what is left of the scan does not wait for its turn", async () => {
+test("a run that cannot end before the deadline does not wait for a slot", async () => {
   const starts: Date[] = [];
   const child: ChildRunner = {
     run: (request) => {
@@ -494,7 +498,7 @@ describe("the settings", () => {
   });
 
   test.each([{ python: "/opt/holehe/bin/python" }, { python: "python3.12" }, { allow_sensitive: true }])(
-    "take %o",
+    "accept %o",
     (settings) => {
       expect(holehe.settings.safeParse(settings)).toMatchObject({ success: true, data: settings });
     },

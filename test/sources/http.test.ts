@@ -7,7 +7,7 @@ import { lookupContext } from "../helpers/lookup-context.ts";
 
 const indicator = parseIndicator("email", "jane.doe+x@example.com");
 
-/** Asks a source named `inhouse` whose service gives this answer. */
+/** Looks up an address at a source named `inhouse` whose service gives this answer. */
 async function findingsOf(body: unknown, status = 200) {
   const requests: HttpRequest[] = [];
   const context = lookupContext({
@@ -46,7 +46,7 @@ describe("the fault table", () => {
   }
 
   test.each(Object.entries(faults))("%s fails as %s, in time and in little memory", async (fault, reason) => {
-    // What ends by the deadline gets a short one; the others must end long before theirs.
+    // Faults that end at the deadline get a short deadline; the others must end long before theirs.
     const deadlineMs = reason === "timeout" ? 300 : 5_000;
     Bun.gc(true);
     const startBytes = process.memoryUsage.rss();
@@ -63,14 +63,14 @@ describe("the fault table", () => {
     expect((await lookup(reply, 5_000)).findings).toMatchObject([{ subjects: ["shop.example"], years: [2021] }]);
   });
 
-  test("an empty list and a 404 of its own mean that the service knows nothing", async () => {
+  test("an empty list and the service's own 404 mean unknown", async () => {
     expect(await lookup("nothing", 5_000)).toEqual({ findings: [], missing: [] });
     expect(await lookup("not_found", 5_000)).toEqual({ findings: [], isNotFound: true });
   });
 });
 
 describe("a record", () => {
-  test("gives a finding with all it says", async () => {
+  test("gives a finding with all its fields", async () => {
     const record = {
       category: "infostealer",
       severity: "critical",
@@ -104,7 +104,7 @@ describe("a record", () => {
     details: [],
   };
 
-  test("that says nothing gets the defaults", async () => {
+  test("with empty fields gets the defaults", async () => {
     expect(await findings({})).toEqual([defaults]);
     const empty = { category: "", severity: " ", title: "", subject: "", source_url: "", date: "" };
     expect(await findings(empty)).toEqual([defaults]);
@@ -123,7 +123,7 @@ describe("a record", () => {
     expect(await findings({ severity })).toMatchObject([{ severity: expected }]);
   });
 
-  test("with a date that is none keeps no date", async () => {
+  test("with an invalid date has no date", async () => {
     expect(await findings({ date: "2021-02-30" })).toEqual([defaults]);
   });
 
@@ -137,14 +137,11 @@ describe("a record", () => {
     expect(await findings({ source_url })).toMatchObject([{ sourceUrl: null }]);
   });
 
-  test.each(["jane.doe+x@example.com", "john.roe@example.org"])(
-    "is about no site where that is %s",
-    async (subject) => {
-      expect(await findings({ subject })).toEqual([defaults]);
-    },
-  );
+  test.each(["jane.doe+x@example.com", "john.roe@example.org"])("has no site if that is %s", async (subject) => {
+    expect(await findings({ subject })).toEqual([defaults]);
+  });
 
-  test("keeps no address of others and no secret, but the asked address in its title", async () => {
+  test("keeps no other addresses and no secrets, but the asked address in its title", async () => {
     const [finding] = await findings({
       title: "jane.doe+x@example.com:hunter2, john.roe@example.org",
       category: "dump of john.roe@example.org",
@@ -157,14 +154,14 @@ describe("a record", () => {
     });
   });
 
-  test("has its text repaired", async () => {
+  test("has its text cleaned", async () => {
     const [finding] = await findings({ title: `a\u0000b\n${"x".repeat(5000)}`, category: "Credential Leak!" });
     expect(finding?.title).toMatch(/^a b x+$/);
     expect(finding?.title.length).toBe(255);
     expect(finding?.category).toBe("credential_leak");
   });
 
-  test("said twice is one finding", async () => {
+  test("given twice is one finding", async () => {
     const twice = await findings({ date: "2021" }, { date: "2022", severity: "high" });
     expect(twice).toMatchObject([
       { severity: "high", years: [2021, 2022], details: [{ date: "2021" }, { date: "2022" }] },
@@ -180,7 +177,7 @@ describe("an answer", () => {
     ["with null findings", { findings: null }],
     ["with findings in an object", { findings: { title: "x" } }],
     ["that is a problem document", { title: "Down", status: 503, findings: [] }],
-  ])("%s is a bad one as a whole", async (_name, body) => {
+  ])("%s is bad_answer as a whole", async (_name, body) => {
     await expect(findingsOf(body)).rejects.toMatchObject({ reason: "bad_answer" });
   });
 
@@ -191,10 +188,10 @@ describe("an answer", () => {
     ...["category", "severity", "title", "subject", "source_url", "date"].flatMap((field): [string, unknown][] =>
       [5, true, ["x"], { x: 1 }].map((value) => [`one with ${field} of ${JSON.stringify(value)}`, { [field]: value }]),
     ),
-  ])("with a record that is %s loses that record, and is a bad one where most are so", async (_name, bad) => {
+  ])("with a record that is %s loses that record, and is bad_answer if most are like that", async (_name, bad) => {
     const reply = await findingsOf({ findings: [{ title: "a" }, bad, { title: "b" }] });
     expect(reply.findings.map(({ title }) => title)).toEqual(["a", "b"]);
-    expect(reply.missing).toEqual(["1 of the rows of findings: they could not be read"]);
+    expect(reply.missing).toEqual(["1 of the rows of findings could not be read"]);
     for (const findings of [[bad], [bad, {}, bad]]) {
       await expect(findingsOf({ findings })).rejects.toMatchObject({ reason: "bad_answer" });
     }
@@ -206,11 +203,11 @@ describe("an answer", () => {
     { indicator: "john.roe@example.org", findings: [] },
     { findings: [{ title: "x" }, { title: "y", email: "John.Roe@Example.org" }] },
     { findings: [{ title: "x", indicator_value: "john.roe@example.org" }] },
-  ])("about another address is a bad one: %j", async (body) => {
+  ])("about another address is bad_answer: %j", async (body) => {
     await expect(findingsOf(body)).rejects.toMatchObject({ reason: "bad_answer" });
   });
 
-  test("of 404 about another address is a bad one too", async () => {
+  test("with 404 about another address is bad_answer, too", async () => {
     const body = { email: "john.roe@example.org", findings: [] };
     await expect(findingsOf(body, 404)).rejects.toMatchObject({ reason: "bad_answer" });
   });
@@ -220,11 +217,11 @@ describe("an answer", () => {
     { indicator: { type: "email", value: "jane.doe+x@example.com" }, findings: [] },
     { query: "not an address", contact: "soc@example.org", findings: [] },
     { indicator: null, email: 5, findings: [] },
-  ])("about the asked address, or that names none, is a good one: %j", async (body) => {
+  ])("about the asked address, or without an address, is accepted: %j", async (body) => {
     expect(await findingsOf(body)).toMatchObject({ findings: [] });
   });
 
-  test("of more than 1000 findings is cut, and says so", async () => {
+  test("of more than 1000 findings is capped and counted", async () => {
     const many = Array.from({ length: 1200 }, (_, index) => ({ title: `Leak ${index}` }));
     const kept = await findings(...many);
     expect(kept.length).toBe(1000);
@@ -232,7 +229,7 @@ describe("an answer", () => {
   });
 });
 
-test("the address is asked for percent-encoded, wherever the URL holds it", async () => {
+test("the address is percent-encoded at every place in the URL", async () => {
   const { requests } = await findingsOf({ findings: [] });
   const encoded = "jane.doe%2Bx%40example.com";
   expect(requests).toMatchObject([

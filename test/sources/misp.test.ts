@@ -26,7 +26,7 @@ function lookup(address: string, setup: Setup = {}) {
   return misp.lookup(parseIndicator("email", address), context);
 }
 
-/** What is sent while this runs. */
+/** The requests sent while `run` runs. */
 async function requestsOf(run: () => Promise<unknown>) {
   const before = upstream.requests.length;
   await run();
@@ -35,7 +35,7 @@ async function requestsOf(run: () => Promise<unknown>) {
 
 type Answers = { maxTlp?: MaxTlp; lastStatus?: number; headers?: HttpResponse["headers"]; timeoutMs?: number };
 
-/** Asks a MISP that gives these answers, page by page; a page that is no body but `hang` never comes. */
+/** Looks up an address at a MISP with these answers, page by page. A page of `hang` never arrives. */
 function replyTo(
   bodies: readonly unknown[],
   { maxTlp = "amber+strict", lastStatus = 200, headers = {}, timeoutMs = 5_000 }: Answers = {},
@@ -51,7 +51,7 @@ function replyTo(
     const { body } = response;
     if (body !== null) return { ...response, body };
     return await new Promise((_resolve, reject) =>
-      signal.addEventListener("abort", () => reject(new SourceError("timeout", "no whole answer in time"))),
+      signal.addEventListener("abort", () => reject(new SourceError("timeout", "no complete answer in time"))),
     );
   };
   const context = lookupContext({
@@ -67,13 +67,13 @@ function replyTo(
 const hang = Symbol("hang");
 
 const [sample] = attributes;
-/** The first attribute of the fixture with these fields in place of its own. */
+/** The first attribute of the fixture with some fields replaced. */
 function changed(fields: Readonly<Record<string, unknown>>, event: Readonly<Record<string, unknown>> = {}) {
   return { response: { Attribute: [{ ...sample, Event: { ...sample?.Event, ...event }, ...fields }] } };
 }
 const tagged = (...names: string[]) => changed({ Tag: names.map((name) => ({ name })) });
 
-test("attributes of MISP become findings with what their events say", async () => {
+test("attributes of MISP become findings with data of their events", async () => {
   const { findings } = await lookup("jane.doe@example.com");
   expect(findings).toEqual([
     {
@@ -132,18 +132,18 @@ test("attributes of MISP become findings with what their events say", async () =
   ]);
 });
 
-test("no comment of a MISP attribute and no other address is in its findings", async () => {
+test("findings contain no comment of a MISP attribute and no other address", async () => {
   const { findings } = await lookup("jane.doe@example.com", { maxTlp: "red" });
   expect(findings.length).toBe(4);
   expect(JSON.stringify(findings)).not.toMatch(/phishing wave|john\.roe|@/i);
 });
 
-test("an address that MISP does not hold gives no finding, in the older form of the answer too", async () => {
+test("an address unknown to MISP gives no finding, in the older answer form as well", async () => {
   expect(await lookup("nobody@example.com")).toEqual({ findings: [], missing: [] });
   expect(await lookup("old-version@example.com")).toEqual({ findings: [], missing: [] });
 });
 
-test("MISP is asked by POST with the bare key, and the address is in the body only", async () => {
+test("MISP gets a POST with the bare key, and the address only in the body", async () => {
   const requests = await requestsOf(() => lookup("jane.doe@example.com"));
   expect(requests).toMatchObject([{ method: "POST", path: "/attributes/restSearch" }]);
   expect(Object.fromEntries(requests[0]?.headers ?? [])).toMatchObject({
@@ -178,26 +178,26 @@ test.each(["%jane@example.com", "!jane@example.com", "a&&b@example.com", "x|jane
 );
 
 test.each(["a%b@example.com", "a%@example.com", "a!b@example.com", "a&b@example.com"])(
-  "%s is asked for, as MISP takes it as it is",
+  "%s is sent, because MISP reads it literally",
   async (address) => {
     const requests = await requestsOf(() => lookup(address));
     expect(requests.map(({ body }) => JSON.parse(body).value)).toEqual([address]);
   },
 );
 
-test("an attribute that only MISP's database takes for equal is dropped", async () => {
+test("an attribute that only MISP's database considers equal is dropped", async () => {
   const requests = await requestsOf(async () => {
     expect(await lookup("jané.doe@example.com")).toEqual({ findings: [], missing: [] });
   });
   expect(requests.length).toBe(1);
 });
 
-test("an attribute in other letters of the same address is kept", async () => {
+test("an attribute with the same address in another case is kept", async () => {
   expect((await replyTo([changed({ value: "JANE.Doe@EXAMPLE.com" })])).findings.length).toBe(1);
 });
 
 test.each([["john.roe@example.org"], ["jane.doe@example.com.evil.example"]])(
-  "an answer about %s is a bad one: a cache has mixed two answers up",
+  "an answer about %s is bad_answer: a cache has mixed up two answers",
   async (value) => {
     const { response } = changed({ value });
     const rows = [...changed({}).response.Attribute, ...response.Attribute];
@@ -207,7 +207,7 @@ test.each([["john.roe@example.org"], ["jane.doe@example.com.evil.example"]])(
   },
 );
 
-test.each([true, 1, "1"])("an attribute with deleted of %j is no evidence", async (deleted) => {
+test.each([true, 1, "1"])("an attribute with deleted of %j is not evidence", async (deleted) => {
   expect(await replyTo([changed({ deleted })])).toEqual({ findings: [], missing: [] });
 });
 
@@ -215,7 +215,7 @@ test.each([false, 0, "0", null, undefined])("an attribute with deleted of %j is 
   expect((await replyTo([changed({ deleted })])).findings).toHaveLength(1);
 });
 
-describe("a mark counts wherever it stands", () => {
+describe("a mark counts in every place", () => {
   const red = { id: "3", name: "tlp:red", colour: "#f00" };
   test.each<[string, Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>]>([
     ["in the attribute's tags", { Tag: [red] }, {}],
@@ -228,7 +228,7 @@ describe("a mark counts wherever it stands", () => {
     ["in the text of the event, in other words", {}, { info: "wire transfer (tlp red)" }],
     ["in the comment of the attribute", { comment: "TLP: Red, ask first" }, {}],
     ["in another taxonomy", { Tag: [{ name: 'iep:traffic-light-protocol="RED"' }] }, {}],
-    ["in a tag of one's own", { Tag: [{ name: "TLP_RED" }] }, {}],
+    ["in a custom tag", { Tag: [{ name: "TLP_RED" }] }, {}],
   ])("%s", async (_where, fields, event) => {
     expect(await replyTo([changed(fields, event)])).toEqual({
       findings: [],
@@ -244,12 +244,12 @@ describe("a mark counts wherever it stands", () => {
     expect((await replyTo([changed({ Tag: [] }, { info })])).findings).toMatchObject([{ details: [{ tlp }] }]);
   });
 
-  test("words that only look like a mark are none", async () => {
+  test("words that only look like a mark do not count", async () => {
     const { findings } = await replyTo([changed({ Tag: [] }, { info: "A TLP whitepaper, and a red one" })]);
     expect(findings).toMatchObject([{ details: [{ tlp: null }] }]);
   });
 
-  test("and a hit that is dropped for it does not take the others with it", async () => {
+  test("a hit dropped for its mark does not affect the others", async () => {
     const rows = [
       ...tagged("tlp:red").response.Attribute,
       ...changed({ Tag: [] }, { uuid: "6a1d0000-0000-4000-8000-000000000099" }).response.Attribute,
@@ -279,11 +279,11 @@ describe("the mark of an attribute", () => {
     [["tlp:unheard-of"], "red", true],
     [["phishing"], "clear", true],
     [[], "clear", true],
-  ])("%j under max_tlp %s: shown is %s", async (names, maxTlp, isShown) => {
+  ])("%j under max_tlp %s is shown: %s", async (names, maxTlp, isShown) => {
     expect((await replyTo([tagged(...names)], { maxTlp })).findings.length).toBe(isShown ? 1 : 0);
   });
 
-  test("is the strictest one in the details, in whatever order the tags come", async () => {
+  test("is the strictest mark in the details, in any order of tags", async () => {
     const names = ["tlp:clear", "TLP:AMBER", "tlp:green", "phishing"];
     for (const order of [names, names.toReversed()]) {
       expect((await replyTo([tagged(...order)])).findings).toMatchObject([{ details: [{ tlp: "amber" }] }]);
@@ -312,13 +312,13 @@ describe("a title from MISP", () => {
     expect(await titleOf(info)).toBe(`Listed as email-src in MISP event "${info}" (CERT-EX)`);
   });
 
-  test("that is longer loses the end of the event's text, not who said it", async () => {
+  test("that is longer loses the end of the event's text, not the organisation", async () => {
     const title = await titleOf("Phishing ".repeat(500));
     expect(title).toMatch(/^Listed as email-src in MISP event "Phishing .*…" \(CERT-EX\)$/);
     expect(title?.length).toBeLessThanOrEqual(120);
   });
 
-  test("holds no address of others and no secret, in whatever place it is cut", async () => {
+  test("contains no other addresses and no secrets, wherever it is cut", async () => {
     expect(
       await titleOf("combo jane.doe@example.com:hunter2 and john.roe@example.org", "5f4dcc3b5aa765d61d8327deb882cf99"),
     ).toBe('Listed as email-src in MISP event "combo jane.doe@example.com:… and …" (…)');
@@ -329,13 +329,13 @@ describe("a title from MISP", () => {
     }
   });
 
-  test("has no brackets where the organisation is gone", async () => {
+  test("has no brackets when the organisation was deleted", async () => {
     expect((await replyTo([changed({}, { Orgc: null })])).findings).toMatchObject([
       { title: 'Listed as email-src in MISP event "Phishing against finance"', details: [{ organisation: null }] },
     ]);
   });
 
-  test("cuts no character in half, and is one line", async () => {
+  test("splits no surrogate pair, and is one line", async () => {
     for (const info of ["😀".repeat(200), `x${"😀".repeat(200)}`])
       expect((await titleOf(info))?.isWellFormed()).toBe(true);
     expect(await titleOf("a\r\n\u0000b\u202e")).toBe('Listed as email-src in MISP event "a b" (CERT-EX)');
@@ -362,7 +362,7 @@ describe("a time of a MISP attribute", () => {
   });
 });
 
-test("tags, organisations and other text of MISP hold no address of others and no secret", async () => {
+test("tags, organisations and other text of MISP contain no other addresses and no secrets", async () => {
   const hostile = "john.roe@example.org:hunter2";
   const event = { info: hostile, Orgc: { name: hostile }, Tag: [{ name: `leak:${hostile}` }] };
   const row = { Tag: [{ name: hostile }], category: hostile, warnings: [{ warninglist_name: hostile }] };
@@ -393,7 +393,7 @@ describe("the pages of MISP", () => {
     ["hundred", 100, 2],
     ["many", 250, 3],
     ["thousand", 1000, 11],
-  ])("for %s, with %i attributes, are read to the end", async (local, findingCount, pageCount) => {
+  ])("for %s, with %i attributes, are all read", async (local, findingCount, pageCount) => {
     const requests = await requestsOf(async () => {
       const { findings } = await lookup(`${local}@example.com`);
       expect(findings.length).toBe(findingCount);
@@ -416,7 +416,7 @@ describe("the pages of MISP", () => {
     return [findings.length, missing];
   };
 
-  test("go on while the count of MISP says that a page was full, though rows were dropped from it", async () => {
+  test("continue when MISP's count says that a page was full, even if rows were dropped from it", async () => {
     expect(
       await countOf([rows(0, 10), rows(100, 3)], { headers: { "x-result-count": "100" } }).catch(String),
     ).toContain("a page too many");
@@ -424,30 +424,30 @@ describe("the pages of MISP", () => {
     expect(await countOf(pages)).toEqual([103, []]);
   });
 
-  test("go on after one that is nearly full, and end with one that is not", async () => {
+  test("continue after a page that is nearly full, and end with one that is not", async () => {
     expect(await countOf([rows(0, 99), rows(1000, 50)])).toEqual([149, []]);
     expect(await countOf([rows(0, 99), rows(1000, 0)])).toEqual([99, []]);
     expect(await countOf([rows(0, 50)])).toEqual([50, []]);
   });
 
-  test("that are not known there end with the first one that is repeated", async () => {
+  test("end with the first repeated page if the service ignores pages", async () => {
     expect(await countOf([rows(0, 150), rows(0, 150)])).toEqual([150, []]);
     expect(await countOf([rows(0, 100), rows(0, 100)])).toEqual([
       100,
-      ["the hits after the first 100: it repeats its page"],
+      ["the hits after the first 100: the service repeats a page"],
     ]);
   });
 
-  test("that fail later leave what was read, and missing says so", async () => {
-    const gap = ["the hits after the first 100: page 2 could not be had (http_5xx)"];
+  test("that fail later keep the rows already read, and are named in missing", async () => {
+    const gap = ["the hits after the first 100: page 2 could not be read (http_5xx)"];
     expect(await countOf([rows(0, 100), {}], { lastStatus: 500 })).toEqual([100, gap]);
     const { findings } = await replyTo([rows(0, 100), {}], { lastStatus: 500 });
     expect(findings[0]?.details.at(-1)).toEqual({ attributes_read: 100, has_more_attributes: true });
   });
 
-  test("that hang leave what was read, within the time of the source", async () => {
+  test("that hang keep the rows already read, within the time of the source", async () => {
     const startedAt = performance.now();
-    const gap = ["the hits after the first 100: page 2 could not be had (timeout)"];
+    const gap = ["the hits after the first 100: page 2 could not be read (timeout)"];
     expect(await countOf([rows(0, 100), hang], { timeoutMs: 900 })).toEqual([100, gap]);
     expect(performance.now() - startedAt).toBeLessThan(800);
   });
@@ -460,7 +460,7 @@ describe("the pages of MISP", () => {
     expect(await countOf([{ response: { Attribute: fat } }, rows(1000, 0)])).toEqual([100, []]);
   });
 
-  test("end after what a thousand findings need, and the details say that there are more", async () => {
+  test("end after the number needed for a thousand findings, and the details say that there are more", async () => {
     const requests = await requestsOf(async () => {
       const { findings, missing = [] } = await lookup("flood@example.com");
       expect(findings.length).toBe(1000);
@@ -468,7 +468,7 @@ describe("the pages of MISP", () => {
         { omitted_findings: 100 },
         { attributes_read: 1100, has_more_attributes: true },
       ]);
-      expect(missing).toEqual(["the hits after the first 1100: there are more than can be shown"]);
+      expect(missing).toEqual(["the hits after the first 1100: there are more hits than can be shown"]);
     });
     expect(pagesOf(requests)).toEqual(upTo(11));
   });
@@ -492,26 +492,26 @@ describe("a fault of MISP", () => {
   test.each([
     "Your user account is expecting a password change, please log in via the web interface and change it before proceeding.",
     "You have not accepted the terms of use yet, please log in via the web interface and accept them.",
-  ])("that keeps the account out is a matter of the account: %s", async (message) => {
+  ])("about the account is not_configured: %s", async (message) => {
     const body = { name: "Method not allowed.", message, url: "/attributes/restSearch" };
     await expect(replyTo([body], { lastStatus: 405 })).rejects.toMatchObject({ reason: "not_configured" });
   });
 
-  test("of its own stays one, whatever its text says", async () => {
+  test("with its own reason keeps it, whatever its text says", async () => {
     await expect(replyTo([searchNotAllowed], { lastStatus: 500 })).rejects.toMatchObject({ reason: "http_5xx" });
   });
 
-  test("with a wrong key is a matter of the key, and its message does not hold it either", async () => {
+  test("with a wrong key is auth, and its message never shows the key", async () => {
     const error: unknown = await lookup("jane.doe@example.com", { apiKey: "wrong-key" }).catch((reason) => reason);
     expect(error).toMatchObject({ reason: "auth" });
     expect(String(error)).not.toContain("wrong-key");
   });
 
-  test("that asks to slow down tells for how long", async () => {
+  test("that asks to slow down states for how long", async () => {
     await expect(lookup("rate-limited@example.com")).rejects.toThrow("open again in 840 s");
   });
 
-  test.each([{ baseUrl: null }, { apiKey: null }])("with %o is told before anything is sent", async (setup) => {
+  test.each([{ baseUrl: null }, { apiKey: null }])("with %o is reported before anything is sent", async (setup) => {
     const requests = await requestsOf(() =>
       expect(lookup("jane.doe@example.com", setup)).rejects.toMatchObject({ reason: "not_configured" }),
     );
@@ -554,14 +554,17 @@ describe("an answer of MISP", () => {
     ),
   ];
 
-  test.each(rows)("with %s of %j costs that row, and is a bad one where most are so", async (_field, _value, body) => {
-    await expect(replyTo([body])).rejects.toMatchObject({ reason: "bad_answer" });
-    const Attribute = [...changed({}).response.Attribute, ...body.response.Attribute];
-    const { findings, missing } = await replyTo([{ response: { Attribute } }]);
-    expect([findings.length, missing]).toEqual([1, ["1 of the rows of attributes: they could not be read"]]);
-  });
+  test.each(rows)(
+    "with %s of %j loses that row, and is bad_answer if most are like that",
+    async (_field, _value, body) => {
+      await expect(replyTo([body])).rejects.toMatchObject({ reason: "bad_answer" });
+      const Attribute = [...changed({}).response.Attribute, ...body.response.Attribute];
+      const { findings, missing } = await replyTo([{ response: { Attribute } }]);
+      expect([findings.length, missing]).toEqual([1, ["1 of the rows of attributes could not be read"]]);
+    },
+  );
 
-  test("with numbers for ids and flags and null for lists says the same", async () => {
+  test("may have numbers as ids and flags, and null as lists", async () => {
     const plain = { event_id: "45", to_ids: true, Tag: [], warnings: [] };
     const other = {
       event_id: 45,
@@ -577,7 +580,7 @@ describe("an answer of MISP", () => {
     expect(await replyTo([changed(other, otherEvent)])).toEqual(await replyTo([changed(plain, event)]));
   });
 
-  test("as an object of positions is a list", async () => {
+  test("may be a list written as an object of positions", async () => {
     const { response } = changed({});
     const { findings } = await replyTo([
       { response: { Attribute: { "0": response.Attribute[0], "7": response.Attribute[0] } } },
@@ -598,13 +601,13 @@ describe("an answer of MISP", () => {
     [{ response: [{ Attribute: sample }] }],
     [{ response: { Attribute: [null] } }],
     [{ errors: "no" }],
-  ])("of %j is a bad one as a whole", async (body) => {
+  ])("of %j is bad_answer as a whole", async (body) => {
     await expect(replyTo([body])).rejects.toMatchObject({ reason: "bad_answer" });
   });
 });
 
 describe("settings of MISP", () => {
-  test("hide what is marked red unless the operator says otherwise", () => {
+  test("hide hits marked red by default", () => {
     expect(misp.settings.parse({})).toEqual({ max_tlp: "amber+strict" });
   });
 

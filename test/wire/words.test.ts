@@ -27,10 +27,10 @@ import type { Shape } from "../../src/wire/shape.ts";
 import { outcome, outcomeCounts, sourceErrorReason } from "../../src/wire/source.ts";
 import { plan } from "../../src/wire/workspace.ts";
 
-// The wire spells its words out, so that the page can use its types without the code of the server. The compiler finds
-// a word that only one side knows.
+// The wire repeats the enumerations of the domain, so that the page can use its types without the code of the server.
+// The compiler finds a word that only one side has.
 
-test("the words of the wire are those of the domain, in its order", () => {
+test("the enumerations of the wire equal those of the domain, in the same order", () => {
   expectTypeOf<Shape<typeof errorCode>>().toEqualTypeOf<KnownErrorCode>();
   expectTypeOf<Shape<typeof sourceErrorReason>>().toEqualTypeOf<KnownReason>();
   expectTypeOf<Shape<typeof severity>>().toEqualTypeOf<KnownSeverity>();
@@ -51,7 +51,7 @@ test("the words of the wire are those of the domain, in its order", () => {
   expect(plan.options).toEqual(plans);
 });
 
-test("6.2 a scan without an envelope is in any state but completed", () => {
+test("6.2 a scan without an envelope can be in every state except completed", () => {
   expect([...progress.shape.status.options, "completed"].sort()).toEqual([...scanState.options].sort());
   expect(scanState.options.filter(isFinished)).toEqual(["completed", "failed"]);
 });

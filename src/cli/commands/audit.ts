@@ -8,18 +8,18 @@ import { CommandError, exitCodes } from "../exit.ts";
 import { jsonLine, type Output, printResult } from "../output.ts";
 import { drawProgress } from "../progress.ts";
 
-/** Rows that are read at once. */
+/** Number of rows per read. */
 const step = 1000;
 
 export function auditCommand(output: Output): Command {
-  const audit = new Command("audit").description("who asked and changed what, and proof that nobody rewrote it");
+  const audit = new Command("audit").description("the audit trail, and proof that it was not rewritten");
 
   audit
     .command("verify")
     .description(
-      "Checks every row of the audit trail against the one before it, its start against its last checkpoint, its end against the head that is kept beside the secret, and keys, operators and workspaces against what it says of them.",
+      "Checks the whole audit trail: every row against the previous row, the start against the last checkpoint, the end against the head that is kept beside the secret, and the present keys, operators and workspaces against the recorded changes.",
     )
-    .option("--head <n:hex>", "a head from the log: finds a trail that was cut or replaced together with its kept head")
+    .option("--head <n:hex>", "a head from the log; detects a trail that was cut or replaced with its kept head")
     .addHelpText("after", "\nExample:\n  xpose audit verify --head 1042:5b0c...")
     .action(async (_options: object, command: Command) => {
       const { json = false, head: given } = command.optsWithGlobals<GlobalOptions & { head?: string }>();
@@ -37,10 +37,10 @@ export function auditCommand(output: Output): Command {
         printResult<AuditCheckBody>(output, json, body, text);
         if (kept.head === null) {
           output.err(
-            `warning: no head is kept in ${headFile}; if it was lost by accident, put the last "audit head" of the log there\n`,
+            `warning: ${headFile} holds no head; if it was lost by accident, write the last "audit head" of the log to this file\n`,
           );
         }
-        if (!ok) throw new CommandError(exitCodes.failed, "the audit trail is not as it was written");
+        if (!ok) throw new CommandError(exitCodes.failed, "the audit trail is damaged or was changed");
       });
     });
 
@@ -52,7 +52,7 @@ export function auditCommand(output: Output): Command {
       await withStore(readConfig(command, output), async ({ store }) => {
         for (let after = 0; ; ) {
           const rows = await store.readChain(after, step);
-          // What xpose did not write is shown as it is: hiding it would help whoever wrote it.
+          // Rows that xpose did not write are shown unchanged: leaving them out would help an attacker.
           const lines = rows.map(({ row, event, text, mac }) =>
             event === null
               ? jsonLine<UnreadableAuditLine>({ row, unreadable: text, mac })

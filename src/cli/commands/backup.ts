@@ -19,19 +19,22 @@ import { drawProgress } from "../progress.ts";
 
 export function backupCommand(output: Output): Command {
   return new Command("backup")
-    .summary("write all of the data directory to one file")
+    .summary("write the whole data directory to one file")
     .description(
-      "Writes a consistent copy of the data directory to a new file, also while xpose serves: the database, the corpora and, if it lies there, the server secret.",
+      "Writes a consistent copy of the data directory to a new file, also while xpose serves: the database, the corpora and, if it is in the data directory, the server secret.",
     )
-    .argument("<file>", "the file to write, a tar archive; one that exists is refused")
+    .argument("<file>", "the file to write, a tar archive; an existing file is refused")
     .addHelpText(
       "after",
       '\nExample:\n  xpose backup "/mnt/backup/xpose-$(date +%F).tar"\n  tar -xOf /mnt/backup/xpose-2026-11-26.tar manifest.json',
     )
-    .option("--older", "also of a data directory that an older version of xpose wrote: copies it as it is")
+    .option("--older", "accept a data directory of an older version of xpose, and copy it as it is")
     .action(async (file: string, { older = false }: { older?: boolean }, command: Command) => {
       if (file === "-") {
-        throw new CommandError(exitCodes.usage, "backup wants a file and no stream: its first part is written last");
+        throw new CommandError(
+          exitCodes.usage,
+          "backup needs a file, not a stream: it writes the start of the file last",
+        );
       }
       const { json = false } = command.optsWithGlobals<GlobalOptions>();
       const config = readConfig(command, output);
@@ -58,7 +61,7 @@ export function backupCommand(output: Output): Command {
         ? await writeOlder(config, write)
         : await withStore(config, (open) => writePresent(open, write));
       const { manifest, sizeBytes, segmentCount, recordCount, hasSecret, hasHead, isExposed } = report;
-      if (isExposed) output.err(`warning: ${path} can be read by other users; its file system keeps no modes\n`);
+      if (isExposed) output.err(`warning: other users can read ${path}; its file system does not store modes\n`);
       if (!hasHead) output.err("warning: the backup holds no head of the audit trail, see xpose audit verify\n");
       const body: BackupReportBody = {
         file: path,
@@ -74,7 +77,7 @@ export function backupCommand(output: Output): Command {
       const text = [
         `Wrote ${path}: ${(sizeBytes / 1024 / 1024).toFixed(1)} MiB; records in corpora: ${recordCount}, head of the audit trail: ${manifest.auditHead}.`,
         hasSecret
-          ? "It holds the server secret: keep it as you keep the data directory."
+          ? "It holds the server secret: protect it like the data directory."
           : `It does not hold the server secret: without ${config.secretFile} it cannot be restored, so keep a copy of that too.`,
       ];
       printResult<BackupReportBody>(output, json, body, text.join("\n"));
@@ -85,12 +88,12 @@ type Write = (place: BackupPlace) => Promise<BackupReport>;
 
 async function writePresent(open: OpenStore, write: Write): Promise<BackupReport> {
   const report = await write(open);
-  // A merge or a removal meanwhile could not delete its old segments.
+  // A merge or removal during the backup could not delete its old segments, so delete them now.
   await sweepCorpora(open);
   return report;
 }
 
-/** Nothing but the backup happens in a directory that another version of xpose has to go on with. */
+/** Only copies: another version of xpose will go on using this directory. */
 async function writeOlder(config: Config, write: Write): Promise<BackupReport> {
   becomeOwner(config.dataDir);
   return await write(openForBackup(config));

@@ -6,7 +6,7 @@ import { type Output, printResult } from "../output.ts";
 const shells = ["bash", "zsh", "fish"] as const;
 type Shell = CompletionScript["shell"];
 
-/** What can follow a command: words that are commands, options, and values of an argument. */
+/** The words that can follow a command: subcommands, values of an argument, and options. */
 type Place = {
   /** The commands typed so far, each with a blank before it: ` keys create`; empty for the program itself. */
   readonly path: string;
@@ -15,7 +15,7 @@ type Place = {
 };
 type Word = { readonly text: string; readonly description: string };
 
-/** Prints a script for a shell, made from the commands themselves, so that it never falls behind them. */
+/** Prints a completion script for a shell. It is generated from the commands, so it is always up to date. */
 export function completionCommand(output: Output): Command {
   return new Command("completion")
     .description("Prints a script that lets a shell complete commands and options.")
@@ -49,7 +49,7 @@ function firstSentence(command: Command): string {
   return plain(command.description().split(/\.\s|;/)[0] ?? "");
 }
 
-/** Text that needs no quoting between single quotes, in any of the shells and in the lists of zsh. */
+/** Removes characters that would need escaping inside single quotes or in the lists of zsh. */
 function plain(text: string): string {
   return text.replaceAll(/['\\:[\]]/g, " ").replace(/\.$/, "");
 }
@@ -58,7 +58,7 @@ const longOf = ({ long, short }: Option): string => long ?? short ?? "";
 const flagsOf = ({ options }: Place): string[] => [...options.map(longOf), "--help"];
 const takesValue = (option: Option): boolean => option.required || option.optional;
 
-/** Every option with a list of values, behind its command: `--format` of two commands takes two lists. */
+/** The values of every option with a fixed list, by command: `--format` has different values for two commands. */
 function choicesOf(places: readonly Place[]): { readonly place: string; readonly values: readonly string[] }[] {
   return places.flatMap(({ path, options }) =>
     options.flatMap((option) =>
@@ -67,13 +67,13 @@ function choicesOf(places: readonly Place[]): { readonly place: string; readonly
   );
 }
 
-/** Options whose value is free text or a file: nothing of ours can follow. */
+/** Options whose value is free text or a file, so that there is nothing to complete. */
 function freeValueOptions(places: readonly Place[]): string {
   const free = places.flatMap(({ options }) => options.filter((option) => takesValue(option) && !option.argChoices));
   return [...new Set(free.map((option) => `*" ${longOf(option)}"`))].join("|");
 }
 
-/** Every path below the program, as patterns of a `case`. */
+/** All paths of commands, as patterns of a `case`. */
 function paths(places: readonly Place[]): string {
   return places.flatMap(({ path }) => (path === "" ? [] : [`"${path}"`])).join("|");
 }

@@ -61,26 +61,26 @@ export function corpusCommand(output: Output): Command {
 
   corpus
     .command("import")
-    .description("Imports a breach file. All or nothing: until it is done, look-ups see the old state.")
-    .argument("<file>", "a file, plain or packed, an archive, a workbook or a folder; - reads the standard input")
+    .description("Imports a breach file, all or nothing: look-ups see the old state until the import is complete.")
+    .argument("<file>", "a plain or compressed file, an archive, a workbook or a folder; - reads the standard input")
     .configureOutput({ outputError: (text, write) => write(withWayIn(text)) })
-    .requiredOption("--name <name>", "the source its findings will have")
+    .requiredOption("--name <name>", "name of the corpus, which its findings show as their source")
     .addOption(new Option("--format <format>", "default: detected from name and content").choices(formatNames))
-    .option("--title <text>", "title of records that have none")
-    .option("--category <category>", "category of records that have none")
-    .addOption(new Option("--severity <severity>", "severity of records that have none").choices(severities))
-    .option("--subject <domain>", "the service or leak concerned, for records that name none")
-    .option("--date <date>", "date of the leak, YYYY, YYYY-MM or YYYY-MM-DD, for records that have none")
+    .option("--title <text>", "title for records without a title")
+    .option("--category <category>", "category for records without a category")
+    .addOption(new Option("--severity <severity>", "severity for records without a severity").choices(severities))
+    .option("--subject <domain>", "the affected service or leak, for records that do not name it")
+    .option("--date <date>", "date of the leak, YYYY, YYYY-MM or YYYY-MM-DD, for records without a date")
     .option("--confidence <number>", "reliability of this corpus, 0 to 1")
-    .option("--origin <name>", "the dataset it draws on: sources of one origin do not corroborate each other")
-    .option("--scope <workspace>", "the one workspace that sees it; default: all")
+    .option("--origin <name>", "the dataset it comes from: sources of one origin do not corroborate each other")
+    .option("--scope <workspace>", "the only workspace that sees it; default: all")
     .option("--column <name>", "the column that holds the address: its name, or its number from 1 on")
     .option(
       "--fields <names>",
-      `fields to take from a file that is no evidence: ${optionalFields.join(", ")}`,
+      `fields to take from a file that is not in an evidence format: ${optionalFields.join(", ")}`,
       parseFieldNames,
     )
-    .option("--dry-run", "reads the file, tells how it would be imported, and stores nothing")
+    .option("--dry-run", "reads the file, reports how it would be imported, and stores nothing")
     .addHelpText(
       "after",
       "\nExample:\n  xpose corpus import breach.csv --name example-shop --subject shop.example.com --date 2021",
@@ -126,7 +126,7 @@ export function corpusCommand(output: Output): Command {
 
   corpus
     .command("stats")
-    .description("Tells how much is stored, segment by segment.")
+    .description("Shows the amount of stored data, segment by segment.")
     .addHelpText("after", "\nExample:\n  xpose corpus stats --json")
     .action(async (_options: object, command: Command) => {
       await withStore(readConfig(command, output), async ({ store }) => {
@@ -173,7 +173,7 @@ export function corpusCommand(output: Output): Command {
   corpus
     .command("forget")
     .description(
-      "Erases an address: no corpus answers for it any more, nor does a later import; what scans stored goes.",
+      "Erases an address: removes it from all corpora and from the results of scans, and blocks it in later imports.",
     )
     .argument("<email>", "the address")
     .addHelpText("after", "\nExample:\n  xpose corpus forget jane.doe@example.com")
@@ -189,13 +189,13 @@ export function corpusCommand(output: Output): Command {
 
   corpus
     .command("remove")
-    .description("Removes a corpus. From its return no look-up finds it.")
+    .description("Removes a corpus. Look-ups no longer use it once the command returns.")
     .argument("<name>", "name of the corpus")
     .addHelpText("after", "\nExample:\n  xpose corpus remove example-shop")
     .action(async (name: string, _options: object, command: Command) => {
       await withStore(readConfig(command, output), async (open) => {
         if (!(await open.store.removeCorpus(name, entropy.newId(), commandAuthor()))) {
-          throw new CommandError(exitCodes.notFound, "there is no corpus of that name");
+          throw new CommandError(exitCodes.notFound, "there is no corpus with this name");
         }
         await sweepCorpora(open);
         const { json = false } = command.optsWithGlobals<GlobalOptions>();
@@ -205,7 +205,7 @@ export function corpusCommand(output: Output): Command {
 
   corpus
     .command("verify")
-    .description("Reads every segment in full and checks that it is as it was written.")
+    .description("Reads every segment in full and checks that it is undamaged.")
     .addHelpText("after", "\nExample:\n  xpose corpus verify")
     .action(async (_options: object, command: Command) => {
       await withStore(readConfig(command, output), async ({ store, keys, corporaDir }) => {
@@ -240,13 +240,13 @@ export function corpusCommand(output: Output): Command {
   return corpus;
 }
 
-/** An error of usage as it helps here. The names of the files are not repeated: they may hold addresses. */
+/** Adds a remedy to a usage error. Never repeats the names of files, because they may hold addresses. */
 function withWayIn(text: string): string {
   if (text.includes("unknown option")) {
     return `${text.trimEnd()}; a file whose name begins with - is given as ./-NAME, or behind --\n`;
   }
   if (!text.includes("too many arguments")) return text;
-  return "error: one file or folder is imported at a time; for several files give the folder that holds them\n";
+  return "error: one file or folder is imported at a time; to import several files, give the folder that holds them\n";
 }
 
 async function importFile(
@@ -314,9 +314,9 @@ async function importFile(
   await sweepCorpora(open);
 }
 
-/** Who imports, in the provenance. */
+/** The importer, as recorded in the provenance. */
 const importer = "cli";
-/** Threads that read and hash records. */
+/** Number of threads that read and hash records. */
 const importLanes = 2;
 
 function reportBody(report: ImportReport): ImportReportBody {
@@ -349,7 +349,7 @@ function dryRunBody({ files, findings }: NonNullable<ImportReport["dryRun"]>): D
   };
 }
 
-/** Imports that were read by older rules, which may have kept text of foreign files, and the lines that redo them. */
+/** Imports made with older rules, which may have kept unwanted text, and the commands that redo them. */
 function outdatedImports({ name, scope, origin, confidence, imports }: Corpus): OutdatedImport[] {
   const own = [
     ...(scope === null ? [] : ["--scope", scope]),
@@ -371,8 +371,8 @@ function outdatedText(outdated: readonly OutdatedImport[]): string[] {
   const names = [...new Set(outdated.map(({ name }) => name))];
   return [
     "",
-    "These imports were made by the rules of an older version. They may hold text of foreign files: names, titles, sites",
-    "that are none, addresses in file names. To redo them, remove the corpus and import its files again:",
+    "These imports were made by the rules of an older version. They may hold unwanted text from the files: names,",
+    "titles, text that is not a site, addresses in file names. Remove the corpus and import its files again:",
     ...names.flatMap((name) => [
       `  xpose corpus remove ${name}`,
       ...outdated.filter((one) => one.name === name).map(({ redo }) => `  ${redo}`),
@@ -380,7 +380,7 @@ function outdatedText(outdated: readonly OutdatedImport[]): string[] {
   ];
 }
 
-/** A word as a shell reads it back. */
+/** Quotes a word for a shell where necessary. */
 function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
@@ -409,7 +409,7 @@ function parseFieldNames(text: string): OptionalField[] {
   return text.split(",").map((word) => {
     const field = optionalFields.find((name) => name === word.trim().toLowerCase());
     if (field === undefined) {
-      throw new CommandError(exitCodes.usage, `--fields wants names from ${optionalFields.join(", ")}`);
+      throw new CommandError(exitCodes.usage, `--fields must be a list of ${optionalFields.join(", ")}`);
     }
     return field;
   });
@@ -418,7 +418,7 @@ function parseFieldNames(text: string): OptionalField[] {
 function parseConfidence(text: string): number {
   const value = Number(text);
   if (text.trim() === "" || !(value >= 0 && value <= 1)) {
-    throw new CommandError(exitCodes.usage, "--confidence wants a number from 0 to 1");
+    throw new CommandError(exitCodes.usage, "--confidence must be a number from 0 to 1");
   }
   return Math.round(value * 1000) / 1000;
 }

@@ -10,7 +10,7 @@ import { diskFullText } from "../../domain/disk-fault.ts";
 import { timestamp } from "../../domain/time.ts";
 import { entropy } from "../../entropy.ts";
 import { strangeForwardsMetric } from "../../service/metrics.ts";
-import { readTls } from "../../service/tls.ts";
+import { type Certificate, readTls } from "../../service/tls.ts";
 import type { DoctorReport } from "../../wire/service.ts";
 import { becomeOwner, type GlobalOptions, readConfig } from "../context.ts";
 import { CommandError, exitCodes, explain } from "../exit.ts";
@@ -19,15 +19,15 @@ import { askSources } from "./sources.ts";
 
 type Check = DoctorReport["checks"][number];
 
-/** With less than this the next import or a busy day may fill the disk. */
+/** Below this the next import or a busy day may fill the disk. */
 const leastFreeBytes = 256 * 1024 ** 2;
-/** A clock may be this far behind what is stored: two processes that write read it at different moments. */
+/** Tolerated lag of the clock behind stored events: two writing processes read the clock at different moments. */
 const clockToleranceMs = 60_000;
 const serviceTimeoutMs = 3_000;
 
 export function doctorCommand(output: Output): Command {
   return new Command("doctor")
-    .description("Checks configuration, data directory, disk, clock, sources and service, and says what is wrong.")
+    .description("Checks configuration, data directory, disk, clock, sources and service, and explains every problem.")
     .addHelpText("after", "\nExample:\n  xpose doctor --data-dir /var/lib/xpose")
     .action(async (_options: object, command: Command) => {
       const checks = await examine(command, output);
@@ -35,11 +35,11 @@ export function doctorCommand(output: Output): Command {
       const lines = checks.map((check) => `${check.ok ? "ok  " : "FAIL"}  ${check.name}: ${check.message}`);
       const { json = false } = command.optsWithGlobals<GlobalOptions>();
       printResult<DoctorReport>(output, json, { ok, checks }, lines.join("\n"));
-      if (!ok) throw new CommandError(exitCodes.failed, "not all is well");
+      if (!ok) throw new CommandError(exitCodes.failed, "at least one check failed");
     });
 }
 
-/** One check after the other: what a failed one leaves unknown is `not checked`, which is not well either. */
+/** Runs the checks in order. A check that depends on a failed one is `not checked`, which also counts as failed. */
 async function examine(command: Command, output: Output): Promise<Check[]> {
   const { config, hasSecrets, check } = examineConfiguration(command, output);
   if (config === null) {
@@ -74,7 +74,7 @@ async function examine(command: Command, output: Output): Promise<Check[]> {
   }
 }
 
-/** What `serve` would say of the settings. Without a source's key the other checks can go on. */
+/** Checks the settings like `serve`. When only the key of a source is missing, the other checks still run. */
 function examineConfiguration(command: Command, output: Output) {
   const name = "configuration";
   let config: Config | null = null;
@@ -82,10 +82,9 @@ function examineConfiguration(command: Command, output: Output) {
   try {
     config = readConfig(command, output, { sourceSecrets: true });
     hasSecrets = true;
-    // The variables that serve refuses are those of its own environment, which is not this one.
+    // No environment: serve refuses variables of its own environment, which is not the one of this command.
     checkServeSettings(config, {});
-    readTls(config);
-    return { config, hasSecrets, check: good(name, "can be used") };
+    return { config, hasSecrets, check: examineCertificate(readTls(config)) };
   } catch (error) {
     const check = bad(name, explain(error).message);
     if (config !== null) return { config, hasSecrets, check };
@@ -97,12 +96,22 @@ function examineConfiguration(command: Command, output: Output) {
   }
 }
 
+/** The files of a certificate were read; its time is left to check. */
+function examineCertificate(certificate: Certificate | null): Check {
+  const name = "configuration";
+  if (certificate === null) return good(name, "can be used");
+  const end = timestamp(certificate.notAfter);
+  const hasExpired = certificate.notAfter.getTime() <= entropy.now().getTime();
+  if (hasExpired) return bad(name, `server.tls_cert: the certificate expired at ${end}`);
+  return good(name, `can be used; the certificate expires at ${end}`);
+}
+
 async function examineDataDir(config: Config, open: OpenStore): Promise<Check> {
   const { dataDir, secretFile, isSecretInDataDir } = config;
   const name = "data directory";
   const mine = isSecretInDataDir ? [dataDir, secretFile] : [dataDir];
   const exposed = mine.filter((path) => (statSync(path).mode & 0o077) !== 0);
-  if (exposed.length > 0) return bad(name, `other users have access to ${exposed.join(" and ")}; see chmod go=`);
+  if (exposed.length > 0) return bad(name, `other users have access to ${exposed.join(" and ")}; run chmod go= on it`);
   return await survey(name, async () => {
     const corpora = await open.store.listCorpora();
     const files = new Set(corpora.flatMap(({ segments }) => segments.map(({ file }) => file)));
@@ -113,7 +122,7 @@ async function examineDataDir(config: Config, open: OpenStore): Promise<Check> {
       ...(lost === null
         ? []
         : [`the head of the audit trail is lost in ${open.headFile}: ${lost}; see xpose audit verify`]),
-      ...(await open.store.schemaFaults()).map((fault) => `in the database ${fault}; restore a backup, or mend it`),
+      ...(await open.store.schemaFaults()).map((fault) => `in the database ${fault}; restore a backup, or repair it`),
     ];
     if (faults.length > 0) return bad(name, faults.join("; "));
     const left = await findLeftovers(config, open);
@@ -131,14 +140,14 @@ function examineDisk({ dataDir }: Config): Check {
     const text = `${gibibytes(free)} of ${gibibytes(blocks * bsize)} GiB free`;
     if (isDiskFull(dataDir)) return bad(name, `${diskFullText(dataDir)} (${free} bytes are free)`);
     if (files > 0 && ffree === 0)
-      return bad(name, `${text}, but no file can be added: the file system has no inode left`);
-    return free < leastFreeBytes ? bad(name, `${text}; that is too little to go on`) : good(name, text);
+      return bad(name, `${text}, but no file can be created: the file system has no free inodes`);
+    return free < leastFreeBytes ? bad(name, `${text}; that is too little`) : good(name, text);
   } catch {
     return notChecked(name, "data directory");
   }
 }
 
-/** Nobody is asked for the time: what is stored is the witness. */
+/** Compares the clock with the newest stored event instead of asking an NTP server. */
 async function examineClock({ store }: OpenStore): Promise<Check> {
   const name = "clock";
   const now = entropy.now();
@@ -147,7 +156,7 @@ async function examineClock({ store }: OpenStore): Promise<Check> {
     const [newest] = await store.readChain(row - 1, 1);
     const at = newest?.event?.at ?? null;
     if (at === null || at.getTime() - now.getTime() <= clockToleranceMs) return good(name, timestamp(now));
-    return bad(name, `it says ${timestamp(now)}, but the newest event of the audit trail is of ${timestamp(at)}`);
+    return bad(name, `it shows ${timestamp(now)}, but the newest event of the audit trail is from ${timestamp(at)}`);
   });
 }
 
@@ -158,10 +167,10 @@ async function examineSources(config: Config, open: OpenStore): Promise<Check> {
   const skipped = checks.filter(({ outcome }) => outcome === "skipped");
   const notes = [
     ...failed.map((check) => `${check.name}: ${check.message}`),
-    ...(checks.length === 0 ? ["none is enabled, so every scan fails; import a corpus or add a source"] : []),
+    ...(checks.length === 0 ? ["no source is enabled, so every scan fails; import a corpus or add a source"] : []),
     ...(checks.length > 0 && failed.length === 0 ? [`${checks.length - skipped.length} answer`] : []),
     ...(skipped.length > 0 ? [`${skipped.length} skipped while offline`] : []),
-    ...leftOut.map((corpus) => `the corpus ${corpus} is left out: a source has its name`),
+    ...leftOut.map((corpus) => `the corpus ${corpus} is left out: a source has the same name`),
   ];
   return { name, ok: failed.length === 0, message: notes.join("; ") };
 }
@@ -177,7 +186,7 @@ async function examineService(config: Config): Promise<Check> {
     fetch(`${scheme}://${place}${path}`, {
       signal: AbortSignal.timeout(serviceTimeoutMs),
       ...(listen.kind === "unix" ? { unix: listen.path } : {}),
-      // It is this machine that is asked, by its address and not by the name in its certificate.
+      // We connect to this machine by address, which does not match the name in the certificate.
       tls: { rejectUnauthorized: false },
     });
   try {
@@ -185,7 +194,7 @@ async function examineService(config: Config): Promise<Check> {
     if (status !== 200) return bad(name, `answers ${status} at ${shown}`);
     return (await hasStrangeForwards(ask)) ? bad(name, strangeForwards) : good(name, `ready at ${shown}`);
   } catch {
-    return good(name, `runs, but does not answer at ${shown}; it may have been started with --listen`);
+    return good(name, `runs, but does not answer at ${shown}; maybe it was started with --listen`);
   }
 }
 
@@ -209,7 +218,7 @@ function gibibytes(bytes: number): string {
   return (bytes / 1024 ** 3).toFixed(1);
 }
 
-/** A check that cannot be made says why, and the next one goes on. */
+/** Runs a check. An exception becomes a failed check, so that the next check still runs. */
 async function survey(name: string, check: () => Promise<Check>): Promise<Check> {
   return await check().catch((error: unknown) => bad(name, explain(error).message));
 }

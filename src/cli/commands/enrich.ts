@@ -22,8 +22,8 @@ export function enrichCommand(output: Output): Command {
     .summary("look up one address")
     .description("Runs or reuses a scan of an email address and prints its exposure envelope.")
     .argument("<email>", "the address")
-    .option("--refresh", "ask every source again, whatever is stored")
-    .option("--workspace <id or name>", "in whose name", "default")
+    .option("--refresh", "ask every source again, even when stored answers are fresh")
+    .option("--workspace <id or name>", "the workspace to act for", "default")
     .addHelpText("after", "\nExample:\n  xpose enrich jane.doe@example.com --json");
   return addExportFlags(enrich, { isRequired: false }).action(
     async (email: string, _options: object, command: Command) => {
@@ -41,7 +41,7 @@ export function enrichCommand(output: Output): Command {
           const { now } = entropy;
           const caller = { workspaceId: workspace.id, actor: "cli" };
           const from = { ip: null, correlationId: null };
-          // The scan belongs to this command from the start: the service would run it with its own settings.
+          // This command claims the scan at once; otherwise the service would run it with its own settings.
           const owner = `command:${entropy.newId()}`;
           const leaseUntil = new Date(now().getTime() + live.scanTimeoutMs + leaseMs);
           const isRefresh = options.refresh ?? false;
@@ -83,7 +83,7 @@ export function enrichCommand(output: Output): Command {
   );
 }
 
-/** Flags of an export mean nothing to an envelope: better told than forgotten. */
+/** Refuses flags of an export without `--format`, because they would be ignored silently. */
 function refuseLostFlags(command: Command, { format }: EnrichOptions): void {
   const given = ["tlp", "bom", "output"].find((name) => command.getOptionValueSource(name) === "cli");
   if (format === undefined && given !== undefined) {
@@ -91,7 +91,7 @@ function refuseLostFlags(command: Command, { format }: EnrichOptions): void {
   }
 }
 
-/** What the audit trail says of a call: that it was served, or was not. */
+/** The outcome of a call for the audit trail. */
 function outcomeOf(reply: ReplyBody): string {
   return reply.kind === "refused" ? "failed" : "ok";
 }

@@ -15,7 +15,7 @@ export function exportCommand(output: Output): Command {
     .summary("one look-up as STIX, MISP, OCSF, ECS, CSV or Markdown")
     .description("Prints the evidence of a completed scan in a format of others, as GET .../export does.")
     .argument("<request id>", "the scan, by the request_id of its envelope")
-    .option("--workspace <id or name>", "whose scan it is", "default")
+    .option("--workspace <id or name>", "the workspace of the scan", "default")
     .addHelpText(
       "after",
       "\nExample:\n  xpose export 8f14e45f-ceea-467d-9a3f-2b4c1d0e7a12 --format stix --output case.json",
@@ -33,7 +33,7 @@ export function exportCommand(output: Output): Command {
         lifetimes: { cacheTtlMs: cache.ttlMs, partialTtlMs: cache.partialTtlMs, retentionMs: scan.retentionMs },
         limits: config.rateLimit,
         maxQueue: scan.maxQueue,
-        // Nothing is asked, so no source is opened: a scan that is over does not depend on them.
+        // A finished scan needs no sources, so none are opened.
         fingerprintOf: () => "",
         outcomeOf: (reply) => (reply.kind === "refused" ? "failed" : "ok"),
       };

@@ -35,7 +35,7 @@ export function initCommand(output: Output): Command {
         { workspace_id: workspace.id, operator_token: token },
         [
           `Created ${config.dataDir} with the workspace "default" (${workspace.id}).`,
-          `Operator token, shown this once: ${token}`,
+          `Operator token, shown only once: ${token}`,
           `Next: xpose keys create --name NAME --data-dir ${config.dataDir}`,
         ].join("\n"),
       );

@@ -17,29 +17,29 @@ type CreateOptions = KeyOptions & {
   expiresIn?: string;
 };
 
-/** As many as one page of the API may hold; the command prints all pages as one. */
+/** The largest page of the API. The command prints all pages as one list. */
 const pageLimit = 200;
 
 export function keysCommand(output: Output): Command {
   const keys = new Command("keys").description("API keys of a workspace");
 
   function printMinted(options: KeyOptions, workspace: string, { key, token }: { key: ApiKey; token: Token }): void {
-    const text = `Key "${key.name}" (${key.id}) of workspace "${workspace}", shown this once:\n${token}`;
+    const text = `Key "${key.name}" (${key.id}) of workspace "${workspace}", shown only once:\n${token}`;
     printResult<MintedKey>(output, options.json ?? false, { ...keyBody(key, entropy.now()), key: token }, text);
   }
 
   keys
     .command("create")
-    .description("Mints a key. It is shown this once.")
-    .requiredOption("--name <name>", "what the key is for, 1 to 64 characters")
+    .description("Mints a key. It is shown only once.")
+    .requiredOption("--name <name>", "purpose of the key, 1 to 64 characters")
     .addOption(scopesOption())
     .option(
       "--allowed-ip <cidr>",
-      "address or network that the key may be used from; may be given again; default: any",
+      "address or network that the key may be used from; may be repeated; default: any address",
       (network: string, before: readonly string[] = []) => [...before, network],
     )
-    .option("--expires-at <time>", "RFC 3339 time, or date, from which on the key does not work")
-    .addOption(new Option("--expires-in <duration>", "the same from now on, such as 90d").conflicts("expiresAt"))
+    .option("--expires-at <time>", "RFC 3339 time, or date, at which the key stops working")
+    .addOption(new Option("--expires-in <duration>", "lifetime of the key, such as 90d").conflicts("expiresAt"))
     .option("--workspace <id or name>", "whose key it is", "default")
     .addHelpText(
       "after",
@@ -59,8 +59,8 @@ export function keysCommand(output: Output): Command {
 
   keys
     .command("list")
-    .description("Lists the keys of a workspace, newest first, revoked ones included. Never shows a key.")
-    .option("--workspace <id or name>", "whose keys", "default")
+    .description("Lists the keys of a workspace, newest first, including revoked keys. Never shows a plaintext.")
+    .option("--workspace <id or name>", "the workspace of the keys", "default")
     .addHelpText("after", "\nExample:\n  xpose keys list --workspace acme --json")
     .action(async (_options: object, command: Command) => {
       const options = command.optsWithGlobals<KeyOptions>();
@@ -81,9 +81,7 @@ export function keysCommand(output: Output): Command {
 
   keys
     .command("rotate")
-    .description(
-      "Revokes a key and issues another in its place. The new one is shown this once; the old one stops at once.",
-    )
+    .description("Revokes a key and issues its replacement, shown only once. The old key stops working immediately.")
     .argument("<key_id>", "id of the key, see xpose keys list")
     .option("--workspace <id or name>", "whose key it is", "default")
     .addHelpText("after", "\nExample:\n  xpose keys rotate 3f2a8c1e-5d0b-4c7a-9a51-0f6f7b1f2a33")
@@ -98,7 +96,7 @@ export function keysCommand(output: Output): Command {
 
   keys
     .command("revoke")
-    .description("Revokes a key for good. It stops working at once and stays in the lists and the audit trail.")
+    .description("Revokes a key for good. It stops working immediately, and stays in the lists and the audit trail.")
     .argument("<key_id>", "id of the key, see xpose keys list")
     .option("--workspace <id or name>", "whose key it is", "default")
     .addHelpText("after", "\nExample:\n  xpose keys revoke 3f2a8c1e-5d0b-4c7a-9a51-0f6f7b1f2a33")

@@ -10,18 +10,18 @@ import { type Output, printResult, table } from "../output.ts";
 type OperatorOptions = GlobalOptions & { workspace: string };
 
 export function operatorsCommand(output: Output): Command {
-  const operators = new Command("operators").description("people who look after a workspace");
+  const operators = new Command("operators").description("people who administer a workspace");
 
   operators
     .command("create")
-    .description("Adds an operator. The token is shown this once; it opens the dashboard and the management API.")
-    .requiredOption("--name <name>", "the person, 1 to 64 characters; the audit trail shows it")
+    .description("Adds an operator. The token is shown only once; it opens the dashboard and the management API.")
+    .requiredOption("--name <name>", "name of the person, 1 to 64 characters; the audit trail shows it")
     .addOption(
-      new Option("--role <role>", "an admin manages keys, a viewer reads all but them")
+      new Option("--role <role>", "an admin manages keys; a viewer reads everything except keys")
         .choices(operatorRoles)
         .default("admin"),
     )
-    .option("--workspace <id or name>", "the workspace to look after", "default")
+    .option("--workspace <id or name>", "the workspace to administer", "default")
     .addHelpText("after", "\nExample:\n  xpose operators create --name alice --role admin")
     .action(async (_options: object, command: Command) => {
       const options = command.optsWithGlobals<OperatorOptions & { name: string; role: OperatorRole }>();
@@ -30,15 +30,15 @@ export function operatorsCommand(output: Output): Command {
         const request = { workspaceId: workspace.id, name: options.name, role: options.role };
         const { operator, token } = await createOperator(request, store, keys, entropy, commandAuthor());
         const { id, name, role } = operator;
-        const text = `Operator "${name}" (${role}) of workspace "${workspace.name}"; token, shown this once:\n${token}`;
+        const text = `Operator "${name}" (${role}) of workspace "${workspace.name}"; token, shown only once:\n${token}`;
         printResult<CreatedOperator>(output, options.json ?? false, { id, name, role, token }, text);
       });
     });
 
   operators
     .command("list")
-    .description("Lists the operators of a workspace, revoked ones included. Never shows a token.")
-    .option("--workspace <id or name>", "whose operators", "default")
+    .description("Lists the operators of a workspace, including revoked operators. Never shows a token.")
+    .option("--workspace <id or name>", "the workspace of the operators", "default")
     .addHelpText("after", "\nExample:\n  xpose operators list")
     .action(async (_options: object, command: Command) => {
       const options = command.optsWithGlobals<OperatorOptions>();
@@ -52,9 +52,9 @@ export function operatorsCommand(output: Output): Command {
 
   operators
     .command("revoke")
-    .description("Revokes an operator. The token and all sessions stop working at once.")
+    .description("Revokes an operator. The token and all sessions stop working immediately.")
     .argument("<id>", "id of the operator, see xpose operators list")
-    .option("--workspace <id or name>", "whose operator", "default")
+    .option("--workspace <id or name>", "the workspace of the operator", "default")
     .addHelpText("after", "\nExample:\n  xpose operators revoke 3f2a8c1e-5d0b-4c7a-9a51-0f6f7b1f2a33")
     .action(async (id: string, _options: object, command: Command) => {
       const options = command.optsWithGlobals<OperatorOptions>();

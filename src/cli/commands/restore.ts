@@ -18,12 +18,12 @@ export function restoreCommand(output: Output): Command {
   return new Command("restore")
     .summary("make a data directory from a backup")
     .description(
-      "Makes a data directory from a file of xpose backup, in an empty directory or a new one. All is checked before anything appears.",
+      "Makes a data directory from a file of xpose backup. The directory must be empty or not exist. The whole backup is checked before the data directory becomes usable.",
     )
     .argument("<file>", "the file that xpose backup wrote")
     .option(
       "--head <n:hex>",
-      "a head from the log of the service that was backed up: refuses a backup whose audit trail does not hold it",
+      "a head from the log of the backed-up service; refuses a backup whose audit trail does not contain it",
     )
     .addHelpText(
       "after",
@@ -56,7 +56,7 @@ export function restoreCommand(output: Output): Command {
       const { manifest, segmentCount, recordCount, head, hasSecret, headState, replacedHead } = report;
       const problem = headProblem(headState);
       if (problem !== null) {
-        const what = headState.kind === "lost" ? "was kept without a head" : "was tampered with";
+        const what = headState.kind === "lost" ? "had no kept head" : "was tampered with";
         output.err(`warning: the audit trail ${what} before the backup: ${problem}; run xpose audit verify\n`);
       }
       if (replacedHead !== null)
@@ -74,10 +74,10 @@ export function restoreCommand(output: Output): Command {
       };
       const text = [
         `Restored ${dataDir} as of ${body.created_at}: records in corpora: ${recordCount}, head of the audit trail: ${body.audit_head}.`,
-        "What was done after the backup is undone: revoke again what was revoked, and forget again who was forgotten.",
+        "Changes made after the backup are undone: repeat revocations and corpus forget commands from that time.",
         "All sessions of the dashboard have ended.",
         givenHead === null
-          ? "A backup vouches for itself only: that of a stranger proves nothing about whose it is. With --head N:HEX, a head from the log of your own service, xpose checks that it is yours."
+          ? "These checks prove only that the backup is intact, not that it is yours. With --head N:HEX, a head from the log of your own service, xpose checks that too."
           : `Its audit trail holds the head ${body.checked_head}.`,
         `Next: xpose serve --data-dir ${dataDir}`,
       ];

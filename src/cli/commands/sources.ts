@@ -15,63 +15,63 @@ import { type GlobalOptions, readConfig, withStore } from "../context.ts";
 import { CommandError, exitCodes } from "../exit.ts";
 import { type Output, printResult, table } from "../output.ts";
 
-/** What `check` asks about: an address that belongs to nobody (RFC 2606). */
+/** The address for `check`. It belongs to nobody (RFC 2606). */
 const probe = parseIndicator("email", "xpose-check@example.com");
 
-/** One more, of which surely no service has ever heard. */
+/** A random address that no service can know. */
 function stranger(): Indicator {
   return parseIndicator("email", `xpose-check-${entropy.newId()}@example.com`);
 }
 
-/** What an operator can do about each kind of failure of TLS. */
+/** The remedy for each kind of TLS failure. */
 const tlsAdvice: Record<TlsFault, string> = {
-  unknown_authority: "put the CA of the service, or of the proxy that opens TLS, into outbound.ca_file",
+  unknown_authority: "put the CA of the service, or of the proxy that inspects TLS, into outbound.ca_file",
   expired: "renew the certificate of the service, and check the clock of this machine",
-  wrong_name: "ask the service by a name that its certificate holds, or give it a certificate for this one",
+  wrong_name: "use a host name from the certificate in the URL, or give the service a certificate for this name",
   no_tls: "check the port of the URL; plain http is for services inside the perimeter, with internal = true",
   client_certificate: "set client_cert and client_key of the source to a certificate that the service accepts",
-  other: "check which versions and ciphers of TLS the service speaks",
+  other: "check which TLS versions and ciphers the service supports",
 };
 
-/** What an operator can do about each other reason. */
+/** The remedy for each other reason. */
 const advice: Record<Exclude<SourceErrorReason, "tls">, string> = {
-  not_configured: "the service says that its API is not open to this installation; see the service's own page",
+  not_configured: "the service does not offer its API to this installation; see the documentation of the service",
   auth: "the key was refused; put a valid one into api_key or api_key_file",
   rate_limited: "the quota is used up; wait, or lower the rate",
   timeout: "no answer in time; check the network, or raise timeout",
   unreachable: "no connection; check base_url, DNS, the firewall and outbound.proxy",
-  http_4xx: "the request was refused on its way; check base_url and the proxy's rules",
-  http_5xx: "the service has a fault of its own; try again later",
-  redirect: "the service points elsewhere, which is never followed; put its final address into base_url",
-  too_large: "the answer is larger than any real one; check base_url",
-  bad_answer: "the answer is not what this service sends; check base_url, and whether a proxy or a login page answers",
+  http_4xx: "the service or a proxy refused the request; check base_url and the rules of the proxy",
+  http_5xx: "the service has an error; try again later",
+  redirect: "xpose never follows redirects; put the final URL of the service into base_url",
+  too_large: "the answer is larger than any real answer; check base_url",
+  bad_answer: "this is not an answer of the service; check base_url, and whether a proxy or a login page answers",
   not_installed: "the program is missing; install it, or name its interpreter",
-  unsupported: "the service cannot be asked about such an address",
+  unsupported: "the service does not support this address",
   internal: "an error of xpose; see the log",
 };
 
-/** The same for kinds that ask otherwise than one service with a base URL. */
+/** Remedies for kinds that do not ask one service with a base URL. */
 const adviceOfKind: Readonly<Record<string, Partial<Record<SourceErrorReason, string>>>> = {
   holehe: {
     rate_limited: "the sites ask this machine to slow down; wait",
     timeout: "no answer in time; check DNS, the firewall and outbound.proxy",
     unreachable: "no connection; check DNS, the firewall and outbound.proxy",
     tls: "the certificates were refused; put the CA of a proxy that inspects TLS into outbound.ca_file",
-    http_4xx: "the requests were refused on their way; check the rules of the proxy or filter",
-    http_5xx: "the proxy or the sites have a fault of their own; try again later",
-    redirect: "a login page or a filter answers for the sites; let this machine pass it",
+    http_4xx: "a proxy or filter refused the requests; check its rules",
+    http_5xx: "the proxy or the sites have an error; try again later",
+    redirect: "a login page or a filter answers instead of the sites; let this machine pass it",
     bad_answer:
-      "a block page or a login page answers for the sites, or holehe is too old for them; open one, update holehe",
-    not_installed: "install holehe with all that it needs, or set python to the interpreter of its environment",
+      "a block page or a login page answers instead of the sites, or holehe is too old; open a site, update holehe",
+    not_installed: "install holehe with its dependencies, or set python to the interpreter of its environment",
   },
 };
 
 export function sourcesCommand(output: Output): Command {
-  const sources = new Command("sources").description("what can be asked, and how it fares");
+  const sources = new Command("sources").description("sources of evidence, and their state");
 
   sources
     .command("list")
-    .description("Lists the sources with their state and how the last scan fared with them.")
+    .description("Lists the sources with their state and the result of their last scan.")
     .addHelpText("after", "\nExample:\n  xpose sources list")
     .action(async (_options: object, command: Command) => {
       const config = readConfig(command, output);
@@ -102,7 +102,7 @@ export function sourcesCommand(output: Output): Command {
 
   sources
     .command("check")
-    .description("Asks each enabled source about an address that belongs to nobody, and says what is wrong.")
+    .description("Asks each enabled source about an address that belongs to nobody, and explains every failure.")
     .argument("[name]", "only this source")
     .addHelpText("after", "\nExample:\n  xpose sources check hibp")
     .action(async (name: string | undefined, _options: object, command: Command) => {
@@ -114,7 +114,7 @@ export function sourcesCommand(output: Output): Command {
           corpora.map((corpus) => corpus.name),
         );
         if (name !== undefined && !known.some((source) => source.name === name)) {
-          throw new CommandError(exitCodes.notFound, "there is no source of that name");
+          throw new CommandError(exitCodes.notFound, "there is no source with this name");
         }
         const { checks } = await askSources(config, open, name);
         const ok = checks.every((result) => result.ok);
@@ -132,7 +132,7 @@ export function sourcesCommand(output: Output): Command {
   return sources;
 }
 
-/** Asks every enabled source once, or the one of this name, and says which corpora a source of their name keeps out. */
+/** Asks every enabled source once, or only `name`. `leftOut` are the corpora that share their name with a source. */
 export async function askSources(config: Config, open: OpenStore, name?: string) {
   const corpora = await open.store.listCorpora();
   const sources = openSources(config, open, entropy.now);
@@ -169,7 +169,7 @@ function lastOutcome(run: SourceRunRecord | undefined): Omit<ListedSource, keyof
   };
 }
 
-/** What is known of the public breach list that `hibp` and all names of leaks go by. */
+/** The state of the public breach list, which `hibp` and the names of leaks depend on. */
 function catalogueOf(config: Config): CatalogueBody {
   const { breachCount, asOf, error } = readCatalogueState(config, entropy.now);
   return { breaches: breachCount, as_of: asOf === null ? null : timestamp(asOf), error };
@@ -206,14 +206,14 @@ function ask(source: Source, indicator: Indicator): Promise<SourceReply> {
 }
 
 /**
- * A 404 for the one address that was asked about may mean that it is not known, or that the service is not there. Where
- * a second one gets it too, the operator is told: nobody but the operator can tell the two apart.
+ * A 404 for the probe may mean that the service does not know the address, or that the URL is wrong. When a second
+ * address also gets a 404, the operator is warned, because only the operator can tell the two apart.
  */
 async function doubtOf(source: Source): Promise<string> {
   if ((await ask(source, stranger())).isNotFound !== true) return "";
   return (
-    "; every address that was asked about gets a 404, as from a service that is not there: check its URL; " +
-    'a service that answers 200 {"findings":[]} where it knows nothing leaves no doubt'
+    "; every address that was asked about gets a 404, which may also mean a wrong URL: check its URL; " +
+    'to remove this doubt, let the service answer 200 {"findings":[]} for unknown addresses'
   );
 }
 

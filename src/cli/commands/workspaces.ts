@@ -26,10 +26,8 @@ export function workspacesCommand(output: Output): Command {
   workspaces
     .command("create")
     .description("Adds a workspace. Nothing is shared between workspaces.")
-    .requiredOption("--name <name>", "1 to 64 characters, unique whatever the case")
-    .addOption(
-      new Option("--plan <plan>", "what it may use; API access needs team or above").choices(plans).default("team"),
-    )
+    .requiredOption("--name <name>", "1 to 64 characters, unique (case does not matter)")
+    .addOption(new Option("--plan <plan>", "the plan; API access needs team or above").choices(plans).default("team"))
     .addHelpText("after", "\nExample:\n  xpose workspaces create --name acme --plan enterprise")
     .action(async (options: { name: string; plan: Plan }, command: Command) => {
       await withStore(readConfig(command, output), async ({ store }) => {
@@ -69,7 +67,7 @@ export function workspacesCommand(output: Output): Command {
 
   workspaces
     .command("enable")
-    .description("Makes the keys of a disabled workspace work again; revoked ones stay revoked.")
+    .description("Makes the keys of a disabled workspace work again; revoked keys stay revoked.")
     .argument("<workspace>", "id or name")
     .addHelpText("after", "\nExample:\n  xpose workspaces enable acme")
     .action((idOrName: string, _options: object, command: Command) => change(command, idOrName, { disabledAt: null }));

@@ -1,14 +1,15 @@
 import type { EmailAddress } from "../../domain/email.ts";
 import { addressOf } from "../address.ts";
 
-/** What stands between the addresses of a cell, and around one that has a name. */
+/** Characters between the addresses of a cell, and around an address with a name. */
 const separators = /[\s,;|<>()[\]{}"]+/;
-/** A cell holds a few addresses at most. */
+/** The part of a cell that is read. Real cells hold a few addresses. */
 const maxLength = 1 << 16;
 
 /**
- * The addresses of a cell or text that is there for them, in their order, each once: `a@b.example`, `Jane <a@b.example>`,
- * `a@b.example; c@d.example`, `mailto:a@b.example?subject=x`. Nothing is repaired but stray backslashes.
+ * The addresses of a cell or text meant for addresses, in order, without duplicates: `a@b.example`, `Jane
+ * <a@b.example>`, `a@b.example; c@d.example`, `mailto:a@b.example?subject=x`. Removes stray backslashes and repairs
+ * nothing else.
  */
 export function addressesInCell(text: string): EmailAddress[] {
   if (!text.includes("@")) return [];
@@ -22,7 +23,7 @@ export function addressesInCell(text: string): EmailAddress[] {
   return [...found];
 }
 
-/** A cell that is one address, also with a name or in brackets. */
+/** Whether a cell is one address, possibly with a name or in brackets. */
 export function isAddressCell(cell: string): boolean {
   return cell.includes("@") && (addressOf(cell) !== null || namedAddress.test(cell));
 }

@@ -9,16 +9,16 @@ type Column = {
   readonly name: string;
   readonly kind: NameKind;
   readonly isSecond: boolean;
-  /** Of the first rows, those in which the column holds an address, and those in which it holds anything. */
+  /** Sampled rows with an address in this column, and sampled rows with any value in it. */
   readonly addressCount: number;
   readonly filledCount: number;
   readonly differentCount: number;
 };
 
 /**
- * The columns of a table in which the address of a row stands: the first one that holds one counts. Of several columns
- * the one comes first that is named after addresses, holds some, and does not say that they are of somebody else. Empty
- * when there is none; never a column that is named like a secret (docs/pipeline.md 21.5).
+ * The columns that hold the address of a row, best first; the first column with an address in a row counts. Prefers a
+ * column named after addresses that holds some and does not name another person. Empty when there is none. Never a
+ * column named like a secret (docs/pipeline.md 21.5).
  */
 export function addressColumnsOf(table: CsvTable): number[] {
   const columns = columnsOf(table);
@@ -32,7 +32,9 @@ export function addressColumnsOf(table: CsvTable): number[] {
   return [first, ...mails, ...logins].map(({ at }) => at).filter((at, index, all) => all.indexOf(at) === index);
 }
 
-/** The column that the operator names. Throws `CorpusError`; a row that may be somebody's record is not quoted. */
+/**
+ * The column named by the operator. Throws `CorpusError`; its message never quotes a row that may be a person's record.
+ */
 export function columnByWish(table: CsvTable, wish: string): number {
   const { header, isHeaderKnown, width } = table;
   if (/^\d{1,6}$/.test(wish.trim())) {
@@ -50,13 +52,13 @@ export function columnByWish(table: CsvTable, wish: string): number {
   throw new CorpusError("refused", `there is no column of that name: ${exist}`);
 }
 
-/** What a column is called in reports: its name where that surely is one, else its number. */
+/** The label of a column in reports: its name if the header is certain, otherwise its number. */
 export function labelOf({ header, isHeaderKnown }: CsvTable, column: number): string {
   const name = header?.[column]?.trim() ?? "";
   return isHeaderKnown && plainName.test(name) ? name : `column ${column + 1}`;
 }
 
-/** A value that slipped into the header may have any form. */
+/** A value that slipped into the header may have any form; such a label is not shown. */
 const plainName = /^\p{L}[\p{L}\p{M} ._-]{0,39}$/u;
 
 function columnsOf({ header, isHeaderKnown, rows, width }: CsvTable): Column[] {
@@ -76,7 +78,7 @@ function columnsOf({ header, isHeaderKnown, rows, width }: CsvTable): Column[] {
   });
 }
 
-/** A column that no name speaks for must hold addresses in most rows. */
+/** A column without a telling name must hold addresses in most rows. */
 function isFullOfAddresses({ kind, addressCount, filledCount }: Column): boolean {
   const mayBe = kind === "other" || kind === "person";
   return mayBe && addressCount > 0 && addressCount >= filledCount / 2;

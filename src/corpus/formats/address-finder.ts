@@ -1,8 +1,8 @@
 import type { LineScanner } from "./line-scanner.ts";
 
 /**
- * `address`: the scanner holds it, not yet hashed. `doubtful`: there may well be one, but not surely, or not surely this
- * one, such as the user in a URL. `none`: a sign with something else around it.
+ * `address`: the scanner holds an address, not hashed yet. `doubtful`: there may be an address but its bounds are
+ * uncertain, as with the user in a URL. `none`: an at-sign in other text.
  */
 export type Found = "address" | "doubtful" | "none";
 
@@ -24,14 +24,14 @@ const percent = 0x25;
 
 const plainLocal = tableOf("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.");
 const plainDomain = tableOf("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.");
-/** May stand in a local part and is no sign that lists put between fields. */
+/** May stand in a local part and do not separate fields in lists. */
 const innerLocal = tableOf("!$&*?^%");
-/** Stand before an address and are not part of it, though a local part may begin with them (docs/contract.md 4.2). */
+/** Stripped before an address, although a local part may begin with them (docs/contract.md 4.2). */
 const leading = tableOf("'`*!?^$&~");
-/** What follows an address without any doubt about where it ends. */
+/** Bytes after an address that leave no doubt about its end. */
 const plainAfter = new Uint8Array(256).fill(1, 0, 0x80);
 for (const byte of Buffer.from("-._@=/?")) plainAfter[byte] = 0;
-/** What stands before an address without any doubt about where it begins. */
+/** Bytes before an address that leave no doubt about its start. */
 const plainBefore = tableOf(',:;|<>()[]" \t\n\r\0');
 
 function latin1(bytes: Buffer, start: number, end: number): string {
@@ -46,24 +46,23 @@ function tableOf(bytes: string): Uint8Array {
 
 const maxLocalSize = 64;
 const maxDomainSize = 253;
-/** As far as a URL is followed back from a sign in it. */
+/** How far back to look for the start of a URL. */
 const maxUserInfo = 256;
-/** This many hyphens and more stand between fields; in a local part there may be fewer. */
+/** From this many hyphens on they separate fields; a local part may contain shorter runs. */
 const separatorHyphens = 4;
 
 /**
- * Finds out where in a text the address around a sign begins and ends (docs/pipeline.md 21.6): signs that a local part may
- * hold stand between fields too, `/ = # ~ |` first of all. It looks no further than the text around the sign, so that
- * the cost is bounded.
+ * Finds the start and end of the address around an at-sign (docs/pipeline.md 21.6). Characters allowed in a local part,
+ * above all `/ = # ~ |`, also separate fields. Looks only at the text near the sign, so the cost is bounded.
  */
 export class AddressFinder {
   readonly #scanner: LineScanner;
-  /** Whether `\n`, `\r` and `\t` before an address are escapes, and not the separator `\` and a letter. */
+  /** Whether `\n`, `\r` and `\t` before an address are escapes, not the separator `\` and a letter. */
   readonly #hasEscapes: boolean;
-  /** Where the address that was found stands. */
+  /** The range of the address found last. */
   start = 0;
   end = 0;
-  /** A second sign stands behind the address: `jane.doe@example.com@secret`. */
+  /** Whether a second at-sign follows the address: `jane.doe@example.com@secret`. */
   isDoubled = false;
 
   constructor(scanner: LineScanner, { hasEscapes }: { readonly hasEscapes: boolean }) {
@@ -71,7 +70,7 @@ export class AddressFinder {
     this.#hasEscapes = hasEscapes;
   }
 
-  /** Looks at the sign at an offset, and at no byte before `floor` nor from `limit` on. */
+  /** Examines the at-sign at offset `sign`. Reads no byte before `floor` or from `limit` on. */
   find(bytes: Buffer, sign: number, floor: number, limit: number): Found {
     let start = sign;
     let hyphens = 0;
@@ -123,7 +122,7 @@ export class AddressFinder {
     return isUserInfo(bytes, start, this.end, floor, limit) ? "doubtful" : "address";
   }
 
-  /** `o\'brien` and `o''brien` of SQL. */
+  /** Reads an address with the escaped quotes of SQL: `o\'brien`, `o''brien`. */
   #readUnescaped(bytes: Buffer, start: number, sign: number): boolean {
     const local = latin1(bytes, start, sign).replaceAll(/\\'|''/g, "'");
     const address = Buffer.concat([Buffer.from(local, "latin1"), bytes.subarray(sign, this.end)]);
@@ -136,20 +135,20 @@ function isPlainStart(bytes: Buffer, start: number, floor: number): boolean {
   if (start === floor) return true;
   const before = bytes[start - 1] ?? 0;
   if (before === semicolon) return !isEscapedAmpersand(bytes, start, floor);
-  // The quotes of SQL, but not `N'`.
+  // A quote of SQL, but not `N'`.
   if (before === quote) return start - 1 === floor || plainBefore[bytes[start - 2] ?? 0] === 1;
   return plainBefore[before] === 1;
 }
 
 type LocalPart = {
   readonly start: number;
-  /** It holds quotes that are escaped for SQL. */
+  /** Whether it holds quotes escaped for SQL. */
   readonly hasEscapes: boolean;
-  /** `${user}@example.com`. */
+  /** Whether it is a template: `${user}@example.com`. */
   readonly isTemplate: boolean;
 };
 
-/** Where the local part before a sign begins. */
+/** Finds the start of the local part before an at-sign. */
 function localBefore(bytes: Buffer, sign: number, floor: number): LocalPart {
   const least = Math.max(floor, sign - maxLocalSize * 2 - 1);
   let start = sign;
@@ -194,7 +193,9 @@ function localBefore(bytes: Buffer, sign: number, floor: number): LocalPart {
   return { start: withoutHyphens(bytes, start, sign, floor), hasEscapes, isTemplate };
 }
 
-/** `--jane.doe` of a list, `-|-jane.doe` of one leak; a single hyphen may be the first sign of a local part. */
+/**
+ * Skips the hyphens of `--jane.doe` in lists and of `-|-jane.doe` in one leak. A single hyphen may begin a local part.
+ */
 function withoutHyphens(bytes: Buffer, start: number, sign: number, floor: number): number {
   let end = start;
   while (end < sign && bytes[end] === hyphen) end++;
@@ -202,7 +203,7 @@ function withoutHyphens(bytes: Buffer, start: number, sign: number, floor: numbe
   return isSeparator ? end : start;
 }
 
-/** Bytes of the quote before `end` when it is part of the local part: 1 in `o'brien`, 2 when it is escaped, 0 if not. */
+/** Size of the quote before `end` if it belongs to the local part: 1 in `o'brien`, 2 when escaped; otherwise 0. */
 function quoteSize(bytes: Buffer, end: number, sign: number, floor: number): number {
   if (end === sign || end - 2 < floor) return 0;
   const before = bytes[end - 2] ?? 0;
@@ -219,13 +220,16 @@ function isLetter(byte: number): boolean {
   return lower >= 0x61 && lower <= 0x7a;
 }
 
-/** `N'jane.doe@example.com'`, `b'...'`: the kind of a literal, and not the beginning of `n'golo`. */
+/** Whether a string prefix begins here, as in `N'jane.doe@example.com'` or `b'...'`, and not a name like `n'golo`. */
 function isStringPrefix(bytes: Buffer, start: number, floor: number): boolean {
   if (bytes[start + 1] !== quote || !"NnBbUuEeRrXx".includes(String.fromCharCode(bytes[start] ?? 0))) return false;
   return start === floor || bytes[start - 1] !== quote;
 }
 
-/** Addresses of returned mail hold others: `bounce+jane.doe=example.com@lists.example.org`. */
+/**
+ * Whether an `=` belongs to a bounce address that holds another address:
+ * `bounce+jane.doe=example.com@lists.example.org`.
+ */
 function isReturnPath(bytes: Buffer, sign: number, floor: number): boolean {
   const least = Math.max(floor, sign - maxLocalSize);
   let start = sign;
@@ -234,14 +238,14 @@ function isReturnPath(bytes: Buffer, sign: number, floor: number): boolean {
   return text.includes("+") || /^(?:prvs|srs[01]|btv1|bounces?|return)\b/i.test(text);
 }
 
-/** `%20jane.doe@example.com`: what stands for a blank, a quote or another sign between fields. */
+/** Whether a percent code stands for a blank, a quote or another separator: `%20jane.doe@example.com`. */
 function isEncodedSeparator(bytes: Buffer, start: number): boolean {
   return /^(?:0[9ad]|2[0267cf]|3[a-f]|5[bc]|7c)$/i.test(latin1(bytes, start, start + 2));
 }
 
-/** Bytes behind a backslash that are an escape: of `\njane.doe`, `\u003cjane.doe` and `\x3cjane.doe`. */
+/** Size of the escape after a backslash, as in `\njane.doe`, `\u003cjane.doe` and `\x3cjane.doe`; 0 for none. */
 function escapeSize(bytes: Buffer, start: number, sign: number): number {
-  // A backslash that is escaped itself stands before a name: `CORP\\nina`.
+  // An escaped backslash stands before a name: `CORP\\nina`.
   if (bytes[start - 2] === backslash) return 0;
   const text = latin1(bytes, start, Math.min(sign, start + 5));
   return /^(?:u[0-9a-f]{4}|x[0-9a-f]{2}|[nrt])/i.exec(text)?.[0].length ?? 0;
@@ -256,7 +260,10 @@ function isEscapedAmpersand(bytes: Buffer, start: number, floor: number): boolea
   return start - 5 >= floor && bytes[start - 5] === ampersand && /^amp$/i.test(latin1(bytes, start - 4, start - 1));
 }
 
-/** The user, or the password, of a URL: `https://jane.doe@example.com/`, `postgres://app:secret@db.example.com`. */
+/**
+ * Whether an address is the user or the password of a URL: `https://jane.doe@example.com/`,
+ * `postgres://app:secret@db.example.com`.
+ */
 function isUserInfo(bytes: Buffer, start: number, end: number, floor: number, limit: number): boolean {
   const before = start > floor ? bytes[start - 1] : lineFeed;
   if (before !== slash && before !== colon) return false;
@@ -269,19 +276,19 @@ function isUserInfo(bytes: Buffer, start: number, end: number, floor: number, li
   const scheme = /[a-z][a-z0-9+.-]*$/i.exec(latin1(bytes, Math.max(floor, from - 16), from - 3))?.[0] ?? "";
   if (/^mailto$/i.test(scheme)) return false;
   if (before === slash || !/^https?$/i.test(scheme)) return true;
-  // `https://shop.example:jane.doe@example.com:secret` is a URL and a login.
+  // `https://shop.example:jane.doe@example.com:secret` is a URL with a login after it.
   const isHost = bytes.subarray(from, start - 1).includes(dot);
   return !isHost || /^(?::\d{1,5})?[/?]/.test(latin1(bytes, end, Math.min(limit, end + maxPortSize)));
 }
 
-/** A colon, digits, and what follows. */
+/** A colon, up to five digits, and the next byte. */
 const maxPortSize = 7;
 
 function isUrlEnd(byte: number): boolean {
   return byte <= 0x20 || byte === 0x22 || byte === quote || byte === 0x3c || byte === 0x3e;
 }
 
-/** Where the bytes of a domain end, which may be more than the domain: dots and hyphens at its end. */
+/** The end of the bytes that may belong to a domain. Dots and hyphens at the end are included. */
 function domainEnd(bytes: Buffer, start: number, limit: number): number {
   const most = Math.min(limit, start + maxDomainSize * 4);
   let end = start;
@@ -304,7 +311,7 @@ function domainEnd(bytes: Buffer, start: number, limit: number): number {
       end += size;
     }
   }
-  // No top-level domain has a run of hyphens behind its `xn--`.
+  // No top-level domain has two hyphens in a row after its `xn--`.
   if (run > 0) return run;
   return scriptEnd(bytes, labelStart, end);
 }
@@ -313,11 +320,11 @@ function isALabel(bytes: Buffer, start: number): boolean {
   return /^xn--$/i.test(latin1(bytes, start, start + 4));
 }
 
-/** `jane.doe@example.com` goes on in Chinese or Russian text without a blank: no top-level domain mixes the two. */
+/** Where a Latin label ends and Chinese or Russian text follows without a blank: no top-level domain mixes scripts. */
 function scriptEnd(bytes: Buffer, labelStart: number, end: number): number {
   if (!isLetter(bytes[labelStart] ?? 0)) return end;
   for (let from = labelStart; from < end; from++) {
-    // From U+0370 on; Latin letters with marks stand below.
+    // From U+0370 on; Latin letters with marks are below.
     if ((bytes[from] ?? 0) >= 0xcd) return from;
   }
   return end;
@@ -329,19 +336,19 @@ function trimmedEnd(bytes: Buffer, start: number, end: number): number {
   return trimmed;
 }
 
-/** A letter, mark or digit of any script; what is not UTF-8 counts as one, and spoils the address. */
+/** A letter, mark or digit of any script. Invalid UTF-8 counts as a letter, so that it invalidates the address. */
 const letter = /^[\p{L}\p{M}\p{Nd}\ufffd]/u;
 
-/** Bytes of the character before an offset that is not ASCII; 0 when it stands between fields. */
+/** Size of the non-ASCII character before an offset; 0 when it is a separator. */
 function letterSizeBefore(bytes: Buffer, end: number, floor: number): number {
   let start = end - 1;
   while (start > floor && start > end - 4 && ((bytes[start] ?? 0) & 0xc0) === 0x80) start--;
   const size = letterSizeAt(bytes, start, end);
-  // Otherwise bytes are left over, and it is not UTF-8.
+  // A shorter size leaves bytes over: the text is not UTF-8.
   return size === 0 || size === end - start ? size : 1;
 }
 
-/** Bytes of the character at an offset that is not ASCII; 0 when it stands between fields. */
+/** Size of the non-ASCII character at an offset; 0 when it is a separator. */
 function letterSizeAt(bytes: Buffer, start: number, limit: number): number {
   const first = bytes[start] ?? 0;
   const size = first < 0xc2 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 1;
@@ -353,15 +360,15 @@ function letterSizeAt(bytes: Buffer, start: number, limit: number): number {
   return letter.test(text) ? size : 0;
 }
 
-/** Quick, for most of Latin, Greek and Cyrillic. */
+/** Fast path for most of Latin, Greek and Cyrillic. */
 function isLetterOfEurope(point: number): boolean {
   if (point < 0x250) return point >= 0xc0 && point !== 0xd7 && point !== 0xf7;
   return (point >= 0x3a3 && point <= 0x3f5) || (point >= 0x400 && point <= 0x481);
 }
 
 /**
- * Whether a domain that ends here is one of the internet or of a closed network: its last label has letters only, or is
- * one of another script, and is not the ending of a file or of a version: `icon@2x.png`, `left-pad@1.3.0`.
+ * Whether the domain that ends here can be one of the internet or of a closed network: its last label has only letters,
+ * or is of another script, and is not a file ending or a version, as in `icon@2x.png` and `left-pad@1.3.0`.
  */
 export function isTopLevel(bytes: Uint8Array, end: number): boolean {
   let start = end;
@@ -382,14 +389,17 @@ export function isTopLevel(bytes: Uint8Array, end: number): boolean {
   return !packedEndings.has(packed);
 }
 
-/** Endings of files and of units of systemd that are no top-level domains. */
+/** Endings of files and of systemd units that are not top-level domains. */
 export const fileEndings: readonly string[] = (
   "png jpg jpeg gif svg webp bmp ico tif tiff psd css js jsx ts tsx mjs cjs vue scss less html htm xhtml php asp " +
   "aspx jsp cgi xml json yml yaml toml ini cfg conf txt log sql csv tsv xls xlsx doc docx odt ppt pptx pdf rar tar gz " +
   "tgz xz zst exe dll bin dat bak old tmp swp lock jar war class pyc lib dylib apk ipa dmg iso img msi deb rpm wav ogg " +
   "flac mkv avi ttf otf woff eot service socket timer mount slice scope path device"
 ).split(" ");
-/** Each letter in five bits, so that no text is made of the bytes; of long endings the last letters count. */
+/**
+ * Endings packed at five bits per letter, so that no string is made of the bytes. Of long endings only the last letters
+ * count.
+ */
 const packedEndings: ReadonlySet<number> = new Set(
   fileEndings.map((ending) => Buffer.from(ending).reduce((packed, byte) => (packed << 5) | (byte & 31), 0)),
 );

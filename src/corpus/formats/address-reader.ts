@@ -6,7 +6,7 @@ const at = 0x40;
 const lowerA = 0x61;
 const lowerZ = 0x7a;
 
-/** A byte in lower case where it may stand in a local part of ASCII (docs/contract.md 4.2), else 0. */
+/** The lower-case form of a byte allowed in an ASCII local part (docs/contract.md 4.2); 0 for other bytes. */
 const localBytes = tableOf("abcdefghijklmnopqrstuvwxyz0123456789.!#$%&'*+-/=?^_`{|}~");
 /** The same for a domain. */
 const domainBytes = tableOf("abcdefghijklmnopqrstuvwxyz0123456789-.");
@@ -24,23 +24,22 @@ const maxLocalSize = 64;
 const maxLabelSize = 63;
 const maxDomainSize = 253;
 export const maxAddressSize = 254;
-/** No canonical address is longer in any spelling: `parseEmail` takes at most 1024 UTF-16 units. */
+/** No spelling of a canonical address is longer: `parseEmail` accepts at most 1024 UTF-16 units. */
 const maxSpelledSize = 4096;
 
-/** Domains that are not of the usual form, by their spelling; when it is full it is emptied. */
+/** Capacity of the cache of unusual domains, by spelling. A full cache is cleared. */
 const maxKnownDomains = 4096;
 
 /**
- * Reads addresses out of bytes into a buffer, in their canonical form: the same as `parseEmail` reads from the text of
- * the bytes, without strings where everything is ASCII. UTS-46 costs some microseconds, so domains that need it are
- * remembered.
+ * Reads addresses from bytes into a buffer, in canonical form. Agrees with `parseEmail` on the text of the bytes, but
+ * makes no strings for ASCII. UTS-46 takes some microseconds, so domains that need it are cached.
  */
 export class AddressReader {
-  /** The canonical address, in UTF-8, stands behind an offset that is given. */
+  /** The canonical address is written here in UTF-8, from `#start` on. */
   readonly #out: Buffer;
   readonly #start: number;
   readonly #domains = new Map<string, string | null>();
-  /** Where the address in `out` ends. */
+  /** The end of the address in `#out`. */
   end: number;
 
   constructor(out: Buffer, start: number) {
@@ -49,7 +48,7 @@ export class AddressReader {
     this.end = start;
   }
 
-  /** Reads the address that fills a range; false when it is none. */
+  /** Reads the address that fills a range; false when the range is not an address. */
   read(bytes: Buffer, start: number, end: number): boolean {
     if (end - start > maxSpelledSize) return false;
     const sign = this.#readLocal(bytes, start, end);
@@ -62,7 +61,7 @@ export class AddressReader {
     return this.#readDomain(bytes, sign + 1, end);
   }
 
-  /** Copies the local part; returns the offset of the sign behind it, or -1. */
+  /** Copies the local part; returns the offset of the at-sign after it, or -1. */
   #readLocal(bytes: Buffer, start: number, end: number): number {
     const out = this.#out;
     const letters = lowerLetters();
@@ -122,9 +121,9 @@ export class AddressReader {
 let madeLetters: Uint16Array | undefined;
 
 /**
- * For letters of two bytes in UTF-8 their lower case, where both are in NFC and no more than that has to be done: most
- * of Latin, Greek and Cyrillic. Letters compose with marks only, and there are no marks among them. 0 for all others,
- * and for the sigma, whose lower case depends on what follows.
+ * Lower case of the letters with two bytes in UTF-8, where both cases are in NFC and need no other mapping: most of
+ * Latin, Greek and Cyrillic. Letters compose only with marks, and this table has no marks. 0 for all other characters,
+ * and for the sigma, whose lower case depends on the next letter.
  */
 function lowerLetters(): Uint16Array {
   if (madeLetters !== undefined) return madeLetters;
@@ -143,9 +142,9 @@ function lowerLetters(): Uint16Array {
 }
 
 /**
- * Copies the domain of the usual form that begins at an offset, in lower case, to an offset of `out`: labels of letters,
- * digits and inner single hyphens, the last of letters only, at most up to `maxOffset`. Returns the offset behind it in
- * `bytes`, at most `limit`, or -1 when it is not of the usual form.
+ * Copies an ordinary ASCII domain at an offset to `out`, in lower case: labels of letters, digits and single inner
+ * hyphens; the last label has only letters. Writes up to `maxOffset`. Returns the offset after the domain in `bytes`,
+ * at most `limit`; -1 when the domain is not of this form.
  */
 export function scanDomain(
   bytes: Uint8Array,
@@ -169,7 +168,7 @@ export function scanDomain(
       labelStart = from + 1;
       hasOther = false;
     } else {
-      // Two hyphens may be those of `xn--`.
+      // Two hyphens in a row may belong to `xn--`.
       if (byte === hyphen && (previous === dot || previous === hyphen)) return -1;
       if (byte < lowerA) hasOther = true;
     }

@@ -2,14 +2,14 @@ import { corpusPrefixSize } from "../../domain/keyed-hash.ts";
 import { AddressFinder } from "./address-finder.ts";
 import { LineScanner } from "./line-scanner.ts";
 
-/** An address in a text, canonical, and where it stands. */
+/** An address in a text, in canonical form, and its range. */
 export type AddressIn = { readonly start: number; readonly end: number; readonly address: string };
 
 const at = 0x40;
 
 let made: { readonly scanner: LineScanner; readonly finder: AddressFinder } | undefined;
 
-/** The addresses of a text of any form, such as a cell with a name or several addresses; for texts that are few. */
+/** The addresses in any text, such as a cell with a name or several addresses. For few texts: it is not fast. */
 export function addressesIn(text: string): AddressIn[] {
   const found: AddressIn[] = [];
   eachIn(text, (bytes, start, end, address) => {
@@ -20,7 +20,7 @@ export function addressesIn(text: string): AddressIn[] {
   return found;
 }
 
-/** The same without the places, whose search takes time in a long text that is not ASCII. */
+/** The same without the ranges, which are slow to compute in a long text that is not ASCII. */
 export function addressTextsIn(text: string): string[] {
   const found: string[] = [];
   eachIn(text, (_bytes, _start, _end, address) => found.push(address));
@@ -29,7 +29,7 @@ export function addressTextsIn(text: string): string[] {
 
 function eachIn(text: string, take: (bytes: Buffer, start: number, end: number, address: string) => void): void {
   if (!text.includes("@")) return;
-  // Nothing is hashed, so that the prefix does not matter.
+  // Nothing is hashed here, so the prefix is irrelevant.
   const scanner = made?.scanner ?? new LineScanner(new Uint8Array(corpusPrefixSize));
   made ??= { scanner, finder: new AddressFinder(scanner, { hasEscapes: true }) };
   const { finder } = made;

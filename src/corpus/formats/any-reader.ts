@@ -18,19 +18,19 @@ const greaterThan = 0x3e;
 const at = 0x40;
 const pipe = 0x7c;
 
-/** How far back a URL is looked for, as `AddressFinder` does. */
+/** How far back to look for a URL, as in `AddressFinder`. */
 const maxUrlSize = 256;
 const maxEntitySize = 12;
 
-/** Reads every address of a text. What looks like one and is none is a record that is skipped. */
+/** Reads every address of a text. Text that looks like an address and is not becomes a skipped record. */
 export function addressReader(sink: RecordSink): RecordReader {
   const reader = new TextReader(sink);
   return { read: (bytes, start, end) => reader.read(bytes, start, end), end: () => undefined };
 }
 
 /**
- * Behind the last line end that no header is folded at and no word broken at; in a line of any length, where neither an
- * address nor anything that says what it is can be cut in half.
+ * Cuts after the last line end, except where a mail header is folded or a word is broken over lines. In a longer line
+ * it cuts where neither an address nor its context can be split.
  */
 export const cutBesideAddress: Cut = (bytes, start, end) => {
   for (let feed = bytes.lastIndexOf(lineFeed, end - 2); feed >= start; feed = bytes.lastIndexOf(lineFeed, feed - 1)) {
@@ -53,12 +53,12 @@ function isSafeCut(bytes: Uint8Array, cut: number, floor: number): boolean {
   return (isUrlEnd || !isInPath(bytes, cut, floor)) && !isOpenMessageId(bytes, cut, floor);
 }
 
-/** `&#64;` and the like are half of an address. */
+/** Whether the semicolon before `end` may end an entity such as `&#64;`, which is part of an address. */
 function isEntityEnd(bytes: Uint8Array, end: number, floor: number): boolean {
   return bytes.subarray(Math.max(floor, end - maxEntitySize), end).includes(ampersand);
 }
 
-/** Whether what stands before may be a URL that goes on. */
+/** Whether the text before `end` may be a URL that continues. */
 function isInPath(bytes: Uint8Array, end: number, floor: number): boolean {
   const least = Math.max(floor, end - maxUrlSize);
   for (let from = end - 1; from >= least; from--) {
@@ -73,9 +73,9 @@ function isBlank(byte: number): boolean {
   return byte === blank || byte === tab;
 }
 
-/** Forms of the sign in URLs, HTML and JSON. */
+/** Encoded forms of the at-sign in URLs, HTML and JSON. */
 const encodedSigns = ["%40", "&#64;", "&#x40;", "&commat;", "\\u0040"].map((text) => Buffer.from(text));
-/** Enough for an address with room around it. */
+/** Enough for an address and its surroundings. */
 const maxBefore = 200;
 const maxBehind = 300;
 
@@ -124,14 +124,14 @@ class TextReader {
   }
 }
 
-/** Text whose last word was percent-encoded, as bytes. */
+/** Decodes a percent-encoded word at the end of a text, as bytes. */
 function decodedEnd(text: string): string {
   return text.replace(/(?:%[0-9a-f]{2}|[\w.~+-])+$/i, (word) =>
     word.replace(/%([0-9a-f]{2})/gi, (_code, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
   );
 }
 
-/** In quoted-printable text a word may go on in the next line, or begin with the code of a sign. */
+/** Whether quoted-printable encoding breaks the word at a line end, or begins it with a character code. */
 function isBroken(bytes: Buffer, { start, end }: AddressFinder, floor: number, limit: number): boolean {
   if (end + 1 < limit && bytes[end] === equals && isLineEnd(bytes[end + 1] ?? 0)) return true;
   if (start === floor) return false;
@@ -139,7 +139,7 @@ function isBroken(bytes: Buffer, { start, end }: AddressFinder, floor: number, l
   return isSoftBreak(bytes, start, floor);
 }
 
-/** Whether a line begins at an offset that is the second half of one. */
+/** Whether a soft line break of quoted-printable text comes before an offset. */
 function isSoftBreak(bytes: Uint8Array, start: number, floor: number): boolean {
   if (bytes[start - 1] !== lineFeed) return false;
   const end = bytes[start - 2] === carriageReturn ? start - 3 : start - 2;
@@ -150,7 +150,7 @@ function isLineEnd(byte: number): boolean {
   return byte === lineFeed || byte === carriageReturn;
 }
 
-/** `user@host` and the like, but not `@name` nor `at @ sign`. */
+/** Whether the sign stands between words, as in `user@host`, but not in `@name` or `at @ sign`. */
 function isBetweenWords(bytes: Buffer, sign: number, floor: number, limit: number): boolean {
   return sign > floor && sign + 1 < limit && isWord(bytes[sign - 1] ?? 0) && isWord(bytes[sign + 1] ?? 0);
 }

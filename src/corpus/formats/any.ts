@@ -3,7 +3,7 @@ import { addressReader, cutBesideAddress } from "./any-reader.ts";
 import { commonDefaults, type Format, type Plan } from "./format.ts";
 import type { Sample } from "./sample.ts";
 
-/** Every address of a text of any form: the last resort, SQL dumps first of all. Nothing but addresses is kept. */
+/** Any text, such as SQL dumps: finds every address and keeps nothing else. The last resort of detection. */
 export const any: Format = {
   name: "any",
   confidence: 0.5,
@@ -17,7 +17,9 @@ export const any: Format = {
 
 const plan: Plan = { format: "any", columns: [] };
 
-/** So many of the lines hold an address; fewer are a text that mentions some, such as the notes of a seller. */
+/**
+ * Share of lines that hold an address. A lower share means a text that only mentions some, such as a seller's notes.
+ */
 const minShare = 0.1;
 const minAddresses = 2;
 const maxLines = 200;
@@ -25,7 +27,7 @@ const maxLineLength = 4096;
 
 function holdsAddresses(sample: Sample): boolean {
   const { text, lines, isWhole } = sample;
-  // The tables with addresses may stand far behind the head.
+  // In a dump the tables with addresses may come long after the head.
   if (isDump(sample)) return !isWhole || text.includes("@");
   if (!text.includes("@")) return false;
   const step = Math.ceil(lines.length / maxLines);

@@ -1,8 +1,8 @@
 /**
- * What the name of a column or member says about its values. `email`: one of the names of docs/contract.md 11.4. `mail`: an
- * address by any other name. `login`: a user name, which may be an address. `password`, `hash` and `secret`: never an
- * address, whatever it looks like. `site`: where a login is for, or a homepage; `login_site`: where a login is for.
- * `person`: what only tables of people have.
+ * The meaning of a column or member name. `email`: a name of docs/contract.md 11.4. `mail`: an address under any other
+ * name. `login`: a user name, possibly an address. `password`, `hash` and `secret`: never read as an address. `site`:
+ * the site of a login, or a homepage; `login_site`: certainly the site of a login. `person`: typical of tables about
+ * people.
  */
 export type NameKind =
   | "email"
@@ -16,12 +16,12 @@ export type NameKind =
   | "person"
   | "other";
 
-/** Whether a column or member of this kind holds secrets: its values are no addresses, whatever they look like. */
+/** Whether values of this kind are secrets. They are never read as addresses, even if they look like addresses. */
 export function isSecretKind(kind: NameKind): boolean {
   return kind === "password" || kind === "hash" || kind === "secret";
 }
 
-/** The kind of a name, in any spelling and in some thirty languages. */
+/** The kind of a name, in any spelling and in about thirty languages. */
 export function kindOfName(name: string): NameKind {
   const known = kinds.get(name);
   if (known !== undefined) return known;
@@ -31,13 +31,16 @@ export function kindOfName(name: string): NameKind {
   return kind;
 }
 
-/** A file has few names, but a hostile one may have any number. */
+/** Cache capacity. A file has few names; a hostile file may have any number. */
 const maxKnown = 4096;
 const kinds = new Map<string, NameKind>();
-/** No name is longer; what is longer is data. */
+/** Longer texts are data, not names. */
 const maxNameLength = 128;
 
-/** Ignores case, blanks, hyphens and underscores: `E-Mail`, `e mail` and `Email Address` are `email`. */
+/**
+ * Normalises a name: ignores case, blanks, hyphens and underscores. `E-Mail`, `e mail` and `Email Address` become
+ * `email`.
+ */
 export function columnName(name: string): string {
   const joined = name
     .slice(0, maxNameLength)
@@ -46,7 +49,7 @@ export function columnName(name: string): string {
   return emailNames.has(joined) ? "email" : joined;
 }
 
-/** Whether a name, as `columnName` gives it, is one of those that a record of docs/contract.md 11.4 has. */
+/** Whether a normalised name is a field of docs/contract.md 11.4. */
 export function isFieldName(name: string): boolean {
   return fieldNames.has(name);
 }
@@ -54,7 +57,7 @@ export function isFieldName(name: string): boolean {
 const fieldNames: ReadonlySet<string> = new Set("email category severity title subject sourceurl date".split(" "));
 const emailNames: ReadonlySet<string> = new Set(["email", "mail", "emailaddress"]);
 
-/** Whether a column of this name holds the address of somebody else, or a further address, beside one that does not. */
+/** Whether a column of this name holds another person's address or a further address. */
 export function isSecondName(name: string): boolean {
   return wordsOf(name).some((word) => secondWords.has(word) || /^\p{L}+[2-9]$/u.test(word) || /^[2-9]$/.test(word));
 }
@@ -74,15 +77,15 @@ function findKind(name: string): NameKind {
   return "other";
 }
 
-/** Whether the name, or one of its words, is one of a set. */
+/** Whether the name or one of its words is in a set. */
 function isAny(set: ReadonlySet<string>, words: readonly string[], joined: string): boolean {
   return set.has(joined) || words.some((word) => set.has(word));
 }
 
-/** An address, a URL or a combo: data that stands where a header could be. */
+/** An address, a URL or a combo: data in the place of a header. */
 const noName = /@|:\/\/|^[^:]*:[^:]*:/;
 
-/** `primaryEmail`, `primary_email` and `E-mail 1 - Value` in words of lower case without accents. */
+/** Splits `primaryEmail`, `primary_email` and `E-mail 1 - Value` into lower-case words without accents. */
 function wordsOf(name: string): string[] {
   const plain = name
     .slice(0, maxNameLength)
@@ -120,7 +123,7 @@ function isMailName(words: readonly string[], joined: string): boolean {
   );
 }
 
-/** Words for addresses; Chinese, Japanese and Korean do not put blanks between words. */
+/** Words for addresses. Chinese, Japanese and Korean have no blanks between words; see `mailParts`. */
 const mailWords = setOf(`
   email emails mail mails mailaddress emailaddress emailadress emailid emailaddr mailadresse emailadresse mailadress
   useremail usermail accountemail contactemail customeremail loginemail primaryemail workemail personalemail
@@ -142,7 +145,7 @@ const mailParts = [
   "correoelectronico",
   "sahkoposti",
 ].map((part) => part.normalize("NFKD").replace(/\p{M}/gu, ""));
-/** `email_verified` and `Mailing List` are no addresses; `email_username` is a part of one. */
+/** Words that turn a mail name into something else: `email_verified`, `Mailing List`, `email_username`. */
 const noMailWords = setOf(`
   verified confirmed valid validated validation verification status type count domain username hash hashed md5 sha1
   sha256 opt optin optout newsletter subscribed subscription notification notifications format date time at sent server
@@ -191,16 +194,16 @@ const secretWords = setOf(`
 `);
 const secretNames = setOf("accesstoken refreshtoken recoverycode recoverycodes auth authorization credential");
 
-/** Exports of browsers, password managers and stealers. */
+/** Names in exports of browsers, password managers and stealers. */
 const loginSiteNames = setOf(`
   loginuri loginurl loginurls originurl targeturl formactionorigin actionurl signonrealm loginwebsite
 `);
-/** Also the homepage of a person, or of a company, in tables of people. */
+/** In tables about people these may also be homepages of persons or companies. */
 const siteNames = setOf(`
   url urls uri host hostname website websiteaddress websiteurl web webaddress webaddr site siteurl origin link weburl
 `);
 
-/** What only tables of people have: there a URL is somebody's homepage. */
+/** Names found only in tables about people; there a URL is a homepage. */
 const personWords = setOf(`
   firstname lastname surname forename fullname givenname familyname middlename nachname vorname nombre apellido apellidos
   nom prenom cognome imie nazwisko имя фамилия отчество phone telephone mobile telefon telefono cell tel fax street
@@ -210,7 +213,7 @@ const personWords = setOf(`
 `);
 const personNames = setOf("first last middle address state region country useragent userregistered userurl");
 
-/** Who is not the person that a row is about, or an address that is not the first one. */
+/** Words for another person, or for a further address of the same person. */
 const secondWords = setOf(`
   manager supervisor boss lead referrer referral referred inviter invited parent guardian sponsor partner spouse agent
   secondary second alt alternate alternative other additional backup recovery rescue emergency old previous former

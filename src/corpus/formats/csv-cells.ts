@@ -2,15 +2,15 @@ import { cutAtLineEnd } from "./line-format.ts";
 import { isLineEnd, lineEnd } from "./line-scanner.ts";
 import { maxLineSize } from "./lines.ts";
 
-/** How the records of a CSV text are written. */
+/** How a CSV text separates and escapes cells. */
 export type CsvDialect = {
   /** The byte between cells. */
   readonly separator: number;
-  /** Quotes within quoted cells are `\"`, as MySQL writes them, and not only `""`. */
+  /** Whether quotes in quoted cells may be `\"`, as written by MySQL, besides `""`. */
   readonly hasBackslashes: boolean;
 };
 
-/** Why a record cannot be used: it is over 64 KiB, or a quote is not closed. */
+/** Why a record is unusable: over 64 KiB, or an unclosed quote. */
 export type CsvFault = "too_long" | "malformed";
 
 const lineFeed = 0x0a;
@@ -20,45 +20,48 @@ const quote = 0x22;
 const at = 0x40;
 const backslash = 0x5c;
 
-/** A cell holds `@`. */
+/** The cell holds `@`. */
 const signFlag = 1;
-/** Quotes within the cell are escaped. */
+/** The cell holds escaped quotes. */
 const escapeFlag = 2;
 
-/** What `#closing` says where there is no closing quote: the bytes end before it, or the quote opens nothing. */
+/**
+ * Results of `#closing` when it finds no closing quote: more bytes are needed, the quote opens nothing, or it is too
+ * long.
+ */
 const undecided = -1;
 const unclosed = -2;
 const overlong = -3;
 
-/** What `cut` returns where the record may go on behind the bytes. */
+/** Result of `cut` when the record may continue after the bytes. */
 export const goesOn = -1;
 
 const cp1252 = new TextDecoder("windows-1252");
 
 /**
- * Cuts CSV records into cells, by bytes. Where a record ends depends on nothing before it, so that a text can be read
- * from the beginning of any record.
+ * Cuts CSV records into cells, on bytes. The end of a record does not depend on earlier text, so reading can start at
+ * any record.
  *
- * A quote counts at the start of a cell only, blanks aside: `5" disk` is text. A quote within a quoted cell that closes
- * nothing is text too: `"the "big" one"`. A quote that never closes would swallow the rest of the text, so a record over
- * 64 KiB, one that is still quoted at the end of the text, and one that goes on over lines and has such a quote within,
- * is a faulty record of one line.
+ * A quote counts only at the start of a cell, after blanks: `5" disk` is text. A quote inside a quoted cell that does
+ * not close it is text too: `"the "big" one"`. An unclosed quote would swallow the rest of the text. So a record is
+ * faulty and ends with its first line when it is over 64 KiB, when the text ends inside quotes, or when it spans lines
+ * and has such an inner quote.
  */
 export class CellCutter {
   readonly #separator: number;
   readonly #hasBackslashes: boolean;
-  /** 1 for bytes within plain cells that change nothing. */
+  /** 1 for bytes of plain cells that need no special handling. */
   readonly #plain = new Uint8Array(256).fill(1);
-  /** The same within quotes. */
+  /** The same inside quotes. */
   readonly #quoted = new Uint8Array(256).fill(1);
   #starts = new Int32Array(64);
   #ends = new Int32Array(64);
   #flags = new Uint8Array(64);
   #cellFlags = 0;
-  /** Cells of the last record; 0 when it is faulty. */
+  /** Number of cells of the last record; 0 when it is faulty. */
   count = 0;
   fault: CsvFault | null = null;
-  /** Cells of the last record with a `@`. */
+  /** Number of cells of the last record with an `@`. */
   signCount = 0;
 
   constructor({ separator, hasBackslashes }: CsvDialect) {
@@ -70,9 +73,9 @@ export class CellCutter {
   }
 
   /**
-   * Cuts the record that begins at an offset; returns the offset of the line end behind it, or `end`. Where `mayGoOn`
-   * says that the bytes are not all of the text, it returns `goesOn` when they do not tell; else a line end stands at
-   * `end`.
+   * Cuts the record that begins at an offset; returns the offset of the line end after it, or `end`. With `mayGoOn` the
+   * bytes are not the whole text, and the result is `goesOn` when more bytes are needed. Otherwise a line end must
+   * stand at `end`.
    */
   cut(bytes: Uint8Array, start: number, end: number, mayGoOn = false): number {
     const plain = this.#plain;
@@ -123,7 +126,7 @@ export class CellCutter {
     return from;
   }
 
-  /** Where the text of a cell of the last record begins and ends, quotes and outer blanks aside. */
+  /** Start of the text of a cell in the last record, without quotes and outer blanks. */
   start(cell: number): number {
     return this.#starts[cell] ?? 0;
   }
@@ -136,19 +139,19 @@ export class CellCutter {
     return ((this.#flags[cell] ?? 0) & signFlag) !== 0;
   }
 
-  /** Whether the bytes of a cell are its text: no quote in it is escaped. */
+  /** Whether the bytes of a cell are its text: it has no escaped quotes. */
   isPlain(cell: number): boolean {
     return ((this.#flags[cell] ?? 0) & escapeFlag) === 0;
   }
 
-  /** The text of a cell in UTF-8, undefined where the record has none. */
+  /** The text of a cell in UTF-8; undefined when the record has no such cell. */
   text(bytes: Buffer, cell: number): string | undefined {
     if (cell < 0 || cell >= this.count) return undefined;
     const text = bytes.toString("utf8", this.start(cell), this.end(cell));
     return this.isPlain(cell) ? text : this.#unescaped(text);
   }
 
-  /** The same for text that people read, also in the encoding of old Windows programs. */
+  /** The same for human-readable text, which old Windows programs write in windows-1252. */
   prose(bytes: Buffer, cell: number): string | undefined {
     const text = this.text(bytes, cell);
     if (text === undefined || !text.includes("\ufffd")) return text;
@@ -161,7 +164,7 @@ export class CellCutter {
     return text.replace(/\\(["\\])|""/g, (_match, sign: string | undefined) => sign ?? '"');
   }
 
-  /** Finds the quote that closes a cell, from behind the one that opens it. */
+  /** Finds the quote that closes a cell, from the byte after its opening quote. */
   #closing(bytes: Uint8Array, start: number, from: number, end: number, mayGoOn: boolean): number {
     const quoted = this.#quoted;
     let isOverLines = false;
@@ -231,7 +234,7 @@ export class CellCutter {
   }
 }
 
-/** Where the last whole record of the bytes ends; `start` is the beginning of one. See `Cut`. */
+/** The end of the last whole record of the bytes; `start` is the beginning of a record. See `Cut`. */
 export function cutAtRecordEnd(bytes: Uint8Array, start: number, end: number, dialect: CsvDialect): number {
   const firstQuote = bytes.indexOf(quote, start);
   // Without quotes each line is a record.

@@ -7,15 +7,15 @@ import { CellCutter, type CsvDialect, cutAtRecordEnd } from "./csv-cells.ts";
 import type { CsvTable } from "./csv-table.ts";
 import type { RecordReader, RecordSink, UnusableReason } from "./format.ts";
 
-/** What a plan keeps of a table to read its rows. */
+/** The parts of a plan needed to read the rows of a table. */
 export type TablePlan = CsvDialect & {
   readonly width: number;
   readonly skipSize: number;
-  /** Where the address stands: the first column that holds one counts. */
+  /** Columns for the address; the first that holds an address counts. */
   readonly addressColumns: readonly number[];
-  /** What the header says there; a row that says it again is no record. Empty without a header. */
+  /** Names of these columns in the header; empty without a header. A row that repeats them is a repeated header. */
   readonly addressNames: readonly string[];
-  /** Whether text without an address in these columns is a wrong one, and not a user name. */
+  /** Whether text without an address in these columns is an invalid address, not a user name. */
   readonly isMailColumn: boolean;
 };
 
@@ -33,38 +33,38 @@ export function tablePlanOf(table: CsvTable, addressColumns: readonly number[]):
   };
 }
 
-/** What a format does with the rows of a table. */
+/** How a format handles the rows of a table. */
 export type RowRules = {
-  /** Reads a row of the usual form from its bytes; false when `readRow` has to do it. */
+  /** Fast path: reads an ordinary row from its bytes; false when `readRow` must do it. */
   readonly scanRow?: (bytes: Buffer, cells: CellCutter) => boolean;
   readonly readRow: (row: Row) => void;
 };
 
-/** A row whose cells are read as text. */
+/** A row with its cells as text. */
 export type Row = {
   readonly cell: (column: number) => string | undefined;
-  /** The same for text that people read. */
+  /** The same for human-readable text. */
   readonly prose: (column: number) => string | undefined;
-  /** Canonical, without duplicates; or why there is none. */
+  /** In canonical form, without duplicates; or the reason why there is none. */
   readonly addresses: readonly EmailAddress[] | UnusableReason;
-  /** It has more cells than the table has columns, so that a cell may stand in another column. */
+  /** The row has more cells than the table has columns, so values may stand in the wrong column. */
   readonly isShifted: boolean;
 };
 
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
-/** Rules of tables that are drawn: `+----+----+`. */
+/** Rules of drawn tables: `+----+----+`. */
 const rule = /^[\s+|:_=-]*$/;
 
-/** Where a block of rows ends: see `Cut`. */
+/** The end of a block of rows, see `Cut`. */
 export function cutTable(bytes: Uint8Array, start: number, end: number, plan: TablePlan, isFirst: boolean): number {
-  // What stands above the first row may be of any form.
+  // The text above the first row may have any form.
   const from = isFirst ? Math.min(end, start + plan.skipSize) : start;
   const at = cutAtRecordEnd(bytes, from, end, plan);
   return at > from ? at : start;
 }
 
-/** Reads the rows of a CSV text. Blank lines, and what stands above the first row, are no records. */
+/** Reads the rows of a CSV text. Skips blank lines and the text above the first row. */
 export function tableReader(plan: TablePlan, sink: RecordSink, isFirst: boolean, rules: RowRules): RecordReader {
   const cells = new CellCutter(plan);
   let skipSize = isFirst ? plan.skipSize : 0;
@@ -94,7 +94,7 @@ export function tableReader(plan: TablePlan, sink: RecordSink, isFirst: boolean,
   };
 }
 
-/** In a faulty row that is longer, addresses are looked for in its beginning only. */
+/** Addresses of a longer faulty row are counted only in its beginning. */
 const maxFaultySize = 1 << 20;
 
 function readRow(bytes: Buffer, cells: CellCutter, plan: TablePlan, sink: RecordSink, take: (row: Row) => void): void {
@@ -111,7 +111,7 @@ function isEmpty(cells: CellCutter): boolean {
   return true;
 }
 
-/** A rule of a drawn table, or the header once more, where several tables were put together. */
+/** Whether a row is a rule of a drawn table or a repeated header of concatenated tables. */
 function isNoRecord(bytes: Buffer, cells: CellCutter, { addressColumns, addressNames }: TablePlan): boolean {
   if (cells.signCount > 0) return false;
   const [column = 0] = addressColumns;
@@ -122,7 +122,7 @@ function isNoRecord(bytes: Buffer, cells: CellCutter, { addressColumns, addressN
   );
 }
 
-/** Cells of a row without the empty ones at its end. */
+/** Number of cells of a row without the empty cells at its end. */
 function widthOf(cells: CellCutter): number {
   let width = cells.count;
   while (width > 0 && cells.end(width - 1) === cells.start(width - 1)) width--;
@@ -147,7 +147,10 @@ function addressesOf(
   return hasText ? "invalid_email" : "no_email";
 }
 
-/** Where separators in a cell are not quoted, the cells behind it are shifted by as many as there are too many. */
+/**
+ * Finds an address in a shifted row: unquoted separators in an earlier cell move all later cells by the number of extra
+ * cells.
+ */
 function shiftedAddress(
   cell: (column: number) => string | undefined,
   cells: CellCutter,
@@ -160,7 +163,7 @@ function shiftedAddress(
   return isAddressCell(text) ? (addressesInCell(text)[0] ?? null) : null;
 }
 
-/** Addresses of a row that are not taken. */
+/** Counts the addresses of a row that are not imported. */
 function countFurther(bytes: Buffer, cells: CellCutter, taken: readonly string[] | UnusableReason): number {
   if (cells.signCount === 0) return 0;
   const known = new Set<string>(typeof taken === "string" ? [] : taken);

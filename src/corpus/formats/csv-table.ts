@@ -4,30 +4,30 @@ import { CellCutter, type CsvDialect } from "./csv-cells.ts";
 import { optionalFields } from "./format.ts";
 import type { Sample } from "./sample.ts";
 
-/** What the beginning of a CSV text tells about it. */
+/** The structure of a CSV text, from its beginning. */
 export type CsvTable = CsvDialect & {
-  /** How many cells most rows have. */
+  /** Number of cells in most rows. */
   readonly width: number;
-  /** Bytes before the first row of data: comments, a title, the header. */
+  /** Bytes before the first data row: comments, a title, the header. */
   readonly skipSize: number;
-  /** The cells of the header, or null when there is none. */
+  /** The cells of the header; null without a header. */
   readonly header: readonly string[] | null;
-  /** Whether a name of the header is one that tables have: else it may be somebody's record. */
+  /** Whether the header has a well-known name. If not, it may be a person's record. */
   readonly isHeaderKnown: boolean;
-  /** The first rows of data. */
+  /** The first data rows. */
   readonly rows: readonly (readonly string[])[];
-  /** What share of these rows has the usual width. */
+  /** Share of these rows that have the usual width. */
   readonly consistency: number;
 };
 
 const separators = [",", ";", "\t", "|"] as const;
 
-/** docs/pipeline.md 21.5: so many rows tell what a column holds. */
+/** Rows sampled to classify the columns (docs/pipeline.md 21.5). */
 const maxRows = 100;
-/** A title, comments and notes may stand above the header. */
+/** Rows above the header: a title, comments or notes. */
 const maxPreamble = 30;
 
-/** The table that a text is, by the separator that cuts it best; null when it holds no row. */
+/** Parses a text as a table, with the separator that fits best; null when it has no rows. */
 export function tableOf(sample: Sample): CsvTable | null {
   const named = namedSeparator(sample);
   const signs = named === null ? separators : [named];
@@ -47,7 +47,7 @@ function dialectOf(separator: string, hasBackslashes: boolean): CsvDialect {
   return { separator: separator.charCodeAt(0), hasBackslashes };
 }
 
-/** `sep=;`, as Excel reads and writes it. */
+/** The separator of a line `sep=;`, as Excel reads and writes it. */
 function namedSeparator({ lines }: Sample): string | null {
   return /^"?sep=(.)"?\s*$/i.exec(lines[0] ?? "")?.[1] ?? (lines[0] === "sep=\t" ? "\t" : null);
 }
@@ -60,7 +60,7 @@ type Candidate = {
   readonly width: number;
   readonly addressRows: number;
   readonly knownNames: number;
-  /** How well the separator fits: rows of one width, and many cells in each. */
+  /** How well the separator fits: rows of equal width with many cells. */
   readonly fit: number;
 };
 
@@ -79,7 +79,7 @@ function candidateOf({ head, isWhole }: Sample, dialect: CsvDialect): Candidate 
   };
 }
 
-/** The first rows that are not blank; the last one of a cut sample may be half of a row. */
+/** The first rows that are not blank. The last row of a truncated sample is left out, because it may be incomplete. */
 function rowsOf(head: Buffer, isWhole: boolean, dialect: CsvDialect): Row[] {
   const cutter = new CellCutter(dialect);
   const bytes = Buffer.concat([head, Buffer.from("\n")]);
@@ -94,7 +94,7 @@ function rowsOf(head: Buffer, isWhole: boolean, dialect: CsvDialect): Row[] {
   return rows;
 }
 
-/** The width that most rows have; one column only where no row has more. */
+/** The most frequent width; 1 only when no row has more columns. */
 function usualWidth(rows: readonly Row[]): number {
   const counts = new Map<number, number>();
   for (const { cells } of rows) if (cells.length > 1) counts.set(cells.length, (counts.get(cells.length) ?? 0) + 1);
@@ -131,7 +131,7 @@ function withHeader({ dialect, rows, width }: Candidate): CsvTable {
   };
 }
 
-/** The row that is the header, or -1. */
+/** The index of the header row, or -1. */
 function headerAt(rows: readonly Row[], width: number): number {
   const firstAddress = rows.findIndex(({ cells }) => cells.some(isAddressCell));
   const before = rows.slice(0, Math.min(maxPreamble, firstAddress === -1 ? maxPreamble : firstAddress));
@@ -139,7 +139,7 @@ function headerAt(rows: readonly Row[], width: number): number {
   const counts = before.map((row) => (fits(row) ? countKnown(row.cells) : 0));
   const most = Math.max(0, ...counts);
   if (most > 0) return counts.indexOf(most);
-  // Names in no language that is known: words, where all rows below hold data.
+  // Names in an unknown language: words, with an address in most rows below.
   const at = before.findIndex((row) => row.cells.length === width && !isComment(row.cells));
   const isWords = rows[at]?.cells.every((cell) => cell === "" || nameLike.test(cell)) ?? false;
   return firstAddress === at + 1 && isWords && isAddressed(rows.slice(at + 1), rows[at]?.cells ?? []) ? at : -1;
@@ -147,7 +147,7 @@ function headerAt(rows: readonly Row[], width: number): number {
 
 const nameLike = /^\p{L}[\p{L}\p{M}\p{N} ._#()/'-]{0,63}$/u;
 
-/** Whether most rows hold an address in a column that has a name. */
+/** Whether most rows hold an address in a named column. */
 function isAddressed(rows: readonly Row[], names: readonly string[]): boolean {
   return names.some(
     (name, column) =>

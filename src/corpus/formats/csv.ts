@@ -22,7 +22,7 @@ import { type LoginTable, loginTableOf } from "./login-table.ts";
 import type { Sample } from "./sample.ts";
 import { SiteCells } from "./site-cells.ts";
 
-/** Tables of cells with a separator, of evidence and of anything else (docs/pipeline.md 21.5). */
+/** Delimited tables, both evidence and other tables (docs/pipeline.md 21.5). */
 export const csv: Format<CsvPlan> = {
   name: "csv",
   confidence: 0.75,
@@ -44,9 +44,9 @@ export const csv: Format<CsvPlan> = {
 type CsvPlan = Plan &
   TablePlan & {
     readonly format: "csv";
-    /** Where the optional fields stand that are taken. */
+    /** Columns of the optional fields to import. */
     readonly fieldColumns: Readonly<Partial<Record<OptionalField, number>>>;
-    /** The rows are logins at sites. */
+    /** Set when the rows are logins at sites. */
     readonly login: LoginTable | null;
   };
 
@@ -67,7 +67,10 @@ function planOf(table: CsvTable, wishes: Wishes): CsvPlan | null {
   };
 }
 
-/** What is known of a table without a column of addresses; its first row may be somebody's record and is not quoted. */
+/**
+ * Refuses a table without an address column. Does not quote the first row unless it is certainly a header: it may be a
+ * person's record.
+ */
 function refuse(table: CsvTable): never {
   const { isHeaderKnown, header, width } = table;
   const columns = isHeaderKnown && header !== null ? `: ${header.map((_, at) => labelOf(table, at)).join(", ")}` : "";
@@ -77,7 +80,7 @@ function refuse(table: CsvTable): never {
   );
 }
 
-/** A file made for xpose: it says of each address how severe the finding is, or where it stands (docs/pipeline.md 21.5). */
+/** Whether the table is evidence: made for xpose, with a severity or a URL for each address (docs/pipeline.md 21.5). */
 function isEvidence({ header, isHeaderKnown }: CsvTable): boolean {
   if (header === null || !isHeaderKnown) return false;
   const names = header.map(columnName);
@@ -95,9 +98,9 @@ function columnsOfFields({ header }: CsvTable, taken: readonly OptionalField[]):
   return columns;
 }
 
-/** So many of the rows must have the usual width where only the header speaks for a table. */
+/** Share of rows with the usual width that a table recognised only by its header must have. */
 const minConsistency = 0.5;
-/** Fewer columns without a header are a combo, or a list. */
+/** Without a header, fewer columns are a combo or a list. */
 const minColumns = 3;
 
 function isTable(table: CsvTable, { ending, text }: Sample, { column }: Wishes): boolean {
@@ -123,7 +126,7 @@ const markup = /^\s*<(?:!doctype|\?xml|html|svg|[a-z]+[\s>])/i;
 const statement =
   /^\s*(?:insert\s+into|create\s+table|copy\s+\S+.*\sfrom\s+stdin|select\s|import\s+[\w{*]|(?:const|let|var)\s|def\s|#include|using\s)/im;
 
-/** Lines of a URL, a login and a secret are of another format. */
+/** Lines of URL, login and secret belong to another format. */
 function hasUrls({ rows }: CsvTable): boolean {
   return rows.filter((row) => row.some((cell) => /^[a-z][a-z0-9+.-]*:\/\//i.test(cell))).length > rows.length / 2;
 }
@@ -151,12 +154,12 @@ function rowReader(plan: CsvPlan, sink: RecordSink, isFirst: boolean): RecordRea
     return true;
   }
 
-  /** Evidence says the same of many addresses. */
+  /** Caches parsed fields, because evidence repeats them for many addresses. */
   function fieldsOf(row: Row): ParsedFields {
     const raw: RawFields = Object.fromEntries(
       Object.entries(fieldColumns).map(([field, column]) => [field, textOf(row.prose(column))]),
     );
-    // A cell of another column could stand in theirs.
+    // In a shifted row a value may stand in the wrong column.
     if (row.isShifted) return { fields: noFields, droppedCount: Object.values(raw).filter(Boolean).length };
     const key = JSON.stringify(raw);
     const known = parsed.get(key) ?? parseFields(raw);

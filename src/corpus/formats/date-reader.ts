@@ -10,12 +10,15 @@ const zero = 0x30;
 const nine = 0x39;
 const upperT = 0x54;
 
-/** A number holds so many signs of dates, 4 bits each. */
+/** Characters of a date that fit into a number, at 4 bits each. */
 const maxPacked = 13;
-/** Dates by their text; when it is full it is emptied. */
+/** Capacity of the cache of dates by text. A full cache is cleared. */
 const maxKnown = 8192;
 
-/** Reads the dates of records that keep no other field into their stored form. A file has few different days. */
+/**
+ * Converts dates of records without other fields to their stored form. A file has few distinct days, so results are
+ * cached.
+ */
 export class DateReader {
   readonly #sink: RecordSink;
   readonly #known = new Map<number, Uint8Array | "unreadable" | null>();
@@ -24,7 +27,7 @@ export class DateReader {
     this.#sink = sink;
   }
 
-  /** The fields of a record whose date fills a range of bytes; null without one. */
+  /** The stored fields of a record whose date fills a range of bytes; null when the range is empty or absent. */
   read(bytes: Buffer, start: number, end: number): Uint8Array | "unreadable" | null {
     if (start === end) return null;
     const key = packed(bytes, start, end);
@@ -45,8 +48,8 @@ export class DateReader {
 }
 
 /**
- * Digits and the signs between them as one number, exactly, of ISO 8601 with a time the day only; 0 for any other text.
- * It stands for the whole text: `readDate` drops times.
+ * Packs the digits and separators of a date exactly into one number; of ISO 8601 with a time only the day, because
+ * `readDate` drops times. 0 for any other text.
  */
 function packed(bytes: Uint8Array, start: number, end: number): number {
   let key = 0;
@@ -62,7 +65,7 @@ function packed(bytes: Uint8Array, start: number, end: number): number {
   return key;
 }
 
-/** `HH:MM`, and then nothing but what times are made of. */
+/** Whether the text is `HH:MM` followed only by characters of times. */
 function isTime(bytes: Uint8Array, start: number, end: number): boolean {
   if (end - start < 5 || end - start > 24 || bytes[start + 2] !== 0x3a) return false;
   for (let at = start; at < end; at++) {

@@ -26,13 +26,13 @@ export const dehashed: Format<DehashedPlan> = {
 };
 
 type DehashedPlan = Plan & {
-  /** How a CSV is read, and where it names the leak; null for JSON. */
+  /** How to read a CSV, with the column that names the leak; null for JSON. */
   readonly table: (TablePlan & { readonly database: number }) | null;
   readonly layout: JsonLayout;
 };
 
 const databaseName = "databasename";
-/** Two of them beside the name of the leak make an export. */
+/** Two of these names beside the leak name identify an export. */
 const ownNames: ReadonlySet<string> = new Set(
   "id username password hashedpassword name vin address phone ipaddress".split(" "),
 );
@@ -46,7 +46,7 @@ function isDehashed(sample: Sample): boolean {
 }
 
 const maxValues = 20;
-/** Entries stand in the answer, and the answer may be one of several. */
+/** Entries are inside the answer, and a file may hold several answers. */
 const maxDepth = 3;
 
 function holdsEntry(value: unknown, depth: number): boolean {
@@ -87,7 +87,7 @@ function addressColumnsIn(table: CsvTable, { column }: Wishes): number[] {
 function refuse(): never {
   throw new CorpusError(
     "refused",
-    "the file is no export of DeHashed: neither its JSON nor a table with email addresses",
+    "the file is not an export of DeHashed: neither its JSON nor a table with email addresses",
   );
 }
 
@@ -105,18 +105,18 @@ function readRow({ cell, addresses, isShifted }: Row, database: number, sink: Re
     sink.add(addresses);
     return;
   }
-  // In a shifted row anything may stand there.
+  // In a shifted row the cell may hold any value.
   const { fields, droppedCount } = isShifted ? { fields: {}, droppedCount: 1 } : leakFields(cell(database));
   for (const [index, address] of addresses.entries()) {
     sink.add({ address, fields, droppedCount: index === 0 ? droppedCount : 0 });
   }
 }
 
-/** A name of a leak, such as `Collection #1`: words with a letter in them, and none of them like a secret. */
+/** The name of a leak, such as `Collection #1`: words with at least one letter that do not look like a secret. */
 const leakName = /^(?=.*\p{L})[\p{L}\p{N}][\p{L}\p{M}\p{N} ._#&'()+,:!/-]{0,99}$/u;
 const maxWords = 10;
 
-/** docs/pipeline.md 21.4: what is no name of a leak is not kept; the record counts. */
+/** Keeps only text that looks like a leak name (docs/pipeline.md 21.4). The record is imported in any case. */
 function leakFields(value: unknown): ParsedFields {
   const text = typeof value === "string" ? value.trim() : "";
   if (isAbsent(text)) return { fields: {}, droppedCount: 0 };

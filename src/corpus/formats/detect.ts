@@ -3,7 +3,7 @@ import { type FormatName, formatNames, type Plan, type Wishes } from "./format.t
 import { formats } from "./registry.ts";
 import type { Sample } from "./sample.ts";
 
-/** The order in which formats are asked: those with clear marks first, the last resort at the end. */
+/** The order in which formats are tried: distinctive ones first, the last resort at the end. */
 const order: readonly FormatName[] = [
   "dehashed",
   "hibp-domain",
@@ -16,7 +16,7 @@ const order: readonly FormatName[] = [
   "any",
 ];
 
-/** The plan of the first format that recognises a text, or null. */
+/** The plan of the first format that recognises a text; null when none does. */
 export function detectPlan(sample: Sample, wishes: Wishes): Plan | null {
   for (const name of order) {
     const plan = formats[name].recognises(sample, wishes);
@@ -25,7 +25,7 @@ export function detectPlan(sample: Sample, wishes: Wishes): Plan | null {
   return null;
 }
 
-/** The refusal of a text without a single sign of an address. */
+/** The refusal of a text without any at-sign. */
 export function addressless(): CorpusError {
   return new CorpusError("refused", "the file holds no email addresses");
 }

@@ -1,8 +1,8 @@
 import { isFieldName } from "./column-names.ts";
 
 /**
- * Whether the names of a table's columns or a record's members, as `columnName` gives them, are those of evidence: a file
- * that was made for xpose and says of each address how severe the finding is, or where it stands (docs/pipeline.md 21.5).
+ * Whether normalised column or member names are those of evidence: a file made for xpose, with a severity or a URL for
+ * each address (docs/pipeline.md 21.5).
  */
 export function isEvidenceNames(names: readonly string[]): boolean {
   const isMarked = names.includes("severity") || names.includes("sourceurl");

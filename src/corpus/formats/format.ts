@@ -18,24 +18,24 @@ export const formatNames = [
 export type FormatName = (typeof formatNames)[number];
 
 /**
- * How one text is read: what its format found out from the sample, such as columns and separators. Plain data, because
- * it crosses threads. Only the format that made a plan looks into it.
+ * How to read one text: what its format derived from the sample, such as columns and separators. Plain data, because it
+ * is sent to other threads. Only the format that made a plan reads it.
  */
 export type Plan = {
   readonly format: FormatName;
-  /** Names or numbers of the columns that are taken, for the report of a dry run; empty where there are none. */
+  /** Names or numbers of the columns used, for the report of a dry run; empty for formats without columns. */
   readonly columns: readonly string[];
-  /** The blocks of this text depend on each other and are read in order by one reader, though the format has a cut. */
+  /** Whether the blocks of this text must be read in order by one reader, even if the format has a cut. */
   readonly isOrdered?: boolean;
 };
 
-/** What the operator asked for beside the format. */
+/** The operator's wishes besides the format. */
 export type Wishes = {
-  /** The column that holds the address: its name, or its number from 1 on; null = found by the format. */
+  /** The address column: its name, or its number from 1 on; null = the format finds it. */
   readonly column: string | null;
-  /** Optional fields to take from a file that is not known to be evidence. */
+  /** Optional fields to import from a file that is not evidence. */
   readonly fields: readonly OptionalField[];
-  /** Names of leaks that the breach catalogue knows; null when there is no catalogue. */
+  /** Leak names in the breach catalogue; null without a catalogue. */
   readonly leakNames: ReadonlySet<string> | null;
 };
 
@@ -43,29 +43,32 @@ export const optionalFields = ["category", "severity", "title", "subject", "sour
 export type OptionalField = (typeof optionalFields)[number];
 
 /**
- * One kind of breach file. Blank lines and headers are no records. Whatever else a record holds, passwords first of
- * all, is dropped by its reader.
+ * One kind of breach file. Blank lines and headers are not records. A reader drops everything else in a record,
+ * passwords above all.
  */
 export type Format<P extends Plan = Plan> = {
   readonly name: FormatName;
-  /** docs/contract.md 11.2. */
+  /** The default confidence (docs/contract.md 11.2). */
   readonly confidence: number;
-  /** The dataset that all files of this format belong to (docs/contract.md 7.5); null = the name of the corpus. */
+  /** The dataset shared by all files of this format (docs/contract.md 7.5); null = the name of the corpus. */
   readonly origin: string | null;
   readonly defaultsFor: (corpus: string) => RecordDefaults;
-  /** The plan for a text of this format, or null when the sample does not speak for it. */
+  /** The plan for a text of this format; null when the sample does not look like it. */
   readonly recognises: (sample: Sample, wishes: Wishes) => P | null;
-  /** The plan for a text that the operator calls by this format. Throws `CorpusError` when it cannot be read so. */
+  /** The plan for a text whose format was named by the operator. Throws `CorpusError` when it cannot be read. */
   readonly plan: (sample: Sample, wishes: Wishes) => P;
-  /** Where a text can be cut; null = its blocks depend on each other and are read in order by one reader. */
+  /** Where to cut a text into blocks; null = its blocks must be read in order by one reader. */
   readonly cut: Cut<P> | null;
-  /** A reader for one block, or for all blocks of a text when it cannot be cut. `isFirst`: it begins with the text. */
+  /**
+   * Opens a reader for one block, or for all blocks of a text that cannot be cut. `isFirst`: it starts at the beginning
+   * of the text.
+   */
   readonly open: (plan: P, sink: RecordSink, isFirst: boolean) => RecordReader;
 };
 
 /**
- * The last offset in `bytes`, from `start` to `end`, at which a record ends and another one may begin; `start` when
- * there is none. The block that is read ends there. `start` is the beginning of a record, or of the text (`isFirst`).
+ * The last offset between `start` and `end` where a record ends and another may begin; the block ends there. Returns
+ * `start` when there is none. `start` is the beginning of a record, or of the text (`isFirst`).
  */
 export type Cut<P extends Plan = Plan> = (
   bytes: Uint8Array,
@@ -76,33 +79,33 @@ export type Cut<P extends Plan = Plan> = (
 ) => number;
 
 /**
- * Reads records out of bytes in UTF-8. `read` gets whole records where the format can be cut, any pieces otherwise; the
- * byte at `end` is a line end (`bytes` goes on that far). `end` is called once, behind the last piece.
+ * Reads records from UTF-8 bytes. `read` receives whole records if the format can be cut, otherwise arbitrary pieces;
+ * `bytes` has a line end at `end`. `end` is called once, after the last piece.
  */
 export type RecordReader = {
   readonly read: (bytes: Buffer, start: number, end: number) => void;
   readonly end: () => void;
 };
 
-/** Where a reader puts what it reads. Each record is told once: added, or skipped with its reason. */
+/** Receives the records of a reader. Each record is reported once: added, or skipped with a reason. */
 export type RecordSink = {
   /** Reads addresses and sites from bytes and hashes them. */
   readonly scanner: LineScanner;
   readonly add: (record: ReadRecord) => void;
-  /** The record whose address and fields are in `scanner`; `format` as in `ReadRecord`. */
+  /** Adds the record whose address and fields are in `scanner`; `format` as in `ReadRecord`. */
   readonly addScanned: (format?: FormatName) => void;
-  /** The stored form of the fields of a record, for `addRead`; it can be used for any number of records of the text. */
+  /** Converts fields to the stored form, for `addRead`. The result can be reused for all records of the text. */
   readonly encode: (fields: RecordFields) => Uint8Array;
-  /** The record whose address is in `scanner`, with fields that `encode` made. */
+  /** Adds the record whose address is in `scanner`, with fields made by `encode`. */
   readonly addRead: (fields: Uint8Array) => void;
-  /** Addresses that stand in records and are not taken, such as one that may be a secret. */
+  /** Counts addresses in records that are not imported, for example an address that may be a secret. */
   readonly noteFurtherAddresses: (count: number) => void;
 };
 
 /**
- * A record as a format reads it, or why it cannot be used. `droppedCount`: optional fields that had a value which could
- * not be used or must not be kept. `format`: the one whose defaults hold for the record where it is not that of its
- * file, such as combos among url:login:password lines.
+ * A record as read by a format, or the reason why it is unusable. `droppedCount`: optional fields that were unusable or
+ * must not be kept. `format`: the format whose defaults apply if it differs from that of the file, for example a combo
+ * among url:login:password lines.
  */
 export type ReadRecord =
   | {
@@ -114,12 +117,15 @@ export type ReadRecord =
   | UnusableReason;
 export type UnusableReason = "no_email" | "invalid_email" | "malformed" | "too_long";
 
-/** A plan is only handed back to the format that made it, so that all formats fit into one table. */
+/**
+ * Drops the plan type, so that all formats fit into one table. Safe, because a plan is only passed back to the format
+ * that made it.
+ */
 export function anyFormat<P extends Plan>(format: Format<P>): Format {
   return format as unknown as Format;
 }
 
-/** What docs/contract.md 11.4 says where a format sets nothing of its own. */
+/** The defaults of docs/contract.md 11.4, for formats without their own. */
 export function commonDefaults(corpus: string): RecordDefaults {
   return {
     severity: "medium",
@@ -131,7 +137,7 @@ export function commonDefaults(corpus: string): RecordDefaults {
   };
 }
 
-/** The record of an address as it stands in a file, and of the text beside it. */
+/** Builds a record from the text of an address and of the fields beside it. */
 export function recordOf(email: string, raw: RawFields): ReadRecord {
   const address = addressOf(email);
   if (address === null) return email.trim() === "" ? "no_email" : "invalid_email";

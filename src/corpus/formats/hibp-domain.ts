@@ -15,7 +15,7 @@ import { areLeakNames, type LeakNames, leakFields } from "./leak-names.ts";
 import type { Sample } from "./sample.ts";
 
 /**
- * What HIBP says about the addresses of a domain: answers of `/breacheddomain` and `/stealerlogsbyemaildomain`, the
+ * Exports of HIBP about the addresses of a domain: answers of `/breacheddomain` and `/stealerlogsbyemaildomain`, the
  * JSON of its dashboard, or a CSV saved from it (docs/corpus-formats.md 1). A record is one address in one leak.
  */
 export const hibpDomain: Format<DomainPlan> = {
@@ -35,18 +35,18 @@ export const hibpDomain: Format<DomainPlan> = {
 
 type DomainPlan = Plan &
   LeakNames & {
-    /** The domain of the local parts, from the name of the file. */
+    /** The domain of the local parts, taken from the file name. */
     readonly domain: string | null;
-    /** How a CSV is read; null for JSON. */
+    /** How to read a CSV; null for JSON. */
     readonly table: DomainTable | null;
   };
 
 type DomainTable = TablePlan & { readonly alias: number; readonly domain: number; readonly leak: number };
 
-/** The members of the JSON of the dashboard. */
+/** The members of the dashboard's JSON. */
 const resultNames: ReadonlySet<string> = new Set(["BreachSearchResults", "PasteSearchResults"]);
 
-/** Null when the text is nothing of HIBP. Throws `CorpusError` when it looks like it and must not be read so. */
+/** Null when the text is not from HIBP. Throws `CorpusError` when it looks like HIBP but must not be read as such. */
 function planOf(sample: Sample, { leakNames }: Wishes, isForced: boolean): DomainPlan | null {
   const catalogueNames = [...(leakNames ?? [])].filter((name) => !knownLeaks.has(name));
   const names: LeakNames = { catalogueNames, keepsUnknown: isForced };
@@ -67,7 +67,7 @@ function mapPlan(sample: Sample, plan: PlanBase, isForced: boolean): DomainPlan 
   const values = entries.flatMap(([, value]) => (Array.isArray(value) ? value : []));
   const texts = values.filter((value) => typeof value === "string");
   if (!areLeakNames(texts, plan)) {
-    // Settings of programs are maps of lists too.
+    // Settings of programs are maps of lists, too.
     const isLikely =
       plan.domain !== null || entries.filter(([name]) => /\w[._+-]\w/.test(name)).length > entries.length / 2;
     if (isForced ? texts.length > 0 : isLikely && texts.length > 0) throw notLeakNames();
@@ -97,12 +97,15 @@ function tablePlan(sample: Sample, plan: PlanBase): DomainPlan | null {
   return { ...plan, columns, table: { ...tablePlanOf(table, [alias]), alias, domain, leak } };
 }
 
-/** HIBP exports no more than the address, its leaks and their dates; tables of others have a column for breaches too. */
+/**
+ * Whether a table is from elsewhere. HIBP exports only the address, its leaks and their dates; other tables have a
+ * column for breaches as well.
+ */
 function isOtherTable(names: readonly string[]): boolean {
   return names.length > 8 || names.some((name) => isSecretKind(kindOfName(name)) || kindOfName(name) === "login");
 }
 
-/** Several names of leaks in a cell. */
+/** Splits a cell with several leak names. */
 function namesIn(cell: string): string[] {
   return cell
     .split(/[,;|\n]/)
@@ -118,14 +121,14 @@ function domainIn(fileName: string | null): string | null {
 function refuse(): never {
   throw new CorpusError(
     "refused",
-    "the file is no export of Have I Been Pwned: neither its JSON nor a table with the columns Email or Alias, and Breach",
+    "the file is not an export of Have I Been Pwned: neither its JSON nor a table with the columns Email or Alias, and Breach",
   );
 }
 
 function notLeakNames(): CorpusError {
   return new CorpusError(
     "refused",
-    "the values are no leak names of the breach catalogue, and may be secrets; hibp-domain wants an answer of /breacheddomain or /stealerlogsbyemaildomain. If the file is something else, give its --format",
+    "the values are not leak names of the breach catalogue and may be secrets; hibp-domain wants an answer of /breacheddomain or /stealerlogsbyemaildomain. If the file is something else, give its --format",
   );
 }
 
@@ -140,7 +143,7 @@ function openReader(plan: DomainPlan, sink: RecordSink, isFirst: boolean): Recor
   const records = new DomainRecords(plan, sink);
   const { table } = plan;
   if (table !== null) return tableReader(table, sink, isFirst, { readRow: (row) => records.row(row, table) });
-  /** The names of the containers that are walked through. */
+  /** Names of the containers on the current path. */
   const open: (string | null)[] = [];
   const stream = new JsonStream({
     root: (value) => records.root(value),
@@ -156,7 +159,7 @@ function openReader(plan: DomainPlan, sink: RecordSink, isFirst: boolean): Recor
   return { read: (bytes, start, end) => stream.push(bytes.subarray(start, end)), end: () => stream.end() };
 }
 
-/** Of the sources of pastes that HIBP names: nothing of any other is kept. */
+/** The paste sources named by HIBP. Other source names are not kept. */
 const pasteSources: ReadonlySet<string> = new Set(
   "Pastebin Pastie Slexy Ghostbin QuickLeak JustPaste AdHocUrl".split(" "),
 );
@@ -175,13 +178,13 @@ class DomainRecords {
     else this.other(value);
   }
 
-  /** A local part and its leaks, or the results of the dashboard. */
+  /** Reads a local part with its leaks, or the results of the dashboard. */
   member(name: string, value: unknown): void {
     if (resultNames.has(name) && Array.isArray(value)) {
       for (const result of value) this.#result(result);
       return;
     }
-    // An address in full is none of HIBP: what stands behind it may be anything.
+    // HIBP never writes a full address here, so the values may be anything.
     if (!Array.isArray(value) || name.includes("@")) {
       this.other({ [name]: value });
       return;
@@ -193,7 +196,7 @@ class DomainRecords {
     }
   }
 
-  /** What is of no known form. */
+  /** Counts a value of unknown form as malformed. */
   other(value: unknown): void {
     this.#sink.noteFurtherAddresses(countAddresses(value, new Set()));
     this.#sink.add("malformed");
@@ -231,7 +234,7 @@ class DomainRecords {
   }
 }
 
-/** The id of a paste could be anything. */
+/** Fields of a paste, without its id: the id could be any text. */
 function pasteFields(paste: unknown): ParsedFields {
   const { Source: source, Date: date } = isObject(paste) ? paste : {};
   const isKnown = typeof source === "string" && pasteSources.has(source);

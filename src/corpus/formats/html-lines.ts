@@ -1,6 +1,8 @@
 const lineFeed = 0x0a;
 
-/** The text of HTML in which `<br>` ends lines and `<hr>` is a row: in plain lines, without tags, with a line end behind. */
+/**
+ * Converts HTML with `<br>` as line end and `<hr>` as row separator to plain lines without tags, with a final line end.
+ */
 export function plainLines(bytes: Buffer, start: number, end: number): Buffer {
   const text = bytes
     .toString("latin1", start, end)
@@ -12,7 +14,7 @@ export function plainLines(bytes: Buffer, start: number, end: number): Buffer {
   return Buffer.from(`${text}\n`, "latin1");
 }
 
-/** Behind the last row in HTML, else behind the last line; the beginning of the range when there is neither. */
+/** Cuts HTML after its last row separator, otherwise after the last line; returns `start` when there is neither. */
 export function cutBehindRow(bytes: Buffer, start: number, end: number): number {
   for (const row of ["<hr", "<HR"]) {
     const at = bytes.lastIndexOf(row, end - 1, "latin1");

@@ -3,7 +3,7 @@ import { isSensitiveSite } from "../../domain/sensitive-site.ts";
 import { noFields, type RecordDefaults } from "../record.ts";
 import { commonDefaults, type ReadRecord } from "./format.ts";
 
-/** What holds for records of stealer logs; one that names no site is about any site. */
+/** Defaults for records of stealer logs. A record without a site is about any site. */
 export function infostealerDefaults(corpus: string): RecordDefaults {
   return {
     ...commonDefaults(corpus),
@@ -16,8 +16,8 @@ export function infostealerDefaults(corpus: string): RecordDefaults {
 }
 
 /**
- * The record of a login at a site, which may be unknown. A site of a sensitive kind is dropped before anything is
- * stored (docs/contract.md 11.6b); that the address stands in stealer logs stays.
+ * The record of a login at a site, which may be unknown. A sensitive site is dropped before anything is stored
+ * (docs/contract.md 11.6b); the fact that the address is in stealer logs is kept.
  */
 export function loginRecord(address: EmailAddress | null, site: string | null): ReadRecord {
   if (address === null) return "invalid_email";

@@ -8,8 +8,8 @@ import { columnName, isSecondName, isSecretKind, kindOfName } from "./column-nam
 export type JsonObject = { readonly [name: string]: unknown };
 
 /**
- * How sure it is that a member holds the address of its record: named after addresses; the same, but of somebody else or
- * a further one; a login; any other name whose value is an address and nothing else.
+ * How certain a member holds the address of its record: named after addresses; the same, but for another person or a
+ * further address; a login; any other name with a value that is exactly an address.
  */
 const ranks = { mail: 0, second: 1, login: 2, other: 3 } as const;
 export type Rank = (typeof ranks)[keyof typeof ranks];
@@ -18,13 +18,13 @@ export const otherRank = ranks.other;
 /** A member that may hold the address of its record. */
 export type Claim = {
   readonly rank: Rank;
-  /** The name is one of docs/contract.md 11.4. */
+  /** The name is listed in docs/contract.md 11.4. */
   readonly isContractName: boolean;
-  /** In their order, without duplicates; empty where there is text that is no address. */
+  /** In order, without duplicates; empty for text that is not an address. */
   readonly addresses: readonly EmailAddress[];
 };
 
-/** What a member says about the address of its record, or null. `column` is the only name that counts, if given. */
+/** The claim of a member to the address of its record, or null. With `column`, only that name counts. */
 export function claimOf(name: string, value: unknown, column: string | null): Claim | null {
   const kind = kindOfName(name);
   const isWished = column !== null && columnName(name) === column;
@@ -35,7 +35,7 @@ export function claimOf(name: string, value: unknown, column: string | null): Cl
   if (texts.length === 0) return null;
   const addresses = [...new Set(texts.flatMap(addressesInCell))];
   const rank = !isMail ? ranks.login : isSecondName(name) && !isWished ? ranks.second : ranks.mail;
-  // A user name is no wrong address.
+  // A user name that is not an address is not an error.
   return addresses.length === 0 && !isMail ? null : { rank, isContractName: kind === "email", addresses };
 }
 
@@ -45,7 +45,7 @@ function otherClaim(value: unknown): Claim | null {
   return address === null ? null : { rank: ranks.other, isContractName: false, addresses: [address] };
 }
 
-/** The better of two claims; of equal ones the first. One without an address loses to one that has any. */
+/** The better of two claims; the first if they are equal. A claim with an address beats a claim without. */
 export function betterClaim(a: Claim | null, b: Claim | null): Claim | null {
   if (a === null || b === null) return a ?? b;
   const [hasA, hasB] = [a.addresses.length > 0, b.addresses.length > 0];
@@ -54,12 +54,12 @@ export function betterClaim(a: Claim | null, b: Claim | null): Claim | null {
   return b.isContractName && !a.isContractName ? b : a;
 }
 
-/** The texts of a member that is named after logins or addresses: `"a"`, `["a","b"]`. */
+/** The texts of a member named after logins or addresses: `"a"`, `["a","b"]`. */
 function textsOf(value: unknown): string[] {
   return [value].flat().filter((one) => typeof one === "string");
 }
 
-/** Of one that is named after addresses also `{"value":"a"}` and `[{"value":"a"}]`. */
+/** A member named after addresses may also be `{"value":"a"}` or `[{"value":"a"}]`. */
 function mailTextsOf(value: unknown): string[] {
   const parts: unknown[] = [value].flat();
   return parts.flatMap((part) =>
@@ -78,10 +78,10 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Deeper values are not looked into: no record is, and a hostile text may be of any depth. */
+/** Deeper values are ignored: real records are not so deep, and hostile text may have any depth. */
 const maxNesting = 100;
 
-/** How many addresses stand in a value, in names and texts, those that are taken aside. */
+/** Counts the addresses in the names and texts of a value, except for those in `taken`. */
 export function countAddresses(value: unknown, taken: ReadonlySet<string>, nesting = 0): number {
   if (typeof value === "string") return countIn(value, taken);
   if (typeof value !== "object" || value === null || nesting > maxNesting) return 0;

@@ -8,16 +8,16 @@ import { isLineEnd, lineEnd } from "./line-scanner.ts";
 import { isBlank } from "./lines.ts";
 
 /**
- * How a JSON text is laid out. `lines`: one value on each line, each a record. `values`: values in a row, each a record.
+ * The layout of a JSON text. `lines`: one value per line, each a record. `values`: several values, each a record.
  * `document`: one value that holds records.
  */
 export type JsonLayout = "lines" | "values" | "document";
 
-/** Longer lines are skipped. A block, in which lines are read, is not much longer. */
+/** Longer lines are skipped. Lines are read from a block, which is not much longer. */
 export const maxJsonLineSize = 1_000_000;
 
 const openBrace = 0x7b;
-/** In a text that is no JSON addresses are looked for so far. */
+/** The part of a faulty text that is searched for addresses. */
 const maxFaultySize = 1 << 16;
 
 /** Reads lines of JSON. */
@@ -51,13 +51,13 @@ export function jsonLineReader(sink: RecordSink, rules: JsonRules, scanner: Json
 function readLine(text: string, records: JsonRecords, sink: RecordSink): void {
   if (isBlank(text)) return;
   const value = parseJson(text);
-  // A comma at the end: the lines of an array.
+  // A comma at the end of a line: the lines are elements of an array.
   const mended = value === undefined && /,\s*$/.test(text) ? parseJson(text.replace(/,\s*$/, "")) : value;
   if (mended === undefined) fault(sink, "malformed", text);
   else records.record(mended);
 }
 
-/** Reads values in a row, or one value that holds records, of any size. */
+/** Reads a sequence of values, or one value that holds records, of any size. */
 export function jsonStreamReader(
   sink: RecordSink,
   rules: JsonRules,

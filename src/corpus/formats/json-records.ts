@@ -14,43 +14,43 @@ import {
 } from "./json-addresses.ts";
 
 export type JsonRules = {
-  /** The one member that may hold the address, as `columnName` gives it; null = any but those of secrets. */
+  /** The only member that may hold the address, as a normalised name; null = any member that is not a secret. */
   readonly column: string | null;
-  /** What is kept of a record beside its address. `isWhole`: the object is the record, and not a part of it. */
+  /** The fields to keep of a record. `isWhole`: the object is the whole record, not a part of it. */
   readonly fieldsOf: (record: JsonObject, isWhole: boolean) => ParsedFields;
 };
 
-/** Deeper values hold no records. */
+/** Deeper values are not searched for records. */
 const maxNesting = 100;
 
-/** A container of records that is still open. */
+/** An open container of records. */
 type Frame = {
   readonly isArray: boolean;
-  /** It stands below a member that is named like a secret. */
+  /** Whether it is below a member named like a secret. */
   readonly isSecret: boolean;
-  /** The best claim of the members so far, the members that can be fields, and whether it has any other. */
+  /** The best claim of its members so far, its members that can be fields, and whether it has other members. */
   claim: Claim | null;
   members: Record<string, unknown>;
   hasOthers: boolean;
-  /** Records below it so far, and elements without an address. */
+  /** Records found below it so far, and elements without an address. */
   recordCount: number;
   emptyCount: number;
 };
 
 /**
- * Finds the records in JSON. A record is an object that holds an address in a member of its own: a line, an element of an
- * array, or what an object maps an address to. What holds records is a container: `{"data":{"users":[...]}}`. A record
- * keeps the addresses of one member; those in other members, and in objects below it, may be of somebody else or secrets
- * and are counted.
+ * Finds the records in JSON. A record is an object with an address in one of its own members: a line, an element of an
+ * array, or the value that an object maps an address to. Everything that holds records is a container:
+ * `{"data":{"users":[...]}}`. A record uses the addresses of one member only. Addresses in its other members and nested
+ * objects may belong to other people or be secrets, and are only counted.
  *
- * `record` takes a whole line or element. A text that is one large container is walked through with `enter`, `member`,
- * `element` and `leave`; `root` does the same with one that is in memory.
+ * `record` takes a whole line or element. A text that is one large container is walked with `enter`, `member`,
+ * `element` and `leave`; `root` does the same for a value in memory.
  */
 export class JsonRecords {
   readonly #sink: RecordSink;
   readonly #rules: JsonRules;
   readonly #frames: Frame[] = [];
-  /** Addresses of the value at hand that were added. */
+  /** The added addresses of the current value. */
   readonly #taken = new Set<string>();
 
   constructor(sink: RecordSink, rules: JsonRules) {
@@ -58,7 +58,7 @@ export class JsonRecords {
     this.#rules = rules;
   }
 
-  /** Takes a line, or a value among others of its kind. */
+  /** Takes a line, or one of several values. */
   record(value: unknown): void {
     if (isBulkAction(value)) return;
     if (typeof value !== "object" || value === null) this.#sink.add("malformed");
@@ -66,7 +66,7 @@ export class JsonRecords {
     this.#countFurther(value);
   }
 
-  /** Takes a text that is one value. */
+  /** Takes the only value of a text. */
   root(value: unknown): void {
     if (Array.isArray(value) || isObject(value)) this.#walk(value, null);
     else this.#sink.add("malformed");
@@ -108,13 +108,13 @@ export class JsonRecords {
     this.#countFurther(value);
   }
 
-  /** Notes that the element at hand was read in another way. */
+  /** Notes that the current element was read by the scanner. */
   noteRecord(): void {
     const frame = this.#frames.at(-1);
     if (frame !== undefined) frame.recordCount++;
   }
 
-  /** Whether the innermost container stands below a member that is named like a secret. */
+  /** Whether the innermost container is below a member named like a secret. */
   isSecret(): boolean {
     return this.#frames.at(-1)?.isSecret === true;
   }
@@ -131,7 +131,7 @@ export class JsonRecords {
       this.#sink.noteFurtherAddresses(claim.addresses.length);
     }
     this.#taken.clear();
-    // Elements without an address are records only beside those that have one.
+    // Elements without an address are records only if other elements have one.
     if (frame.recordCount > 0) for (let left = frame.emptyCount; left > 0; left--) this.#sink.add("no_email");
     const parent = this.#frames.at(-1);
     if (parent !== undefined) parent.recordCount += frame.recordCount;
@@ -145,10 +145,10 @@ export class JsonRecords {
     this.leave();
   }
 
-  /** A member of a container: its own address, a field, or a container below it. */
+  /** Takes a member of a container: its own address, a field, or a nested container. */
   #takeMember(frame: Frame, name: string, value: unknown): void {
     const claim = claimOf(name, value, this.#rules.column);
-    // A container may have any number of members.
+    // Only members that can be fields are held: a container may have any number of members.
     if (isFieldName(columnName(name))) frame.members[name] = value;
     else frame.hasOthers = true;
     if (isContainer(value) && (claim === null || claim.addresses.length === 0)) {
@@ -166,7 +166,7 @@ export class JsonRecords {
     this.#add([address], isObject(value) ? value : {}, false);
   }
 
-  /** Adds the records of a value that is a line or an element; false when it holds none. */
+  /** Adds the records of a line or an element; false when there are none. */
   #take(value: object, isWhole: boolean, nesting: number, isNamed = false): boolean {
     if (nesting > maxNesting) return false;
     if (Array.isArray(value)) return this.#takeArray(value, nesting, isNamed);
@@ -195,8 +195,8 @@ export class JsonRecords {
   }
 
   /**
-   * Objects and arrays are looked into. Of texts that are all addresses, under a name, each counts; of a row of texts the
-   * first address: what follows may be a secret.
+   * Searches the objects and arrays in an array. If a named array holds only addresses, each is a record. Of any other
+   * array of texts only the first address is used: the text after it may be a secret.
    */
   #takeArray(values: readonly unknown[], nesting: number, isNamed: boolean): boolean {
     let isFound = false;
@@ -217,7 +217,7 @@ export class JsonRecords {
     }
   }
 
-  /** Counts the addresses of a value that were not added, once all of it has been read. */
+  /** Counts the addresses of a value that were not added. Called when the whole value has been read. */
   #countFurther(value: unknown): void {
     const count = countAddresses(value, this.#taken);
     if (count > 0) this.#sink.noteFurtherAddresses(count);
@@ -225,7 +225,7 @@ export class JsonRecords {
   }
 }
 
-/** The address that a text is, or null; most texts are none. */
+/** The address in a text, or null. Most texts lack an at-sign, so this is checked first. */
 function addressIn(text: string): EmailAddress | null {
   return text.includes("@") ? addressOf(text) : null;
 }
@@ -238,7 +238,7 @@ function isEmptyArray(value: object): boolean {
   return Array.isArray(value) && value.length === 0;
 }
 
-/** Between the documents of an Elasticsearch bulk stand lines that say what to do with them. */
+/** Whether a value is an action line of an Elasticsearch bulk file, which stands between the documents. */
 function isBulkAction(value: unknown): boolean {
   if (!isObject(value)) return false;
   const [[name, action] = ["", null], ...others] = Object.entries(value);

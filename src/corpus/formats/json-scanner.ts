@@ -16,34 +16,34 @@ const closeBracket = 0x5d;
 const openBrace = 0x7b;
 const closeBrace = 0x7d;
 
-/** 1 for bytes of texts that change nothing: no quote, escape or `@`, and no control character. */
+/** 1 for bytes of strings that need no special handling: no quote, escape, `@` or control character. */
 const plain = new Uint8Array(256).fill(1);
 plain.fill(0, 0, 0x20);
 for (const byte of [quote, backslash, at]) plain[byte] = 0;
 const isBlank = new Uint8Array(256);
 for (const byte of [0x20, 0x09]) isBlank[byte] = 1;
 
-/** What the scanner has to know of a member. */
+/** Classes of members. */
 const otherMember = 0;
-/** Named after addresses, and of nobody else. */
+/** Named after addresses, and not for another person. */
 const mailMember = 1;
 const dateMember = 2;
 /** Another field of docs/contract.md 11.4. */
 const fieldMember = 3;
-/** `severity` and `source_url`: with nothing but fields beside them they make evidence. */
+/** `severity` and `source_url`: an object that has one of these and no other members than fields is evidence. */
 const markMember = 4;
 type Member = typeof otherMember | typeof mailMember | typeof dateMember | typeof fieldMember | typeof markMember;
 
 type KnownName = { readonly bytes: Buffer; readonly member: Member; readonly isField: boolean };
 const maxNameSize = 64;
-/** Names by a hash of their bytes; a file has few. */
+/** Size of the cache of names by hash. A file has few names. */
 const slotCount = 512;
 const maxNesting = 32;
 const noFields = new Uint8Array(0);
 
 /**
- * Reads JSON objects of the usual form from their bytes: one address, under a name of docs/contract.md 11.4, and nothing else
- * with an `@`; no escapes; not evidence. What it takes, `JsonRecords` takes alike.
+ * Fast path for ordinary JSON objects, on bytes: one address under a name of docs/contract.md 11.4, no other `@`, no
+ * escapes, not evidence. Gives the same result as `JsonRecords`.
  */
 export class JsonScanner {
   readonly #sink: RecordSink;
@@ -62,8 +62,8 @@ export class JsonScanner {
   }
 
   /**
-   * Reads the object that begins at an offset; returns the offset behind it, or -1 when the object is of another form, or
-   * goes on behind `end`, where a line end stands.
+   * Reads the object at an offset; returns the offset after it. Returns -1 when the object is not of the simple form or
+   * continues after `end`. A line end must stand at `end`.
    */
   scan(bytes: Buffer, start: number, end: number): number {
     let signStart = -1;
@@ -92,7 +92,7 @@ export class JsonScanner {
         next++;
         while (plain[bytes[next] ?? 0] === 1) next++;
         if (bytes[next] === at) {
-          // The first address under its name; a second sign of any kind may be a further one.
+          // The first address under its name. A second sign of any kind may be a further address.
           if (member !== mailMember || signStart >= 0) return -1;
           signStart = valueStart + 1;
           next++;
@@ -150,7 +150,7 @@ function memberOf(name: string): Member {
   if (column === "severity" || column === "sourceurl") return markMember;
   const kind = kindOfName(name);
   if (kind === "email") return mailMember;
-  // A second name of addresses, and one that is an address itself, are for another reader.
+  // Other names for addresses, and names that are addresses, are left to `JsonRecords`.
   return isFieldName(column) ? fieldMember : otherMember;
 }
 
@@ -166,9 +166,9 @@ function skipBlanks(bytes: Uint8Array, from: number): number {
   return next;
 }
 
-/** The offset behind an object or array without an `@`, an escape and a line end in it, or -1. */
+/** The offset after an object or array without `@`, escapes and line ends; otherwise -1. */
 function nestedEnd(bytes: Uint8Array, from: number): number {
-  // Commas and colons are not checked: what is wrong there is no record of its own.
+  // Commas and colons are not checked: an error there does not make another record.
   let depth = 0;
   for (let next = from; ; next++) {
     const byte = bytes[next] ?? 0;
@@ -186,7 +186,7 @@ function nestedEnd(bytes: Uint8Array, from: number): number {
   }
 }
 
-/** The offset behind a number without an exponent, or `true`, `false` or `null`; -1 for anything else. */
+/** The offset after a number without exponent, or after `true`, `false` or `null`; otherwise -1. */
 function literalEnd(bytes: Uint8Array, from: number): number {
   let next = from;
   if (bytes[next] === minus) next++;

@@ -4,22 +4,22 @@ import { JsonStream } from "./json-stream.ts";
 import { parseJson } from "./json-value.ts";
 import type { Sample } from "./sample.ts";
 
-/** What the beginning of a text tells about the JSON in it. */
+/** The structure of JSON, from the beginning of a text. */
 export type JsonShape = {
   readonly layout: JsonLayout;
   readonly hasAddress: boolean;
-  /** The values of the sample that are whole, and of a larger one the members and elements. */
+  /** The complete values of the sample; of a larger value its members and elements. */
   readonly values: readonly unknown[];
 };
 
-/** So many of the lines must be JSON, the first one among them; and so many of the values of a document. */
+/** Share of lines that must be JSON, the first line included, and share of the values of a document. */
 const minLines = 0.5;
 const minValues = 0.8;
 const maxLines = 100;
 
 const known = new WeakMap<Sample, JsonShape | null>();
 
-/** How a text is laid out as JSON, or null when it is none. Several formats ask about each text. */
+/** The JSON structure of a text; null when it is not JSON. Cached, because several formats ask for each text. */
 export function jsonShapeOf(sample: Sample): JsonShape | null {
   const found = known.get(sample);
   if (found !== undefined) return found;
@@ -28,7 +28,7 @@ export function jsonShapeOf(sample: Sample): JsonShape | null {
   return shape;
 }
 
-/** The layout of a text that the operator calls JSON, whatever it looks like. */
+/** The layout of a text that the operator calls JSON, even if it does not look like it. */
 export function jsonLayoutOf(sample: Sample): JsonLayout {
   const layout = jsonShapeOf(sample)?.layout;
   if (layout !== undefined) return layout;
@@ -39,12 +39,12 @@ export function jsonLayoutOf(sample: Sample): JsonLayout {
 
 const startsAsJson = /^[\s,]*[{[]/;
 
-/** More than one line, each of them a value. */
+/** More than one line, with a value on each line. */
 function linesShape({ lines, text, isWhole }: Sample): JsonShape | null {
   const judged = lines.slice(0, maxLines);
   const values = judged.map((line) => parseJson(line.trim()));
   const containers = values.filter((value) => typeof value === "object" && value !== null);
-  // One that is whole, where the text goes on, has another one behind it.
+  // If the sample is truncated, a complete first line implies that more lines follow.
   if (
     judged.length < (isWhole ? 2 : 1) ||
     containers.length < judged.length * minLines ||
@@ -54,7 +54,7 @@ function linesShape({ lines, text, isWhole }: Sample): JsonShape | null {
   return { layout: "lines", hasAddress: holdsAddress(text), values: containers };
 }
 
-/** One value, or several over lines of their own. */
+/** One value, or several values that span lines. */
 function streamShape({ head, text }: Sample): JsonShape | null {
   const values: unknown[] = [];
   let rootCount = 0;
@@ -82,14 +82,14 @@ function streamShape({ head, text }: Sample): JsonShape | null {
   });
   stream.push(head);
   stream.end();
-  // Where the text, or the sample of it, is cut short: in a value, and in what holds it.
+  // A truncated sample causes up to two faults: in a value and in its container.
   const faults = Math.max(0, faultCount - 2);
   if (values.length === 0 || faults > (1 - minValues) * (values.length + faults)) return null;
   return { layout: rootCount > 1 ? "values" : "document", hasAddress: holdsAddress(text), values };
 }
 
 function holdsAddress(text: string): boolean {
-  // Some programs escape the sign.
+  // Some programs escape the at-sign.
   const plain = text.replaceAll("\\u0040", "@");
   return plain.includes("@") && addressTextsIn(plain).length > 0;
 }

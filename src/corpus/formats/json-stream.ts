@@ -1,18 +1,18 @@
 import { isCut, parseJson, stringEnd, valueEnd } from "./json-value.ts";
 
-/** What a stream hands over. Containers that are too large to be held are told piece by piece. */
+/** The events of a stream. A container too large to hold is reported piece by piece. */
 export type JsonHandler = {
-  /** A value at the top that is held as a whole. */
+  /** A complete value at the top level. */
   readonly root: (value: unknown) => void;
-  /** A container is walked through from here on; the name of the member that it is, or null. */
+  /** Enters a large container; `name` is the member that holds it, or null. */
   readonly enter: (isArray: boolean, name: string | null) => void;
-  /** A member or an element of the container that was entered last. */
+  /** A member or an element of the container entered last. */
   readonly member: (name: string, value: unknown) => void;
   readonly element: (value: unknown) => void;
   readonly leave: () => void;
-  /** A value that is no JSON, or a text in a container that is too long. `text` is all of it, or its beginning. */
+  /** A value that is not JSON, or a text that is too long. `text` is the value or its beginning. */
   readonly fault: (reason: "malformed" | "too_long", text: string) => void;
-  /** Reads an element from its bytes; returns the offset behind it, or -1 when `element` has to. */
+  /** Fast path: reads an element from its bytes; returns the offset after it, or -1 to use `element`. */
   readonly scanElement?: (bytes: Buffer, start: number, end: number) => number;
 };
 
@@ -24,28 +24,28 @@ const openBracket = 0x5b;
 const closeBracket = 0x5d;
 const openBrace = 0x7b;
 const closeBrace = 0x7d;
-/** RFC 7464 puts it before each value. */
+/** RFC 7464 puts this byte before each value. */
 const recordSeparator = 0x1e;
 
-/** A larger value is walked through and not held. Real records stay far below. */
+/** Larger values are walked and not held in memory. Real records are far smaller. */
 export const maxValueSize = 1 << 20;
-/** Deeper containers are passed over. */
+/** Deeper containers are skipped. */
 const maxDepth = 32;
-/** A number or a word is no longer. */
+/** Limit for numbers and words. */
 const maxScalarSize = 1024;
 const maxFaultySize = 1 << 16;
 
 type Container = { readonly isArray: boolean; name: string | null };
 
 /**
- * Reads JSON texts of any size with bounded memory: one value, or several in a row. What is broken costs the value that
- * it is in, as far as that can be told.
+ * Reads JSON of any size in bounded memory: one value, or several. A syntax error costs only the value around it, as
+ * far as its end can be found.
  */
 export class JsonStream {
   readonly #handler: JsonHandler;
   readonly #open: Container[] = [];
   #rest: Buffer = Buffer.alloc(0);
-  /** What is passed over: open brackets, and whether it is within a string, or behind a backslash there. */
+  /** State while skipping: the depth of open brackets, and whether the position is in a string or after a backslash. */
   #skipping: { depth: number; isInString: boolean; isEscaped: boolean } | "fault" | null = null;
 
   constructor(handler: JsonHandler) {
@@ -58,13 +58,13 @@ export class JsonStream {
 
   end(): void {
     this.#read(Buffer.alloc(0), true);
-    // The text is cut short: what it holds is told, and that something is missing.
+    // The text is truncated: report the fault and close the containers with their content so far.
     if (this.#open.length > 0) this.#handler.fault("malformed", "");
     while (this.#open.pop() !== undefined) this.#handler.leave();
   }
 
   #read(bytes: Buffer, isLast: boolean): void {
-    // A line end behind the bytes stops every search.
+    // A line end after the bytes stops every search.
     const all = Buffer.concat([this.#rest, bytes, lineEnd]);
     const end = all.length - 1;
     let at = 0;
@@ -77,7 +77,7 @@ export class JsonStream {
     this.#rest = Buffer.from(all.subarray(Math.min(at, end), end));
   }
 
-  /** Reads what begins at an offset; returns the offset behind it, or `isCut` when more bytes are needed. */
+  /** Reads the value or token at an offset; returns the offset after it, or `isCut` when more bytes are needed. */
   #readNext(bytes: Buffer, start: number, end: number, isLast: boolean): number {
     const container = this.#open.at(-1);
     const byte = bytes[start] ?? 0;
@@ -149,7 +149,7 @@ export class JsonStream {
     return end;
   }
 
-  /** A string that does not end here. One that is too long to be held is passed over. */
+  /** Handles a string that does not end in the bytes. Skips it when it is too long to hold. */
   #readLong(bytes: Buffer, start: number, end: number, isLast: boolean): number {
     if (isLast || end - start < maxValueSize) return isCut;
     this.#handler.fault("too_long", textOf(bytes, start, end));
@@ -157,7 +157,7 @@ export class JsonStream {
     return start + 1;
   }
 
-  /** Passes over what cannot be read, up to the next line, value or bracket. */
+  /** Skips unreadable bytes up to the next line, value or bracket. */
   #readFault(bytes: Buffer, start: number, end: number, isLast: boolean): number {
     const stop = faultEnd(bytes, start + 1, end);
     if (stop === end && !isLast && end - start < maxFaultySize) return isCut;
@@ -206,7 +206,7 @@ function isScalarEnd(byte: number): boolean {
   );
 }
 
-/** The next offset at which reading can go on. */
+/** The next offset at which reading can continue. */
 function faultEnd(bytes: Buffer, from: number, end: number): number {
   for (let at = from; at < end; at++) {
     const byte = bytes[at] ?? 0;

@@ -1,16 +1,16 @@
 const quote = 0x22;
 const backslash = 0x5c;
 
-/** 1 for bytes outside of strings that change nothing, and for those within strings. */
+/** 1 for bytes that need no special handling, outside strings (`outer`) and inside (`inner`). */
 const outer = new Uint8Array(256).fill(1);
 for (const byte of Buffer.from('"{}[]')) outer[byte] = 0;
 const inner = new Uint8Array(256).fill(1);
 for (const byte of Buffer.from('"\\')) inner[byte] = 0;
 
-/** What `valueEnd` and `stringEnd` return where the bytes end first. */
+/** Result of `valueEnd` and `stringEnd` when the bytes end first. */
 export const isCut = -1;
 
-/** The offset behind the JSON object or array that begins at an offset, its brackets counted and not compared. */
+/** The offset after the JSON object or array at an offset. Counts brackets without checking that they match. */
 export function valueEnd(bytes: Uint8Array, start: number, end: number): number {
   let depth = 0;
   for (let at = start; ; ) {
@@ -23,13 +23,13 @@ export function valueEnd(bytes: Uint8Array, start: number, end: number): number 
       continue;
     }
     at++;
-    // `{` and `[` have this bit less than `}` and `]`.
+    // This bit pattern tells `{` and `[` from `}` and `]`.
     if (((byte ?? 0) & 0x06) === 0x02) depth++;
     else if (--depth === 0) return at;
   }
 }
 
-/** The offset behind the string whose quote stands at an offset. */
+/** The offset after the string whose opening quote is at an offset. */
 export function stringEnd(bytes: Uint8Array, start: number, end: number): number {
   for (let at = start + 1; ; at += 2) {
     while (at < end && inner[bytes[at] ?? 0] === 1) at++;
@@ -39,7 +39,7 @@ export function stringEnd(bytes: Uint8Array, start: number, end: number): number
   }
 }
 
-/** The value of a JSON text, undefined when it is none. What programs write for JSON and is none is mended. */
+/** Parses JSON; undefined when the text is invalid. Repairs some forms that programs write instead of JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -48,7 +48,7 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** Calls of the shell of MongoDB, words of JavaScript, a comma too many. */
+/** Calls of the MongoDB shell. `parseMended` also handles JavaScript words and trailing commas. */
 const shellCall =
   /:\s*(?:ObjectId|ISODate|NumberLong|NumberInt|NumberDecimal|UUID|Timestamp|BinData)\(\s*([^()]{0,200}?)\s*\)/g;
 

@@ -20,7 +20,7 @@ import { type JsonShape, jsonLayoutOf, jsonShapeOf } from "./json-shape.ts";
 import { cutAtLineEnd } from "./line-format.ts";
 import type { Sample } from "./sample.ts";
 
-/** JSON of any layout, of evidence and of anything else (docs/pipeline.md 21.5). */
+/** JSON of any layout, both evidence and other records (docs/pipeline.md 21.5). */
 export const jsonl: Format<JsonPlan> = {
   name: "jsonl",
   confidence: 0.75,
@@ -39,7 +39,7 @@ type JsonPlan = Plan & {
   readonly format: "jsonl";
   readonly layout: JsonLayout;
   readonly column: string | null;
-  /** Fields to take from records that are no evidence. */
+  /** Fields to import from records that are not evidence. */
   readonly fields: readonly OptionalField[];
 };
 
@@ -49,7 +49,7 @@ function planOf(layout: JsonLayout, { column, fields }: Wishes): JsonPlan {
   }
   return {
     format: "jsonl",
-    // The name that the operator gave.
+    // The name as given by the operator.
     columns: column === null ? [] : [column],
     isOrdered: layout !== "lines",
     layout,
@@ -58,7 +58,7 @@ function planOf(layout: JsonLayout, { column, fields }: Wishes): JsonPlan {
   };
 }
 
-/** A text without an address in its first 64 KiB may be the settings of any program. */
+/** Without an address in its first 64 KiB, a JSON text may be the settings of a program. */
 function speaksForRecords({ hasAddress }: JsonShape, { ending }: Sample): boolean {
   return hasAddress || ending === "jsonl" || ending === "ndjson";
 }
@@ -70,10 +70,10 @@ function openReader({ layout, column, fields }: JsonPlan, sink: RecordSink): Rec
   return jsonStreamReader(sink, rules, { layout, scanner });
 }
 
-/** What is kept of a record: of evidence all fields, of any other one the date and those that the operator names. */
+/** The fields of a record: all for evidence, otherwise the date and those named by the operator. */
 function fieldsOf(record: JsonObject, isWhole: boolean, wished: readonly OptionalField[]): ParsedFields {
   const members = new Map<string, unknown>();
-  // The first of two members of one name counts, as in CSV.
+  // Of two members with the same name the first counts, as in CSV.
   for (const [name, value] of Object.entries(record)) {
     const column = columnName(name);
     if (!members.has(column)) members.set(column, value);
@@ -94,14 +94,14 @@ function fieldsOf(record: JsonObject, isWhole: boolean, wished: readonly Optiona
   return { fields, droppedCount: droppedCount + unusableCount };
 }
 
-/** Undefined for a value that is no text; null stays, since a severity of null says something. */
+/** Undefined for a value that is not text. Null is kept, because a severity of null has a meaning. */
 function textOf(value: unknown): string | null | undefined {
   if (value === null) return null;
   if (typeof value === "string") return isAbsent(value) ? "" : value;
   return undefined;
 }
 
-/** Also numbers, and the dates of MongoDB: `{"$date":"..."}`, `{"$date":{"$numberLong":"..."}}`. */
+/** Also accepts numbers and the dates of MongoDB: `{"$date":"..."}`, `{"$date":{"$numberLong":"..."}}`. */
 function dateText(value: unknown): string | null | undefined {
   if (typeof value === "number") return String(value);
   if (isObject(value)) return dateText(value["$date"] ?? value["$numberLong"]);

@@ -2,7 +2,7 @@ import { serviceDomains } from "../../domain/service-domains.ts";
 import { slug } from "../../domain/subject.ts";
 import names from "./breach-names.json";
 
-/** Names of public breaches that this program knows by itself, as the breach catalogue spells them. */
+/** Names of public breaches built into this program, spelled as in the breach catalogue. */
 export const knownLeaks: ReadonlySet<string> = new Set(names);
 
 /** Whether a word is the name of a known breach or service, in any spelling: `000webhost`, `123RF.com`. */

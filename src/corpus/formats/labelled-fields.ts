@@ -1,16 +1,16 @@
 import type { LabelReader } from "./stealer-labels.ts";
 import type { Label } from "./stealer-words.ts";
 
-/** Stand between the fields of a line. */
+/** Separators of fields in a line. */
 const separators = new Uint8Array(256);
 for (const byte of Buffer.from("|,; \t")) separators[byte] = 1;
 
-/** A label in a line, the beginning of its field and of its value. */
+/** A label in a line, with the start of its field and of its value. */
 export type Field = { readonly label: Label; readonly start: number; readonly valueStart: number };
 
 /**
- * The fields of a line that begin with a label: at the beginning of the line, behind a separator, or where the value of
- * the last one is missing. A field ends where the next one begins.
+ * The labelled fields of a line. A label counts at the start of the line, after a separator, or where the previous
+ * value is missing. A field ends where the next begins.
  */
 export function fieldsOf(labels: LabelReader, bytes: Buffer, start: number, end: number): Field[] {
   const fields: Field[] = [];

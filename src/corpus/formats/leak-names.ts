@@ -6,42 +6,45 @@ import { readDate } from "../record-date.ts";
 import { knownLeaks } from "./known-leaks.ts";
 import { readUrl } from "./site.ts";
 
-/** Names of leaks and of sites in the exports of Have I Been Pwned, and what may be kept of them. */
+/** Names of leaks and sites in exports of Have I Been Pwned, and which may be kept. */
 export type LeakNames = {
-  /** Names of the breach catalogue beyond those that this program knows by itself. */
+  /** Names in the breach catalogue that are not built into this program. */
   readonly catalogueNames: readonly string[];
-  /** Whether names that nobody knows are kept where they look like those of the catalogue. */
+  /** Whether an unknown name is kept if it looks like a name of the catalogue. */
   readonly keepsUnknown: boolean;
 };
 
-/** What else an export says of a leak. */
+/** Further details of a leak in an export. */
 export type LeakDetails = { readonly date?: string | null | undefined; readonly isSpamList?: boolean | undefined };
 
-/** Joined words with capitals: `ExampleShop`, `Reverb-Nation`, `VTech`; a password has digits, or begins with none. */
+/**
+ * Capitalised words joined to one: `ExampleShop`, `Reverb-Nation`, `VTech`. Passwords usually have digits or a
+ * lower-case start.
+ */
 const nameLike = /^(?=[A-Za-z-]{2,60}$)[A-Z][a-zA-Z]*(?:-[A-Z][a-zA-Z]*)*$/;
 
-/** So many of the names of a file must be names of leaks or of sites. */
+/** Share of the names of a file that must be names of leaks or sites. */
 const minShare = 0.8;
 
 export function isKnownLeak(name: string, { catalogueNames }: LeakNames): boolean {
   return knownLeaks.has(name) || setOf(catalogueNames).has(name);
 }
 
-/** Whether different names of a file are, as a whole, names of leaks or of sites (docs/pipeline.md 21.4). */
+/** Whether the distinct names of a file are, as a whole, names of leaks or sites (docs/pipeline.md 21.4). */
 export function areLeakNames(found: readonly string[], names: LeakNames): boolean {
   const different = [...new Set(found)];
   const likely = different.filter((name) => isKnownLeak(name, names) || nameLike.test(name) || isHost(name));
   return likely.length > 0 && likely.length >= different.length * minShare;
 }
 
-/** Whether a name is that of a site, as stealer logs have it. */
+/** Whether a name is that of a site, as in stealer logs. */
 function isHost(name: string): boolean {
   return name.includes(".") && readUrl(name, { isBareHostAllowed: true }).isUrl;
 }
 
 /**
- * What is kept of a leak beside the address: nothing of a name that is not known, of one of a sensitive kind, and of one
- * that says where somebody has an account of such a kind.
+ * The fields kept of a leak. Drops unknown names, sensitive names, and names that reveal an account at a sensitive
+ * site.
  */
 export function leakFields(name: string, names: LeakNames, { date, isSpamList }: LeakDetails = {}): ParsedFields {
   if (name.includes(".")) return siteFields(name);

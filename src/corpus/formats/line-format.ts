@@ -1,7 +1,7 @@
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 
-/** Behind the last line end. CR LF is not cut in half. */
+/** Cuts after the last line end, never between CR and LF. */
 export const cutAtLineEnd = (bytes: Uint8Array, start: number, end: number): number => {
   const feed = bytes.lastIndexOf(lineFeed, end - 1);
   if (feed >= start) return feed + 1;

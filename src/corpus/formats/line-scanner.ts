@@ -14,7 +14,10 @@ const at = 0x40;
 const lowerA = 0x61;
 const lowerZ = 0x7a;
 
-/** A byte in lower case where it may stand in a plain local part: without the signs that lists put between fields. */
+/**
+ * The lower-case form of a byte allowed in a plain local part, without the characters that separate fields in lists; 0
+ * for other bytes.
+ */
 const localBytes = new Uint8Array(256);
 for (const byte of Buffer.from("abcdefghijklmnopqrstuvwxyz0123456789_+-.")) {
   localBytes[byte] = byte;
@@ -23,22 +26,22 @@ for (const byte of Buffer.from("abcdefghijklmnopqrstuvwxyz0123456789_+-.")) {
 
 const maxLocalSize = 64;
 const maxHostSize = 253;
-/** Hosts whose longest label has fewer bytes look like no secret. */
+/** Hosts with shorter labels do not look like secrets. */
 const maxPlainLabel = 19;
-/** Where fields start in `fields`: behind the text that is the same for every site. */
+/** The fixed text before the subject in `fields`. */
 const subjectHead = Buffer.from('{"subject":"');
-/** Whole words. */
+/** Rounded to whole words. */
 const maxSiteFields = (subjectHead.length + maxHostSize + 8) & ~3;
 
-/** Whether the label that fills a range, in lower case, is a public top-level domain and no ending of a file. */
+/** Whether a lower-case label in a range is a public top-level domain and not a file ending. */
 export type IsTopLevel = (bytes: Uint8Array, start: number, end: number) => boolean;
 
 /**
- * Reads addresses and sites out of bytes and hashes the addresses. The result is in the members until the next call.
- * Lines must be followed by a line end.
+ * Reads addresses and sites from bytes and hashes the addresses. Results are in the members until the next call. Every
+ * line must be followed by a line end.
  */
 export class LineScanner {
-  /** The secret prefix and then the address, which is what is hashed. */
+  /** The hash input: the secret prefix, then the address. */
   readonly #input: Buffer;
   readonly #inputs: readonly Uint8Array[];
   readonly #reader: AddressReader;
@@ -47,7 +50,7 @@ export class LineScanner {
   #end = 0;
   high = 0;
   low = 0;
-  /** The encoded fields of the record: the first `fieldsSize` bytes, and zeros up to the end of their last word. */
+  /** The encoded fields of the record: the first `fieldsSize` bytes, padded with zeros to a whole word. */
   readonly fields = new Uint8Array(maxSiteFields);
   fieldsSize = 0;
 
@@ -71,14 +74,17 @@ export class LineScanner {
     this.#hashInput();
   }
 
-  /** Reads the address that fills a range, in any spelling that `parseEmail` takes, and hashes it; false when it is none. */
+  /**
+   * Reads and hashes the address that fills a range, in any spelling accepted by `parseEmail`; false when there is
+   * none.
+   */
   readAddress(bytes: Buffer, start: number, end: number): boolean {
     if (!this.isAddress(bytes, start, end)) return false;
     this.#hashInput();
     return true;
   }
 
-  /** As `readAddress`, without the hash; `hashScanned` makes it. */
+  /** Like `readAddress`, but does not hash; call `hashScanned` for that. */
   isAddress(bytes: Buffer, start: number, end: number): boolean {
     if (!this.#reader.read(bytes, start, end)) return false;
     this.#end = this.#reader.end;
@@ -86,8 +92,8 @@ export class LineScanner {
   }
 
   /**
-   * Scans the address of the usual form that begins at an offset: letters, digits and `_ + - .`, all of ASCII, no two
-   * hyphens in a row. Returns the offset behind it, or -1 when there is none; `hashScanned` hashes it.
+   * Scans an ordinary ASCII address at an offset: letters, digits and `_ + - .`, without two hyphens in a row. Returns
+   * the offset after it, or -1 when there is none. `hashScanned` hashes it.
    */
   scanAddress(bytes: Uint8Array, start: number): number {
     const out = this.#input;
@@ -97,7 +103,7 @@ export class LineScanner {
     for (;;) {
       const byte = localBytes[bytes[from] ?? 0] ?? 0;
       if (byte === 0) break;
-      // Hyphens in a row may stand between fields.
+      // Hyphens in a row may separate fields.
       if (byte === previous && (byte === dot || byte === hyphen)) return -1;
       if (from - start >= maxLocalSize) return -1;
       out[size++] = byte;
@@ -112,12 +118,12 @@ export class LineScanner {
     return end;
   }
 
-  /** Hashes what `scanAddress` or `isAddress` has read. */
+  /** Hashes the address read by `scanAddress` or `isAddress`. */
   hashScanned(): void {
     this.#hashInput();
   }
 
-  /** Puts a site, made of `a-z0-9.-_`, or none into `fields`. */
+  /** Writes a site of the characters `a-z0-9.-_` into `fields`; null clears them. */
   setSite(site: string | null): void {
     if (site === null) {
       this.fieldsSize = 0;
@@ -128,9 +134,9 @@ export class LineScanner {
   }
 
   /**
-   * Puts the site of a URL that fills a range into `fields`: of one with `http` or `https`, or also of one without a
-   * scheme below a top-level domain that `isKnown`. False when its host is not of the usual form, or when only `siteOf`
-   * can tell whether it is a site.
+   * Writes the site of the URL that fills a range into `fields`. The URL needs `http` or `https`; with `isKnown` it may
+   * also lack a scheme if its top-level domain is known. False when the host is not an ordinary one or only `siteOf`
+   * can decide.
    */
   scanSite(bytes: Uint8Array, start: number, end: number, isKnown: IsTopLevel | null = null): boolean {
     let from = start + schemeSize(bytes, start);
@@ -163,7 +169,7 @@ export class LineScanner {
   #endSite(size: number): void {
     this.fields[size] = 0x22;
     this.fields[size + 1] = 0x7d;
-    // Up to the end of the word.
+    // Pads with zeros to the end of the word.
     this.fields[size + 2] = this.fields[size + 3] = this.fields[size + 4] = 0;
     this.fieldsSize = size + 2;
   }
@@ -184,7 +190,7 @@ function hasLongLabel(bytes: Uint8Array, start: number, end: number): boolean {
   return false;
 }
 
-/** Bytes of `http://` or `https://` in lower case, 0 without. */
+/** Size of a lower-case `http://` or `https://`; 0 when there is none. */
 function schemeSize(bytes: Uint8Array, start: number): number {
   if (bytes[start] !== 0x68 || bytes[start + 1] !== 0x74 || bytes[start + 2] !== 0x74 || bytes[start + 3] !== 0x70) {
     return 0;
@@ -204,7 +210,7 @@ export function isLineEnd(byte: number): boolean {
   return byte === lineFeed || byte === carriageReturn;
 }
 
-/** The offset of the line end at or behind an offset. */
+/** The offset of the next line end, from an offset on. */
 export function lineEnd(bytes: Uint8Array, from: number): number {
   let end = from;
   while (!isLineEnd(bytes[end] ?? lineFeed)) end++;

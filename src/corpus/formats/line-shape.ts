@@ -3,18 +3,19 @@ import { type AddressIn, addressesIn } from "./addresses-in.ts";
 import { isClosedHost, readUrl } from "./site.ts";
 
 /**
- * What the fields of a line are:
+ * The shape of a line, from its fields:
  *
- * - `urlFirst`, `urlLast`: a login and its secret behind or before a URL with a scheme; `hostFirst`, `hostLast`: the
- *   same with what may be a host; `closedFirst`, `closedLast`: with a host of a closed network, which is no site
- * - `urlMiddle`: login, URL and what may be a secret
- * - `combo`: an address and a secret; `prefixCombo`, `suffixCombo`: with further fields before or behind
+ * - `urlFirst`, `urlLast`: a login and its secret after or before a URL with a scheme; `hostFirst`, `hostLast`: the
+ *   same with a possible host instead; `closedFirst`, `closedLast`: with a host of a closed network, which is not a
+ *   site
+ * - `urlMiddle`: login, URL and a possible secret
+ * - `combo`: an address and a secret; `prefixCombo`, `suffixCombo`: with further fields before or after
  * - `nick`: fields without an address
  * - `bare`: addresses and nothing else
  * - `urlLogin`: URL and address; `link`: a URL alone
- * - `label`: an address behind its name, and no secret in the line
- * - `columns`: a row of a table; `text`: prose, logs and the like, with an address
- * - `other`: anything without an address
+ * - `label`: an address after its label, without a secret in the line
+ * - `columns`: a row of a table; `text`: prose, logs and similar text with an address
+ * - `other`: anything else without an address
  */
 export type LineShape =
   | "urlFirst"
@@ -36,7 +37,7 @@ export type LineShape =
   | "text"
   | "other";
 
-/** A longer line is judged by its beginning. */
+/** The part of a line that decides its shape. */
 const maxLength = 4096;
 
 export function shapeOf(raw: string): LineShape {
@@ -56,11 +57,11 @@ export function shapeOf(raw: string): LineShape {
   return shapeAround(line, first, addresses);
 }
 
-/** A tag of HTML or XML, and not `<jane.doe@example.com>`. */
+/** A tag of HTML or XML, but not `<jane.doe@example.com>`. */
 const markup = /<[/!?]?[a-z][a-z0-9:]*(?:\s[^<>@]*)?\/?>/i;
 const nickLine = /^[^\s:;|,]+\s?[:;|]\s?\S+$/;
 
-/** `[HIT]`, `12.`, `- `, quotes and brackets; the label of the first field. */
+/** Removes a lead such as `[HIT]`, `12.`, `- `, quotes, brackets, or the label of the first field. */
 function withoutLead(line: string): string {
   return line
     .replace(/^\[[\w +-]{1,20}\]\s*/, "")
@@ -72,10 +73,10 @@ function withoutLead(line: string): string {
     );
 }
 
-/** Where the first scheme of a line begins, or -1. */
+/** The start of the first scheme in a line, or -1. */
 export function schemeStart(line: string): number {
   const start = schemeBefore(line, "://");
-  // As JSON may write it.
+  // JSON may escape the slashes.
   return start === -1 ? schemeBefore(line, ":\\/\\/") : start;
 }
 
@@ -91,7 +92,7 @@ function schemeBefore(line: string, mark: string): number {
 
 const maxSchemeLength = 30;
 
-/** A line that begins with a URL. Which `:` is the first behind the path cannot be known. */
+/** The shape of a line that begins with a URL. Which `:` ends the path is ambiguous. */
 function shapeBehindUrl(line: string): LineShape {
   const rest = line.replace(/^(?:[a-z][a-z0-9+.-]*:\/+)+[^\s/:;|,?#"']*(?::\d{1,5}(?![^\s/:;|,"']))?/i, "");
   if (/#[^\s@]+@[^\s@]+@\S+$/.test(rest)) return "urlFirst";
@@ -105,23 +106,26 @@ function shapeBehindUrl(line: string): LineShape {
   return blankLogin.includes("@") ? "urlLogin" : "link";
 }
 
-/** Fields between separators that are more than blanks. */
+/** Splits a text into fields at separators other than blanks. */
 function fieldsOf(text: string): string[] {
   return text.split(/\s*["']?(?:[:;|,\t]|-{4,})["']?\s*/).filter((part) => part !== "");
 }
 
-/** Commas, semicolons, TABs and bars also separate columns: of names, cities and profiles. */
+/**
+ * Whether the fields are columns of a table. Commas, semicolons, TABs and bars also separate names, cities and
+ * profiles.
+ */
 function isTable(text: string, fields: readonly string[]): boolean {
   const separator = /[:;|,\t]|-{4}/.exec(text.trim().replace(/^["']+/, ""))?.[0] ?? ":";
   if (separator === ":" || separator === "----") return false;
   return fields.length > 3 || !looksMade(fields[1] ?? "");
 }
 
-/** A line that ends with a URL; null when the URL is not a field of its own. */
+/** The shape of a line that ends with a URL; null when the URL is not a separate field. */
 function shapeBeforeUrl(line: string, schemeAt: number, address: AddressIn | undefined): LineShape | null {
   const before = line.slice(0, schemeAt);
   const isAddressed = address !== undefined && address.start < schemeAt;
-  // Or a nickname.
+  // Without an address the login is a nickname.
   const loginEnd = isAddressed ? address.end : (/^[^\s:;|,]+/.exec(before)?.[0].length ?? 0);
   if (loginEnd === 0 || (isAddressed && withoutSeparators(before.slice(0, address.start)) !== "")) return null;
   const middle = before.slice(loginEnd);
@@ -134,12 +138,12 @@ function shapeBeforeUrl(line: string, schemeAt: number, address: AddressIn | und
   return isAddressed ? "urlLogin" : "other";
 }
 
-/** Signs and digits: no name, no word. */
+/** Whether a text mixes digits with other characters, unlike a name, a word or a phone number. */
 function looksMade(secret: string): boolean {
   return /\d/.test(secret) && /\D/.test(secret) && !/^\+?[\d\s().-]+$/.test(secret);
 }
 
-/** A line of three fields or more whose first or last one could be a host; null when there is none. */
+/** The shape of a line with at least three fields whose first or last may be a host; null when neither is. */
 function shapeBesideHost(line: string): LineShape | null {
   const fields = line.split(/\s*["']?[:;|,\t ]["']?\s*/).filter((part) => part !== "");
   if (fields.length < 3) return null;
@@ -161,13 +165,13 @@ function hostKind(text: string): "host" | "closed" | null {
   return readUrl(text, { isBareHostAllowed: true }).isUrl ? "host" : null;
 }
 
-/** The name of a field that holds an address, and what stands behind it. */
+/** The label of a field that holds an address, up to the value. */
 const addressLabel =
   /(?:^|[\s|;,{"'([])(?:e-?mails?|mail|address|e-?mail address|login|user(?:name)?|account|from|to|cc|bcc|reply-to|sender|contact|TYPE=\w+)["']?\s*[:=]\s*["'<[(]*$/i;
 const secretLabel = /(?:^|[\s|;,{"'])(?:pass(?:word|wd)?|pwd|pw|hash|secret)["']?\s*[:=]/i;
 const labelled = /^[\p{L} _-]{2,20}\s*[:=]\s/u;
 
-/** Between an address and a secret; blanks alone are a weak separator. */
+/** Separators between an address and a secret. Blanks alone are only a weak separator. */
 const separatorBehind = /^["'`>)\]}]*\s*(?:[:;|,=~#>\\/：；｜，]|-{2,}|-\|-|[-–—]\s)/u;
 const separatorBefore = /(?:[:;|,~#>\\：；｜，]|-{2,}|\|-)\s*["'`<([]*$/u;
 
@@ -180,7 +184,7 @@ function shapeAround(line: string, first: AddressIn, addresses: readonly Address
   if (addressLabel.test(left)) return secretLabel.test(right) || secretLabel.test(left) ? "combo" : "label";
   if (/[=?&]["'<]?$/.test(left)) return "label";
   const count = (text: string, pattern: RegExp) => (text.match(pattern) ?? []).length;
-  // One leak has bars between hyphens where others have colons.
+  // One leak writes `-|-` where others write a colon.
   const inner = withoutSeparators(rest).replace(/-+\|-*|\|-+/g, ":");
   if (count(inner, /[,\t]/g) > 1 || count(inner, /[;|]/g) > 4) return "columns";
   if (count(left.trim(), /\s+/g) > 2) return "text";
@@ -194,20 +198,20 @@ function shapeAround(line: string, first: AddressIn, addresses: readonly Address
   return isBehind || withoutSeparators(right) === "" ? "prefixCombo" : "text";
 }
 
-/** Stand around fields; what is between them is one. */
+/** Characters around and between fields. */
 export const separatorSigns = "\0\t\n\r \"'`:;|,<>()[]{}=~#\\/";
 const wideSigns = "\u00a0\u200b\ufeff：；｜，";
 const separatorCodes: ReadonlySet<number> = new Set(
   Array.from(`${separatorSigns}${wideSigns}`, (sign) => sign.charCodeAt(0)),
 );
-/** Without what a URL may end with. */
+/** Without the slash, which may end a URL. */
 const signsAroundUrl: ReadonlySet<number> = new Set([...separatorCodes].filter((code) => code !== 0x2f));
-/** The same where each character is a byte of UTF-8. */
+/** The wide signs as bytes of UTF-8, one character per byte. */
 const wideBytes = Array.from(wideSigns, (sign) => Buffer.from(sign).toString("latin1"));
 const firstWideBytes: ReadonlySet<number> = new Set(wideBytes.map((bytes) => bytes.charCodeAt(0)));
 const lastWideBytes: ReadonlySet<number> = new Set(wideBytes.map((bytes) => bytes.charCodeAt(bytes.length - 1)));
 
-/** Text without what separates fields at its ends: the text itself, or its bytes as characters. */
+/** Trims separators at both ends of a text, or of its bytes as characters. */
 export function withoutSeparators(text: string): string {
   return trimmed(text, separatorCodes);
 }
@@ -243,21 +247,21 @@ function trimmed(text: string, separators: ReadonlySet<number>): string {
   return /^[-–—]+$/.test(field) && field.length <= maxHyphens ? "" : field;
 }
 
-/** A run of hyphens is a separator too. */
+/** A run of hyphens up to this length counts as a separator. */
 const maxHyphens = 16;
 
-/** What stands where nothing is known (docs/corpus-formats.md 2). */
+/** Values that stand for "no password" (docs/corpus-formats.md 2). */
 export const noSecret = /^(?:null|\(?null\)?|n\/a|x{3,}|\[?not_saved\]?)$/i;
 
-/** Whether a text behind a login holds a secret. */
+/** Whether the text after a login holds a secret. */
 export function isSecret(text: string): boolean {
   const secret = withoutSeparators(withoutSeparators(text).replace(/^(?:pass(?:word|wd)?|pwd|pw)["']?\s*[:=]/i, ""));
   return secret !== "" && !noSecret.test(secret);
 }
 
 /**
- * Whether what stands between a login and a URL is one field between separators: not the beginning of a secret that
- * holds a URL, and not the balance and the plan of an account as well.
+ * Whether the text between a login and a URL is exactly one field: not the start of a secret that contains a URL, and
+ * not several fields, such as the balance and the plan of an account.
  */
 export function isOneSecret(middle: string): boolean {
   if (!/^["'`>)\]}]*(?:[\s\0:;|,~#=>\\]|--|[\x80-\uffff])/.test(middle)) return false;
@@ -268,7 +272,7 @@ export function isOneSecret(middle: string): boolean {
   return separator === undefined ? !/\s/.test(secret) : !secret.includes(separator);
 }
 
-/** What may stand before the URL of a line: quotes, a number, a mark such as `[HIT]`, the name of the field. */
+/** Whether a text may stand before the URL of a line: quotes, a number, a mark such as `[HIT]`, or a label. */
 export function isLead(text: string): boolean {
   return text.length <= maxLead && withoutSeparators(withoutLead(`${text}x://x`)) === "x://x";
 }
@@ -279,7 +283,7 @@ const headerWord =
   "e-?mail(?: ?address)?|mail|login|user(?: ?name)?|url|uri|host|site|pass(?:word|wd)?|pwd|hash|salt|id|ip|name";
 const header = new RegExp(`^["'\\s]*(?:${headerWord})["'\\s]*(?:[:;|,\\t]["'\\s]*(?:${headerWord})["'\\s]*)*$`, "i");
 
-/** A first line that only names the fields. */
+/** Whether a first line only names the fields. */
 export function isHeader(line: string): boolean {
   return line.length < 200 && header.test(line);
 }

@@ -4,11 +4,11 @@ export const maxLineSize = 64 << 10;
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 
-/** The text of a line without its end, or null when it is too long. Bytes that are not UTF-8 are U+FFFD. */
+/** The text of a line without its line end; null when it is too long. Invalid UTF-8 becomes U+FFFD. */
 export type Line = string | null;
 
 /**
- * Cuts bytes into lines; a line ends at LF, CR LF, CR or the end of the text. A line over 64 KiB is never held in
+ * Cuts bytes into lines. A line ends at LF, CR LF, CR or the end of the text. Lines over 64 KiB are never held in
  * memory.
  */
 export class LineCutter {
@@ -16,7 +16,7 @@ export class LineCutter {
   #isSkipping = false;
   #previous = 0;
 
-  /** The lines that end in further bytes, which may change afterwards. */
+  /** Returns the lines that end in `chunk`. The chunk may be overwritten afterwards. */
   push(chunk: Buffer): Line[] {
     const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
     const lines: Line[] = [];
@@ -41,13 +41,13 @@ export class LineCutter {
     return lines;
   }
 
-  /** The last line, when it has no end. */
+  /** The last line, if it has no line end. */
   end(): Line[] {
     return this.#rest.length > 0 ? [this.#rest.toString("utf8")] : [];
   }
 }
 
-/** True when there is nothing but blanks and control characters. */
+/** Whether a line has only blanks and control characters. */
 export function isBlank(line: string): boolean {
   return !/[^\0- ]/.test(line);
 }

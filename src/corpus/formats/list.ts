@@ -3,7 +3,7 @@ import { cutAtLineEnd } from "./line-format.ts";
 import { type LoginPlan, loginReader } from "./login-lines.ts";
 import { forcedLoginPlan, loginPlanOf } from "./login-plan.ts";
 
-/** Bare addresses, one or more per line: lists that spam is sent to. */
+/** Bare addresses, one or more per line, such as spam lists. */
 export const list: Format<LoginPlan> = {
   name: "list",
   confidence: 0.75,

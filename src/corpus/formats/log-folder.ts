@@ -2,12 +2,13 @@ import type { FormatName } from "./format.ts";
 import type { Sample } from "./sample.ts";
 
 /**
- * Why a file of a folder or archive is not read though it may hold addresses: a stealer's log keeps cookies, forms and the
- * like beside the passwords, and sellers add notes; or null when it is read (docs/pipeline.md 21.8). The content decides: a
- * file of logins is read whatever its name, cookies are not whatever theirs. The name counts where the content is neither.
- * No other file matters, so that the answer is the same in every folder and order.
+ * The reason to leave out a file of a folder or archive that may contain addresses; null when it is imported
+ * (docs/pipeline.md 21.8). A stealer's log keeps cookies and forms beside the passwords, and sellers add notes. The
+ * content decides first: a file of logins is imported under any name, and cookies are left out under any name. The file
+ * name counts only if the content is neither. Other files are not considered, so the answer does not depend on the
+ * folder or the order.
  *
- * `path` is relative to the folder; `format` is the one that the content speaks for, null for none.
+ * `path` is relative to the folder. `format` is the format detected from the content, or null.
  */
 export function reasonToLeaveOut(path: string, sample: Sample, format: FormatName | null): string | null {
   const lines = sample.lines.slice(0, maxLines).map((line) => line.slice(0, maxLineLength));
@@ -26,12 +27,12 @@ export function reasonToLeaveOut(path: string, sample: Sample, format: FormatNam
 const maxLines = 100;
 const maxLineLength = 1000;
 
-/** Lines of these formats hold a secret or the name of a leak. */
+/** Lines of these formats contain a secret or the name of a leak. */
 const loginFormats: ReadonlySet<FormatName> = new Set(["combo", "ulp", "stealer", "dehashed", "hibp-domain"]);
 
 const secretColumn = /pass|pwd|senha|contrase|kennwort|hash|secret|пароль|parola|şifre/i;
 
-/** The lines that Netscape's programs wrote, or JSON of an extension. */
+/** Lines of a Netscape cookie file, or JSON of a browser extension. */
 const cookieLine = /^\S*\t(?:TRUE|FALSE)\t[^\t]*\t(?:TRUE|FALSE)\t\d+/i;
 const cookieMember = /"(?:httpOnly|hostOnly|sameSite|expirationDate|isHttpOnly)"\s*:/;
 
@@ -44,7 +45,7 @@ const formName = /^\W{0,4}(?:name|form|field)\s*[:=]/i;
 const formValue = /^\W{0,4}value\s*[:=]/i;
 const formLine = /^\W{0,4}(?:name|form|field)\s*[:=].*\bvalue\s*[:=]/i;
 
-/** Pairs of the name of a field and what was typed in. */
+/** Whether the lines are pairs of a form field's name and its value. */
 function isForm(lines: readonly string[]): boolean {
   const pairs = lines.filter(
     (line, index) => formLine.test(line) || (formName.test(line) && formValue.test(lines[index + 1] ?? "")),
@@ -58,24 +59,27 @@ function isMost(lines: readonly string[], is: (line: string) => boolean): boolea
 
 type Kind = {
   readonly reason: string;
-  /** The name of the file without its ending; see `plainName`. */
+  /** Matches the file name without ending and separators; see `plainName`. */
   readonly name: RegExp;
-  /** Or of a folder above it. */
+  /** Whether a folder above the file may have this name instead. */
   readonly isFolder: boolean;
-  /** Kept by a browser or a system: tables of it are left out too. */
+  /** Whether a browser or system writes this kind, so that its tables are left out too. */
   readonly isOfBrowser: boolean;
-  /** Whether the content does not speak against the name. */
+  /** Whether the content is compatible with the name. */
   readonly speaksFor: (lines: readonly string[], format: FormatName | null) => boolean;
 };
 
 type SpeaksFor = Kind["speaksFor"];
 
-/** A text in which most lines hold an address is data whatever its name, unless it is small. */
+/**
+ * Whether few lines hold an address, or the file is small. A larger text with an address in most lines is data under
+ * any name.
+ */
 const isSparse: SpeaksFor = (lines) => lines.length < 10 || !isMost(lines, (line) => line.includes("@"));
 const isNoList: SpeaksFor = (lines, format) => format !== "list" && isSparse(lines, format);
 const isOfUrls: SpeaksFor = (lines) => isMost(lines, (line) => line.includes("://") || label.test(line));
 const isOfSystem: SpeaksFor = (lines, format) => format !== "list" && lines.some((line) => systemLabel.test(line));
-/** Some secrets look like addresses. */
+/** Some secrets look like addresses, so a share of them is tolerated. */
 const isOfSecrets: SpeaksFor = (lines) =>
   lines.filter((line) => bareAddress.test(line)).length < lines.length * maxSecretShare;
 const always: SpeaksFor = () => true;
@@ -168,7 +172,7 @@ const kinds: readonly Kind[] = [
   },
 ];
 
-/** Files that may be what their name or folder says. Tables and dumps are not. */
+/** Endings of files that may be what their name or folder says. Tables and dumps are not among them. */
 const textEndings = /\.(?:txt|log|html?|md|nfo|rtf|json|csv|tsv)$/;
 
 function kindOf(path: string): Kind | undefined {
@@ -180,7 +184,7 @@ function kindOf(path: string): Kind | undefined {
   return kinds.find(({ name, isFolder }) => (isFolder ? all : files).some((one) => name.test(one)));
 }
 
-/** `_AllCookies_list` and `All Cookies List` are one name. */
+/** Reduces `_AllCookies_list` and `All Cookies List` to one name. */
 function plainName(name: string): string {
   return name.replace(/[\s_\-!()[\]]+/g, "");
 }

@@ -13,21 +13,21 @@ import {
 } from "./line-shape.ts";
 import { isPublicTopLevel, readUrl, type UrlRead } from "./site.ts";
 
-/** How lines with a login and its secret are read, with or without a URL beside them. */
+/** How to read lines with a login and its secret, with or without a URL. */
 export type LoginPlan = Plan & {
   readonly format: "combo" | "ulp" | "list";
-  /** Every line is of this format, because the operator said so; else each line says what it is. */
+  /** Whether all lines have this format because the operator said so; otherwise each line is judged by itself. */
   readonly isForced: boolean;
-  /** Most lines of three fields hold URLs or hosts first, or last, so that they need no scheme there. */
+  /** Whether most lines of three fields have the URL or host first, or last. There a URL needs no scheme. */
   readonly isHostFirst: boolean;
   readonly isHostLast: boolean;
-  /** The URL stands between login and secret, which lists of addresses and profiles look like. */
+  /** Whether the URL stands between login and secret. Lists of addresses and profiles look similar. */
   readonly isUrlInMiddle: boolean;
-  /** Fields are separated by `\`, so that no letter behind one is an escape. */
+  /** Whether `\` separates fields, so that a letter after it is not an escape. */
   readonly hasBackslashes: boolean;
 };
 
-/** Reads combos, url:login:password lines and lists, line by line; a text can be cut at any line end. */
+/** Reads combos, url:login:password lines and lists, line by line. A text can be cut at any line end. */
 export function loginReader(plan: LoginPlan, sink: RecordSink, isFirst: boolean): RecordReader {
   const lines = new LoginLines(plan, sink, isFirst);
   return { read: (bytes, start, end) => lines.read(bytes, start, end), end: () => undefined };
@@ -39,24 +39,24 @@ const slash = 0x2f;
 const colon = 0x3a;
 const at = 0x40;
 
-/** Blanks before a line, and the quote that some tools put there. */
+/** Blanks before a line, and the quote that some tools write there. */
 const blanks = tableOf(" \t\0'");
-/** Where the rest of a line ends, or may hold more than a secret. */
+/** Bytes that end the rest of a line, or that may begin more than a secret. */
 const restEnds = tableOf("\n\r@/");
-/** The same where hosts need no scheme. */
+/** The same for lines where hosts need no scheme. */
 const restEndsOfHosts = tableOf("\n\r@/.");
-/** Where the search for a sign ends. */
+/** Bytes that end the search for an at-sign. */
 const signEnds = tableOf("\n\r@");
-/** Stand between the fields of a line with a URL. */
+/** Separators in a line with a URL. */
 const delimiters = tableOf(":;|, \t");
 /**
- * Begin what is no secret, such as `null`, `N/A`, `xxxx`, or a sign behind which the secret, or none, stands. The last
- * ones begin wide signs in UTF-8.
+ * First bytes of a non-secret such as `null`, `N/A` or `xxxx`, and separators that may come before the secret. The last
+ * ones are first bytes of wide signs in UTF-8.
  */
 const oddSecretStarts = tableOf(`nNxX-${separatorSigns}\xc2\xe2\xef`);
-/** Behind an address that begins a line: a separator, or the end of the line. */
+/** Bytes after an address at the start of a line: a separator, or the line end. */
 const separators = tableOf(":;|, \t\n\r#~>=\\");
-/** Within a URL before an address that is part of it. */
+/** Bytes inside a URL before an address that is part of the URL. */
 const urlInside = tableOf("/=?&%");
 
 function tableOf(letters: string): Uint8Array {
@@ -67,17 +67,17 @@ function tableOf(letters: string): Uint8Array {
 
 const maxUrlSize = 2048;
 
-/** An address in a line; offsets count from the beginning of the line. */
+/** An address in a line. Offsets count from the start of the line. */
 type Token = { readonly start: number; readonly end: number; readonly isDoubled: boolean };
 type Line = {
   readonly bytes: Buffer;
   readonly start: number;
   readonly end: number;
-  /** Each character is a byte. */
+  /** The line with one character per byte. */
   readonly text: string;
   readonly tokens: readonly Token[];
 };
-/** `plain`: the line is a combo. `none`: no address of it is a login. */
+/** `plain`: the line is a combo. `none`: no address in it is a login. */
 type Login =
   | { readonly token: Token; readonly format: FormatName | undefined; readonly site: string | null }
   | "plain"
@@ -87,14 +87,14 @@ class LoginLines {
   readonly #plan: LoginPlan;
   readonly #sink: RecordSink;
   readonly #finder: AddressFinder;
-  /** No line is looked at for more than an address. */
+  /** Whether every line is read as a combo. */
   readonly #isComboForced: boolean;
   readonly #comboFormat: FormatName | undefined;
   readonly #ulpFormat: FormatName | undefined;
-  /** Of an address without a secret. */
+  /** The format of an address without a secret. */
   readonly #bareFormat: FormatName | undefined;
   readonly #restEnds: Uint8Array;
-  /** No line has been read that is more than a header. */
+  /** Whether no line has been read yet, except for a header. */
   #isFirst: boolean;
 
   constructor(plan: LoginPlan, sink: RecordSink, isFirst: boolean) {
@@ -140,8 +140,8 @@ class LoginLines {
   }
 
   /**
-   * `https://site:address:secret`, or the same without a scheme, with one sign. Returns the end of the line, or -1 when
-   * it is not of this form.
+   * Fast path for `https://site:address:secret`, with or without the scheme, with a single at-sign. Returns the end of
+   * the line, or -1 for other forms.
    */
   #scanUrlFirst(bytes: Buffer, start: number): number {
     const isHttp = bytes[start] === 0x68 && bytes[start + 1] === 0x74 && bytes[start + 2] === 0x74;
@@ -157,7 +157,7 @@ class LoginLines {
     if (left === start || left - start > maxUrlSize) return -1;
     const tokenEnd = scanner.scanAddress(bytes, token);
     if (tokenEnd < 0 || delimiters[bytes[tokenEnd] ?? 0] === 0 || !isTopLevel(bytes, tokenEnd)) return -1;
-    // What follows a semicolon may be the rest of `&amp;`.
+    // A semicolon may end `&amp;`.
     if (oddSecretStarts[bytes[tokenEnd + 1] ?? 0] === 1 || bytes[token - 1] === semicolon) return -1;
     let end = tokenEnd;
     while (signEnds[bytes[end] ?? 0] === 0) end++;
@@ -168,7 +168,7 @@ class LoginLines {
       const host = bytes[start + 4] === 0x73 ? start + 8 : start + 7;
       const pathAt = bytes.indexOf(slash, host);
       if (pathAt < 0 || pathAt >= left) {
-        // `https://user:password@host`, unless what follows the scheme is surely a host.
+        // May be `https://user:password@host`, unless the text after the scheme is certainly a host.
         if (isPortAndPath(bytes, tokenEnd)) return -1;
         url = host;
         isKnown = isPublicTopLevel;
@@ -181,7 +181,7 @@ class LoginLines {
     return end;
   }
 
-  /** False when a range does not begin with a URL. */
+  /** Puts the site of a URL into the scanner; false when the range does not begin with a URL. */
   #setSiteOf(bytes: Buffer, start: number, end: number): boolean {
     const { isUrl, site } = urlOf(bytes.toString("latin1", start, end));
     this.#sink.scanner.setSite(site);
@@ -189,15 +189,15 @@ class LoginLines {
   }
 
   /**
-   * `address:secret`, where the secret holds no sign, and `address:secret:https://site`. Returns the end of the line, or
-   * -1 when it is not of this form.
+   * Fast path for `address:secret`, with no at-sign in the secret, and for `address:secret:https://site`. Returns the
+   * end of the line, or -1 for other forms.
    */
   #scanAddressFirst(bytes: Buffer, start: number): number {
     const end = this.#sink.scanner.scanAddress(bytes, start);
     if (end < 0 || separators[bytes[end] ?? 0] === 0 || !isTopLevel(bytes, end)) return -1;
     const rest = this.#restEnd(bytes, end);
     if (bytes[rest] === slash && bytes[end] === colon) return this.#scanUrlLast(bytes, end, rest - 1);
-    // Without a secret it is of another format, but not in combos.
+    // Without a secret the line has another format, except in combo lists.
     const isDoubtful = this.#comboFormat !== this.#bareFormat && oddSecretStarts[bytes[end + 1] ?? 0] === 1;
     if (!isLineEnd(bytes[rest] ?? 0) || (rest > end && isDoubtful)) return -1;
     this.#sink.scanner.setSite(null);
@@ -205,12 +205,12 @@ class LoginLines {
     return rest;
   }
 
-  /** `address:secret:https://site`, from behind the address and with the colon of the scheme. */
+  /** The second form, from the separator after the address; `schemeEnd` is the colon of the scheme. */
   #scanUrlLast(bytes: Buffer, start: number, schemeEnd: number): number {
     if (this.#isComboForced) return -1;
     let url = schemeEnd;
     while (url > start && isLetter(bytes[url - 1] ?? 0)) url--;
-    // Of several separators `readLine` finds out which belong to the secret.
+    // With several separators `readLine` decides which belong to the secret.
     if (url - 1 <= start + 1 || bytes[url - 1] !== colon || oddSecretStarts[bytes[start + 1] ?? 0] === 1) return -1;
     for (let from = start + 1; from < url - 1; from++) if ((bytes[from] ?? 0) <= 0x22) return -1;
     let end = schemeEnd;
@@ -221,7 +221,10 @@ class LoginLines {
     return end;
   }
 
-  /** A combo with its address anywhere, and a line without a sign. Returns the end of the line, or -1. */
+  /**
+   * Fast path for combos with the address in any field, and for lines without an at-sign. Returns the end of the line,
+   * or -1.
+   */
   #scanCombo(bytes: Buffer, start: number): number {
     if (this.#plan.format !== "combo") return -1;
     const sign = this.#restEnd(bytes, start);
@@ -240,7 +243,7 @@ class LoginLines {
     return rest;
   }
 
-  /** Where a line ends, or holds a sign or a URL. */
+  /** The first line end, at-sign or URL from `start` on. */
   #restEnd(bytes: Buffer, start: number): number {
     const ends = this.#restEnds;
     let rest = start;
@@ -251,7 +254,7 @@ class LoginLines {
     }
   }
 
-  /** Any line that is not of the usual forms, without its end. */
+  /** Reads a line of any other form; `end` is its line end. */
   #readLine(bytes: Buffer, start: number, end: number): void {
     const tokens: Token[] = [];
     let hasSign = false;
@@ -277,7 +280,7 @@ class LoginLines {
     if (takenCount === 0) this.#sink.add(hasSign && furtherCount === 0 ? "invalid_email" : "no_email");
   }
 
-  /** Adds the logins of a line; returns how many addresses were taken. */
+  /** Adds the logins of a line; returns the number of addresses used. */
   #take(line: Line): number {
     const login = this.#isComboForced ? "plain" : this.#loginOf(line);
     if (login === "none") return 0;
@@ -292,7 +295,7 @@ class LoginLines {
     return this.#plan.isHostFirst || this.#plan.isHostLast ? this.#loginBesideHost(text, tokens) : "plain";
   }
 
-  /** The first address; all of a line that holds nothing else, in lists. */
+  /** Adds the first address; in lists all addresses of a line that contains nothing else. */
   #takeCombo(line: Line): number {
     const tokens = line.tokens.filter(({ isDoubled }) => !isDoubled);
     const [first] = tokens;
@@ -305,13 +308,13 @@ class LoginLines {
 
   #add({ bytes, start, end }: Line, token: Token, format: FormatName | undefined, site: string | null): void {
     const { scanner } = this.#sink;
-    // Another address may have been read since.
+    // Read again: the finder may hold another address by now.
     this.#finder.find(bytes, bytes.indexOf(at, start + token.start), start, end);
     scanner.setSite(site);
     this.#addScanned(format);
   }
 
-  /** The login of a line that holds a URL with its scheme at an offset. */
+  /** The login of a line whose URL with a scheme begins at `urlAt`. */
   #loginBesideUrl(text: string, urlAt: number, tokens: readonly Token[]): Login {
     const [first] = tokens;
     if (first === undefined) return "none";
@@ -352,18 +355,18 @@ class LoginLines {
     return "plain";
   }
 
-  /** The login behind a URL: the address directly before the last field, or else the first one. */
+  /** The login after a URL: the address directly before the last field, otherwise the first address. */
   #loginBehind(text: string, urlAt: number, tokens: readonly Token[]): Login {
     const token = tokens.find(({ end }) => /^[:;|,\s][^:;|,\s]*$/.test(text.slice(end))) ?? tokens[0];
     if (token === undefined) return "none";
     const url = text.slice(urlAt, token.start);
     if (isUserIn(url)) return "none";
     if (isSecret(text.slice(token.end).replace(/^@/, ""))) return this.#ulp(token, url);
-    // `url:nick:address`: the address is the secret.
+    // `url:nick:address`: here the address is the secret.
     return hasFieldBehindHost(url) ? "none" : { token, format: "any", site: null };
   }
 
-  /** A URL without a scheme is only given where it may have none. */
+  /** Reads the site. Callers pass a URL without a scheme only where that is allowed. */
   #ulp(token: Token, url: string): Login {
     return { token, format: this.#ulpFormat, site: urlOf(url).site };
   }
@@ -371,7 +374,7 @@ class LoginLines {
 
 const isOneField = /^[^:;|,\s]+(?::\d{1,5})?(?:\/\S*)?["'\s]*$/;
 
-/** Bytes of U+FEFF, U+200B or U+00A0 at an offset; 0 when there is something else. */
+/** Size of U+FEFF, U+200B or U+00A0 at an offset; 0 for other characters. */
 function wideBlankSize(bytes: Uint8Array, start: number): number {
   const [first, second, third] = [bytes[start], bytes[start + 1], bytes[start + 2]];
   if (first === 0xc2 && second === 0xa0) return 2;
@@ -389,21 +392,21 @@ function isLetter(byte: number): boolean {
   return lower >= 0x61 && lower <= 0x7a;
 }
 
-/** Of a URL whose characters are bytes, and which may stand without a scheme where it is. */
+/** Reads a URL given with one character per byte. The URL may lack a scheme. */
 function urlOf(bytes: string): UrlRead {
   const url = withoutSignsAround(bytes.slice(0, maxUrlSize));
   const text = isAscii(url) ? url : Buffer.from(url, "latin1").toString("utf8");
   return readUrl(text, { isBareHostAllowed: true });
 }
 
-/** What stands between addresses, before the first and behind the last. */
+/** The texts before, between and after the addresses. */
 function gapsOf(text: string, tokens: readonly Token[]): string[] {
   return [...tokens, { start: text.length, end: text.length }].map(({ start }, index) =>
     text.slice(tokens[index - 1]?.end ?? 0, start),
   );
 }
 
-/** `:8080/path` behind what may be the host of a URL with a user. */
+/** Whether `:8080/path` follows, after the possible host of a URL with a user. */
 function isPortAndPath(bytes: Uint8Array, start: number): boolean {
   let end = start;
   if (bytes[end] === colon) end++;
@@ -411,14 +414,14 @@ function isPortAndPath(bytes: Uint8Array, start: number): boolean {
   return bytes[end] === slash || bytes[end] === 0x3f;
 }
 
-/** Whether a URL that ends before a path may be the user of one, as in `https://jane.doe:secret@host`. */
+/** Whether a URL without a path may be the user part of another, as in `https://jane.doe:secret@host`. */
 function isUserIn(url: string): boolean {
   const [, authority] = /^[a-z][a-z0-9+.-]*:\/\/([^/\\]*)$/i.exec(withoutSignsAround(url)) ?? [];
   const isClear = authority === undefined || /[\s|;,"'>]$/.test(url);
   return !isClear && !readUrl(authority, { isBareHostAllowed: true }).isUrl;
 }
 
-/** Whether something follows the host and path of a URL that may be a field. */
+/** Whether a possible field follows the host and path of a URL. */
 function hasFieldBehindHost(url: string): boolean {
   const named = withoutSeparators(url);
   return /[:;|,\s]/.test(named.replace(/^(?:[a-z][a-z0-9+.-]*:\/\/)*[^\s/:;|,?#]*(?::\d+)?/i, ""));

@@ -3,20 +3,20 @@ import type { LoginPlan } from "./login-lines.ts";
 import type { Sample } from "./sample.ts";
 
 /**
- * How a text of lines with logins is read, or null when it is not of the format: the lines of one kind must be half of those that
- * hold addresses, and a good share of all.
+ * The plan for a text whose lines hold logins; null when the text is not of `format`. Lines of one kind must be half of
+ * all lines with addresses, and a good share of all lines.
  */
 export function loginPlanOf(sample: Sample, format: LoginPlan["format"]): LoginPlan | null {
   const votes = votesOf(sample);
   return formatOf(votes, sample) === format ? { ...planOf(format, votes), isForced: false } : null;
 }
 
-/** The plan for a text that the operator calls by a format. */
+/** The plan for a text whose format was named by the operator. */
 export function forcedLoginPlan(sample: Sample, format: LoginPlan["format"]): LoginPlan {
   return { ...planOf(format, votesOf(sample)), isForced: true };
 }
 
-/** Bounded, so that a line of signs costs no more than its length. */
+/** Bounded, so that the cost for a line of at-signs stays linear. */
 const backslashBehind = /@[^\s\\@]{1,253}\\/;
 
 type Votes = {
@@ -26,7 +26,7 @@ type Votes = {
   readonly backslashCount: number;
 };
 
-/** Three formats ask about each file. */
+/** Cached, because three formats ask for each file. */
 const known = new WeakMap<Sample, Votes>();
 
 function votesOf(sample: Sample): Votes {
@@ -35,10 +35,10 @@ function votesOf(sample: Sample): Votes {
   return votes;
 }
 
-/** So many lines are enough; a folder may hold 100,000 files. */
+/** Lines judged per file: enough for a decision, and a folder may hold 100,000 files. */
 const maxLines = 100;
 
-/** Lines from all of the sample: promotion stands at the top. */
+/** Picks lines from the whole sample, because advertising stands at the top. */
 function spread(lines: readonly string[]): readonly string[] {
   const step = Math.ceil(lines.length / maxLines);
   return step <= 1 ? lines : lines.filter((_, index) => index % step === 0);
@@ -67,8 +67,8 @@ function planOf(format: LoginPlan["format"], votes: Votes): Omit<LoginPlan, "isF
 }
 
 /**
- * Most lines with something before the address have URLs or hosts there, and some of them have no scheme. Hosts of
- * closed networks alone could be anything.
+ * Whether most lines with text before the address have a URL or host there, some without a scheme. Hosts of closed
+ * networks alone are not enough: they could be anything.
  */
 function hasHostsFirst({ count }: Votes): boolean {
   const named = count("urlFirst", "hostFirst");
@@ -82,15 +82,15 @@ function hasHostsLast({ count }: Votes): boolean {
   return named > 0 && count("hostLast") + closed > 0 && named + closed > count("suffixCombo");
 }
 
-/** Of a shape that others look like, so many lines must be. */
+/** Share of lines required for a shape that is easily confused with another. */
 const clearShare = 0.8;
-/** The lines of a format among all of a text. */
+/** Share of a format's lines among all lines. */
 const minShare = 0.3;
 
 function formatOf(votes: Votes, { isWhole, text }: Sample): LoginPlan["format"] | null {
   const { count, total } = votes;
   if (total === 0 || (!votes.hasAddress && isWhole)) return null;
-  // One line that is longer than the sample: a line format would read its beginning only.
+  // One line longer than the sample: a line format would read only its beginning.
   if (!isWhole && !/[\r\n]/.test(text)) return null;
   const inMiddle = count("urlMiddle") >= total * clearShare ? count("urlMiddle") : 0;
   const first = count("hostFirst", "closedFirst");

@@ -3,17 +3,18 @@ import { kindOfName } from "./column-names.ts";
 import type { CsvTable } from "./csv-table.ts";
 import { readUrl } from "./site.ts";
 
-/** Where a table of logins, as browsers, password managers and stealers write it, has the site and the secret. */
+/** The site and password columns of a table of logins, as written by browsers, password managers and stealers. */
 export type LoginTable = {
   readonly site: number;
   readonly secret: number;
-  /** Most rows hold URLs or hosts there, so that a host needs no scheme. */
+  /** Whether most rows have URLs or hosts in the site column, so that a host needs no scheme. */
   readonly isBareHostAllowed: boolean;
 };
 
 /**
- * The columns of a table whose rows are logins at sites, or null (docs/pipeline.md 21.4): it has a column of URLs, one of
- * passwords in clear and one of logins, and none that tables of people have. There a URL is a homepage.
+ * The login columns of a table whose rows are logins at sites, or null (docs/pipeline.md 21.4). The table needs a
+ * column of URLs, one of clear-text passwords and one of logins. It must have no column typical of tables about people,
+ * where a URL is a homepage.
  */
 export function loginTableOf({ header, isHeaderKnown, rows }: CsvTable, login: number): LoginTable | null {
   if (header === null || !isHeaderKnown) return null;
@@ -34,5 +35,5 @@ function cellsOf(rows: CsvTable["rows"], column: number): string[] {
   return rows.map((row) => row[column] ?? "").filter((cell) => !isAbsent(cell));
 }
 
-/** Stealers and browsers have passwords in clear. */
+/** Hashes, not clear text. Stealers and browsers store clear-text passwords. */
 const hash = /^(?:[0-9a-f]{32,128}|\$(?:[0-9a-z]{1,8}|argon2\w*)\$.+|\{\w+\}.+|\*[0-9A-F]{40})$/i;

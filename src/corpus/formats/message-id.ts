@@ -2,33 +2,33 @@ const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 const lessThan = 0x3c;
 
-/** Headers and fields of logs whose values look like addresses (RFC 5322, 3.6.4). */
+/** Names of headers and log fields whose values look like addresses (RFC 5322, 3.6.4). */
 const names = /^(?:(?:resent|original|x)?messageids?|msgids?|inreplyto|references?|contentid|cid)$/;
 const header = /^[ \t]*(?:(?:[a-z]+-)?message-id|in-reply-to|references|content-id)[ \t]*:/i;
 const maxNameSize = 24;
-/** Signs between a name and its value. */
+/** Characters between a name and its value. */
 const maxGap = 8;
-/** As far as the beginning of a header is looked for. */
+/** How far back to look for the start of a header. */
 const maxHeaderSize = 4096;
 
-/** What may stand between the name of a field and an id. */
+/** Bytes allowed between the name of a field and an id. */
 const gap = new Uint8Array(256);
 for (const byte of Buffer.from("<\"'=: \t\\[(")) gap[byte] = 1;
 
-/** Whether what begins at an offset and looks like an address is the id of a message. */
+/** Whether an address-like text at an offset is a message id. */
 export function isMessageId(bytes: Uint8Array, start: number, floor: number): boolean {
   if (start === floor || gap[bytes[start - 1] ?? 0] === 0) return false;
   return isNamed(bytes, start, floor) || (bytes[start - 1] === lessThan && isInHeader(bytes, start, floor));
 }
 
-/** Whether an id that begins at an offset, or behind it, is only known as one by what stands before the offset. */
+/** Whether an id at or after an offset can be recognised only by the text before the offset. */
 export function isOpenMessageId(bytes: Uint8Array, offset: number, floor: number): boolean {
   return (
     isNamed(bytes, offset, floor) || isInHeader(bytes, offset, floor) || header.test(text(bytes, offset, offset + 40))
   );
 }
 
-/** `message-id=<...`, `"messageId": "...`, `In-Reply-To: <...`. */
+/** Whether a field name precedes: `message-id=<...`, `"messageId": "...`, `In-Reply-To: <...`. */
 function isNamed(bytes: Uint8Array, start: number, floor: number): boolean {
   let end = start;
   while (end > floor && start - end < maxGap && gap[bytes[end - 1] ?? 0] === 1) end--;
@@ -43,7 +43,7 @@ function isNameByte(byte: number): boolean {
   return (lower >= 0x61 && lower <= 0x7a) || byte === 0x2d || byte === 0x5f;
 }
 
-/** `References: <...> <...>`, which may go on in further lines that begin with a blank. */
+/** Whether the offset is in a header such as `References: <...> <...>`, which may be folded over several lines. */
 function isInHeader(bytes: Uint8Array, start: number, floor: number): boolean {
   const least = Math.max(floor, start - maxHeaderSize);
   for (let from = start; from >= least; from--) {

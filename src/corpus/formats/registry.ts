@@ -9,7 +9,7 @@ import { list } from "./list.ts";
 import { stealer } from "./stealer.ts";
 import { ulp } from "./ulp.ts";
 
-/** All formats, one line each. */
+/** All formats by name. */
 export const formats: Readonly<Record<FormatName, Format>> = {
   csv: anyFormat(csv),
   jsonl: anyFormat(jsonl),

@@ -1,20 +1,20 @@
-/** The beginning of a text, from which its format is told. */
+/** The beginning of a text, used to detect its format. */
 export type Sample = {
-  /** Without its folder and the ending of a compression; null for standard input. */
+  /** The file name without folder and compression ending; null for standard input. */
   readonly fileName: string | null;
-  /** The ending of the name in lower case without the dot, empty without one. */
+  /** The lower-case ending of the name without the dot; empty if there is none. */
   readonly ending: string;
   /** The first bytes, up to 64 KiB. */
   readonly head: Buffer;
-  /** Whether `head` is all of the text. */
+  /** Whether `head` is the whole text. */
   readonly isWhole: boolean;
-  /** `head` as text; a character that is cut at its end is U+FFFD. */
+  /** `head` as text. A character cut at the end is U+FFFD. */
   readonly text: string;
-  /** The first lines that are not blank, at most 500. The last line of `head` is left out when it is cut. */
+  /** The first non-blank lines, at most 500. A last line that is cut off is left out. */
   readonly lines: readonly string[];
 };
 
-/** Enough to tell; more only costs time. */
+/** Enough for detection; more lines only cost time. */
 const maxLines = 500;
 
 export function sampleOf(fileName: string | null, head: Buffer, isWhole: boolean): Sample {

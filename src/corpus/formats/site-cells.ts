@@ -4,10 +4,10 @@ import type { LineScanner } from "./line-scanner.ts";
 import type { LoginTable } from "./login-table.ts";
 import { readUrl, type UrlRead } from "./site.ts";
 
-/** What some stealers write where there is no password. */
+/** Written by some stealers in place of a missing password. */
 const noSecret = /^(?:\[?not_saved\]?|unknown|x{4,})$/i;
 
-/** Reads the site of each row of a table of logins; a row without a URL or without a secret is no login at a site. */
+/** Reads the site of each row of a table of logins. A row without a URL or a secret is not a login at a site. */
 export class SiteCells {
   readonly #scanner: LineScanner;
   readonly #table: LoginTable;
@@ -17,7 +17,7 @@ export class SiteCells {
     this.#table = table;
   }
 
-  /** Puts the site of a row, or none where it cannot be named, into the scanner; false when the row is no login. */
+  /** Puts the site of a row into the scanner, or no site if it cannot be named. False when the row is not a login. */
   read(bytes: Buffer, cells: CellCutter): boolean {
     const { site, secret } = this.#table;
     if (site >= cells.count || secret >= cells.count || !isSecret(cells.text(bytes, secret))) return false;
@@ -27,7 +27,7 @@ export class SiteCells {
     return url.isUrl;
   }
 
-  /** The fields of a row, or null when it is no login at a site. */
+  /** The fields of a row; null when it is not a login at a site. */
   fieldsOf(cell: (column: number) => string | undefined): RecordFields | null {
     if (!isSecret(cell(this.#table.secret))) return null;
     const url = this.#urlIn(cell(this.#table.site));

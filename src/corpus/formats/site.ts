@@ -3,33 +3,33 @@ import { domainOf, trimBlanks } from "../address.ts";
 
 export type SiteRules = {
   /**
-   * Whether a host without scheme, path and port may be a site at all: only in a file most of whose lines hold URLs or
+   * Whether a host without scheme, path and port may count as a site. True only in a file where most lines have URLs or
    * hosts in the same place.
    */
   readonly isBareHostAllowed: boolean;
 };
 
 /**
- * The site that a URL or host names: its domain in A-labels without `www.`, the package of an Android app, or null.
- * Scheme, user, port and path are dropped. There is no site where the host is an address of any kind, could be the name
- * of a user or a file, looks like a secret, or is of a sensitive kind (docs/pipeline.md 21.4 and 21.17): when in doubt,
- * none. Without a scheme the host must stand under a public suffix.
+ * The site of a URL or host: its domain in A-labels without `www.`, or the package name of an Android app, or null.
+ * Scheme, user, port and path are dropped. In doubt there is no site: when the host is an IP address, could be the name
+ * of a user or a file, looks like a secret, or is sensitive (docs/pipeline.md 21.4 and 21.17). Without a scheme the
+ * host must be under a public suffix.
  */
 export function siteOf(text: string, rules: SiteRules): string | null {
   return readUrl(text, rules).site;
 }
 
-/** The site, and whether a text is a URL, or may be taken for one by the rules of sites, though it names no site. */
+/** The site, and whether the text is a URL. A text may be a URL, or count as one for sites, without naming a site. */
 export type UrlRead = { readonly site: string | null; readonly isUrl: boolean };
 
-/** Files name the same sites over and over. When it is full it is emptied. */
+/** Cache capacity. Files name the same sites over and over. A full cache is cleared. */
 const maxKnown = 32_768;
 const maxKnownLength = 200;
 const knownSchemed = new Map<string, UrlRead>();
 const knownBare = new Map<string, UrlRead>();
 
 export function readUrl(text: string, rules: SiteRules): UrlRead {
-  // Only what stands before the path counts, unless there may be a user.
+  // Only the text before the path matters, unless a user part is possible.
   const pathAt = text.indexOf("/", text.lastIndexOf("://") + 3);
   const start = pathAt === -1 || /[@\\]/.test(text) ? text : text.slice(0, pathAt + 1);
   const known = rules.isBareHostAllowed ? knownBare : knownSchemed;
@@ -48,7 +48,7 @@ function readUnknown(text: string, rules: SiteRules): UrlRead {
   return { isUrl, site: null };
 }
 
-/** A bare host of a closed network: no site, but nothing else either. */
+/** Whether a text is a bare host of a closed network: not a site, but nothing else either. */
 export function isClosedHost(text: string): boolean {
   return closedHost.test(text) && reservedTopLevels.has(text.slice(text.lastIndexOf(".") + 1).toLowerCase());
 }
@@ -56,7 +56,7 @@ export function isClosedHost(text: string): boolean {
 const closedHost = /^(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{3,12}$/i;
 
 function nameIn(text: string, { isBareHostAllowed }: SiteRules): string | null {
-  // The host stands at the beginning; the patterns are given no more than that.
+  // The host is at the start, so only that part is matched against the patterns.
   const url = trimBlanks(text.slice(0, maxUrlLength))
     .replace(/^["'<]+/, "")
     .replaceAll("\\/", "/");
@@ -70,7 +70,7 @@ function nameIn(text: string, { isBareHostAllowed }: SiteRules): string | null {
   const host = written.replace(/^www\.(?=[^.]+\.)/i, "");
   if (scheme !== null) {
     if (unnamedSchemes.test(scheme)) return null;
-    // `https://user:12/34@shop.example/` would name the user.
+    // A host here could be the user of `https://user:12/34@shop.example/`.
     const isDoubtful = hostAt === 0 && rest.includes("@");
     if (host.includes(".")) return isDoubtful && port !== undefined ? null : domainOf(host);
     return !isDoubtful && singleLabelSchemes.test(scheme) ? singleLabel(host) : null;
@@ -94,20 +94,20 @@ function nameIn(text: string, { isBareHostAllowed }: SiteRules): string | null {
 
 const maxUrlLength = 2048;
 
-/** `android://<base64>@com.example.app/`, where base64 may hold slashes. */
+/** `android://<base64>@com.example.app/`; the base64 may contain slashes. */
 const androidApp = /^android:\/\/(?:[^@\s]*@)?([^/@:\s]+)/i;
 const packageName = /^[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)+$/;
 const hostAndPort = /^([^:[\]]+)(?::(\d{0,5}))?$/;
-/** `192.0.2.1:8080/login`: a URL, and no site. */
+/** `192.0.2.1:8080/login`: a URL that names no site. */
 const addressWithPort = /^\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5}|\/)/;
 const anyScheme = /^([a-z][a-z0-9+.-]{0,30}):\/\/+/i;
 
-/** Schemes of pages that are no site. */
+/** Schemes of pages that are not sites. */
 const unnamedSchemes = /^(?:file|data|blob|about|javascript|.*-extension)$/i;
-/** Where a host of one label is one: `http://intranet/`, but not `chrome://FirefoxAccounts`. */
+/** Schemes that allow a host of one label: `http://intranet/`, but not `chrome://FirefoxAccounts`. */
 const singleLabelSchemes = /^(?:https?|s?ftps?|wss?|rdp|ssh|smb|ldaps?)$/i;
 
-/** Some tools put a scheme before each URL, also before one that has its own. */
+/** Some tools put a scheme before every URL, even if it already has one. */
 const maxSchemes = 4;
 
 function withoutScheme(url: string): { readonly scheme: string | null; readonly rest: string } {
@@ -123,12 +123,12 @@ function withoutScheme(url: string): { readonly scheme: string | null; readonly 
 }
 
 /**
- * Endings of files that are also top-level domains: `leak.zip:jane.doe@example.com:x` is what grep prints, and
- * `query.pl:12:` with a number of the line that looks like a port.
+ * File endings that are also top-level domains. grep prints `leak.zip:jane.doe@example.com:x`, and `query.pl:12:` with
+ * a line number that looks like a port.
  */
 const archiveEndings: ReadonlySet<string> = new Set("zip cab".split(" "));
 const fileEndings: ReadonlySet<string> = new Set("zip cab mov sh py md app java map".split(" "));
-/** Of names with one dot; more of them are hosts of countries. */
+/** Endings of names with one dot. Names with more dots are hosts in a country. */
 const shortFileEndings: ReadonlySet<string> = new Set("pl rs ps cc bz so pm tf ai in mk ml pub data mp st".split(" "));
 
 function isFile(labels: readonly string[], ending: string, hasPath: boolean): boolean {
@@ -136,14 +136,14 @@ function isFile(labels: readonly string[], ending: string, hasPath: boolean): bo
   return fileEndings.has(ending) || (labels.length === 2 && shortFileEndings.has(ending));
 }
 
-/** Domains of tests and of closed networks: RFC 2606 and 6762, and what ICANN keeps out of the root. */
+/** Domains of tests and closed networks: RFC 2606 and 6762, and names that ICANN keeps out of the root. */
 const reservedTopLevels: ReadonlySet<string> = new Set(
   "example test invalid local localdomain lan corp home internal intranet private".split(" "),
 );
 
 /**
- * Where a domain right below is not the name of a person in the form `first.last`: no surnames (`wang`, `li`, `hu`), no
- * words.
+ * Top-level domains that are neither surnames (`wang`, `li`, `hu`) nor words, so a domain directly below is not a name
+ * of the form `first.last`.
  */
 const plainTopLevels: ReadonlySet<string> = new Set(
   "com net org edu gov mil int ar at au br ca ch cl cz de dk ee es eu fi fr gr hr ie il jp kr kz lt lv mx nl nz pe pk pt ro ru se sg sk th tr tw ua uk us vn za".split(
@@ -156,7 +156,7 @@ let suffixes: typeof import("tldts") | undefined;
 
 const knownTopLevels = new Map<number, boolean>();
 
-/** See `IsTopLevel`; false where the label is too long to be remembered as a number. */
+/** See `IsTopLevel`. False for labels too long to pack into a number. */
 export function isPublicTopLevel(bytes: Uint8Array, start: number, end: number): boolean {
   if (end - start > maxPackedSize) return false;
   let packed = 0;
@@ -170,11 +170,11 @@ export function isPublicTopLevel(bytes: Uint8Array, start: number, end: number):
   return isPublic;
 }
 
-/** Letters of five bits. */
+/** Letters at five bits each. */
 const maxPackedSize = 6;
 
 function isUnderPublicSuffix(domain: string): boolean {
-  // Loaded with the first host that has no scheme: the list of suffixes takes milliseconds and megabytes.
+  // Loaded with the first host without a scheme: the list of suffixes takes milliseconds and megabytes.
   suffixes ??= require("tldts") as typeof import("tldts");
   const { isIcann, domain: registered } = suffixes.parse(domain, parseOptions);
   return isIcann === true && registered !== null;
@@ -185,7 +185,7 @@ function singleLabel(host: string): string | null {
   return /^(?=[a-z0-9-]*[a-z])[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(label) ? label : null;
 }
 
-/** Keys and hashes: hex digits as a whole, or long labels in which digits and letters alternate. */
+/** Whether a site looks like a key or hash: hex digits, or a long label that alternates digits and letters. */
 function looksLikeSecret(site: string): boolean {
   return site.split(".").some((label) => {
     if (/[0-9a-f]{24}/.test(label) || label.length > 40) return true;

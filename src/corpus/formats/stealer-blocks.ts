@@ -4,41 +4,41 @@ import { LabelReader } from "./stealer-labels.ts";
 import type { Label, LabelKind } from "./stealer-words.ts";
 import { isBlankRange, isRow, nextLine, plainRowEnd } from "./text-lines.ts";
 
-/** Where the blocks of a text begin and end; found out from its beginning. */
+/** How the blocks of a text are separated, from its beginning. */
 export type BlockRules = {
-  /** So many blank lines behind each other end a block; 0 = they never do. Rows of signs always do. */
+  /** Number of consecutive blank lines that end a block; 0 = blank lines never do. Rows of signs always end a block. */
   readonly endingBlanks: number;
-  /** The order of the labels in most blocks. `software` is the first of them or left out. */
+  /** The order of the labels in most blocks. `software` is first or absent. */
   readonly order: readonly OrderedKind[];
-  /** Rows or blank lines stand between the blocks; else the order of the labels alone tells where a block begins. */
+  /** Whether rows or blank lines separate blocks. If not, only the order of the labels shows where a block begins. */
   readonly hasSeparators: boolean;
-  /** Lines hold several labels: `Login: jane.doe@example.com | Password: x`. */
+  /** Whether lines have several labels: `Login: jane.doe@example.com | Password: x`. */
   readonly hasFields: boolean;
 };
 
 export type CoreKind = Extract<LabelKind, "site" | "login" | "secret">;
 export type OrderedKind = CoreKind | "software";
 
-/** A stretch of the text. */
+/** A range of the text. */
 export type Range = { start: number; end: number };
 
-/** What was read of one login. Ranges hold for the bytes that it was read from; an empty one stands for nothing. */
+/** The parts of one login. Ranges refer to the bytes it was read from; an empty range means absent. */
 export type LoginEntry = {
   readonly site: Range;
   /** A second site in the same block. */
   readonly otherSite: Range;
   readonly port: Range;
   readonly login: Range;
-  /** A second one in the same block, such as an address beside a nickname. */
+  /** A second login in the same block, such as an address beside a nickname. */
   readonly otherLogin: Range;
   readonly secret: Range;
   hasSite: boolean;
   hasLogin: boolean;
   hasSecret: boolean;
   hasSoftware: boolean;
-  /** Its beginning and its end are beyond doubt: it stands alone between two separators. */
+  /** Whether both ends are certain: the block stands between two separators. */
   isAlone: boolean;
-  /** The site may be that of another block. */
+  /** Whether the site may belong to another block. */
   isSiteDoubtful: boolean;
 };
 
@@ -60,12 +60,12 @@ export function emptyEntry(): LoginEntry {
   };
 }
 
-/** Where entries go. The entry is used again for the next one. */
+/** Receives entries. The reader reuses the entry object. */
 export type EntrySink = {
   readonly add: (bytes: Buffer, entry: LoginEntry) => void;
-  /** Text that is part of no login and holds a sign of an address. */
+  /** Reports text outside logins that holds an at-sign. */
   readonly noteText: (bytes: Buffer, start: number, end: number) => void;
-  /** A line over 64 KiB; it is not read. */
+  /** Reports a line over 64 KiB, which is not read. */
   readonly noteLongLine: (bytes: Buffer, start: number, end: number) => void;
 };
 
@@ -75,9 +75,9 @@ const stops = new Uint8Array(256);
 stops[0x0a] = stops[0x0d] = stops[at] = 1;
 
 /**
- * Reads blocks of labelled lines (docs/corpus-formats.md 4). A block ends at a separator; its labels may stand in any
- * order. Where no separator stands, a block ends where a label comes again or out of order. Where two blocks may have been
- * taken for one, the site is marked as doubtful, so that no login gets the site of another.
+ * Reads blocks of labelled lines (docs/corpus-formats.md 4). A separator ends a block; the labels before it may be in
+ * any order. Without separators a block ends where a label repeats or comes out of order. If two blocks may have been
+ * read as one, the site is marked as doubtful, so that no login gets the site of another.
  */
 export class BlockReader {
   readonly #rules: BlockRules;
@@ -85,19 +85,19 @@ export class BlockReader {
   readonly #ranks: Readonly<Record<OrderedKind, number>>;
   readonly #labels = new LabelReader();
   readonly #entry = emptyEntry();
-  /** The place in the order of the last label of the block; -1 outside of one. */
+  /** The position of the block's last label in the order; -1 outside a block. */
   #rank = -1;
-  /** The labels of the block have come in the order of the text. */
+  /** Whether the block's labels came in the order of the text. */
   #isInOrder = true;
-  /** The block begins behind a separator. */
+  /** Whether the block began after a separator. */
   #isFresh = true;
   #siteWord: Label | null = null;
   #loginWord: Label | null = null;
   #secretWord: Label | null = null;
-  /** `otherLogin` came behind a login and its secret, and may begin another block. */
+  /** `otherLogin` came after a login and its secret, so it may begin another block. */
   #isLoginLate = false;
   #otherLoginWord: Label | null = null;
-  /** A label without a value: the next line may hold it. */
+  /** A label without a value; the next line may hold the value. */
   #waiting: Range | null = null;
 
   constructor(rules: BlockRules, sink: EntrySink) {
@@ -112,7 +112,7 @@ export class BlockReader {
     };
   }
 
-  /** Reads whole blocks, from the beginning of a line; the byte at `to` is a line end. */
+  /** Reads whole blocks, from the start of a line. The byte at `to` is a line end. */
   read(bytes: Buffer, from: number, to: number): void {
     const { endingBlanks } = this.#rules;
     let blankCount = 0;
@@ -153,7 +153,7 @@ export class BlockReader {
     const waiting = this.#waiting;
     this.#waiting = null;
     if (waiting !== null) setRange(waiting, start, end);
-    // The login is looked at where the block ends.
+    // The login is examined when the block ends.
     if (hasSign && (waiting === null || waiting !== this.#entry.login)) this.#sink.noteText(bytes, start, end);
   }
 
@@ -201,7 +201,7 @@ export class BlockReader {
       const { label, valueStart } = field;
       const stop = fields[index + 1]?.start ?? end;
       const hasSign = holdsSign(bytes, valueStart, stop);
-      // A secret may hold what looks like a field.
+      // A secret may contain text that looks like a field.
       const isPartOfSecret = isBehindSecret && (label.kind === "login" ? this.#entry.hasLogin : this.#entry.hasSite);
       if (!isPartOfSecret) this.#addLabel(bytes, label, valueStart, stop, hasSign);
       else if (hasSign) this.#sink.noteText(bytes, valueStart, stop);
@@ -241,11 +241,11 @@ export class BlockReader {
     }
   }
 
-  /** Ends the block where a label of this kind begins another one, and notes its place. */
+  /** Ends the block if a label of this kind begins another, and records its position. */
   #openFor(bytes: Buffer, kind: CoreKind, hasKind: boolean, isSameWord: boolean): void {
     const rank = this.#ranks[kind];
     if (this.#rank < 0) {
-      // Without separators the program before the label was that of the block before.
+      // Without separators a program named earlier belongs to the previous block.
       if (!this.#rules.hasSeparators && rank === 0) this.#entry.hasSoftware = false;
     } else if (this.#isLoginLate && rank !== 0) {
       this.#moveLateLogin(bytes);
@@ -256,7 +256,7 @@ export class BlockReader {
     this.#rank = rank;
   }
 
-  /** The second login of a block was the first label of the next one. */
+  /** Moves the second login of a block to the next block, where it was the first label. */
   #moveLateLogin(bytes: Buffer): void {
     const { start, end } = this.#entry.otherLogin;
     const label = this.#otherLoginWord;
@@ -268,7 +268,7 @@ export class BlockReader {
     setRange(this.#entry.login, start, end);
   }
 
-  /** Whether a label does not go on with the block, where no separator stands before the block. */
+  /** Whether a label cannot continue the block: it comes out of order and no separator preceded the block. */
   #isOutOfOrder(kind: OrderedKind): boolean {
     return this.#ranks[kind] < this.#rank && (!this.#rules.hasSeparators || !this.#isFresh);
   }
@@ -295,7 +295,7 @@ export class BlockReader {
     this.#siteWord = this.#loginWord = this.#secretWord = this.#otherLoginWord = this.#waiting = null;
     this.#isLoginLate = false;
     entry.hasSite = entry.hasLogin = entry.hasSecret = entry.hasSoftware = false;
-    // One by one: a loop over a list costs a tenth of all reading.
+    // Reset one by one: a loop over a list costs a tenth of the total reading time.
     setRange(entry.site, 0, 0);
     setRange(entry.otherSite, 0, 0);
     setRange(entry.port, 0, 0);

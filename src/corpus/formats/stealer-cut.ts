@@ -5,14 +5,14 @@ import type { LabelKind } from "./stealer-words.ts";
 import { isBlankRange, isRow, nextLine } from "./text-lines.ts";
 
 const carriageReturn = 0x0d;
-/** Blocks are small, so that one mostly ends this near to the end. */
+/** Blocks are small, so a boundary is usually this near to the end. */
 const firstWindow = 4 << 10;
 
 const labels = new LabelReader();
 
 /**
- * Behind the last separator, or before the last label that blocks begin with where there are none. Nothing that was
- * read before such a place matters behind it. Without any such place, behind the last line.
+ * Cuts after the last separator; without separators, before the last label that begins a block. Text before such a
+ * place does not affect the text after it. Without such a place, cuts after the last line.
  */
 export function cutBetweenBlocks(bytes: Buffer, start: number, end: number, rules: BlockRules): number {
   for (let size = firstWindow; ; size *= 8) {
@@ -23,7 +23,7 @@ export function cutBetweenBlocks(bytes: Buffer, start: number, end: number, rule
   }
 }
 
-/** The last boundary between blocks in a range that begins with a line; the beginning when there is none. */
+/** The last block boundary in a range that begins at a line; the start of the range when there is none. */
 function lastBoundary(bytes: Buffer, from: number, end: number, rules: BlockRules): number {
   const [starter] = rules.order;
   let cut = from;
@@ -37,7 +37,7 @@ function lastBoundary(bytes: Buffer, from: number, end: number, rules: BlockRule
     const label = labels.read(bytes, start);
     if (label !== null) {
       blankCount = 0;
-      // What stands behind `end` is of another text. Of two labels of a kind the second may belong to the same block.
+      // A value beyond `end` belongs to another text. The second of two labels of a kind may belong to the same block.
       const isStart = labels.valueStart <= end && label.kind === starter && last !== null && last !== starter;
       if (isStart && !rules.hasSeparators && !rules.hasFields) cut = start;
       if (rules.order.some((kind) => kind === label.kind)) last = label.kind;
@@ -53,7 +53,7 @@ function lastBoundary(bytes: Buffer, from: number, end: number, rules: BlockRule
   return cut;
 }
 
-/** The beginning of a line that is not blank, at or before an offset: surely one, wherever reading began. */
+/** The start of a non-blank line at or before an offset. It is a line start wherever reading began. */
 function lineStart(bytes: Buffer, least: number, from: number): number {
   for (let at = from; at > least; at--) {
     const isEnd = isLineEnd(bytes[at - 1] ?? 0);

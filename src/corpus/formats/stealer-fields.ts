@@ -8,8 +8,8 @@ import { isBlankRange } from "./text-lines.ts";
 const at = 0x40;
 const lineFeed = 0x0a;
 /**
- * Reads lines that hold a login each: `URL: https://shop.example/ | Login: jane.doe@example.com | Password: x`, the URL also
- * without a label at the beginning.
+ * Reads lines with one login each: `URL: https://shop.example/ | Login: jane.doe@example.com | Password: x`. A URL at
+ * the start may lack its label.
  */
 export class FieldReader {
   readonly #sink: EntrySink;
@@ -20,7 +20,7 @@ export class FieldReader {
     this.#sink = sink;
   }
 
-  /** Reads whole lines; the byte at `to` is a line end. */
+  /** Reads whole lines. The byte at `to` is a line end. */
   read(bytes: Buffer, from: number, to: number): void {
     for (let start = from; start < to; ) {
       if (isLineEnd(bytes[start] ?? lineFeed)) {
@@ -74,7 +74,7 @@ export class FieldReader {
       }
       this.#note(bytes, field.valueStart, stop);
     }
-    // A secret may hold what looks like a field.
+    // A secret may contain text that looks like a field.
     if (isSecretFirst && loginCount > 1) {
       this.#note(bytes, entry.login.start, entry.login.end);
       setRange(entry.login, 0, 0);

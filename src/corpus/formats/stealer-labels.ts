@@ -14,22 +14,22 @@ const closeBracket = 0x5d;
 const lowerA = 0x61;
 const lowerZ = 0x7a;
 
-/** Letters and digits in lower case, else 0. */
+/** Letters and digits in lower case; 0 for other bytes. */
 const folded = new Uint8Array(256);
 for (const byte of Buffer.from("abcdefghijklmnopqrstuvwxyz0123456789")) {
   folded[byte] = byte;
   if (byte >= lowerA && byte <= lowerZ) folded[byte - 32] = byte;
 }
 
-/** Bullets, brackets, quotes and the like before a label and around it. */
+/** Bullets, brackets, quotes and other signs before and around a label. */
 const signs = tableOf("\0\t !\"#$%&'()*+,-./;<=>?[\\]^_`{|}~");
-/** Between the words of a label. */
+/** Characters between the words of a label. */
 const joints = tableOf(" _-./'`");
-/** Close what stands around a label, or fill up before its colon. */
+/** Characters that close a label, or pad it before its colon. */
 const closers = tableOf("\0 \"')*>]_`}");
-/** Stand behind the colon and before the value. */
+/** Padding between the colon and the value. */
 const fillers = tableOf("\0\t *_`");
-/** Where a label of another script ends. */
+/** Characters that end a label of another script. */
 const wordEnds = tableOf("\t\n\r:=])}>|");
 
 function tableOf(letters: string): Uint8Array {
@@ -40,15 +40,15 @@ function tableOf(letters: string): Uint8Array {
 
 const maxSigns = 24;
 const maxDigits = 7;
-/** Letters and digits of a label in ASCII, and bytes of any other one. */
+/** Limits for a label: letters and digits in ASCII, bytes otherwise. */
 const maxLetters = 28;
 const maxWordSize = 80;
-/** Tools fill up the labels to one width. */
+/** Padding: some tools pad labels to the same width. */
 const maxClosers = 40;
-/** Words of other scripts by their bytes; when it is full it is emptied. */
+/** Capacity of the cache of non-ASCII words. A full cache is cleared. */
 const maxKnownWords = 4096;
 
-/** Labels in ASCII by a hash of their letters, open addressing. */
+/** Hash table of the ASCII labels, by their letters, with open addressing. */
 const slotCount = 2048;
 const slots: ({ readonly letters: Uint8Array; readonly label: Label } | undefined)[] = Array.from({
   length: slotCount,
@@ -73,23 +73,23 @@ function slotOf(hash: number): number {
 const programLine = /^\["[^"]{1,100}"\s*=\s*"[^"]{0,100}"\]\s*$/;
 const program: Label = { kind: "software", word: "" };
 
-/** Labels that have been read, by the first bytes of their lines, so that most lines need no more than a comparison. */
+/** Labels by the first bytes of their lines, so that most lines need only one comparison. */
 type Head = { readonly bytes: Uint8Array; readonly label: Label; next: Head | null };
 const maxHeads = 64;
 const maxHeadSize = 32;
-/** Behind a colon these may belong to it, or to what fills up before the value. */
+/** Bytes after a colon that may belong to it or to the padding before the value. */
 const openEnds = tableOf("\0\t *_`:=>");
 
 /** Reads the labels of lines: `Password:`, `- [Login] =`, `"Сайт":`, `3) Mot de passe :`. */
 export class LabelReader {
   readonly #known = new Map<string, Label | null>();
   readonly #heads: Head[] = [];
-  /** The label that was read last. Labels mostly come in the same order. */
+  /** The last label. Labels usually come in the same order, so its `next` is tried first. */
   #last: Head | null = null;
-  /** Where the value behind the label that was read begins. */
+  /** Where the value after the last label begins. */
   valueStart = 0;
 
-  /** The label at the beginning of a line, or null. The line is followed by a line end. */
+  /** The label at the start of a line, or null. A line end must follow the line. */
   read(bytes: Buffer, lineStart: number): Label | null {
     const expected = this.#last?.next ?? null;
     if (expected !== null && isHead(bytes, lineStart, expected.bytes)) {
@@ -102,7 +102,7 @@ export class LabelReader {
     return label;
   }
 
-  /** Expects this label behind the last one from now on. */
+  /** Expects this label after the previous one from now on. */
   #learn(bytes: Buffer, lineStart: number, label: Label): void {
     const size = this.valueStart - lineStart;
     if (size > maxHeadSize || !isEnded(bytes, this.valueStart)) return;
@@ -125,7 +125,7 @@ export class LabelReader {
     return start < 0 ? null : this.#readWord(bytes, start, start > lineStart, true);
   }
 
-  /** The label of a further field of a line, where only `:` and `=` end labels. */
+  /** The label of a later field of a line, where only `:` and `=` end a label. */
   readInner(bytes: Buffer, fieldStart: number): Label | null {
     const start = wordStart(bytes, fieldStart);
     return start < 0 ? null : this.#readWord(bytes, start, false, false);
@@ -155,7 +155,7 @@ export class LabelReader {
     return label !== null && this.#readEnd(bytes, at, hasSigns, isLine) ? label : null;
   }
 
-  /** A label with letters that are not ASCII. */
+  /** Reads a label with non-ASCII letters. */
   #readOther(bytes: Buffer, start: number, hasSigns: boolean, isLine: boolean): Label | null {
     let at = start;
     while (wordEnds[bytes[at] ?? lineFeed] === 0 && !isWideColon(bytes, at) && !isWideBracket(bytes, at)) {
@@ -172,7 +172,7 @@ export class LabelReader {
     return label !== null && this.#readEnd(bytes, at, hasSigns, isLine) ? label : null;
   }
 
-  /** The colon behind a word, or what stands for it; puts `valueStart` behind it. */
+  /** Reads the colon after a word, or a sign in its place, and sets `valueStart`. */
   #readEnd(bytes: Buffer, wordEnd: number, hasSigns: boolean, isLine: boolean): boolean {
     let at = wordEnd;
     let isClosed = false;
@@ -218,7 +218,7 @@ export class LabelReader {
   }
 }
 
-/** Whether a line begins with the bytes of a label, and the value begins behind them. */
+/** Whether a line begins with these label bytes and the value directly follows. */
 function isHead(bytes: Buffer, start: number, head: Uint8Array): boolean {
   for (let index = 0; index < head.length; index++) if (bytes[start + index] !== head[index]) return false;
   return isEnded(bytes, start + head.length);
@@ -229,7 +229,7 @@ function isEnded(bytes: Buffer, valueStart: number): boolean {
   return byte < 0x80 && openEnds[byte] === 0;
 }
 
-/** Where the word of a label may begin, behind blanks, bullets, brackets, quotes and a number; -1 when nowhere. */
+/** Where the word of a label may begin, after blanks, bullets, brackets, quotes and a number; -1 if nowhere. */
 function wordStart(bytes: Buffer, start: number): number {
   let at = start;
   let signCount = 0;
@@ -250,7 +250,7 @@ function wordStart(bytes: Buffer, start: number): number {
   return -1;
 }
 
-/** The end of a number before a label: `12.`, `3)`, `[4]`, `5 `; -1 for digits that are part of a word. */
+/** The end of a number before a label: `12.`, `3)`, `[4]`, `5 `. -1 for digits that are part of a word. */
 function numberEnd(bytes: Buffer, start: number): number {
   let end = start;
   while ((bytes[end] ?? 0) >= 0x30 && (bytes[end] ?? 0) <= 0x39) end++;
@@ -275,7 +275,7 @@ function isWord(bytes: Buffer, start: number, letters: Uint8Array): boolean {
   return true;
 }
 
-/** `Login - jane.doe@example.com` */
+/** Whether a dash between blanks stands here: `Login - jane.doe@example.com`. */
 function isDash(bytes: Buffer, at: number): boolean {
   return bytes[at] === hyphen && bytes[at - 1] === blank && bytes[at + 1] === blank;
 }
@@ -285,7 +285,7 @@ function isWideColon(bytes: Buffer, at: number): boolean {
   return bytes[at] === 0xef && bytes[at + 1] === 0xbc && (bytes[at + 2] === 0x9a || bytes[at + 2] === 0x9d);
 }
 
-/** The brackets of Chinese: U+3008 to U+301B. */
+/** Chinese brackets: U+3008 to U+301B. */
 function isWideBracket(bytes: Buffer, at: number): boolean {
   const third = bytes[at + 2] ?? 0;
   return bytes[at] === 0xe3 && bytes[at + 1] === 0x80 && third >= 0x88 && third <= 0x9b;
@@ -295,7 +295,7 @@ function isSpaceOrColon(bytes: Buffer, at: number): boolean {
   return isWideColon(bytes, at) || spaceSize(bytes, at) > 0;
 }
 
-/** Bytes of a blank or a closing sign that is not ASCII: U+00A0, U+200B, U+FEFF and the brackets of Chinese. */
+/** Size of a non-ASCII blank or closing sign: U+00A0, U+200B, U+FEFF and Chinese brackets; 0 for others. */
 function spaceSize(bytes: Buffer, at: number): number {
   const second = bytes[at + 1];
   const third = bytes[at + 2] ?? 0;
@@ -313,7 +313,7 @@ function spaceSize(bytes: Buffer, at: number): number {
   }
 }
 
-/** Bytes of a sign that is not ASCII: bullets, arrows, emoji and the like; 0 for letters. */
+/** Size of a non-ASCII sign such as a bullet, an arrow or an emoji; 0 for letters. */
 function signSize(bytes: Buffer, at: number): number {
   const second = bytes[at + 1] ?? 0;
   switch (bytes[at]) {
@@ -324,7 +324,7 @@ function signSize(bytes: Buffer, at: number): number {
       return second < 0xb0 ? 3 : 0;
     case 0xe3:
       return second === 0x80 ? 3 : 0;
-    // U+FEFF, and what makes a sign an emoji.
+    // U+FEFF and the emoji variation selectors.
     case 0xef:
       return second === 0xbb || second === 0xb8 ? 3 : 0;
     case 0xf0:

@@ -9,12 +9,12 @@ import type { Label, LabelKind } from "./stealer-words.ts";
 import { isBlankRange, isRow, nextLine } from "./text-lines.ts";
 
 /**
- * How labelled logins are read. `blocks`: a label per line; `fields`: a login per line; `html`: blocks whose lines end with
- * `<br>`.
+ * How to read labelled logins. `blocks`: one label per line; `fields`: one login per line; `html`: blocks with lines
+ * that end with `<br>`.
  */
 export type StealerPlan = Plan & BlockRules & RecordRules & { readonly form: "blocks" | "fields" | "html" };
 
-/** The plan for a text of labelled logins, or null when it is none. */
+/** The plan for a text of labelled logins; null for other texts. */
 export function stealerPlanOf(sample: Sample): StealerPlan | null {
   if (settingsEndings.has(sample.ending)) return null;
   const text = sampleText(sample);
@@ -23,12 +23,12 @@ export function stealerPlanOf(sample: Sample): StealerPlan | null {
   if (isFieldsForm(lines)) return fieldsPlan;
   const rules = rulesOf(lines);
   const counts = countBlocks(text.bytes, lines, rules);
-  // Logins of settings stand beside hosts, not beside pages.
+  // Logins in settings stand beside hosts, not beside web pages.
   if (settingsMarks.test(sample.text) && counts.urls * 2 < counts.whole) return null;
   return speaksForBlocks(lines, counts) ? planOf(text.form, rules, isLog(counts)) : null;
 }
 
-/** The plan for a text that the operator calls a stealer's log. */
+/** The plan for a text that the operator calls a stealer log. */
 export function forcedStealerPlan(sample: Sample): StealerPlan {
   const text = sampleText(sample);
   const lines = text === null ? [] : linesOf(text.bytes, sample.isWhole);
@@ -50,22 +50,22 @@ const fieldsPlan: StealerPlan = {
   isLog: true,
 };
 
-/** Settings of programs and other texts with a label per line, which hold logins but are no lists of them. */
+/** Endings of settings and other texts with a label per line. They may contain logins but are not lists of logins. */
 const settingsEndings: ReadonlySet<string> = new Set(
   "yaml yml ini conf cfg config cnf env toml properties plist reg vcf eml mbox ldif xml json jsonl sql php py js ts sh".split(
     " ",
   ),
 );
 
-/** `[section]` before `key=value`, a key without a value above indented ones, `dn:` of LDIF. */
+/** `[section]` before `key=value`, a key without a value above indented keys, or `dn:` of LDIF. */
 const settingsMarks =
   /^(?:\[[\w .:-]{1,40}\][ \t]*[\r\n]+[ \t]*[\w.-]{1,40}[ \t]*=|([ \t]{0,20})[\w-]{1,40}:[ \t]*\r?\n\1[ \t]{1,20}(?:- )?[\w-]{1,40}:|dn:)/m;
 
 type SampleText = { readonly bytes: Buffer; readonly form: "blocks" | "html" };
 
-/** The beginning of a text in lines, or null when it is surely of another kind. */
+/** The beginning of a text in lines; null when it is certainly of another kind. */
 function sampleText({ head }: Sample): SampleText | null {
-  // `{` begins JSON; `[{` too, but not `["Chrome" = "Default"]`.
+  // JSON begins with `{` or `[{`, but `["Chrome" = "Default"]` is a program line.
   if (/^\s*(?:\{\s*"|\[\s*[{[]|<\?xml)/.test(head.toString("latin1", 0, 64))) return null;
   if (isHtml(head)) return { bytes: plainLines(head, 0, head.length), form: "html" };
   return { bytes: Buffer.concat([head, Buffer.from("\n")]), form: "blocks" };
@@ -76,14 +76,14 @@ function isHtml(head: Buffer): boolean {
   return /^\s*<(?:!doctype|html|head|body|div|pre|p|b|br|hr)\b/i.test(text) && /<[bh]r\b/i.test(text);
 }
 
-/** A line of the sample: blank, a row of signs, one that begins with a label, or any other text. */
+/** A line of the sample: blank, a row of signs, a line that begins with a label, or other text. */
 type SampleLine = {
   readonly kind: "blank" | "row" | "label" | "text";
   /** Labels of the fields in the line. */
   readonly labels: readonly Label[];
   /** The line begins with a URL. */
   readonly hasUrl: boolean;
-  /** The line holds what looks like an address. */
+  /** The line holds text that looks like an address. */
   readonly hasAddress: boolean;
 };
 
@@ -114,7 +114,7 @@ function lineAt(labels: LabelReader, bytes: Buffer, start: number, end: number):
 const noText = { labels: [], hasUrl: false, hasAddress: false } as const;
 const addressLike = /[\w.+-]@[\w-]+\.\w/;
 
-/** Most of the lines hold a site, a login and a secret each. */
+/** Whether most lines have a site, a login and a secret. */
 function isFieldsForm(lines: readonly SampleLine[]): boolean {
   const filled = lines.filter(({ kind }) => kind !== "blank" && kind !== "row");
   const whole = filled.filter(({ labels, hasUrl }) => {
@@ -124,7 +124,7 @@ function isFieldsForm(lines: readonly SampleLine[]): boolean {
   return whole.length > 0 && whole.length * 2 >= filled.length;
 }
 
-/** Some of the lines that begin with a label hold further ones. */
+/** Whether some of the labelled lines have further labels. */
 function holdFields(lines: readonly SampleLine[]): boolean {
   const labelled = lines.filter(({ kind }) => kind === "label");
   return labelled.filter(({ labels }) => coreKinds(labels).size > 1).length > labelled.length * minFieldShare;
@@ -140,7 +140,7 @@ function isCore(kind: LabelKind): kind is CoreKind {
   return kind === "site" || kind === "login" || kind === "secret";
 }
 
-/** Labels between two separators. */
+/** The labels between two separators. */
 type Segment = readonly Label[];
 
 function segmentsOf(lines: readonly SampleLine[], endingBlanks: number, hasFields: boolean): Segment[] {
@@ -158,13 +158,13 @@ function segmentsOf(lines: readonly SampleLine[], endingBlanks: number, hasField
   return segments.filter((segment) => segment.some(({ kind }) => isCore(kind)));
 }
 
-/** Files of lines with double spacing have three blank lines between blocks. */
+/** Double-spaced files have three blank lines between blocks. */
 const maxEndingBlanks = 4;
 
 function rulesOf(lines: readonly SampleLine[]): BlockRules {
   const hasFields = holdFields(lines);
   const candidates = Array.from({ length: maxEndingBlanks }, (_, index) => index + 1);
-  // Blank lines may stand within blocks too: then nearly all of what is between them is a single label.
+  // If blank lines also occur within blocks, this split yields mostly segments with a single label.
   const endingBlanks = candidates.find((count) => hasWholeBlocks(segmentsOf(lines, count, hasFields))) ?? 0;
   const segments = segmentsOf(lines, endingBlanks, hasFields);
   const logins = countsOf(segments.flat().filter(({ kind }) => kind === "login"));
@@ -190,8 +190,8 @@ function countsOf(labels: readonly Label[]): Map<string, number> {
 const usualOrder: readonly CoreKind[] = ["site", "login", "secret"];
 
 /**
- * The order of most blocks; without separators that of the first labels. A program is part of it where most blocks begin
- * with one.
+ * The order of most blocks; without separators, the order of the first labels. `software` is part of it if most blocks
+ * begin with a program.
  */
 function orderOf(segments: readonly Segment[], loginCount: number, hasSeparators: boolean): readonly OrderedKind[] {
   const orders = segments.map((segment) => [...coreKinds(segment)]);
@@ -215,7 +215,10 @@ function mostCommon(orders: readonly (readonly CoreKind[])[]): readonly CoreKind
   return orders.find((order) => order.join() === most?.[0]);
 }
 
-/** `whole`: with a login and a secret; of these `stolen`: with a site or program; `urls`: with a URL as their site. */
+/**
+ * `whole`: blocks with a login and a secret; `stolen`: whole blocks with a site or program; `urls`: whole blocks with a
+ * URL as site.
+ */
 type BlockCounts = { blocks: number; whole: number; stolen: number; urls: number };
 
 function countBlocks(bytes: Buffer, lines: readonly SampleLine[], rules: BlockRules): BlockCounts {
@@ -234,14 +237,14 @@ function countBlocks(bytes: Buffer, lines: readonly SampleLine[], rules: BlockRu
   return counts;
 }
 
-/** A site or a program stands beside most of the logins. */
+/** Whether most logins have a site or a program. */
 function isLog({ whole, stolen }: BlockCounts): boolean {
   return stolen * 2 >= whole;
 }
 
 /**
- * At least half of the blocks hold a login and a secret, and at least half of the lines are labels of blocks. A banner above
- * the first block does not count, but lines of logins there do.
+ * Whether at least half of the blocks have a login and a secret, and at least half of the lines begin with a label. A
+ * banner above the first block does not count, but login lines there do.
  */
 function speaksForBlocks(lines: readonly SampleLine[], { blocks, whole }: BlockCounts): boolean {
   if (whole === 0 || whole * 2 < blocks) return false;

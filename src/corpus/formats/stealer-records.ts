@@ -5,14 +5,14 @@ import { readUrl, type UrlRead } from "./site.ts";
 import type { EntrySink, LoginEntry, Range } from "./stealer-blocks.ts";
 
 export type RecordRules = {
-  /** The text is a stealer's log, and not just a list of logins with labels. */
+  /** Whether the text is a stealer log, not just a list of labelled logins. */
   readonly isLog: boolean;
 };
 
 const at = 0x40;
-/** Begin what is no secret, such as `null`, `(null)`, `[NOT_SAVED]`. */
+/** First bytes of a non-secret such as `null`, `(null)` or `[NOT_SAVED]`. */
 const oddSecretStarts = tableOf("nNxX([");
-/** Stand around a value. */
+/** Characters around a value. */
 const wrappers = tableOf("\0\t \"'`,;|");
 
 function tableOf(letters: string): Uint8Array {
@@ -25,12 +25,13 @@ const maxUrlSize = 2048;
 const maxLoginSize = 1024;
 
 /**
- * Makes records of logins. One with a secret is of a stealer where the text is a stealer's log or a site or program stands
- * beside it, else of a combo; without a secret the address alone counts (docs/pipeline.md 21.4).
+ * Turns logins into records. A login with a secret is `stealer` if the text is a stealer log or a site or program
+ * stands beside the login, otherwise `combo`. Without a secret only the address counts, as `any` (docs/pipeline.md
+ * 21.4).
  */
 export function stealerRecords({ isLog }: RecordRules, sink: RecordSink): EntrySink {
   const { scanner } = sink;
-  // Values hold no escapes: `\nina` in `CORP\nina.doe@example.com` is a name.
+  // Values contain no escapes: `\nina` in `CORP\nina.doe@example.com` is a name.
   const finder = new AddressFinder(scanner, { hasEscapes: false });
 
   function add(bytes: Buffer, entry: LoginEntry): void {
@@ -39,7 +40,7 @@ export function stealerRecords({ isLog }: RecordRules, sink: RecordSink): EntryS
     trim(bytes, otherLogin);
     const hasSecret = entry.hasSecret && isSecret(bytes, entry.secret);
     if (!hasSecret && !(entry.hasSite && entry.hasLogin)) {
-      // What a seller writes about himself, or a line of a secret that looks like a label.
+      // A seller's contact, or a line of a secret that looks like a label.
       noteText(bytes, login.start, login.end);
       noteText(bytes, otherLogin.start, otherLogin.end);
       return;
@@ -60,14 +61,14 @@ export function stealerRecords({ isLog }: RecordRules, sink: RecordSink): EntryS
     sink.noteFurtherAddresses(Math.max(0, countAddresses(bytes, login) + countAddresses(bytes, otherLogin) - 1));
   }
 
-  /** Where the address that was taken ends. */
+  /** Where the address that was used ends. */
   let takenEnd = 0;
 
   function isAll({ end }: Range): boolean {
     return takenEnd === end;
   }
 
-  /** Reads the address in a value that holds a login; it is in the scanner then. */
+  /** Reads the address in the value of a login into the scanner. */
   function readLogin(bytes: Buffer, { start, end }: Range): boolean {
     if (start === end) return false;
     takenEnd = scanner.scanAddress(bytes, start);
@@ -83,7 +84,7 @@ export function stealerRecords({ isLog }: RecordRules, sink: RecordSink): EntryS
     return false;
   }
 
-  /** Puts the site into the scanner. Whether there is a URL, which may have no site. */
+  /** Puts the site into the scanner. Returns whether there is a URL; a URL may have no site. */
   function readSite(bytes: Buffer, entry: LoginEntry, isWanted: boolean): boolean {
     const { site, otherSite, port } = entry;
     scanner.setSite(null);
@@ -101,7 +102,7 @@ export function stealerRecords({ isLog }: RecordRules, sink: RecordSink): EntryS
     }
     trim(bytes, otherSite);
     const second = siteIn(bytes, otherSite, port);
-    // Between separators both are of this login.
+    // Between separators both sites belong to this login.
     const one = entry.isAlone ? (first.site ?? second.site) : first.site === second.site ? first.site : null;
     scanner.setSite(isKept ? one : null);
     return first.isUrl || second.isUrl;
@@ -124,7 +125,7 @@ export function stealerRecords({ isLog }: RecordRules, sink: RecordSink): EntryS
   }
 
   function noteText(bytes: Buffer, start: number, end: number): void {
-    // The sign in `android://key@com.example.app/` is of no address.
+    // The at-sign in `android://key@com.example.app/` belongs to no address.
     const from = isAppUrl(bytes, start) ? nextSign(bytes, start, end) + 1 : start;
     if (from < end) sink.noteFurtherAddresses(countAddresses(bytes, { start: from, end }));
   }
@@ -137,9 +138,9 @@ export function stealerRecords({ isLog }: RecordRules, sink: RecordSink): EntryS
   return { add, noteText, noteLongLine };
 }
 
-/** What may stand before the address of a login: `mailto:`, brackets, a name before them, `CORP\`. */
+/** Text allowed before the address of a login: `mailto:`, brackets, a name before brackets, `CORP\`. */
 const lead = /^(?:[\s"'`<[({]*(?:mailto:\s*)?|[^@]*[<[(]\s*|["']?[\w .-]{1,64}\\)$/i;
-/** What may stand behind it: brackets, quotes, and a remark behind a blank or a separator. */
+/** Text allowed after it: brackets, quotes, and a remark after a blank or a separator. */
 const rest = /^["'`>)\]}]*(?:$|[\s,;|/([<])/;
 
 function isSecret(bytes: Buffer, range: Range): boolean {
@@ -150,7 +151,7 @@ function isSecret(bytes: Buffer, range: Range): boolean {
   return !noSecret.test(bytes.toString("latin1", start, end));
 }
 
-/** Whether the second of two ranges is empty or the same text. */
+/** Whether the second of two ranges is empty or has the same text. */
 function isSame(bytes: Buffer, { start, end }: Range, other: Range): boolean {
   const size = other.end - other.start;
   return size === 0 || (size === end - start && bytes.compare(bytes, other.start, other.end, start, end) === 0);
@@ -160,14 +161,14 @@ function holdsSign(bytes: Buffer, { start, end }: Range): boolean {
   return nextSign(bytes, start, end) < end;
 }
 
-/** The offset of the next sign in a range, else its end. Not `indexOf`: that would look through all of the block. */
+/** The offset of the next at-sign in a range, or its end. `indexOf` would search the whole block. */
 function nextSign(bytes: Buffer, start: number, end: number): number {
   let sign = start;
   while (sign < end && bytes[sign] !== at) sign++;
   return sign;
 }
 
-/** Takes off what stands around a value. */
+/** Trims the characters around a value. */
 function trim(bytes: Buffer, range: Range): void {
   while (range.start < range.end && wrappers[bytes[range.start] ?? 0] === 1) range.start++;
   while (range.end > range.start && wrappers[bytes[range.end - 1] ?? 0] === 1) range.end--;
@@ -184,7 +185,7 @@ function isAppUrl(bytes: Buffer, start: number): boolean {
   return true;
 }
 
-/** `bytes`: each character is a byte of the URL. */
+/** Reads a URL given with one character per byte. */
 function urlIn(bytes: string): UrlRead {
   return readUrl(Buffer.from(bytes, "latin1").toString("utf8"), { isBareHostAllowed: true });
 }

@@ -1,9 +1,11 @@
-/** What the value behind a label is; `software` is the program that kept the login, `other` is of no interest. */
+/**
+ * The meaning of the value after a label. `software` is the program that stored the login; `other` values are ignored.
+ */
 export type LabelKind = "site" | "login" | "secret" | "software" | "port" | "other";
 
 export type Label = { readonly kind: LabelKind; readonly word: string };
 
-/** Spelling as the families have it, in several languages; see `foldWord` for what does not matter. */
+/** Spellings used by the stealer families, in several languages. `foldWord` removes irrelevant differences. */
 const spellings: Readonly<Record<LabelKind, string>> = {
   site: `
     url, ur1, uri, link, web, website, web site, website url, web address, site, site url, site address, webpage,
@@ -69,8 +71,8 @@ const spellings: Readonly<Record<LabelKind, string>> = {
 };
 
 /**
- * A label without what does not matter in it: case, marks on letters, and the blanks and signs between its words, so
- * that `Correo electrónico` is `correoelectronico` and `USER_NAME` is `username`.
+ * Normalises a label: drops case, marks on letters, and blanks and signs between words. `Correo electrónico` becomes
+ * `correoelectronico`, and `USER_NAME` becomes `username`.
  */
 export function foldWord(text: string): string {
   return text
@@ -82,7 +84,7 @@ export function foldWord(text: string): string {
     .replace(/[\s_./'’`´-]+/gu, "");
 }
 
-/** All labels by their folded words; of two kinds with one word the first counts. */
+/** All labels by their normalised words. A word listed for two kinds keeps the first. */
 export const labelsByWord: ReadonlyMap<string, Label> = labelTable();
 
 function labelTable(): Map<string, Label> {

@@ -8,7 +8,7 @@ import { FieldReader } from "./stealer-fields.ts";
 import { forcedStealerPlan, type StealerPlan, stealerPlanOf } from "./stealer-plan.ts";
 import { stealerRecords } from "./stealer-records.ts";
 
-/** Credential files of stealers' logs: labelled logins in blocks or lines (docs/corpus-formats.md 4). */
+/** Credential files of stealer logs: labelled logins in blocks or lines (docs/corpus-formats.md 4). */
 export const stealer: Format<StealerPlan> = {
   name: "stealer",
   confidence: 0.7,

@@ -4,8 +4,8 @@ const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 
 /**
- * Where the next line begins, behind the line end at an offset. CR LF, and CR CR LF as some tools write it, are one line
- * end; several CR without LF are one each.
+ * The start of the next line, given the offset of a line end. CR LF is one line end, and so is CR CR LF, which some
+ * tools write; several CR without LF are one line end each.
  */
 export function nextLine(bytes: Uint8Array, end: number): number {
   if (bytes[end] === lineFeed) return end + 1;
@@ -14,7 +14,7 @@ export function nextLine(bytes: Uint8Array, end: number): number {
   return bytes[at] === lineFeed ? at + 1 : end + 1;
 }
 
-/** Whether a range holds nothing but blanks and NUL. */
+/** Whether a range has only blanks and NUL. */
 export function isBlankRange(bytes: Uint8Array, start: number, end: number): boolean {
   for (let at = start; at < end; at++) {
     const byte = bytes[at] ?? 0;
@@ -23,14 +23,14 @@ export function isBlankRange(bytes: Uint8Array, start: number, end: number): boo
   return true;
 }
 
-/** Signs that rows between blocks are made of. */
+/** Signs used for rows between blocks. */
 const rowSigns = new Uint8Array(256);
 for (const byte of Buffer.from("=-_*#~+")) rowSigns[byte] = 1;
 const minRowSize = 3;
 
 /**
- * Whether a line is a row of signs, `=====`, `- - -` or `━━━━`, also one with a title in it: `==== Chrome ====`. The
- * range is not blank.
+ * Whether a line is a row of signs, `=====`, `- - -` or `━━━━`, possibly with a title: `==== Chrome ====`. The range
+ * must not be blank.
  */
 export function isRow(bytes: Uint8Array, start: number, end: number): boolean {
   const head = signRun(bytes, start, end, 1);
@@ -38,7 +38,7 @@ export function isRow(bytes: Uint8Array, start: number, end: number): boolean {
   return head.stop === end || signRun(bytes, start, end, -1).count >= minRowSize;
 }
 
-/** The end of a line that is a row of one sign of ASCII; -1 for any other line. */
+/** The end of a line that repeats one ASCII sign; -1 for other lines. */
 export function plainRowEnd(bytes: Uint8Array, start: number): number {
   const sign = bytes[start] ?? 0;
   if (rowSigns[sign] === 0) return -1;
@@ -47,7 +47,7 @@ export function plainRowEnd(bytes: Uint8Array, start: number): number {
   return end - start >= minRowSize && isLineEnd(bytes[end] ?? 0x0a) ? end : -1;
 }
 
-/** The signs at one end of a range, blanks between them aside; `stop` is behind the last of them. */
+/** Counts the signs at one end of a range and ignores blanks between them; `stop` is after the last sign. */
 function signRun(bytes: Uint8Array, start: number, end: number, step: 1 | -1): { count: number; stop: number } {
   let count = 0;
   let at = step === 1 ? start : end - 1;
@@ -60,7 +60,7 @@ function signRun(bytes: Uint8Array, start: number, end: number, step: 1 | -1): {
       at += step;
     } else {
       const sign = step === 1 ? at : at - 2;
-      // U+2010 to U+2015, and lines, boxes and bars: U+2500 to U+25FF.
+      // Dashes U+2010 to U+2015, and box and block characters U+2500 to U+25FF.
       const second = bytes[sign + 1] ?? 0;
       const third = bytes[sign + 2] ?? 0;
       const isDash = second === 0x80 && third >= 0x90 && third <= 0x95;

@@ -3,12 +3,12 @@ import { blockSize, type Piece } from "./block.ts";
 import type { Lane } from "./lane.ts";
 
 const lineFeed = 0x0a;
-/** Blocks that wait for one lane: while one is read, the next is on its way. */
+/** Blocks queued per lane: the lane reads the first while the second is being handed over. */
 const maxWaiting = 2;
 
 type LaneQueue = { readonly lane: Lane; waitingCount: number };
 
-/** One text to read: how, and where it may be cut (null = by one lane, in order). */
+/** A text to read. `cut` finds where the text may be split into blocks; null = one lane reads all of it, in order. */
 export type FedText = {
   readonly chunks: AsyncIterable<Buffer>;
   readonly entry: number;
@@ -16,7 +16,7 @@ export type FedText = {
   readonly cut: Cut | null;
 };
 
-/** Packs texts into blocks and hands each to whichever lane is free. Small texts share a block. */
+/** Packs texts into blocks and hands each block to the least busy lane. Small texts share a block. */
 export class BlockFeeder {
   readonly #lanes: readonly LaneQueue[];
   readonly #spare: Buffer<ArrayBuffer>[] = [];
@@ -32,7 +32,7 @@ export class BlockFeeder {
     this.#block = this.#take();
   }
 
-  /** Takes all of a text. Throws what a lane throws. */
+  /** Reads the text to its end. Rejects with the error of a lane. */
   async feed({ chunks, entry, plan, cut }: FedText): Promise<void> {
     let start = this.#size;
     let isFirst = true;
@@ -45,7 +45,7 @@ export class BlockFeeder {
     };
     for await (const whole of chunks) {
       for (let chunk = whole; chunk.length > 0; ) {
-        // One byte stays free for a line end behind the last piece.
+        // One byte stays free for the line feed after the last piece.
         const taken = chunk.copy(this.#block, this.#size, 0, blockSize - 1 - this.#size);
         chunk = chunk.subarray(taken);
         this.#size += taken;
@@ -69,7 +69,7 @@ export class BlockFeeder {
     if (lane !== null || this.#size >= blockSize - 1) await this.#send(this.#size, lane);
   }
 
-  /** When all blocks have been read. Throws what a lane throws. */
+  /** Resolves when the lanes have read all blocks. Rejects with the error of a lane. */
   async settle(): Promise<void> {
     if (this.#pieces.length > 0) await this.#send(this.#size, null);
     while (this.#lanes.some(({ waitingCount }) => waitingCount > 0)) await this.#change();
@@ -80,7 +80,7 @@ export class BlockFeeder {
     return this.#spare.pop() ?? Buffer.from(new ArrayBuffer(blockSize));
   }
 
-  /** Hands over the pieces and keeps what stands behind `size`. */
+  /** Sends the pieces so far; moves the bytes after `size` to the next block. */
   async #send(size: number, lane: LaneQueue | null): Promise<void> {
     let chosen = lane ?? this.#freest();
     while (chosen.waitingCount >= maxWaiting && this.#failure === null) {

@@ -1,26 +1,26 @@
 import type { FormatName } from "../formats/format.ts";
 
-/** So many files of an import are told apart in its evidence. Their names are held in memory and in the segment. */
+/** Limits the file names that evidence can tell apart. They are held in memory and stored in the segment. */
 const maxNamedCount = 100_000;
-/** Stands for all files beyond those. */
+/** The name shared by all files over the limit. */
 const furtherFiles = "…";
 
-/** The files of an archive or folder that were read, numbered in their order, each with its format. */
+/** The files of an archive or folder that were read, numbered in reading order, with the format of each. */
 export class EntryTable {
   readonly names: string[] = [];
   readonly formats: FormatName[] = [];
-  /** Files that were added, further ones included. */
+  /** All files added, including those over the limit. */
   count = 0;
-  /** The shared entry of further files, by format. */
+  /** The shared entry of the files over the limit, per format. */
   readonly #further = new Map<FormatName, number>();
   readonly #maxNamedCount: number;
 
-  /** `limit` exists for tests. */
+  /** Tests pass a smaller `limit`. */
   constructor(limit = maxNamedCount) {
     this.#maxNamedCount = limit;
   }
 
-  /** The number of a further file. */
+  /** Adds a file and returns its number; files over the limit share one number per format. */
   add(name: string, format: FormatName): number {
     this.count++;
     if (this.names.length < this.#maxNamedCount) return this.#push(name, format);

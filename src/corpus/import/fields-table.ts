@@ -1,43 +1,46 @@
 /**
- * The encoded fields of records, by number: those of number n stand in `words` from `offsets[n]` on, their size in bytes
- * first and then the bytes, filled up with zeros to the next word. Little-endian, as everything here.
+ * Encoded fields of records, by number. At `offsets[n]` in `words` stands the size of fields n in bytes, then the
+ * bytes, padded with zeros to a whole word. Little-endian.
  */
 export type FieldsList = { readonly words: Uint32Array<ArrayBuffer>; readonly offsets: Uint32Array<ArrayBuffer> };
 
-/** The most entries of a table, and so the first number that is none of it. */
+/** The capacity of a table. Ids are below this number. */
 export const maxFieldsIds = 2 ** 19;
 const maxWords = 4 << 20;
-/** So many slots are tried: a file must not be able to make them all collide. */
+/** Slots probed before giving up. Bounds the work when a hostile file makes its fields collide. */
 const maxTries = 32;
 const firstSlots = 2 ** 12;
 const slotWidth = 4;
 const recentSlots = 2 ** 12;
-/** Most fields begin with the same words: `{"subject":"`. */
+/** Words skipped by the hash: most fields begin with the same text, `{"subject":"`. */
 const commonWords = 3;
 
 /**
- * Numbers for the encoded fields of records, by content: files name the same sites over and over, and numbers are
- * sorted much faster than text. Memory is bounded: when the table is full, what is not in it gets no number.
+ * Gives equal fields of records the same number. Files name the same sites over and over, and numbers sort much faster
+ * than text. Memory is bounded: when the table is full, new fields get no number.
  */
 export class FieldsTable {
   #words = new Uint32Array(16 << 10);
   #offsets = new Uint32Array(firstSlots);
   #count = 0;
   /**
-   * Hash, number plus one, and offset and size of the bytes of each slot, beside each other so that a look-up touches
-   * little memory; a number of 0 is free. A power of two of slots, at most half of them used.
+   * Slots of four words: hash, number plus one (0 = free), offset and size of the bytes. The words are adjacent so that
+   * a look-up touches little memory. The slot count is a power of two; at most half are used.
    */
   #slots = new Uint32Array(firstSlots * slotWidth);
-  /** Slots that were found last: most records have one of few sites, and these are in the cache of the processor. */
+  /** Copies of the slots found last. Most records have one of few sites, so these stay in the processor cache. */
   readonly #recent = new Uint32Array(recentSlots * slotWidth);
   readonly #maxIds: number;
 
-  /** `maxIds` exists for tests. */
+  /** Tests pass a smaller `maxIds`. */
   constructor(maxIds = maxFieldsIds) {
     this.#maxIds = maxIds;
   }
 
-  /** The number of `size` bytes, or -1 when they get none. The last word is filled up with zeros. */
+  /**
+   * The number of the first `size` bytes of `fields`; -1 when the table is full. The caller pads the last word with
+   * zeros.
+   */
   idOf(fields: Uint32Array, size: number): number {
     const hash = hashOf(fields, size);
     const recent = this.#recent;
@@ -55,7 +58,7 @@ export class FieldsTable {
     return -1;
   }
 
-  /** What was given numbers; the table is empty afterwards. */
+  /** Returns all numbered fields and empties the table. */
   take(): FieldsList {
     const size = this.#offsets[this.#count] ?? 0;
     const list = { words: this.#words.slice(0, size), offsets: this.#offsets.slice(0, this.#count + 1) };
@@ -101,7 +104,8 @@ export class FieldsTable {
     for (let from = 0; from < old.length; from += slotWidth) {
       if (old[from + 1] === 0) continue;
       let slot = (old[from] ?? 0) & mask;
-      // Fields that find no slot near their own are looked for in vain, and get another number.
+      // Fields moved further than `maxTries` from their slot are no longer found and get a second number.
+      // `GroupTemplates` compares the bytes, so the result is the same.
       while (slots[slot * slotWidth + 1] !== 0) slot = (slot + 1) & mask;
       slots.set(old.subarray(from, from + slotWidth), slot * slotWidth);
     }
@@ -109,13 +113,13 @@ export class FieldsTable {
   }
 }
 
-/** The bytes of the fields of a number. */
+/** The encoded fields with a number, as bytes. */
 export function fieldsAt({ words, offsets }: FieldsList, id: number): Buffer {
   const start = offsets[id] ?? 0;
   return Buffer.from(words.buffer, words.byteOffset + (start + 1) * 4, words[start] ?? 0);
 }
 
-/** Negative, zero or positive, like the order of the bytes of the fields of two numbers. */
+/** Compares two encoded fields by their bytes. Returns a negative number, zero or a positive number. */
 export function compareFields(one: FieldsList, id: number, other: FieldsList, otherId: number): number {
   const start = (one.offsets[id] ?? 0) + 1;
   const otherStart = (other.offsets[otherId] ?? 0) + 1;
@@ -140,7 +144,7 @@ function grown(numbers: Uint32Array<ArrayBuffer>, least: number): Uint32Array<Ar
   return larger;
 }
 
-/** FNV-1a with words instead of bytes, with its bits mixed once more, of what is behind the common beginning. */
+/** FNV-1a over words instead of bytes, with a final mix. Skips the common first words. */
 function hashOf(words: Uint32Array, size: number): number {
   const count = (size + 3) >>> 2;
   let hash = 0x811c9dc5 ^ size;

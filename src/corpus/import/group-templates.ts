@@ -5,36 +5,40 @@ import { recordHeadSize, type SortedRecords } from "./record-sorter.ts";
 
 type Parts = {
   readonly templates: Pick<TemplateTable, "plainId" | "idOf">;
-  /** The fields by number, of each lane. */
+  /** The numbered fields of each lane. */
   readonly lists: readonly FieldsList[];
-  /** Whether templates say which entry they come from: the import is an archive or a folder. */
+  /** Whether templates name the entry they come from: true for an archive or a folder. */
   readonly hasEntries: boolean;
 };
 
-/** Pairs of a number and an entry whose template is remembered, by slot. */
+/** Slots of the cache from (number, entry) to template. */
 const knownPairs = 2 ** 14;
 
 /**
- * The templates of the records of one key after the other, from wherever the records come: `add...` any of them, then
- * `finish`. Equal fields are one record, with its lowest entry. They come in the order of the bytes of their fields.
+ * Collects the records of one key, whichever sorter they come from, and turns them into template ids: call an `add`
+ * method for each, then `finish`. Records with equal fields become one record with the lowest entry. The ids are
+ * ordered by the bytes of their fields.
  */
 export class GroupTemplates {
   readonly #templates: Parts["templates"];
   readonly #lists: readonly FieldsList[];
   readonly #hasEntries: boolean;
-  /** Template plus one by number, where templates have no entries. */
+  /** Template id plus one, by number. Used when templates have no entries. */
   readonly #byId: Uint32Array;
   readonly #pairIds = new Uint32Array(knownPairs);
   readonly #pairEntries = new Uint32Array(knownPairs);
   readonly #pairTemplates = new Uint32Array(knownPairs);
   #hasPlain = false;
-  /** The records of the present key; a number from `#recordsFrom` on is that of a record whose fields have none. */
+  /**
+   * The records of the current key. A number from `#recordsFrom` on is an index into `#records`: fields without a
+   * number.
+   */
   #numbers = new Uint32Array(64);
   #entries = new Uint32Array(64);
   #count = 0;
   readonly #recordsFrom: number;
   #records: Buffer[] = [];
-  /** The result of `finish`. */
+  /** Where `finish` puts the template ids. */
   ids = new Uint32Array(64);
 
   constructor({ templates, lists, hasEntries }: Parts) {
@@ -45,24 +49,24 @@ export class GroupTemplates {
     this.#byId = new Uint32Array(hasEntries ? 0 : this.#recordsFrom);
   }
 
-  /** A record that brings nothing of its own. */
+  /** Adds a record without fields. */
   addPlain(): void {
     this.#hasPlain = true;
   }
 
-  /** All records of the present key of `sorted`. */
+  /** Adds all records of the current key of `sorted`. */
   addIds(sorted: SortedIds): void {
     for (let index = 0; index < sorted.size; index++) this.#add(sorted.id(index), sorted.entry(index));
   }
 
-  /** The present record of `sorted`. */
+  /** Adds the current record of `sorted`. */
   addRecord(sorted: SortedRecords): void {
     const fields = sorted.bytes.subarray(recordHeadSize, recordHeadSize + sorted.fieldsSize);
     this.#add(this.#recordsFrom + this.#records.length, sorted.entry);
     this.#records.push(Buffer.from(fields));
   }
 
-  /** Puts the templates of the records into `ids`; returns their number. */
+  /** Writes the template ids into `ids`; returns their count. */
   finish(): number {
     let count = 0;
     if (this.#hasPlain) this.ids[count++] = this.#templates.plainId();
@@ -141,7 +145,7 @@ export class GroupTemplates {
 
   #listOf(number: number): FieldsList {
     const list = this.#lists[Math.floor(number / maxFieldsIds)];
-    if (list === undefined) throw new Error("a number of no lane");
+    if (list === undefined) throw new Error("no lane has this number");
     return list;
   }
 
@@ -169,5 +173,5 @@ export class GroupTemplates {
   }
 }
 
-/** More records of a key are sorted by the runtime. */
+/** Insertion sort up to this many records; above it the runtime's sort. */
 const maxInserted = 16;

@@ -2,29 +2,33 @@ import { closeSync } from "node:fs";
 import { maxFieldsIds } from "./fields-table.ts";
 import { openUnlinked, readAll, writeAll } from "./spill-file.ts";
 
-/** Runs are cut into parts by the top 10 bits of the key, so that one part of all runs fits into memory. */
+/** Runs are split into parts by the top 10 bits of the key. One part of all runs fits into memory. */
 const partBits = 10;
 const partCount = 2 ** partBits;
-/** A record as four numbers of 32 bits: key (upper half, lower half), number of its fields, number of its entry. */
+/** Numbers per record, 32 bits each: upper and lower half of the key, number of the fields, number of the entry. */
 const width = 4;
 const recordSize = width * 4;
 
-/** Records that stay in memory before they are written: 4 MiB. */
+/** Records held in memory before a run is written: 4 MiB. */
 const recordsPerRun = 2 ** 18;
-/** Records of one part that are sorted at a time: 16 MiB. A part that holds more is read in several passes. */
+/** Records sorted at a time: 16 MiB. A part with more records is read in several passes. */
 const recordsPerPass = 2 ** 20;
 
-/** Records in a spill file, from `start` on, in parts but else in no order; `offsets` says where each part starts. */
+/**
+ * A run of records in a spill file. It starts at record `start` and is ordered by part only; `offsets` holds where each
+ * part starts.
+ */
 export type IdRun = { readonly file: number; readonly start: number; readonly offsets: Uint32Array<ArrayBuffer> };
 
 /**
- * Collects records whose fields have numbers (`FieldsTable`) and writes them as runs into a spill file. The file has no
- * name, so that a crash leaves nothing. Sorting is left to `SortedIds`: parts are small and fit into the cache.
+ * Collects records with numbered fields (`FieldsTable`) and writes them as runs into an unlinked spill file, so a crash
+ * leaves nothing behind. Only splits records into parts: `SortedIds` sorts each part, which is small enough for the
+ * cache.
  */
 export class IdSorter {
   readonly #path: string;
   readonly #recordsPerRun: number;
-  /** Made when the first record comes. */
+  /** Allocated with the first record. */
   #records = new Uint32Array(0);
   #parted = new Uint32Array(0);
   #size = 0;
@@ -32,7 +36,7 @@ export class IdSorter {
   #writtenCount = 0;
   readonly #runs: IdRun[] = [];
 
-  /** `size`, the records of a run, exists for tests. */
+  /** Tests pass a smaller `size`, the number of records per run. */
   constructor(path: string, size = recordsPerRun) {
     this.#path = path;
     this.#recordsPerRun = size;
@@ -49,7 +53,7 @@ export class IdSorter {
     this.#size += width;
   }
 
-  /** Writes what is left. The runs can be read until `close`, by any thread of this process. */
+  /** Writes the remaining records. Any thread of this process can read the runs until `close`. */
   finish(): IdRun[] {
     if (this.#size > 0) this.#spill();
     this.#records = this.#parted = new Uint32Array(0);
@@ -100,8 +104,8 @@ export class IdSorter {
 }
 
 /**
- * The records of some lanes key by key, in ascending order. Those of one key come in the order of their numbers, each
- * number of a lane once, with its lowest entry.
+ * Reads the records of all lanes key by key, ascending. The records of a key are ordered by number; each number comes
+ * once, with its lowest entry.
  */
 export class SortedIds {
   readonly #lanes: readonly (readonly IdRun[])[];
@@ -112,21 +116,21 @@ export class SortedIds {
   #count = 0;
   #at = 0;
   #part = -1;
-  /** The pass over the present part, and how many bits behind those of the part tell the passes apart. */
+  /** The current pass over the current part, and the number of key bits after the part bits that select the pass. */
   #pass = 0;
   #passBits = 0;
-  /** The present key, and how many records it has. */
+  /** The current key and its number of records. */
   high = 0;
   low = 0;
   size = 0;
 
-  /** `size`, the records sorted at a time, exists for tests. */
+  /** Tests pass a smaller `size`, the number of records sorted at a time. */
   constructor(lanes: readonly (readonly IdRun[])[], size = recordsPerPass) {
     this.#lanes = lanes;
     this.#recordsPerPass = size;
   }
 
-  /** Goes to the next key; false at the end. */
+  /** Moves to the next key; false at the end. */
   next(): boolean {
     while (this.#at >= this.#count) if (!this.#load()) return false;
     const records = this.#records;
@@ -144,7 +148,7 @@ export class SortedIds {
     return true;
   }
 
-  /** The number of the fields of a record of the present key: those of lane n begin at n * `maxFieldsIds`. */
+  /** The field number of a record of the current key. The numbers of lane n begin at n * `maxFieldsIds`. */
   id(index: number): number {
     return this.#records[(this.#order[this.#at - this.size + index] ?? 0) * width + 2] ?? 0;
   }
@@ -153,7 +157,7 @@ export class SortedIds {
     return this.#records[(this.#order[this.#at - this.size + index] ?? 0) * width + 3] ?? 0;
   }
 
-  /** Reads and sorts the records of the next pass; false when there is none. */
+  /** Reads and sorts the next pass; false at the end. */
   #load(): boolean {
     if (++this.#pass >= 2 ** this.#passBits) {
       if (++this.#part >= partCount) return false;
@@ -173,7 +177,7 @@ export class SortedIds {
   #read(run: IdRun, firstId: number): void {
     const count = sizeOf(run, this.#part);
     if (count === 0) return;
-    // Many records of few keys are all in one pass: what is there twice makes room.
+    // Records of one key cannot be split over passes, so few keys can overfill one. Removing duplicates makes room.
     if (this.#count > 0 && this.#count + count > this.#records.length / width) this.#compact();
     this.#reserve(this.#count + count);
     const records = this.#records;
@@ -203,7 +207,7 @@ export class SortedIds {
     this.#records.set(kept);
   }
 
-  /** Puts the records in order, without those that are there twice: keys are even, so buckets of them are small. */
+  /** Sorts the records and removes duplicates. Keys are hashes and evenly spread, so the buckets stay small. */
   #sort(): void {
     const count = this.#count;
     const bits = Math.max(1, Math.min(maxBucketBits, Math.floor(Math.log2(Math.max(1, count)))));
@@ -229,7 +233,7 @@ export class SortedIds {
       order[to] = index;
       starts[bucket] = to + 1;
     }
-    // Each start is now the end of its bucket.
+    // Each start has become the end of its bucket.
     let kept = 0;
     let start = 0;
     for (let bucket = 0; bucket < bucketCount; bucket++) {
@@ -254,7 +258,7 @@ export class SortedIds {
 }
 
 const maxBucketBits = 16;
-/** More records in a bucket are sorted by the runtime. */
+/** Insertion sort up to this many records in a bucket; above it the runtime's sort. */
 const maxInserted = 16;
 
 function sortBucket(records: Uint32Array, order: Uint32Array, start: number, end: number): void {
@@ -286,7 +290,7 @@ function isSame(records: Uint32Array, a: number, b: number): boolean {
   return records[a + 1] === records[b + 1] && records[a] === records[b] && records[a + 2] === records[b + 2];
 }
 
-/** In bytes. */
+/** The position of a part, in bytes. */
 function positionOf({ start, offsets }: IdRun, part: number): number {
   return (start + (offsets[part] ?? 0)) * recordSize;
 }

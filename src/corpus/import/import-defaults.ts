@@ -5,7 +5,7 @@ import type { FormatName } from "../formats/format.ts";
 import { formats } from "../formats/registry.ts";
 import type { RecordDefaults } from "../record.ts";
 
-/** The name of the corpus, and what the operator said of all records of an import that do not say otherwise. */
+/** The corpus name, and the operator's values for records that lack their own. */
 export type ImportDefaults = {
   readonly name: string;
   readonly title?: string | undefined;
@@ -16,17 +16,17 @@ export type ImportDefaults = {
   readonly date?: string | undefined;
 };
 
-/** What an operator typed, without addresses and secrets: it is shown with every record. */
+/** Text typed by the operator, without addresses and secrets, because it is shown with every record. */
 export function safeText(text: string | undefined, maxLength: number): string {
   return oneLine(redactText(text ?? "", null), maxLength);
 }
 
-/** Only these, as plain data that crosses threads. */
+/** Copies only these fields, as plain data that can be sent to another thread. */
 export function importDefaults({ name, title, category, severity, subject, date }: ImportDefaults): ImportDefaults {
   return { name, title, category, severity, subject, date };
 }
 
-/** What holds for records of a format in an import. */
+/** The defaults for records of a format: the operator's values first, then those of the format. */
 export function defaultsOf(format: FormatName, given: ImportDefaults): RecordDefaults {
   const own = formats[format].defaultsFor(given.name);
   return {

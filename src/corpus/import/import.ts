@@ -17,44 +17,44 @@ import { type SkipReason, sampleSize, skippedOf, type Tally } from "./record-lan
 
 export type ImportOptions = ImportDefaults & {
   readonly source: ImportSource;
-  /** Who imports, as the provenance says it. */
+  /** The importer named in the provenance. */
   readonly importer: string;
-  /** The one workspace that sees the corpus; null = all. */
+  /** The only workspace that sees the corpus; null = all. */
   readonly scope: WorkspaceId | null;
-  /** Names of the enabled other sources, which a corpus cannot take. */
+  /** Names of other enabled sources. A corpus cannot take one of these names. */
   readonly takenNames: ReadonlySet<string>;
   readonly format?: FormatName | undefined;
   readonly wishes?: Wishes | undefined;
-  /** These two belong to the corpus and replace what it had. */
+  /** `confidence` and `origin` belong to the corpus and replace its old values. */
   readonly confidence?: number | undefined;
   readonly origin?: string | undefined;
-  /** Reads everything and stores nothing. */
+  /** Reads the whole input and stores nothing. */
   readonly isDryRun?: boolean | undefined;
 };
 
 export type ImportContext = {
   readonly store: Pick<CorpusStore, "listCorpora" | "listForgotten" | "publishImport">;
   readonly keys: Pick<DerivedKeys, "corpus">;
-  /** The caller holds its lock, shared. */
+  /** The caller holds the shared lock of this folder. */
   readonly corporaDir: string;
   readonly now: () => Date;
   readonly newId: () => string;
-  /** Who imports, for the audit trail. */
+  /** The author for the audit trail. */
   readonly by: () => Author;
-  /** Opens a place to read records in, and how many of them work side by side. */
+  /** Opens a lane. `laneCount` lanes work in parallel. */
   readonly openLane: OpenLane;
   readonly laneCount: number;
-  /** Called at most 4 times per second while the file is read, once when it has been read, then while it is written. */
+  /** Called at most 4 times per second while the file is read, once at its end, then while the segment is written. */
   readonly onProgress?: (progress: ImportProgress) => void;
   readonly signal: AbortSignal;
 };
 
 export type ImportProgress = {
   readonly bytesRead: number;
-  /** Null when it is not known: standard input. */
+  /** Null when the size is unknown: standard input. */
   readonly bytesTotal: number | null;
   readonly read: number;
-  /** Records that can be used so far; duplicates are told at the end. */
+  /** Usable records so far. Duplicates are counted only at the end. */
   readonly usable: number;
   /** Records in the segment so far; null while the file is read. */
   readonly written: number | null;
@@ -62,38 +62,39 @@ export type ImportProgress = {
 
 export type ImportReport = {
   readonly name: string;
-  /** Equals `imported` and all of `skipped`. */
+  /** Equals `imported` plus all of `skipped`. */
   readonly read: number;
   readonly imported: number;
-  /** Only reasons that occurred. */
+  /** Contains only the reasons that occurred. */
   readonly skipped: Partial<Record<SkipReason, number>>;
   readonly durationMs: number;
   /** Records read by each format. */
   readonly formats: Partial<Record<FormatName, number>>;
-  /** Addresses that stand in records and were not taken, such as one that may be a secret. */
+  /** Addresses seen in records but not imported, for example an address that may be a secret. */
   readonly furtherAddresses: number;
-  /** Optional fields that could not be used or must not be kept. */
+  /** Optional fields that were unusable or must not be kept. */
   readonly fieldsDropped: number;
   /** Files of an archive or folder that were not read. */
   readonly leftOut: readonly LeftOut[];
-  /** Another corpus that holds the same content; both share an origin (docs/pipeline.md 21.1). */
+  /** Another corpus with the same content. The two share an origin (docs/pipeline.md 21.1). */
   readonly sameAs: string | null;
-  /** Different addresses among the imported records. */
+  /** Distinct addresses among the imported records. */
   readonly addressCount: number;
   readonly sizeBytes: number;
   /** Files of an archive or folder that were read; null for a single file. */
   readonly entryCount: number | null;
-  /** What each file was read as, and the first findings as they would be stored; null unless it is a dry run. */
+  /** The format of each file, and the first findings as they would be stored; null unless it is a dry run. */
   readonly dryRun: { readonly files: readonly FileReport[]; readonly findings: readonly Finding[] } | null;
 };
 
-/** Fewer usable records than this share, and the file is of another format. */
+/** An import with a lower share of usable records is refused: the file probably has another format. */
 const minUsableShare = 0.01;
 
 /**
- * Imports a file, archive or folder into the corpus `name`, all or nothing: until `publishImport` look-ups see the old
- * state, and a failure, an abort or a kill leaves no file that `removeOrphans` does not remove. Memory is bounded
- * whatever the size of the file. Throws `CorpusError` when the import is refused, and what `signal` was aborted with.
+ * Imports a file, archive or folder into the corpus `name`, all or nothing. Look-ups see the old state until
+ * `publishImport`. After a failure, an abort or a kill `removeOrphans` deletes every file left behind. Memory use does
+ * not depend on the size of the file. Throws `CorpusError` when the import is refused, and the abort reason of
+ * `signal`.
  */
 export async function importCorpus(options: ImportOptions, context: ImportContext): Promise<ImportReport> {
   const startedAt = context.now().getTime();
@@ -133,7 +134,7 @@ export async function importCorpus(options: ImportOptions, context: ImportContex
   }
 }
 
-/** The first records of the import, as look-ups would show them. */
+/** The first records of the import, in the form that look-ups return. */
 function firstFindings({ runs, info }: Reading): Finding[] {
   const samples = runs.flatMap((lane) => lane.samples);
   samples.sort((a, b) => a.at[0] - b.at[0] || a.at[1] - b.at[1]);
@@ -143,7 +144,7 @@ function firstFindings({ runs, info }: Reading): Finding[] {
   });
 }
 
-/** The form of a source name (docs/contract.md 7.4). */
+/** The pattern of a source name (docs/contract.md 7.4). */
 const namePattern = /^[a-z0-9][a-z0-9_-]{0,49}$/;
 
 function checkOptions(
@@ -174,7 +175,7 @@ function checkOptions(
   }
 }
 
-/** The 1 % rule does not hold where the operator named the format (docs/pipeline.md 21.9). */
+/** The 1 % rule does not apply when the operator named the format (docs/pipeline.md 21.9). */
 function refuseUnusable({ read, usable, skipped }: Tally, format: FormatName, isFormatGiven: boolean): void {
   if (read === 0) throw new CorpusError("refused", `the file holds no records (read as ${format})`);
   if (usable > 0 && (isFormatGiven || usable >= read * minUsableShare)) return;
@@ -189,7 +190,7 @@ function refuseUnusable({ read, usable, skipped }: Tally, format: FormatName, is
 
 function likelyCause(reason: string, format: FormatName): string {
   if (reason === "forgotten") return "the addresses are those that xpose corpus forget keeps out";
-  if (reason === "invalid_email") return "what stands for the address is none";
+  if (reason === "invalid_email") return "the text in place of the address is not a valid address";
   if (reason === "too_long") return "the lines are over 64 KiB: the file is binary or not one record per line";
   return `the file does not look like ${format}; give another --format`;
 }

@@ -1,30 +1,30 @@
 import { closeSync } from "node:fs";
 import { openUnlinked, readAll, writeAll } from "./spill-file.ts";
 
-/** A spill file is cut into parts by the top 10 bits of the key, so that one part of all runs fits into memory. */
+/** A spill file is split into parts by the top 10 bits of the key. One part of all runs fits into memory. */
 const partBits = 10;
 export const partCount = 2 ** partBits;
 const keySize = 8;
 
-/** Keys that stay in memory before they are sorted and written: 8 MiB. */
+/** Keys held in memory before they are sorted and written: 8 MiB. */
 const keysPerRun = 2 ** 20;
-/** Keys of one part that are sorted at a time: 16 MiB. A part that holds more is read in several passes. */
+/** Keys sorted at a time: 16 MiB. A part with more keys is read in several passes. */
 const keysPerPass = 2 ** 21;
 
 /**
- * Sorted keys without duplicates in a spill file, from `start` on; `offsets` says where each part starts behind it. All
- * are counted in keys.
+ * A run of sorted, distinct keys in a spill file. `start` is its position in the file, `offsets` where each part starts
+ * after that. All are counted in keys.
  */
 export type KeyRun = { readonly file: number; readonly start: number; readonly offsets: Uint32Array<ArrayBuffer> };
 
 /**
- * Collects keys and writes them as sorted runs into a spill file. The file has no name, so that a crash leaves nothing,
- * and holds keys only.
+ * Collects keys and writes them as sorted runs into a spill file. The file is unlinked, so a crash leaves nothing
+ * behind, and it contains nothing but keys.
  */
 export class KeySorter {
   readonly #path: string;
   readonly #keysPerRun: number;
-  /** Made when the first key comes. */
+  /** Allocated with the first key. */
   #keys = new BigUint64Array(0);
   #halves = new Uint32Array(0);
   #count = 0;
@@ -32,7 +32,7 @@ export class KeySorter {
   #writtenCount = 0;
   readonly #runs: KeyRun[] = [];
 
-  /** `size`, the keys of a run, exists for tests. */
+  /** Tests pass a smaller `size`, the number of keys per run. */
   constructor(path: string, size = keysPerRun) {
     this.#path = path;
     this.#keysPerRun = size;
@@ -45,7 +45,7 @@ export class KeySorter {
     this.#count++;
   }
 
-  /** Writes what is left. The runs can be read until `close`, by any thread of this process. */
+  /** Writes the remaining keys. Any thread of this process can read the runs until `close`. */
   finish(): KeyRun[] {
     if (this.#count > 0) this.#spill();
     this.#keys = new BigUint64Array(0);
@@ -92,7 +92,7 @@ export class KeySorter {
   }
 }
 
-/** All keys of some runs in ascending order, each once. The present one is `high` and `low`. */
+/** Reads all keys of some runs in ascending order, without duplicates. `high` and `low` are the current key. */
 export class SortedKeys {
   readonly #runs: readonly KeyRun[];
   readonly #endPart: number;
@@ -102,13 +102,16 @@ export class SortedKeys {
   #count = 0;
   #at = 0;
   #part: number;
-  /** The pass over the present part, and how many bits behind those of the part tell the passes apart. */
+  /** The current pass over the current part, and the number of key bits after the part bits that select the pass. */
   #pass = 0;
   #passBits = 0;
   high = 0;
   low = 0;
 
-  /** Reads the parts from `startPart` up to `endPart`. `size`, the keys sorted at a time, exists for tests. */
+  /**
+   * Reads the parts from `startPart` up to, but not including, `endPart`. Tests pass a smaller `size`, the number of
+   * keys sorted at a time.
+   */
   constructor(runs: readonly KeyRun[], startPart = 0, endPart = partCount, size = keysPerPass) {
     this.#runs = runs;
     this.#part = startPart - 1;
@@ -116,7 +119,7 @@ export class SortedKeys {
     this.#keysPerPass = size;
   }
 
-  /** Goes to the next key; false at the end. */
+  /** Moves to the next key; false at the end. */
   next(): boolean {
     for (;;) {
       while (this.#at < this.#count) {
@@ -133,7 +136,7 @@ export class SortedKeys {
     }
   }
 
-  /** Sorts the keys of the next pass; false when there is none. */
+  /** Reads and sorts the next pass; false at the end. */
   #load(): boolean {
     if (++this.#pass >= 2 ** this.#passBits) {
       if (++this.#part >= this.#endPart) return false;
@@ -160,7 +163,7 @@ export class SortedKeys {
     this.#count += count;
   }
 
-  /** Reads a part and keeps the keys of the present pass. */
+  /** Reads a part and keeps only the keys of the current pass. */
   #readPass(run: KeyRun): void {
     const keys = new Uint32Array(sizeOf(run, this.#part) * 2);
     readAll(run.file, new Uint8Array(keys.buffer), positionOf(run, this.#part));
@@ -183,7 +186,7 @@ export class SortedKeys {
   }
 }
 
-/** In bytes. */
+/** The position of a part, in bytes. */
 function positionOf({ start, offsets }: KeyRun, part: number): number {
   return (start + (offsets[part] ?? 0)) * keySize;
 }

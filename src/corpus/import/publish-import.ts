@@ -12,8 +12,8 @@ import { skippedOf } from "./record-lane.ts";
 import type { WrittenSegment } from "./write-import.ts";
 
 /**
- * The version of the rules for what of a record is kept. Imports of version 1 may hold text of foreign files: names,
- * titles and sites that are none.
+ * The version of the rules for what is kept of a record. Imports under version 1 may hold text of foreign files: names,
+ * titles and sites that are not real names, titles and sites.
  */
 export const importRules = 2;
 
@@ -23,7 +23,10 @@ type Published = WrittenSegment & {
   readonly sameAs: string | null;
 };
 
-/** Writes the segment and makes it visible. Nothing of it is left when that fails or the same bytes are there already. */
+/**
+ * Writes the segment and makes it visible. Leaves no file behind when this fails or when the same bytes are already
+ * imported.
+ */
 export async function publishImport(publishing: Publishing): Promise<Published> {
   const { options, context, input, reading, id, startedAt } = publishing;
   const { mainFormat, info, lanes, runs, tally } = reading;
@@ -32,7 +35,7 @@ export async function publishImport(publishing: Publishing): Promise<Published> 
   const temporaryPath = join(corporaDir, `${id}.tmp`);
   const path = join(corporaDir, file);
   const [lane] = lanes;
-  if (lane === undefined) throw new Error("an import without a lane");
+  if (lane === undefined) throw new Error("the import has no lane");
   let isPublished = false;
   try {
     const written = await untilAborted(
@@ -77,14 +80,14 @@ export async function publishImport(publishing: Publishing): Promise<Published> 
     return { ...written, outcome, sameAs };
   } finally {
     if (!isPublished) {
-      // A lane that still writes would make the file again.
+      // Close the lanes first: a lane that is still writing would create the file again.
       await Promise.all(lanes.map((lane) => lane.close()));
       await Promise.all([rm(temporaryPath, { force: true }), rm(path, { force: true })]);
     }
   }
 }
 
-/** The options that hold for this import only, as they were given, but for addresses and secrets. */
+/** The options of this import as typed by the operator, without addresses and secrets. */
 function givenOptions({ format, title, category, severity, subject, date }: ImportOptions): Record<string, string> {
   const given = Object.entries({ format, title, category, severity, subject, date });
   return Object.fromEntries(
@@ -92,7 +95,7 @@ function givenOptions({ format, title, category, severity, subject, date }: Impo
   );
 }
 
-/** What a lane does goes on when the signal aborts; closing the lane ends it. */
+/** Rejects as soon as the signal aborts. The work itself goes on until the lane is closed. */
 function untilAborted<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
@@ -102,7 +105,7 @@ function untilAborted<Result>(signal: AbortSignal, work: Promise<Result>): Promi
   });
 }
 
-/** The first other corpus that holds an import of the same unpacked bytes. */
+/** The first other corpus with an import of the same unpacked bytes. */
 async function sameContent(
   contentSha256: string,
   name: string,

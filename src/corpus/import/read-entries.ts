@@ -23,15 +23,15 @@ export type Job = {
   readonly id: string;
 };
 
-/** How a file was read. */
+/** How a file was read: its format and columns. */
 export type FileReport = { readonly file: string; readonly format: FormatName; readonly columns: readonly string[] };
 
-/** The records of the input, hashed and sorted in lanes that are still open. */
+/** The records of the input, hashed and sorted, in lanes that are still open. */
 export type Reading = {
-  /** The format of the file; of an archive or folder the one that most records were read by. */
+  /** The format of a single file; in an archive or folder the format of most records. */
   readonly mainFormat: FormatName;
   readonly info: ImportInfo;
-  /** Files that were read. */
+  /** The number of files read. */
   readonly fileCount: number;
   readonly lanes: readonly Lane[];
   readonly runs: readonly LaneRuns[];
@@ -45,7 +45,7 @@ export type Reading = {
 const noAddresses = "without addresses";
 const noWishes: Wishes = { column: null, fields: [], leakNames: null };
 
-/** Reads all entries of the input; when it throws, its lanes are closed. */
+/** Reads all entries of the input. Closes the lanes when it throws. */
 export async function readEntries({ options, context, input, id }: Job): Promise<Reading> {
   const forgotten = await context.store.listForgotten();
   const lanes = Array.from({ length: context.laneCount }, (_, at) =>
@@ -96,7 +96,7 @@ export async function readEntries({ options, context, input, id }: Job): Promise
 
 type PlanOrReason = Plan | { readonly reason: string };
 
-/** How an entry is read, or why it is not. Throws `CorpusError` when it cannot be read by the format that was given. */
+/** How to read an entry, or the reason to leave it out. Throws `CorpusError` when a single file cannot be read. */
 function planOf(entry: InputEntry, options: ImportOptions): PlanOrReason {
   const sample = sampleOf(entry.innerName, entry.head, entry.isWhole);
   const plan = planFor(entry, sample, options);
@@ -106,7 +106,7 @@ function planOf(entry: InputEntry, options: ImportOptions): PlanOrReason {
   return reason === null ? plan : { reason };
 }
 
-/** The format that the content of an entry speaks for, whatever the operator calls it. */
+/** The format detected from the content, even if the operator named a format. */
 function formatOf(plan: PlanOrReason, sample: Sample, { format, wishes = noWishes }: ImportOptions): FormatName | null {
   if (format === undefined) return "format" in plan ? plan.format : null;
   try {
@@ -121,7 +121,7 @@ function isWithoutAddresses({ isWhole, head }: InputEntry): boolean {
   return isWhole && !head.includes("@");
 }
 
-/** Addresses stand in them as they are. */
+/** Formats whose addresses appear verbatim in the file. */
 const lineFormats: ReadonlySet<FormatName> = new Set(["combo", "ulp", "stealer", "list"]);
 
 function planFor(entry: InputEntry, sample: Sample, { format, wishes = noWishes }: ImportOptions): PlanOrReason {
@@ -139,7 +139,7 @@ function nothingToRead(input: Input, leftOut: LeftOutList): CorpusError {
   return new CorpusError("refused", `it holds no file with records: ${describeLeftOut(all)}`);
 }
 
-/** The format of most records; of most files when there are no records; the first of two that have the same number. */
+/** The format of most records; without records, of most files. A tie goes to the format that came first. */
 function mainFormatOf({ formats: counts }: Tally, entryFormats: readonly FormatName[]): FormatName {
   const [first] = Object.entries(counts).sort(([, a], [, b]) => b - a);
   return (first?.[0] as FormatName | undefined) ?? entryFormats[0] ?? "any";
@@ -191,7 +191,7 @@ function throttled({ now, onProgress }: ImportContext): (progress: ImportProgres
   let lastAt = now().getTime();
   return (progress) => {
     const at = now().getTime();
-    // The clock may be moved back.
+    // The clock may have been set back.
     if (Math.abs(at - lastAt) < progressIntervalMs) return;
     lastAt = at;
     onProgress?.(progress);

@@ -17,7 +17,7 @@ import { defaultsOf } from "./import-defaults.ts";
 import { type KeyRun, KeySorter } from "./key-sorter.ts";
 import { maxFieldsSize, type RecordRun, RecordSorter } from "./record-sorter.ts";
 
-/** Why a record was not imported (docs/contract.md 11.5). */
+/** Why a record was skipped (docs/contract.md 11.5). */
 export const skipReasons = [
   "duplicate",
   "no_email",
@@ -29,7 +29,7 @@ export const skipReasons = [
 ] as const;
 export type SkipReason = (typeof skipReasons)[number];
 
-/** Counts of a file so far. */
+/** Running counts of an import. */
 export type Tally = {
   read: number;
   usable: number;
@@ -72,13 +72,13 @@ function addCounts<Name extends string>(names: readonly Name[], a: Counts<Name>,
   return sum;
 }
 
-/** All skipped records: those of a tally, and what is not in the segment because it was there already. */
+/** All skipped records: those counted in the tally, and duplicates, which never reach the segment. */
 export function skippedOf({ usable, skipped }: Tally, recordCount: number): Partial<Record<SkipReason, number>> {
   const duplicateCount = usable - recordCount;
   return { ...skipped, ...(duplicateCount > 0 ? { duplicate: duplicateCount } : {}) };
 }
 
-/** A record as it would be stored, for a dry run: `at` orders the records of an import. */
+/** A record in its stored form, for a dry run. `at` orders the records of an import. */
 export type SampleRecord = {
   readonly at: readonly [block: number, record: number];
   readonly format: FormatName;
@@ -92,35 +92,35 @@ export type LaneOptions = {
   readonly defaults: ImportDefaults;
   /** See `corpusPrefix`. */
   readonly prefix: Uint8Array;
-  /** Keys that must not be imported, 16 hex digits each. */
+  /** Forgotten keys, 16 hex digits each. They are never imported. */
   readonly forgotten: readonly string[];
-  /** Where spill files are made; they have no name once they are open. */
+  /** Prefix of the paths of the spill files, which are unlinked as soon as they are open. */
   readonly spillPath: string;
-  /** Whether records say which entry they come from: the import is an archive or a folder. */
+  /** Whether records name the entry they come from: true for an archive or a folder. */
   readonly hasEntries: boolean;
 };
 
-/** Sorted records on disk, readable until the lane is closed. */
+/** Sorted records on disk. They can be read until the lane is closed. */
 export type LaneRuns = {
-  /** Records without fields of their own. */
+  /** Records without fields. */
   readonly keys: readonly KeyRun[];
-  /** Records whose fields have a number, and the fields by their numbers. */
+  /** Records with numbered fields, and the fields by number. */
   readonly ids: readonly IdRun[];
   readonly fields: FieldsList;
-  /** Records whose fields came when there were too many for numbers. */
+  /** Records whose fields got no number because the table was full. */
   readonly records: readonly RecordRun[];
   /** The first records of the lane. */
   readonly samples: readonly SampleRecord[];
 };
 
-/** What of the runs can change hands between threads instead of being copied. */
+/** The buffers of the runs that can be transferred, not copied, to another thread. */
 export function buffersOf({ keys, ids, fields }: LaneRuns): ArrayBuffer[] {
   return [...[...keys, ...ids].map(({ offsets }) => offsets.buffer), fields.words.buffer, fields.offsets.buffer];
 }
 
 /**
- * Reads records, hashes their addresses and sorts what is left of them into spill files. Several lanes can work on one
- * import, each in a thread of its own. Memory is bounded whatever comes.
+ * Reads records, hashes their addresses and sorts the rest of each record into spill files. Several lanes can work on
+ * one import, each in its own thread. Memory use is bounded for any input.
  */
 export class RecordLane {
   readonly #options: LaneOptions;
@@ -136,10 +136,10 @@ export class RecordLane {
   readonly #sink: RecordSink;
   readonly #defaults = new Map<FormatName, RecordDefaults>();
   readonly #samples: SampleRecord[] = [];
-  /** Readers of texts that cannot be cut, by entry. */
+  /** Open readers of texts that cannot be split, by entry. */
   readonly #open = new Map<number, RecordReader>();
   readonly tally: Tally = emptyTally();
-  /** What is being read now. */
+  /** The format, entry and block that are being read. */
   #format: FormatName = "list";
   #entry = 0;
   #block = 0;
@@ -178,7 +178,7 @@ export class RecordLane {
     for (const piece of pieces) this.#read(bytes, piece);
   }
 
-  /** Writes what is still in memory. */
+  /** Writes all records still in memory. */
   finish(): LaneRuns {
     return {
       keys: this.#keys.finish(),
@@ -214,7 +214,7 @@ export class RecordLane {
     else this.#open.set(entry, reader);
   }
 
-  /** The rest of a record that is longer than a block is not read; that addresses stand there is told. */
+  /** Skips the rest of a record that is longer than a block; counts its at-signs as further addresses. */
   #passRest(bytes: Buffer, start: number, end: number): number {
     let count = 0;
     let at = start;
@@ -248,7 +248,7 @@ export class RecordLane {
     else this.#addHashed(this.#fields, this.#copyWithFormat(fields, fieldsSize, format), format);
   }
 
-  /** As `encodeFormat`, from bytes; returns the size. */
+  /** Does the same as `encodeFormat`, on bytes; returns the new size. */
   #copyWithFormat(fields: Uint8Array, fieldsSize: number, format: FormatName): number {
     const tail = formatTails[format];
     const out = this.#fields;
@@ -277,7 +277,7 @@ export class RecordLane {
     else this.#records.add(high, low, this.#entry, fields, fieldsSize);
   }
 
-  /** The fields, which are those of the scanner or of the lane, as words. */
+  /** A view of `fields` as words, padded with zeros. `fields` belongs to the scanner or to this lane. */
   #wordsOf(fields: Uint8Array, fieldsSize: number): Uint32Array {
     if (fields !== this.#fields) return this.#scannedWords;
     for (let at = fieldsSize; at % 4 !== 0; at++) fields[at] = 0;
@@ -312,7 +312,7 @@ export class RecordLane {
 const atSign = 0x40;
 const openBrace = 0x7b;
 
-/** What `encodeFormat` puts in the place of the last brace. */
+/** The text that `encodeFormat` puts in place of the closing brace. */
 const formatTails = Object.fromEntries(
   formatNames.map((format) => [format, Buffer.from(`,"format":"${format}"}`)]),
 ) as Record<FormatName, Buffer>;

@@ -2,25 +2,27 @@ import { closeSync, readSync } from "node:fs";
 import { openUnlinked, writeAll } from "./spill-file.ts";
 
 /**
- * A record that brings fields of its own, as bytes: key (upper half u32, lower half u32), number of the entry u32,
- * length of the fields u16, fields (see record.ts). All numbers are little-endian.
+ * A record with its own fields, as bytes: key (upper half u32, lower half u32), number of the entry u32, length of the
+ * fields u16, fields (see record.ts). Little-endian.
  */
 export const recordHeadSize = 14;
 export const maxFieldsSize = 4000;
 
-/** How much stays in memory before a sorted run goes to disk. 1 Mi records are the most that can be sorted at a time. */
+/** Limits of a run in memory before it is sorted and written to disk. Sorting supports at most 1 Mi records. */
 const defaultLimits = { records: 2 ** 18, bytes: 8 << 20 };
 const writeSize = 256 << 10;
-/** All runs together get about this much memory while they are merged, but each at least room for two records. */
+/**
+ * Memory for the read buffers of all runs together while they are merged. Each run gets at least room for two records.
+ */
 const mergeSize = 16 << 20;
 const minReadSize = 8 << 10;
 
-/** Sorted records in a spill file, from one offset to another. */
+/** A run of sorted records in a spill file; `start` and `end` are byte offsets. */
 export type RecordRun = { readonly file: number; readonly start: number; readonly end: number };
 
 /**
- * Sorts records by (key, fields, entry) and writes them as runs into a spill file, without those whose key and fields
- * are there already: the lowest entry stays. The file has no name, so that a crash leaves nothing.
+ * Sorts records by (key, fields, entry) and writes them as runs into a spill file. Of records with equal key and fields
+ * only the lowest entry is kept. The file is unlinked, so a crash leaves nothing behind.
  */
 export class RecordSorter {
   readonly #path: string;
@@ -31,18 +33,18 @@ export class RecordSorter {
   #file: number | null = null;
   #writtenSize = 0;
   readonly #runs: RecordRun[] = [];
-  /** Room to sort in, made when the first record comes and used again for each run. */
+  /** Arrays for sorting, allocated with the first record and reused for each run. */
   #order: Float64Array | null = null;
   #offsets: Uint32Array | null = null;
   #sorted: Uint32Array | null = null;
 
-  /** `limits` exist for tests. */
+  /** Tests pass smaller `limits`. */
   constructor(path: string, limits = defaultLimits) {
     this.#path = path;
     this.#limits = limits;
   }
 
-  /** Copies a record; `fields` has at most `maxFieldsSize` bytes, of which the first `fieldsSize` count. */
+  /** Copies a record. The fields are the first `fieldsSize` bytes of `fields`, at most `maxFieldsSize`. */
   add(high: number, low: number, entry: number, fields: Uint8Array, fieldsSize: number): void {
     const size = recordHeadSize + fieldsSize;
     if (this.#count >= this.#limits.records || this.#size + size > this.#limits.bytes) this.#spill();
@@ -58,7 +60,7 @@ export class RecordSorter {
     this.#count++;
   }
 
-  /** Writes what is left. The runs can be read until `close`, by any thread of this process. */
+  /** Writes the remaining records. Any thread of this process can read the runs until `close`. */
   finish(): RecordRun[] {
     if (this.#count > 0) this.#spill();
     this.#bytes = Buffer.alloc(0);
@@ -106,8 +108,8 @@ export class RecordSorter {
   }
 
   /**
-   * Numbers are sorted instead of records: the upper half of the key and then the position, which one double holds
-   * exactly. Only records with the same half are compared as bytes.
+   * Sorts doubles instead of records: the upper half of the key, then the position; a double holds both exactly. Only
+   * records with the same upper half are compared as bytes.
    */
   #sortedOffsets(): Uint32Array {
     const bytes = this.#bytes;
@@ -139,14 +141,14 @@ export class RecordSorter {
   }
 }
 
-/** All records of some runs in the order of `RecordSorter`, each key with the same fields once. */
+/** Merges the records of some runs in the order of `RecordSorter`, without duplicates of key and fields. */
 export class SortedRecords {
   readonly #heap: RunReader[];
   #hasLast = false;
   high = 0;
   low = 0;
   entry = 0;
-  /** The present record as bytes, see above; valid until the next call of `next`. */
+  /** The current record as bytes, in the layout above; valid until the next call of `next`. */
   readonly bytes: Buffer = Buffer.alloc(recordHeadSize + maxFieldsSize);
   fieldsSize = 0;
 
@@ -156,7 +158,7 @@ export class SortedRecords {
     for (let parent = (this.#heap.length >>> 1) - 1; parent >= 0; parent--) sink(this.#heap, parent);
   }
 
-  /** Goes to the next record; false at the end. */
+  /** Moves to the next record; false at the end. */
   next(): boolean {
     for (let first = this.#heap[0]; first !== undefined; first = this.#heap[0]) {
       const isSame =
@@ -188,7 +190,7 @@ export class SortedRecords {
   }
 }
 
-/** Moves the reader at `parent` down to where both readers below it are greater. */
+/** Restores the heap: moves the reader at `parent` down until both children are greater. */
 function sink(heap: RunReader[], parent: number): void {
   const moving = heap[parent];
   if (moving === undefined) return;
@@ -206,7 +208,7 @@ function sink(heap: RunReader[], parent: number): void {
   heap[hole] = moving;
 }
 
-/** Of equal records the one with the lower entry goes first: that is the one that stays. */
+/** Of equal records the lower entry comes first, because the first record is kept. */
 function isBefore(a: RunReader, b: RunReader): boolean {
   if (a.high !== b.high) return a.high < b.high;
   if (a.low !== b.low) return a.low < b.low;
@@ -226,7 +228,7 @@ class RunReader {
   #position: number;
   #filledSize = 0;
   #next = 0;
-  /** Offset of the present record. */
+  /** Offset of the current record. */
   at = 0;
   high = 0;
   low = 0;
@@ -240,7 +242,7 @@ class RunReader {
     this.advance();
   }
 
-  /** Goes to the next record; false at the end of the run. */
+  /** Moves to the next record; false at the end of the run. */
   advance(): boolean {
     if (!this.#has(recordHeadSize)) return false;
     const size = recordHeadSize + fieldsSizeAt(this.bytes, this.#next);
@@ -268,7 +270,7 @@ class RunReader {
   }
 }
 
-/** By key, then fields; the entry does not count. */
+/** Compares by key, then fields, and ignores the entry. */
 function compareRecords(a: Buffer, aAt: number, b: Buffer, bAt: number): number {
   return (
     a.readUInt32LE(aAt) - b.readUInt32LE(bAt) ||
@@ -277,7 +279,7 @@ function compareRecords(a: Buffer, aAt: number, b: Buffer, bAt: number): number 
   );
 }
 
-/** Byte by byte: a call of the runtime's own comparison costs more than most fields are long. */
+/** Compares byte by byte: most fields are too short to be worth a call into the runtime. */
 function compareFields(a: Buffer, aAt: number, b: Buffer, bAt: number): number {
   const aSize = fieldsSizeAt(a, aAt);
   const bSize = fieldsSizeAt(b, bAt);

@@ -1,6 +1,6 @@
 import { openSync, readSync, unlinkSync, writeSync } from "node:fs";
 
-/** A new file without a name: the system frees it when it is closed, however that happens. */
+/** Creates a file and unlinks it at once: the system frees it when the process closes it or dies. */
 export function openUnlinked(path: string): number {
   const file = openSync(path, "wx+", 0o600);
   unlinkSync(path);
@@ -14,7 +14,7 @@ export function writeAll(file: number, bytes: Uint8Array, position: number): voi
   }
 }
 
-/** Fills `bytes`; throws when the file ends before. */
+/** Fills `bytes`; throws when the file is too short. */
 export function readAll(file: number, bytes: Uint8Array, position: number): void {
   for (let done = 0; done < bytes.length; ) {
     const size = readSync(file, bytes, done, bytes.length - done, position + done);

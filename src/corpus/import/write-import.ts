@@ -12,7 +12,7 @@ export type ImportSegment = {
   readonly path: string;
   readonly id: string;
   readonly info: ImportInfo;
-  /** What all lanes of the import have left. */
+  /** The sorted records of all lanes of the import. */
   readonly runs: readonly LaneRuns[];
   /** See `keyCheck`. */
   readonly check: Uint8Array;
@@ -20,13 +20,13 @@ export type ImportSegment = {
 
 export type WrittenSegment = SegmentSize & { readonly sizeBytes: number };
 
-/** Told now and then while a segment is written: how many records are in it. */
+/** Called now and then while a segment is written, with the number of records written so far. */
 export type OnWritten = (recordCount: number) => void;
 const tellEvery = 2 ** 20;
 
 /**
- * Merges what the lanes of an import have sorted and writes its segment to a new file, synced to disk. It blocks its
- * thread. When it throws, the file may exist in part: the caller removes it.
+ * Merges the sorted records of all lanes into a new segment file, synced to disk. Blocks its thread. When it throws, a
+ * partial file may remain: the caller removes it.
  */
 export function writeImport({ path, id, info, runs, check }: ImportSegment, onWritten: OnWritten): WrittenSegment {
   const writer = new SegmentWriter(path);

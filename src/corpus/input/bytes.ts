@@ -1,18 +1,18 @@
 import { Damaged } from "./unread.ts";
 
 /**
- * The next bytes of a file or a stream, null at the end. They are valid until the next call. A promise only where it
- * has to wait: 100,000 small files are read without one.
+ * Returns the next bytes of a file or a stream; null at the end. The bytes are valid until the next call. Returns a
+ * promise only when it must wait, so that 100,000 small files are read without promises.
  */
 export type Pull = () => Buffer | null | Promise<Buffer | null>;
 
 const nothing = Buffer.alloc(0);
 
-/** Reads ahead in bytes that come in pieces. */
+/** A reader with lookahead over bytes that arrive in pieces. */
 export class ByteReader {
   readonly #pull: Pull;
   #held: Buffer = nothing;
-  /** Whether the held bytes stay as they are when more is pulled; then there may be room behind them. */
+  /** Whether later pulls leave the held bytes unchanged. Then there may be room after them. */
   #isOwned = false;
   #isEnded = false;
 
@@ -20,7 +20,7 @@ export class ByteReader {
     this.#pull = pull;
   }
 
-  /** Of bytes that are all in memory. */
+  /** A reader of bytes that are all in memory. */
   static of(bytes: Buffer): ByteReader {
     const reader = new ByteReader(() => null);
     reader.#held = bytes;
@@ -28,17 +28,17 @@ export class ByteReader {
     return reader;
   }
 
-  /** What was read ahead; valid until the next call of anything else. */
+  /** The bytes read ahead; valid until the next call of any other method. */
   get held(): Buffer {
     return this.#held;
   }
 
-  /** Whether no more will come than what is held. */
+  /** Whether the source has ended, so that only the held bytes are left. */
   get isEnded(): boolean {
     return this.#isEnded;
   }
 
-  /** Reads ahead until so many bytes are held, or all there are. */
+  /** Reads ahead until at least `size` bytes are held, or the source ends. */
   hold(size: number): undefined | Promise<undefined> {
     while (this.#held.length < size && !this.#isEnded) {
       this.#own();
@@ -58,20 +58,20 @@ export class ByteReader {
     }
   }
 
-  /** So many of the held bytes, which are held no longer. */
+  /** Removes the first `size` held bytes and returns them. */
   take(size: number): Buffer {
     const taken = this.#held.subarray(0, size);
     this.#held = this.#held.subarray(size);
     return taken;
   }
 
-  /** Puts bytes back that were pulled last and not used; nothing may be held. */
+  /** Puts back unused bytes of the last pull. No bytes may be held. */
   giveBack(bytes: Buffer): void {
     this.#held = bytes;
     this.#isOwned = false;
   }
 
-  /** All that is left, what is held first. */
+  /** Pulls the remaining bytes, the held ones first. */
   readonly pull: Pull = () => {
     if (this.#held.length > 0) return this.take(this.#held.length);
     if (this.#isEnded) return null;
@@ -102,7 +102,7 @@ export class ByteReader {
     return chunk;
   }
 
-  /** Keeps what is held from being overwritten by what is pulled next. */
+  /** Copies the held bytes before the next pull can overwrite them. */
   #own(): void {
     if (this.#isOwned || this.#held.length === 0) return;
     this.#held = Buffer.from(this.#held);
@@ -123,7 +123,7 @@ export class ByteReader {
   }
 }
 
-/** Both as one, in the room behind the first where there is any: adding piece by piece stays linear. */
+/** Concatenates two buffers, in the room after the first if it has some. Appending piece by piece stays linear. */
 function appended(first: Buffer, second: Buffer): Buffer {
   const size = first.length + second.length;
   const roomAt = first.byteOffset + first.length;
@@ -140,10 +140,10 @@ function appended(first: Buffer, second: Buffer): Buffer {
   return whole;
 }
 
-/** Memory that `appended` made and nobody else writes to. */
+/** Memory allocated by `appended`. No other code writes to it. */
 const hasRoom = new WeakSet<ArrayBufferLike>();
 
-/** A pull of bytes that are in memory. */
+/** A pull of bytes in memory. */
 export function pullOf(bytes: Buffer): Pull {
   let left: Buffer | null = bytes.length === 0 ? null : bytes;
   return () => {

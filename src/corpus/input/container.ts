@@ -1,30 +1,30 @@
 import type { ByteReader } from "./bytes.ts";
 import type { RandomBytes } from "./disk-file.ts";
 
-/** A file that is open. */
+/** An open file. */
 export type OpenMember = {
   readonly reader: ByteReader;
-  /** The same bytes, where they can be read at any place. */
+  /** The same bytes with random access; null for a stream. */
   readonly random: RandomBytes | null;
   readonly close: () => void | Promise<void>;
 };
 
 /** A file in a folder or an archive. */
 export type Member = {
-  /** Its path from the root of the folder or archive, as it is there: it is shown only through `safeName`. */
+  /** Its path from the root of the folder or archive, unchanged. It is shown only through `safeName`. */
   readonly path: string;
-  /** Opens it. Throws `Unread` for what is not read. */
+  /** Opens the file. Throws `Unread` when it cannot be read. */
   readonly open: () => OpenMember;
 };
 
-/** A folder or an archive: its files, once, in order. */
+/** A folder or an archive: its files in order. It can be read once. */
 export type Container = {
-  /** The next file, null at the end. What is left of the one before is passed over. Throws `Damaged`. */
+  /** The next file; null at the end. Skips the rest of the previous file. Throws `Damaged`. */
   readonly next: () => Member | null | Promise<Member | null>;
   readonly close: () => void | Promise<void>;
 };
 
-/** A file that is in a folder or an archive and is not read. */
+/** A file of a folder or an archive that cannot be read: opening it throws `error`. */
 export function unreadMember(path: string, error: Error): Member {
   return {
     path,
@@ -34,7 +34,7 @@ export function unreadMember(path: string, error: Error): Member {
   };
 }
 
-/** A file of an archive whose bytes come through `reader`. */
+/** A file of an archive, read through `reader`. */
 export function streamedMember(path: string, reader: ByteReader, close: () => void = () => undefined): Member {
   return { path, open: () => ({ reader, random: null, close }) };
 }

@@ -1,23 +1,23 @@
-/** Collects rows of cells as lines of CSV (RFC 4180), to be taken in pieces. */
+/** Builds CSV (RFC 4180) row by row; the text is taken in pieces. */
 export class CsvText {
   #text = "";
   #cells: string[] = [];
 
-  /** A cell by its column, from 0; cells that are left out are empty. */
+  /** Sets the cell of a column, counted from 0. Skipped cells are empty. */
   put(column: number, value: string): void {
     if (value === "" || column > maxColumn) return;
     while (this.#cells.length < column) this.#cells.push("");
     this.#cells[column] = value;
   }
 
-  /** Ends the row; one without a value is no line. */
+  /** Ends the row. A row without values writes no line. */
   endRow(): void {
     if (this.#cells.length === 0) return;
     this.#text += `${this.#cells.map(quoted).join(",")}\n`;
     this.#cells = [];
   }
 
-  /** What has come together since the last time. */
+  /** The text written since the last call. */
   take(): Buffer {
     const bytes = Buffer.from(this.#text);
     this.#text = "";
@@ -25,7 +25,7 @@ export class CsvText {
   }
 }
 
-/** A sheet has 16,384 columns. */
+/** Index of the last of the 16,384 columns of a sheet. */
 const maxColumn = 16_383;
 
 function quoted(cell: string): string {

@@ -8,19 +8,19 @@ import { Damaged, Unread } from "./unread.ts";
 
 export type Packing = "gzip" | "zstd" | "xz";
 
-/** Bytes that are unpacked as they are pulled; `close` frees what that takes, also before the end. */
+/** Bytes that are unpacked as they are pulled. `close` frees the resources, before the end as well. */
 export type Unpacking = { readonly pull: Pull; readonly close: () => void };
 
 /**
- * Unpacks all members, frames or streams of a file. Memory is bounded whatever comes out. Throws `Damaged` for data
- * that is cut, does not match its checksum or is followed by rubbish, and `Unread` for what is packed in a way that is
- * not read here. Zeros behind gzip and xz data are padding.
+ * Unpacks all members, frames or streams of a file in bounded memory. Throws `Damaged` for data that is cut short, has
+ * a wrong checksum or is followed by garbage, and `Unread` for an unsupported kind of compression. Zeros after gzip and
+ * xz data are padding.
  */
 export function decompress(source: ByteReader, packing: Packing): Unpacking {
   if (packing === "gzip") return gunzip(source);
   if (packing === "xz") return throughStream(source, (stream) => new XzReadableStream(stream), xzFailure);
   refuseWindow(source.held);
-  // `DecompressionStream` refuses a cut file and trailing rubbish; the zstd stream of node:zlib ends a cut file silently.
+  // `DecompressionStream` rejects truncated files and trailing garbage; node:zlib accepts a truncated zstd file silently.
   return throughStream(
     source,
     (stream) => stream.pipeThrough(new DecompressionStream("zstd")),
@@ -28,7 +28,7 @@ export function decompress(source: ByteReader, packing: Packing): Unpacking {
   );
 }
 
-/** Unpacks one deflate stream (RFC 1951) and gives back to `source` what stands behind it. */
+/** Unpacks one deflate stream (RFC 1951) and gives the bytes after it back to `source`. */
 export function inflateRaw(source: ByteReader): Unpacking {
   return throughZlib(createInflateRaw({ chunkSize }), source, "deflate");
 }
@@ -43,7 +43,7 @@ function gunzip(source: ByteReader): Unpacking {
         const chunk = await member.pull();
         if (chunk !== null) return chunk;
         if (!(await skipZeros(source))) return null;
-        // The stream takes members that follow each other at once; these have zeros between them.
+        // The stream reads adjacent members itself. This member follows after zeros.
         member.close();
         member = throughZlib(createGunzip({ chunkSize }), source, "gzip");
       }
@@ -52,7 +52,7 @@ function gunzip(source: ByteReader): Unpacking {
   };
 }
 
-/** Whether there is anything behind the zeros. */
+/** Skips zeros; returns whether other bytes follow. */
 async function skipZeros(source: ByteReader): Promise<boolean> {
   for (;;) {
     await source.hold(1);
@@ -64,7 +64,7 @@ async function skipZeros(source: ByteReader): Promise<boolean> {
   }
 }
 
-/** A stream of node:zlib, which works in another thread. */
+/** Unpacks through a stream of node:zlib, which works in another thread. */
 function throughZlib(
   stream: Transform & { readonly bytesWritten: number },
   source: ByteReader,
@@ -103,7 +103,7 @@ function throughZlib(
     }
     fedSize += input.length;
     lastInput = input;
-    // The input is used until the callback.
+    // The stream uses the input until the callback.
     isWriting = true;
     stream.write(input, () => {
       isWriting = false;
@@ -123,7 +123,7 @@ function throughZlib(
           fedSize = stream.bytesWritten;
           return null;
         }
-        // What is left of the input stands behind the end of the data, of which the stream tells only later.
+        // The data has ended and the rest of the input lies after it. The stream reports the end only later.
         const isOver = stream.bytesWritten < fedSize;
         if (!isWriting && !isOver && !stream.writableEnded) await feed();
         await change();
@@ -135,7 +135,7 @@ function throughZlib(
 
 type Bytes = ReadableStream<Uint8Array<ArrayBuffer>>;
 
-/** A web stream around the bytes. It pulls one piece at a time, so that no more is unpacked than is read. */
+/** Unpacks through a web stream. It pulls one piece at a time, so that it never unpacks more than is read. */
 function throughStream(
   source: ByteReader,
   unpack: (stream: Bytes) => ReadableStream<Uint8Array>,
@@ -174,20 +174,21 @@ function throughStream(
   };
 }
 
-/** xz-decompress passes on the results of xz-embedded: 4 is too large a dictionary (over 64 MiB), 6 a filter or a check. */
+/**
+ * xz-decompress passes on the result codes of xz-embedded: 4 = dictionary over 64 MiB, 6 = unsupported filter or check.
+ */
 function xzFailure(cause: unknown): CorpusError {
   const code = cause instanceof Error ? /code (\d+)$/.exec(cause.message)?.[1] : undefined;
-  if (code === "4" || code === "6")
-    return new Unread(`xz data of a kind that is not read here: ${pipe("xz -dc FILE")}`);
+  if (code === "4" || code === "6") return new Unread(`xz data of an unsupported kind: ${pipe("xz -dc FILE")}`);
   return new Damaged(`damaged or cut short (xz data); if xz can read it: ${pipe("xz -dc FILE")}`, { cause });
 }
 
-/** The runtime unpacks windows of up to 128 MiB, as the zstd command does unless it is told otherwise. */
+/** The runtime unpacks windows of up to 128 MiB, like the zstd command without options. */
 const maxWindow = 1 << 27;
 
 const longLine = pipe("zstd -d --long=31 -c FILE");
 
-/** Looks at the header of the first frame (RFC 8878, 3.1.1.1), behind frames to be skipped. */
+/** Checks the window in the header of the first frame (RFC 8878, 3.1.1.1), after skippable frames. */
 function refuseWindow(head: Buffer): void {
   let at = 0;
   while (at + 8 <= head.length && head.readUInt32LE(at) >>> 4 === 0x184d2a5) at += 8 + head.readUInt32LE(at + 4);

@@ -3,36 +3,37 @@ import { CorpusError } from "../error.ts";
 import { ByteReader, type Pull, pullOf } from "./bytes.ts";
 import { Damaged, Unread } from "./unread.ts";
 
-/** Bytes that can be read at any place: a file on disk, or an archive in memory. */
+/** Bytes with random access: a file on disk, or an archive in memory. */
 export type RandomBytes = {
   readonly size: number;
-  /** Exactly these bytes. Throws `Damaged` when there are fewer. */
+  /** Reads exactly `length` bytes. Throws `Damaged` when there are fewer. */
   readonly readAt: (offset: number, length: number) => Buffer;
-  /** Bytes in order, in pieces that are read ahead. Throws `Damaged` when there are fewer. */
+  /** Reads a range in order, in pieces, with read-ahead. Throws `Damaged` when there are fewer bytes. */
   readonly range: (offset: number, length: number) => Pull;
 };
 
 /** A regular file that is open for reading. */
 export type DiskFile = RandomBytes & {
-  /** All bytes that it had when it was opened. */
+  /** Reads the bytes that the file had when it was opened. */
   readonly reader: ByteReader;
-  /** Waits for what is still being read. */
+  /** Closes the file after any running read. */
   readonly close: () => void | Promise<void>;
 };
 
-/** Up to this size a file is read in one call that does not wait in another thread: 7 us instead of 100. */
+/** A file up to this size is read in one synchronous call: 7 us instead of 100 us through another thread. */
 const smallSize = 256 << 10;
 const startSize = 64 << 10;
 const pieceSize = 1 << 20;
 
 /**
- * Opens a regular file; with `isLinkFollowed` also through links. It never waits on a FIFO or a device. Throws
- * `CorpusError` `not_found`, and `Unread` for all else that cannot be read.
+ * Opens a regular file; with `isLinkFollowed` also through symbolic links. Never waits on a FIFO or a device. Throws
+ * `CorpusError` `not_found`, and `Unread` for everything else that cannot be read.
  */
 export function openDiskFile(path: string | Buffer, isLinkFollowed: boolean): DiskFile {
   let file: number;
   try {
-    // Asked first, because opening some devices has effects; asked again below, because the name may have changed hands.
+    // Checked before opening, because opening a device can have effects, and again after it, because the path may have
+    // been swapped (TOCTOU).
     if (isLinkFollowed) refuseSpecial(statSync(path));
     file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | (isLinkFollowed ? 0 : constants.O_NOFOLLOW));
   } catch (error) {
@@ -54,7 +55,7 @@ function refuseSpecial(found: { isFile(): boolean }): void {
 }
 
 function diskFile(file: number, size: number): DiskFile {
-  /** What is being read in another thread: the file must not be closed under it. */
+  /** The read that runs in another thread. The file must stay open until it ends. */
   let pending: Promise<unknown> | null = null;
 
   function readAt(offset: number, length: number): Buffer {
@@ -80,7 +81,7 @@ function diskFile(file: number, size: number): DiskFile {
     },
   };
 
-  /** The beginning of a large file tells whether the rest is read at all. */
+  /** Reads the start first: it decides whether the rest is read at all. */
   function withStart(start: Buffer, rest: typeof range): Pull {
     let pull: Pull | null = null;
     return () => {
@@ -91,7 +92,7 @@ function diskFile(file: number, size: number): DiskFile {
   }
 }
 
-/** While one piece is used the next one is read, in another thread. */
+/** Reads the next piece in another thread while the current piece is used. */
 function readAhead(file: number, offset: number, end: number, onReading: (reading: Promise<unknown>) => void): Pull {
   let buffers: readonly [Buffer, Buffer] | null = null;
   let position = offset;
@@ -121,7 +122,7 @@ function readAhead(file: number, offset: number, end: number, onReading: (readin
   };
 }
 
-/** Of files that have been read to their end: the next ones do not need new ones. */
+/** Buffers of files read to the end, kept for the next files. */
 const spare: Buffer[] = [];
 const maxSpare = 4;
 
@@ -152,7 +153,7 @@ function readSome(file: number, buffer: Buffer, length: number, position: number
   });
 }
 
-/** Bytes that are in memory. */
+/** Random access to bytes in memory. */
 export function bytesInMemory(bytes: Buffer): RandomBytes {
   const part = (offset: number, length: number): Buffer => {
     if (offset + length > bytes.length) throw new Damaged("cut short");

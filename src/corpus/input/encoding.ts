@@ -1,16 +1,17 @@
-/** Takes the bytes of a text in pieces and gives them back in UTF-8. The pieces stay as they are. */
+/** Converts a text to UTF-8 piece by piece. Does not modify the input; a clean piece is returned as it is. */
 export type TextDecoding = {
   readonly push: (piece: Buffer) => Buffer;
-  /** What was held back. */
+  /** The bytes held back so far. */
   readonly end: () => Buffer;
 };
 
 const nothing = Buffer.alloc(0);
 
 /**
- * Decodes text whose first bytes, 64 KiB or all there are, are known. UTF-16 is told by its byte order mark, or by the
- * zero in every other byte. Other encodings pass: what an address is made of is the same in all of them. On the way
- * byte order marks are taken out, and long runs of NUL bytes, which are holes in a file, become one line end.
+ * Chooses the decoding of a text from its first bytes: 64 KiB, or the whole text. UTF-16 is recognised by its byte
+ * order mark or by a zero in every other byte. Other encodings pass unchanged: the characters of addresses are the same
+ * in all of them. Byte order marks are removed, and a long run of NUL bytes, which is a hole in a file, becomes one
+ * line end.
  */
 export function decodingOf(head: Buffer): TextDecoding {
   const clean = cleaning(head);
@@ -23,9 +24,9 @@ export function decodingOf(head: Buffer): TextDecoding {
   };
 }
 
-/** So much of the pairs of bytes must be one of ASCII in UTF-16, where no mark says it. */
+/** In UTF-16 without a mark at least this share of the byte pairs is ASCII. */
 const minAsciiShare = 0.4;
-/** And so few the other way round. */
+/** And at most this share looks like ASCII in the other byte order. */
 const maxSwappedShare = 0.02;
 
 function utf16Of(head: Buffer): "utf-16le" | "utf-16be" | null {
@@ -38,7 +39,7 @@ function utf16Of(head: Buffer): "utf-16le" | "utf-16be" | null {
   for (let at = 0; at + 1 < head.length; at += 2) {
     const first = head[at] ?? 0;
     const second = head[at + 1] ?? 0;
-    // A hole says nothing.
+    // A pair of zeros is a hole and counts for neither order.
     if (first === 0 && second === 0) continue;
     pairCount++;
     if (second === 0 && isText(first)) littleCount++;
@@ -56,18 +57,18 @@ function isText(byte: number): boolean {
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 const mark = Buffer.from([0xef, 0xbb, 0xbf]);
-/** Shorter runs of NUL stand within lines, as dirt. */
+/** Shorter runs of NUL bytes are noise within a line. */
 const minHole = 8;
 
 /**
- * Takes marks and holes out of UTF-8. A byte order mark at the start of a line is the start of a further file: `cat` and
- * `tar -xO` put them there. One right behind a word, with a word behind it, is that too, after a file without a last line
- * end: it becomes one. Any other is a blank, which the formats know.
+ * Removes byte order marks and holes from UTF-8. A mark at the start of a line begins another file, put there by `cat`
+ * or `tar -xO`. So does a mark between two words, after a file without a final line end; it becomes a line end. Any
+ * other mark stays: the formats treat it as a blank.
  */
 function cleaning(head: Buffer): TextDecoding {
-  // Records that NUL separates, as of `find -print0` or `sort -z`.
+  // Records separated by NUL, as from `find -print0` or `sort -z`.
   const isSeparator = head.includes(0) && !head.includes(lineFeed) && !head.includes(carriageReturn);
-  /** At the end of the last piece, where only the next one decides: marks and zeros, however many, and a part of a mark. */
+  /** State at the end of the last piece, which only the next piece decides: marks and zeros, and part of a mark. */
   let hasMark = false;
   let nulCount = 0;
   let partOfMark: Buffer = nothing;
@@ -135,25 +136,25 @@ function cleaning(head: Buffer): TextDecoding {
   };
 }
 
-/** A letter, a digit, or what passwords end with; no blank, separator or bracket. */
+/** Whether a byte belongs to a word or a password: not a blank, separator or bracket. */
 function isWord(byte: number): boolean {
   return byte > 0x20 && !separators.includes(byte);
 }
 
 const separators = Buffer.from(":;,|=<>()[]{}\"'`\t");
 
-/** Where it stands next, the end when it does not. */
+/** The next position of `wanted`; the end when it does not occur. */
 function next(bytes: Buffer, wanted: Buffer | number, from: number): number {
   const at = bytes.indexOf(wanted, from);
   return at < 0 ? bytes.length : at;
 }
 
 function isDirty(piece: Buffer): boolean {
-  // One byte is found faster than three: it is rare in most texts.
+  // Looks for the first byte of a mark first: it is rare in most texts, and one byte is found faster than three.
   return piece.includes(0) || (piece.includes(0xef) && (piece.includes(mark) || sizeOfPart(piece) > 0));
 }
 
-/** How many bytes at the end may be the beginning of a mark. */
+/** The number of bytes at the end that may be the start of a mark. */
 function sizeOfPart(bytes: Buffer): number {
   for (let size = Math.min(mark.length - 1, bytes.length); size > 0; size--) {
     if (bytes.subarray(bytes.length - size).equals(mark.subarray(0, size))) return size;

@@ -9,26 +9,26 @@ import type { Text } from "./text.ts";
 import { unfold } from "./unfold.ts";
 import { Damaged, Unread } from "./unread.ts";
 
-/** Archives within each other: one, and two more. */
+/** Levels of nested archives: one archive and two more inside it. */
 const maxArchives = 3;
-/** More files than this are no breach: docs/pipeline.md 21.8. */
+/** A folder with more files is not a breach (docs/pipeline.md 21.8). */
 const maxCount = 10_000_000;
-/** So long this thread works without a look at signals and timers. */
+/** How long this thread works before it lets signals and timers run. */
 const sliceMs = 20;
 
-/** A folder or an archive that is being read. */
+/** An open folder or archive. */
 type Frame = {
   readonly container: Container;
-  /** What stands before the paths in it. */
+  /** The prefix of the paths inside. */
   readonly prefix: string;
   readonly close: () => void | Promise<void>;
-  /** Texts handed out before it was opened. */
+  /** The number of texts handed out before it was opened. */
   readonly textsBefore: number;
 };
 
 export type EntriesOptions = {
   readonly root: Container;
-  /** Whether the root is a folder: then a file in it that cannot be read is left out. Of one archive nothing is. */
+  /** Whether the root is a folder. Unreadable files are left out of a folder; a single archive is refused for them. */
   readonly isFolder: boolean;
   readonly close: () => void | Promise<void>;
   readonly meter: Meter;
@@ -37,9 +37,10 @@ export type EntriesOptions = {
 };
 
 /**
- * The texts of a folder or an archive and of the archives in it, in order. A file that is no text is left out with its
- * reason. One that is damaged or cut is left out of a folder as long as nothing of it has been handed out; otherwise, and
- * in an archive that is imported alone, it refuses the import. Throws when no text is found, with what was left out.
+ * Reads the texts of a folder or an archive, and of the archives inside, in order. A file that is not text is left out,
+ * with the reason. A damaged or truncated file is left out of a folder if none of its content has been handed out;
+ * otherwise, and always in an archive imported alone, it fails the import. Throws when there is no text at all, and
+ * lists what was left out.
  */
 export class Entries implements AsyncIterableIterator<InputEntry> {
   readonly #options: EntriesOptions;
@@ -74,7 +75,7 @@ export class Entries implements AsyncIterableIterator<InputEntry> {
     }
   }
 
-  /** Closes what is open. */
+  /** Closes everything that is open. */
   async return(): Promise<IteratorResult<InputEntry>> {
     await this.#closeCurrent();
     await this.#leave(0);
@@ -147,7 +148,9 @@ export class Entries implements AsyncIterableIterator<InputEntry> {
     this.#frames.push({ container, prefix: `${path}/`, close, textsBefore: this.#textCount });
   }
 
-  /** Leaves out what is damaged in a folder; throws when something of it has been handed out, or when all is one file. */
+  /**
+   * Leaves out a damaged file of a folder. Throws when part of it has been handed out, or when the root is an archive.
+   */
   #leaveOutDamaged(path: string, error: Unread, textsBefore: number): void {
     if (this.#options.isFolder && this.#textCount === textsBefore) {
       this.#options.leftOut.add(path, error.reason);
@@ -157,7 +160,7 @@ export class Entries implements AsyncIterableIterator<InputEntry> {
     throw new CorpusError("refused", message, { cause: error });
   }
 
-  /** Closes all but so many of the open folders and archives. */
+  /** Closes the open folders and archives, except for the first `count`. */
   async #leave(count: number): Promise<void> {
     for (const frame of this.#frames.splice(count).reverse()) {
       await frame.container.close();
@@ -178,7 +181,7 @@ export class Entries implements AsyncIterableIterator<InputEntry> {
     throw new CorpusError("refused", `it holds no file with text: ${leftOut.describe()}`);
   }
 
-  /** Sync calls follow each other without end: signals and timers get a turn. */
+  /** Lets signals and timers run between the synchronous calls. */
   async #pause(): Promise<void> {
     this.#options.signal.throwIfAborted();
     const now = performance.now();
@@ -197,7 +200,7 @@ type OpenEntryOptions = {
   readonly close: (isRead: boolean) => void | Promise<void>;
 };
 
-/** An entry that is being read; it is its own iterator of chunks, once. */
+/** An entry that is being read. It is the iterator of its own chunks and can be read once. */
 export class OpenEntry implements InputEntry, AsyncIterableIterator<Buffer> {
   readonly name: string | null;
   readonly innerName: string | null;
@@ -248,12 +251,12 @@ export class OpenEntry implements InputEntry, AsyncIterableIterator<Buffer> {
     return { done: true, value: undefined };
   }
 
-  /** Ends it, read or not. */
+  /** Closes the entry, whether it was read or not. */
   finish(): void | Promise<void> {
     this.#isOver = true;
     return this.#close(this.#isRead);
   }
 }
 
-/** The ending of a compression, which says nothing of the text. */
+/** The ending of a compressed file. It does not describe the text inside. */
 const packedEnding = /\.(?:gz|zst|xz)$/i;

@@ -1,22 +1,22 @@
 import { oneLine } from "../../domain/text.ts";
 
 const maxLength = 255;
-/** More of a path is not looked at; the system's own limit is 4096 bytes. */
+/** The part of a path that is examined; Linux limits paths to 4096 bytes. */
 const maxRead = 8192;
 
 /**
- * The sign of an address as names of files hold it: plain, full-width, small, and percent-encoded (once or more often,
- * also the three bytes of the full-width form).
+ * The at-sign of an address in file names: plain, full-width, small, and percent-encoded (once or several times; also
+ * the three bytes of the full-width form).
  */
 const at = /@|\uff20|\ufe6b|%(?:25)*40|%(?:25)*EF%(?:25)*BC%(?:25)*A0/gi;
 
-/** What an address can be a part of: a word, in the widest sense. Too much is better than too little. */
+/** A run of characters that may contain an address. Wide on purpose: matching too much is safer than too little. */
 const word = /[^\s/\\<>"|]+/g;
 
 /**
- * A name of a file, a folder or an entry, fit to be stored and shown: addresses in it become `…@domain`, and it is one
- * line of at most 255 UTF-16 units without control, format and direction marks. `-` when nothing is left. It changes
- * nothing when it is called again on its own result.
+ * Makes the name of a file, folder or entry safe to store and show. Addresses in it become `…@domain`. The result is
+ * one line of at most 255 UTF-16 units without control, format and direction characters; `-` when nothing is left.
+ * Idempotent.
  */
 export function safeName(text: string): string {
   const plain = text
@@ -32,22 +32,24 @@ function withoutAddress(word: string): string {
   let end = word.length;
   while (word[end - 1] === "@") end--;
   const sign = word.lastIndexOf("@", end - 1);
-  // A sign with nothing before it begins the name of a channel.
+  // A sign without text before it begins a channel name, not an address.
   return sign > 0 && /[^@]/.test(word.slice(0, sign)) ? `…${word.slice(sign)}` : word;
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** The text of a name on disk. What is not UTF-8 is shown with replacement characters; the file is opened by its bytes. */
+/**
+ * The text of a name on disk. Bytes that are not UTF-8 become replacement characters; the file is opened by its bytes.
+ */
 export function diskName(bytes: Buffer): string {
   return bytes.toString("utf8");
 }
 
-/** The upper half of code page 437, in which names in .zip archives are that do not say otherwise. */
+/** The upper half of code page 437, the default encoding of names in .zip archives. */
 const page437 =
   "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u00a0";
 
-/** The text of a name in an archive: in UTF-8 when it is well-formed, in code page 437 otherwise. */
+/** The text of a name in an archive: UTF-8 if well-formed, otherwise code page 437. */
 export function archiveName(bytes: Buffer): string {
   try {
     return utf8.decode(bytes);

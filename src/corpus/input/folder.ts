@@ -6,20 +6,20 @@ import { diskName } from "./entry-name.ts";
 import { bytesOf, type FolderEntry, readFolder } from "./read-folder.ts";
 import { Unread } from "./unread.ts";
 
-/** Deeper folders are left out. Trees of breach files have four levels. */
+/** Deeper folders are left out. Breach files usually have four levels. */
 const maxDepth = 64;
 const slash = Buffer.from("/");
 
 type OnOpen = (path: Buffer, size: number) => () => void;
 
-/** A level of the tree: a folder on the way, and what is left of it. */
+/** A level of the tree: a folder on the current path and its remaining entries. */
 type Level = { readonly path: Buffer; readonly prefix: Buffer; readonly entries: Iterator<FolderEntry> };
 
 /**
- * All regular files below a folder, in the order of the bytes of their names, folder by folder. Links and special files
- * are not read, so that no loop and no device is met; they are members that cannot be opened, as are folders that
- * cannot be read. `onOpen` is told the bytes of the path and the size of each file that is opened, and returns what is
- * called when it has been closed.
+ * Reads all regular files below a folder, folder by folder, in byte order of their names. Links, special files and
+ * unreadable folders become members that cannot be opened, so no loop is followed and no device opened. `onOpen` is
+ * called with the path (as bytes) and the size of each opened file; it returns the function to call when the file is
+ * closed.
  */
 export function openFolder(root: string, onOpen: OnOpen): Container {
   const levels: Level[] = [levelOf(Buffer.from(root), Buffer.alloc(0))];
@@ -79,7 +79,10 @@ function fileMember(path: Buffer, relative: Buffer, onOpen: OnOpen): Member {
   };
 }
 
-/** Bytes of all regular files below a folder; null when there are more than `maxCount`, or when it cannot be told. */
+/**
+ * The total size of all regular files below a folder; null with more than `maxCount` files or when a folder cannot be
+ * read.
+ */
 export function folderSize(root: string, maxCount: number): number | null {
   let count = 0;
   let size = 0;

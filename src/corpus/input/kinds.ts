@@ -1,20 +1,23 @@
 import { isTarHeader } from "./tar-header.ts";
 import { Damaged, Unread } from "./unread.ts";
 
-/** The line to type for a file that another program must unpack. The name is not put in: it may not be UTF-8. */
+/**
+ * The command line for a file that another program must unpack. It contains FILE instead of the name, which may not be
+ * UTF-8.
+ */
 export function pipe(command: string): string {
   return `${command} | xpose corpus import - --name NAME`;
 }
 
-/** So much of a file tells its kind: the mark of a tar archive stands at 257, its header is 512 bytes long. */
+/** Bytes needed to recognise a kind: the tar mark is at offset 257, and a tar header has 512 bytes. */
 export const kindSize = 1024;
 
 export type Kind = "gzip" | "zstd" | "xz" | "zip" | "tar" | "text";
 
 /**
- * Tells from its first bytes, and from its name where they do not tell, how a file is read: `text` is all that is not
- * packed. The name is that of the packed file, null where it says nothing. Throws `Unread` for what is not read here,
- * with the line to type.
+ * Detects how to read a file from its first bytes and, if these are ambiguous, from its name; `text` is everything that
+ * is not packed. `name` is the name of the packed file, or null if unknown. Throws `Unread` for an unsupported kind,
+ * with the command line that unpacks it.
  */
 export function kindOf(head: Buffer, name: string | null): Kind {
   if (head.length === 0) throw new Unread("empty");
@@ -35,7 +38,7 @@ export function binaryReason(name: string | null): string {
   return partReason(name) ?? "binary; import wants text";
 }
 
-/** First bytes, and where they stand. */
+/** Magic bytes and their offset. */
 type Mark = { readonly bytes: Buffer; readonly at: number };
 
 function mark(hex: string, at = 0): Mark {
@@ -52,9 +55,9 @@ const packed: readonly (readonly [Kind, Mark])[] = [
   ["xz", mark("fd377a585a00")],
   ["zip", mark("504b0304")],
   ["zip", mark("504b0506")],
-  // A mark that archives have which were meant to be split and fitted into one part.
+  // The mark of an archive that was meant to be split but fitted into one part.
   ["zip", mark("504b3030504b0304")],
-  // The parts of a split archive behind each other.
+  // The parts of a split archive, concatenated.
   ["zip", mark("504b0708504b0304")],
 ];
 const ustarMark = mark("7573746172", 257);
@@ -74,7 +77,7 @@ function isSkippableFrame(head: Buffer): boolean {
   return head.length >= 4 && head.readUInt32LE(0) >>> 4 === 0x184d2a5;
 }
 
-/** What is not read here, with what reads it. */
+/** Unsupported kinds, each with the command that reads it. */
 const foreign: readonly { readonly marks: readonly Mark[]; readonly reason: string }[] = [
   { marks: [mark("377abcaf271c")], reason: `a .7z archive: ${pipe("7z x -so FILE")}` },
   { marks: [mark("526172211a07")], reason: `a .rar archive: ${pipe("unrar p -inul FILE")}` },
@@ -105,7 +108,7 @@ function textMark(text: string): Mark {
   return mark(Buffer.from(text).toString("hex"));
 }
 
-/** Pictures, programs and the like: they hold no records, and some look like text at first. */
+/** Pictures, programs and other files without records. Some of them look like text at first. */
 const binaries: readonly Mark[] = [
   mark("89504e470d0a1a0a"),
   mark("ffd8ff"),
@@ -136,12 +139,12 @@ const parts: readonly (readonly [RegExp, string])[] = [
   [/\.\d{3}$|\.a[a-z]$/i, `a part of a split file: ${pipe("cat FILE.*")}`],
 ];
 
-/** What a part of a split file is and how to join it, by its name; null for a file that is no part. */
+/** If the name is that of a part of a split file: the kind of file and how to join it. Otherwise null. */
 function partReason(name: string | null): string | null {
   return parts.find(([ending]) => ending.test(name ?? ""))?.[1] ?? null;
 }
 
-/** Endings of packed files, for what does not look like one. */
+/** Endings of packed files, for files whose content does not match. */
 const endings: Readonly<Record<string, string>> = {
   gz: pipe("gzip -dc FILE"),
   tgz: tarLine,
@@ -153,7 +156,7 @@ const endings: Readonly<Record<string, string>> = {
   rar: pipe("unrar p -inul FILE"),
   bz2: pipe("bzip2 -dc FILE"),
 };
-/** Of packed and encrypted files that begin with no mark. */
+/** Endings of packed and encrypted files that have no magic bytes. */
 const unmarked: Readonly<Record<string, string>> = {
   br: `brotli data: ${pipe("brotli -dc FILE")}`,
   lzma: `lzma data: ${pipe("xz --format=lzma -dc FILE")}`,

@@ -2,12 +2,12 @@ import { safeName } from "./entry-name.ts";
 import type { LeftOut } from "./open-input.ts";
 
 const maxNamed = 1000;
-/** Different reasons that are counted beyond the files that are named. */
+/** Distinct reasons counted for the files that are not named. */
 const maxReasons = 20;
-/** So many files are named in an error. */
+/** Files named in an error message. */
 const maxShown = 5;
 
-/** Files that were left out: the first 1,000 by name, the others in number, so that memory is bounded. */
+/** Files that were left out. The first 1,000 are named and the rest only counted, so memory is bounded. */
 export class LeftOutList {
   readonly #named: LeftOut[] = [];
   readonly #further = new Map<string, number>();
@@ -31,13 +31,13 @@ export class LeftOutList {
     return [...this.#named, { file: `${grouped(furtherCount)} more ${furtherCount === 1 ? "file" : "files"}`, reason }];
   }
 
-  /** The first of them as a part of an error message; empty when there are none. */
+  /** The first files left out, as part of an error message; empty when there are none. */
   describe(): string {
     return describeLeftOut(this.list(), this.count);
   }
 }
 
-/** What was left out and why, for an error that says that nothing was left; empty for an empty list. */
+/** Lists left-out files with their reasons, for the error "no file is left"; empty for an empty list. */
 export function describeLeftOut(list: readonly LeftOut[], count = list.length): string {
   const shown = list.slice(0, maxShown).map(({ file, reason }) => `${file} is ${reason}`);
   if (count > maxShown) shown.push(`and ${grouped(count - maxShown)} more`);

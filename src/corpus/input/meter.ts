@@ -2,14 +2,14 @@ import type { Pull } from "./bytes.ts";
 import type { RandomBytes } from "./disk-file.ts";
 import { Damaged } from "./unread.ts";
 
-/** Text shrinks to a tenth, the same line over and over to a thousandth; more than this is made to do harm. */
+/** Text compresses to a tenth, one repeated line to a thousandth. A higher ratio is a decompression bomb. */
 const maxExpansion = 2000;
-/** So much may come out of any input, however small it is. */
+/** Bytes that may come out of any input, however small. */
 const freeExpansion = 1 << 30;
 
-/** Counts and hashes what is read of an input. */
+/** Counts and hashes the bytes read of an input. */
 export class Meter {
-  /** Of the bytes as they are on disk or come through the standard input. */
+  /** SHA-256 of the bytes as they are on disk or in the pipe. */
   readonly packed = new Bun.CryptoHasher("sha256");
   bytesRead = 0;
   #content = new Bun.CryptoHasher("sha256");
@@ -21,23 +21,23 @@ export class Meter {
     this.bytesRead += bytes.length;
   }
 
-  /** Of the bytes of all texts that were read. */
+  /** SHA-256 of the bytes of all texts that were read. */
   contentSha256(): string {
     return this.#content.copy().digest("hex");
   }
 
-  /** Bytes of a text, before they are decoded. */
+  /** Adds bytes of a text, before decoding. */
   addContent(bytes: Uint8Array): void {
     this.#content.update(bytes);
   }
 
-  /** A text is read ahead, which may be read by nobody in the end. */
+  /** Marks the start of a text that is read ahead and may be left out in the end. */
   beginContent(): void {
     this.#contentBefore = this.#content;
     this.#content = this.#content.copy();
   }
 
-  /** The text that was begun is over; what came of it does not count when it was not read. */
+  /** Ends the text. If it was not read, its bytes are taken back from the hash. */
   endContent(isRead: boolean): void {
     if (!isRead && this.#contentBefore !== null) this.#content = this.#contentBefore;
     this.#contentBefore = null;
@@ -47,7 +47,7 @@ export class Meter {
     return tapped(pull, (chunk) => this.count(chunk));
   }
 
-  /** A file of a folder is opened; returns what is called when it is closed. What was not read of it counts as read. */
+  /** Begins a file of a folder; returns the function to call when it is closed. Its unread bytes then count as read. */
   beginFile(path: Buffer, size: number): () => void {
     this.packed.update(path);
     this.packed.update(`\0${size}\0`);
@@ -57,7 +57,7 @@ export class Meter {
     };
   }
 
-  /** The same bytes; what is read counts for the progress, the hash of an archive is made in one go when it has been read. */
+  /** Counts reads for the progress only. The archive is hashed in one go when it has been read. */
   countedRandom(bytes: RandomBytes): RandomBytes {
     return {
       size: bytes.size,
@@ -72,7 +72,7 @@ export class Meter {
     };
   }
 
-  /** Refuses what becomes out of all proportion larger than it is on disk, in however many layers. */
+  /** Throws when the unpacked data is out of proportion to the input, over all layers together. */
   limited(pull: Pull): Pull {
     return tapped(pull, (chunk) => {
       this.#unpackedSize += chunk.length;

@@ -6,17 +6,17 @@ import { xmlReader } from "./xml-reader.ts";
 
 type Table = { readonly name: string; readonly csv: CsvText; isEnded: boolean };
 
-/** A cell that is repeated more often than this is the filling of a row. */
+/** A cell repeated more often than this only fills the row. */
 const maxRepeated = 64;
 
-/** The tables of an OpenDocument spreadsheet (.ods; ODF 1.3, part 3, 9) as CSV, `NAME.csv` each, in one pass. */
+/** Reads the tables of an OpenDocument spreadsheet (.ods; ODF 1.3, part 3, 9) as CSV files `NAME.csv`, in one pass. */
 export function openTables(content: { readonly reader: ByteReader; readonly close: () => void }): Container {
   const tables: Table[] = [];
   let tableCount = 0;
   let isEnded = false;
   let column = 0;
   let cell: { value: string | null; text: string; repeated: number } | null = null;
-  /** A paragraph of the cell; not one of a note about it. */
+  /** Inside a paragraph of the cell, but not inside a note. */
   let isParagraph = false;
   let isNote = false;
   const { advance } = xmlReader(content.reader.pull, {

@@ -12,56 +12,57 @@ import { Meter } from "./meter.ts";
 import { standardInput } from "./standard-input.ts";
 import { type Unfolded, unfold } from "./unfold.ts";
 
-/** A file or folder by its path, or bytes from standard input. */
+/** The path of a file or folder, or bytes from standard input. */
 export type ImportSource = { readonly path: string } | { readonly stdin: AsyncIterable<Uint8Array> };
 
-/** One text: unpacked, in UTF-8, without a byte order mark. */
+/** One text: unpacked, in UTF-8, without byte order marks. */
 export type InputEntry = {
-  /** Its path within the archive or folder, safe to store (see `safeName`); null for a single file. */
+  /** Its path in the archive or folder, safe to store (see `safeName`); null for a single file. */
   readonly name: string | null;
-  /** Its own name without folder and compression ending, as on disk; never stored or shown. Null for standard input. */
+  /** Its file name on disk, without folder and compression ending; never stored or shown. Null for standard input. */
   readonly innerName: string | null;
   /** The first bytes of the text, up to 64 KiB. */
   readonly head: Buffer;
   /**
-   * All of the text, `head` included, once; each chunk is valid until the next. An entry whose chunks are never asked
-   * for was not read: it counts for no hash. Throws `CorpusError` `refused` when a compressed file is damaged or cut.
+   * The whole text, starting with `head`; can be read once. A chunk is valid until the next. An entry whose chunks are
+   * never requested is left out of the hashes. Throws `CorpusError` `refused` when a compressed file is damaged or
+   * truncated.
    */
   readonly chunks: AsyncIterable<Buffer>;
-  /** Whether `head` is all of the text. */
+  /** Whether `head` is the whole text. */
   readonly isWhole: boolean;
 };
 
-/** A file that was not read, and why, in plain words that continue "the file is". Its name is safe to store. */
+/** A file that was not read. The reason completes the sentence "the file is ..."; the name is safe to store. */
 export type LeftOut = { readonly file: string; readonly reason: string };
 
-/** What is imported at once: a file, the files of an archive or those below a folder. */
+/** The input of one import: a file, the files of an archive, or the files below a folder. */
 export type Input = {
-  /** As it is named in the evidence: without its folder, safe to store; `-` for standard input. */
+  /** The name shown in evidence: without its folder, safe to store; `-` for standard input. */
   readonly fileName: string;
-  /** Whether there are entries with names: an archive or a folder. */
+  /** Whether the entries have names: true for an archive or a folder. */
   readonly hasEntries: boolean;
-  /** Once, in order; each must be read before the next is asked for. Throws when none of them holds text. */
+  /** Entries in order, once. Read each before you request the next. Throws when no entry holds text. */
   readonly entries: AsyncIterable<InputEntry>;
-  /** Files that were not read, with a plain reason each, so far; beyond 1,000 of them the others as one, in number. */
+  /** Files not read so far, each with a reason. Beyond 1,000 files the rest is one item with their number. */
   readonly leftOut: () => readonly LeftOut[];
-  /** Bytes of the files themselves, not of the text; null where it is not known before. */
+  /** Size of the files themselves, not of the text; null when unknown beforehand. */
   readonly bytesTotal: number | null;
   readonly bytesRead: () => number;
-  /** SHA-256 of the bytes of the file, when all of them have been read; of a folder, of all names and files in order. */
+  /** SHA-256 of the file when it has been read to its end; for a folder, of all names and files in order. */
   readonly sha256: () => string;
-  /** SHA-256 of the unpacked bytes of all entries that were read, in order: the same text has the same, however packed. */
+  /** SHA-256 of the unpacked bytes of all entries that were read, in order. It does not depend on the compression. */
   readonly contentSha256: () => string;
   readonly close: () => Promise<void>;
 };
 
-/** A folder of more files is read without being counted before. */
+/** A folder with more files is read without counting its size first. */
 const maxCounted = 10_000;
 
 /**
- * Opens a file, archive or folder to import. Throws `CorpusError`: `not_found`; `refused` for what is no regular file
- * and no folder, empty, binary, or packed in a way that is not read here; and what `signal` was aborted with, also
- * while it waits for standard input. It never waits on a FIFO or a device and follows no link within a folder.
+ * Opens a file, archive or folder for import. Throws `CorpusError`: `not_found`; `refused` for special files, and for
+ * files that are empty, binary or packed in an unsupported way. Throws the abort reason of `signal`, also while waiting
+ * for standard input. Never waits on a FIFO or a device and follows no link inside a folder.
  */
 export async function openInput(source: ImportSource, signal: AbortSignal): Promise<Input> {
   if ("stdin" in source) return stdinInput(source.stdin, signal);
@@ -77,7 +78,7 @@ export async function openInput(source: ImportSource, signal: AbortSignal): Prom
   });
 }
 
-/** What an argument that is not UTF-8 has become when it gets here. */
+/** A command-line argument that is not UTF-8 arrives with this character in it. */
 const replacement = "\ufffd";
 
 function openNamed(path: string): DiskFile {
@@ -97,7 +98,7 @@ function isFolder(path: string): boolean {
   try {
     return statSync(path).isDirectory();
   } catch {
-    // Opening it as a file says what is wrong.
+    // Opening it as a file reports the error.
     return false;
   }
 }

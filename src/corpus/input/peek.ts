@@ -1,7 +1,7 @@
-/** Bytes whose beginning is known: `head` is also the first part of `chunks`. */
+/** Bytes with a known start: `head` is also the first part of `chunks`. */
 export type Peeked = { readonly head: Buffer; readonly chunks: AsyncIterable<Buffer> };
 
-/** Reads ahead at least `size` bytes, or all there is, without taking them from `chunks`. */
+/** Reads ahead at least `size` bytes, or to the end. `chunks` still starts at the first byte. */
 export async function peek(chunks: AsyncIterable<Buffer>, size: number): Promise<Peeked> {
   const iterator = chunks[Symbol.asyncIterator]();
   const seen: Buffer[] = [];
@@ -9,7 +9,7 @@ export async function peek(chunks: AsyncIterable<Buffer>, size: number): Promise
   while (seenSize < size) {
     const { done, value } = await iterator.next();
     if (done === true) break;
-    // Chunks may share one buffer.
+    // Copied, because chunks may share one buffer.
     seen.push(Buffer.from(value));
     seenSize += value.length;
   }

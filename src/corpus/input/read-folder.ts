@@ -5,19 +5,19 @@ import { Unread } from "./unread.ts";
 
 export type EntryKind = "file" | "folder" | "symbolic link" | "FIFO" | "socket" | "device";
 
-/** A name as its bytes, each one a character, which sorts as the bytes do; `bytesOf` gives them back. */
+/** A file name with one character per byte, so that strings sort like the bytes. `bytesOf` restores the bytes. */
 export type FolderEntry = { readonly name: string; readonly kind: EntryKind };
 
 export function bytesOf(name: string): Buffer {
   return Buffer.from(name, "latin1");
 }
 
-/** Names of a folder that are held at once, twice as many for a moment. A folder with more of them is read several times. */
+/** Names held at once, briefly twice as many. A larger folder is read several times. */
 const maxHeld = 100_000;
 
 /**
- * The entries of a folder in the order of their bytes, however many there are: memory is bounded. Throws what
- * `unreadable` makes of a folder that cannot be read.
+ * Lists a folder in byte order of the names, in bounded memory. Throws the error of `unreadable` when the folder cannot
+ * be read.
  */
 export function* readFolder(path: Buffer, heldCount = maxHeld): Generator<FolderEntry> {
   let after: string | null = null;
@@ -27,14 +27,14 @@ export function* readFolder(path: Buffer, heldCount = maxHeld): Generator<Folder
       const name = nameOf(held);
       after = name;
       const kind = kinds[held.charCodeAt(held.length - 1)] ?? kindByAsking(path, name);
-      // The entry may be gone since.
+      // Null when the entry vanished in the meantime.
       if (kind !== null) yield { name, kind };
     }
     if (isAll) return;
   }
 }
 
-/** The smallest names behind one, and whether they are all. */
+/** The smallest `heldCount` names after `after`, and whether these are all remaining names. */
 function smallestNames(path: Buffer, after: string | null, heldCount: number): { names: string[]; isAll: boolean } {
   let names: string[] = [];
   const bounds: Bounds = { after: after === null ? null : bytesOf(after), limit: null };
@@ -47,7 +47,7 @@ function smallestNames(path: Buffer, after: string | null, heldCount: number): {
   return { names: names.sort(), isAll: bounds.limit === null };
 }
 
-/** Names behind one and up to another; no string is made of those that are not wanted. */
+/** A range of names: greater than `after`, up to `limit`. Names outside are never converted to strings. */
 type Bounds = { readonly after: Buffer | null; limit: Buffer | null };
 
 function isWanted(records: Buffer, start: number, end: number, { after, limit }: Bounds): boolean {
@@ -66,12 +66,12 @@ function order(records: Buffer, start: number, end: number, name: Buffer): numbe
   return end - start - name.length;
 }
 
-/** A name is held with a zero and its kind behind it: no name holds a zero, so that the order is that of the names. */
+/** Held names end with a NUL and the kind. Names contain no NUL, so the order is unchanged. */
 function nameOf(held: string): string {
   return held.slice(0, -2);
 }
 
-/** Of `d_type` in a directory entry (readdir(3)). */
+/** Values of `d_type` in a directory entry (readdir(3)). */
 const kinds: Readonly<Record<number, EntryKind>> = {
   1: "FIFO",
   2: "device",
@@ -82,7 +82,7 @@ const kinds: Readonly<Record<number, EntryKind>> = {
   12: "socket",
 };
 
-/** For file systems that do not say it. */
+/** For file systems without `d_type`. */
 function kindByAsking(folder: Buffer, name: string): EntryKind | null {
   try {
     const found = lstatSync(Buffer.concat([folder, Buffer.from("/"), bytesOf(name)]));
@@ -101,7 +101,9 @@ const bufferSize = 64 << 10;
 
 const call = load();
 
-/** The system call itself: `readdir` of the runtime holds all names at once, 300 bytes each, and tells no kinds. */
+/**
+ * Loads getdents64(2). The runtime's `readdir` holds all names at once, at 300 bytes each, and does not report kinds.
+ */
 function load() {
   try {
     const { i64, i32, ptr: pointer, u64, i64_fast } = FFIType;
@@ -112,7 +114,7 @@ function load() {
   }
 }
 
-/** The names of a folder in no order, as they are held; the kind is 0 where it is not known. */
+/** The names of a folder in the held form, unordered; the kind is 0 when unknown. */
 function* namesIn(path: Buffer, bounds: Bounds): Generator<string> {
   if (call === null) {
     for (const found of readdirSync(path, { encoding: "buffer" })) {
@@ -142,8 +144,9 @@ function* namesIn(path: Buffer, bounds: Bounds): Generator<string> {
 }
 
 /**
- * Of `struct linux_dirent64`: 8 bytes inode, 8 offset, 2 length of the record, 1 kind, the name with a zero behind. The
- * kind is put behind that zero, on padding or the next inode, so that one string of eight bits per character is made.
+ * Parses `struct linux_dirent64`: inode 8 bytes, offset 8, record length 2, kind 1, name with a final NUL. Copies the
+ * kind to the byte after that NUL (padding, or the next inode, which is not needed), so that one 8-bit string holds
+ * both.
  */
 function* namesOf(records: Buffer, size: number, bounds: Bounds): Generator<string> {
   for (let at = 0; at < size; at += records.readUInt16LE(at + 16)) {

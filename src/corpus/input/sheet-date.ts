@@ -1,21 +1,24 @@
-/** Built-in number formats that show a date (ECMA-376, part 1, 18.8.30); the others from 164 on are a workbook's own. */
+/**
+ * Built-in number formats that show a date (ECMA-376, part 1, 18.8.30). Formats from 164 on are defined by the
+ * workbook.
+ */
 const dateFormats = new Set([14, 15, 16, 17, 22, 27, 28, 29, 30, 31, 36, 50, 51, 52, 53, 54, 55, 56, 57, 58]);
 
 /** Whether a number format shows a date. */
 export function isDateFormat(id: number, code: string | undefined): boolean {
   if (code === undefined) return dateFormats.has(id);
-  // Without texts, characters that are shown as they are, colours and conditions; a day and a year make a date.
+  // Removes quoted text, escaped characters, colours and conditions. A year, or a day and a month, make a date.
   const letters = code.replace(/"[^"]*"|\\.|_.|\*.|\[[^\]]*\]/g, "");
   return /y/i.test(letters) || (/d/i.test(letters) && /m/i.test(letters));
 }
 
 const dayMs = 86_400_000;
-/** Day 0. Of the calendar from 1900 it is one day off before March 1900, which had a 29 February for Excel. */
+/** Day 0. In the 1900 calendar it is one day off before March 1900, because Excel has a 29 February 1900. */
 const epochs = { from1900: Date.UTC(1899, 11, 30), from1904: Date.UTC(1904, 0, 1) };
-/** Day 2958466 would be in the year 10000. */
+/** The next day would be in the year 10000. */
 const maxDay = 2_958_465;
 
-/** The date of a day number, as `YYYY-MM-DD` or with the time behind it; null for a number that is no date. */
+/** The date of a day number, as `YYYY-MM-DD`, with the time if it has one; null for a number outside the calendar. */
 export function dateOf(days: number, isFrom1904: boolean): string | null {
   if (!(days >= 1 && days <= maxDay)) return null;
   const start = isFrom1904 ? epochs.from1904 : epochs.from1900 + (days < 60 ? dayMs : 0);

@@ -5,12 +5,12 @@ import { dateOf, isDateFormat } from "./sheet-date.ts";
 import { StringTable } from "./string-table.ts";
 import { xmlReader } from "./xml-reader.ts";
 
-/** Opens a part of the workbook by its path; null where there is none. */
+/** Opens a part of the workbook by its path; null when it does not exist. */
 export type OpenPart = (path: string) => { readonly reader: ByteReader; readonly close: () => void } | null;
 
 /**
- * The sheets of an Office Open XML workbook (.xlsx; ECMA-376, part 1, 18) as CSV, `NAME.csv` each. Dates are written
- * as `YYYY-MM-DD`, with the time where there is one. Formulas give the value that was stored with them.
+ * Reads the sheets of an Office Open XML workbook (.xlsx; ECMA-376, part 1, 18) as CSV files `NAME.csv`. Dates are
+ * written as `YYYY-MM-DD`, with the time if they have one. A formula gives its stored value.
  */
 export async function openWorkbook(openPart: OpenPart): Promise<Container> {
   const book = await readBook(openPart);
@@ -57,12 +57,12 @@ async function readBook(openPart: OpenPart): Promise<Book> {
   return { sheets, isFrom1904 };
 }
 
-/** A target stands from the folder of the workbook, or from the root of the archive. */
+/** A target is relative to the folder of the workbook, or absolute in the archive. */
 function partPath(target: string): string {
   return target.startsWith("/") ? target.slice(1) : `xl/${target}`;
 }
 
-/** A name fit to be the last part of a path. */
+/** Makes the name of a sheet usable as the last part of a path. */
 export function sheetName(name: string | undefined, index: number): string {
   return (name ?? "").replaceAll("/", "_").trim() || `Sheet${index + 1}`;
 }
@@ -98,7 +98,7 @@ async function readStrings(openPart: OpenPart): Promise<StringTable> {
   return table;
 }
 
-/** The text of a string or a cell, put together from its runs; how it is read aloud (`rPh`) is no part of it. */
+/** Collects the text of a string or a cell from its runs, without phonetic guides (`rPh`). */
 class RichText {
   #text = "";
   #isText = false;
@@ -127,7 +127,7 @@ class RichText {
 
 const maxLength = 32_767;
 
-/** The numbers of the cell styles that show a number as a date. */
+/** The indexes of the cell styles that show a number as a date. */
 async function readDateStyles(openPart: OpenPart): Promise<ReadonlySet<number>> {
   const formats = new Map<number, string>();
   const styles = new Set<number>();
@@ -206,7 +206,7 @@ function cellText(value: string, type: string, style: number, tables: Tables | n
   return value;
 }
 
-/** `B7` is in column 1; null without a reference. */
+/** The column of a reference (`B7` is column 1); null without a reference. */
 function columnOf(reference: string | undefined): number | null {
   let column = 0;
   for (const letter of reference ?? "") {

@@ -1,6 +1,6 @@
 import type { Pull } from "./bytes.ts";
 
-/** Bytes that are piped in, until the signal aborts: a pipe may stay silent for ever. */
+/** Reads bytes from a pipe until the signal aborts: a pipe may stay silent for ever. */
 export function standardInput(
   chunks: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
@@ -11,7 +11,7 @@ export function standardInput(
       const { done, value } = await nextOrAbort(iterator, signal);
       return done === true ? null : Buffer.from(value.buffer, value.byteOffset, value.length);
     },
-    // A generator that waits for the pipe does not return before something comes.
+    // Not awaited: a generator that waits for the pipe returns only when data arrives.
     close: () => void iterator.return?.(),
   };
 }

@@ -3,11 +3,13 @@ import { Unread } from "./unread.ts";
 const blockSize = 1 << 20;
 const maxBlocks = 64;
 
-/** The strings of a workbook, by number, in UTF-8: half of what they take as strings. Throws `Unread` for over 64 MiB. */
+/**
+ * The strings of a workbook, by number. Stored as UTF-8, in half the memory of strings. Throws `Unread` above 64 MiB.
+ */
 export class StringTable {
   readonly #blocks: Buffer[] = [];
   #filled = blockSize;
-  /** Where each one starts, and how long it is. */
+  /** Start and length of each string. */
   #places = new Uint32Array(2 * 1024);
   #count = 0;
 
@@ -32,7 +34,7 @@ export class StringTable {
     this.#count++;
   }
 
-  /** Empty for a number that no string has. */
+  /** The string with a number; empty when there is none. */
   get(index: number): string {
     if (!(index >= 0 && index < this.#count)) return "";
     const start = this.#places[2 * index] ?? 0;

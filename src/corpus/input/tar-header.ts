@@ -3,10 +3,10 @@ export const tarBlockSize = 512;
 const checksumAt = 148;
 const checksumSize = 8;
 
-/** Whether these bytes begin with the header of a file in a tar archive: its checksum is right, which chance does not do. */
+/** Whether the bytes begin with the header of a file in a tar archive. Verifies the checksum. */
 export function isTarHeader(head: Buffer): boolean {
   if (head.length < tarBlockSize || head[0] === 0) return false;
-  // Most files that are none have no octal digit there.
+  // Cheap check first: most other files have no octal digit here.
   const said = octal(head, checksumAt, checksumSize);
   if (said === null || said === 0) return false;
   let sum = 0;
@@ -14,7 +14,7 @@ export function isTarHeader(head: Buffer): boolean {
   for (let at = 0; at < tarBlockSize; at++) {
     const byte = at >= checksumAt && at < checksumAt + checksumSize ? 0x20 : (head[at] ?? 0);
     sum += byte;
-    // Some old programs added up signed bytes.
+    // Some old programs summed signed bytes.
     signedSum += byte > 127 ? byte - 256 : byte;
   }
   return said === sum || said === signedSum;

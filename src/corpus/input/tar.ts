@@ -4,21 +4,21 @@ import { archiveName } from "./entry-name.ts";
 import { isTarHeader, octal, tarBlockSize } from "./tar-header.ts";
 import { Damaged, Unread } from "./unread.ts";
 
-/** The name of the next file and the like; a longer one is hostile. */
+/** Limits a record about the next file, such as a long name. Longer ones are hostile. */
 const maxExtrasSize = 1 << 20;
-/** Files up to this size are read at once, without a promise for each. */
+/** Files up to this size are read at once, without a promise per file. */
 const smallSize = 256 << 10;
 
-/** What stands before the header of a file and holds for it: pax records (POSIX.1-2001) and the long names of GNU tar. */
+/** Records before the header of a file that apply to it: pax records (POSIX.1-2001) and long names of GNU tar. */
 type Extras = { path?: string; size?: number; isSparse?: boolean };
 
 /**
- * The files of a tar archive (POSIX ustar and pax, GNU, and the form before them), read in one pass. Archives behind
- * each other are read as one. Links, devices and sparse files are left out. Throws `Damaged` for an archive that is cut,
- * whose headers do not match their checksums, or which holds a name that leaves it.
+ * Reads the files of a tar archive (POSIX ustar and pax, GNU, and the older format) in one pass. Concatenated archives
+ * are read as one. Links, devices and sparse files are left out. Throws `Damaged` for a truncated archive, a wrong
+ * header checksum, or a name that leaves the archive.
  */
 export function openTar(reader: ByteReader): Container {
-  /** What is left of the file before, with its padding. */
+  /** Unread bytes of the previous file, with its padding. */
   let skipped = 0;
 
   async function skip(): Promise<void> {
@@ -29,7 +29,7 @@ export function openTar(reader: ByteReader): Container {
     }
   }
 
-  /** A block, null at the end of the data. */
+  /** The next block; null at the end of the data. */
   async function block(): Promise<Buffer | null> {
     await reader.hold(tarBlockSize);
     if (reader.held.length === 0) return null;
@@ -52,7 +52,7 @@ export function openTar(reader: ByteReader): Container {
       await skip();
       const header = await block();
       if (header === null) {
-        // Two blocks of zeros end an archive; some programs write one.
+        // Two blocks of zeros end an archive; some programs write only one.
         if (!hasEnd) throw cut();
         return null;
       }
@@ -72,7 +72,7 @@ export function openTar(reader: ByteReader): Container {
       }
       const path = memberPath(extras.path ?? headerPath(header));
       const isFile = type === "0" || type === "7";
-      // Of a link the size is that of its target, of which nothing follows.
+      // The size of a link is that of its target; no bytes follow.
       skipped = type === "1" || type === "2" || type === "5" ? 0 : padded(size);
       if (type === "M") throw new Damaged("a part of a tar archive of several volumes");
       if (type === "5" || type === "V" || (isFile && path.endsWith("/"))) continue;
@@ -136,7 +136,7 @@ function isZero(block: Buffer): boolean {
   return block[0] === 0 && block.equals(zeros);
 }
 
-/** Twelve octal digits, or a binary number behind a first byte of 0x80 (GNU). */
+/** Twelve octal digits, or a binary number after a first byte of 0x80 (GNU). */
 function sizeOf(header: Buffer): number {
   if (((header[124] ?? 0) & 0x80) !== 0) {
     const size = Number(header.readBigUInt64BE(128));
@@ -161,7 +161,10 @@ function untilNul(bytes: Buffer): Buffer {
   return end < 0 ? bytes : bytes.subarray(0, end);
 }
 
-/** Without the `./` that tar puts before the names of a folder. Nothing is ever written there, but the rule is the same for all archives. */
+/**
+ * Removes the `./` that tar puts before the names of a folder. Refuses names that leave the archive: nothing is written
+ * to disk, but all archives have the same rule.
+ */
 function memberPath(path: string): string {
   const plain = path.replace(/^(?:\.\/+)+/, "");
   if (plain.startsWith("/") || plain.split("/").includes("..")) {
@@ -170,7 +173,7 @@ function memberPath(path: string): string {
   return plain;
 }
 
-/** `LENGTH KEY=VALUE\n`, one after the other. */
+/** Parses pax records: `LENGTH KEY=VALUE\n`, one after the other. */
 function paxRecords(bytes: Buffer): Extras {
   const extras: Extras = {};
   for (let at = 0; at < bytes.length; ) {

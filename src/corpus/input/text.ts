@@ -4,12 +4,12 @@ import { binaryReason } from "./kinds.ts";
 import type { Meter } from "./meter.ts";
 import { Unread } from "./unread.ts";
 
-/** A text in UTF-8, of which the first bytes are known. */
+/** A text in UTF-8 with a known start. */
 export type Text = {
-  /** The first 64 KiB, or all; it stays as it is. */
+  /** The first 64 KiB, or the whole text; never overwritten. */
   readonly head: Buffer;
   readonly isWhole: boolean;
-  /** All of it, `head` included. */
+  /** The whole text, starting with `head`. */
   readonly pull: Pull;
 };
 
@@ -17,16 +17,16 @@ export type Text = {
 export type ContentSink = Pick<Meter, "addContent" | "beginContent">;
 
 const headSize = 64 << 10;
-/** A short text is looked at whether it is blank; a long one is not. */
+/** Texts up to this size are checked for being blank. */
 const blankSize = 4096;
 
 /**
- * Reads the beginning of a file as text. `name` helps to say what a binary file is. `content` is given all bytes as they
- * were before they were decoded, and told before it is given those of a text of which more follows. Throws `Unread` for
- * a file that is empty or no text.
+ * Reads the start of a file as text. `name` improves the error for a binary file. `content` receives all bytes before
+ * decoding; for a text longer than the lookahead, `beginContent` is called first. Throws `Unread` for a file that is
+ * empty or not text.
  */
 export function openText(reader: ByteReader, name: string | null, content: ContentSink): Text | Promise<Text> {
-  // One byte more tells whether the head is all.
+  // One byte more shows whether the head is the whole text.
   const held = reader.hold(headSize + 1);
   return held === undefined ? afterHold(reader, name, content) : held.then(() => afterHold(reader, name, content));
 }
@@ -88,19 +88,19 @@ async function longText(
   return { head, isWhole, pull: text.pull };
 }
 
-/** A file without anything to read, a hole of zeros among them. */
+/** Refuses a file with nothing to read, such as a hole of zeros. */
 function refuseBlank(text: Buffer, hasNul: boolean): void {
   for (const byte of text) if (byte > 0x20) return;
   throw new Unread(hasNul ? "binary: it holds nothing but zeros" : "empty");
 }
 
 /**
- * Different control characters that are dirt or separators, and how much of a text all others may be: of random bytes
- * a tenth are control characters, of many values.
+ * The two most frequent control characters may be noise or separators. All others together may be at most this share of
+ * a text: random bytes are a tenth control characters, of many values.
  */
 const dirtCount = 2;
 const maxControlShare = 0.02;
-/** So much of a text may be control characters of any kind. */
+/** The share of control characters of any kind that a text may have. */
 const maxDirtShare = 0.3;
 
 const isControl = Uint8Array.from({ length: 256 }, (_, byte) =>

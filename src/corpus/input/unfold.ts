@@ -12,26 +12,26 @@ import { Unread } from "./unread.ts";
 import { isLastZipPart, openZip, readZip, type ZipArchive } from "./zip.ts";
 import { openZipStream } from "./zip-stream.ts";
 
-/** What a file turns out to be. `close` frees what reading it takes, and closes the file itself. */
+/** A file after unpacking: a text or a container. `close` frees the resources and closes the file. */
 export type Unfolded =
   | { readonly text: Text; readonly isPacked: boolean; readonly close: () => void | Promise<void> }
   | { readonly container: Container; readonly close: () => void | Promise<void> };
 
-/** Layers of compression around one file, such as the two of a `.tar.gz` within a `.gz`. */
+/** Layers of compression around one file, such as the two of a `.tar.gz` in a `.gz`. */
 const maxLayers = 3;
-/** An archive within another one, or from the standard input, is held in memory up to this size. */
+/** A nested archive, or one from standard input, is held in memory up to this size. */
 const maxHeldArchive = 16 << 20;
 
 export type UnfoldOptions = {
   readonly member: OpenMember;
-  /** Its own name, null where it has none. */
+  /** Its file name; null if it has none. */
   readonly name: string | null;
   readonly meter: Meter;
-  /** Whether the file is the whole input: a text that is not packed has the hash of the file. */
+  /** Whether the file is the whole input. Then an uncompressed text has the hash of the file. */
   readonly isAlone: boolean;
 };
 
-/** Unpacks a file until a text or an archive is left. Throws `Unread`; the file is not closed then. */
+/** Unpacks a file until a text or an archive is left. Throws `Unread`; then the caller closes the file. */
 export function unfold(options: UnfoldOptions): Unfolded | Promise<Unfolded> {
   return unfoldLayer({ ...options, layers: [] });
 }
@@ -58,18 +58,18 @@ function unfoldKind(layer: Layer): Unfolded | Promise<Unfolded> {
 
 const noContent: ContentSink = { addContent: () => undefined, beginContent: () => undefined };
 
-/** The name of a file tells nothing of what it was unpacked to. */
+/** The name is used only for the outer layer: it does not describe the unpacked file. */
 function kindIn({ member, name, layers }: Layer): Kind {
   try {
     return kindOf(member.reader.held.subarray(0, kindSize), layers.length === 0 ? name : null);
   } catch (error) {
-    // The last part of a split archive does not begin like one.
+    // The last part of a split archive has no mark at its start.
     const isNamedZip = member.random !== null && name?.toLowerCase().endsWith(".zip");
     throw isNamedZip && member.random !== null && isLastZipPart(member.random) ? new Unread(splitZip()) : error;
   }
 }
 
-/** What is read of a file on disk is counted; all else comes from what has been counted. */
+/** Counts reads of a file on disk. All other readers read bytes that are counted already. */
 function countedReader({ member: { reader, random }, meter }: Layer): ByteReader {
   if (random === null) return reader;
   if (!reader.isEnded) return new ByteReader(meter.counted(reader.pull));
@@ -80,7 +80,7 @@ function countedReader({ member: { reader, random }, meter }: Layer): ByteReader
 async function unpack(layer: Layer, reader: ByteReader, packing: Packing): Promise<Unfolded> {
   const { member, meter, layers } = layer;
   if (layers.length === maxLayers) throw new Unread(`packed more than ${maxLayers} times over`);
-  // The library reads one file at a time: a second one within would wait for the end of the first.
+  // The xz library decodes one stream at a time: a nested one would wait for the end of the outer one.
   if (packing === "xz" && layers.includes("xz")) throw new Unread(`xz data within xz data: ${pipe("xz -dc FILE")}`);
   const unpacking = decompress(reader, packing);
   const close = () => {
@@ -96,14 +96,14 @@ async function unpack(layer: Layer, reader: ByteReader, packing: Packing): Promi
   }
 }
 
-/** Stands before the parts of a split archive that have been put together. */
+/** The mark before the parts of a split archive that were concatenated. */
 const splitMark = Buffer.from("504b0708", "hex");
 
 async function unfoldZip(layer: Layer): Promise<Unfolded> {
   const { member, meter } = layer;
   const { reader, random, close } = member;
   if (reader.held.subarray(0, splitMark.length).equals(splitMark)) {
-    // Its directory names places in the parts.
+    // The directory holds offsets within the parts, so the archive is read as a stream.
     const joined = countedReader(layer);
     await joined.hold(splitMark.length);
     joined.take(splitMark.length);
@@ -120,7 +120,7 @@ async function unfoldZip(layer: Layer): Promise<Unfolded> {
   return { container: limitedContainer(openZipStream(reader), meter), close };
 }
 
-/** Its files are read here and there; the hash is that of the archive from its first byte to its last. */
+/** Its files are read at random offsets, so the archive is hashed from start to end when it has been read. */
 function hashedAtEnd(container: Container, random: RandomBytes, meter: Meter, bytesBefore: number): Container {
   return {
     async next() {
@@ -153,7 +153,7 @@ function limitedContainer(container: Container, meter: Meter): Container {
   };
 }
 
-/** Documents have few parts; the directory of a larger archive is not searched for theirs. */
+/** Documents have few parts. The directory of a larger archive is not searched for them. */
 const maxParts = 10_000;
 
 async function openArchive(archive: ZipArchive, meter: Meter): Promise<Container> {
@@ -190,7 +190,7 @@ async function textOf(part: ReturnType<OpenPart>): Promise<string> {
 
 const wordProcessor = `a document of a word processor or the like (.docx, .pptx, .odt): ${pipe("soffice --headless --cat FILE")}`;
 
-/** A part that only such files have, and what they are. */
+/** A part that is typical of a document, and the kind of document. */
 const documents: Readonly<Record<string, string>> = {
   "word/document.xml": wordProcessor,
   "ppt/presentation.xml": wordProcessor,
@@ -203,7 +203,7 @@ function refuseDocument(parts: ReadonlyMap<string, number>): void {
   for (const [part, reason] of Object.entries(documents)) if (parts.has(part)) throw new Unread(reason);
 }
 
-/** A workbook must be read here and there, which a stream does not allow. */
+/** Refuses a workbook in a stream: it needs random access. */
 function refuseOfficeStream(held: Buffer): void {
   const name = held.toString("latin1", 30, 30 + held.readUInt16LE(26));
   if (!/^(?:\[Content_Types\]\.xml|_rels\/.*|mimetype|xl\/.*)$/.test(name)) return;

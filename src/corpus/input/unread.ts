@@ -1,8 +1,8 @@
 import { CorpusError } from "../error.ts";
 
 /**
- * Why a file is not read. A file that is imported alone is refused for it; one of many is left out. `reason` continues
- * "the file is"; it never holds a name.
+ * A file that is not read, and why. It fails an import of this file alone, and is left out of a folder or an archive.
+ * `reason` completes the sentence "the file is ..." and never contains a name.
  */
 export class Unread extends CorpusError {
   readonly reason: string;
@@ -14,7 +14,7 @@ export class Unread extends CorpusError {
 }
 
 /**
- * A file that breaks off, does not match its checksum or wants to do harm. When something of it has been handed out
- * already, the whole import is refused: nothing half-read is ever published.
+ * A file that is truncated, has a wrong checksum or is hostile. If part of it has been handed out already, the whole
+ * import fails: a partly read file is never published.
  */
 export class Damaged extends Unread {}

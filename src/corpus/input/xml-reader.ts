@@ -1,19 +1,19 @@
 import { Parser } from "htmlparser2";
 import type { Pull } from "./bytes.ts";
 
-/** What is told of an XML document, names without their prefixes. */
+/** Events of an XML document. Names come without their prefixes. */
 export type XmlEvents = {
   readonly onOpen: (name: string, attributes: Readonly<Record<string, string>>) => void;
   readonly onText: (text: string) => void;
   readonly onClose: (name: string) => void;
 };
 
-/** So much is read at once: a cell of 20 bytes may stand for a text of 100 KB. */
+/** Input is parsed in slices of this size: a cell of 20 bytes may stand for a text of 100 KB. */
 const sliceSize = 16 << 10;
 
 /**
- * Reads an XML document piece by piece; `advance` tells what stands in the next one, false at the end. Entities that a
- * document declares are not expanded.
+ * Reads an XML document slice by slice. `advance` reports the events of the next slice; false at the end. Entities
+ * declared by the document are not expanded.
  */
 export function xmlReader(pull: Pull, { onOpen, onText, onClose }: XmlEvents): { advance: () => Promise<boolean> } {
   const decoder = new TextDecoder();

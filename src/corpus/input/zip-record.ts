@@ -5,7 +5,7 @@ import { archiveName } from "./entry-name.ts";
 import { pipe } from "./kinds.ts";
 import { Damaged, Unread } from "./unread.ts";
 
-/** What the records of a .zip archive say of a file (PKWARE APPNOTE 6.3.10), in its directory and before its bytes. */
+/** The record of a file in a .zip archive (PKWARE APPNOTE 6.3.10), from the directory or from before its bytes. */
 export type ZipRecord = {
   readonly path: string;
   readonly flags: number;
@@ -19,7 +19,7 @@ export type ZipRecord = {
 export const stored = 0;
 export const deflated = 8;
 
-/** Where the fields stand that the local and the central record share, and those that only one of them has. */
+/** Offsets of the fields shared by local and central records, and of those in only one of them. */
 type Layout = { readonly flags: number; readonly size: number; readonly headerAt: number | null };
 
 export const localSize = 30;
@@ -29,7 +29,7 @@ const layouts = {
   central: { flags: 8, size: centralSize, headerAt: 42 },
 } as const satisfies Record<string, Layout>;
 
-/** Reads a record with its name and extra fields behind it. Throws `Damaged`. */
+/** Parses a record with its name and extra fields. Throws `Damaged`. */
 export function parseRecord(record: Buffer, kind: "local" | "central"): ZipRecord {
   const { flags: at, size: fixedSize, headerAt } = layouts[kind];
   const nameEnd = fixedSize + record.readUInt16LE(at + 20);
@@ -48,7 +48,7 @@ export function parseRecord(record: Buffer, kind: "local" | "central"): ZipRecor
   };
 }
 
-/** The extra fields of a record: what stands behind their number, null where there is none. */
+/** The content of the extra field with an id; null when there is none. */
 function extraField(extra: Buffer, wanted: number): Buffer | null {
   for (let at = 0; at + 4 <= extra.length; ) {
     const end = at + 4 + extra.readUInt16LE(at + 2);
@@ -58,7 +58,7 @@ function extraField(extra: Buffer, wanted: number): Buffer | null {
   return null;
 }
 
-/** Numbers that do not fit into 32 bits stand in the extra field 1, those that do are left out there. */
+/** Takes numbers over 32 bits from extra field 1, which contains only those. */
 function withZip64(sizes: readonly number[], extra: Buffer): number[] {
   if (!sizes.includes(0xffffffff)) return [...sizes];
   const field = extraField(extra, 1);
@@ -72,10 +72,13 @@ function withZip64(sizes: readonly number[], extra: Buffer): number[] {
   });
 }
 
-/** With `/` between its parts: Windows programs have written `\`. Throws `Damaged` for a name that leaves the archive. */
+/**
+ * The path with `/` between its parts, because Windows programs have written `\`. Throws `Damaged` for a name that
+ * leaves the archive.
+ */
 function recordPath(name: Buffer, extra: Buffer): string {
   const unicode = extraField(extra, 0x7075);
-  // Version, checksum of the name that it stands for, name.
+  // The field holds: version, checksum of the name it replaces, name.
   const isUnicode = unicode !== null && unicode.length > 5 && unicode.readUInt32LE(1) === crc32(name);
   const path = archiveName(isUnicode ? unicode.subarray(5) : name).replaceAll("\\", "/");
   const isOutside = path === "" || path.startsWith("/") || /^[a-z]:/i.test(path) || path.includes("\0");
@@ -85,14 +88,14 @@ function recordPath(name: Buffer, extra: Buffer): string {
   return path;
 }
 
-/** Throws `Unread` for a file that is encrypted or packed in a way that is not read here. */
+/** Throws `Unread` for a file that is encrypted or packed with an unsupported method. */
 export function refuseRecord({ flags, method }: ZipRecord): void {
   if ((flags & 1) !== 0 || method === 99) {
     throw new Unread(`an encrypted .zip archive; with its password: ${pipe("7z x -so FILE")}`);
   }
   if (method === stored || method === deflated) return;
   const name = methods[method] ?? `method ${method}`;
-  throw new Unread(`a .zip archive packed by ${name}, which is not read here: ${pipe("7z x -so FILE")}`);
+  throw new Unread(`a .zip archive packed by ${name}, which is not supported: ${pipe("7z x -so FILE")}`);
 }
 
 const methods: Readonly<Record<number, string>> = {
@@ -104,14 +107,14 @@ const methods: Readonly<Record<number, string>> = {
   98: "method 98 (PPMd)",
 };
 
-/** Text shrinks to a tenth, the same line over and over to a thousandth: beyond this it is no breach file. */
+/** Text compresses to a tenth, one repeated line to a thousandth. A file with a higher ratio is not a breach file. */
 const maxExpansion = 200;
-/** So much may come out of any file, however small it is. */
+/** Bytes that may come out of any file, however small. */
 const freeExpansion = 64 << 20;
 /** Files up to this size are unpacked in one call: 10 us instead of 100. */
 export const smallSize = 256 << 10;
 
-/** Unpacks a small file that is in memory. Throws `Damaged`. */
+/** Unpacks a small file in memory. Throws `Damaged`. */
 export function unpackSmall({ method, size, crc }: ZipRecord, packed: Buffer): Buffer {
   const bytes = method === stored || packed.length === 0 ? packed : inflateSmall(packed, size);
   if (bytes.length !== size || crc32(bytes) !== crc) throw damaged("a file in it is damaged");
@@ -120,19 +123,19 @@ export function unpackSmall({ method, size, crc }: ZipRecord, packed: Buffer): B
 
 function inflateSmall(packed: Buffer, size: number): Buffer {
   try {
-    // One byte more, so that too much is told from enough.
+    // One byte more, to detect output that is too long.
     return inflateRawSync(packed, { maxOutputLength: size + 1 });
   } catch (error) {
     throw damaged("a file in it is damaged", error);
   }
 }
 
-/** The sizes and the checksum of a file, known before or behind its bytes. */
+/** The sizes and the checksum of a file, from the record before its bytes or from the descriptor after them. */
 type Sums = Pick<ZipRecord, "crc" | "packedSize" | "size">;
 
 /**
- * Unpacks a file and checks it at its end against what `sums` says then. `packed` gives its packed bytes, or, where
- * their number is not known before, all that follows: then the deflate stream tells its end.
+ * Unpacks a file and checks the result against `sums`, which is called at the end. `packed` holds the packed bytes; if
+ * their number is unknown, all bytes that follow, and the deflate stream finds its own end.
  */
 export function unpackStream(
   method: number,
@@ -157,7 +160,7 @@ export function unpackStream(
   return { pull, close: () => unpacking?.close() };
 }
 
-/** Refuses a file that becomes out of all proportion larger than it is packed. */
+/** Refuses a file whose unpacked size is out of proportion to its packed size. */
 export function limitExpansion(pull: Pull, packedSize: () => number): Pull {
   let size = 0;
   const check = (chunk: Buffer | null): Buffer | null => {

@@ -25,10 +25,10 @@ const descriptorMagic = Buffer.from("504b0708", "hex");
 const maxDescriptorSize = 24;
 
 /**
- * The files of a .zip archive that comes as a stream, in its own order, by the records before each of them. What is
- * piped in never touches the disk: it is full of secrets. The directory at the end is counted, so that an archive that
- * is cut is not taken for whole. Throws `Unread` for an archive that is encrypted or packed in a way that is not read
- * here, when the first such file comes, and `Damaged` as `readZip` does.
+ * Reads the files of a .zip archive from a stream, in archive order, by the record before each file. The piped data is
+ * full of secrets and never touches the disk. The number of files in the directory at the end is checked, so that a
+ * truncated archive is noticed. Throws `Unread` at the first file that is encrypted or packed with an unsupported
+ * method, and `Damaged` like `readZip`.
  */
 export function openZipStream(reader: ByteReader): Container {
   let rest: (() => Promise<void>) | null = null;
@@ -70,7 +70,7 @@ export function openZipStream(reader: ByteReader): Container {
     const hasDescriptor = (record.flags & 8) !== 0;
     const isKnown = record.packedSize > 0 && record.packedSize < 0xffffffff;
     if (record.path.endsWith("/") && record.method === stored && !isKnown) return await openFolder(record);
-    // Some programs set the flag where the sizes are known.
+    // Some programs set the descriptor flag although the sizes are known.
     if (!hasDescriptor || isKnown) {
       if (record.size <= smallSize && record.packedSize <= smallSize) {
         const packed = await holdExactly(record.packedSize);
@@ -88,7 +88,7 @@ export function openZipStream(reader: ByteReader): Container {
     return record.method === stored ? storedWithDescriptor(record) : deflatedWithDescriptor(record);
   }
 
-  /** A folder has no bytes, but it may have a descriptor. */
+  /** A folder has no bytes, but may have a descriptor. */
   async function openFolder(record: ZipRecord): Promise<Member> {
     await reader.hold(descriptorMagic.length);
     if (reader.held.subarray(0, descriptorMagic.length).equals(descriptorMagic)) await takeDescriptor(0, 0, 0);
@@ -97,7 +97,7 @@ export function openZipStream(reader: ByteReader): Container {
 
   function deflatedWithDescriptor(record: ZipRecord): Member {
     let packedSize = 0;
-    // What the deflate stream does not use is given back to this reader, and from there to the archive.
+    // The deflate stream gives unused bytes back to this reader, which gives them back to the archive.
     const packed = new ByteReader(() => {
       const count = (chunk: Buffer | null) => {
         packedSize += chunk?.length ?? 0;
@@ -119,7 +119,7 @@ export function openZipStream(reader: ByteReader): Container {
     );
   }
 
-  /** Stored bytes of unknown number: their end is where a descriptor stands that matches all that came before it. */
+  /** Stored bytes of unknown length. They end where a descriptor matches the bytes before it. */
   function storedWithDescriptor(record: ZipRecord): Member {
     let size = 0;
     let crc = 0;
@@ -137,7 +137,7 @@ export function openZipStream(reader: ByteReader): Container {
         const at = reader.held.indexOf(descriptorMagic);
         if (at < 0) {
           if (reader.isEnded) throw damaged("it is cut short");
-          // The last bytes may be the beginning of a signature.
+          // The last bytes may be the start of a signature.
           return take(reader.held.length - (descriptorMagic.length - 1));
         }
         await reader.hold(at + maxDescriptorSize);
@@ -159,7 +159,7 @@ export function openZipStream(reader: ByteReader): Container {
     end: () => Promise<void>,
   ): Member {
     const { pull, close } = unpackStream(record.method, packed, async () => {
-      // A deflate stream may end before the bytes that are said to be its own.
+      // A deflate stream may end before its stated packed size.
       while ((await packed.pull()) !== null);
       await end();
       return record;
@@ -167,7 +167,7 @@ export function openZipStream(reader: ByteReader): Container {
     return handOut(record.path, limitExpansion(pull, packedSize), close);
   }
 
-  /** A file of which the rest is read when the next one is asked for. */
+  /** A file whose unread rest is consumed when the next file is requested. */
   function handOut(path: string, pull: Pull, close: () => void): Member {
     let isEnded = false;
     const watched: Pull = async () => {
@@ -182,7 +182,7 @@ export function openZipStream(reader: ByteReader): Container {
     return streamedMember(path, new ByteReader(watched));
   }
 
-  /** Takes the descriptor behind a file and returns what it says. */
+  /** Takes the descriptor after a file and returns its values. */
   async function takeDescriptor(size: number, crc: number, packedSize: number) {
     await reader.hold(maxDescriptorSize);
     const length = descriptorLength(reader.held, size, crc, packedSize);
@@ -191,7 +191,7 @@ export function openZipStream(reader: ByteReader): Container {
     return { size, crc, packedSize };
   }
 
-  /** Reads the directory to its end. As many files must stand in it as came before it. */
+  /** Reads the directory to its end. It must list as many files as came before it. */
   async function checkDirectory(): Promise<void> {
     let count = 0;
     for (;;) {
@@ -215,7 +215,7 @@ export function openZipStream(reader: ByteReader): Container {
   async function lastBytes(): Promise<Buffer> {
     await reader.hold(128 << 10);
     const tail = Buffer.from(reader.held);
-    if (!reader.isEnded) throw damaged("there is more behind its end");
+    if (!reader.isEnded) throw damaged("data follows its end");
     if (tail.length < 22) throw damaged("it is cut short");
     return tail;
   }
@@ -224,8 +224,8 @@ export function openZipStream(reader: ByteReader): Container {
 }
 
 /**
- * The length of the descriptor that these bytes begin with, with or without its signature, with sizes of 4 or of 8
- * bytes; null when they are no descriptor of such a file.
+ * The length of the descriptor at the start of these bytes, with or without signature, with sizes of 4 or 8 bytes; null
+ * when no descriptor of this file is there.
  */
 function descriptorLength(bytes: Buffer, size: number, crc: number, packedSize: number): number | null {
   for (const start of [4, 0]) {

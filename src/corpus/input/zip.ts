@@ -24,13 +24,13 @@ const locatorSize = 20;
 const centralMagic = 0x02014b50;
 const localMagic = 0x04034b50;
 const maxCommentSize = 0xffff;
-/** The directory is held in memory, as it is. */
+/** The directory is held in memory as it is. */
 const maxDirectorySize = 64 << 20;
 const maxCount = 1_000_000;
 
-/** A file of an archive: where its record stands in the directory. */
+/** The directory of an archive. */
 export type ZipArchive = {
-  /** In the order in which the same files would be read from a folder. */
+  /** The number of records. They are ordered like the same files in a folder. */
   readonly count: number;
   readonly record: (index: number) => ZipRecord;
   readonly isLink: (index: number) => boolean;
@@ -38,9 +38,9 @@ export type ZipArchive = {
 };
 
 /**
- * Reads the directory of a .zip archive. Throws `Unread` when it is encrypted, in several parts or packed in a way that
- * is not read here, also only in part; `Damaged` when it is cut, holds too many files, files that share their bytes, or
- * a name that leaves the archive.
+ * Reads the directory of a .zip archive. Throws `Unread` when any file is encrypted or packed with an unsupported
+ * method, or when the archive is split. Throws `Damaged` when the archive is truncated, has too many files, files that
+ * overlap, or a name that leaves the archive.
  */
 export function readZip(bytes: RandomBytes): ZipArchive {
   const { count, offset, size } = findDirectory(bytes);
@@ -89,14 +89,14 @@ function findDirectory(bytes: RandomBytes): Directory {
     const is64 = directory.count === 0xffff || directory.size === 0xffffffff || directory.offset === 0xffffffff;
     const locatorAt = bytes.size - tailSize + at - locatorSize;
     if (is64 && hasLocator(bytes, locatorAt)) return findDirectory64(bytes, locatorAt);
-    // The numbers of this part and of the one in which the directory begins.
+    // The number of this part and of the part where the directory begins.
     if (tail.readUInt16LE(at + 4) !== 0 || tail.readUInt16LE(at + 6) !== 0) throw new Unread(splitZip());
     return directory;
   }
   throw damaged("it is cut short or one of several parts");
 }
 
-/** Whether the last bytes are the end of an archive of several parts. */
+/** Whether the last bytes are the end of a split archive. */
 export function isLastZipPart(bytes: RandomBytes): boolean {
   try {
     findDirectory(bytes);
@@ -124,7 +124,7 @@ function findDirectory64(bytes: RandomBytes, locatorAt: number): Directory {
   };
 }
 
-/** Where each record begins in the directory. */
+/** The offset of each record in the directory. */
 function recordPlaces(directory: Buffer, count: number): Uint32Array {
   const places = new Uint32Array(count);
   let at = 0;
@@ -143,7 +143,7 @@ function nameSize(directory: Buffer, at: number): number {
   return directory.readUInt16LE(at + 28);
 }
 
-/** Members that share their bytes make a small archive endless. Looks at every record. */
+/** Refuses files that share their bytes: they let a small archive unpack without end. Checks every record. */
 function refuseOverlaps(count: number, record: (index: number) => ZipRecord, directoryAt: number): void {
   const starts = new Float64Array(count);
   const ends = new Float64Array(count);
@@ -162,7 +162,7 @@ function refuseOverlaps(count: number, record: (index: number) => ZipRecord, dir
   if (end > directoryAt) throw damaged("it is cut short");
 }
 
-/** By the bytes of the names, part by part: the order in which a folder is read. */
+/** Sorts by the bytes of the names, part by part, like a folder. */
 function sortByPath(places: Uint32Array, directory: Buffer): void {
   const weight = (at: number) => {
     const byte = directory[at] ?? 0;
@@ -178,7 +178,7 @@ function sortByPath(places: Uint32Array, directory: Buffer): void {
   });
 }
 
-/** The upper half of the external attributes is the mode where the record was made by a Unix program. */
+/** If the record was made on Unix, the upper half of the external attributes is the file mode. */
 function isLink(directory: Buffer, at: number): boolean {
   return directory[at + 5] === 3 && (directory.readUInt16LE(at + 40) & 0xf000) === 0xa000;
 }

@@ -15,23 +15,23 @@ import { SegmentWriter } from "./segment-writer.ts";
 
 export type MergeJob = {
   readonly inputPaths: readonly string[];
-  /** A new file. */
+  /** The path of the new file. It must not exist. */
   readonly outputPath: string;
-  /** Ids of the imports that are kept; the records of others are dropped. */
+  /** Ids of the imports to keep; records of other imports are dropped. */
   readonly liveImports: readonly string[];
-  /** Keys that are dropped, 16 hex digits each. */
+  /** Forgotten keys to drop, 16 hex digits each. */
   readonly forgotten: readonly string[];
   /** See `keyCheck`. */
   readonly check: Uint8Array;
 };
 
-/** Pages that are read at a time, per segment. */
+/** Pages read at a time, per segment. */
 const pagesPerRead = 64;
 
 /**
- * Merges segments into a new file, synced to disk, page by page in bounded memory: with the list of templates the ids
- * of each import move as a block, so nothing is looked up. It blocks its thread. Throws `CorruptSegment` when an input
- * is damaged, and errors of the system; then the output may exist in part.
+ * Merges segments into a new file, synced to disk, page by page in bounded memory. The template ids of an import move
+ * by one common offset, so no template is looked up. Blocks its thread. Throws `CorruptSegment` when an input is
+ * damaged, and system errors; a partial output may remain.
  */
 export async function mergeSegments(job: MergeJob): Promise<WrittenSegment> {
   const layouts = await Promise.all(job.inputPaths.map((path) => layoutOf(path, job.check)));
@@ -42,7 +42,7 @@ export async function mergeSegments(job: MergeJob): Promise<WrittenSegment> {
     const sources = layouts.flatMap((layout, at) =>
       layout.imports.filter(({ id }) => isLive.has(id)).map((entry) => ({ entry, layout, file: files[at] ?? -1, at })),
     );
-    // Few templates first: theirs are the short ids.
+    // Imports with few templates come first and get the short ids.
     sources.sort((a, b) => a.entry.templateCount - b.entry.templateCount);
     const imports: SegmentImport[] = [];
     const moves = layouts.map(() => new Map<string, number>());
@@ -117,7 +117,7 @@ function mergeKeys(cursors: readonly Cursor[], forgotten: readonly Key[], writer
   }
 }
 
-/** Goes through the entries of a segment in order. */
+/** Reads the entries of a segment in order. */
 class Cursor {
   readonly #file: number;
   readonly #layout: Layout;
@@ -126,7 +126,7 @@ class Cursor {
   readonly #reader = new PageReader();
   #page = -1;
   #isOpen = false;
-  /** The import that the last id belonged to, and what is added to its ids; null = dropped. */
+  /** The import of the last id, and the offset added to its ids; null = the import is dropped. */
   #import: SegmentImport | null = null;
   #move: number | null = null;
   high = 0;
@@ -142,7 +142,7 @@ class Cursor {
     return this.#reader.idCount;
   }
 
-  /** False at the end. Throws `CorruptSegment`. */
+  /** Moves to the next entry; false at the end. Throws `CorruptSegment`. */
   next(): boolean {
     try {
       while (!this.#isOpen || !this.#reader.next()) if (!this.#openPage()) return false;
@@ -155,7 +155,7 @@ class Cursor {
     return true;
   }
 
-  /** Copies the ids of the present entry that are kept; returns the new count. */
+  /** Copies the ids of the current entry that are kept; returns the new count. */
   copyIds(ids: Uint32Array, count: number): number {
     let copied = count;
     for (let at = 0; at < this.#reader.idCount; at++) {

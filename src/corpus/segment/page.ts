@@ -10,27 +10,27 @@
  * 16  length of the high parts in bytes u16
  * 18  zeros u16
  * 20  the one id u32
- * 24  low parts: of each key minus the first key, as many bytes as said above
- *     high parts: what is above the low part, as the step from one entry to the next, so many zero bits and a one
+ * 24  low parts: the low bytes of (key - first key) of each entry, as many bytes as said above
+ *     high parts: for each entry, the increase of the remaining high bits as that many zero bits, then a one bit
  *     lists (kind 1): the ids of each entry, see `encodeId`
  * ```
  *
- * Keys are hashes, so their differences are even: Elias-Fano with whole bytes takes 3 to 8 % more than the entropy of
- * the keys, and needs no bit shifting over 64 bits.
+ * Keys are hashes, so they are evenly spread: Elias-Fano with whole bytes takes 3 to 8 % more than the entropy of the
+ * keys, and needs no bit shifting over 64 bits.
  */
 export const pageSize = 4096;
 const pageHeadSize = 24;
 const minLowSize = 4;
 const maxLowSize = 7;
-/** One entry holds at most so many ids; more are further entries of the same key. Of 5 bytes each they fit into a page. */
+/** Ids per entry. A key with more ids has several entries. At 5 bytes per id they still fit into a page. */
 export const maxIdsPerEntry = 700;
 
-/** The page is not what was written. */
+/** The page is damaged. */
 export class CorruptPage extends Error {
   override readonly name = "CorruptPage";
 }
 
-/** A key as two halves: 64 bits do not fit into a number. */
+/** A 64-bit key as two halves, because a number cannot hold 64 bits. */
 export type Key = { readonly high: number; readonly low: number };
 
 export function keyFrom(bytes: Uint8Array): Key {
@@ -38,12 +38,12 @@ export function keyFrom(bytes: Uint8Array): Key {
   return { high: view.getUint32(0, true), low: view.getUint32(4, true) };
 }
 
-/** Negative, zero or positive, like the order of two keys. */
+/** Compares two keys. Returns a negative number, zero or a positive number. */
 export function compareKeys(aHigh: number, aLow: number, bHigh: number, bLow: number): number {
   return aHigh - bHigh || aLow - bLow;
 }
 
-/** Bytes that `encodeId` takes. */
+/** The bytes that `encodeId` writes. */
 export function idSize(id: number): number {
   if (id < 64) return 1;
   if (id < 2 ** 13) return 2;
@@ -52,8 +52,8 @@ export function idSize(id: number): number {
 }
 
 /**
- * Writes an id: bit 7 of the first byte says that it is the last of its entry, bit 6 that more bytes follow, 6 bits of
- * value; then bytes of 7 bits, bit 7 saying that more follow. Returns the offset behind it.
+ * Writes an id. In the first byte bit 7 marks the last id of the entry, bit 6 says that more bytes follow, and 6 bits
+ * hold the value. Each further byte holds 7 bits, and its bit 7 says that more follow. Returns the offset after the id.
  */
 export function encodeId(bytes: Uint8Array, offset: number, id: number, isLast: boolean): number {
   let at = offset;
@@ -68,21 +68,21 @@ export function encodeId(bytes: Uint8Array, offset: number, id: number, isLast: 
 }
 
 /**
- * Fills one page after the other: `add` until it says no, then `finish`. Keys come in ascending order; the same key may
- * come again with further ids.
+ * Fills one page after the other: call `add` until it returns false, then `finish`. Keys come in ascending order; the
+ * same key may come again with further ids.
  */
 export class PageBuilder {
   #count = 0;
   #firstHigh = 0;
   #firstLow = 0;
-  /** Key minus first key. */
+  /** Each key minus the first key. */
   readonly #stepHigh = new Uint32Array(1024);
   readonly #stepLow = new Uint32Array(1024);
   readonly #lists = new Uint8Array(pageSize);
   #listsSize = 0;
   #oneId = 0;
   #isOneId = true;
-  /** The low part that was best when the page was last nearly full; the next page is much like this one. */
+  /** The best size of the low part when the last page was nearly full. The next page is usually similar. */
   #lowSize = minLowSize;
 
   get count(): number {
@@ -94,7 +94,7 @@ export class PageBuilder {
     return this.#firstHigh;
   }
 
-  /** Adds `count` ids, at most `maxIdsPerEntry`, of a key; false when they do not fit: then the page must be finished. */
+  /** Adds `count` ids of a key, at most `maxIdsPerEntry`; false when they do not fit and the page must be finished. */
   add(high: number, low: number, ids: ArrayLike<number>, start: number, count: number): boolean {
     if (this.#count === 0) {
       this.#firstHigh = high;
@@ -130,7 +130,7 @@ export class PageBuilder {
     return true;
   }
 
-  /** Writes the page and begins a new one. */
+  /** Writes the page and starts a new page. */
   finish(page: Buffer): void {
     const count = this.#count;
     const spanHigh = this.#stepHigh[count - 1] ?? 0;
@@ -187,16 +187,16 @@ function bestLowSize(count: number, spanHigh: number): number {
   return best;
 }
 
-/** The number of ones in a byte: those of its upper seven bits, and its last one. */
+/** The number of one bits in each byte, computed from the upper seven bits and the last bit. */
 const onesIn = new Uint8Array(256);
 for (let byte = 1; byte < onesIn.length; byte++) onesIn[byte] = (onesIn[byte >> 1] ?? 0) + (byte & 1);
 
-/** Throws `CorruptPage` unless the checksum fits. */
+/** Throws `CorruptPage` when the checksum is wrong. */
 export function checkPage(page: Buffer): void {
   if (page.readUInt32LE(0) !== Bun.hash.crc32(page.subarray(4))) throw new CorruptPage("bad checksum");
 }
 
-/** Reads the entries of a checked page, one after the other. The same object serves many pages. */
+/** Reads the entries of a checked page, one after the other. The reader is reused for many pages. */
 export class PageReader {
   #page: Buffer = Buffer.alloc(0);
   #index = -1;
@@ -212,11 +212,11 @@ export class PageReader {
   count = 0;
   high = 0;
   low = 0;
-  /** Ids of the present entry. */
+  /** Ids of the current entry. */
   readonly ids = new Uint32Array(pageSize);
   idCount = 0;
 
-  /** Throws `CorruptPage` when the header is no header; the checksum is the caller's. */
+  /** Opens a page. Throws `CorruptPage` on an invalid header. The caller has checked the checksum. */
   open(page: Buffer): void {
     this.#page = page;
     this.#index = -1;
@@ -237,7 +237,7 @@ export class PageReader {
     this.idCount = 1;
   }
 
-  /** Goes to the next entry; false at the end. Throws `CorruptPage` when the page overruns. */
+  /** Moves to the next entry; false at the end. Throws `CorruptPage` when the page overruns. */
   next(): boolean {
     if (++this.#index >= this.count) return false;
     this.#readKey();
@@ -245,7 +245,10 @@ export class PageReader {
     return true;
   }
 
-  /** Goes to the first entry of the key and reads its ids; false when the page has none. For a page just opened. */
+  /**
+   * Moves to the first entry of the key and reads its ids; false when the page lacks the key. Call it right after
+   * `open`.
+   */
   seek(high: number, low: number): boolean {
     const stepHigh = high - this.#firstHigh - (low < this.#firstLow ? 1 : 0);
     if (stepHigh < 0) return false;
@@ -263,7 +266,7 @@ export class PageReader {
     return false;
   }
 
-  /** Passes over whole bytes of the high parts whose entries are all below a high part. */
+  /** Skips whole bytes of high parts whose entries are all below `upper`. */
   #skipTo(upper: number): void {
     const page = this.#page;
     let skipped = 0;
@@ -283,7 +286,7 @@ export class PageReader {
     const page = this.#page;
     while (((page[this.#bit >>> 3] ?? 0) & (1 << (this.#bit & 7))) === 0) {
       this.#upper++;
-      if (++this.#bit >= this.#endBit) throw new CorruptPage("it overruns");
+      if (++this.#bit >= this.#endBit) throw new CorruptPage("the entries overrun the page");
     }
     this.#bit++;
     const at = this.#lowAt;
@@ -303,13 +306,13 @@ export class PageReader {
     let at = this.#listAt;
     let count = 0;
     for (let isLast = false; !isLast; ) {
-      if (at >= pageSize || count >= this.ids.length) throw new CorruptPage("it overruns");
+      if (at >= pageSize || count >= this.ids.length) throw new CorruptPage("the entries overrun the page");
       const first = page[at++] ?? 0;
       isLast = first >= 0x80;
       let id = first & 0x3f;
       let scale = 64;
       for (let hasMore = (first & 0x40) !== 0; hasMore; scale *= 128) {
-        if (at >= pageSize) throw new CorruptPage("it overruns");
+        if (at >= pageSize) throw new CorruptPage("the entries overrun the page");
         const byte = page[at++] ?? 0;
         id += (byte & 0x7f) * scale;
         hasMore = byte >= 0x80;
@@ -324,10 +327,10 @@ export class PageReader {
     const page = this.#page;
     let at = this.#listAt;
     for (;;) {
-      if (at >= pageSize) throw new CorruptPage("it overruns");
+      if (at >= pageSize) throw new CorruptPage("the entries overrun the page");
       const first = page[at++] ?? 0;
       if ((first & 0x40) !== 0)
-        while ((page[at++] ?? 0) >= 0x80) if (at >= pageSize) throw new CorruptPage("it overruns");
+        while ((page[at++] ?? 0) >= 0x80) if (at >= pageSize) throw new CorruptPage("the entries overrun the page");
       if (first >= 0x80) break;
     }
     this.#listAt = at;

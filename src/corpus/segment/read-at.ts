@@ -1,18 +1,18 @@
 import { closeSync, fstatSync, openSync, read } from "node:fs";
 import { readNow } from "./read-now.ts";
 
-/** An open file that is read at offsets. */
+/** An open file for reading at offsets. */
 export type Readable = {
-  /** Fewer bytes than asked for at the end of the file. Rejects with the error of the system. */
+  /** Reads `length` bytes; fewer at the end of the file. Rejects with the system error. */
   readonly read: (offset: number, length: number) => Promise<Buffer>;
-  /** Fills `bytes` if that needs no waiting; else false, see read-now.ts. */
+  /** Fills `bytes` if this needs no waiting; otherwise returns false, see read-now.ts. */
   readonly readNow: (bytes: Uint8Array, offset: number) => boolean;
   readonly size: () => number;
-  /** Reads that run end first. */
+  /** Closes the file when the running reads have ended. */
   readonly close: () => void;
 };
 
-/** Opens a file to read it without blocking the event loop. Throws the error of the system. */
+/** Opens a file for reading without blocking the event loop. Throws the system error. */
 export function openReadable(path: string): Readable {
   const file = openSync(path, "r");
   let readingCount = 0;

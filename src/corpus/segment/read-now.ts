@@ -2,14 +2,14 @@ import { dlopen, FFIType, ptr } from "bun:ffi";
 
 const { i32, i64, ptr: pointer } = FFIType;
 
-/** Of preadv2(2): fail instead of waiting for the disk. */
+/** RWF_NOWAIT of preadv2(2): fail instead of waiting for the disk. */
 const nowait = 8;
 
 type Call = (file: number, vectors: number, count: number, offset: number, flags: number) => number;
 
-/** Null where the system has no such call: then every read goes the other way. */
+/** Null where the system lacks preadv2; then all reads take the other path. */
 const call = load();
-/** One vector: where to, and how many bytes. */
+/** One iovec: address and length of the buffer. */
 const vector = new BigUint64Array(2);
 const vectorAt = call === null ? 0 : ptr(vector);
 
@@ -25,8 +25,8 @@ function load(): Call | null {
 }
 
 /**
- * Fills `bytes` from an offset if the system has all of it in memory: 1 us, where a read in another thread takes 40. It
- * never waits for a disk; false means that the read must be done another way, whatever the reason.
+ * Fills `bytes` from an offset if the page cache holds all of it. Takes 1 us; a read in another thread takes 40 us.
+ * Never waits for a disk. On false, whatever the reason, the caller reads another way.
  */
 export function readNow(file: number, bytes: Uint8Array, offset: number): boolean {
   if (call === null) return false;

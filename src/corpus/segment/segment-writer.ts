@@ -4,12 +4,12 @@ import { openUnlinked, writeAll } from "../import/spill-file.ts";
 import { maxIdsPerEntry, PageBuilder, pageSize } from "./page.ts";
 import { dictionaryHeadSize, encodeHeader, type SegmentImport, type SegmentSize } from "./segment.ts";
 
-/** Pages are written this many at a time. */
+/** Pages written at a time. */
 const pagesPerWrite = 256;
 
 /**
- * Writes a segment to a new file: templates and keys in any mix, each in ascending order, then `finish`. It blocks its
- * thread. When something throws, the file may exist in part: the caller removes it.
+ * Writes a segment to a new file. Templates and keys may be mixed, each in ascending order; then call `finish`. Blocks
+ * its thread. When a method throws, a partial file may remain: the caller removes it.
  */
 export class SegmentWriter {
   readonly #file: number;
@@ -28,7 +28,8 @@ export class SegmentWriter {
   constructor(path: string) {
     this.#file = openSync(path, "wx", 0o600);
     this.#pages = new PagedOutput(this.#file, pageSize);
-    // The size of the pages is known last, so templates wait elsewhere; a crash leaves nothing of them.
+    // Templates follow the pages, whose number is known only at the end. They wait in an unlinked file, which a crash
+    // does not leave behind.
     this.#dictionaryFile = openUnlinked(`${path}.dictionary.tmp`);
     this.#dictionary = new PagedOutput(this.#dictionaryFile, 0);
   }
@@ -53,7 +54,7 @@ export class SegmentWriter {
     return this.#templateCount++;
   }
 
-  /** Adds a key above the last one, with the first `count` of `ids`. */
+  /** Adds a key greater than the last key, with the first `count` of `ids`. */
   addKey(high: number, low: number, ids: ArrayLike<number>, count: number): void {
     for (let start = 0; start < count; start += maxIdsPerEntry) {
       const size = Math.min(maxIdsPerEntry, count - start);
@@ -66,7 +67,7 @@ export class SegmentWriter {
     this.#recordCount += count;
   }
 
-  /** Writes what is left and syncs the file to disk. */
+  /** Writes the remaining pages, indexes and header, and syncs the file to disk. */
   finish(imports: readonly SegmentImport[], check: Uint8Array): SegmentSize & { readonly sizeBytes: number } {
     if (this.#builder.count > 0) this.#endPage();
     if (this.#dictionaryCount > 0) this.#endDictionaryPage();
@@ -88,7 +89,7 @@ export class SegmentWriter {
     return { ...size, sizeBytes: this.#pages.position };
   }
 
-  /** Closes the files, written or not. */
+  /** Closes the files, whether finished or not. */
   close(): void {
     closeSync(this.#file);
     closeSync(this.#dictionaryFile);
@@ -155,7 +156,7 @@ class PagedOutput {
   }
 }
 
-/** Numbers of 32 bits that grow. */
+/** A growing list of 32-bit numbers. */
 class NumberList {
   #values = new Uint32Array(1024);
   length = 0;

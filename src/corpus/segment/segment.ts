@@ -7,7 +7,7 @@ import { openReadable, type Readable } from "./read-at.ts";
 
 /**
  * A segment: one immutable file with the records of one or more imports. A record is the key of an address (see
- * `corpusHash`) and the id of a template, which is what a finding says beside the address. All numbers are little-endian.
+ * `corpusHash`) and the id of a template; the template is the text of a finding. All numbers are little-endian.
  *
  * ```
  * header      4096 bytes: magic 8, version u32, page count u32, dictionary page count u32, address count u48,
@@ -25,12 +25,12 @@ export const dictionaryHeadSize = 10;
 /** A template never spans two pages. */
 export const maxTemplateSize = pageSize - dictionaryHeadSize - 2;
 
-/** The file is not what was written: damaged, cut, of another secret, or not a segment. */
+/** The file is damaged, cut short, written with another secret, or not a segment. */
 export class CorruptSegment extends Error {
   override readonly name = "CorruptSegment";
 }
 
-/** An import within a segment; its templates have the ids from `firstTemplate` on. */
+/** An import in a segment. Its template ids start at `firstTemplate`. */
 const segmentImportSchema = z.lazy(() =>
   z.extend(importInfoSchema(), { id: z.string(), firstTemplate: z.int(), templateCount: z.int() }),
 );
@@ -42,13 +42,13 @@ export type SegmentSize = {
   readonly templateCount: number;
 };
 
-/** An open segment. Many reads may run at once. */
+/** An open segment. Reads may run concurrently. */
 export type Segment = SegmentSize & {
-  /** By `firstTemplate`, ascending. */
+  /** Ascending by `firstTemplate`. */
   readonly imports: readonly SegmentImport[];
   readonly pageCount: number;
   /**
-   * The template ids of a key, at most `maxCount`; the others are counted. Reads one page, as a rule. Throws
+   * Finds the template ids of a key, at most `maxCount`; further ids are only counted. Usually reads one page. Throws
    * `CorruptSegment` on a bad checksum.
    */
   readonly find: (key: Key, maxCount: number) => Promise<FoundIds>;
@@ -57,11 +57,14 @@ export type Segment = SegmentSize & {
    * `maxCount`. Far cheaper than `find` for each of them. Throws `CorruptSegment` when a page of any of them is damaged.
    */
   readonly findMany: (keys: readonly Key[], maxCount: number) => Promise<(readonly number[] | null)[]>;
-  /** The texts of templates, see record.ts, in the order of the ids. Throws `CorruptSegment`. */
+  /** The texts of templates (see record.ts), in the order of the ids. Throws `CorruptSegment`. */
   readonly templatesOf: (ids: readonly number[]) => Promise<string[]>;
-  /** The import that a template belongs to. Throws `CorruptSegment`. */
+  /** The import of a template. Throws `CorruptSegment`. */
   readonly importOf: (id: number) => SegmentImport;
-  /** Reads all of the file and checks what can be checked; tells the records of each page. Throws `CorruptSegment`. */
+  /**
+   * Reads the whole file and checks checksums, order and counts; reports the records of each page. Throws
+   * `CorruptSegment`.
+   */
   readonly verify: (onRecords: (count: number) => void) => Promise<void>;
   readonly close: () => void;
 };
@@ -69,9 +72,8 @@ export type Segment = SegmentSize & {
 export type FoundIds = { readonly ids: readonly number[]; readonly omittedCount: number };
 
 /**
- * Opens a segment and loads its indexes: 4 bytes for a page, so 5 MB for 10^9 addresses. `open` is replaced where
- * reads are counted. Throws `CorruptSegment`, and the error of the system when there is no such file or it cannot be
- * read.
+ * Opens a segment and loads its indexes: 4 bytes per page, 5 MB for 10^9 addresses. Tests replace `open` to count
+ * reads. Throws `CorruptSegment`, and the system error when the file is missing or unreadable.
  */
 export async function openSegment(
   path: string,
@@ -114,7 +116,7 @@ function parseHeader(page: Buffer, check: Uint8Array): Header {
   if (page.readUInt32LE(pageSize - 4) !== Bun.hash.crc32(page.subarray(0, pageSize - 4))) {
     throw new CorruptSegment("bad checksum in the header");
   }
-  // With another key every look-up would miss: silence that reads as clean.
+  // With another secret every look-up would miss, and a miss reads as clean.
   if (!page.subarray(36, 52).equals(check)) throw new CorruptSegment("written with another server secret");
   return {
     pageCount: page.readUInt32LE(12),
@@ -126,7 +128,7 @@ function parseHeader(page: Buffer, check: Uint8Array): Header {
   };
 }
 
-/** 16 bytes that tell one corpus key from another and nothing about it. */
+/** 16 bytes that identify a corpus key without revealing it. */
 export function keyCheck(keys: Pick<DerivedKeys, "corpus">): Buffer {
   return keyedBytes(keys.corpus, "xpose segment key check").subarray(0, 16);
 }
@@ -137,7 +139,7 @@ export type Layout = Header & {
   readonly imports: readonly SegmentImport[];
 };
 
-/** Reads the header and what stands behind the pages; `check` is that of `keyCheck`. Throws like `openSegment`. */
+/** Reads the header, the indexes and the list of imports; `check` comes from `keyCheck`. Throws like `openSegment`. */
 export async function readLayout(file: Readable, check: Uint8Array): Promise<Layout> {
   const header = parseHeader(await readExactly(file, 0, pageSize), check);
   const { pageCount, dictionaryPageCount, importsSize } = header;
@@ -166,7 +168,7 @@ async function readChecked(file: Readable, offset: number, length: number, what:
   return bytes.subarray(0, length);
 }
 
-/** Parsed pages of the dictionary that stay in memory, per segment. */
+/** Parsed dictionary pages kept in memory, per segment. */
 const cachedDictionaryPages = 64;
 
 function segmentOf(file: Readable, layout: Layout): Segment {
@@ -174,7 +176,7 @@ function segmentOf(file: Readable, layout: Layout): Segment {
   const dictionaryAt = pageSize * (1 + pageCount);
   const dictionaryCache = new Map<number, readonly string[]>();
 
-  /** What is read without waiting is used before anything else can run, so one buffer is enough for all. */
+  /** One buffer is enough: a page from `readNow` is used synchronously, before other code can run. */
   const page = Buffer.allocUnsafeSlow(pageSize);
 
   function pageNow(number: number): Buffer | null {
@@ -283,7 +285,7 @@ function checkedPage(page: Buffer, number: number, index: Uint32Array): Buffer {
   return page;
 }
 
-/** One is enough: a page is read in one go, without a pause in between. */
+/** One reader is enough: a page is read synchronously. */
 const sharedReader = new PageReader();
 
 function idsIn(page: Buffer, number: number, { high, low }: Key): number[] {
@@ -317,7 +319,7 @@ function asSegmentFault(number: number, work: () => void): void {
   }
 }
 
-/** Templates of a page of the dictionary, as bytes within the page. Throws `CorruptSegment`. */
+/** The templates of a dictionary page, as slices of the page. Throws `CorruptSegment`. */
 export function parseDictionaryPage(page: Buffer, number: number, index: Uint32Array): Buffer[] {
   if (page.readUInt32LE(0) !== Bun.hash.crc32(page.subarray(4)) || page.readUInt32LE(4) !== index[number]) {
     throw new CorruptSegment(`bad checksum in page ${number} of the dictionary`);

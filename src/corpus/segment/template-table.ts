@@ -2,17 +2,17 @@ import { encodeTemplate } from "../record.ts";
 import type { SegmentWriter } from "./segment-writer.ts";
 
 const firstSize = 2 ** 12;
-/** 4 Mi slots of 12 bytes, three quarters of them used: 3 million templates in 48 MiB. */
+/** 4 Mi slots of 12 bytes, filled to three quarters: 3 million templates in 48 MiB. */
 const largestSize = 2 ** 22;
 
 /**
- * The ids of the templates of an import, by content. It remembers 3 million of them; a further one is written each time
- * it comes, which costs space and changes no answer.
+ * Ids of the templates of an import, by content. Remembers 3 million templates. Later templates are written again each
+ * time they occur, which costs space but changes no answer.
  */
 export class TemplateTable {
   readonly #writer: Pick<SegmentWriter, "addTemplate">;
   readonly #maxSize: number;
-  /** Two halves of a hash and the id plus one, per slot; 0 = free. */
+  /** Slots of three words: two parts of a hash, and the id plus one (0 = free). */
   #slots = new Uint32Array(firstSize * 3);
   #used = 0;
   readonly #digest = new Uint8Array(32);
@@ -20,19 +20,19 @@ export class TemplateTable {
   readonly #entryBytes = new Uint8Array(4);
   #plainId = -1;
 
-  /** `maxSize`, a power of two, exists for tests. */
+  /** Tests pass a smaller `maxSize`, a power of two. */
   constructor(writer: Pick<SegmentWriter, "addTemplate">, maxSize = largestSize) {
     this.#writer = writer;
     this.#maxSize = maxSize;
   }
 
-  /** The id of the template without fields of an import that is a single file. */
+  /** The id of the template without fields, for an import of a single file. */
   plainId(): number {
     if (this.#plainId < 0) this.#plainId = this.#writer.addTemplate(new Uint8Array(0));
     return this.#plainId;
   }
 
-  /** `fields`: see `encodeFields`; `entry` is null when the import is a single file. */
+  /** The id of a template. `fields` comes from `encodeFields`; `entry` is null when the import is a single file. */
   idOf(fields: Buffer, entry: number | null): number {
     if (fields.length === 0 && entry === null) return this.plainId();
     this.#hash(fields, entry);
@@ -47,7 +47,7 @@ export class TemplateTable {
     }
   }
 
-  /** SHA-256, because the file chooses the content: two templates that were taken for one would be a wrong finding. */
+  /** SHA-256, because the file controls the content: a collision would merge two templates into a wrong finding. */
   #hash(fields: Buffer, entry: number | null): void {
     if (entry === null) {
       Bun.SHA256.hash(fields, this.#digest);

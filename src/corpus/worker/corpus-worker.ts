@@ -1,6 +1,6 @@
 /**
- * A thread that reads records, writes segments and merges them: a second entry point of the executable. It answers one
- * request after the other, see worker-lane.ts.
+ * A worker thread that reads records, writes segments and merges them: a second entry point of the executable. Answers
+ * one request after the other, see worker-lane.ts.
  */
 import { CorpusError } from "../error.ts";
 import { buffersOf, RecordLane } from "../import/record-lane.ts";

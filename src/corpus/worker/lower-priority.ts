@@ -2,20 +2,21 @@ import { dlopen, FFIType, ptr } from "bun:ffi";
 import { readdirSync } from "node:fs";
 import { setPriority } from "node:os";
 
-/** Of -20 to 19; what is higher waits for what is lower. */
+/** Nice value, from -20 to 19; higher values yield to lower ones. */
 const backgroundPriority = 15;
-/** For so long a thread may go on while another one waits for its processor. The shortest that the system grants. */
+/** How long a thread may run while another waits for its processor. The shortest slice that Linux grants. */
 const sliceNs = 100_000;
 const { i32, i64, ptr: pointer } = FFIType;
-/** Of syscall(2), by `process.arch`: sched_setattr(2), for which the library has no function before glibc 2.41. */
+/** Number of the system call sched_setattr(2), by `process.arch`. glibc has no function for it before 2.41. */
 const setAttributesCalls: Readonly<Record<string, number>> = { x64: 314, arm64: 274 };
 
 /**
- * Look-ups go first: whoever calls this waits for the service. From a command it counts for all threads of its process,
- * those of the runtime too, and from a worker for that thread; Linux gives each a priority of its own, and what they start inherits it.
+ * Lowers the priority of the caller, so that look-ups of the service go first. In a command this covers all threads of
+ * the process, those of the runtime included; in a worker only its own thread. Linux has a priority per thread, and new
+ * threads inherit it.
  *
- * The priority alone lets a thread end a slice of 3 ms before a look-up gets the processor, so slices are made short. It
- * keeps a share of a processor that all want: an import that got idle time only would never end on a busy machine, and
+ * Priority alone lets a thread finish a slice of 3 ms before a look-up gets the processor, so slices are shortened too.
+ * The caller keeps a share of a busy processor: with idle time only, an import would never end on a busy machine and
  * could not be interrupted.
  */
 export function lowerPriority(): void {
@@ -24,15 +25,15 @@ export function lowerPriority(): void {
     for (const thread of threads) setPriority(thread, backgroundPriority);
     shortenSlices(threads);
   } catch {
-    // A filter of system calls may forbid it. Work beside the look-ups is better than none.
+    // A seccomp filter may forbid these calls. Then the work runs at normal priority.
   }
 }
 
-/** Needs Linux 6.12; what is older takes the call and goes on as before. */
+/** Needs Linux 6.12. Older kernels accept the call and ignore the slice. */
 function shortenSlices(threads: readonly number[]): void {
   const call = setAttributesCalls[process.arch];
   if (call === undefined) return;
-  // struct sched_attr: size, policy (0 = normal), flags, nice value, priority, runtime, and two more that are not used.
+  // struct sched_attr: size, policy (0 = normal), flags, nice value, priority, runtime, and two unused fields.
   const attributes = new DataView(new ArrayBuffer(48));
   attributes.setUint32(0, attributes.byteLength, true);
   attributes.setInt32(16, backgroundPriority, true);

@@ -6,12 +6,12 @@ import type { MergeJob } from "../segment/merge.ts";
 import type { WorkerFault, WorkerReply, WorkerRequest } from "./worker-messages.ts";
 
 /**
- * The entry point as the build names it. A bare relative path is looked up in the executable; one made of
- * `import.meta.url` would name the folder of the machine that built it, and run code from there.
+ * The entry point as named by the build. A bare relative path is looked up inside the executable. A path made from
+ * `import.meta.url` would name the folder of the build machine and run code from there.
  */
 const workerPath = "./corpus/worker/corpus-worker.ts";
 
-/** A lane in a thread of its own. Only in the executable: the worker is an entry point of the build. */
+/** Opens a lane in its own thread. Works only in the executable, because the worker is an entry point of the build. */
 export const openWorkerLane: OpenLane = (options) => {
   const thread = startThread();
   const opened = thread.ask({ kind: "open", options });
@@ -40,7 +40,7 @@ export const openWorkerLane: OpenLane = (options) => {
   };
 };
 
-/** Merges segments in a thread of low priority; ends it when `signal` aborts. */
+/** Merges segments in a low-priority thread; ends the thread when `signal` aborts. */
 export async function mergeInWorker(job: MergeJob, signal: AbortSignal): Promise<WrittenSegment> {
   const thread = startThread();
   const onAbort = () => thread.fail(signal.reason);
@@ -56,7 +56,7 @@ export async function mergeInWorker(job: MergeJob, signal: AbortSignal): Promise
   }
 }
 
-/** A thread that does not end in time is left to the end of the process. */
+/** A thread that does not end in this time is left running until the process ends. */
 const endGraceMs = 2_000;
 
 type Asked = {
@@ -67,7 +67,7 @@ type Asked = {
 type Unnumbered<Request> = Request extends { readonly id: number } ? Omit<Request, "id"> : never;
 
 function startThread() {
-  // A small heap: the text of a file is garbage at once, and would pile up to hundreds of MiB.
+  // A small heap: text of the file becomes garbage at once and would otherwise pile up to hundreds of MiB.
   const worker = new Worker(workerPath, { smol: true });
   const asked = new Map<number, Asked>();
   let lastId = 0;
@@ -109,7 +109,7 @@ function startThread() {
     tally: () => tally,
     isIdle: () => asked.size === 0 && failure === null,
     fail,
-    /** Resolves when the thread is gone: from then on it makes no file. */
+    /** Resolves when the thread is gone and can no longer create a file. */
     async end(): Promise<void> {
       fail(new Error("the worker has ended"));
       worker.terminate();

@@ -4,7 +4,7 @@ import type { LaneOptions, LaneRuns, Tally } from "../import/record-lane.ts";
 import type { ImportSegment, WrittenSegment } from "../import/write-import.ts";
 import type { MergeJob } from "../segment/merge.ts";
 
-/** What a corpus worker is asked; each request is answered once, in order, and buffers change hands. */
+/** Requests to a corpus worker. Each is answered once, in order; buffers are transferred. */
 export type WorkerRequest = { readonly id: number } & (
   | { readonly kind: "open"; readonly options: LaneOptions }
   | { readonly kind: "block"; readonly buffer: ArrayBuffer; readonly block: Block }
@@ -14,7 +14,7 @@ export type WorkerRequest = { readonly id: number } & (
   | { readonly kind: "close" }
 );
 
-/** `progress` comes any number of times before the answer. */
+/** Replies of a corpus worker. `progress` may come any number of times before the answer. */
 export type WorkerReply = { readonly id: number } & (
   | { readonly kind: "done"; readonly tally: Tally }
   | { readonly kind: "block"; readonly tally: Tally; readonly buffer: ArrayBuffer }
@@ -25,10 +25,10 @@ export type WorkerReply = { readonly id: number } & (
   | { readonly kind: "failed"; readonly fault: WorkerFault }
 );
 
-/** An error that crossed from one thread to another; `kind` is that of a `CorpusError`, null for any other. */
+/** An error sent from one thread to another. `kind` is that of a `CorpusError`; null for other errors. */
 export type WorkerFault = {
   readonly kind: CorpusErrorKind | null;
   readonly message: string;
-  /** Of the system, such as `ENOSPC`. */
+  /** The system error code, such as `ENOSPC`. */
   readonly code: string | null;
 };

@@ -3,7 +3,7 @@ import type { Exchange } from "../exchange.ts";
 import { type PlainResponse, storedResponse } from "../response.ts";
 import { read, toResponse } from "./enrich.ts";
 
-/** GET /api/v1/soc/enrich/{request_id}/case: one document for a ticket, of a failed scan too. */
+/** GET /api/v1/soc/enrich/{request_id}/case: one document for a ticket, also for a failed scan. */
 export function ticketCase(exchange: Exchange): Promise<PlainResponse> {
   const { version } = exchange.app.dashboard;
   return read(exchange, "case", {

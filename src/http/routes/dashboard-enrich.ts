@@ -11,8 +11,8 @@ import { readIndicator, toResponse } from "./enrich.ts";
 const path = "/api/v1/dashboard/enrich";
 
 /**
- * POST /api/v1/dashboard/enrich: a look-up from the page, in the name of its operator. Bodies and answers are those of
- * the exposure API; the limit is the operator's own instead of a key's.
+ * POST /api/v1/dashboard/enrich: a look-up by an operator in the dashboard. Bodies and answers are the same as in the
+ * exposure API; the limit is per operator instead of per key.
  */
 export async function lookUp(exchange: OperatorExchange): Promise<PlainResponse> {
   const { request, operator, app } = exchange;

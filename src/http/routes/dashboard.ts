@@ -17,12 +17,12 @@ import type { Exchange, OperatorExchange } from "../exchange.ts";
 import { jsonResponse, type PlainResponse } from "../response.ts";
 
 const hourMs = 3_600_000;
-/** The overview covers so many hours, the current one included. */
+/** Number of hours in the overview, including the current hour. */
 const hours = 24;
 
 /**
- * GET /api/v1/dashboard/about: what anybody who sees the page may know, the offer of the source above all (AGPL 13), and
- * whether the browser has a session. It looks at no token, so nobody can try one here.
+ * GET /api/v1/dashboard/about: public facts, above all the offer of the source code (AGPL 13), and whether the browser
+ * has a session. Reads only the cookie, never a token, so nobody can guess tokens here.
  */
 export async function about({ request, app }: Exchange): Promise<PlainResponse> {
   const secret = sessionSecret(request.headers);
@@ -48,7 +48,7 @@ export async function me(exchange: OperatorExchange): Promise<PlainResponse> {
   });
 }
 
-/** GET /api/v1/dashboard/budgets: what each key has used of its limit. For admins, as everything about keys. */
+/** GET /api/v1/dashboard/budgets: the used budget of each key. Only for admins, like everything about keys. */
 export async function budgets(exchange: OperatorExchange): Promise<PlainResponse> {
   const { operator, app } = exchange;
   const workspace = await ownWorkspace(exchange);
@@ -98,7 +98,7 @@ export async function overview({ operator, app }: OperatorExchange): Promise<Pla
   });
 }
 
-/** GET /api/v1/dashboard/sources: those that a scan of this workspace asks. Others are not shown, not even by name. */
+/** GET /api/v1/dashboard/sources: the sources that scans of this workspace ask. Never shows others, even by name. */
 export async function sources(exchange: OperatorExchange): Promise<PlainResponse> {
   const { operator, app } = exchange;
   const workspace = await ownWorkspace(exchange);
@@ -119,7 +119,7 @@ export async function sources(exchange: OperatorExchange): Promise<PlainResponse
   });
 }
 
-/** GET /api/v1/dashboard/corpora: those that this workspace sees. */
+/** GET /api/v1/dashboard/corpora: the corpora that this workspace sees. */
 export async function corpora({ operator, app }: OperatorExchange): Promise<PlainResponse> {
   const visible = visibleTo(operator.workspaceId, await app.store.listCorpora());
   return jsonResponse<CorpusList>(200, { corpora: visible.map(corpusBody) });
@@ -143,7 +143,7 @@ function corpusBody({ name, scope, confidence, origin, imports, segments }: Corp
     confidence,
     origin,
     records: files.reduce((sum, { records }) => sum + records, 0),
-    // Merged segments hold records of other corpora too: what is on the disk for this one is at most this.
+    // An upper bound, because merged segments also hold records of other corpora.
     bytes: segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     imports: files,
   };
@@ -161,7 +161,7 @@ function importBody(one: CorpusImport): CorpusImportBody {
   };
 }
 
-/** One entry per source: its runs by outcome, hour by hour and together, and how the last one ended. */
+/** One entry per source: its runs by outcome, per hour and in total, and the result of the last run. */
 function sourceTotals(rows: readonly SourceHour[], firstHour: number): SourceDay[] {
   return [...Map.groupBy(rows, ({ source }) => source)].map(([source, own]) => {
     const byHour = Array.from({ length: hours }, noRuns);

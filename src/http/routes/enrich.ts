@@ -18,6 +18,8 @@ import { jsonResponse, type PlainResponse, storedResponse } from "../response.ts
 const maxBodyBytes = 16_384;
 /** docs/contract.md 3.6. */
 const longestWaitSeconds = 50;
+/** For the answer itself, when the wait is over. */
+const answerMarginSeconds = 10;
 const enrichPath = "/api/v1/soc/enrich";
 
 const nothing = {};
@@ -39,7 +41,7 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
 
 /** POST /api/v1/soc/enrich */
 export async function enrich(exchange: Exchange): Promise<PlainResponse> {
-  const { request, app } = exchange;
+  const { request, peer, app } = exchange;
   const keyHash = apiKeyHash(request.headers, app.keys);
   if (keyHash === null) return await refuseKey(exchange);
   const from = originOf(exchange);
@@ -62,20 +64,22 @@ export async function enrich(exchange: Exchange): Promise<PlainResponse> {
   const leave = app.waits.take(keyHash);
   // Too many requests wait already: the usual answer to a miss is always a right answer (docs/contract.md 3.6).
   if (leave === null) return answerNow();
+  peer.listener?.keepOpen(request, waitSeconds + answerMarginSeconds);
   await app.whenSettled(reply.scanId, waitSeconds * 1000, request.signal).finally(leave);
   const rest = { scanId: reply.scanId, view: "envelope", isCharged: true } as const;
   const waited = await app.calls.serve({ kind: "poll", caller: { keyHash }, from, ...rest });
-  // Forgotten meanwhile: the scan was accepted, and only a poll may say that there is none (docs/pipeline.md 21.16).
+  // The address was forgotten during the wait. The scan was accepted, so the answer stays 202; only a poll may say
+  // that the scan is gone (docs/pipeline.md 21.16).
   const isForgotten = waited.kind === "refused" && waited.error.code === "not_found";
   if (waited.kind === "unfinished" || isForgotten) return answerNow();
   const response = toResponse(waited);
-  // The key was revoked meanwhile: told as any such key (docs/contract.md 1.2).
+  // The key was revoked during the wait: the usual answer for a revoked key (docs/contract.md 1.2).
   if (waited.kind === "refused" && waited.denied !== undefined) return response;
   response.headers["Preference-Applied"] = "wait";
   return withLimits(response, charge, now);
 }
 
-/** A key that has not the form of one is not looked up, but is a denial all the same. */
+/** Refuses a malformed key without a look-up. It is recorded as a denial like any other. */
 export async function refuseKey(exchange: Exchange): Promise<PlainResponse> {
   const { request, app } = exchange;
   await discardBody(request);
@@ -83,7 +87,7 @@ export async function refuseKey(exchange: Exchange): Promise<PlainResponse> {
   return errorResponse(invalidApiKey());
 }
 
-/** The same with what is left of the budget that was charged (docs/contract.md 8.5). */
+/** Adds the headers about the charged budget (docs/contract.md 8.5). */
 export function withLimits(response: PlainResponse, charge: Charge | undefined, now: Date): PlainResponse {
   if (charge === undefined) return response;
   const { headers } = response;
@@ -93,19 +97,19 @@ export function withLimits(response: PlainResponse, charge: Charge | undefined, 
   return response;
 }
 
-/** What the audit trail says of a reply: the status of its answer. */
+/** The outcome of a reply for the audit trail: its HTTP status. */
 export function outcomeOf(reply: ReplyBody): string {
   if (reply.kind === "refused") return String(statusOf[reply.error.code]);
   return reply.kind === "accepted" || (reply.kind === "bulk" && reply.hasPending) ? "202" : "200";
 }
 
-/** A fault found here is kept: the key, the plan and the budget are checked first (docs/contract.md 2). */
+/** Reads the indicator. Returns a fault instead of throwing: key, plan and budget come first (docs/contract.md 2). */
 export async function readIndicator(
   request: Request,
 ): Promise<{ indicator: Indicator | null; fault: AppError | null }> {
   try {
     const body = await readJson(request, maxBodyBytes, { isFramed: true });
-    // Three questions, asked by hand: a schema takes 2 us for them, of the 30 us that a hit takes.
+    // Checked by hand: a schema would take 2 us of the 30 us of a hit.
     const { indicator, options }: Unchecked<EnrichRequest> = isObject(body) ? body : nothing;
     if (!isObject(indicator)) {
       throw new AppError("invalid_request", "The body needs an indicator object with type and value");
@@ -121,7 +125,7 @@ export async function readIndicator(
   }
 }
 
-/** The seconds of `Prefer: wait=N`, or null: the first one counts, 0 and what is no whole number are ignored. */
+/** The seconds of `Prefer: wait=N`, or null. The first `wait` counts; 0 and anything but whole numbers are ignored. */
 export function waitPreference(header: string | null): number | null {
   const preference = header
     ?.split(",")
@@ -148,7 +152,7 @@ export function evidence(exchange: Exchange): Promise<PlainResponse> {
 }
 
 type Reading = {
-  /** Told after the checks of key and budget (docs/contract.md 2). */
+  /** An error in the request, answered after the checks of key and budget (docs/contract.md 2). */
   readonly fault?: AppError | null;
   readonly present?: (reply: Reply) => PlainResponse;
 };
@@ -164,7 +168,7 @@ export async function read(
   if (keyHash === null) return await refuseKey(exchange);
   await discardBody(request);
   const id = parameters["request_id"] ?? "";
-  // What is no id of ours goes the whole way too, so that it cannot be told from an unknown one.
+  // A malformed id is handled like an unknown one, so that the two cannot be told apart.
   const scanId = isId(id) ? (id as ScanId) : null;
   const from = originOf(exchange);
   const call = { kind: "poll", caller: { keyHash }, from, scanId, view, fault, isCharged: false } as const;
@@ -172,12 +176,12 @@ export async function read(
   return withLimits(present(reply), reply.charge, app.now());
 }
 
-/** Where a caller polls: the path here, and the URL that its clients know the service by. */
+/** Where a caller polls: the path of the API, and the public URL of the service. */
 type PollPlace = { readonly path?: string; readonly publicUrl?: string | null };
 
 /**
- * The answer that a reply is. The body names the path as it is published; `Location` is absolute where `publicUrl` is
- * set, for clients behind a proxy that puts a path before ours (docs/pipeline.md 21.20).
+ * The HTTP answer for a reply. `poll_url` is always a path. `Location` is absolute when `publicUrl` is set, for clients
+ * behind a proxy that adds a path prefix (docs/pipeline.md 21.20).
  */
 export function toResponse(reply: Reply, { path = enrichPath, publicUrl = null }: PollPlace = {}): PlainResponse {
   switch (reply.kind) {

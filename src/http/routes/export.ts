@@ -8,7 +8,7 @@ import { queryOf } from "../query.ts";
 import { type PlainResponse, storedResponse } from "../response.ts";
 import { read, toResponse } from "./enrich.ts";
 
-/** GET /api/v1/soc/enrich/{request_id}/export: a completed scan as a file in a format of others. */
+/** GET /api/v1/soc/enrich/{request_id}/export: a completed scan as a file in the format of another product. */
 export function exportScan(exchange: Exchange): Promise<PlainResponse> {
   const wish = parseWish(queryOf(exchange.request));
   if (wish instanceof AppError) return read(exchange, "export", { fault: wish });
@@ -22,7 +22,7 @@ export function exportScan(exchange: Exchange): Promise<PlainResponse> {
       const { mediaType, extension, write } = formats[wish.format];
       return storedResponse(200, write(exported, wish), {
         "Content-Type": mediaType,
-        // The address is never part of a file's name: names of files stand in logs and lists.
+        // A file name never holds the address, because file names appear in logs and lists.
         "Content-Disposition": `attachment; filename="xpose-${reply.scanId}.${extension}"`,
       });
     },
@@ -37,7 +37,7 @@ export function parseWish(query: URLSearchParams): Wish | AppError {
   if (format === null || !isFormatName(format)) {
     return new AppError("invalid_request", `The format must be one of ${formatNames.join(", ")}`);
   }
-  // A `+` that was not encoded arrives as a blank.
+  // An unencoded `+` arrives as a blank.
   const mark = tlp === null ? null : parseTlp(tlp.replace(" ", "+"));
   if (mark === null) {
     return new AppError("invalid_request", "The tlp must be one of clear, white, green, amber, amber+strict, red");

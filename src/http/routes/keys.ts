@@ -8,7 +8,7 @@ import { authorOf, type OperatorExchange } from "../exchange.ts";
 import { parsePage, queryOf } from "../query.ts";
 import { jsonResponse, type PlainResponse } from "../response.ts";
 
-/** Room for the longest name in any encoding, and more. */
+/** More than enough for the longest name in any encoding. */
 const maxBodyBytes = 16_384;
 
 const wantedBody =
@@ -65,12 +65,12 @@ export async function revoke(exchange: OperatorExchange): Promise<PlainResponse>
   return jsonResponse<KeyBody>(200, keyBody(key, app.now()));
 }
 
-/** The second and last answer that shows a plaintext (docs/contract.md 1.4). */
+/** The answer to mint and rotate, the only answer that shows a plaintext (docs/contract.md 1.4). */
 function minted({ key, token }: { key: ApiKey; token: Token }, now: Date): PlainResponse {
   return jsonResponse<MintedKey>(201, { ...keyBody(key, now), key: token });
 }
 
-/** What is no id of ours is looked up as well, as one that nobody has. */
+/** The key id of the path; empty for a malformed id, which is then answered like an unknown one. */
 function keyIdOf({ parameters }: OperatorExchange): string {
   const id = parameters["key_id"] ?? "";
   return isId(id) ? id : "";

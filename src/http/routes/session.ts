@@ -11,7 +11,7 @@ import type { PlainResponse } from "../response.ts";
 
 const maxBodyBytes = 4096;
 
-/** POST /api/v1/session. Unknown, wrong, empty and non-string tokens cost the same and say the same. */
+/** POST /api/v1/session. Unknown, wrong, empty and non-string tokens take the same time and get the same answer. */
 export async function logIn(exchange: Exchange): Promise<PlainResponse> {
   const { request, app } = exchange;
   const from = originOf(exchange);
@@ -49,7 +49,7 @@ export async function logOut(exchange: OperatorExchange): Promise<PlainResponse>
   await discardBody(request);
   const secret = sessionSecret(request.headers);
   const isEnded = secret !== null && (await endSession(secret, app.store, app.keys, authorOf(exchange, 204)));
-  // Somebody with a token and no session, or two log-outs at once.
+  // The caller used a token instead of a session, or logged out twice at once.
   if (!isEnded) throw unauthorized();
   return cookieResponse(exchange, "", 0);
 }

@@ -7,12 +7,12 @@ import { LineScanner } from "../../../src/corpus/formats/line-scanner.ts";
 import { parseEmail } from "../../../src/domain/email.ts";
 import { corpusPrefixSize } from "../../../src/domain/keyed-hash.ts";
 
-test("no ending of a file is a top-level domain", () => {
+test("no file ending is a top-level domain", () => {
   for (const ending of fileEndings) expect([ending, parse(`example.${ending}`).isIcann]).toEqual([ending, false]);
 });
 
 describe("addresses in a text", () => {
-  test("stand where they are said to stand, in text that is not ASCII too", () => {
+  test("have the correct range, in non-ASCII text as well", () => {
     const text = "Grüße 👋 an Jane <jane.doe@example.com>, jörg@bücher.example; und ИВАН@example.org。";
     const found = addressesIn(text);
     expect(found.map(({ start, end }) => text.slice(start, end))).toEqual([
@@ -27,7 +27,7 @@ describe("addresses in a text", () => {
     ]);
   });
 
-  test("are canonical, and what stands at their place is one, unless quotes are escaped in it", () => {
+  test("are canonical, and the text in their range is the address, unless it has escaped quotes", () => {
     const part = fc.constantFrom(
       ..."aZ9._+-'\"<>@:;,|=/#~%&\\ \n",
       "ö",
@@ -54,7 +54,7 @@ describe("addresses in a text", () => {
   });
 });
 
-test("looking around a sign costs no more than what stands around it", () => {
+test("the cost of examining a sign is bounded by the text around it", () => {
   const scanner = new LineScanner(new Uint8Array(corpusPrefixSize));
   const finder = new AddressFinder(scanner, { hasEscapes: true });
   const size = 200_000;

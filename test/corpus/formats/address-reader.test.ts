@@ -7,13 +7,13 @@ import { anyText } from "../../helpers/any-text.ts";
 
 const scanner = new LineScanner(new Uint8Array(corpusPrefixSize));
 
-/** The address that fills the bytes, as the scanner reads it, or null. */
+/** The address that fills the bytes, as read by the scanner, or null. */
 function read(bytes: Buffer): string | null {
   const framed = Buffer.concat([Buffer.from("x@x.example,"), bytes, Buffer.from(",x\n")]);
   return scanner.readAddress(framed, 12, 12 + bytes.length) ? scanner.address() : null;
 }
 
-/** What `parseEmail` makes of the text of the bytes; it also takes blanks off, which a range does not have. */
+/** The result of `parseEmail` for the text of the bytes. It also trims blanks, which a range does not have. */
 function parsed(bytes: Buffer): string | null {
   const text = bytes.toString("utf8");
   return /^[ \t\r\n]|[ \t\r\n]$/.test(text) ? null : parseEmail(text);
@@ -41,14 +41,14 @@ const local = fc.array(piece, { maxLength: 3 }).map((pieces) => pieces.join(""))
 const nearAddress = fc.tuple(local, local).map(([name, domain]) => Buffer.from(`${name}@${domain}`));
 const plainDomain = fc.constantFrom("example.com", "EXAMPLE.org", "bücher.example", "a.b-c.d", "x.рф");
 const plainAddress = fc.tuple(local, plainDomain).map(([name, domain]) => Buffer.from(`${name}@${domain}`));
-/** Bytes of an address of which one is replaced. */
+/** The bytes of an address with one byte replaced. */
 const spoiled = fc.tuple(plainAddress, fc.nat(), fc.nat(255)).map(([bytes, at, byte]) => {
   const copy = Buffer.from(bytes);
   copy[at % copy.length] = byte;
   return copy;
 });
 
-test("an address in bytes is read as parseEmail reads it in text, whatever the bytes", () => {
+test("reading any bytes gives the same address as parseEmail on their text", () => {
   const anyBytes = fc.oneof(
     nearAddress,
     plainAddress,
@@ -64,7 +64,7 @@ test("an address in bytes is read as parseEmail reads it in text, whatever the b
   );
 });
 
-test("every letter of two bytes is read as parseEmail reads it, alone and before a mark", () => {
+test("every two-byte letter is read like in parseEmail, alone and before a mark", () => {
   for (let point = 0x80; point < 0x800; point++) {
     for (const name of [
       String.fromCharCode(point),
@@ -90,7 +90,7 @@ test("sizes are counted in octets of the canonical form", () => {
   }
 });
 
-test("the plain scan gives the same address, or none", () => {
+test("the plain scan gives the same address or none", () => {
   fc.assert(
     fc.property(fc.oneof(nearAddress, plainAddress), (bytes) => {
       const framed = Buffer.concat([bytes, Buffer.from("\n")]);

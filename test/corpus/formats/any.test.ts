@@ -4,7 +4,7 @@ import { detectedFormat, told } from "../../helpers/told-records.ts";
 const jane = "jane.doe@example.com";
 const john = "john.roe@example.org";
 
-/** The addresses of a text, and how many more may be in it. */
+/** The addresses of a text, and the number of further possible addresses. */
 async function read(
   text: string | Buffer,
 ): Promise<{ found: string[]; invalidCount: number; furtherAddresses: number }> {
@@ -13,7 +13,7 @@ async function read(
   return { found, invalidCount: records.length - found.length, furtherAddresses };
 }
 
-describe("every address is found, whatever stands around it", () => {
+describe("every address is found in any surroundings", () => {
   test.each([
     `INSERT INTO users VALUES (1,'nick','${jane}','pw','Jane');`,
     `INSERT INTO users VALUES (1, N'${jane}', N'pw')`,
@@ -74,7 +74,7 @@ describe("every address is found, whatever stands around it", () => {
     `JANE.DOE@EXAMPLE.COM`,
   ])("%j", async (text) => {
     expect(await read(`x\n${text}\n`)).toEqual({ found: [jane], invalidCount: 0, furtherAddresses: 0 });
-    // In one long line too.
+    // The same in one long line.
     expect((await read(`${"x ".repeat(50_000)}${text}`)).found).toEqual([jane]);
   });
 
@@ -96,7 +96,7 @@ describe("every address is found, whatever stands around it", () => {
     expect((await read(`x\n${text}\n`)).found).toEqual([address]);
   });
 
-  test("all of a line, of any length", async () => {
+  test("all addresses of a line of any length", async () => {
     const rows = Array.from({ length: 60_000 }, (_, n) => `(${n},'u${n}@example.com','hash${n}')`);
     const { found, furtherAddresses } = await read(`INSERT INTO users VALUES ${rows.join(",")};`);
     expect(new Set(found).size).toBe(60_000);
@@ -108,7 +108,7 @@ describe("every address is found, whatever stands around it", () => {
   });
 });
 
-describe("what is none", () => {
+describe("text that is not an address", () => {
   test.each([
     { text: "user@host and test7@example. nor test11@192.168.1.1", invalid: 3 },
     { text: "left-pad@1.3.0 react@18.0.0-rc.1 icon@2x.png getty@tty1.service", invalid: 4 },
@@ -137,7 +137,7 @@ describe("what is none", () => {
     ["href=3Djane.doe@example.com"],
     ["ja=\nne.doe@example.com"],
     ["jane.doe@example.com=\n.au"],
-  ])("%j is doubtful, and counted", async (text) => {
+  ])("%j is doubtful and only counted", async (text) => {
     expect(await read(`x\n${text}\n`)).toEqual({ found: [], invalidCount: 0, furtherAddresses: 1 });
   });
 

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { isSecondName, isSecretKind, kindOfName } from "../../../src/corpus/formats/column-names.ts";
 
 test.each(["email", "E-Mail", "mail", "Email Address", "e_mail", "EMAIL"])(
-  "%s is the contract's name of addresses",
+  "%s is a contract name for addresses",
   (name) => {
     expect(kindOfName(name)).toBe("email");
   },
@@ -22,7 +22,7 @@ test.each([
     "電子郵件",
   ],
   ...["이메일", "البريد الإلكتروني", 'דוא"ל', "อีเมล", "ईमेल", "thư điện tử", "User Principal Name", "mailto"],
-])("%s is a name of addresses", (name) => {
+])("%s is a name for addresses", (name) => {
   expect(kindOfName(name)).toBe("mail");
 });
 
@@ -64,7 +64,7 @@ test.each([
     "security question",
   ],
   ...["top_passwords", "otpauth", "recovery codes", "email_password", "pass2"],
-])("%s is a name of secrets", (name) => {
+])("%s is a name for secrets", (name) => {
   expect(isSecretKind(kindOfName(name))).toBe(true);
 });
 
@@ -90,11 +90,11 @@ test.each([
   ["jane.doe@example.com:secret", "other"],
   ["https://a.example/login", "other"],
   ["x".repeat(500), "other"],
-])("%s is a name of the kind %s", (name, kind) => {
+])("%s is a name of kind %s", (name, kind) => {
   expect(kindOfName(name)).toBe(kind);
 });
 
-test("names say when an address is of somebody else, or not the first one", () => {
+test("names show that an address belongs to another person, or is not the first", () => {
   const names = ["manager_email", "email2", "E-mail 2 - Value", "backupEmail", "referrer", "alt_mail"];
   expect(names.filter(isSecondName)).toEqual(names);
   expect(["email", "employee_email", "E-mail 1 - Value", "mail"].filter(isSecondName)).toEqual([]);

@@ -7,7 +7,7 @@ const john = "john@example.org";
 
 const context = [1, 2, 3, 4, 5].map((n) => `u${n}@example.org:pw${n}`).join("\n");
 
-/** What the last line of a file of combos is read as. */
+/** The record of the last line in a file of combos. */
 async function lineIn(line: string | Buffer): Promise<{ record: string | undefined; furtherAddresses: number }> {
   const { records, furtherAddresses } = await told(
     Buffer.concat([Buffer.from(`${context}\n`), Buffer.from(line), Buffer.from("\n")]),
@@ -39,7 +39,7 @@ describe("the address of a combo", () => {
     "#",
   ];
   const wide = ["：", "；", "｜", "，", "\u00a0:", "\u200b:", "\ufeff:", "\0:", "-|-", " → ", "•"];
-  test.each([...separators, ...wide])("stands before the separator %j", async (separator) => {
+  test.each([...separators, ...wide])("comes before the separator %j", async (separator) => {
     for (const secret of ["secret", "Zq7word0", "!x", "a.b", "7.8", "x:y;z|w", "com", ""]) {
       expect(await lineIn(`${jane}${separator}${secret}`)).toEqual({ record: jane, furtherAddresses: 0 });
     }
@@ -65,7 +65,7 @@ describe("the address of a combo", () => {
     "\u00a0",
     "\0",
     "-|-",
-  ])("stands behind the separator %j", async (separator) => {
+  ])("comes after the separator %j", async (separator) => {
     for (const secret of ["secret", "Zq7word0", "!x!", "a.b", "7.8", "tomorrow", "Secret1"]) {
       expect(await lineIn(`${secret}${separator}${jane}`)).toEqual({ record: jane, furtherAddresses: 0 });
     }
@@ -150,12 +150,12 @@ describe("the address of a combo", () => {
     expect(await lineIn(line)).toEqual({ record: address, furtherAddresses: 0 });
   });
 
-  test("is the first of several; the others may be secrets and are counted", async () => {
+  test("is the first of several; the others may be secrets and are only counted", async () => {
     expect(await lineIn(`${jane}:${john}`)).toEqual({ record: jane, furtherAddresses: 1 });
     expect(await lineIn(`${jane}:a:b;${john}|u@example.net`)).toEqual({ record: jane, furtherAddresses: 2 });
   });
 
-  test("is none where none is, and the reason says why", async () => {
+  test("is missing in a line without one, with the reason", async () => {
     expect((await lineIn("jane:hunter2")).record).toBe("no_email");
     expect((await lineIn("null:0f0f0f0f0f0f0f0f")).record).toBe("no_email");
     expect((await lineIn("jane:hunter@2")).record).toBe("invalid_email");
@@ -169,16 +169,16 @@ describe("the address of a combo", () => {
     expect((await lineIn("@".repeat(50_000))).record).toBe("invalid_email");
   });
 
-  test("bytes that are not UTF-8 spoil an address and nothing else", async () => {
+  test("invalid UTF-8 invalidates only the address around it", async () => {
     expect((await lineIn(Buffer.from(`${jane}:p\xe4ss`, "latin1"))).record).toBe(jane);
     expect((await lineIn(Buffer.from(`\xef\xf0\xe8:${jane}:x`, "latin1"))).record).toBe(jane);
   });
 
-  test("at the beginning of a line of any length is found", async () => {
+  test("is found at the beginning of a line of any length", async () => {
     expect(await lineIn(`${jane}:${"x".repeat(700_000)}`)).toEqual({ record: jane, furtherAddresses: 0 });
     expect(await lineIn(`${jane}:${"x\0".repeat(70_000)}`)).toEqual({ record: jane, furtherAddresses: 0 });
     expect(await lineIn(`${jane}:${"x".repeat(700_000)}:${john}`)).toEqual({ record: jane, furtherAddresses: 1 });
-    // Longer than what is read at a time.
+    // Longer than the bytes read at a time.
     const desk = openDesk();
     const text = `${context}\n${jane}:${"x".repeat(3 << 20)}:${john}\nu6@example.org:pw\n`;
     expect(await desk.importText(text)).toMatchObject({ read: 7, imported: 7, furtherAddresses: 1 });
@@ -187,13 +187,13 @@ describe("the address of a combo", () => {
   });
 });
 
-test("blank lines, all line ends and a header are no records", async () => {
+test("blank lines, line ends of all kinds and a header are not records", async () => {
   const text = `email:password\n\n\r\n${jane}:1\r\n\r\n \t\n\0\0\n\ufeff\n${john}:2\r${jane}:3`;
   expect((await told(text, "combo")).records).toEqual([jane, john, jane]);
   expect((await told(`${jane}:1\nemail:password\n`, "combo")).records).toEqual([jane, "no_email"]);
 });
 
-test("where the operator says combo, every line is one", async () => {
+test("with --format combo every line is a combo", async () => {
   const text = `https://a.example/:${jane}:pw\n${john}:pw:https://a.example/\na.example/x:u@example.net:pw\n`;
   expect((await told(text, "combo")).records).toEqual([jane, john, "u@example.net"]);
 });
@@ -210,7 +210,7 @@ describe("is detected", () => {
     { what: "with names in front", text: lines((n) => `Jane Doe;u${n}@example.com;pw${n}`) },
     { what: "as tuples", text: lines((n) => `('u${n}@example.com', 'pw${n}'),`) },
     { what: "as pairs of JSON", text: lines((n) => `"u${n}@example.com": "pw${n}",`) },
-    { what: "with what a checker found", text: lines((n) => `u${n}@example.com:pw | Plan = A | Balance = ${n}`) },
+    { what: "with the results of a checker", text: lines((n) => `u${n}@example.com:pw | Plan = A | Balance = ${n}`) },
     { what: "with four hyphens", text: lines((n) => `u${n}@example.com----pw${n}`) },
     { what: "of a leak with bars", text: lines((n) => `1032387${n}-|--|-u${n}@example.com-|-EQ7fIpT7i/Q=-|-hint|--`) },
     { what: "before a very long line", text: `${jane}:pw\n${john}:${"x".repeat(1 << 20)}` },
@@ -237,11 +237,11 @@ describe("is detected", () => {
     { what: "HTML", text: lines((n) => `<tr><td>u${n}@example.com</td><td>pw${n}</td></tr>`) },
     { what: "source code", text: lines((n) => `const address${n} = "u${n}@example.com"; // x: y`) },
     { what: "columns", text: lines((n) => `u${n}@example.com\tJane\tDoe\t1970`) },
-  ])("$what is none", ({ text }) => {
+  ])("$what is not a combo list", ({ text }) => {
     expect(detectedFormat(text, "a.txt")).not.toMatch(/^(?:combo|ulp|list)$/);
   });
 
-  test("one line that is longer than the sample is read as any text", () => {
+  test("a single line longer than the sample is read as any text", () => {
     expect(detectedFormat(`${jane}:pw, `.repeat(10_000))).toBe("any");
   });
 });

@@ -16,7 +16,7 @@ async function addressesOf(text: string | Buffer, fileName = "users.csv"): Promi
   return (await readTable("csv", text, { fileName })).records;
 }
 
-describe("the column of addresses is found", () => {
+describe("the address column is found", () => {
   test.each([
     "correo",
     "Correo electrónico",
@@ -45,21 +45,21 @@ describe("the column of addresses is found", () => {
   test.each([
     { what: "without a header", text: `0,${jane},pw,Jane Doe\n1,${john},pw,John\n` },
     {
-      what: "behind a title and notes",
+      what: "after a title and notes",
       text: `Notes:\n"Some, may be missing."\n\nName,Mail,Town\nJ,${jane},X\nR,${john},Y\n`,
     },
     {
-      what: "behind comments",
+      what: "after comments",
       text: `# Export 2024-06-01\n# internal\nID,User Principal Name,X\n1,${jane},\n2,${john},\n`,
     },
-    { what: "behind the separator, as Excel writes it", text: `sep=;\nid;Email;x\n0;${jane};a,b,c\n1;${john};d\n` },
+    { what: "after a separator line of Excel", text: `sep=;\nid;Email;x\n0;${jane};a,b,c\n1;${john};d\n` },
     { what: "between pipes", text: `id|email|x\n0|${jane}|a,b\n1|${john}|c\n` },
     {
       what: "in a drawn table",
       text: `+----+-------+\n| id | email |\n+----+-------+\n| 1 | ${jane} |\n| 2 | ${john} |\n+----+-------+\n`,
     },
     { what: "of psql", text: ` id | email | x\n----+-------+---\n 1 | ${jane} | a\n 2 | ${john} | b\n` },
-    { what: "where other signs stand in cells", text: `id,name;title,email\n1,Doe;Ms,${jane}\n2,Roe;Mr,${john}\n` },
+    { what: "with other separators in cells", text: `id,name;title,email\n1,Doe;Ms,${jane}\n2,Roe;Mr,${john}\n` },
     { what: "in quotes", text: `"ID","E-Mail"\n"0","${jane}"\n"1","${john}"\n` },
     {
       what: "in the encoding of old Windows programs",
@@ -73,23 +73,23 @@ describe("the column of addresses is found", () => {
       what: "with the quotes of MySQL",
       text: `"id","name","email"\n"1","Jane \\"JD\\" Doe","${jane}"\n"2","O\\"Roe, John","${john}"\n`,
     },
-    { what: "with quotes that nobody escaped", text: `id,name,email\n1,"Jane "JD" Doe",${jane}\n2,x,${john}\n` },
+    { what: "with unescaped quotes", text: `id,name,email\n1,"Jane "JD" Doe",${jane}\n2,x,${john}\n` },
     { what: "in rows that are too short or too long", text: `id,email,x\n1,${jane}\n2,${john},,1,2,3,4\n` },
     {
       what: "in rows whose cells are shifted",
       text: `id,name,email,city\n1,Jane Doe,${jane},Leeds\n2,Roe, John, Dr.,${john},London\n`,
     },
     {
-      what: "where most cells of it are empty",
+      what: "with mostly empty cells",
       text: `x;Prénom;Adresse e-mail;mail\nDoe;Jane;${jane};\nRoe;John;${john};\n`,
     },
-    { what: "with the header once more", text: `id,email,x\n1,${jane},\nid,email,x\n2,${john},\n` },
-    { what: "with NULL for every other cell", text: `a,email,b\n\\N,${jane},\\N\nNULL,${john},n/a\n` },
+    { what: "with a repeated header", text: `id,email,x\n1,${jane},\nid,email,x\n2,${john},\n` },
+    { what: "with NULL in every other cell", text: `a,email,b\n\\N,${jane},\\N\nNULL,${john},n/a\n` },
   ])("$what", async ({ text }) => {
     expect(await addressesOf(text)).toEqual([jane, john]);
   });
 
-  test("by what stands in it where the header is right and the column empty", async () => {
+  test("by its content when the named column is empty", async () => {
     const text = `email,alt_mail,pw\n-,${jane},x\n\\N,${john},y\nNULL,${ada},z\n`;
     expect(await addressesOf(text)).toEqual([jane, john, ada]);
   });
@@ -97,13 +97,13 @@ describe("the column of addresses is found", () => {
   test.each([
     { header: "email,email2,x", rows: [`${jane},a@example.com,`, `${john},b@example.com,`] },
     { header: "manager_email,employee_email,x", rows: [`boss@example.com,${jane},`, `boss@example.com,${john},`] },
-  ])("of two that hold some, in $header, and the other one is told", async ({ header, rows }) => {
+  ])("of two with addresses, in $header, and the other is counted", async ({ header, rows }) => {
     const { records, further } = await readTable("csv", `${header}\n${rows.join("\n")}\n`, { fileName: "a.csv" });
     expect(records).toEqual([jane, john]);
     expect(further).toBe(2);
   });
 
-  test("never under the name of a secret", async () => {
+  test("never under a name for secrets", async () => {
     const text = `id,password,hint\n1,${jane},a@example.com\n2,${john},b@example.com\n`;
     expect(csv.recognises(sampleOf("a.csv", Buffer.from(text), true), noWishes)).toBeNull();
     const named = `email,password,x\n${jane},trap@example.com,\n,other@example.com,\n`;
@@ -134,7 +134,7 @@ describe("a cell of addresses", () => {
     expect((await readTable("csv", text)).records).toEqual([ada, ...expected]);
   });
 
-  test("of user names is no wrong address where it is none", async () => {
+  test("with a user name is not an invalid address", async () => {
     const text = `name,url,username,password\nx,https://a.example/,nick,pw\n`;
     expect((await readTable("csv", text, { isNamed: true, wishes: { column: "username" } })).records).toEqual([
       "no_email",
@@ -151,11 +151,11 @@ describe("an unclosed quote costs little", () => {
   });
 });
 
-describe("evidence and what is none", () => {
+describe("evidence and other tables", () => {
   const rest = `${jane},breach,low,Shop breach,shop.example,https://shop.example/x,2021-04-08`;
   const all = "email,category,severity,title,subject,source_url,date";
 
-  test("a table of nothing but the seven columns, one of severity or source_url among them, is taken in full", async () => {
+  test("a table with only the seven columns, including severity or source_url, is imported in full", async () => {
     expect((await readTable("csv", `${all}\n${rest}\n`)).records).toEqual([
       `${jane} severity=low category=breach subject=shop.example title=Shop breach sourceUrl=https://shop.example/x date=2021-04-08`,
     ]);
@@ -170,12 +170,12 @@ describe("evidence and what is none", () => {
     { header: "email,title,subject,category,date", row: `${jane},a,b,c,2021-04-08` },
     { header: "ticket,email,subject,severity,date", row: `1,${jane},hunter2,low,2021-04-08` },
     { header: "Ms,email,severity,date,,x", row: `a,${jane},low,2021-04-08,,` },
-  ])("$header is no evidence: the address and the date are taken", async ({ header, row }) => {
+  ])("$header is not evidence: only the address and the date are imported", async ({ header, row }) => {
     const { records } = await readTable("csv", `${header}\n${row}\n`);
     expect(records).toEqual([`${jane} date=2021-04-08`]);
   });
 
-  test("of any table the operator can take fields by their names", async () => {
+  test("the operator can import fields of any table by name", async () => {
     const fields: OptionalField[] = ["title", "subject"];
     const text = `id,email,subject,title,category\n1,${jane},Example Shop,A leak,x\n`;
     expect((await readTable("csv", text, { wishes: { fields } })).records).toEqual([
@@ -183,7 +183,7 @@ describe("evidence and what is none", () => {
     ]);
   });
 
-  test("a field that cannot be used costs itself, and is counted", async () => {
+  test("an unusable field is dropped and counted", async () => {
     const text = `email,severity,date,category\n${jane},20,Unknown,!!!\n${john},Critical,01/02/2024,paste\n`;
     expect(await readTable("csv", text)).toEqual({
       records: [`${jane} severity=low`, `${john} severity=high category=paste`],
@@ -192,7 +192,7 @@ describe("evidence and what is none", () => {
     });
   });
 
-  test("no text that may hold an address, a secret or a sensitive site is kept, not even of evidence", async () => {
+  test("text that may contain an address, a secret or a sensitive site is dropped, even from evidence", async () => {
     const texts = [
       "of tom@example.com",
       "My password is hunter",
@@ -206,7 +206,7 @@ describe("evidence and what is none", () => {
     expect(dropped).toBe(texts.length * 2);
   });
 
-  test("in a row with more cells than there are columns no field is taken", async () => {
+  test("no field is taken from a row with more cells than columns", async () => {
     const text = `email,severity,title\n${jane},low,Hello, tom\n${john},low,B\n`;
     expect(await readTable("csv", text)).toEqual({
       records: [jane, `${john} severity=low title=B`],
@@ -226,9 +226,9 @@ test.each([
   ["2021", "2021"],
   ["-", null],
   ["", null],
-])("the date %j is read from the bytes of a row as it is from its text", async (date, day) => {
+])("the date %j is the same from the bytes of a row and from its text", async (date, day) => {
   const expected = day === null ? jane : `${jane} date=${day}`;
-  // A second address makes the row one that is read as text.
+  // A second address forces the row to be read as text.
   const text = `email,date,x\n${jane},${date},\n${jane},${date},"${john}"\n`;
   const { records } = await readTable("csv", text);
   expect(records).toEqual([expected, expected]);
@@ -272,16 +272,16 @@ describe("tables of logins", () => {
       text: `Url,Username,Password,Application\nhttps://portal.example/login,${jane},hunter2,Chrome\n`,
     },
     { of: "stealers, with TAB", text: `url\tlogin\tpassword\nhttps://portal.example/\t${jane}\thunter2\n` },
-  ])("of $of say at which site", async ({ text }) => {
+  ])("of $of name the site", async ({ text }) => {
     expect((await readTable("csv", text, { fileName: "a.csv" })).records).toEqual([site]);
   });
 
-  test("a login without a secret or without a site is none", async () => {
+  test("a row without a secret or a site is not a login", async () => {
     const text = `url,username,password\nhttps://a.example/,${jane},\n,${john},hunter2\nhttps://a.example/,${ada},hunter2\n`;
     expect((await readTable("csv", text)).records).toEqual([jane, john, `${ada} subject=a.example (ulp)`]);
   });
 
-  test("sites of a sensitive kind, and hosts that are none, are not named", async () => {
+  test("sensitive sites and hosts that are not sites are not named", async () => {
     const text = `url,username,password\nhttps://www.pornhub.com/,${jane},pw\nhttp://192.0.2.1/,${john},pw\n`;
     expect((await readTable("csv", text)).records).toEqual([`${jane} (ulp)`, `${john} (ulp)`]);
   });
@@ -300,7 +300,7 @@ describe("tables of logins", () => {
       text: `ID,user_login,user_pass,user_email,user_url\n1,j,$P$B55D6LjfHDkINU5wF.v2BuuzO0/XPk/,${jane},https://jane.example/\n`,
     },
     { of: "addresses and profiles", text: `email,name,url\n${jane},Jane,https://jane.example/\n` },
-  ])("tables of $of are none", async ({ text }) => {
+  ])("tables of $of are not tables of logins", async ({ text }) => {
     expect((await readTable("csv", text)).records).toEqual([jane]);
   });
 });
@@ -313,23 +313,23 @@ describe("--column", () => {
     expect(await read(column)).toEqual({ records: [john], further: 1, dropped: 0 });
   });
 
-  test("names a column that is named like a secret, too", async () => {
+  test("may name a column that is named like a secret", async () => {
     expect((await read("token", `token,x\n${jane},\n`)).records).toEqual([jane]);
   });
 
-  test("that is not there is refused with the names of the columns", async () => {
+  test("with an unknown column is refused with the names of the columns", async () => {
     await expect(read("mail address 2")).rejects.toThrow("its columns are id, name, Second Mail, email");
     await expect(read("9")).rejects.toThrow("there is no column 9: the table has 4 columns");
   });
 
-  test("quotes nobody's data where there is no header", async () => {
+  test("quotes no data of a table without a header", async () => {
     const failure = read("email", `Jane Hunter,pw,${jane}\nJohn Roe,pw,${john}\n`);
     await expect(failure).rejects.toThrow("the table has no header; give the number of the column, 1 to 3");
     await expect(failure).rejects.not.toThrow("Hunter");
   });
 });
 
-test("a table without addresses is refused by what it has, and nothing of a row is quoted", () => {
+test("a table without addresses is refused with its columns, and no row is quoted", () => {
   const plan = (text: string) => csv.plan(sampleOf("a.csv", Buffer.from(text), true), noWishes);
   expect(() => plan("id,name,phone\n1,Hunter,2\n")).toThrow("no column of the table holds email addresses");
   expect(() => plan("id,name,phone\n1,Hunter,2\n")).toThrow("id, name, phone");
@@ -337,19 +337,19 @@ test("a table without addresses is refused by what it has, and nothing of a row 
   expect(() => plan("1,Hunter2,x\n2,Hunter3,y\n")).not.toThrow("Hunter");
 });
 
-test("a dry run names the columns that are taken, and none that may be data", () => {
+test("a dry run names the imported columns, but no name that may be data", () => {
   const columns = (text: string) => csv.plan(sampleOf("a.csv", Buffer.from(text), true), noWishes).columns;
   expect(columns(`id,E-Mail,date\n1,${jane},2021\n`)).toEqual(["E-Mail", "date"]);
   expect(columns(`1,${jane},x\n2,${john},y\n`)).toEqual(["column 2"]);
   expect(columns(`email,Zq7hunter2\n,${jane}\n,${john}\n`)).toEqual(["column 2"]);
 });
 
-describe("what is no table is not taken for one", () => {
+describe("other texts are not mistaken for a table", () => {
   test.each([
-    { what: "a combo named so", name: "a.csv", text: `${jane}:hunter2\n${john}:hunter3\n` },
+    { what: "a combo named .csv", name: "a.csv", text: `${jane}:hunter2\n${john}:hunter3\n` },
     { what: "a combo with a header", name: "a.txt", text: `email:password\n${jane}:hunter2\n` },
     { what: "a combo with commas", name: "a.csv", text: `${jane},hunter2\n${john},hunter3\n` },
-    { what: "a list named so", name: "a.csv", text: `${jane}\n${john}\n` },
+    { what: "a list named .csv", name: "a.csv", text: `${jane}\n${john}\n` },
     {
       what: "url, login and secret with commas",
       name: "a.csv",
@@ -406,7 +406,7 @@ describe("what is no table is not taken for one", () => {
       name: "users.tsv",
       text: `0\tnick\t\\N\t${jane}\thunter2\t\\N\n1\tnick\t\\N\t${john}\thunter3\t\\N\n`,
     },
-  ])("a table $what is one", ({ name, text }) => {
+  ])("a table $what is recognised", ({ name, text }) => {
     expect(detectedFormat(text, name)).toBe("csv");
   });
 });

@@ -48,7 +48,7 @@ describe("exports of DeHashed as JSON", () => {
   });
 });
 
-test("the name of a leak that may be anything else is not kept, and the record counts", async () => {
+test("a leak name that may be any other text is dropped, and the record is imported", async () => {
   const names = [
     "of tom@example.com",
     "x".repeat(256),
@@ -78,12 +78,12 @@ test.each([
   "shop.example",
   "Anti Public Combo List",
   "LinkedIn 2016",
-])("the name %s is one of a leak", async (name) => {
+])("the name %s is a leak name", async (name) => {
   const { records } = await readTable("dehashed", `${header}\n1,${jane},,,,,,,,,${name}\n`);
   expect(records).toEqual([`${jane} subject=${name}`]);
 });
 
-test("in a row that is shifted the name may be another column", async () => {
+test("the leak name of a shifted row is dropped", async () => {
   const { records, dropped } = await readTable(
     "dehashed",
     `${header}\n1,${jane},,,,,Doe, Jane,,,,Shop\n2,${john},,,,,,,,,Shop\n`,
@@ -100,7 +100,7 @@ test("the database is named in the title", async () => {
   expect(desk.corpora.get("shop")).toMatchObject({ confidence: 0.75, origin: "dehashed" });
 });
 
-describe("exports of others are not taken for those of DeHashed", () => {
+describe("other exports are not mistaken for DeHashed", () => {
   test.each([
     { of: "LeakCheck", text: JSON.stringify({ success: true, result: [{ email: jane, source: { name: "Shop" } }] }) },
     { of: "Snusbase", text: JSON.stringify({ results: { SHOP_2012: [{ email: jane, hash: "x" }] } }) },

@@ -13,7 +13,7 @@ const read = (text: string, options: Parameters<typeof readTable>[2] = {}) =>
   readTable("hibp-domain", text, { fileName, ...options });
 
 describe("an answer about a domain", () => {
-  test("gives a record for each address in a leak that the catalogue knows", async () => {
+  test("gives a record for each address in a leak of the catalogue", async () => {
     const map = {
       "jane.doe": ["Reverb-Nation", "Adobe"],
       "tom.elm": ["Xbox-Scene"],
@@ -32,7 +32,7 @@ describe("an answer about a domain", () => {
     expect(await read(JSON.stringify(map, null, 2))).toEqual(told);
   });
 
-  test("names leaks of the operator's catalogue", async () => {
+  test("accepts leak names of the operator's catalogue", async () => {
     const wishes = { leakNames: new Set(["Example5hop"]) };
     expect((await read(`{"jane.doe":["Example5hop","Adobe"]}`, { wishes })).records).toEqual([
       `${jane} subject=Example5hop sourceUrl=https://haveibeenpwned.com/Breach/Example5hop`,
@@ -40,7 +40,7 @@ describe("an answer about a domain", () => {
     ]);
   });
 
-  test("keeps no name that nobody knows, where it looks like one of the catalogue", async () => {
+  test("drops an unknown name, even if it looks like a catalogue name", async () => {
     expect(await read(`{"jane.doe":["ExampleShop","Other"],"john":["ExampleShop"]}`)).toEqual({
       records: [jane, jane, "john@example.com"],
       further: 0,
@@ -48,7 +48,7 @@ describe("an answer about a domain", () => {
     });
   });
 
-  test("keeps such a name where the operator says what the file is", async () => {
+  test("keeps such a name when the operator names the format", async () => {
     const { records } = await read(`{"jane.doe":["ExampleShop","Zq7hunter2"],"x":["Adobe","LinkedIn","Chess"]}`, {
       isNamed: true,
     });
@@ -56,7 +56,7 @@ describe("an answer about a domain", () => {
     expect(records[1]).toBe(jane);
   });
 
-  test("does not say where somebody has an account of a sensitive kind", async () => {
+  test("does not reveal accounts at sensitive sites", async () => {
     expect((await read(`{"jane.doe":["AshleyMadison","Adobe"]}`)).records).toEqual([jane, `${jane} ${adobe}`]);
     expect((await read(`{"jane.doe":["www.pornhub.com","shop.example.com"]}`)).records).toEqual([
       `${jane} category=infostealer severity=high subject=any-infostealer title=In infostealer logs`,
@@ -64,7 +64,7 @@ describe("an answer about a domain", () => {
     ]);
   });
 
-  test("is read from the name of a compressed file too", async () => {
+  test("takes the domain from the name of a compressed file as well", async () => {
     const desk = openDesk();
     const report = await desk.importText(gzipSync(`{"jane.doe":["Adobe","LinkedIn"]}`), {}, "Example.com.json.gz");
     expect(report).toMatchObject({ read: 2, imported: 2 });
@@ -79,7 +79,7 @@ describe("an answer about a domain", () => {
 });
 
 describe("stealer logs of a domain", () => {
-  test("name sites, as far as a host can be one", async () => {
+  test("name sites if the host can be a site", async () => {
     const text = JSON.stringify({
       "jane.doe": ["portal.example", "shop.example.com"],
       john: ["x.invalid", "mail.example.org"],
@@ -118,7 +118,7 @@ describe("the dashboard", () => {
     ],
   });
 
-  test("gives breaches and pastes, and nothing of their text but names that are known and dates", async () => {
+  test("gives breaches and pastes, and of their text only known names and dates", async () => {
     expect((await read(text, { fileName: "pwned.json" })).records).toEqual([
       `${jane} date=2013-10-04 subject=Adobe title=Present in the Adobe 2013 breach sourceUrl=https://haveibeenpwned.com/Breach/Adobe`,
       `${jane} date=2020`,
@@ -139,7 +139,7 @@ describe("the dashboard", () => {
   });
 });
 
-test("tells what it found by the kind of leak", async () => {
+test("sets title and severity by the kind of leak", async () => {
   const desk = openDesk();
   await desk.importText(`{"jane.doe":["LinkedIn","portal.example.com","ExampleShop"]}`, {}, fileName);
   expect(await desk.lookup(jane)).toMatchObject([
@@ -168,16 +168,16 @@ describe("values that may be secrets", () => {
     `{"jane.doe":["correct","horse"]}`,
     `{"jane.doe":["Zq7.word"],"tom.elm":["hunter.zq7"]}`,
     `{"jane.doe":["Adobe"],"b.c":["hunter"],"d.e":["dragon"],"f.g":["monkey"]}`,
-  ])("are refused with what is wanted: %s", async (text) => {
+  ])("are refused with a message that says what is expected: %s", async (text) => {
     for (const isNamed of [false, true]) {
       const failure = read(text, { isNamed });
       await expect(failure).rejects.toThrow(CorpusError);
-      await expect(failure).rejects.toThrow(/no leak names of the breach catalogue.*--format/);
+      await expect(failure).rejects.toThrow(/not leak names of the breach catalogue.*--format/);
       await expect(failure).rejects.not.toThrow(/hunter|zq7/i);
     }
   });
 
-  test("behind an address in full are not read, whatever the operator says", async () => {
+  test("after a full address are not read, whatever the operator says", async () => {
     const told = await read(`{"${jane}":["Adobe"],"john":["Adobe"]}`, { isNamed: true });
     expect(told.records).toEqual(["malformed", `john@example.com ${adobe}`]);
     expect(told.further).toBe(1);
@@ -193,7 +193,7 @@ test("a file that is not named after the domain of its local parts is refused", 
   );
 });
 
-test("what is not of the shape is counted, and the rest is read", async () => {
+test("values of another shape are counted, and the rest is read", async () => {
   const text = `{"a":"x","b":[5],"c":[{"d":["]"]}],"jane.doe":["Adobe"],"f":[["LinkedIn"]]}`;
   expect((await read(text, { isNamed: true })).records).toEqual([
     "malformed",
@@ -204,7 +204,7 @@ test("what is not of the shape is counted, and the rest is read", async () => {
   ]);
 });
 
-describe("what is nothing of HIBP is not taken for it", () => {
+describe("other texts are not mistaken for HIBP", () => {
   test.each([
     { what: "lists of secrets by address", name: "pwndb.json", text: JSON.stringify({ [jane]: ["Zq7Hunter2"] }) },
     { what: "settings", name: "tsconfig.json", text: JSON.stringify({ files: ["a.ts"], exclude: ["node_modules"] }) },

@@ -25,13 +25,13 @@ describe("records are found", () => {
       text: lines({ _id: { $oid: "5f0" }, email: jane, at: { $date: "2020" } }, { _id: 1, email: john }),
     },
     {
-      what: "lines of its shell",
+      what: "lines of the MongoDB shell",
       text: `{ "_id" : ObjectId("5f0"), "email" : "${jane}" }\n{ "_id" : ObjectId("5f1"), "email" : "${john}", "n" : NumberLong(5) }\n`,
     },
-    { what: "lines with the sign escaped", text: lines({ email: jane }, { email: john }).replaceAll("@", "\\u0040") },
+    { what: "lines with an escaped at-sign", text: lines({ email: jane }, { email: john }).replaceAll("@", "\\u0040") },
     { what: "lines of arrays", text: lines([1, jane, "hunter2"], [2, john, "trap@example.com"]) },
     {
-      what: "lines with the address within",
+      what: "lines with a nested address",
       text: lines({ a: 1, profile: { email: jane }, ...secret }, { profile: { email: john } }),
     },
     {
@@ -59,7 +59,7 @@ describe("records are found", () => {
     { what: "an array over many lines", text: JSON.stringify([{ email: jane }, { email: john }], null, 2) },
     { what: "an array of addresses", text: JSON.stringify([jane, john]) },
     {
-      what: "objects over lines, one behind the other",
+      what: "consecutive objects over several lines",
       text: [{ email: jane, ...secret }, { email: john }].map((one) => JSON.stringify(one, null, 2)).join("\n"),
     },
     { what: "an object by address", text: JSON.stringify({ [jane]: { pw: "hunter2" }, [john]: { pw: "x" } }) },
@@ -120,11 +120,11 @@ describe("records are found", () => {
     expect((await read(text)).records).toEqual([jane, john]);
   });
 
-  test("all addresses of the list under their name", async () => {
+  test("all addresses of a list under a name for addresses", async () => {
     expect((await read(lines({ email: [jane, john] }, { email: tom }))).records).toEqual([jane, john, tom]);
   });
 
-  test("and those without an address are counted beside others, but not where none has one", async () => {
+  test("records without an address are counted only if other records have one", async () => {
     const text = JSON.stringify({
       meta: [{ a: 1 }, { b: 2 }],
       users: [{ email: jane }, { name: "x" }, { email: "" }, { email: "nobody" }],
@@ -138,7 +138,7 @@ describe("records are found", () => {
   });
 });
 
-describe("an address that may be of somebody else, or a secret, is told and not taken", () => {
+describe("an address that may belong to another person or be a secret is only counted", () => {
   test.each([
     { record: { email: jane, password: tom }, further: 1 },
     { record: { email: jane, contacts: [{ email: tom }, { email: john }] }, further: 2 },
@@ -162,7 +162,7 @@ describe("an address that may be of somebody else, or a secret, is told and not 
   });
 
   test.each([{ password: tom }, { secret: { email: tom } }, { hash: [tom] }, { kennwort: { value: tom } }])(
-    "%j holds none",
+    "%j gives no address",
     async (record) => {
       const told = await readTable("jsonl", lines(record, { email: jane }), { isNamed: true });
       expect(told).toEqual({ records: ["no_email", jane], further: 1, dropped: 0 });
@@ -170,7 +170,7 @@ describe("an address that may be of somebody else, or a secret, is told and not 
   );
 });
 
-describe("what is kept of a record", () => {
+describe("the fields kept of a record", () => {
   const evidence = {
     email: jane,
     category: "paste",
@@ -186,7 +186,7 @@ describe("what is kept of a record", () => {
     { what: "a line", text: lines(evidence, { x: 1 }) },
     { what: "an element", text: JSON.stringify([evidence]) },
     { what: "a wrapped element", text: JSON.stringify({ findings: [evidence] }) },
-    { what: "a text of its own", text: JSON.stringify(evidence, null, 2) },
+    { what: "the whole text", text: JSON.stringify(evidence, null, 2) },
   ])("everything of evidence, as $what", async ({ text }) => {
     expect((await readTable("jsonl", text, { isNamed: true })).records[0]).toBe(full);
   });
@@ -196,7 +196,7 @@ describe("what is kept of a record", () => {
     { email: jane, title: "A", subject: "b", date: 2021 },
     { node: evidence },
     { data: [evidence], more: 1 },
-  ])("the date alone of %j", async (record) => {
+  ])("only the date of %j", async (record) => {
     for (const text of [lines(record, { x: 1 }), JSON.stringify([record, { x: 1 }])]) {
       expect((await readTable("jsonl", text, { isNamed: true })).records[0]).toBe(`${jane} date=2021`);
     }
@@ -214,7 +214,7 @@ describe("what is kept of a record", () => {
     );
   });
 
-  test("fields that are no text are counted and cost nothing else", async () => {
+  test("fields that are not text are counted, and nothing else is lost", async () => {
     const text = lines(
       { email: jane, severity: null, title: 5, subject: ["x"], date: true },
       { email: john, severity: "low", source_url: "javascript:x" },
@@ -226,7 +226,7 @@ describe("what is kept of a record", () => {
     });
   });
 
-  test("what the operator names, of any record", async () => {
+  test("the fields named by the operator, of any record", async () => {
     const text = lines({ email: jane, Title: "A leak", pw: "hunter2" }, { email: john });
     expect((await readTable("jsonl", text, { wishes: { fields: ["title"] } })).records).toEqual([
       `${jane} title=A leak`,
@@ -241,14 +241,14 @@ describe("--column of JSON", () => {
     expect((await readTable("jsonl", text, { wishes: { column: "Contact ID" } })).records).toEqual([john, tom]);
   });
 
-  test("is no number", () => {
+  test("must not be a number", () => {
     const sample = sampleOf("a.jsonl", Buffer.from(lines({ email: jane })), true);
     expect(() => jsonl.plan(sample, { ...noWishes, column: "2" })).toThrow("--column wants the name of a member");
   });
 });
 
 describe("JSON that is broken", () => {
-  test("costs the line", async () => {
+  test("loses only its line", async () => {
     const text = `${lines({ email: jane })}{"email":"${tom}"\nnull\n[]\n${lines({ email: john })}`;
     expect(await readTable("jsonl", text, { isNamed: true })).toEqual({
       records: [jane, "malformed", "malformed", "malformed", john],
@@ -257,7 +257,7 @@ describe("JSON that is broken", () => {
     });
   });
 
-  test("costs the element, and the end of a text that is cut short", async () => {
+  test("loses only the element, and the end of a truncated text", async () => {
     const text = `{"a":1,"results":[{"email":"${jane}"},{"email":"${john}"},{email:"${tom}"},{"email":"${tom}"`;
     const told = await readTable("jsonl", text, { isNamed: true });
     expect(told.records).toEqual([jane, john, "malformed", "malformed", tom]);
@@ -268,7 +268,7 @@ describe("JSON that is broken", () => {
 describe("large JSON", () => {
   const filler = "x".repeat(90_000);
 
-  test("lines of 100 KB are read, and longer ones than a megabyte counted", async () => {
+  test("lines of 100 KB are read, and lines over a megabyte counted as too long", async () => {
     const text = lines(
       { email: jane },
       { email: john, avatar: filler },
@@ -282,7 +282,7 @@ describe("large JSON", () => {
     });
   });
 
-  test("a first line that is longer than the sample is told by its beginning", async () => {
+  test("a first line longer than the sample is recognised by its beginning", async () => {
     const text = lines({ email: jane, avatar: filler }, { email: john });
     expect(detectedFormat(text, "users.jsonl")).toBe("jsonl");
     expect((await readTable("jsonl", text)).records).toEqual([jane, john]);
@@ -311,14 +311,14 @@ describe("large JSON", () => {
     },
     { what: "list of addresses", text: JSON.stringify({ emails: expected.concat(expected.map((one) => `x${one}`)) }) },
     { what: "row of objects over lines", text: many.map((one) => JSON.stringify(one, null, 2)).join("\n") },
-  ])("an $what of megabytes is read like a small one", async ({ text, what }) => {
+  ])("megabytes of JSON are read like a small text: $what", async ({ text, what }) => {
     expect(text.length).toBeGreaterThan(1 << 20);
     const { records } = await readTable("jsonl", text);
     const all = what === "list of addresses" ? expected.concat(expected.map((one) => `x${one}`)) : expected;
     expect(records).toEqual(all);
   });
 
-  test("a text in it that is too long is passed over", async () => {
+  test("a text that is too long is skipped", async () => {
     const text = JSON.stringify({
       blob: filler.repeat(30),
       users: [{ email: jane }, { email: john, blob: filler.repeat(30) }, { email: tom }],
@@ -329,7 +329,7 @@ describe("large JSON", () => {
   });
 });
 
-describe("what is no JSON of records is not taken for it", () => {
+describe("other JSON is not mistaken for records", () => {
   test.each([
     {
       what: "lines of Python",
@@ -359,7 +359,7 @@ describe("what is no JSON of records is not taken for it", () => {
     expect(detectedFormat(text, name)).not.toBe("jsonl");
   });
 
-  test("a name that says it is enough where the beginning holds no address", () => {
+  test("the file name is enough when the beginning has no address", () => {
     expect(detectedFormat('{"x":1}\n', "a.jsonl")).toBe("jsonl");
     expect(detectedFormat('{"x":1}\n{"x":2}\n', "a.ndjson")).toBe("jsonl");
   });

@@ -9,7 +9,7 @@ import { parseEmail } from "../../../src/domain/email.ts";
 import { corpusPrefixSize } from "../../../src/domain/keyed-hash.ts";
 import { noWishes } from "../../helpers/read-format.ts";
 
-/** Many runs, on a machine that may be busy. */
+/** Many runs; the machine may be busy. */
 const timeoutMs = 60_000;
 
 const lineFormats = ["combo", "ulp", "list"] as const;
@@ -17,7 +17,7 @@ const allFormats = [...lineFormats, "any"] as const;
 
 type Read = { readonly records: ReadRecord[]; readonly furtherAddresses: number };
 
-/** Reads a text in the pieces that end at these offsets, each cut where the format says. */
+/** Reads a text in pieces that end at these offsets, each cut by the format. */
 function readIn(format: FormatName, text: Buffer, ends: readonly number[], isNamed: boolean): Read | null {
   const { recognises, plan: planOf, open, cut } = formats[format];
   const sample = sampleOf(null, text, true);
@@ -50,7 +50,7 @@ function readIn(format: FormatName, text: Buffer, ends: readonly number[], isNam
   };
   let start = 0;
   const piece = (end: number) => {
-    // As in a block: bytes go on behind the piece, with a line end first.
+    // As in a block: more bytes follow the piece, a line end first.
     const bytes = Buffer.concat([text.subarray(start, end), Buffer.from("\nx@x.example:pw")]);
     const reader = open(plan, sink, start === 0);
     reader.read(bytes, 0, end - start);
@@ -138,7 +138,7 @@ const anyFile = fc.oneof(
 
 describe.each(allFormats)("%s", (format) => {
   test(
-    "where a text is cut changes nothing",
+    "the records do not depend on where a text is cut",
     () => {
       fc.assert(
         fc.property(anyFile, fc.array(fc.nat(300), { maxLength: 6 }), fc.boolean(), (text, ends, isNamed) => {
@@ -153,7 +153,7 @@ describe.each(allFormats)("%s", (format) => {
 
 describe.each(lineFormats)("%s", (format) => {
   test(
-    "each line that is not blank is one record, or more only in lists",
+    "each non-blank line is one record; only lists have more",
     () => {
       fc.assert(
         fc.property(anyFile, (text) => {
@@ -162,7 +162,7 @@ describe.each(lineFormats)("%s", (format) => {
           const blank = /^(?:[ \t\0']|\xef\xbb\xbf|\xe2\x80\x8b|\xc2\xa0)*$/;
           const lineCount = lines.filter((line) => !blank.test(line)).length;
           const count = read?.records.length ?? -1;
-          // A header is none.
+          // A header is not a record.
           if (format === "list") expect(count).toBeGreaterThanOrEqual(lineCount - 1);
           else expect([lineCount, lineCount - 1]).toContain(count);
         }),
@@ -173,7 +173,7 @@ describe.each(lineFormats)("%s", (format) => {
   );
 
   test(
-    "a line is read the same in quotes, where it cannot be of the usual form",
+    "a line reads the same in quotes, which disable the fast path",
     () => {
       fc.assert(
         fc.property(anyLine, (line) => {
@@ -198,11 +198,11 @@ describe.each(lineFormats)("%s", (format) => {
 
 describe.each(allFormats)("%s", (format) => {
   test(
-    "of any text nothing comes out but addresses and the sites of its URLs",
+    "any text yields only addresses and the sites of its URLs",
     () => {
       const marker = "zq7hunter2";
       const hosts = ["shop.example", "x.example", "shop.example.org", "com.example.app", "s.example.com"];
-      // In every place where something else than a host may stand.
+      // In every place that may hold something other than a host.
       const url = fc.constantFrom(
         `https://shop.example/${marker}?${marker}=${marker}#${marker}`,
         `http://${marker}:${marker}@x.example:80/`,

@@ -4,7 +4,7 @@ import { detectedFormat, told } from "../../helpers/told-records.ts";
 const jane = "jane.doe@example.com";
 const john = "john@example.org";
 
-test("one address per line, in any wrapping", async () => {
+test("one address per line, with any quotes or brackets", async () => {
   const text = `email\n${jane}\n<${john}>\n"${jane}",\nmailto:${john};\n1. ${jane}\n- ${john}\n * ${jane}\nJane Doe\njane@\n`;
   expect((await told(text, "list")).records).toEqual([
     jane,
@@ -19,7 +19,7 @@ test("one address per line, in any wrapping", async () => {
   ]);
 });
 
-test("several addresses in a line are a record each", async () => {
+test("each of several addresses in a line is a record", async () => {
   expect(await told(`${jane}; ${john}; u@example.net`)).toEqual({
     records: [jane, john, "u@example.net"],
     furtherAddresses: 0,
@@ -35,7 +35,7 @@ test("a line with a secret is a combo", async () => {
   });
 });
 
-test("where the operator says list, no line is anything else", async () => {
+test("with --format list every line is a list line", async () => {
   expect((await told(`${jane}:pw\nhttps://a.example/:${john}:pw\n`, "list")).records).toEqual([jane, john]);
 });
 
@@ -45,11 +45,11 @@ test.each([
   { what: "in brackets", text: `<${jane}>\n<${john}>\n`, format: "list" },
   { what: "numbered", text: `1. ${jane}\n2. ${john}\n`, format: "list" },
   { what: "all in one line", text: `${jane}, ${john}, u@example.net`, format: "list" },
-  { what: "a single one", text: jane, format: "list" },
+  { what: "a single address", text: jane, format: "list" },
   { what: "with some secrets", text: `${jane}\n${john}\nu@example.net\n${jane}:x\n`, format: "list" },
   { what: "mostly with secrets", text: `${jane}:x\n${john}:x\nu@example.net:x\n${jane}\n`, format: "combo" },
   { what: "in prose", text: `Here are ${jane} and ${john}.\nAnd that is all.\n`, format: "any" },
-  { what: "one in prose", text: `Contact the seller at ${jane} for more.\n`, format: null },
+  { what: "one address in prose", text: `Contact the seller at ${jane} for more.\n`, format: null },
 ])("addresses $what: $format", ({ text, format }) => {
   expect(detectedFormat(text)).toBe(format);
 });

@@ -104,23 +104,20 @@ describe("a folder", () => {
     "Copyright.txt": `Telegram: @somebody\nmail ${trap}\n`,
   };
 
-  test.each([undefined, "stealer" as const])(
-    "of logs gives its logins and nothing else, with format %s",
-    async (format) => {
-      const desk = openDesk();
-      const report = await desk.importFile(folderOf(log), format === undefined ? {} : { format });
-      expect(report).toMatchObject({ read: 2, imported: 2, skipped: {}, formats: { stealer: 2 } });
-      expect(report.leftOut.map(({ file }) => file).sort()).toEqual(
-        Object.keys(log)
-          .filter((file) => !/passwords/i.test(file))
-          .sort(),
-      );
-      expect(await desk.lookup(jane)).toMatchObject([{ category: "infostealer", subjects: ["a.example"] }]);
-      expect(await desk.lookup(trap)).toEqual([]);
-    },
-  );
+  test.each([undefined, "stealer" as const])("of logs gives only its logins, with format %s", async (format) => {
+    const desk = openDesk();
+    const report = await desk.importFile(folderOf(log), format === undefined ? {} : { format });
+    expect(report).toMatchObject({ read: 2, imported: 2, skipped: {}, formats: { stealer: 2 } });
+    expect(report.leftOut.map(({ file }) => file).sort()).toEqual(
+      Object.keys(log)
+        .filter((file) => !/passwords/i.test(file))
+        .sort(),
+    );
+    expect(await desk.lookup(jane)).toMatchObject([{ category: "infostealer", subjects: ["a.example"] }]);
+    expect(await desk.lookup(trap)).toEqual([]);
+  });
 
-  test("that is a tree of combos gives all of them, whatever its files are called", async () => {
+  test("of combos gives all of them, whatever the file names", async () => {
     const desk = openDesk();
     const files = {
       README: "Usage: ./query.sh ADDRESS\nContact: nobody\n",

@@ -64,13 +64,13 @@ describe("a URL with a scheme names its host", () => {
     "https://-x.example/",
     "://shop.example",
     "",
-  ])("%s names none", (text) => {
+  ])("%s names no site", (text) => {
     expect(siteOf(text, withScheme)).toBeNull();
     expect(siteOf(text, bare)).toBeNull();
   });
 });
 
-describe("without a scheme a path or a port makes a site of what stands under a public suffix", () => {
+describe("without a scheme, a host under a public suffix with a path or port is a site", () => {
   test.each([
     ["shop.example.org/login", "shop.example.org"],
     ["www.shop.co.uk/login", "shop.co.uk"],
@@ -105,12 +105,12 @@ describe("without a scheme a path or a port makes a site of what stands under a 
     "shop.example.org?x=1",
     "shop.example.org#x",
     "shop.example.org",
-  ])("%s is none", (text) => {
+  ])("%s is not a site", (text) => {
     expect(siteOf(text, withScheme)).toBeNull();
   });
 });
 
-describe("a bare host counts where the plan allows it, and never where it could be a user or a file", () => {
+describe("a bare host is a site if the plan allows it, and never if it could be a user or a file", () => {
   test.each([
     ["forum.example.org", "forum.example.org"],
     ["www.example.org", "example.org"],
@@ -152,12 +152,12 @@ describe("a bare host counts where the plan allows it, and never where it could 
     "com",
     "intranet",
     "192.0.2.1",
-  ])("%s is none", (text) => {
+  ])("%s is not a site", (text) => {
     expect(siteOf(text, bare)).toBeNull();
   });
 });
 
-test("of any text comes nothing but a domain or a package, and never a sensitive one", () => {
+test("any text gives only a domain or a package name, and never a sensitive one", () => {
   const part = fc.constantFrom(
     ..."ab09.-_@:/?#\\%[] \"'<>|;,",
     "https://",

@@ -6,7 +6,7 @@ import { sampleOf } from "../../../src/corpus/formats/sample.ts";
 import { openDesk } from "../../helpers/corpus-desk.ts";
 import { noWishes, type ReadTold, readFormat, recordsSink } from "../../helpers/read-format.ts";
 
-/** Stands in every text that must not be kept: secrets, nicknames, foreign labels, promotion. */
+/** Present in every text that must not be kept: secrets, nicknames, foreign labels, advertising. */
 const marker = "Zq7";
 const trap = "trap@zq7.example";
 
@@ -77,10 +77,11 @@ function isWhole(index: number): boolean {
   return index % 4 === 0;
 }
 
-/** The text of a log. Of the login `n` address and site are `u<n>@example.com` and `s<n>.example.com`. */
+/** The text of a log. Login `n` has the address `u<n>@example.com` and the site `s<n>.example.com`. */
 function textOf({ words, between, order, end, banner, blocks }: Log): string {
   const parts = blocks.map((given, index) => {
-    // The first block tells the order and whether blank lines end blocks. Without separators each block has the last label:
+    // The first block shows the order and whether blank lines end blocks. Without separators each block has the last
+    // label; otherwise two halves of two blocks would be the same text as one block.
     // otherwise the two halves of two blocks are the same text as one.
     const isRegular = isWhole(index);
     const isForced = (at: number) => isRegular || (between === "" && order[2] === at);
@@ -106,7 +107,7 @@ function siteOfRecord(record: ReadRecord): string | undefined {
   return typeof record === "string" ? undefined : record.fields.subject;
 }
 
-test("each login has its own site or none, and nothing else of a text is kept", async () => {
+test("each login has its own site or none, and no other text is kept", async () => {
   await fc.assert(
     fc.asyncProperty(log, async (given) => {
       const { records } = await readFormat("stealer", [Buffer.from(textOf(given))]);
@@ -122,7 +123,7 @@ test("each login has its own site or none, and nothing else of a text is kept", 
   );
 });
 
-test("every whole login of a separated log is found with its site", async () => {
+test("every complete login of a log with separators is found with its site", async () => {
   const separated = log.filter(({ between, end }) => between !== "" && end !== "\r");
   await fc.assert(
     fc.asyncProperty(separated, async (given) => {
@@ -138,7 +139,7 @@ test("every whole login of a separated log is found with its site", async () => 
   );
 });
 
-test("where a text is cut between blocks does not matter", () => {
+test("the records do not depend on where a text is cut between blocks", () => {
   fc.assert(
     fc.property(log, fc.integer({ min: 0, max: 400 }), (given, extraSize) => {
       const bytes = Buffer.from(textOf(given));
@@ -149,7 +150,7 @@ test("where a text is cut between blocks does not matter", () => {
   );
 });
 
-test("any bytes can be cut anywhere, and a cut is behind a line end", () => {
+test("any bytes can be cut, always after a line end", () => {
   const { stealer } = formats;
   const lines = fc.array(
     fc.constantFrom("URL: a", "Login: b@c.de", "Pass: x", "====", "", " ", "\r", "text", "Сайт", "Логин: x", "["),
@@ -164,14 +165,14 @@ test("any bytes can be cut anywhere, and a cut is behind a line end", () => {
       expect(cut).toBeGreaterThanOrEqual(start);
       expect(cut).toBeLessThanOrEqual(stop);
       if (cut > start) expect([0x0a, 0x0d]).toContain(bytes[cut - 1]);
-      // CR LF is not cut in half.
+      // CR LF is never split.
       if (cut > start && bytes[cut - 1] === 0x0d) expect(bytes[cut]).not.toBe(0x0a);
     }),
     { numRuns: 1000 },
   );
 });
 
-test("what is read is what is imported and what is skipped, and no secret is told", async () => {
+test("the records read are those imported plus those skipped, and no secret is shown", async () => {
   await fc.assert(
     fc.asyncProperty(log, async (given) => {
       const desk = openDesk();
@@ -186,7 +187,7 @@ test("what is read is what is imported and what is skipped, and no secret is tol
   );
 });
 
-/** The records of a text that comes in blocks of a size, as two threads read them. */
+/** The records of a text read in blocks of a size, as by two threads. */
 function readInBlocks(whole: Buffer, size: number): ReadTold {
   const { stealer } = formats;
   const plan = stealer.plan(sampleOf(null, whole, true), noWishes);
@@ -194,7 +195,7 @@ function readInBlocks(whole: Buffer, size: number): ReadTold {
   for (let start = 0; start < whole.length; ) {
     const isLast = start + size >= whole.length;
     const filled = Math.min(size, whole.length - start);
-    // What stands behind the end is of another text.
+    // Bytes after the end belong to another text.
     const block = Buffer.concat([
       whole.subarray(start, start + filled),
       Buffer.from("n: trap@zq7.example\nLogin: x\n"),

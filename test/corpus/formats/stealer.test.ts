@@ -72,7 +72,7 @@ describe("labels", () => {
     '["Chrome" = "Default"]\n',
     "Seller: @somebody\nLog Tools: https://t.me/somebody\n",
     "Браузер: Chrome\n",
-  ])("a program before or behind: %s", async (program) => {
+  ])("a program before or after: %s", async (program) => {
     const text = blocks("URL: ", "Login: ", "Password: ");
     const before = text.replaceAll("URL:", `${program}URL:`);
     const behind = text.replaceAll(/(Password: \w+\n)/g, `$1${program}`);
@@ -82,7 +82,7 @@ describe("labels", () => {
   });
 });
 
-test("a mixture of families, orders, separators and none", async () => {
+test("a mixture of families and orders, with and without separators", async () => {
   const text = `
   ___ Logs by nobody ___
 *****************
@@ -154,17 +154,17 @@ describe("lines", () => {
     expect((await told(text, "stealer")).records).toEqual([jane, `${john} shop.example`]);
   });
 
-  test("blank lines within blocks do not end them where rows stand between them", async () => {
+  test("blank lines within blocks do not end them when rows separate the blocks", async () => {
     const text = blocks("URL: ", "Login: ", "Password: ", "=====\n", "\n\n");
     expect((await told(text)).records).toEqual(both);
   });
 
-  test("lines with double spacing are read, with more space or none between blocks", async () => {
+  test("double-spaced lines are read, with more or no space between blocks", async () => {
     expect((await told(blocks("URL: ", "Login: ", "Password: ", "\n\n", "\n\n"))).records).toEqual(both);
     expect((await told(blocks("URL: ", "Login: ", "Password: ", "", "\n\n"))).records).toEqual(both);
   });
 
-  test("a value may stand in the line behind its label", async () => {
+  test("a value may be on the line after its label", async () => {
     expect((await told(blocks("URL:\n", "Login:\n", "Password:\n"))).records).toEqual(both);
   });
 
@@ -208,7 +208,7 @@ describe("a login in one line", () => {
     }
   });
 
-  test("a secret that holds what looks like a login is not taken for one", async () => {
+  test("a secret that looks like a login is not read as one", async () => {
     const text = [
       `URL: https://portal.example/ | Login: ${jane} | Password: a | Login: ${john}`,
       `URL: https://portal.example/ | Password: a | Login: ${john} | Login: ${jane}`,
@@ -217,7 +217,7 @@ describe("a login in one line", () => {
     expect(await told(text)).toEqual({ records: [`${jane} portal.example`, "no_email"], furtherAddresses: 3 });
   });
 
-  test("nor is one in blocks of such lines", async () => {
+  test("nor is a secret in blocks of such lines", async () => {
     const text = `URL: https://a.example/\nLogin: nick | Password: x, login: ${john}\n\n`;
     expect(await told(text.repeat(2))).toEqual({ records: ["no_email", "no_email"], furtherAddresses: 2 });
   });
@@ -228,7 +228,7 @@ describe("no login gets the site of another", () => {
   const whole = (login: string, site: string) => `URL: https://${site}/\n${only(login)}`;
   const reversed = (login: string, site: string) => `Password: x\nLogin: ${login}\nURL: https://${site}/\n`;
 
-  test("where the site comes last, and a block lacks it", async () => {
+  test("when the site comes last and a block lacks it", async () => {
     const text = `Username: ${jane}\nPassword: a\nURL: https://a.example/\nUsername: ${john}\nPassword: b\n`;
     expect((await told(`${text}${text}`, "stealer")).records).toEqual([
       `${jane} a.example`,
@@ -238,17 +238,17 @@ describe("no login gets the site of another", () => {
     ]);
   });
 
-  test("where the site comes first, and a block lacks it", async () => {
+  test("when the site comes first and a block lacks it", async () => {
     const text = `${whole(jane, "a.example")}${only(john)}`;
     expect((await told(`${text}${text}`)).records).toEqual([`${jane} a.example`, john, `${jane} a.example`, john]);
   });
 
-  test("where a block lacks the login and the next one the site", async () => {
+  test("when a block lacks the login and the next block the site", async () => {
     const text = `${whole(jane, "a.example")}URL: https://b.example/\nPassword: x\n${only(john)}`;
     expect((await told(text)).records).toEqual([`${jane} a.example`, "no_email", john]);
   });
 
-  test("where separators are used, and one is missing", async () => {
+  test("when a separator is missing", async () => {
     const regular = `${whole(jane, "a.example")}=====\n`.repeat(3);
     const records = [`${jane} a.example`, `${jane} a.example`, `${jane} a.example`];
     const read = async (text: string) => (await told(`${regular}${text}=====\n`)).records.slice(records.length);
@@ -261,7 +261,7 @@ describe("no login gets the site of another", () => {
     expect(await read(`URL: https://b.example/\nPassword: x\n${only(john)}`)).toEqual([john]);
   });
 
-  test("and the order of labels may vary between separators", async () => {
+  test("and the order of labels may vary between blocks with separators", async () => {
     const text = [only(jane), whole(jane, "a.example"), reversed(john, "b.example"), whole(jane, "c.example")];
     expect((await told(text.join("━━━━\n"))).records).toEqual([
       jane,
@@ -271,7 +271,7 @@ describe("no login gets the site of another", () => {
     ]);
   });
 
-  test("two sites in one block: the first that is one, where it is surely one block", async () => {
+  test("two sites in one block: the first valid one, if it is certainly one block", async () => {
     const text = (site: string) => `Origin URL: chrome://settings\nAction URL: ${site}\nLogin: ${jane}\nPassword: x\n`;
     expect((await told(`${text("https://a.example/")}\n${text("https://b.example/")}`)).records).toEqual([
       `${jane} a.example`,
@@ -305,12 +305,12 @@ describe("logins", () => {
     expect(records).toEqual([record.includes("@") ? `${record} a.example` : record]);
   });
 
-  test("an address that stands twice in a block counts once", async () => {
+  test("an address repeated in a block counts once", async () => {
     const text = `Email: ${jane}\nServer: mail.example.com\nUser: ${jane}\nPassword: x\n=====\n`;
     expect(await told(text)).toEqual({ records: [`${jane} mail.example.com`], furtherAddresses: 0 });
   });
 
-  test("a heading is no label", async () => {
+  test("a heading is not a label", async () => {
     const text = `Passwords:\nURL: https://a.example/\nLogin: ${jane}\nPassword: x\n\nCookies:\n`;
     expect((await told(text)).records).toEqual([`${jane} a.example`]);
   });
@@ -327,7 +327,7 @@ describe("logins", () => {
     }
   });
 
-  test("an address in a secret, a URL, a banner or a line without label counts as further address", async () => {
+  test("an address in a secret, a URL, a banner or an unlabelled line is only counted", async () => {
     const text = `mail seller@example.net
 URL: https://a.example/signin?email=${john}
 Login: ${jane}
@@ -342,7 +342,7 @@ Password: ${john}
     expect(await told(text)).toEqual({ records: [`${jane} a.example`, "no_email"], furtherAddresses: 5 });
   });
 
-  test("the key in the URL of an app is no address", async () => {
+  test("the key in the URL of an app is not an address", async () => {
     const text = `URL: android://aB1/c==@com.example.app/\nLogin: ${jane}\nPassword: x\n\n`;
     expect(await told(text)).toEqual({ records: [`${jane} com.example.app`], furtherAddresses: 0 });
   });
@@ -376,19 +376,19 @@ describe("sites", () => {
   });
 });
 
-describe("what kind of record", () => {
-  test("a login with a secret in a log is a stealer's, with a site or without", async () => {
+describe("the format of a record", () => {
+  test("a login with a secret in a log is stealer, with or without a site", async () => {
     const text = `Soft: Outlook\nLogin: ${jane}\nPassword: x\n━━━\nHost: https://a.example/\nLogin: ${john}\nPassword: x\n`;
     expect((await told(text)).records).toEqual([jane, `${john} a.example`]);
   });
 
-  test("logins and secrets without any site or program are a combo's, unless the operator says otherwise", async () => {
+  test("logins and secrets without sites and programs are combo, unless the operator names the format", async () => {
     const text = `Email: ${jane}\nPassword: x\n\nEmail: ${john}\nPassword: y\n\n`;
     expect((await told(text)).records).toEqual([`${jane} (combo)`, `${john} (combo)`]);
     expect((await told(text, "stealer")).records).toEqual([jane, john]);
   });
 
-  test("and where most are so, one with a site is still a stealer's", async () => {
+  test("and if most are combo, a login with a site is still stealer", async () => {
     const text = `Email: ${jane}\nPassword: x\n\n`.repeat(3);
     const { records } = await told(`${text}Email: ${john}\nPassword: y\nURL: https://a.example/\n`);
     expect(records.at(-1)).toBe(`${john} a.example`);
@@ -397,7 +397,7 @@ describe("what kind of record", () => {
   });
 
   test.each(["", "null", "(null)", "N/A", "[NOT_SAVED]", "xxxx"])(
-    "without a secret, an address: %j",
+    "an address without a secret is any: %j",
     async (secret) => {
       const last = `URL: https://b.example/\nLogin: ${john}\nPassword: ${secret}\n`;
       const { records } = await told(`${blocks("URL: ", "Login: ", "Password: ")}\n${last}`);
@@ -405,12 +405,12 @@ describe("what kind of record", () => {
     },
   );
 
-  test("a login without site and secret, as a seller writes it, is none", async () => {
+  test("a contact without site and secret is not a login", async () => {
     const text = `Telegram: @seller\nMail: seller@example.net\n\n${blocks("URL: ", "Login: ", "Password: ")}`;
     expect(await told(text)).toEqual({ records: both, furtherAddresses: 1 });
   });
 
-  test("an import names category, site and origin", async () => {
+  test("an import sets category, site and origin", async () => {
     const desk = openDesk();
     const text = `URL: https://portal.example/\nUsername: ${jane}\nPassword: pw\n\nURL: https://b.example/\nUsername: ${john}\nPassword:\n`;
     expect(await desk.importText(text, {}, "dump.txt")).toMatchObject({ read: 2, imported: 2 });
@@ -432,7 +432,7 @@ describe("what kind of record", () => {
   });
 });
 
-describe("texts of other kinds are not taken for it", () => {
+describe("other texts are not mistaken for a log", () => {
   const settings = `host: db.example.com\nuser: ${jane}\npassword: x\n`;
   test.each([
     ["contacts", null, `Name: Jane\nEmail: ${jane}\nPhone: 1\n\nName: John\nEmail: ${john}\n`],
@@ -464,13 +464,13 @@ describe("texts of other kinds are not taken for it", () => {
     ["a single login without a site", null, `Username: ${jane}\nPassword: x\n`],
     ["blocks below a banner", null, `${"* art *\n".repeat(20)}\n${blocks("URL: ", "Login: ", "Password: ")}`],
     ["blocks of nicknames", null, blocks("URL: ", "Login: ", "Password: ").replaceAll("@", "_")],
-  ])("but %s are", (_kind, name, text) => {
+  ])("but %s are recognised", (_kind, name, text) => {
     expect(detectedFormat(text, name)).toBe("stealer");
   });
 });
 
 describe("cost", () => {
-  test("logins without a single sign cost no more than others", async () => {
+  test("logins without at-signs cost no more than others", async () => {
     const text = (login: string) => `URL: https://a.example/\nLogin: ${login}\nPassword: x\n=====\n`.repeat(30_000);
     const measure = async (login: string) => {
       const startedAt = performance.now();
@@ -478,7 +478,7 @@ describe("cost", () => {
       return performance.now() - startedAt;
     };
     await measure(jane);
-    // A search for the next sign beyond the value takes a hundred times as long.
+    // Searching for the next sign beyond the value would take a hundred times as long.
     expect(await measure("nickname")).toBeLessThan(3 * (await measure(jane)));
   });
 });

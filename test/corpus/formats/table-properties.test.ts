@@ -18,7 +18,7 @@ vi.setConfig({ testTimeout: 600_000 });
 const names = ["csv", "jsonl", "dehashed", "hibp-domain"] as const;
 type Name = (typeof names)[number];
 
-/** What a sink was given; the sink encodes fields as JSON. */
+/** The records given to a sink that encodes fields as JSON. */
 function openSink() {
   const scanner = new LineScanner(new Uint8Array(corpusPrefixSize));
   const records: ReadRecord[] = [];
@@ -55,19 +55,19 @@ function planOf(name: Name, text: Buffer, fileName: string, wishes: Wishes, isNa
   }
 }
 
-/** Reads a text in blocks of so many bytes, larger ones where a record needs it. */
+/** Reads a text in blocks of `size` bytes, larger if a record needs it. */
 function readBlocks(name: Name, plan: Plan, text: Buffer, size: number) {
   const { open, cut } = formats[name];
   const { sink, told } = openSink();
   let ordered: RecordReader | null = null;
-  // The header is in the first block: a real one has a megabyte.
+  // The header is always in the first block: a real block has a megabyte.
   const { skipSize = 0, table = null } = plan as { skipSize?: number; table?: { skipSize: number } | null };
   const headSize = table?.skipSize ?? skipSize;
   for (let start = 0; start < text.length; ) {
     let end = Math.min(text.length, start + size + (start === 0 ? headSize : 0));
     if (plan.isOrdered !== true) {
       for (;;) {
-        // What stands behind the end is of another text.
+        // Bytes after the end belong to another text.
         const block = Buffer.concat([text.subarray(start, end), Buffer.from('"trap@zq7.example",\n')]);
         const at = end === text.length ? end - start : (cut?.(block, 0, end - start, plan, start === 0) ?? 0);
         if (at > 0) {
@@ -131,7 +131,7 @@ const column = fc.oneof(
     ...["url", "username", "database_name", "id", "alias", "domain", "breach", "name", "hashed_password", "correo"],
   ),
 );
-/** All columns among the seven: evidence, where text is kept. */
+/** All columns are among the seven: evidence, whose text is kept. */
 const evidence = fc.constantFrom(
   ["email", "severity", "title", "subject", "category", "source_url", "date"],
   ["email", "source_url", "title"],
@@ -221,7 +221,7 @@ const wishes: fc.Arbitrary<Wishes> = fc.constantFrom(
 );
 
 test.each(names)(
-  "of any text %s keeps addresses, dates, sites, known names, and nothing that looks like a secret",
+  "%s keeps of any text only addresses, dates, sites and known names, and nothing that looks like a secret",
   (name) => {
     fc.assert(
       fc.property(
@@ -246,7 +246,7 @@ test.each(names)(
   },
 );
 
-test.each(["csv", "jsonl", "dehashed"] as const)("where blocks of %s end changes nothing", (name) => {
+test.each(["csv", "jsonl", "dehashed"] as const)("the records of %s do not depend on the block ends", (name) => {
   const content = fc.oneof(
     table,
     json,
@@ -270,7 +270,7 @@ test.each(["csv", "jsonl", "dehashed"] as const)("where blocks of %s end changes
   );
 });
 
-test("objects that are read from their bytes are read as their text is", () => {
+test("the fast path for objects agrees with parsing their text", () => {
   const value = fc.oneof(
     fc.string(),
     text,
@@ -316,13 +316,13 @@ test("objects that are read from their bytes are read as their text is", () => {
   expect(scannedCount).toBeGreaterThan(300);
 });
 
-/** As records that are no evidence keep it. */
+/** The fields kept of records that are not evidence. */
 function dateIn(record: object): string | undefined {
   const [, date] = Object.entries(record).find(([name]) => name.toLowerCase().replace(/[\s_-]+/g, "") === "date") ?? [];
   return typeof date === "string" ? date : typeof date === "number" ? String(date) : undefined;
 }
 
-test("rows that are read from their bytes are read as their cells are", () => {
+test("the fast path for rows agrees with reading their cells", () => {
   const cell = fc.oneof(
     text,
     fc.constantFrom(
@@ -356,7 +356,7 @@ test("rows that are read from their bytes are read as their cells are", () => {
   );
 });
 
-describe("hostile texts cost no more than their length", () => {
+describe("hostile texts cost time linear in their length", () => {
   const fills = [
     ...[
       '"',
@@ -380,7 +380,7 @@ describe("hostile texts cost no more than their length", () => {
   ];
   const heads = ["", "email,database_name,id,name\n", '{"a":[', '{"a":"'];
 
-  /** Seconds of the processor. */
+  /** Processor time in seconds. */
   function cost(name: Name, head: string, fill: string, size: number): number {
     const bytes = Buffer.concat([Buffer.from(head), Buffer.alloc(size, fill)]);
     const before = process.cpuUsage().user;
@@ -392,7 +392,7 @@ describe("hostile texts cost no more than their length", () => {
   test.each(names)("as %s", (name) => {
     for (const fill of fills) {
       for (const head of heads) {
-        // A tenth of a second on a slow machine; what is quadratic takes minutes.
+        // A tenth of a second on a slow machine; quadratic cost would take minutes.
         expect(cost(name, head, fill, 1 << 18), `${head}${fill}`).toBeLessThan(3);
       }
     }

@@ -5,12 +5,12 @@ const jane = "jane.doe@example.com";
 const john = "john@example.org";
 const site = `${jane} shop.example`;
 
-/** Lines that make a file one of url:login:password. */
+/** Lines that make a file url:login:password. */
 const context = [1, 2, 3, 4, 5].map((n) => `https://s${n}.example.com/login:u${n}@example.org:pw${n}`).join("\n");
-/** The same without schemes. */
+/** The same lines without schemes. */
 const hosts = [1, 2, 3, 4, 5].map((n) => `s${n}.example.com/login:u${n}@example.org:pw${n}`).join("\n");
 
-/** What the last line of a file of url:login:password lines is read as. */
+/** The record of the last line in a url:login:password file. */
 async function lineIn(file: string, line: string): Promise<{ record: string | undefined; furtherAddresses: number }> {
   const { records, furtherAddresses } = await told(`${file}\n${line}\n`);
   expect(records).toHaveLength(6);
@@ -82,7 +82,7 @@ describe("a URL, a login and its secret", () => {
     expect((await lineIn(context, line)).record).toBe(record);
   });
 
-  test("several addresses: the one directly before the last field is the login, the others are counted", async () => {
+  test("of several addresses, the one directly before the last field is the login; the others are counted", async () => {
     expect(await lineIn(context, `https://shop.example/:${jane}:${john}`)).toEqual({
       record: site,
       furtherAddresses: 1,
@@ -94,7 +94,7 @@ describe("a URL, a login and its secret", () => {
   });
 });
 
-describe("an alarm needs a site, a login and a secret", () => {
+describe("a ulp record needs a site, a login and a secret", () => {
   test.each([
     { line: `https://shop.example/:nick:${jane}`, record: "no_email", further: 1 },
     { line: `https://shop.example/|nick|${jane}`, record: "no_email", further: 1 },
@@ -147,7 +147,7 @@ describe("hosts without a scheme", () => {
     expect((await lineIn(hosts, line)).record).toBe(record);
   });
 
-  test("are none in a file of other lines", async () => {
+  test("are not sites in a file of other lines", async () => {
     const combos = [1, 2, 3, 4].map((n) => `nick${n}:u${n}@example.org:pw${n}\n`).join("");
     const { records } = await told(`${combos}shop.example.org/login:${jane}:secret\n`);
     expect(records.at(-1)).toBe(jane);
@@ -162,14 +162,14 @@ describe("is detected", () => {
 
   test.each([
     {
-      what: "with nicknames mostly",
+      what: "with mostly nicknames",
       text: `${lines((n) => `https://s${n}.example/:nick${n}:pw${n}`, 49)}\n${ulpLine(1)}`,
     },
     { what: "with the URL last", text: lines((n) => `u${n}@example.com:pw${n}:https://s${n}.example/`) },
     { what: "with the URL in the middle", text: lines((n) => `u${n}@example.com https://s${n}.example/ pw${n}`) },
     { what: "with commas", text: lines((n) => `https://s${n}.example/,u${n}@example.com,pw${n}`) },
     {
-      what: "under promotion",
+      what: "after advertising",
       text: `==== FREE @channel ====\nhttps://t.me/x\nJoin us: https://t.me/x admin@\n\n${lines(ulpLine)}`,
     },
     { what: "without schemes", text: lines((n) => `s${n}.example/login:u${n}@example.com:pw${n}`) },
@@ -186,8 +186,8 @@ describe("is detected", () => {
       format: "combo",
     },
     { what: "users whose names are domains", text: lines((n) => `li.wang:u${n}@example.com:pw${n}`), format: "combo" },
-    { what: "what grep prints", text: lines((n) => `forum${n}.sql:u${n}@example.com:pw${n}`), format: "combo" },
-    { what: "what grep -n prints", text: lines((n) => `leak.zip:${n}:u${n}@example.com:pw${n}`), format: "combo" },
+    { what: "output of grep", text: lines((n) => `forum${n}.sql:u${n}@example.com:pw${n}`), format: "combo" },
+    { what: "output of grep -n", text: lines((n) => `leak.zip:${n}:u${n}@example.com:pw${n}`), format: "combo" },
     { what: "URLs and logins", text: lines((n) => `https://s${n}.example/:u${n}@example.com`), format: "any" },
     {
       what: "addresses and profiles",
@@ -211,19 +211,19 @@ describe("is detected", () => {
       format: "any",
     },
     { what: "a log", text: lines((n) => `10:0${n} GET https://s.example/?mail=u${n}@example.com 200`), format: "any" },
-  ])("$what are none", ({ text, format }) => {
+  ])("$what are not ulp", ({ text, format }) => {
     expect(detectedFormat(text)).toBe(format);
   });
 
   test.each(["https://s.example/a\nhttps://s.example/b\n", "https://s.example/:nick:pw\n"])(
-    "%j holds no address",
+    "%j has no address",
     (text) => {
       expect(detectedFormat(text)).toBeNull();
     },
   );
 });
 
-test("a file of two kinds has both, each line as what it is", async () => {
+test("in a file of two kinds each line keeps its own format", async () => {
   const text = `https://a.example/:u1@example.com:pw1\nhttps://b.example/:u2@example.com:pw2\nu3@example.com:pw3\n`;
   expect((await told(text)).records).toEqual([
     "u1@example.com a.example",

@@ -7,7 +7,7 @@ import type { Lane } from "../../../src/corpus/import/lane.ts";
 
 const plan: Plan = { format: "list", columns: [] };
 
-/** A lane that keeps the pieces of each text, and answers late, so that blocks wait. */
+/** A lane that records the pieces of each text and answers late, so that blocks queue up. */
 function keepingLane() {
   const pieces: { entry: number; number: number; text: string; isFirst: boolean; isLast: boolean; isRest: boolean }[] =
     [];
@@ -43,7 +43,7 @@ async function feed(texts: readonly string[], pieceSize: number, cut: typeof cut
 
 const lines = Array.from({ length: 120_000 }, (_, index) => `u${index}@example.com:${"x".repeat(index % 40)}`);
 
-test.each(["\n", "\r\n", "\r"])("lines that end with %j come whole, each once, whatever the pieces", async (ending) => {
+test.each(["\n", "\r\n", "\r"])("lines that end with %j arrive whole and once, for any pieces", async (ending) => {
   for (const pieceSize of [1000, 65_537, 5 << 20]) {
     const { all, mostWaiting } = await feed([lines.join(ending)], pieceSize);
     expect(all.flatMap(({ text }) => text.split(/\r\n|\r|\n/).filter((line) => line !== ""))).toEqual(lines);
@@ -64,7 +64,7 @@ test("a text begins and ends once, and several texts share a block", async () =>
   expect(new Set(all.filter(({ entry }) => entry < 2).map(({ number }) => number)).size).toBe(1);
 });
 
-test("a line longer than a block comes in parts that say so, and the lines around it come whole", async () => {
+test("a line longer than a block arrives in marked parts, and the lines around it arrive whole", async () => {
   const long = "x".repeat(3 << 20);
   const { all } = await feed([`first\n${long}\nlast`], 70_000);
   expect(all.map(({ text }) => text).join("")).toBe(`first\n${long}\nlast`);
@@ -74,7 +74,7 @@ test("a line longer than a block comes in parts that say so, and the lines aroun
   expect(rest.at(-1)?.text).toMatch(/^x*\nlast$/);
 });
 
-test("a text that cannot be cut is read by one lane in order, also when its last piece is empty", async () => {
+test("a text that cannot be cut is read in order by one lane, even if its last piece is empty", async () => {
   const exact = "y".repeat(blockSize - 1);
   const { lanes, textOf } = await feed(["a", exact + exact, lines.join("\n"), exact], 70_000, null);
   for (const entry of [1, 2, 3]) {
@@ -90,7 +90,7 @@ test("a text that cannot be cut is read by one lane in order, also when its last
   ).toBe(exact + exact);
 });
 
-test("what a lane throws ends the feeding", async () => {
+test("an error of a lane ends the feeding", async () => {
   const lane = { addBlock: () => Promise.reject(new Error("the disk is full")) } as unknown as Lane;
   const feeder = new BlockFeeder([lane]);
   async function* endless() {

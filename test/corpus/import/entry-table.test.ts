@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { EntryTable } from "../../../src/corpus/import/entry-table.ts";
 
-test("files are numbered in their order, and those beyond the limit share an entry per format", () => {
+test("files are numbered in order, and files over the limit share an entry per format", () => {
   const table = new EntryTable(2);
   const numbers = [
     table.add("a", "combo"),

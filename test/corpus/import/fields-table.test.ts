@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { compareFields, FieldsTable, fieldsAt } from "../../../src/corpus/import/fields-table.ts";
 
-/** Bytes in whole words, as a lane hands them over. */
+/** Bytes padded to whole words, as passed by a lane. */
 function wordsOf(bytes: Buffer): Uint32Array {
   const words = new Uint32Array(Math.ceil(bytes.length / 4) + 1);
   new Uint8Array(words.buffer).set(bytes);
@@ -20,7 +20,7 @@ const anyFields = fc.oneof(
   fc.string({ maxLength: 40 }),
 );
 
-test("equal fields have one number, others another one, and numbers give the fields back", () => {
+test("equal fields share a number, different fields differ, and a number gives its fields back", () => {
   fc.assert(
     fc.property(fc.array(anyFields, { maxLength: 600 }), (texts) => {
       const table = new FieldsTable();
@@ -33,7 +33,7 @@ test("equal fields have one number, others another one, and numbers give the fie
   );
 });
 
-test("fields are in the order of their bytes, also of two tables", () => {
+test("fields compare by their bytes, across tables as well", () => {
   fc.assert(
     fc.property(anyFields, anyFields, (one, other) => {
       const tables = [new FieldsTable(), new FieldsTable()] as const;
@@ -45,7 +45,7 @@ test("fields are in the order of their bytes, also of two tables", () => {
   );
 });
 
-test("a table that is full knows what it knew, and gives no new numbers", () => {
+test("a full table keeps its numbers and gives no new ones", () => {
   const table = new FieldsTable(3);
   expect(["a", "b", "c", "d", "a", "c", "e"].map((text) => idOf(table, text))).toEqual([0, 1, 2, -1, 0, 2, -1]);
   const long = new FieldsTable();
@@ -57,7 +57,7 @@ test("a table that is full knows what it knew, and gives no new numbers", () => 
   expect(numbers.slice(firstRefused).every((number) => number === -1)).toBe(true);
 });
 
-test("many fields with one hash cost no more than a few tries each", () => {
+test("fields with the same hash cost only a few tries each", () => {
   const table = new FieldsTable();
   const startedAt = performance.now();
   for (let n = 0; n < 300_000; n++) idOf(table, `{"subject":"${(n * 2_654_435_761) % 2 ** 32}"}`);

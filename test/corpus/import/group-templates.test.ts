@@ -13,7 +13,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 type Given = { readonly lane: number; readonly text: string; readonly entry: number; readonly isListed: boolean };
 
-/** The templates of one key, as text with the entry, in their order. */
+/** The templates of one key, as text with the entry, in order. */
 function templatesOf(given: readonly Given[], hasEntries: boolean, hasPlain: boolean): string[] {
   const names: string[] = [];
   const idOf = (name: string) => (names.includes(name) ? names.indexOf(name) : names.push(name) - 1);
@@ -53,7 +53,7 @@ const anyGiven = fc.record({
   isListed: fc.boolean(),
 });
 
-test("a key has each of its fields once, in the order of their bytes, with the lowest entry, wherever they come from", () => {
+test("a key has each of its fields once, ordered by bytes, with the lowest entry, from any sorter", () => {
   fc.assert(
     fc.property(fc.array(anyGiven, { maxLength: 40 }), fc.boolean(), fc.boolean(), (given, hasEntries, hasPlain) => {
       const lowest = new Map<string, number>();

@@ -35,13 +35,13 @@ function sort(lanes: readonly (readonly Entry[])[], { perRun, perPass }: Sizes =
 
 const half = fc.oneof(fc.constantFrom(0, 1, 2 ** 22 - 1, 2 ** 22, 2 ** 31, 2 ** 32 - 1), fc.nat(2 ** 32 - 1));
 const anyLane = fc.array(fc.record({ high: half, low: half, id: fc.nat(4) }), { maxLength: 200 });
-/** Few keys, so that most of them have many records. */
+/** Few keys, so that most have many records. */
 const crowdedLane = fc.array(
   fc.record({ high: fc.constantFrom(0, 2 ** 22 - 1), low: fc.constantFrom(0, 2 ** 32 - 1), id: fc.nat(30) }),
   { maxLength: 400 },
 );
 
-test("records come out by key, each number of a lane once with its lowest entry, in passes and from disk too", () => {
+test("records come out by key, each number of a lane once with its lowest entry, also in passes and from disk", () => {
   const lanes = fc.oneof(fc.tuple(anyLane, anyLane), fc.tuple(crowdedLane, crowdedLane));
   fc.assert(
     fc.property(lanes, (given) => {
@@ -66,7 +66,7 @@ test("records come out by key, each number of a lane once with its lowest entry,
   );
 });
 
-test("the spill file of numbers has no name while it is used, so that a crash leaves nothing", () => {
+test("the spill file of numbers is unlinked while in use, so a crash leaves nothing", () => {
   const path = join(folder, "unnamed.tmp");
   const sorter = new IdSorter(path, 6);
   for (let row = 1; row <= 50; row++) sorter.add(row, 0, row, row);

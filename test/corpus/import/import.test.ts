@@ -31,7 +31,7 @@ describe("CSV", () => {
     { rule: "a header in capitals with blanks", text: `Id, E-Mail ,x\n1, ${jane} ,2\n1,${john},2\n` },
     { rule: "mail", text: `MAIL\n${jane}\n${john}\n` },
     { rule: "email address", text: `x,Email  Address\n1,${jane}\n2,${john}\n` },
-    { rule: "two columns of one name, the first counts", text: `email,email\n${jane},a@a.example\n${john},\n` },
+    { rule: "two columns of the same name, the first counts", text: `email,email\n${jane},a@a.example\n${john},\n` },
     { rule: "rows with fewer and with more cells", text: `email,title,x\n${jane}\n${john},,1,2,3,4\n` },
   ])("with $rule is read", async ({ text }) => {
     const desk = openDesk();
@@ -88,14 +88,14 @@ ${john},,,,,,
     ]);
   });
 
-  test("without a column of addresses is refused, and the line that is no header is not quoted", async () => {
+  test("without an address column is refused, and a first line that is not a header is not quoted", async () => {
     const desk = openDesk();
     const failure = desk.importText("jane.doe,MARKER\njohn,MARKER\n", { format: "csv" }, "x.csv");
     await expect(failure).rejects.toThrow("no column of the table holds email addresses");
     await expect(failure).rejects.not.toThrow("MARKER");
   });
 
-  test("of other columns gives nothing but the address and its date, unless the operator names more", async () => {
+  test("with other columns gives only the address and its date, unless the operator names more", async () => {
     const desk = openDesk();
     const text = `email,title,subject,password,date\n${jane},A secret,B,hunter2,2020\n`;
     await desk.importText(text, {}, "foreign.csv");
@@ -106,7 +106,7 @@ ${john},,,,,,
   });
 });
 
-describe("dirt in CSV is counted under its reason and costs no other record", () => {
+describe("unusable CSV rows are counted by reason and lose no other record", () => {
   const many = Array.from({ length: 30 }, (_, index) => `u${index}@example.com,ok`).join("\n");
   test.each([
     { dirt: ",no address", reason: "no_email" },
@@ -130,7 +130,7 @@ describe("dirt in CSV is counted under its reason and costs no other record", ()
     expect(await desk.lookup("last@example.com")).toHaveLength(1);
   });
 
-  test("an unclosed quote far from the end costs one record", async () => {
+  test("an unclosed quote far from the end loses one record", async () => {
     const desk = openDesk();
     const after = Array.from({ length: 20_000 }, (_, index) => `v${index}@example.com,ok`).join("\n");
     const report = await desk.importText(`email,title\n${many}\n"${jane},x\n${after}\n`, {}, "x.csv");
@@ -166,7 +166,7 @@ describe("JSON Lines", () => {
     { dirt: "[]", reason: "malformed" },
     { dirt: `{"email":"jane.doe@example.com","x":"${"x".repeat(1_000_000)}"}`, reason: "too_long" },
     { dirt: '{"email":"u3@example.com","password":"other"}', reason: "duplicate" },
-  ])("that hold $dirt count it as $reason", async ({ dirt, reason }) => {
+  ])("with $dirt count it as $reason", async ({ dirt, reason }) => {
     const desk = openDesk();
     const report = await desk.importText(`${many}\n${dirt}\n{"email":"last@example.com"}`, {}, "x.jsonl");
     expect(report).toMatchObject({ read: 32, imported: 31, skipped: { [reason]: 1 } });
@@ -174,18 +174,21 @@ describe("JSON Lines", () => {
   });
 });
 
-test.each(["2021-13", "yesterday", "2021-02-30"])("the date %j costs the date, not the address", async (date) => {
-  const desk = openDesk();
-  const csv = await desk.importText(`email,severity,date\n${jane},low,${date}\n`);
-  const jsonl = await desk.importText(JSON.stringify({ email: john, severity: "low", date }), {}, "a.jsonl");
-  expect([csv, jsonl]).toMatchObject([
-    { imported: 1, fieldsDropped: 1 },
-    { imported: 1, fieldsDropped: 1 },
-  ]);
-  for (const address of [jane, john]) expect(await desk.lookup(address)).toMatchObject([{ years: [] }]);
-});
+test.each(["2021-13", "yesterday", "2021-02-30"])(
+  "the invalid date %j loses the date, not the address",
+  async (date) => {
+    const desk = openDesk();
+    const csv = await desk.importText(`email,severity,date\n${jane},low,${date}\n`);
+    const jsonl = await desk.importText(JSON.stringify({ email: john, severity: "low", date }), {}, "a.jsonl");
+    expect([csv, jsonl]).toMatchObject([
+      { imported: 1, fieldsDropped: 1 },
+      { imported: 1, fieldsDropped: 1 },
+    ]);
+    for (const address of [jane, john]) expect(await desk.lookup(address)).toMatchObject([{ years: [] }]);
+  },
+);
 
-test("the flags hold for the records that do not say otherwise", async () => {
+test("the flags apply to records without their own values", async () => {
   const desk = openDesk();
   const flags = { title: "Flag", category: "paste", severity: "high", subject: "shop.example", date: "2019" } as const;
   await desk.importText(`email,title,category,severity,subject,date\n${jane},,,,,\n${john},A,b,low,c,2020\n`, flags);
@@ -208,7 +211,7 @@ test("an address or a secret in a flag is not stored", async () => {
   }
 });
 
-test("one address in several records gives one finding per different record, merged where they are the same statement", async () => {
+test("an address in several records gives one finding per distinct record", async () => {
   const desk = openDesk();
   await desk.importText(`email,title,severity\n${jane},A,low\n${jane},B,low\n${jane},A,high\n`);
   expect(await desk.lookup(jane)).toMatchObject([
@@ -217,7 +220,7 @@ test("one address in several records gives one finding per different record, mer
   ]);
 });
 
-test("text that holds the address in clear is not kept", async () => {
+test("text that contains the address is not kept", async () => {
   const desk = openDesk();
   await desk.importText(
     `email,title,subject,source_url\n${jane},About Jane.Doe@Example.com,${jane},https://shop.example/?u=jane.doe%40example.com\n`,
@@ -229,7 +232,7 @@ test("text that holds the address in clear is not kept", async () => {
 });
 
 describe("the same bytes again", () => {
-  test("under one name change nothing but a confidence and an origin that are given", async () => {
+  test("under the same name change only a given confidence and origin", async () => {
     const desk = openDesk();
     await desk.importText(`email\n${jane}\n${john}\nbad\n`, { confidence: 0.4 }, "a.csv");
     const files = readdirSync(desk.corporaDir);
@@ -239,7 +242,7 @@ describe("the same bytes again", () => {
     expect(desk.corpora.get("shop")).toMatchObject({ confidence: 0.4, origin: "other" });
   });
 
-  test("under another name are a corpus of their own that is no second witness, whatever their packing", async () => {
+  test("under another name are a separate corpus with the same origin, whatever the compression", async () => {
     const desk = openDesk();
     const text = `email\n${jane}\n`;
     expect(await desk.importText(text, { origin: "breach-2021" })).toMatchObject({ sameAs: null });
@@ -252,7 +255,7 @@ describe("the same bytes again", () => {
     expect(desk.corpora.get("third")?.origin).toBe("breach-2021");
   });
 
-  test("under another name have the origin that the operator gives", async () => {
+  test("under another name have the origin given by the operator", async () => {
     const desk = openDesk();
     await desk.importText(`email\n${jane}\n`);
     const report = await desk.importText(`email\n${jane}\n`, { name: "other", origin: "mine" });
@@ -260,7 +263,7 @@ describe("the same bytes again", () => {
     expect(desk.corpora.get("other")?.origin).toBe("mine");
   });
 
-  test("make one witness of a corpus that had an origin of its own, unless that was given", async () => {
+  test("change the origin of a corpus to the shared one, unless the operator gave it", async () => {
     const desk = openDesk();
     await desk.importText(`email\n${jane}\n`);
     for (const [name, origin] of [
@@ -276,7 +279,7 @@ describe("the same bytes again", () => {
 });
 
 describe("a dry run", () => {
-  test("tells formats, counts and the first findings, and stores nothing", async () => {
+  test("reports formats, counts and the first findings, and stores nothing", async () => {
     const desk = openDesk();
     const rows = Array.from({ length: 30 }, (_, index) => `u${index}@example.com,low,T${index}`);
     const report = await desk.importText(
@@ -296,7 +299,7 @@ describe("a dry run", () => {
   });
 });
 
-test("a further file adds to the corpus, records that it has already count as imported", async () => {
+test("a further file adds to the corpus, and records that are there already count as imported", async () => {
   const desk = openDesk();
   await desk.importText(`email\n${jane}\n`, {}, "a.csv");
   expect(await desk.importText(`email\n${jane}\n${john}\n`, {}, "b.csv")).toMatchObject({ imported: 2, skipped: {} });
@@ -304,7 +307,7 @@ test("a further file adds to the corpus, records that it has already count as im
   expect(await desk.lookup(john)).toHaveLength(1);
 });
 
-test("what is published names the segment, the digest of the file, and defaults by format", async () => {
+test("a publication has the segment, the digest of the file, and defaults by format", async () => {
   const desk = openDesk();
   await desk.importText(`email\n${jane}\n`, {}, "a.csv");
   const [publication] = desk.publications;
@@ -344,7 +347,7 @@ describe("a file is refused, with the reason, and the old state stays", () => {
     { what: ".tar.gz", name: "a.tar.gz", bytes: gzipSync(tar()), says: "tar -xOf FILE |" },
     { what: "an encrypted file", name: "a", bytes: Buffer.from("age-encryption.org/v1\n"), says: "age -d FILE |" },
     {
-      what: ".gz that is none",
+      what: "an invalid .gz",
       name: "a.csv.gz",
       bytes: Buffer.from(`email\n${jane}\n`),
       says: "does not hold such data",
@@ -368,7 +371,7 @@ describe("a file is refused, with the reason, and the old state stays", () => {
     expect(await desk.lookup(jane)).toHaveLength(1);
   });
 
-  test("one of which less than 1 % of the records can be used, with the counts", async () => {
+  test("with less than 1 % usable records, with the counts", async () => {
     const desk = openDesk();
     const rows = (usableCount: number) =>
       `email\n${Array.from({ length: 300 }, (_, index) => (index < usableCount ? `u${index}@example.com` : "x")).join("\n")}`;
@@ -380,7 +383,7 @@ describe("a file is refused, with the reason, and the old state stays", () => {
   test("a line of 300 MB, without holding it in memory", async () => {
     const desk = openDesk();
     const path = desk.file("long.csv", "email,x\n");
-    // Not all zeros, which would be refused as binary; a hole in the file costs no disk.
+    // Not all zeros, which would be refused as binary. A hole in the file costs no disk space.
     writeFileSync(path, "x".repeat(70_000), { flag: "a" });
     truncateSync(path, 300 << 20);
     const before = process.memoryUsage().rss;
@@ -399,7 +402,7 @@ describe("a file is refused, with the reason, and the old state stays", () => {
   });
 });
 
-test("a file that is not there is not found", async () => {
+test("a missing file is not found", async () => {
   const desk = openDesk();
   await expect(desk.importFile(join(desk.root, "none.csv"))).rejects.toMatchObject({ kind: "not_found" });
   await expect(desk.importFile(join(desk.file("a.csv", ""), "b.csv"))).rejects.toMatchObject({ kind: "not_found" });
@@ -422,9 +425,14 @@ describe("an option is refused before the file is read", () => {
     { what: "a name with a line end", options: { name: "a\n" }, kind: "invalid", says: "the name must be" },
     { what: "a taken name", options: { name: "hibp" }, kind: "conflict", says: "another enabled source" },
     { what: "another scope", options: { scope: workspace }, kind: "conflict", says: "import with no --scope" },
-    { what: "a day that is none", options: { date: "2021-02-30" }, kind: "invalid", says: "YYYY-MM-DD" },
+    { what: "an invalid day", options: { date: "2021-02-30" }, kind: "invalid", says: "YYYY-MM-DD" },
     { what: "a confidence over 1", options: { confidence: 1.1 }, kind: "invalid", says: "from 0 to 1" },
-    { what: "no confidence at all", options: { confidence: Number.NaN }, kind: "invalid", says: "from 0 to 1" },
+    {
+      what: "a confidence that is not a number",
+      options: { confidence: Number.NaN },
+      kind: "invalid",
+      says: "from 0 to 1",
+    },
   ];
   test.each(refusals)("$what", async ({ options, kind, says }) => {
     const desk = openDesk();
@@ -446,20 +454,23 @@ describe("compressed files", () => {
   test.each([
     { kind: "gz", pack: (text: string) => gzipSync(text) },
     { kind: "zst", pack: (text: string) => zstdCompressSync(text) },
-  ])("two members in a .$kind are read, and every cut but the one between them is refused", async ({ kind, pack }) => {
-    const [start, end] = [pack(first), pack(second)];
-    const whole = Buffer.concat([start, end]);
-    const desk = openDesk();
-    expect(await desk.importText(whole, {}, `a.csv.${kind}`)).toMatchObject({ read: 2, imported: 2 });
-    for (let length = 0; length < whole.length; length++) {
-      const cut = desk.importText(whole.subarray(0, length), { name: `cut${length}` }, `cut.csv.${kind}`);
-      if (length === start.length) expect(await cut).toMatchObject({ read: 1, imported: 1 });
-      else await expect(cut).rejects.toMatchObject({ kind: "refused" });
-    }
-    expect([...desk.corpora.keys()]).toEqual([`cut${start.length}`, "shop"]);
-    const withRubbish = Buffer.concat([whole, Buffer.from("rubbish")]);
-    await expect(desk.importText(withRubbish, {}, `b.csv.${kind}`)).rejects.toThrow("damaged or cut short");
-  });
+  ])(
+    "two members in a .$kind are read, and every truncation except between them is refused",
+    async ({ kind, pack }) => {
+      const [start, end] = [pack(first), pack(second)];
+      const whole = Buffer.concat([start, end]);
+      const desk = openDesk();
+      expect(await desk.importText(whole, {}, `a.csv.${kind}`)).toMatchObject({ read: 2, imported: 2 });
+      for (let length = 0; length < whole.length; length++) {
+        const cut = desk.importText(whole.subarray(0, length), { name: `cut${length}` }, `cut.csv.${kind}`);
+        if (length === start.length) expect(await cut).toMatchObject({ read: 1, imported: 1 });
+        else await expect(cut).rejects.toMatchObject({ kind: "refused" });
+      }
+      expect([...desk.corpora.keys()]).toEqual([`cut${start.length}`, "shop"]);
+      const withRubbish = Buffer.concat([whole, Buffer.from("rubbish")]);
+      await expect(desk.importText(withRubbish, {}, `b.csv.${kind}`)).rejects.toThrow("damaged or cut short");
+    },
+  );
 
   test("a zst that starts with a skippable frame is read", async () => {
     const desk = openDesk();
@@ -467,7 +478,7 @@ describe("compressed files", () => {
     expect(await desk.importText(Buffer.concat([frame, zstdCompressSync(first)]))).toMatchObject({ imported: 1 });
   });
 
-  test("what a small file unpacks to does not have to fit in memory", async () => {
+  test("a small file may unpack to more than fits in memory", async () => {
     const desk = openDesk();
     const bomb = Buffer.concat(Array(64).fill(gzipSync(Buffer.alloc(8 << 20, `${"x".repeat(1023)}\n`))));
     expect(bomb.length).toBeLessThan(3 << 20);
@@ -487,7 +498,7 @@ test("standard input is read as it comes, under the name -", async () => {
   expect(await desk.lookup(jane)).toMatchObject([{ title: "Größe", details: [{ file: "-" }] }]);
 });
 
-test("progress is told at most four times per second and never counts backwards", async () => {
+test("progress is reported at most four times per second and never decreases", async () => {
   const desk = openDesk();
   let milliseconds = 0;
   const seen: ImportProgress[] = [];
@@ -585,7 +596,7 @@ describe("all or nothing", () => {
   test("a killed import leaves no file", async () => {
     const desk = openDesk();
     const source = fileURLToPath(new URL("../../../src/corpus/import/import.ts", import.meta.url));
-    // Tells when it has read and spilled, then waits for more input.
+    // Reports when it has read and spilled, then waits for more input.
     const script = `
       import { importCorpus } from ${JSON.stringify(source)};
       import { openInlineLane } from ${JSON.stringify(source.replace("import.ts", "lane.ts"))};
@@ -613,7 +624,7 @@ describe("all or nothing", () => {
     expect(readdirSync(desk.corporaDir)).toEqual([]);
   }, 60_000);
 
-  test("files that no import names are removed, and only those", async () => {
+  test("only files that no import names are removed", async () => {
     const desk = openDesk();
     await desk.importText(`email\n${jane}\n`);
     const live = readdirSync(desk.corporaDir);
@@ -624,7 +635,7 @@ describe("all or nothing", () => {
   });
 });
 
-test("imports side by side do not disturb each other", async () => {
+test("concurrent imports do not affect each other", async () => {
   const desk = openDesk();
   const names = ["a", "b", "c", "d"];
   await Promise.all(
@@ -684,7 +695,7 @@ describe("a folder", () => {
     return root;
   }
 
-  test("is read with all that lies below it, and its findings say which file they come from", async () => {
+  test("is read with everything below it, and its findings name their file", async () => {
     const desk = openDesk();
     const root = folderOf(desk, {
       "data/a/j": `${jane}:pw\n`,
@@ -711,7 +722,7 @@ describe("a folder", () => {
     expect(again).toMatchObject({ imported: 0, skipped: { already_imported: 5 } });
   });
 
-  test("reads each file by its own format, and leaves out by name what holds no addresses", async () => {
+  test("reads each file by its own format, and lists files without addresses as left out", async () => {
     const desk = openDesk();
     const root = folderOf(desk, {
       "a.txt": `${jane}:pw\n`,
@@ -732,13 +743,13 @@ describe("a folder", () => {
     expect(await desk.lookup(john)).toMatchObject([{ category: "breach", details: [{ format: "csv" }] }]);
   });
 
-  test("is read as one format that is given", async () => {
+  test("is read in a given format", async () => {
     const desk = openDesk();
     const root = folderOf(desk, { "a.txt": `${jane}:pw\n`, "b.csv": `email,title\n${john},A\n` });
     expect(await desk.importFile(root, { format: "combo" })).toMatchObject({ imported: 2, skipped: { no_email: 1 } });
   });
 
-  test("without a file that holds text is refused", async () => {
+  test("without a text file is refused", async () => {
     const desk = openDesk();
     await expect(desk.importFile(folderOf(desk, { "a/b": "" }))).rejects.toThrow("no file with text");
     const empty = join(desk.root, "none");
@@ -750,7 +761,7 @@ describe("a folder", () => {
 describe("a .zip archive", () => {
   const files = { "a.txt": `${jane}:pw\n`, "sub/b.txt": `${john}:pw\n`, "c.bin": Buffer.alloc(3000, 2) };
 
-  test.each([8, 0])("packed by method %i is read file by file, also within a folder", async (method) => {
+  test.each([8, 0])("packed by method %i is read file by file, also in a folder", async (method) => {
     const desk = openDesk();
     const path = desk.file("leak.zip", zipOf(files, method));
     const report = await desk.importFile(path);
@@ -777,7 +788,7 @@ describe("a .zip archive", () => {
     },
   );
 
-  test("that is encrypted, packed otherwise, or not whole is refused, at any cut", async () => {
+  test("that is encrypted, packed by another method, or truncated anywhere is refused", async () => {
     const desk = openDesk();
     const bytes = zipOf(files);
     const central = bytes.indexOf(Buffer.from("504b0102", "hex"));
@@ -795,14 +806,14 @@ describe("a .zip archive", () => {
     expect(readdirSync(desk.corporaDir)).toEqual([]);
   });
 
-  test("that expands out of all proportion is refused on the way", async () => {
+  test("that is a decompression bomb is refused while reading", async () => {
     const desk = openDesk();
     const bomb = zipOf({ "a.txt": Buffer.alloc(256 << 20, `${"x".repeat(1023)}\n`) });
     expect(bomb.length).toBeLessThan(2 << 20);
     await expect(desk.importText(bomb, { format: "list" }, "x.zip")).rejects.toThrow("expands more than");
   }, 60_000);
 
-  test("whose files share their bytes is refused", async () => {
+  test("with overlapping files is refused", async () => {
     const desk = openDesk();
     const bytes = zipOf({ "a.txt": `${jane}:pw\n`, "b.txt": `${jane}:pw\n` });
     const second = bytes.lastIndexOf(Buffer.from("504b0102", "hex"));
@@ -810,7 +821,7 @@ describe("a .zip archive", () => {
     await expect(desk.importText(bytes, {}, "x.zip")).rejects.toThrow("share their bytes");
   });
 
-  test("through the standard input is read as it comes", async () => {
+  test("from standard input is read as a stream", async () => {
     const desk = openDesk();
     async function* stdin() {
       yield zipOf(files);
@@ -823,7 +834,7 @@ describe("a .zip archive", () => {
 });
 
 describe("forgetting", () => {
-  test("counts records of a forgotten address as such and finds nothing of it, before and after", async () => {
+  test("counts records of a forgotten address as forgotten and never finds them, before and after", async () => {
     const desk = openDesk();
     await desk.importText(`${jane}:pw\n${john}:pw\n`, {}, "a.txt");
     await desk.forget(jane);
@@ -834,7 +845,7 @@ describe("forgetting", () => {
     expect(await desk.lookup(jane)).toEqual([]);
   });
 
-  test("a file of forgotten addresses alone is refused for that, not for its format", async () => {
+  test("a file with only forgotten addresses is refused for that reason, not for its format", async () => {
     const desk = openDesk();
     await desk.forget(jane);
     const work = desk.importText(`email\n${jane}\n`, {}, "a.csv");
@@ -842,7 +853,7 @@ describe("forgetting", () => {
   });
 });
 
-test("a sensitive site is not kept, the login is", async () => {
+test("of a login at a sensitive site only the site is dropped", async () => {
   const desk = openDesk();
   const lines = ["https://www.okcupid.com/login", "https://m.pornhub.com:443/", "grindr.com", "https://shop.example/"];
   const report = await desk.importText(lines.map((site, index) => `${site}:u${index}@example.com:pw`).join("\n"));

@@ -14,7 +14,7 @@ const anyKey = fc.tuple(
 );
 const anyLane = fc.array(anyKey, { maxLength: 120 });
 
-test("keys come out in order, each once, whatever the runs, the lanes and the passes", () => {
+test("keys come out in order, each once, for any runs, lanes and passes", () => {
   fc.assert(
     fc.property(anyLane, anyLane, fc.integer({ min: 1, max: 50 }), (one, other, perPass) => {
       const sorters = [one, other].map((keys, lane) => {

@@ -8,7 +8,7 @@ import { RecordSorter, recordHeadSize, SortedRecords } from "../../../src/corpus
 const folder = mkdtempSync(join(tmpdir(), "xpose-sorter-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Six records in memory, so that anything longer is spilled and merged. */
+/** Six records in memory, so that more are spilled and merged. */
 const tinyLimits = { records: 6, bytes: 16 << 10 };
 
 type Entry = { high: number; low: number; fields: string };
@@ -41,7 +41,7 @@ const anyEntry = fc.record({
 });
 const anyLane = fc.array(anyEntry, { maxLength: 150 });
 
-test("records come out by key and fields, each once, with the lowest entry, also when lanes are merged from disk", () => {
+test("records come out by key and fields, each once, with the lowest entry, also merged from disk", () => {
   fc.assert(
     fc.property(anyLane, anyLane, (one, other) => {
       const model = new Map<string, Entry & { entry: number }>();
@@ -59,7 +59,7 @@ test("records come out by key and fields, each once, with the lowest entry, also
   );
 });
 
-test("the spill file has no name while it is used, so that a crash leaves nothing", () => {
+test("the spill file is unlinked while in use, so a crash leaves nothing", () => {
   const path = join(folder, "unnamed.tmp");
   const sorter = new RecordSorter(path, tinyLimits);
   for (let row = 1; row <= 50; row++) sorter.add(row, 0, row, Buffer.alloc(0), 0);

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { ByteReader, type Pull } from "../../../src/corpus/input/bytes.ts";
 import { Damaged } from "../../../src/corpus/input/unread.ts";
 
-/** Pieces that share one buffer, as those of a file do, some of them after a wait. */
+/** Pieces that share one buffer, like those of a file; some arrive after a wait. */
 function pieces(bytes: Buffer, sizes: readonly number[], waits: boolean): Pull {
   const shared = Buffer.alloc(64);
   let at = 0;
@@ -28,7 +28,7 @@ async function rest(pull: Pull): Promise<Buffer> {
 const sizes = fc.array(fc.integer({ min: 1, max: 64 }), { minLength: 1, maxLength: 5 });
 const bytes = fc.uint8Array({ maxLength: 2000 }).map((array) => Buffer.from(array));
 
-test("what is held, taken and pulled is all there is, in order, whatever the pieces", async () => {
+test("held, taken and pulled bytes together are the input in order, for any pieces", async () => {
   await fc.assert(
     fc.asyncProperty(
       bytes,
@@ -52,7 +52,7 @@ test("what is held, taken and pulled is all there is, in order, whatever the pie
   );
 });
 
-test("a limited part gives its bytes and leaves the others", async () => {
+test("a limited part gives its bytes and leaves the rest", async () => {
   await fc.assert(
     fc.asyncProperty(bytes, sizes, fc.integer({ min: 0, max: 2000 }), async (all, pieceSizes, size) => {
       const reader = new ByteReader(pieces(all, pieceSizes, true));
@@ -67,7 +67,7 @@ test("a limited part gives its bytes and leaves the others", async () => {
   );
 });
 
-test("holding a long part piece by piece takes no longer than its size", async () => {
+test("holding a long part piece by piece takes linear time", async () => {
   const reader = new ByteReader(pieces(Buffer.alloc(8 << 20, 1), [64], false));
   const startedAt = performance.now();
   await reader.hold(8 << 20);

@@ -8,12 +8,12 @@ import { fileOf, folderOf, hasProgram, piped, readInput, sha256Of } from "../../
 const [first, second] = ["jane.doe@example.com:pw1\n", "john.roe@example.org:pw2\n"];
 const long = Array.from({ length: 60_000 }, (_, index) => `user${index}@example.com:pw${index * 7919}\n`).join("");
 
-/** What xz makes of `first`, for machines without it. */
+/** The output of xz for `first`, for machines without xz. */
 const firstInXz = Buffer.from(
   "/Td6WFoAAATm1rRGAgAhARYAAAB0L+WjAQAYamFuZS5kb2VAZXhhbXBsZS5jb206cHcxCgAAAABQCu4NxGtkCQABMRlZGrCCH7bzfQEAAAAABFla",
   "base64",
 );
-/** The zstd command adds a checksum; the runtime has to be told. */
+/** The zstd command adds a checksum by default, the runtime only on request. */
 const withChecksum = { params: { [constants.ZSTD_c_checksumFlag]: 1 } };
 
 const packings = [
@@ -27,7 +27,7 @@ const packings = [
 ].filter(({ isMade }) => isMade);
 
 describe.each(packings)("a .$ending file", ({ ending, pack }) => {
-  test("is read under its inner name, with the hash of its text, from a file and from a pipe", async () => {
+  test("is read under its inner name, with the hash of its text, from a file and a pipe", async () => {
     const file = await readInput(fileOf(`leak.csv.${ending.toUpperCase()}`, pack(long)));
     expect(file.entries).toMatchObject([{ name: null, innerName: "leak.csv", isWhole: false }]);
     expect(file.entries[0]?.text === long).toBe(true);
@@ -39,7 +39,7 @@ describe.each(packings)("a .$ending file", ({ ending, pack }) => {
     expect(pipe.entries[0]).toMatchObject({ name: null, innerName: null });
   });
 
-  test("of several members is read to its end, and every cut but those between them is refused", async () => {
+  test("of several members is read to its end, and every truncation except between members is refused", async () => {
     const [start, end] = [pack(first), pack(second)];
     const whole = Buffer.concat([start, end]);
     expect((await readInput(fileOf("a", whole))).texts).toEqual({ "": first + second });
@@ -50,13 +50,13 @@ describe.each(packings)("a .$ending file", ({ ending, pack }) => {
     }
   });
 
-  test("that is cut far behind its beginning is refused on the way", async () => {
+  test("that is truncated far from its beginning is refused while reading", async () => {
     const packed = pack(long);
     const cut = readInput(fileOf(`a.${ending}`, packed.subarray(0, packed.length - 1000)));
     await expect(cut).rejects.toThrow("damaged or cut short");
   });
 
-  test("with a bit that is wrong is refused", async () => {
+  test("with a flipped bit is refused", async () => {
     const packed = pack(long);
     for (const at of [packed.length - 6, packed.length >> 1]) {
       const damaged = Buffer.from(packed);
@@ -65,12 +65,12 @@ describe.each(packings)("a .$ending file", ({ ending, pack }) => {
     }
   });
 
-  test("with rubbish behind it is refused", async () => {
+  test("with trailing garbage is refused", async () => {
     const bytes = Buffer.concat([pack(first), Buffer.from("rubbish!")]);
     await expect(readInput(fileOf("a", bytes))).rejects.toThrow("damaged or cut short");
   });
 
-  test("packed twice over is read, too often is refused", async () => {
+  test("packed twice is read, packed too often is refused", async () => {
     if (ending === "xz") {
       await expect(readInput(fileOf("a", timesOver(pack, first, 2)))).rejects.toThrow("xz data within xz data");
       return;
@@ -86,8 +86,8 @@ function timesOver(pack: (bytes: Buffer) => Uint8Array, text: string, times: num
   return bytes;
 }
 
-describe("zeros behind packed data", () => {
-  test("are padding, however many pieces they come in", async () => {
+describe("zeros after packed data", () => {
+  test("are padding, in any number of pieces", async () => {
     const bytes = Buffer.concat([gzipSync(first), Buffer.alloc(700_000)]);
     expect((await readInput(fileOf("a.gz", bytes))).texts).toEqual({ "": first });
     expect((await readInput(piped(bytes, 10_000))).texts).toEqual({ "": first });
@@ -100,7 +100,7 @@ describe("zeros behind packed data", () => {
     }
   });
 
-  test("do not hide rubbish", async () => {
+  test("do not hide garbage", async () => {
     const bytes = Buffer.concat([gzipSync(first), Buffer.alloc(600), Buffer.from("rubbish")]);
     await expect(readInput(fileOf("a.gz", bytes))).rejects.toThrow("damaged or cut short");
   });
@@ -115,9 +115,9 @@ describe("xz data", () => {
     { what: "a dictionary of 1 GiB", options: ["--lzma2=dict=1GiB"] },
     { what: "a checksum by SHA-256", options: ["--check=sha256"] },
     { what: "a filter for programs", options: ["--x86", "--lzma2"] },
-  ])("with $what is refused with the line to type", async ({ options }) => {
+  ])("with $what is refused with the command to use", async ({ options }) => {
     const bytes = execFileSync("xz", ["-c", ...options], { input: first });
-    await expect(readInput(fileOf("a.xz", bytes))).rejects.toThrow("of a kind that is not read here: xz -dc FILE |");
+    await expect(readInput(fileOf("a.xz", bytes))).rejects.toThrow("of an unsupported kind: xz -dc FILE |");
   });
 });
 
@@ -142,7 +142,7 @@ test.runIf(hasProgram("xz"))(
 
 describe("zstd data", () => {
   test.runIf(hasProgram("zstd"))(
-    "with a window of 2 GiB is refused with the line to type, one of 128 MiB is read",
+    "with a window of 2 GiB is refused with the command to use; with 128 MiB it is read",
     async () => {
       const pack = (long: string) =>
         execFileSync("zstd", ["-q", "-c", `--long=${long}`], { input: first.repeat(10_000) });
@@ -155,7 +155,7 @@ describe("zstd data", () => {
     },
   );
 
-  test("of one segment larger than that is refused", async () => {
+  test("with a single larger segment is refused", async () => {
     // Frame header with a content size of 8 bytes, a single segment, and 256 MiB.
     const header = Buffer.from("28b52ffde00000001000000000", "hex");
     await expect(readInput(fileOf("a.zst", Buffer.concat([header, Buffer.alloc(20, 1)])))).rejects.toThrow(
@@ -164,7 +164,7 @@ describe("zstd data", () => {
   });
 });
 
-test("what unpacks to more than 2,000 times its size is refused, in bounded memory", async () => {
+test("data that unpacks to more than 2,000 times its size is refused, in bounded memory", async () => {
   const block = zstdCompressSync(Buffer.alloc(64 << 20, `${"x".repeat(1023)}\n`));
   const bomb = Buffer.concat(Array(20).fill(block));
   const input = await openInput({ path: fileOf("a.zst", zstdCompressSync(bomb)) }, new AbortController().signal);

@@ -17,14 +17,14 @@ const big = (text: string) => Buffer.from(text, "utf16le").swap16();
 
 const texts: readonly { readonly rule: string; readonly bytes: Buffer; readonly text: string }[] = [
   { rule: "UTF-8 passes", bytes: Buffer.from("Größe\n"), text: "Größe\n" },
-  { rule: "a mark at the start goes", bytes: Buffer.from(`${mark}${jane}\n`), text: `${jane}\n` },
+  { rule: "a mark at the start is removed", bytes: Buffer.from(`${mark}${jane}\n`), text: `${jane}\n` },
   {
-    rule: "a mark at the start of a line goes",
+    rule: "a mark at the start of a line is removed",
     bytes: Buffer.from(`${jane}\r\n${mark}${john}\n`),
     text: `${jane}\r\n${john}\n`,
   },
   {
-    rule: "a mark behind a file without a last line end becomes one",
+    rule: "a mark after a file without a final line end becomes a line end",
     bytes: Buffer.from(`${jane}${mark}${john}\n`),
     text: `${jane}\n${john}\n`,
   },
@@ -48,7 +48,7 @@ const texts: readonly { readonly rule: string; readonly bytes: Buffer; readonly 
   },
   { rule: "UTF-16 big endian without a mark", bytes: big(`${jane}\n${john}\n`), text: `${jane}\n${john}\n` },
   {
-    rule: "UTF-16 of two files behind each other",
+    rule: "two concatenated files in UTF-16",
     bytes: little(`${mark}${jane}\r\n${mark}${john}\r\n`),
     text: `${jane}\r\n${john}\r\n`,
   },
@@ -63,7 +63,7 @@ const texts: readonly { readonly rule: string; readonly bytes: Buffer; readonly 
     text: `\n${jane}\n\n`,
   },
   {
-    rule: "a few zeros stay: they are dirt",
+    rule: "a few zeros stay as noise",
     bytes: Buffer.from(`${jane}\0\0\n\0${john}\n`),
     text: `${jane}\0\0\n\0${john}\n`,
   },
@@ -89,7 +89,7 @@ describe("the bytes of a text become UTF-8", () => {
     );
   });
 
-  test("any bytes come out the same however they are cut", () => {
+  test("any bytes come out the same for any pieces", () => {
     const dirty = fc.array(fc.constantFrom("a", "\n", ":", "\0", "\0".repeat(9), mark, "\xef", "é"), { maxLength: 60 });
     fc.assert(
       fc.property(dirty, fc.array(fc.nat(), { maxLength: 20 }), (parts, cuts) => {
@@ -100,12 +100,12 @@ describe("the bytes of a text become UTF-8", () => {
     );
   });
 
-  test("a piece without dirt is passed on as it is", () => {
+  test("a clean piece is passed on without a copy", () => {
     const piece = Buffer.from(`${jane}\n`.repeat(1000));
     expect(decodingOf(piece).push(piece)).toBe(piece);
   });
 
-  test("zeros between a million records take no longer than a pass", () => {
+  test("zeros between a million records take linear time", () => {
     const bytes = Buffer.from(`${jane}\0`.repeat(400_000));
     const startedAt = performance.now();
     expect(decode(bytes)).toBe(`${jane}\n`.repeat(400_000));

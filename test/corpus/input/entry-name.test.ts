@@ -36,7 +36,7 @@ describe("a name that is stored or shown", () => {
   const dirt = fc.constantFrom("", "\u200b", "\u202e", "\ufeff", "\u0007", "\r\n");
   const around = fc.oneof(fc.constantFrom("", "logs/", "a b ", "<", "x:"), fc.string({ maxLength: 20 }));
 
-  test("never holds the part before the sign of an address, however the sign is written", () => {
+  test("never contains the local part of an address, whatever the encoding of the sign", () => {
     fc.assert(
       fc.property(around, word, dirt, sign, dirt, word, around, (before, local, x, at, y, domain, after) => {
         const secret = `${local}.zq7marker`;
@@ -46,7 +46,7 @@ describe("a name that is stored or shown", () => {
     );
   });
 
-  test("is one line of at most 255 without control and direction marks, and is as it is when made safe again", () => {
+  test("is one line of at most 255 without control and direction characters, and making it safe is idempotent", () => {
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: "binary", maxLength: 600 }), fc.string({ unit: "grapheme" })), (name) => {
         const safe = safeName(name);
@@ -60,7 +60,7 @@ describe("a name that is stored or shown", () => {
     );
   });
 
-  test("is made of the longest name in no time", () => {
+  test("is made quickly even of the longest name", () => {
     const startedAt = performance.now();
     safeName(`${"@a".repeat(1_000_000)}`);
     safeName(`${"a".repeat(1_000_000)}`);
@@ -72,7 +72,7 @@ test("a name on disk that is not UTF-8 has replacement characters", () => {
   expect(diskName(Buffer.from([0x61, 0xff, 0x2e, 0x74]))).toBe("a\ufffd.t");
 });
 
-test("a name in an archive is read as UTF-8 where it is, else as code page 437", () => {
+test("a name in an archive is read as UTF-8 if valid, otherwise as code page 437", () => {
   expect(archiveName(Buffer.from("Größe.txt"))).toBe("Größe.txt");
   expect(archiveName(Buffer.from([0x47, 0x72, 0x94, 0xe1, 0x65]))).toBe("Größe");
 });

@@ -20,7 +20,7 @@ function damaged(bytes: Uint8Array, at: number): Buffer {
 }
 
 describe("a folder", () => {
-  test("is read in the order of the bytes of its names, folder by folder", async () => {
+  test("is read in byte order of the names, folder by folder", async () => {
     const root = folderOf({
       "b/x": jane,
       "a.txt": jane,
@@ -65,7 +65,7 @@ describe("a folder", () => {
     ]);
   });
 
-  test("meets no loop and no device, and says so", async () => {
+  test("follows no loop, opens no device, and reports both as left out", async () => {
     const root = folderOf({
       "a.txt": jane,
       "empty.txt": "",
@@ -89,14 +89,14 @@ describe("a folder", () => {
     });
   });
 
-  test("loses files that may not be read, and those whose disk fails", () => {
+  test("leaves out files without permission or with disk errors", () => {
     const error = (code: string) => Object.assign(new Error(code), { code });
     expect(unreadable(error("EACCES"))).toMatchObject({ kind: "refused", reason: "not readable: permission denied" });
     expect(unreadable(error("EIO"))).toMatchObject({ kind: "refused", reason: "not readable (EIO)" });
     expect(unreadable(error("ENOENT"))).toMatchObject({ kind: "not_found" });
   });
 
-  test("loses a file that is gone since it was listed", async () => {
+  test("leaves out a file that vanished after it was listed", async () => {
     const root = folderOf({ "a.txt": jane, "b.txt": jane });
     const input = await openInput({ path: root }, new AbortController().signal);
     for await (const { chunks } of input.entries) {
@@ -107,7 +107,7 @@ describe("a folder", () => {
     expect(input.leftOut()).toEqual([{ file: "b.txt", reason: "gone since it was listed" }]);
   });
 
-  test("is read with the archives in it, and loses those that cannot be read", async () => {
+  test("is read with its archives, and leaves out unreadable ones", async () => {
     const zip = zipOf({ "a.txt": jane });
     const encrypted = Buffer.from(zip);
     encrypted.writeUInt16LE(1, encrypted.indexOf(Buffer.from("504b0102", "hex")) + 8);
@@ -134,7 +134,7 @@ describe("a folder", () => {
     expect(read.bytesRead).toBe(read.bytesTotal);
   });
 
-  test("with a file of which something was handed out before it turned out to be damaged is refused with its name", async () => {
+  test("with a file found damaged after part of it was handed out is refused with the file's name", async () => {
     const long = Array.from({ length: 60_000 }, (_, index) => `user${index}@example.com:pw\n`).join("");
     const packed = gzipSync(long);
     const cases = {
@@ -151,7 +151,7 @@ describe("a folder", () => {
     }
   });
 
-  test("without a text says what was left out and why", async () => {
+  test("without a text lists the files left out and why", async () => {
     await expect(
       readInput(
         folderOf({ "a.png": Buffer.from("89504e470d0a1a0a", "hex"), "b.7z": Buffer.from("377abcaf271c", "hex") }),
@@ -169,7 +169,7 @@ describe("a folder", () => {
     expect(Object.values(read.leftOut)).toEqual(["a folder more than 64 levels deep"]);
   });
 
-  test("has another hash when a name, a size or a byte changes, and the same content whatever the names", async () => {
+  test("changes its hash with a name, a size or a byte, and its content hash not with names", async () => {
     const first = await readInput(folderOf({ "a.txt": jane, "b.txt": john }));
     const renamed = await readInput(folderOf({ "a.txt": jane, "c.txt": john }));
     const changed = await readInput(folderOf({ "a.txt": jane, "b.txt": john.replace("2", "3") }));
@@ -178,7 +178,7 @@ describe("a folder", () => {
     expect(changed.contentSha256).not.toBe(first.contentSha256);
   });
 
-  test("of more than 10,000 files is not counted before, and is read without names in memory", async () => {
+  test("of more than 10,000 files is read without counting first and without all names in memory", async () => {
     const root = folderOf();
     for (let folder = 0; folder < 101; folder++) {
       mkdirSync(join(root, `${folder}`));
@@ -190,7 +190,7 @@ describe("a folder", () => {
     const startedAt = performance.now();
     for await (const { chunks } of input.entries) for await (const _ of chunks) count++;
     expect(count).toBe(10_100);
-    // 25 us each, and other work on this machine.
+    // 25 us each, plus other work on the machine.
     expect(performance.now() - startedAt).toBeLessThan(5000);
     expect(input.bytesRead()).toBe(10_100 * jane.length);
     await input.close();
@@ -198,7 +198,7 @@ describe("a folder", () => {
 });
 
 describe("the names of a folder", () => {
-  test("come in the order of their bytes, all of them, however few are held at once", () => {
+  test("all come in byte order, however few are held at once", () => {
     const names = [
       "a",
       "a!",
@@ -221,12 +221,12 @@ describe("the names of a folder", () => {
     }
   });
 
-  test("of something that is no folder are refused", () => {
+  test("cannot be read of something that is not a folder", () => {
     expect(() => [...readFolder(Buffer.from(fileOf("a", "")))]).toThrow();
   });
 });
 
-test("an import of a folder ends when it is aborted, also between files that take no time", async () => {
+test("an import of a folder ends when it is aborted, also between small files", async () => {
   const root = folderOf(
     Object.fromEntries(Array.from({ length: 3000 }, (_, index) => [`${index}.png`, "\0\u0001\u0002\u0003\u0004"])),
   );

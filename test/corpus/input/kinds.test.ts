@@ -6,7 +6,7 @@ import { tarOf } from "../../helpers/tar-file.ts";
 const hex = (text: string) => Buffer.from(text, "hex");
 const text = Buffer.from("jane.doe@example.com:pw\n");
 
-describe("the first bytes tell how a file is read", () => {
+describe("the first bytes decide how a file is read", () => {
   test.each([
     { kind: "gzip", head: hex("1f8b0800"), name: "a" },
     { kind: "zstd", head: hex("28b52ffd"), name: "a.txt" },
@@ -53,7 +53,7 @@ describe("the first bytes tell how a file is read", () => {
     { what: "text named .zip", head: text, name: "a.zip", says: `named .zip but does not hold such data` },
     { what: "text named .gz", head: text, name: "a.csv.gz", says: "named .gz but does not hold such data" },
     { what: "nothing", head: Buffer.alloc(0), name: "a", says: "empty" },
-  ])("$what is refused with the line to type", ({ head, name, says }) => {
+  ])("$what is refused with the command to use", ({ head, name, says }) => {
     expect(() => kindOf(head, name)).toThrow(Unread);
     expect(() => kindOf(head, name)).toThrow(says);
   });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { describeLeftOut, LeftOutList } from "../../../src/corpus/input/left-out.ts";
 
-test("files that are left out are named with their reason, addresses in their names are not", () => {
+test("left-out files are named with the reason, without addresses in their names", () => {
   const list = new LeftOutList();
   list.add("a/tom.elm@example.com.png", "binary");
   list.add("b\n.7z", "a .7z archive");
@@ -12,7 +12,7 @@ test("files that are left out are named with their reason, addresses in their na
   expect(list.describe()).toBe("a/…@example.com.png is binary; b .7z is a .7z archive");
 });
 
-test("beyond a thousand they are told in number, by reason", () => {
+test("beyond a thousand they are counted by reason", () => {
   const list = new LeftOutList();
   for (let index = 0; index < 1000; index++) list.add(`${index}.png`, "binary");
   expect(list.list()).toHaveLength(1000);

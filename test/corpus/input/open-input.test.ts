@@ -33,7 +33,7 @@ describe("the same text has one content hash", () => {
     for (const source of sources) expect((await readInput(source)).contentSha256).toBe(sha256Of(text));
   });
 
-  test("that files nobody reads have no part in", async () => {
+  test("that does not include unread files", async () => {
     const files = { "a.txt": jane, "b.txt": long, "c.txt.gz": gzipSync(long), "d.txt": jane.toUpperCase() };
     for (const path of [
       folderOf(files),
@@ -53,9 +53,9 @@ describe("the same text has one content hash", () => {
   });
 });
 
-describe("a name that holds an address", () => {
+describe("a name that contains an address", () => {
   const name = "tom.elm@example.com";
-  test("is stored as that of a file, a folder and an entry without it", async () => {
+  test("is stored without it for a file, a folder and an entry", async () => {
     expect((await readInput(fileOf(`${name}.txt`, jane))).fileName).toBe("…@example.com.txt");
     const root = folderOf({ [`${name}/${name}.zip`]: zipOf({ [`x/${name}`]: jane }) });
     const read = await readInput(join(root, name));
@@ -64,7 +64,7 @@ describe("a name that holds an address", () => {
     expect(read.entries[0]?.innerName).toBe(name);
   });
 
-  test("is in no error", async () => {
+  test("is never in an error", async () => {
     const png = Buffer.from("89504e470d0a1a0a", "hex");
     const sources = [
       folderOf({ [`${name}.png`]: png }),
@@ -82,7 +82,7 @@ describe("a name that holds an address", () => {
 });
 
 describe("a path", () => {
-  test("of a FIFO, a device or a process substitution is refused with the way in", async () => {
+  test("to a FIFO, a device or a process substitution is refused with the command to use", async () => {
     const fifo = join(folderOf(), "fifo");
     execFileSync("mkfifo", [fifo]);
     for (const path of [fifo, "/dev/zero"]) {
@@ -92,7 +92,7 @@ describe("a path", () => {
     }
   });
 
-  test("where there is nothing is not found", async () => {
+  test("to nothing is not found", async () => {
     const file = fileOf("a.txt", jane);
     for (const path of [join(file, "x"), `${file}x`]) {
       await expect(openInput({ path }, never)).rejects.toMatchObject({ kind: "not_found" });
@@ -100,7 +100,7 @@ describe("a path", () => {
     await expect(openInput({ path: `${file}\ufffd` }, never)).rejects.toThrow("NAME < FILE");
   });
 
-  test("that is a link is followed, in a loop it is refused", async () => {
+  test("that is a link is followed; a loop is refused", async () => {
     const root = folderOf({ "a/x.txt": jane });
     symlinkSync("a", join(root, "link"));
     symlinkSync("a/x.txt", join(root, "file"));
@@ -110,7 +110,7 @@ describe("a path", () => {
     await expect(openInput({ path: join(root, "loop") }, never)).rejects.toMatchObject({ kind: "refused" });
   });
 
-  test("leaves no file open, however its import ends", async () => {
+  test("leaves no file open after any end of its import", async () => {
     const openFiles = () =>
       readFileSync("/proc/self/limits").length &&
       execFileSync("ls", [`/proc/${process.pid}/fd`])
@@ -136,7 +136,7 @@ describe("a path", () => {
 });
 
 describe("an abort", () => {
-  test("ends what waits for a pipe, at its beginning and later", async () => {
+  test("ends waiting for a pipe, at its beginning and later", async () => {
     for (const start of [
       "",
       jane.repeat(10_000),
@@ -164,7 +164,7 @@ describe("an abort", () => {
   });
 });
 
-test("inputs side by side do not disturb each other", async () => {
+test("concurrent inputs do not affect each other", async () => {
   const root = folderOf({
     "a.txt": long,
     "b.zip": zipOf({ "c.txt": long }),

@@ -68,7 +68,7 @@ c;d </t></si><si><t/></si></sst>`,
     expect(read.leftOut).toEqual({ "Sheet2.csv": "empty" });
   });
 
-  test("whose table of strings is too large is left out with the line to type", async () => {
+  test("whose table of strings is too large is left out with the command to use", async () => {
     const strings = `<sst>${`<si><t>${"x".repeat(32_000)}</t></si>`.repeat(2200)}</sst>`;
     const bytes = zipOf({ ...parts, "xl/sharedStrings.xml": strings });
     await expect(readInput(fileOf("a.xlsx", bytes))).rejects.toThrow("soffice --headless --convert-to csv FILE");
@@ -146,7 +146,7 @@ describe("a number that is a date", () => {
     expect(dateOf(days, isFrom1904)).toBe(date);
   });
 
-  test("is told by its format", () => {
+  test("is recognised by its format", () => {
     for (const id of [14, 22, 57]) expect(isDateFormat(id, undefined)).toBe(true);
     for (const id of [0, 1, 9, 44, 49]) expect(isDateFormat(id, undefined)).toBe(false);
     for (const code of ["yyyy\\-mm\\-dd", "d/m/yy", "[$-409]mmm d, yyyy", "mm/dd"])
@@ -156,7 +156,7 @@ describe("a number that is a date", () => {
   });
 });
 
-test("a table of strings gives each by its number", () => {
+test("a table of strings returns each string by its number", () => {
   const table = new StringTable();
   for (let index = 0; index < 50_000; index++) table.add(`größe ${index} ${"x".repeat(index % 50)}`);
   table.add("");

@@ -28,7 +28,7 @@ describe("a tar archive", () => {
       bytes: tarOf([{ name: "in.tgz", content: gzipSync(plain) }]),
       within: "in.tgz/",
     },
-  ])("$packing is read file by file, from a file and from a pipe", async ({ bytes, within = "" }) => {
+  ])("$packing is read file by file, from a file and a pipe", async ({ bytes, within = "" }) => {
     const expected = Object.fromEntries(Object.entries(texts).map(([name, text]) => [within + name, text]));
     for (const source of [fileOf("leak", bytes), piped(bytes, 1000)]) {
       const read = await readInput(source);
@@ -74,12 +74,12 @@ describe("a tar archive", () => {
     ]);
   });
 
-  test("behind another one is read too", async () => {
+  test("after another archive is read, too", async () => {
     const bytes = Buffer.concat([tarOf([{ name: "a.txt", content: jane }]), tarOf([{ name: "b.txt", content: john }])]);
     expect((await readInput(fileOf("a", bytes))).texts).toEqual({ "a.txt": jane, "b.txt": john });
   });
 
-  test("loses its links, devices, pictures and empty files by name", async () => {
+  test("lists its links, devices, pictures and empty files as left out", async () => {
     const members = [
       { name: "a.txt", content: jane },
       { name: "hard", type: "1", size: Buffer.from("00000000031\0") },
@@ -107,12 +107,12 @@ describe("a tar archive", () => {
     });
   });
 
-  test("that is cut is refused at any place, from a file and from a pipe", async () => {
+  test("truncated anywhere is refused, from a file and a pipe", async () => {
     const bytes = tarOf([
       { name: "a.txt", content: jane.repeat(30) },
       { name: "b.txt", content: john },
     ]);
-    // The second of the two blocks at the end is not missed.
+    // A missing second block of zeros at the end is accepted.
     for (let length = 513; length <= bytes.length - 1024; length += 61) {
       for (const source of [fileOf("a", bytes.subarray(0, length)), piped(bytes.subarray(0, length), 200)]) {
         await expect(readInput(source), `cut at ${length}`).rejects.toThrow("cut short (tar archive)");
@@ -138,18 +138,18 @@ describe("a tar archive", () => {
       says: "over 1 MiB",
     },
     {
-      what: "pax records that are none",
+      what: "invalid pax records",
       bytes: tarOf([{ name: "x", type: "x", content: "99 path=a\n" }]),
       says: "damaged",
     },
     {
-      what: "a size that is none",
+      what: "an invalid size",
       bytes: tarOf([{ name: "x", content: jane, pax: { size: "1e99" } }]),
       says: "damaged",
     },
     { what: "a part of another volume", bytes: tarOf([{ name: "x", type: "M" }]), says: "several volumes" },
     {
-      what: "rubbish behind its end",
+      what: "trailing garbage",
       bytes: Buffer.concat([plain, Buffer.alloc(512, 0x61)]),
       says: "damaged (tar archive)",
     },

@@ -4,7 +4,7 @@ import { fileOf, piped, readInput } from "../../helpers/input-reader.ts";
 const lines = "jane.doe@example.com:pw1\njohn.roe@example.org:pw2\n";
 const long = lines.repeat(20_000);
 
-/** The same numbers each time, as random as they need to be. */
+/** Pseudo-random numbers, the same in each run. */
 function noise(size: number): Buffer {
   let state = 1;
   return Buffer.from(
@@ -19,10 +19,10 @@ describe("a text", () => {
   test.each([
     { what: "short", text: lines, isWhole: true },
     { what: "of 64 KiB", text: "x".repeat(64 << 10), isWhole: true },
-    { what: "of a byte more", text: "x".repeat((64 << 10) + 1), isWhole: false },
+    { what: "of one byte more", text: "x".repeat((64 << 10) + 1), isWhole: false },
     { what: "long", text: long, isWhole: false },
   ])(
-    "that is $what has a head of up to 64 KiB and comes in full, from a file and from a pipe",
+    "that is $what has a head of up to 64 KiB and is read in full, from a file and a pipe",
     async ({ text, isWhole }) => {
       for (const source of [fileOf("a.txt", text), piped(Buffer.from(text), 100_000), piped(Buffer.from(text), 1000)]) {
         const { entries } = await readInput(source);
@@ -48,16 +48,16 @@ describe("a text", () => {
       what: "separated by control characters",
       bytes: Buffer.from(lines.replaceAll(":", "\x01").replaceAll("@", "\x1f@")),
     },
-    { what: "with a zero here and there", bytes: Buffer.from(lines.replaceAll("\n", "\0\n\0")) },
+    { what: "with a few zeros", bytes: Buffer.from(lines.replaceAll("\n", "\0\n\0")) },
     { what: "with form feeds", bytes: Buffer.from(lines.replaceAll("\n", "\n\f")) },
-  ])("$what is no binary", async ({ bytes }) => {
+  ])("$what is not binary", async ({ bytes }) => {
     expect((await readInput(fileOf("a.txt", bytes))).entries).toHaveLength(1);
   });
 
   test.each([
     { what: "noise", bytes: noise(4000), says: "binary" },
     { what: "much noise", bytes: noise(300_000), says: "binary" },
-    { what: "noise behind a text", bytes: Buffer.concat([Buffer.from(lines), noise(60_000)]), says: "binary" },
+    { what: "noise after a text", bytes: Buffer.concat([Buffer.from(lines), noise(60_000)]), says: "binary" },
     {
       what: "numbers of 32 bits",
       bytes: Buffer.from(Uint32Array.from({ length: 5000 }, (_, n) => n * 77).buffer),

@@ -19,7 +19,7 @@ function inPieces(bytes: Buffer, size: number): Pull {
   };
 }
 
-/** All files of an archive that comes in pieces; of those that are skipped nothing is read. */
+/** All files of an archive read in pieces; skipped files are not read. */
 async function readStream(
   bytes: Buffer,
   size = 1000,
@@ -51,7 +51,7 @@ const texts = Object.fromEntries(
 );
 const known = zipOf({ "folder/": "", "a.txt": jane, "long.txt": long });
 
-describe("a .zip archive that comes as a stream", () => {
+describe("a .zip archive read as a stream", () => {
   test.each([3, 1000, 1 << 20])(
     "is read file by file, in pieces of %i",
     async (size) => {
@@ -62,7 +62,7 @@ describe("a .zip archive that comes as a stream", () => {
     30_000,
   );
 
-  test("without signatures before its descriptors is read where the packing tells the end", async () => {
+  test("without descriptor signatures is read if the compression marks the end", async () => {
     const packed = members.filter(({ method }) => method !== 0);
     expect(await readStream(streamedZipOf(packed, { hasSignature: false }))).toEqual({
       "a.txt": jane,
@@ -70,14 +70,14 @@ describe("a .zip archive that comes as a stream", () => {
     });
   });
 
-  test("is read behind files that nobody reads", async () => {
+  test("is read after skipped files", async () => {
     expect(
       Object.keys(await readStream(streamedZipOf(members), 1000, ["long.txt", "stored-long.txt", "a.txt"])),
     ).toEqual(["stored.txt", "tricky.bin", "empty.txt"]);
     expect(await readStream(known, 1000, ["long.txt"])).toEqual({ "a.txt": jane });
   });
 
-  test("is refused at any cut", async () => {
+  test("truncated anywhere is refused", async () => {
     const short = members.filter(({ content }) => content.length < 1000);
     for (const bytes of [streamedZipOf(short), zipOf({ "a.txt": jane, "b.txt": jane }), zipOf({ "a.txt": jane }, 0)]) {
       for (let length = 4; length < bytes.length; length++) {
@@ -98,26 +98,26 @@ describe("a .zip archive that comes as a stream", () => {
     { what: "packed by LZMA", bytes: changed((copy) => copy.writeUInt16LE(14, secondLocal + 8)), says: "method 14" },
     { what: "damaged", bytes: changed((copy) => copy.writeUInt32LE(7, secondLocal + 14)), says: "damaged" },
     {
-      what: "outside of it",
+      what: "outside the archive",
       bytes: changed((copy) => copy.write("../b/", secondLocal + 30)),
       says: "leaves the archive",
     },
     {
-      what: "in no directory",
+      what: "missing in the directory",
       bytes: Buffer.concat([small.subarray(0, secondLocal), small]),
       says: "names other files",
     },
     {
-      what: "followed by rubbish",
+      what: "followed by garbage",
       bytes: Buffer.concat([small, Buffer.alloc(200_000, 1)]),
-      says: "more behind its end",
+      says: "data follows its end",
     },
   ])("with a file that is $what is refused", async ({ bytes, says }) => {
     await expect(readStream(bytes)).rejects.toThrow(Unread);
     await expect(readStream(bytes)).rejects.toThrow(says);
   });
 
-  test("with a file that expands out of all proportion is refused on the way", async () => {
+  test("with a decompression bomb is refused while reading", async () => {
     const bomb = { name: "a.txt", content: Buffer.alloc(128 << 20, `${"x".repeat(1023)}\n`) };
     await expect(readStream(streamedZipOf([bomb]), 1 << 16, ["a.txt"])).rejects.toThrow("expands more than 200 times");
   }, 30_000);

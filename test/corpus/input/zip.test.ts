@@ -9,7 +9,7 @@ import { zipOf } from "../../helpers/zip-file.ts";
 
 const jane = "jane.doe@example.com:pw1\n";
 const john = "john.roe@example.org:pw2\n";
-/** Of more than a call unpacks at once, packed too. */
+/** More than one call unpacks at once, even when packed. */
 const long = Array.from({ length: 60_000 }, (_, index) => `user${(index * 7919) % 60_000}@example.com:pw\n`).join("");
 const png = Buffer.from("89504e470d0a1a0a", "hex");
 const central = Buffer.from("504b0102", "hex");
@@ -21,7 +21,7 @@ function changed(bytes: Buffer, changes: (copy: Buffer, directoryAt: number) => 
 }
 
 describe("a .zip archive", () => {
-  test.each([8, 0])("packed by method %i is read, in the order in which a folder is read", async (method) => {
+  test.each([8, 0])("packed by method %i is read in the order of a folder", async (method) => {
     const bytes = zipOf({ "b.txt": john, "a/z.txt": jane, "a.txt": long, "a/": "" }, method);
     const read = await readInput(fileOf("leak.zip", bytes));
     expect(read.entries.map(({ name }) => name)).toEqual(["a/z.txt", "a.txt", "b.txt"]);
@@ -35,13 +35,13 @@ describe("a .zip archive", () => {
     expect(read.bytesTotal).toBe(bytes.length);
   });
 
-  test("has the content of the folder that it was made of", async () => {
+  test("has the content hash of its folder", async () => {
     const files = { "b.txt": john, "a/z.txt": jane, "a.txt": long };
     const { contentSha256 } = await readInput(folderOf(files));
     expect((await readInput(fileOf("x.zip", zipOf(files)))).contentSha256).toBe(contentSha256);
   });
 
-  test("within one, two deep, and with other archives in it, is read", async () => {
+  test("inside another, two levels deep and with other archives, is read", async () => {
     const inner = zipOf({ "a.txt": jane });
     const bytes = zipOf({
       "1.zip": zipOf({ "2.zip": inner, "b.txt": john }, 0),
@@ -58,7 +58,7 @@ describe("a .zip archive", () => {
     }
   });
 
-  test("with names by Windows, in code page 437, and in the field for Unicode is read", async () => {
+  test("with Windows paths, names in code page 437, and names in the Unicode field is read", async () => {
     const unicode = Buffer.alloc(9 + Buffer.byteLength("Größe.txt"));
     const bytes = withExtra(zipOf({ "x.txt": jane, "m1\\Passwords.txt": jane }), unicode);
     expect(Object.keys((await readInput(fileOf("x.zip", bytes))).texts)).toEqual(["m1/Passwords.txt", "Größe.txt"]);
@@ -68,7 +68,7 @@ describe("a .zip archive", () => {
     expect(Object.keys((await readInput(fileOf("x.zip", old))).texts)).toEqual(["Größe.txt"]);
   });
 
-  test("loses its links, pictures and empty files by name, without the addresses in them", async () => {
+  test("lists its links, pictures and empty files as left out, without addresses in the names", async () => {
     const bytes = changed(
       zipOf({ link: "a.txt", "a.txt": jane, "b.png": png, "tom.elm@example.com": "" }),
       (copy, at) => {
@@ -96,7 +96,7 @@ describe("a .zip archive", () => {
     {
       what: "packed by LZMA",
       bytes: changed(small, (copy, at) => copy.writeUInt16LE(14, at + 10)),
-      says: "method 14 (LZMA), which is not read here: 7z x -so FILE |",
+      says: "method 14 (LZMA), which is not supported: 7z x -so FILE |",
     },
     {
       what: "packed by method 77",
@@ -108,9 +108,9 @@ describe("a .zip archive", () => {
       bytes: changed(small, (copy) => copy.writeUInt16LE(1, copy.length - 18)),
       says: "cat FILE.z?? FILE.zip |",
     },
-    { what: "of a million files and one", bytes: wide(small, 1_000_001), says: "more than 1000000 files" },
+    { what: "of more than a million files", bytes: wide(small, 1_000_001), says: "more than 1000000 files" },
     {
-      what: "in pieces that share their bytes",
+      what: "with overlapping files",
       bytes: changed(small, (copy) => copy.writeUInt32LE(0, copy.lastIndexOf(central) + 42)),
       says: "share their bytes",
     },
@@ -142,7 +142,7 @@ describe("a .zip archive", () => {
     await expect(readInput(piped(bytes, 1000))).rejects.toThrow(says);
   });
 
-  test("whose last part alone is there is refused with what joins the parts", async () => {
+  test("with only its last part is refused with the command that joins the parts", async () => {
     const last = changed(small, (copy) => copy.writeUInt16LE(1, copy.length - 18)).subarray(40);
     await expect(readInput(fileOf("x.zip", last))).rejects.toThrow(
       "cat FILE.z?? FILE.zip | xpose corpus import - --name NAME",
@@ -185,7 +185,7 @@ describe("a .zip archive", () => {
   });
 });
 
-/** The extra field 0x7075 for the first file: a name that stands for `x.txt`. */
+/** The extra field 0x7075 for the first file: a name that replaces `x.txt`. */
 function withExtra(bytes: Buffer, field: Buffer): Buffer {
   field.writeUInt16LE(0x7075, 0);
   field.writeUInt16LE(field.length - 4, 2);
@@ -200,7 +200,7 @@ function withExtra(bytes: Buffer, field: Buffer): Buffer {
   return out;
 }
 
-/** The same archive with an end of the 64-bit form. */
+/** The same archive with a 64-bit end record. */
 function wide(bytes: Buffer, count: number): Buffer {
   const end = Buffer.from(bytes.subarray(bytes.length - 22));
   const wideEnd = Buffer.alloc(56);

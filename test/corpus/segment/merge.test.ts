@@ -11,7 +11,7 @@ import { keys, openDesk } from "../../helpers/corpus-desk.ts";
 
 const jane = "jane.doe@example.com";
 
-test("merging changes no answer, whatever was imported, removed and forgotten before and between", async () => {
+test("merging changes no answer, for any imports, removals and forgotten addresses before and between", async () => {
   const addresses = Array.from({ length: 12 }, (_, index) => `u${index}@example.com`);
   const anyAddress = fc.constantFrom(...addresses);
   const anyStep = fc.oneof(
@@ -33,13 +33,13 @@ test("merging changes no answer, whatever was imported, removed and forgotten be
   await fc.assert(
     fc.asyncProperty(fc.array(anyStep, { maxLength: 25 }), async (steps) => {
       const desk = openDesk();
-      /** Corpus -> address -> titles; the answer as plain maps. */
+      /** Corpus -> address -> titles, as plain maps. */
       const oracle = new Map<string, Map<string, Set<string>>>();
       const forgotten = new Set<string>();
       let fileCount = 0;
       for (const step of steps) {
         if (step.kind === "import") {
-          // A comment line makes each file another one.
+          // A comment line makes each file different.
           const text = step.lines.map(([address, site]) => `https://${site || "192.0.2.1"}/:${address}:pw`).join("\n");
           const known = step.lines.some(([address]) => !forgotten.has(address));
           const work = desk.importText(
@@ -94,7 +94,7 @@ async function fill(desk: ReturnType<typeof openDesk>, count: number): Promise<v
   }
 }
 
-test("what was removed and forgotten is gone from the bytes after the merge", async () => {
+test("removed and forgotten records are gone from the bytes after the merge", async () => {
   const desk = openDesk();
   await fill(desk, 4);
   await desk.forget("u1@example.com");
@@ -110,7 +110,7 @@ test("what was removed and forgotten is gone from the bytes after the merge", as
   expect(segment).toMatchObject({ addressCount: 4, recordCount: 5, templateCount: 4 });
 });
 
-test("a merge that is aborted, fails or comes too late leaves the old segments and no file", async () => {
+test("a merge that is aborted, fails or is too late keeps the old segments and leaves no file", async () => {
   const desk = openDesk();
   await fill(desk, 4);
   const before = readdirSync(desk.corporaDir).sort();
@@ -137,7 +137,7 @@ test("a merge that is aborted, fails or comes too late leaves the old segments a
   expect(readdirSync(desk.corporaDir).sort()).toEqual(filled);
 });
 
-test("a damaged segment stops the merge instead of being taken over", async () => {
+test("a damaged segment stops the merge", async () => {
   const desk = openDesk();
   await fill(desk, 4);
   const path = join(desk.corporaDir, (await liveSegments(desk.store))[0]?.file ?? "");
@@ -147,7 +147,7 @@ test("a damaged segment stops the merge instead of being taken over", async () =
   await expect(desk.merge()).rejects.toThrow("bad checksum in page 0");
 });
 
-test("a look-up that was listed before a merge finds the same after it", async () => {
+test("a look-up with a listing from before a merge finds the same", async () => {
   const desk = openDesk();
   await fill(desk, 4);
   const listed = desk.corpora.get("even") ?? { name: "even", imports: [], segments: [] };
@@ -169,20 +169,20 @@ describe("which segments are merged", () => {
   const chosen = (sizes: readonly number[], urgency: "crowded" | "idle") =>
     chooseMerge(segmentsOf(sizes), urgency)?.map(({ sizeBytes }) => sizeBytes / 2 ** 20) ?? null;
 
-  test("four of similar size when there is time, never a large one for a few small ones", () => {
+  test("when idle four of similar size, never a large one for a few small ones", () => {
     expect(chosen([1000, 2, 1, 2], "idle")).toBeNull();
     expect(chosen([1000, 2, 1, 2, 3], "idle")).toEqual([1, 2, 2, 3]);
     expect(chosen([1000, 2, 1, 2, 3], "crowded")).toBeNull();
     expect(chosen([0.01, 0.02, 0.5, 0.9, 500], "idle")).toEqual([0.01, 0.02, 0.5, 0.9]);
   });
 
-  test("as many as it takes when there are more than are allowed", () => {
+  test("as many as needed when there are too many", () => {
     expect(chosen([1, 10, 100, 1000, 1e4, 1e5, 1e6, 1e7], "crowded")).toBeNull();
     expect(chosen([1, 10, 100, 1000, 1e4, 1e5, 1e6, 1e7, 1e8], "crowded")).toEqual([1, 10]);
     expect(chosen(Array(20).fill(5), "crowded")).toHaveLength(20);
   });
 
-  test("after any merge that is needed there are at most eight, once none is needed any more", () => {
+  test("after all needed merges at most eight remain", () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 1e6 }), { maxLength: 40 }), (sizes) => {
         let live = sizes;

@@ -46,7 +46,7 @@ const anyIds = fc.oneof(
   fc.array(anyId, { minLength: 1, maxLength: 5 }),
   fc.array(anyId, { minLength: 690, maxLength: 700 }),
 );
-/** Keys all over, close together, and far apart after close ones. */
+/** Keys spread evenly, close together, and far apart after close ones. */
 const anyKeys = fc
   .tuple(
     fc.array(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), { maxLength: 60 }),
@@ -57,7 +57,7 @@ const anyKeys = fc
     [...new Set([...far, ...close.map((step) => base + step)])].sort((a, b) => (a < b ? -1 : 1)),
   );
 
-test("any ascending keys with any ids are read as they were written", () => {
+test("any ascending keys with any ids survive writing and reading", () => {
   fc.assert(
     fc.property(anyKeys, fc.array(anyIds, { minLength: 1, maxLength: 20 }), (keys, lists) => {
       const entries = keys.map((key, index) => ({ key, ids: lists[index % lists.length] ?? [0] }));
@@ -79,14 +79,14 @@ test("any ascending keys with any ids are read as they were written", () => {
   );
 });
 
-test("an id takes as many bytes as is said", () => {
+test("idSize gives the size of an encoded id", () => {
   const bytes = new Uint8Array(8);
   for (const id of [0, 63, 64, 8191, 8192, 2 ** 20 - 1, 2 ** 20, 2 ** 27 - 1, 2 ** 27, 2 ** 32 - 1]) {
     expect(encodeId(bytes, 0, id, true)).toBe(idSize(id));
   }
 });
 
-test("addresses with one id for all take at most 1.15 times the entropy of their keys", () => {
+test("addresses that share one id take at most 1.15 times the entropy of their keys", () => {
   const count = 20_000;
   // As dense as in a segment of a hundred million addresses.
   const step = 2 ** 64 / 1e8;

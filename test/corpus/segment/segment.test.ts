@@ -33,7 +33,7 @@ const info = {
 type Entry = { readonly key: bigint; readonly templates: readonly string[] };
 let fileCount = 0;
 
-/** Writes entries, sorted by key, each template once. */
+/** Writes entries sorted by key, each template once. */
 function write(entries: readonly Entry[]): string {
   const path = join(folder, `${++fileCount}.seg`);
   const writer = new SegmentWriter(path);
@@ -55,7 +55,7 @@ function halves(key: bigint) {
   return { high: Number(key >> 32n), low: Number(key & 0xffffffffn) };
 }
 
-/** Few different halves, so that the index has ties, and lists that span several pages. */
+/** Few different halves, so that the index has ties and lists span several pages. */
 const anyKey = fc
   .tuple(fc.constantFrom(0n, 7n, 2n ** 32n - 1n), fc.bigInt({ min: 0n, max: 2n ** 32n - 1n }))
   .map(([high, low]) => (high << 32n) | low);
@@ -68,7 +68,7 @@ const anyEntries = fc
   .uniqueArray(fc.record({ key: anyKey, templates: anyTemplates }), { maxLength: 60, selector: ({ key }) => key })
   .map((entries) => entries.sort((a, b) => (a.key < b.key ? -1 : 1)));
 
-test("any set of records is found again by key, and a key that is not there is not", async () => {
+test("any set of records is found by key, and a missing key is not found", async () => {
   await fc.assert(
     fc.asyncProperty(anyEntries, anyKey, async (entries, otherKey) => {
       const segment = await openSegment(write(entries), keys);
@@ -133,7 +133,7 @@ test("a segment with one changed byte anywhere is refused, and a look-up gives t
   }
 });
 
-test("a segment that is cut at any length or is too long is refused", async () => {
+test("a segment truncated at any length or too long is refused", async () => {
   const path = write(someEntries.slice(0, 200));
   const bytes = readFileSync(path);
   for (let length = 0; length < bytes.length; length += 97) {
@@ -144,13 +144,13 @@ test("a segment that is cut at any length or is too long is refused", async () =
   await expect(openSegment(path, keys)).rejects.toThrow("wrong length");
 });
 
-test("a segment of another server secret is an error and not silence", async () => {
+test("a segment of another server secret is an error, not an empty answer", async () => {
   const path = write(someEntries.slice(0, 1));
   const otherKeys = deriveKeys(Buffer.alloc(32, 2));
   await expect(openSegment(path, otherKeys)).rejects.toThrow("written with another server secret");
 });
 
-test("pages that are swapped are noticed by the look-up that reads one", async () => {
+test("swapped pages are detected by the look-up that reads one", async () => {
   const path = write(someEntries);
   const bytes = readFileSync(path);
   const swapped = Buffer.from(bytes);
@@ -162,7 +162,7 @@ test("pages that are swapped are noticed by the look-up that reads one", async (
   segment.close();
 });
 
-test("a segment says by itself what it holds", async () => {
+test("a segment describes its own contents", async () => {
   const segment = await openSegment(write(someEntries), keys);
   expect(segment.imports).toEqual([{ ...info, firstTemplate: 0, templateCount: 501 }]);
   expect(segment.recordCount).toBe(2000);
@@ -171,7 +171,7 @@ test("a segment says by itself what it holds", async () => {
   segment.close();
 });
 
-test("the two halves of a key are its bytes", () => {
+test("the halves of a key are its bytes", () => {
   expect(keyFrom(Buffer.from("0100000002000000", "hex"))).toEqual({ high: 1, low: 2 });
 });
 

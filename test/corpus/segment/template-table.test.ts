@@ -7,7 +7,7 @@ function openTable(maxSize?: number) {
   return { texts, table: new TemplateTable(writer, maxSize) };
 }
 
-test("each template is written once, whatever their number", () => {
+test("each template is written once, for any number of templates", () => {
   const { texts, table } = openTable();
   const fields = (index: number) => Buffer.from(`{"subject":"s${index}.example"}`);
   const first = Array.from({ length: 20_000 }, (_, index) => table.idOf(fields(index), null));
@@ -16,7 +16,7 @@ test("each template is written once, whatever their number", () => {
   expect(texts[first[777] ?? -1]).toBe('{"subject":"s777.example"}');
 });
 
-test("the same fields of two entries are two templates, and none at all is the plain one", () => {
+test("the same fields in two entries are two templates, and no fields are the plain template", () => {
   const { texts, table } = openTable();
   const fields = Buffer.from('{"title":"A"}');
   const ids = [table.idOf(fields, 0), table.idOf(fields, 1), table.idOf(fields, 0), table.idOf(Buffer.alloc(0), 1)];
@@ -25,7 +25,7 @@ test("the same fields of two entries are two templates, and none at all is the p
   expect([table.plainId(), table.idOf(Buffer.alloc(0), null)]).toEqual([3, 3]);
 });
 
-test("when it is full a template may be written again, and its id still means what it says", () => {
+test("a full table may write a template again, and its id still has the right text", () => {
   const { texts, table } = openTable(4096);
   for (let round = 0; round < 2; round++) {
     for (let index = 0; index < 5000; index++) {

@@ -66,7 +66,7 @@ describe("9.8 GET audit", () => {
     expect(all).toHaveLength(9);
   });
 
-  test("past events name a key after its revocation, by its id", async () => {
+  test("events of a revoked key can still be found by its id", async () => {
     const { respond, tenant, asAdmin, path, events } = await open();
     await socClient(respond, tenant.token).enrich("jane.doe@example.com");
     await asAdmin("POST", `${path}/keys/${tenant.keyId}/rotate`);
@@ -78,7 +78,7 @@ describe("9.8 GET audit", () => {
     ]);
   });
 
-  test("a request is named with its status, and its address only as a keyed hash", async () => {
+  test("a request is recorded with its status, and its address only as a keyed hash", async () => {
     const { respond, tenant, events, keys } = await open();
     const soc = socClient(respond, tenant.token);
     const accepted = (await (await soc.enrich("jane.doe@example.com")).json()) as { request_id: string };
@@ -113,7 +113,7 @@ describe("9.8 GET audit", () => {
     expect([response.status, await errorCode(response)]).toEqual([400, "invalid_request"]);
   });
 
-  test("the key of another workspace has no events here, as an unknown one", async () => {
+  test("a key of another workspace has no events here, like an unknown key", async () => {
     const service = await open();
     const other = await service.addTenant("Other");
     const [foreign, unknown] = await Promise.all(
@@ -125,7 +125,7 @@ describe("9.8 GET audit", () => {
     expect(await unknown?.text()).toBe('{"events":[],"next_cursor":null}');
   });
 
-  test("nobody changes it: every other method is 405", async () => {
+  test("the trail is read-only: every other method is 405", async () => {
     const { asAdmin, path } = await open();
     for (const method of ["POST", "DELETE"] as const) {
       const response = await asAdmin(method, `${path}/audit`);

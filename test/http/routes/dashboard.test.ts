@@ -10,7 +10,7 @@ import { openTestService, type TestServiceOptions } from "../../helpers/test-ser
 const base = "http://127.0.0.1:8080/api/v1/dashboard";
 const address = "jane.doe@example.com";
 
-/** The service with operators: each asks by its token. */
+/** The service with operators, who use their tokens. */
 async function open(options: TestServiceOptions = {}) {
   const service = await openTestService(options);
   const { store, keys, newId, respond, app } = service;
@@ -38,7 +38,7 @@ async function open(options: TestServiceOptions = {}) {
 
 const paths = ["/me", "/overview", "/sources", "/corpora", "/budgets", "/enrich/abc", "/enrich/abc/sources"];
 
-test.each(paths)("%s wants an operator, and a key is none", async (path) => {
+test.each(paths)("%s needs an operator, and a key does not count as one", async (path) => {
   const { respond, tenant } = await open();
   for (const credentials of [{}, { "X-API-Key": tenant.token }, { Authorization: `Bearer ${tenant.token}` }]) {
     const headers = new Headers({ Host: "127.0.0.1:8080", ...credentials });
@@ -47,7 +47,7 @@ test.each(paths)("%s wants an operator, and a key is none", async (path) => {
   }
 });
 
-test("a viewer reads all but what is about keys", async () => {
+test("a viewer reads everything except keys", async () => {
   const { operator } = await open();
   const [viewer, admin] = [await operator("viewer"), await operator("admin")];
   for (const path of ["/me", "/overview", "/sources", "/corpora"]) expect((await viewer.send(path)).status).toBe(200);
@@ -55,7 +55,7 @@ test("a viewer reads all but what is about keys", async () => {
   expect((await admin.send("/budgets")).status).toBe(200);
 });
 
-test("me says who one is, and what the plan allows", async () => {
+test("me shows the operator and the limits of the plan", async () => {
   const { operator, store, tenant } = await open();
   const viewer = await operator("viewer");
   expect(await viewer.get("/me")).toMatchObject({
@@ -68,7 +68,7 @@ test("me says who one is, and what the plan allows", async () => {
   expect(await viewer.get("/me")).toMatchObject({ api_access: false, rate_limit: null });
 });
 
-test("the offer of the source is for anybody, and says whether there is a session, for no token", async () => {
+test("about is public, offers the source code, and reports a session but ignores tokens", async () => {
   const { respond, operator, store, keys, app, tenant } = await open();
   const about = async (headers: Record<string, string>) =>
     (await respond(new Request(`${base}/about`, { headers: { Host: "localhost:8080", ...headers } }))).json();
@@ -108,7 +108,7 @@ test("a look-up is a 202 with a path of the dashboard, and then the envelope of 
   expect(await (await viewer.lookUp(address)).json()).toMatchObject({ request_id: id, cache: "hit" });
 });
 
-test("a look-up is written down under the name of its operator, without the address", async () => {
+test("a look-up is audited under the name of its operator, without the address", async () => {
   const { operator, store, tenant } = await open();
   await (await operator("viewer", tenant.id, "Vera")).lookUp(address);
   const { items } = await store.listEvents(tenant.id, { limit: 1, cursor: null, keyId: null });
@@ -120,7 +120,7 @@ test.each([
   ["a value that is no address", '{"indicator":{"type":"email","value":"nobody"}}', 400, "invalid_email"],
   ["another type", '{"indicator":{"type":"domain","value":"example.com"}}', 422, "unsupported_indicator"],
   ["no JSON", "{", 400, "malformed_json"],
-])("a look-up of %s is told as the exposure API tells it", async (_name, body, status, code) => {
+])("a look-up of %s is answered like in the exposure API", async (_name, body, status, code) => {
   const viewer = await (await open()).operator("viewer");
   const response = await viewer.send("/enrich", { method: "POST", body });
   expect([response.status, await errorCode(response)]).toEqual([status, code]);
@@ -133,7 +133,7 @@ test("a look-up below plan team is plan_required", async () => {
   expect([response.status, await errorCode(response)]).toEqual([403, "plan_required"]);
 });
 
-test("an operator looks up 60 times a minute, whoever else does", async () => {
+test("every operator has its own limit of 60 look-ups per minute", async () => {
   const { operator, clock, tenant } = await open();
   const [viewer, other] = [await operator("viewer"), await operator("viewer", tenant.id, "other")];
   for (let count = 0; count < 60; count += 1) expect((await viewer.lookUp(address)).status).toBeLessThan(300);
@@ -145,7 +145,7 @@ test("an operator looks up 60 times a minute, whoever else does", async () => {
   expect((await viewer.lookUp(address)).status).toBeLessThan(300);
 });
 
-test("a look-up of another workspace is not found, as one that does not exist", async () => {
+test("a look-up of another workspace is answered like an unknown look-up", async () => {
   const { operator, addTenant, scanned } = await open();
   const stranger = await operator("admin", (await addTenant("other")).id);
   const id = await scanned(address);
@@ -159,7 +159,7 @@ test("a look-up of another workspace is not found, as one that does not exist", 
   expect(answers[0]).toMatch(/^404 /);
 });
 
-test("the overview holds one's own workspace only", async () => {
+test("the overview shows only the operator's workspace", async () => {
   const { operator, addTenant, scanned, tenant } = await open();
   const other = await addTenant("other");
   await scanned(address);
@@ -175,7 +175,7 @@ test("the overview holds one's own workspace only", async () => {
   expect(foreign["sources"]).toEqual([]);
 });
 
-test("sources are those that a scan of the workspace asks, and no others", async () => {
+test("sources are exactly the sources that scans of the workspace ask", async () => {
   const { operator, addTenant, tenant } = await open({
     live: {
       sourcesOf: ({ name }) => [inventedSource(name === "default" ? "ours" : "theirs", async () => found("Example"))],
@@ -225,7 +225,7 @@ test("corpora of another workspace are not shown", async () => {
   ]);
 });
 
-test("budgets say what a key used of its hour, and that a window is over", async () => {
+test("budgets show the used calls of a key, and reset after the window", async () => {
   const { operator, calls, clock, tenant } = await open();
   const admin = await operator("admin");
   await calls.serve(tenant.enrichCall(address));

@@ -34,7 +34,7 @@ function gate(service: Awaited<ReturnType<typeof open>>) {
 }
 
 describe("3.5 a miss, a poll, a hit", () => {
-  test("a miss is 202 with the id, where to poll and the canonical indicator", async () => {
+  test("a miss is 202 with the id, the path for polling and the canonical indicator", async () => {
     const { enrich } = await open();
     const response = await enrich(" JANE.DOE@Example.COM\t");
     expect(response.status).toBe(202);
@@ -78,7 +78,7 @@ describe("3.5 a miss, a poll, a hit", () => {
     expect(poll.headers.get("X-Xpose-Exposure-Digest")).toBe(hit.headers.get("X-Xpose-Exposure-Digest"));
   });
 
-  test("6.2 an unfinished scan shows its state, and says when to ask again", async () => {
+  test("6.2 an unfinished scan shows its state, and Retry-After", async () => {
     const service = await open();
     const { answer } = gate(service);
     const { request_id: id } = (await (await service.enrich(address)).json()) as { request_id: string };
@@ -98,7 +98,7 @@ describe("3.5 a miss, a poll, a hit", () => {
     expect(await (await service.get(`/${id}`)).json()).toMatchObject({ status: "completed" });
   });
 
-  test("6.3, 5.6 a failed scan has exactly two keys and is never a hit", async () => {
+  test("6.3, 5.6 the body of a failed scan has exactly two keys, and is never a hit", async () => {
     const { enrich, get, scanned, sources } = await open();
     sources.splice(
       0,
@@ -116,7 +116,7 @@ describe("3.5 a miss, a poll, a hit", () => {
     expect(((await next.json()) as { request_id: string }).request_id).not.toBe(id);
   });
 
-  test("5.8 a partial result says so on POST and GET", async () => {
+  test("5.8 a partial result is marked as partial on POST and GET", async () => {
     const { enrich, get, scanned, sources } = await open();
     sources.push(inventedSource("beta", () => Promise.reject(new SourceError("auth", "wrong key"))));
     const id = await scanned(address);
@@ -402,7 +402,7 @@ describe("order of checks (contract 2)", () => {
     expect([isRead, isCancelled]).toEqual([false, true]);
   });
 
-  test("no refusal repeats what was submitted", async () => {
+  test("no refusal repeats the submitted body", async () => {
     const { post, get, enrich } = await open();
     const marker = "marker4711";
     const responses = [
@@ -475,7 +475,7 @@ describe("6.1 isolation", () => {
     for (const id of ids) {
       for (const view of ["", "/sources", "/evidence"]) {
         const response = await get(`/${id}${view}`, { "X-Correlation-Id": "same" });
-        // Every poll counts, the unknown ones too.
+        // Every poll counts, even for an unknown scan.
         pollsLeft.push(Number(response.headers.get("X-RateLimit-Remaining")));
         response.headers.delete("X-RateLimit-Remaining");
         answers.add(`${response.status} ${JSON.stringify([...response.headers])} ${await response.text()}`);
@@ -487,7 +487,7 @@ describe("6.1 isolation", () => {
     expect((await socClient(respond, other.token).get(`/${foreignId}`)).status).toBe(200);
   });
 
-  test("5.2 what one workspace asked is no hit for another one, and no joined scan", async () => {
+  test("5.2 a scan of one workspace is neither a hit nor joined in another workspace", async () => {
     const service = await open();
     const other = await service.addTenant("Other");
     const { answer } = gate(service);
@@ -571,7 +571,7 @@ describe("3.6 Prefer: wait", () => {
     expect(waitPreference(header)).toBe(seconds);
   });
 
-  test("a key that is revoked while its request waits is told the same bytes as any revoked key", async () => {
+  test("a key that is revoked while its request waits gets the same bytes as any revoked key", async () => {
     const service = await open();
     const { answer } = gate(service);
     const headers = { "X-Correlation-Id": "c-1" };
@@ -585,7 +585,7 @@ describe("3.6 Prefer: wait", () => {
     expect(await bytes(waited)).toEqual(await bytes(next));
   });
 
-  test("a scan that is done in time is answered with its envelope", async () => {
+  test("a scan that completes in time is answered with its envelope", async () => {
     const service = await open();
     const { answer } = gate(service);
     const waiting = service.enrich(address, { Prefer: "wait=50" });
@@ -624,7 +624,7 @@ describe("3.6 Prefer: wait", () => {
     expect(Object.keys((await response.json()) as object)).toEqual(["status", "request_id"]);
   });
 
-  test("one that is not done in time is the usual 202, the wait as long as asked", async () => {
+  test("a scan that is not done in time gives the usual 202 after the requested wait", async () => {
     const waits: number[] = [];
     const service = await open({
       app: {
@@ -649,7 +649,7 @@ describe("3.6 Prefer: wait", () => {
     expect((await enrich("nobody", { Prefer: "wait=50" })).status).toBe(400);
   });
 
-  test("a key that is revoked during the wait sees nothing of the result", async () => {
+  test("a key that is revoked during the wait does not get the result", async () => {
     const service = await open();
     const { answer } = gate(service);
     const waiting = service.enrich(address, { Prefer: "wait=50" });
@@ -660,7 +660,7 @@ describe("3.6 Prefer: wait", () => {
     expect([response.status, await errorCode(response)]).toEqual([401, "invalid_api_key"]);
   });
 
-  test("21.16 an address that is forgotten during the wait is answered with the usual 202, which then polls 404", async () => {
+  test("21.16 an address that is forgotten during the wait gives the usual 202, and then 404 on polls", async () => {
     const service = await open();
     const { answer } = gate(service);
     const waiting = service.enrich(address, { Prefer: "wait=50" });
@@ -678,7 +678,7 @@ describe("3.6 Prefer: wait", () => {
     expect([poll.status, await errorCode(poll)]).toEqual([404, "not_found"]);
   });
 
-  test("those who wait for one scan are answered together", async () => {
+  test("requests that wait for one scan are answered together", async () => {
     const service = await open();
     const { answer } = gate(service);
     const waiting = Promise.all(Array.from({ length: 20 }, () => service.enrich(address, { Prefer: "wait=50" })));
@@ -704,7 +704,7 @@ describe("8 the rate limit", () => {
     { what: "no indicator", body: "{}", status: 400 },
     { what: "another type", body: '{"indicator":{"type":"ip","value":"::1"}}', status: 422 },
     { what: "no address", body: '{"indicator":{"type":"email","value":"x"}}', status: 400 },
-  ])("8.3, 8.5 $what counts one and says what is left", async ({ body, status }) => {
+  ])("8.3, 8.5 $what counts as one call and reports the rest", async ({ body, status }) => {
     const { post, scanned, clock } = await open({ live: { limits } });
     await scanned(address);
     await clock.advance(1_000);
@@ -713,7 +713,7 @@ describe("8 the rate limit", () => {
     expect((await post(body)).headers.get("X-RateLimit-Remaining")).toBe("2");
   });
 
-  test("8.1, 8.5 the call after the last is 429 with the seconds to wait, and counts nothing", async () => {
+  test("8.1, 8.5 a call over the limit is 429 with the seconds to wait, and is not counted", async () => {
     const { enrich, clock } = await open({ live: { limits } });
     for (let count = 0; count < 5; count += 1) expect((await enrich("x")).status).toBe(400);
     await clock.advance(1_500);
@@ -731,7 +731,7 @@ describe("8 the rate limit", () => {
     expect((await enrich(address)).headers.get("X-RateLimit-Remaining")).toBe("4");
   });
 
-  test("8.3 polls of every kind, found or not, have 20 times as many of their own", async () => {
+  test("8.3 polls of every kind, found or not, share a separate budget of 20 times the limit", async () => {
     const { get, scanned, enrich } = await open({ live: { limits: { ...limits, team: 1 } } });
     const id = await scanned(address);
     expect((await enrich(address)).status).toBe(429);
@@ -745,7 +745,7 @@ describe("8 the rate limit", () => {
     }
   });
 
-  test("8.5 who is refused before, and who has no limit, sees none of the three headers", async () => {
+  test("8.5 calls that are refused earlier or have no limit get none of the three headers", async () => {
     const service = await open({ live: { limits: { ...limits, enterprise: 0 } } });
     const cheap = await service.addTenant("Cheap", "starter");
     const rich = await service.addTenant("Rich", "enterprise");
@@ -765,7 +765,7 @@ describe("8 the rate limit", () => {
     expect(shown(await service.respond(new Request(enrichUrl)))).toEqual(none);
   });
 
-  test("8.3 a request that waits for its scan is one request and no poll", async () => {
+  test("8.3 a request that waits for its scan counts as one request and no poll", async () => {
     const { enrich, get } = await open({ live: { limits } });
     const waited = await enrich(address, { Prefer: "wait=5" });
     expect([waited.status, ...shown(waited).slice(0, 2)]).toEqual([200, "5", "4"]);

@@ -5,7 +5,7 @@ import { errorCode, socClient } from "../../helpers/soc-client.ts";
 import { testAuthor } from "../../helpers/test-author.ts";
 import { openTestService } from "../../helpers/test-service.ts";
 
-type KeyBody = Record<string, string | null> & { id: string; key: string };
+type KeyBody = Record<string, string | null | readonly string[]> & { id: string; key: string };
 
 const hour = 3_600_000;
 const keyFields =
@@ -88,14 +88,76 @@ describe("9.3 minting", () => {
     expect([response.status, await errorCode(response)]).toEqual([400, "invalid_request"]);
   });
 
-  test("a null expiry is none, and a time with an offset is its moment in UTC", async () => {
+  test.each([
+    ["an unknown scope", { scopes: ["write"] }],
+    ["no scope", { scopes: [] }],
+    ["scopes as text", { scopes: "read" }],
+    ["a scope that is no text", { scopes: [1] }],
+    ["an address that is none", { allowed_ips: ["siem.example.com"] }],
+    ["a prefix that is too long", { allowed_ips: ["10.0.0.0/33"] }],
+    ["an empty address", { allowed_ips: [""] }],
+    ["an address as text", { allowed_ips: "10.0.0.0/8" }],
+    ["an IPv4 network in the form of IPv6", { allowed_ips: ["::ffff:10.0.0.0/104"] }],
+    ["101 addresses", { allowed_ips: Array.from({ length: 101 }, (_, index) => `10.0.0.${index}`) }],
+    ["a duration without a unit", { expires_in: "90" }],
+    ["a duration of nothing", { expires_in: "0d" }],
+    ["a duration that is no text", { expires_in: 90 }],
+    ["a duration beyond all dates", { expires_in: "9999999999d" }],
+    ["both forms of an expiry", { expires_in: "90d", expires_at: "2030-01-31T12:00:00Z" }],
+  ])("pipeline 14.4 %s is 400 invalid_request, and says what is wanted", async (_what, wrong) => {
+    const { mint, list } = await open();
+    const response = await mint({ name: "x", ...wrong });
+    expect([response.status, await errorCode(response)]).toEqual([400, "invalid_request"]);
+    expect((await list()).keys).toHaveLength(1);
+  });
+
+  test.each([
+    { wanted: {}, scopes: ["enrich", "watch"], ips: [], expiry: null },
+    {
+      wanted: { scopes: null, allowed_ips: null, expires_in: null, expires_at: null },
+      scopes: ["enrich", "watch"],
+      ips: [],
+      expiry: null,
+    },
+    { wanted: { scopes: ["read", "read"] }, scopes: ["read"], ips: [], expiry: null },
+    { wanted: { scopes: ["watch", "read", "enrich"] }, scopes: ["enrich", "read", "watch"], ips: [], expiry: null },
+    {
+      wanted: { allowed_ips: ["10.20.0.0/16", "192.0.2.7", "2001:DB8::/32", "192.0.2.7/32"] },
+      scopes: ["enrich", "watch"],
+      ips: ["10.20.0.0/16", "192.0.2.7/32", "2001:db8::/32"],
+      expiry: null,
+    },
+    { wanted: { allowed_ips: [] }, scopes: ["enrich", "watch"], ips: [], expiry: null },
+    { wanted: { expires_in: "90d" }, scopes: ["enrich", "watch"], ips: [], expiry: "2026-08-30T12:00:00+00:00" },
+    { wanted: { expires_in: "12h" }, scopes: ["enrich", "watch"], ips: [], expiry: "2026-06-02T00:00:00+00:00" },
+  ])("pipeline 14.4 $wanted: scopes $scopes, allowed_ips $ips, expires_at $expiry", async (row) => {
+    const { mint, list } = await open();
+    const shown = { scopes: row.scopes, allowed_ips: row.ips, expires_at: row.expiry };
+    const minted = await bodyOf(await mint({ name: "x", ...row.wanted }));
+    expect(minted).toMatchObject(shown);
+    expect((await list()).keys.find(({ id }) => id === minted.id)).toMatchObject(shown);
+  });
+
+  test("the trail says what a key may do where that is not the usual", async () => {
+    const { mint, store, tenant } = await open();
+    await mint({ name: "usual" });
+    await mint({ name: "narrow", scopes: ["read"], allowed_ips: ["192.0.2.0/24"] });
+    const page = { limit: 2, cursor: null, keyId: null };
+    const { items } = await store.listEvents(tenant.id, page);
+    expect(items.map(({ action, keyName, detail }) => [action, keyName, detail])).toEqual([
+      ["key.created", "narrow", "scopes read; allowed_ips 192.0.2.0/24"],
+      ["key.created", "usual", null],
+    ]);
+  });
+
+  test("a null expiry means no expiry, and a time with an offset is converted to UTC", async () => {
     const { mint } = await open();
     expect((await bodyOf(await mint({ name: "a", expires_at: null })))["expires_at"]).toBeNull();
     const offset = await bodyOf(await mint({ name: "b", expires_at: "2030-01-31T12:00:00.5+02:00" }));
     expect(offset["expires_at"]).toBe("2030-01-31T10:00:00+00:00");
   });
 
-  test("a name that an active key has, in any case, is 409, and is free again after a revocation", async () => {
+  test("the name of an active key, in any case, is 409, and is free again after a revocation", async () => {
     const { mint, call, path } = await open();
     const { id } = await bodyOf(await mint({ name: "Splunk" }));
     const again = await mint({ name: "sPLUNK" });
@@ -104,7 +166,7 @@ describe("9.3 minting", () => {
     expect((await mint({ name: "sPLUNK" })).status).toBe(201);
   });
 
-  test("the fifty-first active key is 409, and a rotation is not one", async () => {
+  test("the fifty-first active key is 409, and a rotation does not add a key", async () => {
     const { mint, call, path } = await open();
     let id = "";
     for (let count = 1; count < maxActiveKeys; count += 1)
@@ -116,7 +178,7 @@ describe("9.3 minting", () => {
 });
 
 describe("9.4 listing", () => {
-  test("shows every key, revoked ones included, newest first, and never a plaintext or a hash", async () => {
+  test("shows every key, including revoked keys, newest first, and never a plaintext or a hash", async () => {
     const { mint, call, path, list, clock, tenant } = await open();
     await clock.advance(1000);
     const first = await bodyOf(await mint({ name: "first" }));
@@ -152,7 +214,7 @@ describe("9.4 listing", () => {
     expect(seen).toHaveLength(5);
   });
 
-  test("a revoked key names its revocation, a rotated one its successor, and use shows to the minute", async () => {
+  test("a revoked key shows its revocation, a rotated key its successor, and use shows to the minute", async () => {
     const { mint, call, path, list, enrichWith } = await open();
     const old = await bodyOf(await mint({ name: "x" }));
     await enrichWith(old.key);
@@ -187,20 +249,21 @@ describe("9.4 listing", () => {
 });
 
 describe("9.5 rotation", () => {
-  test("answers 201 with the new key of the same name and expiry; the old one stops and the new one works at once", async () => {
+  test("answers 201 with a new key of the same name, expiry and rights, which replaces the old key immediately", async () => {
     const { mint, call, path, clock, enrichWith } = await open();
-    const old = await bodyOf(await mint({ name: "Splunk", expires_at: clock.after(hour).toISOString() }));
+    const rights = { scopes: ["enrich"], allowed_ips: ["127.0.0.0/8"] };
+    const old = await bodyOf(await mint({ name: "Splunk", expires_at: clock.after(hour).toISOString(), ...rights }));
     const response = await call("POST", `${path}/${old.id}/rotate`);
     expect(response.status).toBe(201);
     const next = await bodyOf(response);
     expect(Object.keys(next).join()).toBe(`${keyFields},key`);
-    const same = { name: old["name"], expires_at: old["expires_at"] };
+    const same = { name: old["name"], expires_at: old["expires_at"], ...rights };
     expect(next).toMatchObject({ ...same, status: "active", rotated_from: old.id, rotated_to: null });
     expect([next.id === old.id, next.key === old.key]).toEqual([false, false]);
     expect([(await enrichWith(old.key)).status, (await enrichWith(next.key)).status]).toEqual([401, 202]);
   });
 
-  test("ignores a body, whatever it is", async () => {
+  test("ignores any body", async () => {
     const { tenant, call, path } = await open();
     const wrong = await call("POST", `${path}/${tenant.keyId}/rotate`, "x".repeat(100_000), {
       "Content-Type": "text/plain",
@@ -208,7 +271,7 @@ describe("9.5 rotation", () => {
     expect(wrong.status).toBe(201);
   });
 
-  test("of twenty at once one is 201 and nineteen are 409, and one key works afterwards", async () => {
+  test("of twenty concurrent rotations one is 201 and nineteen are 409, and one key works afterwards", async () => {
     const { tenant, call, path, list, enrichWith } = await open();
     const all = await Promise.all(Array.from({ length: 20 }, () => call("POST", `${path}/${tenant.keyId}/rotate`)));
     const won = all.filter(({ status }) => status === 201);
@@ -233,7 +296,7 @@ describe("9.5 rotation", () => {
     }
   });
 
-  test("8.4 hands the rest of the budget to the new key", async () => {
+  test("8.4 passes the rest of the budget to the new key", async () => {
     const { tenant, call, path, enrichWith } = await open();
     for (let count = 0; count < 3; count += 1) await enrichWith(tenant.token);
     const { key } = await bodyOf(await call("POST", `${path}/${tenant.keyId}/rotate`));
@@ -250,7 +313,7 @@ describe("9.5 rotation", () => {
 });
 
 describe("9.6 revocation", () => {
-  test("answers 200 with the revoked key, again with the same time, and counts from the next request on", async () => {
+  test("answers 200 with the revoked key, is idempotent, and applies from the next request on", async () => {
     const { tenant, call, path, clock, enrichWith } = await open();
     const first = await call("DELETE", `${path}/${tenant.keyId}`);
     expect(first.status).toBe(200);
@@ -264,7 +327,7 @@ describe("9.6 revocation", () => {
     expect([again.status, await bodyOf(again)]).toEqual([200, body]);
   });
 
-  test("9.7 leaves a scan that was started alone", async () => {
+  test("9.7 does not affect a scan that the key started", async () => {
     const service = await open();
     const { request_id: id } = (await (await service.enrichWith(service.tenant.token)).json()) as {
       request_id: string;
@@ -282,7 +345,7 @@ describe("order of checks of key management (contract 2)", () => {
   const tooLong = "x".repeat(20_000);
   const text = { "Content-Type": "text/plain" };
 
-  /** All that can be wrong with a request to mint, in the order in which it is told; each row mends the one before. */
+  /** All errors of a mint request in the order of the checks; each row fixes the error of the previous row. */
   const steps = [
     { status: 404, code: "not_found", what: { path: "/api/v1/workspaces", host: "evil.example" } },
     { status: 403, code: "forbidden", what: { host: "evil.example" } },
@@ -320,7 +383,7 @@ describe("order of checks of key management (contract 2)", () => {
     expect([response.status, code === null ? null : await errorCode(response)]).toEqual([status, code]);
   });
 
-  test("rotating: 401, 403, 404, plan, conflict, each before the next", async () => {
+  test("rotating: the checks are 401, 403, 404, plan and conflict, in this order", async () => {
     const service = await open();
     const { tenant, call, path, store } = service;
     const viewer = { Authorization: `Bearer ${(await addOperator(service, tenant.id, "victor", "viewer")).token}` };
@@ -348,7 +411,7 @@ describe("order of checks of key management (contract 2)", () => {
     expect((await call("DELETE", `${path}/${tenant.keyId}`)).status).toBe(200);
   });
 
-  test("wrong methods are 405 with Allow, for anybody", async () => {
+  test("wrong methods are 405 with Allow, without credentials", async () => {
     const { respond, path } = await open();
     const { call } = operatorClient(respond);
     const keys = await call("DELETE", path);

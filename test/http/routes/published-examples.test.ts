@@ -7,7 +7,7 @@ import { inventedSource } from "../../helpers/invented-source.ts";
 import { socClient } from "../../helpers/soc-client.ts";
 import { openTestService } from "../../helpers/test-service.ts";
 
-/** The bodies of the published specification, key order included. That of a hit stands in test/domain/envelope.test.ts. */
+/** The bodies of the published specification, in their key order. For a hit see test/domain/envelope.test.ts. */
 function published(name: string): string {
   const file = new URL(`../../fixtures/golden/${name}.json`, import.meta.url);
   return JSON.stringify(JSON.parse(readFileSync(file, "utf8")));

@@ -22,7 +22,7 @@ async function open(options: TestServiceOptions = {}) {
     call,
     logIn,
     keysPath,
-    /** Logs in and returns the cookie as a browser sends it. */
+    /** Logs in and returns the cookie in the form that a browser sends. */
     session: async () => cookieOf(await logIn()),
     listKeys: async (cookie: string) => (await call("GET", keysPath, undefined, { Cookie: cookie })).status,
     actions: async () => (await auditEvents(service.store)).map(({ action, actor }) => `${action} ${actor}`),
@@ -68,7 +68,7 @@ describe("9.9 log-in", () => {
     expect((response.headers.get("Set-Cookie") ?? "").endsWith("; Secure")).toBe(isSecure);
   });
 
-  test("unknown, wrong, empty and non-string tokens and API keys are told the same 401", async () => {
+  test("unknown, wrong, empty and non-string tokens and API keys get the same 401", async () => {
     const { logIn, token, tenant, clock, actions } = await open();
     const unknown = makeToken("operator", new Uint8Array(20));
     const bodies = [
@@ -94,7 +94,7 @@ describe("9.9 log-in", () => {
     expect(await actions()).not.toContain("workspace.session_started operator:alice");
   });
 
-  test("the eleventh try of an address in a minute is 429, good or bad, and its Retry-After is true", async () => {
+  test("the eleventh try of an address in a minute is 429, whatever its token, with an exact Retry-After", async () => {
     const { logIn, clock } = await open();
     for (let count = 0; count < 5; count += 1) {
       expect((await logIn({ token: "x" })).status).toBe(401);
@@ -111,7 +111,7 @@ describe("9.9 log-in", () => {
     expect((await logIn()).status).toBe(204);
   });
 
-  test("tries are counted by the address of the client, not by that of its proxy", async () => {
+  test("tries are counted by the address of the client, not of its proxy", async () => {
     const service = await open({ app: { trust: makeTrust(["127.0.0.1"], []) } });
     const from = (ip: string) => service.logIn({ token: "x" }, { "X-Forwarded-For": ip });
     for (let count = 0; count < 10; count += 1) await from("203.0.113.7");
@@ -182,7 +182,7 @@ describe("9.9 log-in", () => {
 });
 
 describe("9.1 a session", () => {
-  test("reads without an origin and changes only with the one of its host", async () => {
+  test("may read without an origin, and may change data only with the origin of its host", async () => {
     const { session, call, keysPath } = await open();
     const Cookie = await session();
     const mint = (headers: Record<string, string>) => call("POST", keysPath, { name: crypto.randomUUID() }, headers);
@@ -200,7 +200,7 @@ describe("9.1 a session", () => {
     expect((await mint({ Cookie })).status).toBe(403);
   });
 
-  test("a token needs no origin, and a bad one is not made up for by a good cookie", async () => {
+  test("a token needs no origin, and a bad token is refused even with a good cookie", async () => {
     const { session, call, keysPath, token } = await open();
     const Cookie = await session();
     const bearer = { Authorization: `Bearer ${token}` };
@@ -236,7 +236,7 @@ describe("9.1 a session", () => {
     expect(await listKeys(cookie)).toBe(401);
   });
 
-  test("is a new one at each log-in, and only one that was made here is one", async () => {
+  test("is new at each log-in, and an invented session is refused", async () => {
     const { session, logIn, listKeys } = await open();
     const given = `xpose_session=${"ab".repeat(32)}`;
     const made = cookieOf(await logIn(undefined, { Cookie: given }));
@@ -248,7 +248,7 @@ describe("9.1 a session", () => {
     expect([await listKeys(one), await listKeys(`theme=dark; ${two}; lang=en`)]).toEqual([200, 200]);
   });
 
-  test("is no key: the exposure API does not know it, nor an operator token", async () => {
+  test("is not a key: the exposure API accepts neither a session nor an operator token", async () => {
     const { session, call, token } = await open();
     const id = "3f2a8c1e-0000-4000-8000-000000000000";
     const cookies = { Cookie: await session(), Authorization: `Bearer ${token}` };
@@ -258,7 +258,7 @@ describe("9.1 a session", () => {
 });
 
 describe("9.9 log-out", () => {
-  test("ends the session and takes the cookie away; the others of the operator go on", async () => {
+  test("ends the session and clears the cookie; other sessions of the operator stay open", async () => {
     const { session, call, listKeys } = await open();
     const [one, two] = [await session(), await session()];
     const response = await call("DELETE", "/api/v1/session", undefined, { Cookie: one, ...sameOrigin });
@@ -271,7 +271,7 @@ describe("9.9 log-out", () => {
     expect([again.status, await errorCode(again)]).toEqual([401, "unauthorized"]);
   });
 
-  test("needs our origin, and a session: a token alone has none to end", async () => {
+  test("needs our origin and a session; a token alone has no session to end", async () => {
     const { session, call, token, listKeys } = await open();
     const Cookie = await session();
     for (const headers of [{ Cookie }, { Cookie, Origin: "http://evil.example" }]) {
@@ -290,7 +290,7 @@ describe("9.9 log-out", () => {
   });
 });
 
-test("log-in and log-out are named in the audit trail, and no secret is", async () => {
+test("log-in and log-out are in the audit trail, without any secret", async () => {
   const { session, call, actions, store, token } = await open();
   const cookie = await session();
   await call("DELETE", "/api/v1/session", undefined, { Cookie: cookie, ...sameOrigin });

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 
-/** What `--share N` leaves of a number: all of it with 1, a tenth with 10, at least one. */
+/** The share of a number left by `--share N`: all of it for 1, a tenth for 10, at least one. */
 export function share(count: number): number {
   const { values } = parseArgs({ options: { share: { type: "string", default: "1" } } });
   const divisor = Number(values.share);
