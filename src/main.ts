@@ -17,10 +17,8 @@ async function main() {
     get isTerminal() {
       return process.stderr.isTTY === true;
     },
-    get columns() {
-      // Asks the terminal each time; the property of the stream keeps its first answer.
-      return process.stderr.getWindowSize()[0];
-    },
+    // Asks the terminal each time; the property of the stream keeps its first answer.
+    columns: () => process.stderr.getWindowSize()[0],
   });
 }
 

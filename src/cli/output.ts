@@ -4,7 +4,7 @@ export type Output = {
   readonly err: (text: string) => void;
   readonly isTerminal: boolean;
   /** Columns of the terminal now: people resize it. */
-  readonly columns?: number;
+  readonly columns?: () => number;
 };
 
 /**

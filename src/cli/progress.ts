@@ -36,7 +36,7 @@ export function drawProgress(output: Output, { isQuiet = false, now = () => perf
 
   function draw(share: number | null, text: string): void {
     isDrawn = true;
-    output.err(`\r\x1b[K${fitted(share, text, output.columns || defaultColumns)}`);
+    output.err(`\r\x1b[K${fitted(share, text, output.columns?.() || defaultColumns)}`);
   }
 
   return {

@@ -124,9 +124,9 @@ test("serve prints one line with its address", async () => {
 });
 
 test("every command that prints a body has a row above", () => {
-  // openapi prints the description of the bodies; config reload signals a service; export and the connectors print formats of other products.
+  // openapi prints the description of the bodies; config reload signals a service; lookup prints rows; export and the connectors print formats of other products.
   const connectors = ["cortex", "splunk-alert", "wazuh", "check"].map((name) => `connector ${name}`);
-  const others = ["audit export", "export", "serve", "openapi", "config reload", ...connectors];
+  const others = ["audit export", "export", "serve", "openapi", "config reload", "lookup", ...connectors];
   const commands = readPage("docs/command-line.md").headings.filter((heading) => heading.startsWith("xpose "));
   const covered = new Set([...rows.map(([command]) => command), ...others]);
   expect([...covered].sort()).toEqual(commands.map((heading) => heading.slice("xpose ".length)).sort());

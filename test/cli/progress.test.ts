@@ -8,9 +8,7 @@ function stage({ isTerminal, isQuiet = false }: { isTerminal: boolean; isQuiet?:
     out: () => undefined,
     err: (text: string) => void printed.push(text),
     isTerminal,
-    get columns() {
-      return columns;
-    },
+    columns: () => columns,
   };
   const progress = drawProgress(output, { isQuiet, now: () => time });
   return {
