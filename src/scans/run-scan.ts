@@ -2,7 +2,6 @@ import { answerSha256Steps, chooseSteps, projectSteps, type Sighting } from "../
 import { SourceError, type SourceErrorReason } from "../domain/error.ts";
 import { cappedSteps } from "../domain/finding.ts";
 import { isFreshAnswer, isKeptAnswer } from "../domain/freshness.ts";
-import { noSourceText } from "../domain/no-source.ts";
 import {
   type Answer,
   type Claim,
@@ -54,8 +53,7 @@ export async function runScan(options: ScanOptions, tools: ScanTools): Promise<b
 
 async function runWithin(limits: LookupLimits, options: ScanOptions, tools: ScanTools): Promise<boolean> {
   const { scan, sources, signal } = options;
-  const { store, log } = tools;
-  if (sources.length === 0) log.warn({ request_id: scan.claim.scanId }, `scan failed: ${noSourceText}`);
+  const { store } = tools;
   const runs: SourceRun[] = [];
   let unsaved: SourceRun[] = [];
   const open = new Set<Promise<void>>();

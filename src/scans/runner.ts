@@ -1,4 +1,5 @@
 import type { Corpus } from "../domain/corpus.ts";
+import { noSourceText } from "../domain/no-source.ts";
 import type { ClaimedScan, ScanId } from "../domain/scan.ts";
 import type { WorkspaceId } from "../domain/workspace.ts";
 import { type Repeated, repeat } from "../event-loop/repeat.ts";
@@ -223,6 +224,7 @@ export class Runner {
     const live = this.#live();
     try {
       const sources = live.sourcesOf(scan.workspace, await corpora);
+      if (sources.length === 0) log.warn({ request_id: scan.claim.scanId }, `scan failed: ${noSourceText}`);
       const isSettled = await runScan({ scan, sources, live, isRefresh: false, signal }, this.#tools);
       if (!isSettled) log.warn({ request_id: scan.claim.scanId }, "scan was taken away");
     } catch (error) {
