@@ -74,7 +74,7 @@ export function scanClaims(
     const corporaRevision = workspace.corpora_revision;
     const settingsFingerprint = fingerprintOf(workspace);
     claim.run(owner, leaseUntil.getTime(), settingsFingerprint, corporaRevision, row.id);
-    // An earlier claim may have asked sources that are there no more.
+    // An earlier claim, which a stop does not count, may have asked sources that are gone, or long ago.
     runs.drop(row.id);
     return {
       claim: { scanId: row.id, owner, claimCount: row.claim_count + 1 },
