@@ -46,6 +46,8 @@ export async function* lookUpMany(
     const sorted = await inSteps(sortKeys(indicators, start, tools.keys), signal);
     for (let first = 0; first < sorted.length; first += keysPerPiece) {
       const piece = sorted.slice(first, first + keysPerPiece);
+      // What is in memory already is read without waiting: then nothing else gives way between two pieces.
+      if (first > 0) await new Promise((resolve) => setImmediate(resolve));
       signal.throwIfAborted();
       const known = await lookUpPiece(corpus, indicators, piece, { ...tools, signal, cache });
       signal.throwIfAborted();
