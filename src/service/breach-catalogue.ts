@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
 import type { HttpClient } from "../egress/client.ts";
-import { type CatalogueState, openCatalogue, readBreachNames } from "../sources/catalogue.ts";
+import { type CatalogueState, openCatalogue, readBreachNames } from "../sources/breach-catalogue.ts";
 import { hibp } from "../sources/hibp.ts";
 import type { ConfiguredSource } from "../sources/source-set.ts";
 

@@ -9,7 +9,7 @@ import { compareText } from "../domain/text.ts";
 import { foldName, type Workspace, type WorkspaceId } from "../domain/workspace.ts";
 import type { ChildRunner } from "../egress/child.ts";
 import type { HttpClient } from "../egress/client.ts";
-import type { Catalogue } from "./catalogue.ts";
+import type { Catalogue } from "./breach-catalogue.ts";
 import { corpusSources } from "./corpus.ts";
 import { sourceKinds } from "./registry.ts";
 import type { Source, SourceKind } from "./source.ts";

@@ -4,7 +4,7 @@ import type { Indicator } from "../domain/indicator.ts";
 import type { Pace } from "../domain/pace.ts";
 import type { ChildRunner } from "../egress/child.ts";
 import type { HttpClient, HttpResponse } from "../egress/client.ts";
-import type { Catalogue } from "./catalogue.ts";
+import type { Catalogue } from "./breach-catalogue.ts";
 
 /** The reply of a source, before the scan dates and stores it. An empty list of findings means "unknown". */
 export type SourceReply = {

@@ -1,8 +1,8 @@
 import { diskFault, isOutOfSpace } from "../../domain/disk-fault.ts";
 import { AppError } from "../../domain/error.ts";
+import { foreignPrograms } from "./compare-schema.ts";
 import { type Connection, openConnection } from "./driver.ts";
 import { openSchema, schemaVersion } from "./migrate.ts";
-import { foreignPrograms } from "./schema.ts";
 
 /** So many pages are copied between two looks at the signal: 4 MiB. */
 const pagesPerStep = 1024;

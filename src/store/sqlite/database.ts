@@ -1,13 +1,13 @@
 import { auditEvent } from "../../domain/audit.ts";
 import type { DatabaseStore } from "../port/database.ts";
 import type { auditTable } from "./audit.ts";
+import { schemaFaults } from "./compare-schema.ts";
 import { copyDatabase } from "./copy.ts";
 import type { Connection } from "./driver.ts";
 import { currentVersion, openSchema } from "./migrate.ts";
 import type { operatorTable } from "./operator.ts";
 import type { Reserve } from "./reserve.ts";
 import type { scanClaims } from "./scan-claim.ts";
-import { schemaFaults } from "./schema.ts";
 import type { Transactions } from "./transactions.ts";
 
 type Tables = {

@@ -6,8 +6,8 @@ import importRules from "../../../migrations/0005_import_rules.sql" with { type:
 import auditStart from "../../../migrations/0006_audit_start.sql" with { type: "text" };
 import omittedFindings from "../../../migrations/0007_omitted_findings.sql" with { type: "text" };
 import { isOutOfSpace } from "../../domain/disk-fault.ts";
+import { schemaFaults } from "./compare-schema.ts";
 import { type Connection, openConnection } from "./driver.ts";
-import { schemaFaults } from "./schema.ts";
 
 /** In order; the number of a migration is its place in this list, counted from 1. Frozen: see migrate.test.ts. */
 const migrations: readonly string[] = [first, access, corpus, dashboard, importRules, auditStart, omittedFindings];
