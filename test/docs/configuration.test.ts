@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { settingKeys } from "../../src/config/tables.ts";
+import { settingKeys } from "../helpers/setting-keys.ts";
 import { codeIn, readPage, rowsOf, sectionOf } from "../helpers/markdown-page.ts";
 
 const page = readPage("docs/configuration.md");
