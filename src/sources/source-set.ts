@@ -90,9 +90,7 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
   const names: ReadonlySet<string> = new Set(enabled.map((source) => source.name));
   /** Sources whose operator has allowed sensitive sites. */
   const showsSensitive: ReadonlySet<string> = new Set(
-    enabled
-      .filter(({ settings }) => (settings as { allow_sensitive?: boolean } | null)?.allow_sensitive === true)
-      .map(({ name }) => name),
+    enabled.filter((source) => kindOf(source).allowsSensitive?.(source.settings) === true).map(({ name }) => name),
   );
   const visibleTo = (workspace: Who) => enabled.filter((source) => maySee(source, workspace));
   const isAllowed = (source: ConfiguredSource) => !offline || source.isInternal || !kindOf(source).isOnline;

@@ -50,6 +50,8 @@ export type SourceKind<Settings = unknown> = {
   readonly ownHeaders?: readonly string[];
   /** Schema of its own configuration keys, in snake_case, strict. The common keys are in `config/tables.ts`. */
   readonly settings: z.ZodMiniType<Settings>;
+  /** Whether the operator allowed findings about sensitive sites in the settings; default: no. */
+  readonly allowsSensitive?: (settings: Settings) => boolean;
   /** Default pace; null for none (docs/contract.md 5.9). */
   readonly pace: Pace | null;
   /** Concurrent runs of its program over all scans; absent for a kind that runs no program. */
