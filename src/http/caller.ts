@@ -1,11 +1,20 @@
-import type { BlockList } from "node:net";
-import { ipFamily, ipVersion, isLoopbackAddress, loadNet } from "../domain/ip-address.ts";
+import { ipVersion, isLoopbackAddress } from "../domain/ip-address.ts";
+import { networksOf } from "../domain/network.ts";
 
 /** The other end of a connection. */
 export type Peer = {
   /** Null for a unix socket. */
   readonly address: string | null;
   readonly isTls: boolean;
+  /** What its connection came through; absent where a request came over none. */
+  readonly listener?: Listener;
+};
+
+export type Listener = {
+  /** True once the next answer on a connection is to be its last. */
+  readonly isClosing: () => boolean;
+  /** The client of this request waits so long for its answer; without it, its connection ends after a few seconds. */
+  readonly keepOpen: (request: Request, seconds: number) => void;
 };
 
 /** The proxies whose forwarding headers are trusted, and the host names of the dashboard and the management API. */
@@ -20,19 +29,9 @@ export type Trust = {
 export function makeTrust(trustedProxies: readonly string[], hostnames: readonly string[]): Trust {
   const proxies = trustedProxies.length === 0 ? null : networksOf(trustedProxies);
   return {
-    isTrustedProxy: (address) => proxies?.check(address, ipFamily(address)) ?? false,
+    isTrustedProxy: (address) => proxies?.has(address) ?? false,
     hostnames: new Set(hostnames),
   };
-}
-
-function networksOf(list: readonly string[]): BlockList {
-  const networks = new (loadNet().BlockList)();
-  for (const network of list) {
-    const [address = "", prefix] = network.split("/");
-    if (prefix === undefined) networks.addAddress(address, ipFamily(address));
-    else networks.addSubnet(address, Number(prefix), ipFamily(address));
-  }
-  return networks;
 }
 
 /**

@@ -18,6 +18,8 @@ import { jsonResponse, type PlainResponse, storedResponse } from "../response.ts
 const maxBodyBytes = 16_384;
 /** docs/contract.md 3.6. */
 const longestWaitSeconds = 50;
+/** For the answer itself, when the wait is over. */
+const answerMarginSeconds = 10;
 const enrichPath = "/api/v1/soc/enrich";
 
 const nothing = {};
@@ -39,7 +41,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 
 /** POST /api/v1/soc/enrich */
 export async function enrich(exchange: Exchange): Promise<PlainResponse> {
-  const { request, app } = exchange;
+  const { request, peer, app } = exchange;
   const keyHash = apiKeyHash(request.headers, app.keys);
   if (keyHash === null) return await refuseKey(exchange);
   const from = originOf(exchange);
@@ -62,6 +64,7 @@ export async function enrich(exchange: Exchange): Promise<PlainResponse> {
   const leave = app.waits.take(keyHash);
   // Too many requests wait already: the usual answer to a miss is always a right answer (docs/contract.md 3.6).
   if (leave === null) return answerNow();
+  peer.listener?.keepOpen(request, waitSeconds + answerMarginSeconds);
   await app.whenSettled(reply.scanId, waitSeconds * 1000, request.signal).finally(leave);
   const rest = { scanId: reply.scanId, view: "envelope", isCharged: true } as const;
   const waited = await app.calls.serve({ kind: "poll", caller: { keyHash }, from, ...rest });
@@ -77,7 +80,7 @@ export async function enrich(exchange: Exchange): Promise<PlainResponse> {
 }
 
 /** Refuses a malformed key without a look-up. It is recorded as a denial like any other. */
-async function refuseKey(exchange: Exchange): Promise<PlainResponse> {
+export async function refuseKey(exchange: Exchange): Promise<PlainResponse> {
   const { request, app } = exchange;
   await discardBody(request);
   app.trail.denied(originOf(exchange), "401", "unknown");
@@ -205,6 +208,8 @@ export function toResponse(reply: Reply, { path = enrichPath, publicUrl = null }
       return jsonResponse<ScanSources>(200, sourcesBody(reply), isFinished(reply.state) ? {} : { "Retry-After": "1" });
     case "case":
       throw new Error("a case was read without a route that presents it");
+    case "whoami":
+      throw new Error("whoami was asked without a route that presents it");
     case "claimed":
       throw new Error("a scan was claimed for a caller over HTTP");
   }
