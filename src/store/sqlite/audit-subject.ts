@@ -9,7 +9,7 @@ export type SubjectKind = keyof typeof tables;
 const kinds = Object.keys(tables) as SubjectKind[];
 
 /** Columns that change without an event: when a key was used, and which corpora a workspace sees. */
-const unwatched: readonly string[] = ["last_used_at", "corpora_revision"];
+export const unwatched: readonly string[] = ["last_used_at", "corpora_revision"];
 
 /**
  * Keys, operators and workspaces as the audit trail knows them: by a digest of all columns that an event tells of. What
