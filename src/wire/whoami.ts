@@ -11,7 +11,7 @@ const budgetLeft = z.strictObject({
 });
 export type BudgetLeftBody = Shape<typeof budgetLeft>;
 
-export const sourceStanding = z.enum(["ready", "paused", "offline"]);
+const sourceStanding = z.enum(["ready", "paused", "offline"]);
 
 const askedSource = z.strictObject({
   source: text,
