@@ -25,7 +25,9 @@ const migrations: readonly string[] = [
 /** The schema version that this program works with. */
 export const currentVersion = migrations.length;
 
-/** An upgrade that did not happen. The message says which table or statement stood in its way; the database is as before. */
+/**
+ * An upgrade that was not done. The message names the table or statement that prevented it. The database is unchanged.
+ */
 export class MigrationError extends Error {
   override readonly name = "MigrationError";
 }
@@ -36,16 +38,16 @@ export function schemaVersion(connection: Connection): number {
 }
 
 /**
- * Brings a database to the current schema. All steps are one transaction with the new version, and the schema that they
- * lead to is compared with the expected one before the commit: a failure leaves the database as it was, so that the older
- * program still opens it. Throws `MigrationError`, and the driver's error when the disk is full.
+ * Upgrades a database to the current schema. All steps and the new version are one transaction, and the resulting
+ * schema is compared with the expected schema before the commit. After a failure the database is unchanged, so the
+ * older program can still open it. Throws `MigrationError`, and the error of the driver when the disk is full.
  */
 export function migrate(connection: Connection): void {
   const from = schemaVersion(connection);
   if (from >= currentVersion) return;
   connection.exec("BEGIN IMMEDIATE");
   try {
-    // A new database has nothing that could be different.
+    // A new database cannot differ.
     if (from > 0) requireSchema(connection, from, `the database says schema version ${from}, but `);
     for (let version = from; version < currentVersion; version += 1) step(connection, version + 1);
     if (from > 0) requireSchema(connection, currentVersion, `after the upgrade to schema version ${currentVersion} `);
