@@ -29,7 +29,10 @@ export type KeyRights = Pick<ApiKey, "revokedAt" | "expiresAt"> & {
 /** `read`: results, by hits and polls. `any`: what every key may ask, such as what it may do. */
 export type WantedScope = "read" | "any";
 
-/** What a key is wanted for, from where and when. `ip` is null for a caller behind a unix socket that does not say. */
+/**
+ * The purpose, the origin and the time of a call with a key. `ip` is null for a caller on a unix socket that reports no
+ * address.
+ */
 export type Wish = { readonly scope: WantedScope; readonly ip: string | null; readonly now: Date };
 
 /**

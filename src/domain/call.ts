@@ -82,7 +82,7 @@ export type ReplyBody =
       readonly budgets: BudgetsLeft;
     };
 
-/** What is left of each budget of a key; null where the plan sets no limit. */
+/** The rest of each budget of a key; null where the plan sets no limit. */
 export type BudgetsLeft = Readonly<Record<BudgetKind, BudgetLeft | null>>;
 
 /** The key behind a denial: revoked, expired, of a disabled workspace, from another address, below the plan or without the scope. */

@@ -1,5 +1,5 @@
 /**
- * What a key may be used for (docs/pipeline.md 14.4): `enrich` looks addresses up and starts scans, `read` gets results
+ * The permitted uses of a key (docs/pipeline.md 14.4): `enrich` looks addresses up and starts scans, `read` gets results
  * that are there, `watch` is for watch lists and events.
  */
 export const keyScopes = ["enrich", "read", "watch"] as const;

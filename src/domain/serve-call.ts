@@ -15,7 +15,7 @@ import {
 } from "./scan.ts";
 import type { WorkspaceId } from "./workspace.ts";
 
-/** What is stored of a completed scan. */
+/** The stored result of a completed scan. */
 export type StoredResult = {
   readonly envelopeTail: string;
   readonly digest: string;

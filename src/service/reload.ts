@@ -10,7 +10,7 @@ import { type OpenSources, openSources } from "./open-sources.ts";
 const closeMarginMs = 5_000;
 
 /**
- * What a reload does with each part of the configuration (docs/contract.md 12.2). `restart`: only a restart changes it,
+ * The effect of a reload on each part of the configuration (docs/contract.md 12.2). `restart`: only a restart changes it,
  * and the log says so. `replaced`: the running service takes it over, through `openSources` or `reconfigure`.
  * `derived`: follows from a part that needs a restart.
  */

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { ConfigError } from "../../src/config/error.ts";
 import { settingKeys } from "../helpers/setting-keys.ts";
 
-/** What a message shows of a wrong value. Each setting of each table has one of these. */
+/** How much of a wrong value a message shows. Every setting of every table is in one of these lists. */
 const shown = {
   secret: ["api_key", "headers"],
   path: [
