@@ -90,7 +90,7 @@ export function keysToCharge(
   for (const call of calls) {
     const { caller } = call;
     const key = "keyHash" in caller && caller.keyHash !== null ? keys.get(caller.keyHash) : null;
-    // Who asks what is left of both budgets pays from none.
+    // A caller that only asks for the rest of its budgets is charged for neither.
     const kind = call.kind === "whoami" ? "poll" : budgetFor(call);
     if (key == null || kind === null || ids.has(key.id)) continue;
     if (limitOf(limits, key.workspace.plan, kind) === 0) continue;

@@ -45,7 +45,7 @@ export function guardDescriptors(port: number, limit: number, steadyNow: () => n
   return { spare: (remotePort, untilMs) => void spared.set(remotePort, untilMs), stop: () => clearInterval(timer) };
 }
 
-// Of the headers of Linux, the same on x64 and arm64.
+// From the Linux headers; the same on x64 and arm64.
 const shutRdwr = 2;
 const ipprotoTcp = 6;
 const tcpInfo = 11;

@@ -23,7 +23,7 @@ const stixFolders: Readonly<Record<string, string>> = {
 
 const stix = new Ajv2020({ strict: false, allErrors: true, unicodeRegExp: false });
 addFormats(stix);
-// Of domain names and addresses of hosts, which no export holds.
+// For domain names and host addresses, which no export contains.
 stix.addFormat("idn-hostname", true);
 for (const folder of ["common", "sdos", "observables"]) {
   for (const file of readdirSync(`${root}/stix2.1/${folder}`)) stix.addSchema(read(`stix2.1/${folder}/${file}`));

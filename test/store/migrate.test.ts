@@ -51,7 +51,7 @@ function makeOlder(version: number, sql = ""): void {
   connection.close();
 }
 
-/** All that a database holds: version, schema and rows. */
+/** The whole content of a database: version, schema and rows. */
 function contents(): unknown {
   const connection = new Database(databaseFile());
   const schema = connection.prepare<[], { type: string; name: string; sql: string }>(
