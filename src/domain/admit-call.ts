@@ -32,7 +32,7 @@ export type Who = {
   /** Null for an operator and the command line. */
   readonly key: KnownKey | null;
   readonly actor: string;
-  /** False for a key that gets results which are there, and starts nothing. */
+  /** False for a key that may only read results. Such a key starts no scan and joins none. */
   readonly mayScan: boolean;
 };
 
@@ -90,7 +90,7 @@ export function keysToCharge(
   for (const call of calls) {
     const { caller } = call;
     const key = "keyHash" in caller && caller.keyHash !== null ? keys.get(caller.keyHash) : null;
-    // A caller that only asks for the rest of its budgets is charged for neither.
+    // It reads both budgets and is charged to none.
     const kind = call.kind === "whoami" ? "poll" : budgetFor(call);
     if (key == null || kind === null || ids.has(key.id)) continue;
     if (limitOf(limits, key.workspace.plan, kind) === 0) continue;

@@ -1,6 +1,6 @@
 /**
- * The permitted uses of a key (docs/pipeline.md 14.4): `enrich` looks addresses up and starts scans, `read` gets results
- * that are there, `watch` is for watch lists and events.
+ * The allowed uses of a key (docs/pipeline.md 14.4): `enrich` for look-ups that may start scans, `read` for existing
+ * results, `watch` for watch lists and events.
  */
 export const keyScopes = ["enrich", "read", "watch"] as const;
 export type KeyScope = (typeof keyScopes)[number];
@@ -15,12 +15,12 @@ export function parseScopes(names: readonly string[]): readonly KeyScope[] | nul
   return areKnown && scopes.length > 0 ? scopes : null;
 }
 
-/** Results that are there: of hits and polls. */
+/** True when the key may get existing results, by hits and polls. */
 export function mayRead(scopes: readonly KeyScope[]): boolean {
   return scopes.includes("enrich") || scopes.includes("read");
 }
 
-/** May a look-up without a result start or join a scan? */
+/** True when a look-up with the key may start or join a scan. */
 export function mayScan(scopes: readonly KeyScope[]): boolean {
   return scopes.includes("enrich");
 }

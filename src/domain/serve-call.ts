@@ -137,7 +137,7 @@ export function serveCalls(
     const { runner, indicator, indicatorHash, newScanId: id } = call;
     const { decision, hit } = facts.indicators.get(index) ?? unasked;
     if (decision.kind === "hit") return hit ?? refused(notFound());
-    // Nor is a scan joined that others started: the caller would be told to poll for it.
+    // A running scan of another key is a miss, too: its 202 would tell the caller to poll.
     if (!who.mayScan) return refused(notCached());
     const workspaceId = who.workspace.id;
     if (runner === null) {
