@@ -62,6 +62,7 @@ export function openSources(config: Config, { store, keys, corporaDir }: OpenSto
     ledgerRetentionMs: scan.ledgerRetentionMs,
     maxFindings: scan.maxFindings,
     fingerprintOf: sources.fingerprintOf,
+    asksCorporaOnly: sources.asksCorporaOnly,
     sourcesOf: sources.sourcesOf,
   });
   return {

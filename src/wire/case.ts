@@ -8,7 +8,7 @@ import type { Shape } from "./shape.ts";
 import { sourceErrorReason } from "./source.ts";
 
 /** docs/pipeline.md 16.2. */
-const reach = z.enum(["full", "inside"]);
+export const reach = z.enum(["full", "inside"]);
 export type Reach = Shape<typeof reach>;
 
 const failedSource = z.strictObject({ source: text, error: sourceErrorReason });

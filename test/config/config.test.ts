@@ -68,6 +68,7 @@ describe("defaults", () => {
         socketMode: 0o660,
         sourceUrl: null,
         publicUrl: null,
+        bulkLimit: 1000,
         tlsCert: null,
         tlsKey: null,
         clientCa: null,

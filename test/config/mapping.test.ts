@@ -31,6 +31,8 @@ const sectionSamples: Table = {
   "server.client_ca": '"/etc/ca.pem"',
   "server.insecure_http": "true",
   "server.trusted_proxies": '["192.0.2.1"]',
+  "server.bulk_limit": "15",
+  "server.drain_delay": '"3s"',
   "server.hostnames": '["xpose.example"]',
   "cache.ttl": '"1h"',
   "cache.partial_ttl": '"1m"',

@@ -77,6 +77,7 @@ export async function openTestService(options: TestServiceOptions = {}) {
     ledgerRetentionMs: 400 * 24 * 3_600_000,
     maxFindings: 2000,
     fingerprintOf: () => JSON.stringify(sources.map(({ fingerprint }) => fingerprint)),
+    asksCorporaOnly: () => sources.every(({ isAllowed, lookUpMany }) => !isAllowed || lookUpMany !== undefined),
     sourcesOf: () => [...sources],
     ...options.live,
   };
@@ -118,8 +119,14 @@ export async function openTestService(options: TestServiceOptions = {}) {
     logIns: openThrottle(10, 60_000, clock.steadyNow),
     whoamis: openThrottle(60, 60_000, clock.steadyNow),
     publicUrl: null,
+    bulkLimit: 1000,
     dashboard: testDashboard(clock, live),
-    metrics: { countRequest: () => undefined, countStrangeForward: () => undefined, render: () => "" },
+    metrics: {
+      countRequest: () => undefined,
+      countStrangeForward: () => undefined,
+      countBulk: () => undefined,
+      render: () => "",
+    },
     waits: openWaits({ perHolder: 64, total: 1000 }),
     whenSettled: (scanId, timeoutMs, signal) => runner.whenSettled(scanId, timeoutMs, signal),
     newScanId,

@@ -90,7 +90,10 @@ function deadExports(files: ReadonlyMap<string, string>): string[] {
 }
 
 /** Exports that the rule cannot see in use, each with its reason. */
-const exceptions: readonly string[] = [];
+const exceptions: readonly string[] = [
+  // Describes a line of NDJSON. The domain writes the line as text, and tests compare it with this schema.
+  "src/wire/bulk.ts bulkLine",
+];
 
 test("every export of src is used, and not only by tests", () => {
   expect(codeOf.size).toBeGreaterThan(500);

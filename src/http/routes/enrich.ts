@@ -25,7 +25,7 @@ const enrichPath = "/api/v1/soc/enrich";
 const nothing = {};
 
 /** Any depth of 1 to 64 characters is accepted for forward compatibility and changes nothing (docs/contract.md 3.1). */
-function areOptions(options: unknown): boolean {
+export function areOptions(options: unknown): boolean {
   if (options === null || options === undefined) return true;
   if (!isObject(options)) return false;
   const { depth }: Unchecked<NonNullable<EnrichRequest["options"]>> = options;
@@ -35,7 +35,7 @@ function areOptions(options: unknown): boolean {
   return length >= 1 && length <= 64;
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
@@ -88,7 +88,7 @@ export async function refuseKey(exchange: Exchange): Promise<PlainResponse> {
 }
 
 /** Adds the headers about the charged budget (docs/contract.md 8.5). */
-function withLimits(response: PlainResponse, charge: Charge | undefined, now: Date): PlainResponse {
+export function withLimits(response: PlainResponse, charge: Charge | undefined, now: Date): PlainResponse {
   if (charge === undefined) return response;
   const { headers } = response;
   headers["X-RateLimit-Limit"] = String(charge.limit);
@@ -100,7 +100,7 @@ function withLimits(response: PlainResponse, charge: Charge | undefined, now: Da
 /** The outcome of a reply for the audit trail: its HTTP status. */
 export function outcomeOf(reply: ReplyBody): string {
   if (reply.kind === "refused") return String(statusOf[reply.error.code]);
-  return reply.kind === "accepted" ? "202" : "200";
+  return reply.kind === "accepted" || (reply.kind === "bulk" && reply.hasPending) ? "202" : "200";
 }
 
 /** Reads the indicator. Returns a fault instead of throwing: key, plan and budget come first (docs/contract.md 2). */
@@ -208,6 +208,8 @@ export function toResponse(reply: Reply, { path = enrichPath, publicUrl = null }
       return jsonResponse<ScanSources>(200, sourcesBody(reply), isFinished(reply.state) ? {} : { "Retry-After": "1" });
     case "case":
       throw new Error("a case was read without a route that presents it");
+    case "bulk":
+      throw new Error("a list was read without a route that presents it");
     case "whoami":
       throw new Error("whoami was asked without a route that presents it");
     case "claimed":

@@ -19,6 +19,8 @@ export interface CorpusStore {
   forget(forgetting: Forgetting, by: Author): Promise<void>;
   /** `corpusHash` has 16 hex digits. */
   isForgotten(corpusHash: string): Promise<boolean>;
+  /** The forgotten keys among these. */
+  forgottenAmong(corpusHashes: readonly string[]): Promise<ReadonlySet<string>>;
   /** All forgotten keys, ascending. */
   listForgotten(): Promise<string[]>;
 }

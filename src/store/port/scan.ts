@@ -1,13 +1,14 @@
 import type { FingerprintOf } from "../../domain/call.ts";
 import type { Projection, Sighting } from "../../domain/envelope.ts";
 import type { Answer, Claim, ClaimedScan, SourceRun, SourceRunRecord, UnfinishedState } from "../../domain/scan.ts";
-import type { WorkspaceId } from "../../domain/workspace.ts";
+import type { Workspace, WorkspaceId } from "../../domain/workspace.ts";
 
 /** Scans: claims, results and retention. */
 export interface ScanStore {
   /**
-   * Claims the next queued scans, at most `maxCount`, round robin over workspaces: the oldest scan of the workspace
-   * after `afterWorkspaceId`, then the oldest of the workspace after that.
+   * Claims the next queued scans, at most `maxCount`, round robin over workspaces: the oldest scan of the workspace after
+   * `afterWorkspaceId`, then the oldest of the workspace after that. Within a workspace, scans of single calls are
+   * claimed before scans of lists. A workspace whose scans run in groups gets a whole group, which ends the transaction.
    */
   claimScans(request: ClaimRequest): Promise<ClaimedScan[]>;
   /** Extends the leases of claims that still hold, and returns these claims. */
@@ -46,6 +47,8 @@ export type ClaimRequest = {
   readonly afterWorkspaceId: WorkspaceId | null;
   readonly maxCount: number;
   readonly fingerprintOf: FingerprintOf;
+  /** The number of scans that a workspace gets per turn: 1 by default, more if its scans run in a group. */
+  readonly groupSizeOf?: (workspace: Pick<Workspace, "id" | "name">) => number;
 };
 
 /** A finding, identified by its `findingHash`, and when it was seen. */
