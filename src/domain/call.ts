@@ -51,7 +51,7 @@ export type BulkCall = {
   readonly kind: "bulk";
   readonly caller: Caller;
   readonly from: CallOrigin;
-  /** What was wrong with the request; answered only after the checks that go first (docs/contract.md 2). */
+  /** The fault of the request; reported only after the checks that go first (docs/contract.md 2). */
   readonly fault: AppError | null;
   readonly bulkId: BulkId;
   readonly list: BulkList;
