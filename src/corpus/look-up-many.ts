@@ -10,7 +10,9 @@ import { toFinding } from "./record.ts";
 import { type Key, keyFrom } from "./segment/page.ts";
 import type { Segment } from "./segment/segment.ts";
 
-/** What a corpus says about the indicator at a position of the list. `result` is an error where that look-up failed. */
+/**
+ * The findings of a corpus for the indicator at a position of the list. `result` is an error when that look-up failed.
+ */
 export type Known = { readonly at: number; readonly result: readonly Finding[] | SourceError };
 
 type Tools = {
@@ -161,7 +163,7 @@ function* wantedSteps(
 
 const mergedPerStep = 20;
 
-/** What several segments know about the same key, put together as `CorpusLibrary.lookup` does. */
+/** Merges the results of several segments for the same key, as `CorpusLibrary.lookup` does. */
 function* mergeSteps(piece: readonly SortedKey[], read: readonly InSegment[]): Steps<Known[]> {
   const known: Known[] = [];
   for (const [index, { at }] of piece.entries()) {
