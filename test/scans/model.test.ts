@@ -123,10 +123,15 @@ class Product {
   async begin(scan: ClaimedScan, slow: readonly string[]): Promise<void> {
     this.#servedLast = scan.workspace.id;
     this.#active = await this.#run(scan, slow, false);
-    const { quick, saved } = this.#active;
+    const { quick, saved, done } = this.#active;
+    let isOver = false;
+    const end = () => {
+      isOver = true;
+    };
+    done.then(end, end);
     // A slow source whose last answer is used again is saved some turns after the quick ones.
     for (let turns = 0; turns < 40; turns += 1) {
-      while (!quick.every((name) => saved.has(name))) await nextTurn();
+      while (!isOver && !quick.every((name) => saved.has(name))) await nextTurn();
       await nextTurn();
     }
   }
