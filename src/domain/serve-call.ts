@@ -29,7 +29,7 @@ import {
 } from "./scan.ts";
 import type { WorkspaceId } from "./workspace.ts";
 
-/** What is stored of a completed scan. */
+/** The stored result of a completed scan. */
 export type StoredResult = {
   readonly envelopeTail: string;
   readonly digest: string;
@@ -68,7 +68,7 @@ export type ScanFactsOfCalls = {
   readonly indicators: ReadonlyMap<number, IndicatorFacts>;
   /** By index of the call; a poll without an entry found no scan in its workspace. */
   readonly polls: ReadonlyMap<number, PollFacts>;
-  /** What `decide` says of the scans of each distinct indicator of a list, by index of the call. */
+  /** The decisions of `decide` for each distinct indicator of a list, by index of the call. */
   readonly bulks: ReadonlyMap<number, readonly Decision[]>;
   /** By index of the call; a poll without an entry found no list in its workspace. */
   readonly bulkPolls: ReadonlyMap<number, BulkPollFacts>;
@@ -269,7 +269,7 @@ export function serveCalls(
     return reply;
   }
 
-  /** What a list was charged that is refused after its admission. Lists are served alone, so no later call paid with it. */
+  /** Gives back the charge of a list that is refused after its admission. Lists are served alone, so no later call used it. */
   function giveBack(call: Call, reply: ReplyBody, { key }: Who, charge: Charge | null): Charge | null {
     if (call.kind !== "bulk" || reply.kind !== "refused" || charge === null) return charge;
     const { count } = costOf(call);

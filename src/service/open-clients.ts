@@ -7,8 +7,8 @@ import type { ConfiguredSource } from "../sources/source-set.ts";
 import { version } from "../version.ts";
 
 /**
- * The clients that sources are asked with: one for all, and one more for each client certificate, since a connection
- * that was opened with one is that of its owner alone. `of` adds the headers of the source.
+ * The HTTP clients of the sources. All sources share one client, except that each client certificate has its own: a
+ * connection that presented a certificate is used only by its owner. `of` adds the headers of the source.
  */
 export function openClients({ outbound, sources }: Pick<Config, "outbound" | "sources">, extraCa: string | null) {
   const byCertificate = new Map<string, ReturnType<typeof openOutboundClient>>();
@@ -47,7 +47,7 @@ export async function findClientFaults(
   }
 }
 
-/** `owner` is the source whose client certificate is shown. Throws `ConfigError`. */
+/** `owner` is the source whose client certificate is presented. Throws `ConfigError`. */
 function openOutboundClient(
   { proxy, noProxy, caFile }: Config["outbound"],
   extraCa: string | null,

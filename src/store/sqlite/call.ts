@@ -72,8 +72,8 @@ type Tables = {
 };
 
 /**
- * Serves a batch of calls in one transaction: reads who calls, then the scans that they ask for, and writes what
- * `serveCalls` of the domain says.
+ * Serves a batch of calls in one transaction: reads the callers and the scans that they ask for, and writes the result
+ * of `serveCalls` in the domain.
  */
 export function callHandler(
   connection: Connection,
@@ -93,7 +93,10 @@ export function callHandler(
     return { keys, workspaces };
   }
 
-  /** Notes the keys whose counters cannot be read: only these are not counted, as long as the transaction can go on. */
+  /**
+   * Collects the keys whose counters cannot be read. Only these are not counted, as long as the transaction can
+   * continue.
+   */
   function readBudgets(keyIds: Iterable<string>, uncounted: Set<string>): Map<string, BudgetFacts> {
     const known = new Map<string, BudgetFacts>();
     for (const id of keyIds) {
@@ -105,7 +108,7 @@ export function callHandler(
     return known;
   }
 
-  /** Does what may fail alone, such as on a broken table. Throws when the whole transaction failed. */
+  /** Runs a step that may fail by itself, for example on a broken table. Throws when the whole transaction failed. */
   function attempt(work: () => void, onFailure: () => void): void {
     try {
       work();
@@ -180,7 +183,7 @@ export function callHandler(
     view: View,
     { lifetimes, now }: CallRules,
   ): IndicatorFacts {
-    // The newest result decides, if it is of the current data. Only else all scans are looked at.
+    // The newest result decides if it is based on the current data. Otherwise all scans are examined.
     const newest = ready.find(indicatorHash, view);
     if (newest !== null) {
       const decision = decide([newest.facts], data, lifetimes, now);
@@ -192,7 +195,9 @@ export function callHandler(
     return { decision, hit: row === undefined ? null : completedReply(decision.scanId, "hit", toStored(row)) };
   }
 
-  /** The workspace is part of the look-up, so a foreign id and an unknown one are the same work and the same answer. */
+  /**
+   * The workspace is part of the look-up, so a foreign id and an unknown id take the same work and get the same answer.
+   */
   function readPoll({ view }: PollCall, scanId: ScanId, { workspace, key }: Who): PollFacts | null {
     const row = scans.find(scanId, workspace.id);
     if (row === undefined) return null;
@@ -209,7 +214,7 @@ export function callHandler(
     };
   }
 
-  /** Null while the scan is not over. */
+  /** Null while the scan is unfinished. */
   function readCase(
     scanId: ScanId,
     { finished_at, envelope_tail: envelopeTail, digest }: FinishedRow,
@@ -222,7 +227,7 @@ export function callHandler(
     return { scanId, ...scans.asked(scanId), finishedAt, reach: "full", runs: runs.ofScan(scanId), result };
   }
 
-  /** Notes the keys that could not be counted. */
+  /** Collects the keys that could not be counted. */
   function write(writes: CallWrites, keys: CallerFacts["keys"], now: Date, uncounted: Set<string>): void {
     for (const { claim, isBulk, ...scan } of writes.scans) {
       if (claim === null) scans.insert(scan, "queued", isBulk);
@@ -250,7 +255,9 @@ export function callHandler(
   }
 
   return {
-    /** Drops repeated events of a final poll: while the database could not be written, each poll looked like the first. */
+    /**
+     * Drops repeated events of a final poll: while the database could not be written, each poll looked like the first.
+     */
     onlyFirstPolls(events: readonly AuditEvent[]): AuditEvent[] {
       return events.filter((event) => {
         const poll = pollOf(event);
@@ -262,8 +269,8 @@ export function callHandler(
     },
 
     /**
-     * With `fault` nothing is written, and the events are for the caller to keep. Calls behind `maxReplyLength` of replies
-     * are left untouched.
+     * With `fault` nothing is written, and the caller keeps the events. Calls after `maxReplyLength` of replies are
+     * untouched.
      */
     handle(
       calls: readonly Call[],
@@ -277,7 +284,7 @@ export function callHandler(
       const all = admitCalls(calls, callers, rules);
       const { facts, servedCount } = readScans(calls, all.admissions, rules, fault);
       const served = calls.slice(0, servedCount);
-      // Calls that are left for a later batch must not be charged in this one.
+      // Calls that are left for a later batch must not be charged in this batch.
       const admitted = servedCount === calls.length ? all : admitCalls(served, callers, rules);
       const { replies, writes } = serveCalls(served, admitted, facts, rules, fault);
       if (fault === null) write(writes, keys, rules.now, uncounted);

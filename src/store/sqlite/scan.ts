@@ -29,10 +29,12 @@ type AskedRow = { indicator_type: IndicatorType; indicator_value: string; reques
 
 const factsColumns = "id, state, settings_fingerprint, corpora_revision, as_of, finished_at, is_partial";
 
-/** Only the newest results can be fresh; a few more than one, because a command with other settings leaves results too. */
+/**
+ * Only the newest results can be fresh. More than one is read, because commands with other settings leave results too.
+ */
 const newestCount = 8;
 
-/** How a scan ended. `projection` is null for one that failed. */
+/** The end of a scan. `projection` is null for a failed scan. */
 type Ending = {
   readonly state: FinishedState;
   readonly finishedAt: Date;
@@ -41,7 +43,7 @@ type Ending = {
   readonly projection: Pick<Projection, "digest" | "envelopeTail" | "total"> | null;
 };
 
-/** The rows of scans. Newer and older go by rank and rowid, never by a time: the clock may move back. */
+/** The rows of scans. Their order is by rank and rowid, never by time, because the clock may move back. */
 export function scanTable(connection: Connection) {
   const newestFinished = connection.prepare<[string, string], FactsRow>(
     `SELECT ${factsColumns} FROM scan WHERE indicator_hash = ? AND workspace_id = ? AND finished_rank IS NOT NULL
@@ -70,7 +72,7 @@ export function scanTable(connection: Connection) {
   const asked = connection.prepare<[string], AskedRow>(
     "SELECT indicator_type, indicator_value, requested_at FROM scan WHERE id = ?",
   );
-  // Two partial indexes hold just these rows.
+  // Two partial indexes hold exactly these rows.
   const countUnfinished = connection.prepare<[], { count: number }>(
     `SELECT (SELECT count(*) FROM scan WHERE state = 'queued')
           + (SELECT count(*) FROM scan WHERE lease_until IS NOT NULL) AS count`,
@@ -89,15 +91,15 @@ export function scanTable(connection: Connection) {
   );
 
   return {
-    /** Newest first, finished ones before unfinished ones. */
+    /** Newest first; finished scans before unfinished scans. */
     factsOf(hash: string, workspaceId: WorkspaceId): ScanFacts[] {
       return [...newestFinished.all(hash, workspaceId), ...unfinished.all(hash, workspaceId)].map(toFacts);
     },
-    /** Those of the hashes that any scan of the workspace is about. */
+    /** The hashes among these for which the workspace has a scan. */
     knownAmong: (hashes: readonly string[], workspaceId: WorkspaceId): Set<string> =>
       new Set(known.all(JSON.stringify(hashes), workspaceId)),
     find: (id: ScanId, workspaceId: WorkspaceId): FinishedRow | undefined => byId.get(id, workspaceId),
-    /** What a scan was asked about, and when. Throws when there is no such scan. */
+    /** The indicator of a scan and when it was requested. Throws when the scan does not exist. */
     asked(id: ScanId): { indicator: Indicator; askedAt: Date } {
       const row = asked.get(id);
       if (row === undefined) throw new Error("there is no such scan");
@@ -126,7 +128,7 @@ export function scanTable(connection: Connection) {
       finish.run(...facts, digest, envelopeTail, total, id);
     },
 
-    /** Deletes the scans of an indicator, in every workspace and in whatever state. */
+    /** Deletes the scans of an indicator in all workspaces and in any state. */
     forget(hash: string): void {
       forget.run(hash);
     },
