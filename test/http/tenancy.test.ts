@@ -87,6 +87,7 @@ const declared: Readonly<Record<string, Row>> = {
   "GET /api/v1/soc/enrich/{request_id}/evidence": pollRow,
   "GET /api/v1/soc/enrich/{request_id}/case": pollRow,
   "GET /api/v1/soc/enrich/{request_id}/export": pollRow,
+  "GET /api/v1/soc/whoami": (caller) => refusedKey(caller) ?? 200,
   [`POST ${workspace}/keys`]: (caller, ids) => refusedOperator(caller, ids, "admin", true) ?? 201,
   [`GET ${workspace}/keys`]: (caller, ids) => refusedOperator(caller, ids, "admin", false) ?? 200,
   [`POST ${workspace}/keys/{key_id}/rotate`]: (caller, ids) =>

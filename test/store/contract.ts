@@ -5,6 +5,7 @@ import type { Call, CallRules, EnrichCall, Reply, ReplyBody } from "../../src/do
 import { type CacheMember, envelopeText, type Sighting } from "../../src/domain/envelope.ts";
 import { AppError } from "../../src/domain/error.ts";
 import { findingHash, makeFinding } from "../../src/domain/finding.ts";
+import { defaultScopes } from "../../src/domain/key-scope.ts";
 import type { Operator } from "../../src/domain/operator.ts";
 import { type Answer, type ClaimedScan, finalState, type ScanId, type SourceRun } from "../../src/domain/scan.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
@@ -66,7 +67,8 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
     function newKey(fields: Partial<NewApiKey> = {}): NewApiKey {
       const id = newId();
       const hash = id.replaceAll("-", "").repeat(2);
-      const given = { prefix: "xpz_live_0000", createdAt: now, createdBy: "cli", expiresAt: null };
+      const rights = { expiresAt: null, scopes: defaultScopes, allowedIps: [] };
+      const given = { prefix: "xpz_live_0000", createdAt: now, createdBy: "cli", ...rights };
       return { id, name: `Key ${id}`, hash, ...given, ...fields };
     }
 

@@ -9,7 +9,7 @@ type KeyBody = Record<string, string | null> & { id: string; key: string };
 
 const hour = 3_600_000;
 const keyFields =
-  "id,name,prefix,status,created_at,created_by,last_used_at,expires_at,revoked_at,rotated_from,rotated_to";
+  "id,name,prefix,status,created_at,created_by,last_used_at,expires_at,revoked_at,rotated_from,rotated_to,scopes,allowed_ips";
 
 async function open() {
   const service = await openTestService();
