@@ -27,7 +27,7 @@ const maxShownLength = 200;
 function shown(key: string, value: unknown): string {
   const name = key.replace(/ \(from .*\)$/, "");
   if (value === undefined) return "nothing";
-  if (/(?:^|[._])api_key$|\bheaders\b/.test(name)) return "(hidden)";
+  if (/(?:^|[._])(?:api_key|secret)(?:\[\d+\])?$|\bheaders\b/.test(name)) return "(hidden)";
   // A text where a source's table is expected may be the key of the source.
   if (/^sources\.[a-z]+$/.test(name) && typeof value === "string") return "(hidden)";
   if (/_file$/.test(name) && !(typeof value === "string" && isAbsolute(value))) return "(hidden)";

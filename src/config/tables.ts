@@ -1,4 +1,5 @@
 import * as z from "zod/mini";
+import { watchEventTypes } from "../domain/watch-event.ts";
 import { sourceKinds } from "../sources/registry.ts";
 import type { SourceKind } from "../sources/source.ts";
 import { joinPath } from "./error.ts";
@@ -14,12 +15,15 @@ import {
   parseListen,
   parseRate,
   path,
+  plainTarget,
   plainUrl,
   proxyTargets,
   sourceName,
   splitList,
   timeout,
   url,
+  wantedSecrets,
+  webhookSecret,
 } from "./value.ts";
 
 /** All keys that a configuration may hold, with their table: `server.listen`, `sources.http.url`. */
@@ -28,6 +32,7 @@ export function settingKeys(): string[] {
   return [
     ...own("", topTable),
     ...Object.entries(sectionTables).flatMap(([name, schema]) => own(name, schema)),
+    ...own("webhook", webhookTable),
     ...own("sources.corpus", corpusTable),
     ...sourceKinds.flatMap((kind) =>
       [...commonKeysOf(kind), ...keysOf(kind.settings)].map((key) => joinPath("sources", kind.kind, key)),
@@ -69,6 +74,11 @@ export const sectionTables = {
     ledger_retention: z.prefault(duration, "400d"),
     max_findings: z._default(atLeast(1), 2000),
   }),
+  watch: z.strictObject({
+    max: z._default(atLeast(1), 100_000),
+    interval: z.prefault(lifetime, "7d"),
+    event_retention: z.prefault(duration, "30d"),
+  }),
   audit: z.strictObject({ retention: z.prefault(duration, "400d") }),
   rate_limit: z.strictObject({
     team: z._default(atLeast(0), 600),
@@ -108,6 +118,8 @@ const clientHeaders = [
   "user-agent",
 ];
 
+const wantedTypes = `a list of ${watchEventTypes.join(", ")}`;
+
 /** The keys of a source's table that are not specific to its kind (docs/contract.md 11.2). */
 export const commonTable = z.strictObject({
   name: z.optional(sourceName),
@@ -142,6 +154,23 @@ export const commonTable = z.strictObject({
 function wantedWorkspaces(): string {
   return "a list of workspace ids or names";
 }
+
+/** One `[[webhook]]` (docs/pipeline.md 20.6). */
+export const webhookTable = z.strictObject({
+  name: sourceName,
+  enabled: z._default(flag, true),
+  url: plainTarget,
+  secret: z.optional(z.union([webhookSecret, z.array(webhookSecret, wantedSecrets).check(z.minLength(1), z.maxLength(2))])),
+  secret_file: z.optional(path),
+  workspaces: z.optional(
+    z.array(z.string(wantedWorkspaces()).check(z.minLength(1, wantedWorkspaces())), wantedWorkspaces()),
+  ),
+  types: z.optional(
+    z.array(z.enum(watchEventTypes, wantedTypes), wantedTypes).check(z.minLength(1, wantedTypes)),
+  ),
+  thin: z._default(flag, true),
+  internal: z._default(flag, false),
+});
 
 /** Corpora work without a table. This table can only disable them or change their time-out. */
 export const corpusTable = z.strictObject({ enabled: z._default(flag, true), timeout: z.prefault(timeout, "10s") });

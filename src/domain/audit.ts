@@ -27,6 +27,8 @@ export type AuditAction =
   | "source.added"
   | "source.changed"
   | "source.removed"
+  | "watch.changed"
+  | "events.read"
   | "audit.baseline"
   | "audit.checkpoint"
   | "audit.gap"

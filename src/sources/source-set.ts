@@ -1,6 +1,7 @@
 import type { CorpusLibrary } from "../corpus/library.ts";
 import { canonicalJson } from "../domain/canonical-json.ts";
 import type { Corpus } from "../domain/corpus.ts";
+import { SourceError } from "../domain/error.ts";
 import { resolveSubjects } from "../domain/finding.ts";
 import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
 import type { Pace } from "../domain/pace.ts";
@@ -132,6 +133,7 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
   /** Resolves the names of leaks to domains with the catalogue, for every source. */
   const aliased = (source: Source): Source => ({
     ...source,
+    ...(source.lookUpMany === undefined ? {} : { lookUpMany: aliasedMany(source.lookUpMany) }),
     async lookup(indicator, limits) {
       const reply = await source.lookup(indicator, limits);
       const findings = resolveSubjects(reply.findings, tools.catalogue.aliases);
@@ -140,6 +142,18 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
       return { ...reply, findings: isShown ? findings : withoutSensitiveSites(findings) };
     },
   });
+
+  /** A corpus leaves sensitive sites out when it is imported, so only names are resolved. */
+  const aliasedMany = (lookUpMany: NonNullable<Source["lookUpMany"]>): NonNullable<Source["lookUpMany"]> =>
+    async function* (indicators, signal) {
+      const { aliases } = tools.catalogue;
+      for await (const known of lookUpMany(indicators, signal)) {
+        yield known.map(({ at, result }) => ({
+          at,
+          result: result instanceof SourceError ? result : resolveSubjects(result, aliases),
+        }));
+      }
+    };
 
   // Cached: the settings of this set never change, and every call needs the fingerprint.
   const fingerprints = new Map<string, string>();

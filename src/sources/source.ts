@@ -1,4 +1,5 @@
 import type * as z from "zod/mini";
+import type { Known } from "../corpus/look-up-many.ts";
 import type { Finding } from "../domain/finding.ts";
 import type { Indicator } from "../domain/indicator.ts";
 import type { Pace } from "../domain/pace.ts";
@@ -97,6 +98,8 @@ export type Source = {
   /** False when the machine is offline and this source is not marked internal: the scan skips it. */
   readonly isAllowed: boolean;
   readonly lookup: (indicator: Indicator, limits: LookupLimits) => Promise<SourceReply>;
+  /** Only of a corpus: see `CorpusLibrary.lookUpMany`. */
+  readonly lookUpMany?: (indicators: readonly Indicator[], signal: AbortSignal) => AsyncGenerator<readonly Known[]>;
 };
 
 /** The time limit of a look-up: it ends soon after `signal` aborts, at `deadline` or earlier. */

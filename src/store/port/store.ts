@@ -3,10 +3,13 @@ import type { AuditStore } from "./audit.ts";
 import type { CallStore } from "./call.ts";
 import type { CorpusStore } from "./corpus.ts";
 import type { DatabaseStore } from "./database.ts";
+import type { EventStore } from "./event.ts";
 import type { OperatorStore } from "./operator.ts";
 import type { OverviewStore } from "./overview.ts";
 import type { PaceStore } from "./pace.ts";
 import type { ScanStore } from "./scan.ts";
+import type { WatchStore } from "./watch.ts";
+import type { WebhookStore } from "./webhook.ts";
 import type { WorkspaceStore } from "./workspace.ts";
 
 /**
@@ -27,4 +30,7 @@ export interface Store
     CorpusStore,
     PaceStore,
     OverviewStore,
+    WatchStore,
+    EventStore,
+    WebhookStore,
     DatabaseStore {}
