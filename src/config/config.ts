@@ -6,8 +6,8 @@ import { declaredTables, readFile } from "./file.ts";
 import { parseTable } from "./parse-table.ts";
 import { parseSources } from "./sources.ts";
 import { corpusTable, type logLevels, sectionTables, topTable } from "./tables.ts";
-import { type ConfiguredWebhook, parseWebhooks } from "./webhooks.ts";
 import { isLoopback, type ListenAddress } from "./value.ts";
+import { type ConfiguredWebhook, parseWebhooks } from "./webhooks.ts";
 
 /** All settings (docs/contract.md 12.2), deeply frozen. Null for a setting without a value and without a default. */
 export type Config = {

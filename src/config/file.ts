@@ -134,7 +134,8 @@ function declaredWebhooks(value: unknown): DeclaredTable[] {
     const values = tableFrom(one, `webhook[${index}]`);
     const given = sourceName.safeParse(values["name"]);
     if (!given.success) throw new ConfigError(`webhook[${index}].name`, values["name"], wantedName());
-    if (names.has(given.data)) throw new ConfigError("webhook", `two webhooks are named ${given.data}, want unique names`);
+    if (names.has(given.data))
+      throw new ConfigError("webhook", `two webhooks are named ${given.data}, want unique names`);
     names.add(given.data);
     return declared(joinPath("webhook", given.data), values, scalars);
   });

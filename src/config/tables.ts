@@ -160,14 +160,14 @@ export const webhookTable = z.strictObject({
   name: sourceName,
   enabled: z._default(flag, true),
   url: plainTarget,
-  secret: z.optional(z.union([webhookSecret, z.array(webhookSecret, wantedSecrets).check(z.minLength(1), z.maxLength(2))])),
+  secret: z.optional(
+    z.union([webhookSecret, z.array(webhookSecret, wantedSecrets).check(z.minLength(1), z.maxLength(2))]),
+  ),
   secret_file: z.optional(path),
   workspaces: z.optional(
     z.array(z.string(wantedWorkspaces()).check(z.minLength(1, wantedWorkspaces())), wantedWorkspaces()),
   ),
-  types: z.optional(
-    z.array(z.enum(watchEventTypes, wantedTypes), wantedTypes).check(z.minLength(1, wantedTypes)),
-  ),
+  types: z.optional(z.array(z.enum(watchEventTypes, wantedTypes), wantedTypes).check(z.minLength(1, wantedTypes))),
   thin: z._default(flag, true),
   internal: z._default(flag, false),
 });

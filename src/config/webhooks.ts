@@ -49,11 +49,14 @@ export function parseWebhooks(tables: readonly DeclaredTable[], needsSecrets: bo
 
 function secretsOf(path: string, given: readonly Buffer[], file: string | undefined): readonly Uint8Array[] {
   if (given.length > 0) return given.map((secret) => new Uint8Array(secret));
-  if (file === undefined) throw new ConfigError(joinPath(path, "secret"), undefined, `${wantedSecrets}, or secret_file`);
+  if (file === undefined)
+    throw new ConfigError(joinPath(path, "secret"), undefined, `${wantedSecrets}, or secret_file`);
   const key = joinPath(path, "secret_file");
   let lines: string[];
   try {
-    lines = readFileSync(file, "utf8").split(/\s+/).filter((line) => line !== "");
+    lines = readFileSync(file, "utf8")
+      .split(/\s+/)
+      .filter((line) => line !== "");
   } catch (error) {
     throw new ConfigError(key, `got ${JSON.stringify(file)} (${codeOf(error)}), want a file that can be read`);
   }

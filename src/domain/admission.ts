@@ -26,8 +26,8 @@ export type KeyRights = Pick<ApiKey, "revokedAt" | "expiresAt"> & {
   readonly allowedNetworks: Networks | null;
 };
 
-/** `read`: results, by hits and polls. `any`: what every key may ask, such as what it may do. */
-export type WantedScope = "read" | "any";
+/** `read`: results, by hits and polls. `watch`: lists and events. `any`: what every key may ask, such as what it may do. */
+export type WantedScope = "read" | "watch" | "any";
 
 /** What a key is wanted for, from where and when. `ip` is null for a caller behind a unix socket that does not say. */
 export type Wish = { readonly scope: WantedScope; readonly ip: string | null; readonly now: Date };
@@ -47,7 +47,9 @@ export function admit(
   // Nobody who found a key learns that it works elsewhere. A caller whose address is not known comes from nowhere.
   if (key.allowedNetworks !== null && !key.allowedNetworks.has(ip)) return invalidApiKey();
   if (!hasApiAccess(workspace.plan)) return planRequired();
-  return scope === "any" || mayRead(key.scopes) ? null : scopeRequired();
+  if (scope === "any") return null;
+  const isAllowed = scope === "watch" ? key.scopes.includes("watch") : mayRead(key.scopes);
+  return isAllowed ? null : scopeRequired();
 }
 
 function scopeRequired(): AppError {

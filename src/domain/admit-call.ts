@@ -77,6 +77,7 @@ function budgetFor(call: Call): BudgetKind | null {
 }
 
 function scopeFor(call: Call): WantedScope {
+  if (call.kind === "watch") return "watch";
   return call.kind === "whoami" ? "any" : "read";
 }
 

@@ -15,7 +15,7 @@ export type Caller =
 export type CallOrigin = { readonly ip: string | null; readonly correlationId: string | null };
 
 /** One request to the exposure API as the store sees it. */
-export type Call = EnrichCall | PollCall | WhoamiCall;
+export type Call = EnrichCall | PollCall | WhoamiCall | WatchCall;
 
 export type EnrichCall = {
   readonly kind: "enrich";
@@ -52,6 +52,15 @@ export type WhoamiCall = {
   readonly from: CallOrigin;
 };
 
+/** The holder of a key manages a watch list or reads events. The work itself comes after the admission. */
+export type WatchCall = {
+  readonly kind: "watch";
+  readonly caller: { readonly keyHash: string };
+  readonly from: CallOrigin;
+  /** True for the second half of a request that waited for an event. */
+  readonly isCharged: boolean;
+};
+
 /**
  * `charge` is set when a budget was charged or refused the call. `isUncounted` is set when the call passed although its
  * counters cannot be read or written (docs/contract.md 8.6).
@@ -80,7 +89,8 @@ export type ReplyBody =
       readonly workspace: Pick<Workspace, "id" | "name" | "plan">;
       readonly keyId: string;
       readonly budgets: BudgetsLeft;
-    };
+    }
+  | { readonly kind: "admitted"; readonly workspace: Pick<Workspace, "id" | "name">; readonly key: KnownKey };
 
 /** What is left of each budget of a key; null where the plan sets no limit. */
 export type BudgetsLeft = Readonly<Record<BudgetKind, BudgetLeft | null>>;

@@ -213,6 +213,7 @@ export function serveCalls(
     }
     const { who, charge } = admission;
     if (call.kind === "whoami") return whoami(who, admission.budgets);
+    if (call.kind === "watch") return { ...admitted(who), ...(charge === null ? {} : { charge }) };
     const reply = call.kind === "enrich" ? serveEnrich(call, who, index) : servePoll(call, who, index);
     return charge === null ? reply : { ...reply, charge };
   }
@@ -226,6 +227,11 @@ function whoami({ workspace, key }: Who, budgets: BudgetsLeft | undefined): Repl
   if (key === null || budgets === undefined) throw new Error("whoami was asked without a key");
   const { id, name, plan } = workspace;
   return { kind: "whoami", workspace: { id, name, plan }, keyId: key.keyId, budgets };
+}
+
+function admitted({ workspace, key }: Who): ReplyBody {
+  if (key === null) throw new Error("a watch list was asked for without a key");
+  return { kind: "admitted", workspace: { id: workspace.id, name: workspace.name }, key };
 }
 
 /** What an event is about. */

@@ -91,8 +91,11 @@ export type CheckedSources<Found extends HeldFinding> = {
   /** Findings of the sources in `answered`. */
   readonly found: readonly Found[];
   readonly answered: ReadonlySet<string>;
-  /** All sources that the workspace has, those that failed too. A source that is gone holds nothing any more. */
-  readonly present: ReadonlySet<string>;
+  /**
+   * All sources that the workspace has, those that failed too: a source that is gone holds nothing any more. Null when the
+   * check does not know them.
+   */
+  readonly present: ReadonlySet<string> | null;
   /** Sources whose answer was cut: what is not among their findings may still be there. */
   readonly cut: ReadonlySet<string>;
 };
@@ -108,7 +111,7 @@ export function compareCheck<Found extends HeldFinding>(
   const before = new Map(held.map((one) => [one.hash, one]));
   const now = new Map(found.filter(({ source }) => answered.has(source)).map((one) => [one.hash, one]));
   const isGone = ({ source, hash }: HeldFinding) =>
-    !present.has(source) || (answered.has(source) && !cut.has(source) && !now.has(hash));
+    present?.has(source) === false || (answered.has(source) && !cut.has(source) && !now.has(hash));
   return {
     fresh: [...now.values()].filter(({ hash }) => !before.has(hash)),
     changed: [...now.values()].filter(({ hash, severity }) => (before.get(hash)?.severity ?? severity) !== severity),

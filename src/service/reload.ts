@@ -42,8 +42,10 @@ export function openReplaceable(first: Config, open: OpenStore, { log, reconfigu
 
   return {
     live: (): Live => current.sources.live,
+    webhooks: () => current.sources.webhooks,
     announce,
-    async reload(readAgain: () => Config): Promise<void> {
+    /** False when the configuration was refused. */
+    async reload(readAgain: () => Config): Promise<boolean> {
       try {
         const config = readAgain();
         const next = openSources({ ...config, offline: first.offline }, open, entropy.now);
@@ -56,8 +58,10 @@ export function openReplaceable(first: Config, open: OpenStore, { log, reconfigu
         await announce();
         const close = () => void old.sources.close();
         setTimeout(close, old.config.scan.timeoutMs + closeMarginMs).unref();
+        return true;
       } catch (error) {
         log.error({ err: error }, "configuration refused, the running one stays");
+        return false;
       }
     },
     close: () => current.sources.close(),

@@ -4,6 +4,7 @@ import { type OpenStore, schemaVersion } from "../data-directory/data-directory.
 import { indicatorHash } from "../domain/keyed-hash.ts";
 import type { ScanId } from "../domain/scan.ts";
 import { entropy } from "../entropy.ts";
+import { openBell } from "../event-loop/bell.ts";
 import { openAccessLog } from "../http/access-log.ts";
 import { makeTrust, type Peer } from "../http/caller.ts";
 import { routes } from "../http/route-table.ts";
@@ -15,6 +16,8 @@ import { openWaits } from "../http/waits.ts";
 import { openCalls } from "../scans/calls.ts";
 import { Runner } from "../scans/runner.ts";
 import { version } from "../version.ts";
+import { keepWatch } from "../watch/keep-watch.ts";
+import { keepDelivering } from "../webhooks/keep-delivering.ts";
 import { openDashboard } from "./dashboard-facts.ts";
 import { descriptorLimit } from "./descriptors.ts";
 import { watchDisk } from "./disk-watch.ts";
@@ -88,6 +91,8 @@ export async function serve({
     onMiss: () => runner.wake(),
     onFailOpen: metrics.countFailOpen,
   });
+  const eventBell = openBell();
+  let onWatched: () => void = () => undefined;
   const accessLog = openAccessLog({
     write: sink.write,
     log,
@@ -116,6 +121,8 @@ export async function serve({
     metrics: { ...metrics, countStrangeForward },
     waits: openWaits({ perHolder: waitsPerKey, total: Math.floor(descriptorLimit() * waitingShare) }),
     whenSettled: (scanId, timeoutMs, signal) => runner.whenSettled(scanId, timeoutMs, signal),
+    eventBell,
+    onWatched: () => onWatched(),
     newScanId: () => newId() as ScanId,
     hashOf: (indicator) => indicatorHash(keys, indicator),
     now,
@@ -127,12 +134,17 @@ export async function serve({
     accessLog,
     log,
   });
+  let onReloaded: () => Promise<void> = async () => undefined;
   const toldToStop = new Promise<string>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => resolve(signal));
   });
   process.on("SIGHUP", () => {
     notifier.reloading();
-    void sources.reload(readAgain).finally(() => notifier.ready());
+    void sources
+      .reload(readAgain)
+      .then((isTaken) => (isTaken ? onReloaded() : undefined))
+      .catch((error: unknown) => log.error({ err: error }, "a reload could not be completed"))
+      .finally(() => notifier.ready());
   });
   const server = await listen(config, tls, respond).catch(async (error: unknown) => {
     // They are at work already, and the database closes when this function ends.
@@ -159,6 +171,31 @@ export async function serve({
   const auditRetentionMs = config.audit.retentionMs;
   const retention = keepRetention(open, { live: sources.live, auditRetentionMs, now }, keptRow, log);
   const merging = keepMerged(open, log);
+  const watching = keepWatch({
+    store,
+    keys,
+    live: sources.live,
+    now,
+    newId,
+    randomBytes,
+    onEvents: eventBell.ring,
+    onScan: () => runner.wake(),
+    onRound: metrics.countWatchRound,
+    log,
+  });
+  onWatched = watching.wake;
+  const delivering = keepDelivering({
+    store,
+    keys,
+    webhooks: sources.webhooks,
+    bell: eventBell,
+    now,
+    random: () => Buffer.from(randomBytes(4)).readUInt32LE() / 2 ** 32,
+    onAttempt: metrics.countWebhook,
+    onLook: metrics.setWebhooks,
+    log,
+  });
+  onReloaded = delivering.reloaded;
   const sweeping = setTimeout(() => {
     void sweepOnce(config, open, log);
     void checkSchema(open, log);
@@ -169,7 +206,7 @@ export async function serve({
   isReady = false;
   await announced;
   log.info({ signal }, "stopping");
-  const housekeeping = Promise.all([retention.stop(), merging.stop()]);
+  const housekeeping = Promise.all([retention.stop(), merging.stop(), watching.stop(), delivering.stop()]);
   disk.stop();
   clearTimeout(sweeping);
   // While scans end, whoever still asks is told 503; then the server ends too.

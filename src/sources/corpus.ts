@@ -4,7 +4,10 @@ import type { Corpus } from "../domain/corpus.ts";
 import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
 import type { Source } from "./source.ts";
 
-type Tools = { readonly library: Pick<CorpusLibrary, "lookup" | "lookUpMany">; readonly keys: Pick<DerivedKeys, "settings"> };
+type Tools = {
+  readonly library: Pick<CorpusLibrary, "lookup" | "lookUpMany">;
+  readonly keys: Pick<DerivedKeys, "settings">;
+};
 
 /**
  * One source per corpus. The fingerprint includes the revision, so that results from an earlier state of the corpus are

@@ -16,7 +16,10 @@ export type Sealer = {
  * A random nonce of 96 bits for each text. With one key, 2^32 texts may be sealed (NIST SP 800-38D, 8.3); a list of
  * 100,000 addresses with an event for each of them every day takes a century.
  */
-export function openSealer({ watch: key }: Pick<DerivedKeys, "watch">, randomBytes: (count: number) => Uint8Array): Sealer {
+export function openSealer(
+  { watch: key }: Pick<DerivedKeys, "watch">,
+  randomBytes: (count: number) => Uint8Array,
+): Sealer {
   return {
     seal(text, context) {
       const nonce = randomBytes(nonceSize);

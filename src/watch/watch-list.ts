@@ -1,8 +1,8 @@
 import type { Author } from "../domain/audit.ts";
 import type { KnownKey } from "../domain/call.ts";
-import { type DerivedKeys, indicatorHash } from "../domain/keyed-hash.ts";
 import { AppError } from "../domain/error.ts";
 import type { Indicator } from "../domain/indicator.ts";
+import { type DerivedKeys, indicatorHash } from "../domain/keyed-hash.ts";
 import { timestamp } from "../domain/time.ts";
 import { sealContext, type WatchChange } from "../domain/watch.ts";
 import type { WorkspaceId } from "../domain/workspace.ts";

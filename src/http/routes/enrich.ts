@@ -85,7 +85,7 @@ export async function refuseKey(exchange: Exchange): Promise<PlainResponse> {
 }
 
 /** Adds the headers about the charged budget (docs/contract.md 8.5). */
-function withLimits(response: PlainResponse, charge: Charge | undefined, now: Date): PlainResponse {
+export function withLimits(response: PlainResponse, charge: Charge | undefined, now: Date): PlainResponse {
   if (charge === undefined) return response;
   const { headers } = response;
   headers["X-RateLimit-Limit"] = String(charge.limit);
@@ -205,6 +205,8 @@ export function toResponse(reply: Reply, { path = enrichPath, publicUrl = null }
       return jsonResponse<ScanSources>(200, sourcesBody(reply), isFinished(reply.state) ? {} : { "Retry-After": "1" });
     case "case":
       throw new Error("a case was read without a route that presents it");
+    case "admitted":
+      throw new Error("a watch list was asked for without a route that presents it");
     case "whoami":
       throw new Error("whoami was asked without a route that presents it");
     case "claimed":

@@ -126,7 +126,7 @@ export function callHandler(
       const admission = admissions[index];
       if (admission?.kind !== "admitted") continue;
       const { who } = admission;
-      if (call.kind === "whoami") continue;
+      if (call.kind === "whoami" || call.kind === "watch") continue;
       if (call.kind === "poll") {
         const facts = call.scanId === null ? null : readPoll(call, call.scanId, who);
         if (facts === null) continue;

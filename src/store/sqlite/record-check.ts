@@ -1,6 +1,6 @@
+import { timestamp } from "../../domain/time.ts";
 import { compareCheck, nextFailing, noCounts, type RoundCounts, sealContext } from "../../domain/watch.ts";
 import { eventId, exposureEvent, type NewWatchEvent, sourceEvent } from "../../domain/watch-event.ts";
-import { timestamp } from "../../domain/time.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
 import type { Atom } from "../../wire/finding.ts";
 import type { FoundFinding, RecordedCheck, RecordedChecks, Sealing } from "../port/watch.ts";

@@ -77,7 +77,8 @@ export function watchStore(
         for (const { indicatorHash, sealed } of entries) {
           if (watched().add(workspaceId, indicatorHash, sealed, label, by.author.at)) added += 1;
         }
-        if (before + added > max) throw new AppError("too_many", "The watch list would hold more than watch.max addresses");
+        if (before + added > max)
+          throw new AppError("too_many", "The watch list would hold more than watch.max addresses");
         if (entries.length > 0) auditChange(workspaceId, by, "added", added);
         return { added, already: entries.length - added, total: before + added };
       }),

@@ -20,9 +20,7 @@ export function watchedTable(connection: Connection) {
   const relabel = connection.prepare("UPDATE watched SET label = ? WHERE workspace_id = ? AND indicator_hash = ?");
   const remove = connection.prepare("DELETE FROM watched WHERE workspace_id = ? AND indicator_hash = ?");
   const forget = connection.prepare("DELETE FROM watched WHERE indicator_hash = ?");
-  const total = connection
-    .prepare<[string], number>("SELECT count(*) FROM watched WHERE workspace_id = ?")
-    .pluck();
+  const total = connection.prepare<[string], number>("SELECT count(*) FROM watched WHERE workspace_id = ?").pluck();
   const list = connection.prepare<[string, number, string | null, string | null, number], ListedRow>(
     `SELECT ${columns}, label, added_at, last_checked_at FROM watched
      WHERE workspace_id = ? AND id > ? AND (? IS NULL OR label = ?) ORDER BY id LIMIT ?`,
