@@ -26,6 +26,8 @@ export type Config = {
     readonly sourceUrl: string | null;
     /** The URL of the service for clients, with the path prefix of a proxy, without a slash at its end. */
     readonly publicUrl: string | null;
+    /** Indicators in one list. */
+    readonly bulkLimit: number;
     readonly tlsCert: string | null;
     readonly tlsKey: string | null;
     readonly clientCa: string | null;
@@ -119,6 +121,7 @@ export function loadConfig(request: ConfigRequest): { config: Config; warnings: 
       socketMode: server.socket_mode,
       sourceUrl: server.source_url ?? null,
       publicUrl: server.public_url ?? null,
+      bulkLimit: server.bulk_limit,
       tlsCert: server.tls_cert ?? null,
       tlsKey: server.tls_key ?? null,
       clientCa: server.client_ca ?? null,

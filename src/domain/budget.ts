@@ -32,6 +32,11 @@ export function limitOf(limits: Limits, plan: Plan, kind: BudgetKind): number {
   return kind === "poll" ? requests * pollsPerRequest : requests;
 }
 
+/** How much a call takes from a budget: all of `count` or nothing. It passes if `needed` are left. */
+export type Cost = { readonly count: number; readonly needed: number };
+
+export const oneCall: Cost = { count: 1, needed: 1 };
+
 /**
  * Charges one call to a budget. A window opens with its first counted call and admits exactly `limit` calls. A refused
  * call is not counted. `now` is steady time; `limit` is at least 1.
@@ -41,10 +46,11 @@ export function chargeBudget(
   limit: number,
   windowMs: number,
   now: Date,
+  cost = oneCall,
 ): { readonly budget: Budget; readonly isAllowed: boolean; readonly charge: Charge } {
   const current = currentWindow(budget, windowMs, now);
-  const isAllowed = current.count < limit;
-  const count = isAllowed ? current.count + 1 : current.count;
+  const isAllowed = current.count + cost.needed <= limit;
+  const count = isAllowed ? current.count + cost.count : current.count;
   const resetInMs = current.windowStartedAt.getTime() + windowMs - now.getTime();
   return {
     budget: { windowStartedAt: current.windowStartedAt, count },
@@ -53,7 +59,12 @@ export function chargeBudget(
   };
 }
 
-/** Reads a budget without charging it; `limit` is at least 1. After the end of a window the full limit remains. */
+/** Gives back what a call took that was refused after all. */
+export function refund(budget: Budget, count: number): Budget {
+  return { ...budget, count: Math.max(0, budget.count - count) };
+}
+
+/** What is left of a budget, without taking from it; `limit` is at least 1. A window that is over is a full one. */
 export function readBudget(budget: Budget | null, limit: number, windowMs: number, now: Date): Charge {
   const { windowStartedAt, count } = currentWindow(budget, windowMs, now);
   const resetInMs = windowStartedAt.getTime() + windowMs - now.getTime();

@@ -1,4 +1,5 @@
 import type { BudgetKind, BudgetLeft, Charge, Limits } from "./budget.ts";
+import type { BulkId, BulkList } from "./bulk.ts";
 import type { CaseFacts } from "./case.ts";
 import type { AppError } from "./error.ts";
 import type { Lifetimes } from "./freshness.ts";
@@ -15,7 +16,7 @@ export type Caller =
 export type CallOrigin = { readonly ip: string | null; readonly correlationId: string | null };
 
 /** One request to the exposure API as the store sees it. */
-export type Call = EnrichCall | PollCall | WhoamiCall | WatchCall;
+export type Call = EnrichCall | PollCall | WhoamiCall | WatchCall | BulkCall | BulkPollCall;
 
 export type EnrichCall = {
   readonly kind: "enrich";
@@ -42,6 +43,32 @@ export type PollCall = {
   /** An error in the request. It is answered only after the checks that come first (docs/contract.md 2). */
   readonly fault?: AppError | null;
   /** True for the second half of a request that is already charged: a POST that waited for its scan. */
+  readonly isCharged: boolean;
+};
+
+/** A list of indicators in one call (docs/pipeline.md 19): all of it is charged and started, or nothing. */
+export type BulkCall = {
+  readonly kind: "bulk";
+  readonly caller: Caller;
+  readonly from: CallOrigin;
+  /** What was wrong with the request; answered only after the checks that go first (docs/contract.md 2). */
+  readonly fault: AppError | null;
+  readonly bulkId: BulkId;
+  readonly list: BulkList;
+  /** Then a miss starts nothing. */
+  readonly isCachedOnly: boolean;
+};
+
+export type BulkPollCall = {
+  readonly kind: "bulk_poll";
+  readonly caller: Caller;
+  readonly from: CallOrigin;
+  /** Null when the path held no id. */
+  readonly bulkId: BulkId | null;
+  readonly fault: AppError | null;
+  /** True when the answer holds what was found, and is written down as an export. */
+  readonly isExport: boolean;
+  /** True for the further looks of a request that waits. */
   readonly isCharged: boolean;
 };
 
@@ -83,6 +110,14 @@ export type ReplyBody =
       readonly scanId: ScanId;
       readonly state: ScanState;
       readonly runs: readonly SourceRunRecord[];
+    }
+  /** A list that is there. Its rows are read apart, some at a time: there may be very many. */
+  | {
+      readonly kind: "bulk";
+      readonly bulkId: BulkId;
+      readonly workspaceId: WorkspaceId;
+      readonly rowCount: number;
+      readonly hasPending: boolean;
     }
   | {
       readonly kind: "whoami";

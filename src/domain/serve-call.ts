@@ -1,6 +1,21 @@
-import type { Admission, Admissions, ChargedBudget, Who } from "./admit-call.ts";
+import { type Admission, type Admissions, type ChargedBudget, costOf, type Who } from "./admit-call.ts";
 import type { AuditAction, AuditEvent } from "./audit.ts";
-import type { BudgetsLeft, Call, CallRules, CompletedReply, EnrichCall, PollCall, Reply, ReplyBody } from "./call.ts";
+import { type Charge, refund } from "./budget.ts";
+import { type BulkId, type BulkItem, bulkItems, decideBulk } from "./bulk.ts";
+import type {
+  BudgetsLeft,
+  BulkCall,
+  BulkPollCall,
+  Call,
+  CallRules,
+  CompletedReply,
+  EnrichCall,
+  PollCall,
+  Reply,
+  ReplyBody,
+  WatchCall,
+  WhoamiCall,
+} from "./call.ts";
 import type { CaseFacts } from "./case.ts";
 import { type CacheMember, envelopeText } from "./envelope.ts";
 import { AppError } from "./error.ts";
@@ -46,12 +61,19 @@ export type PollFacts = {
   readonly caseFacts: CaseFacts | null;
 };
 
+/** The facts about the list of a poll. */
+export type BulkPollFacts = { readonly createdAt: Date; readonly rowCount: number; readonly hasPending: boolean };
+
 export type ScanFactsOfCalls = {
   /** By index of the call. */
   readonly indicators: ReadonlyMap<number, IndicatorFacts>;
   /** By index of the call; a poll without an entry found no scan in its workspace. */
   readonly polls: ReadonlyMap<number, PollFacts>;
-  /** Earlier answers about the indicators of calls with a runner, by index of the call. */
+  /** What `decide` says of the scans of each distinct indicator of a list, by index of the call. */
+  readonly bulks: ReadonlyMap<number, readonly Decision[]>;
+  /** By index of the call; a poll without an entry found no list in its workspace. */
+  readonly bulkPolls: ReadonlyMap<number, BulkPollFacts>;
+  /** What is known about the indicators of calls with a runner, by index of the call. */
   readonly answers: ReadonlyMap<number, Pick<ClaimedScan, "answers" | "failedSources">>;
   /** Number of unfinished scans of all workspaces. Only used when a call may start a scan, see `mayStart`. */
   readonly unfinishedCount: number;
@@ -61,12 +83,17 @@ export type CallCounts = { requests: number; hits: number; polls: number };
 
 /** A new scan to store. With `claim`, the caller runs the scan itself. */
 export type StartedScan = NewScan & {
+  /** Scans of single calls go before those of lists (docs/pipeline.md 19.5). */
+  readonly isBulk: boolean;
   readonly claim: { readonly scan: ClaimedScan; readonly leaseUntil: Date } | null;
 };
 
 /** All changes that a batch of calls makes. */
 export type CallWrites = {
   readonly scans: readonly StartedScan[];
+  readonly bulks: readonly StoredBulk[];
+  /** Scans that a single call waits for now. */
+  readonly joined: readonly ScanId[];
   readonly polled: readonly { readonly scanId: ScanId; readonly keyId: string }[];
   readonly usage: ReadonlyMap<WorkspaceId, Readonly<CallCounts>>;
   readonly usedKeyIds: readonly string[];
@@ -74,7 +101,15 @@ export type CallWrites = {
   readonly events: readonly AuditEvent[];
 };
 
-/** True when the call needs the scans of its indicator: not for a faulty request, nor for a forced new scan. */
+/** A list as it is stored. */
+export type StoredBulk = {
+  readonly id: BulkId;
+  readonly workspaceId: WorkspaceId;
+  readonly createdAt: Date;
+  readonly items: readonly BulkItem[];
+};
+
+/** Must the scans of the indicator be looked at? Not for a request that is wrong, nor when a new scan is wanted anyway. */
 export function asksForScans({ fault, indicator, runner }: EnrichCall): boolean {
   return fault === null && indicator !== null && runner?.isRefresh !== true;
 }
@@ -100,6 +135,9 @@ export function serveCalls(
   fault: AppError | null,
 ): { readonly replies: Reply[]; readonly writes: CallWrites } {
   const scans: StartedScan[] = [];
+  const bulks: StoredBulk[] = [];
+  const joinedScans: ScanId[] = [];
+  let budgetsAfter = budgets;
   const polled = new Map<string, { scanId: ScanId; keyId: string }>();
   const usage = new Map<WorkspaceId, CallCounts>();
   const events: AuditEvent[] = [];
@@ -125,7 +163,7 @@ export function serveCalls(
       ip: from.ip,
       outcome: rules.outcomeOf(reply),
       correlationId: from.correlationId,
-      count: null,
+      count: about.count ?? null,
       detail: null,
       subjects: null,
     });
@@ -146,10 +184,13 @@ export function serveCalls(
         (scan) => scan.workspaceId === workspaceId && scan.indicatorHash === indicatorHash,
       );
       const joined = started?.id ?? (decision.kind === "join" ? decision.scanId : null);
-      if (joined !== null) return { kind: "accepted", scanId: joined, indicator };
+      if (joined !== null) {
+        joinedScans.push(joined);
+        return { kind: "accepted", scanId: joined, indicator };
+      }
     }
     if (fault !== null) return refused(fault);
-    const scan = { id, workspaceId, indicator, indicatorHash, requestedAt: rules.now };
+    const scan = { id, workspaceId, indicator, indicatorHash, requestedAt: rules.now, isBulk: false };
     if (runner !== null) {
       const claimed: ClaimedScan = {
         claim: { scanId: id, owner: runner.owner, claimCount: 1 },
@@ -177,6 +218,68 @@ export function serveCalls(
     const hash = call.indicator === null ? null : call.indicatorHash;
     record("enrich.requested", who, call, reply, { scanId: scanOf(reply), hash });
     return reply;
+  }
+
+  function bulk(call: BulkCall, who: Who, index: number): ReplyBody {
+    if (call.fault !== null) return refused(call.fault);
+    const { bulkId, list } = call;
+    const workspaceId = who.workspace.id;
+    const started = new Map(scans.map((scan) => [`${scan.workspaceId} ${scan.indicatorHash}`, scan.id]));
+    const answers = decideBulk(list.distinct, facts.bulks.get(index) ?? [], {
+      mayScan: who.mayScan && !call.isCachedOnly,
+      startedEarlier: (hash) => started.get(`${workspaceId} ${hash}`) ?? null,
+    });
+    const startCount = answers.filter(({ kind }) => kind === "start").length;
+    // The list itself is written, whatever it starts.
+    if (fault !== null) return refused(fault);
+    if (startCount > 0 && unfinishedCount + startCount > rules.maxQueue) {
+      return refused(new AppError("overloaded", "Too many scans are waiting"));
+    }
+    for (const [at, { kind }] of answers.entries()) {
+      const asked = list.distinct[at];
+      if (kind !== "start" || asked === undefined) continue;
+      const { indicator, indicatorHash, newScanId: id } = asked;
+      scans.push({ id, workspaceId, indicator, indicatorHash, requestedAt: rules.now, isBulk: true, claim: null });
+    }
+    unfinishedCount += startCount;
+    bulks.push({ id: bulkId, workspaceId, createdAt: rules.now, items: bulkItems(list, answers) });
+    const counts = countsOf(who);
+    counts.requests += list.distinct.length;
+    counts.hits += answers.filter(({ kind }) => kind === "hit").length;
+    const hasPending = answers.some(({ kind }) => kind === "start" || kind === "join");
+    return { kind: "bulk", bulkId, workspaceId, rowCount: list.rows.length, hasPending };
+  }
+
+  function serveBulk(call: BulkCall, who: Who, index: number): ReplyBody {
+    const reply = bulk(call, who, index);
+    record("bulk.requested", who, call, reply, { scanId: bulkOf(reply), hash: null, count: call.list.rows.length });
+    return reply;
+  }
+
+  function serveBulkPoll(call: BulkPollCall, who: Who, index: number): ReplyBody {
+    const { bulkId } = call;
+    const found = facts.bulkPolls.get(index);
+    if (!call.isCharged) countsOf(who).polls += 1;
+    if (call.fault !== null) return refused(call.fault);
+    if (bulkId === null || found === undefined || !isRetained(found.createdAt, rules.lifetimes, rules.now)) {
+      return refused(new AppError("not_found", "There is no list with this bulk_id"));
+    }
+    const { rowCount, hasPending } = found;
+    const reply: ReplyBody = { kind: "bulk", bulkId, workspaceId: who.workspace.id, rowCount, hasPending };
+    if (call.isExport) record("export.made", who, call, reply, { scanId: bulkId, hash: null, count: rowCount });
+    return reply;
+  }
+
+  /** What a list was charged that is refused after its admission. Lists are served alone, so no later call paid with it. */
+  function giveBack(call: Call, reply: ReplyBody, { key }: Who, charge: Charge | null): Charge | null {
+    if (call.kind !== "bulk" || reply.kind !== "refused" || charge === null) return charge;
+    const { count } = costOf(call);
+    budgetsAfter = budgetsAfter.map((charged) =>
+      charged.kind === "request" && charged.keyId === key?.keyId
+        ? { ...charged, budget: refund(charged.budget, count) }
+        : charged,
+    );
+    return { ...charge, remaining: charge.remaining + count };
   }
 
   function servePoll(call: PollCall, who: Who, index: number): ReplyBody {
@@ -208,18 +311,35 @@ export function serveCalls(
   function serve(call: Call, admission: Admission, index: number): Reply {
     if (admission.kind === "refused") {
       const { reply, who } = admission;
-      if (who !== null) record("enrich.requested", who, call, reply, { scanId: null, hash: null });
+      if (who === null) return reply;
+      if (call.kind !== "bulk") record("enrich.requested", who, call, reply, { scanId: null, hash: null });
+      else record("bulk.requested", who, call, reply, { scanId: null, hash: null, count: call.list.rows.length });
       return reply;
     }
     const { who, charge } = admission;
     if (call.kind === "whoami") return whoami(who, admission.budgets);
     if (call.kind === "watch") return { ...admitted(who), ...(charge === null ? {} : { charge }) };
-    const reply = call.kind === "enrich" ? serveEnrich(call, who, index) : servePoll(call, who, index);
-    return charge === null ? reply : { ...reply, charge };
+    const reply = serveAdmitted(call, who, index);
+    const paid = giveBack(call, reply, who, charge);
+    return paid === null ? reply : { ...reply, charge: paid };
+  }
+
+  function serveAdmitted(call: Exclude<Call, WhoamiCall | WatchCall>, who: Who, index: number): ReplyBody {
+    switch (call.kind) {
+      case "enrich":
+        return serveEnrich(call, who, index);
+      case "poll":
+        return servePoll(call, who, index);
+      case "bulk":
+        return serveBulk(call, who, index);
+      case "bulk_poll":
+        return serveBulkPoll(call, who, index);
+    }
   }
 
   const replies = calls.map((call, index) => serve(call, admissions[index] ?? unadmitted(), index));
-  return { replies, writes: { scans, polled: [...polled.values()], usage, usedKeyIds, budgets, events } };
+  const writes = { scans, bulks, joined: joinedScans, polled: [...polled.values()], usage, usedKeyIds, events };
+  return { replies, writes: { ...writes, budgets: budgetsAfter } };
 }
 
 /** Nothing of it is written down: a client tries its connection as often as it likes. */
@@ -235,7 +355,7 @@ function admitted({ workspace, key }: Who): ReplyBody {
 }
 
 /** What an event is about. */
-type About = { readonly scanId: ScanId | null; readonly hash: string | null };
+type About = { readonly scanId: ScanId | BulkId | null; readonly hash: string | null; readonly count?: number };
 
 /** Stands in for facts that were not read, see `asksForScans`. */
 const unasked: IndicatorFacts = { decision: { kind: "start" }, hit: null };
@@ -274,6 +394,10 @@ function refused(error: AppError): ReplyBody {
 function isFinal(reply: ReplyBody): boolean {
   if (reply.kind === "sources") return isFinished(reply.state);
   return ["completed", "failed", "evidence", "case"].includes(reply.kind);
+}
+
+function bulkOf(reply: ReplyBody): BulkId | null {
+  return reply.kind === "bulk" ? reply.bulkId : null;
 }
 
 function scanOf(reply: ReplyBody): ScanId | null {

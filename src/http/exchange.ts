@@ -9,6 +9,7 @@ import type { Bell } from "../event-loop/bell.ts";
 import type { Calls } from "../scans/calls.ts";
 import type { ApiKeyStore } from "../store/port/api-key.ts";
 import type { AuditStore } from "../store/port/audit.ts";
+import type { BulkStore } from "../store/port/bulk.ts";
 import type { CorpusStore } from "../store/port/corpus.ts";
 import type { EventStore } from "../store/port/event.ts";
 import type { OperatorStore } from "../store/port/operator.ts";
@@ -31,6 +32,7 @@ export type Application = {
     Pick<AuditStore, "listEvents"> &
     EventStore &
     WatchStore &
+    BulkStore &
     Pick<WorkspaceStore, "findWorkspace"> &
     Pick<CorpusStore, "listCorpora"> &
     Pick<PaceStore, "listTurns">;
@@ -48,8 +50,12 @@ export type Application = {
     readonly countRequest: (method: string, path: string | null, status: number, durationMs: number) => void;
     /** A forwarding header came from a peer that is no trusted proxy. */
     readonly countStrangeForward: (address: string | null) => void;
+    /** A list was taken: its rows, and how long that took. */
+    readonly countBulk: (rowCount: number, durationMs: number) => void;
     readonly render: () => string;
   };
+  /** `server.bulk_limit`: indicators in one list. */
+  readonly bulkLimit: number;
   /** Requests that wait for their scan. */
   readonly waits: Waits;
   readonly whenSettled: (scanId: ScanId, timeoutMs: number, signal: AbortSignal) => Promise<void>;

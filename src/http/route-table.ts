@@ -1,5 +1,6 @@
 import type { Route } from "./router.ts";
 import { listEvents } from "./routes/audit.ts";
+import { pollBulk, startBulk } from "./routes/bulk.ts";
 import { ticketCase } from "./routes/case.ts";
 import { about, budgets, corpora, me, overview, sources as sourceStates } from "./routes/dashboard.ts";
 import { lookUp, lookUpEvidence, lookUpResult, lookUpSources } from "./routes/dashboard-enrich.ts";
@@ -19,6 +20,9 @@ const workspace = "/api/v1/workspaces/{workspace_id}";
 /** All routes. A segment in braces matches one non-empty segment of any text; the handler checks its form. */
 export const routes: readonly Route[] = [
   { method: "POST", path: "/api/v1/soc/enrich", access: "key", handle: enrich },
+  // Before the paths with a request_id, which is no word.
+  { method: "POST", path: "/api/v1/soc/enrich/bulk", access: "key", handle: startBulk },
+  { method: "GET", path: "/api/v1/soc/enrich/bulk/{bulk_id}", access: "key", handle: pollBulk },
   { method: "GET", path: "/api/v1/soc/enrich/{request_id}", access: "key", handle: poll },
   { method: "GET", path: "/api/v1/soc/enrich/{request_id}/sources", access: "key", handle: sources },
   { method: "GET", path: "/api/v1/soc/enrich/{request_id}/evidence", access: "key", handle: evidence },

@@ -57,6 +57,7 @@ export function openMetrics(version: string, gauges: Gauges) {
   const webhookAttempts = new Map<string, number>();
   let webhooks: readonly { name: string; waitingCount: number; lagSeconds: number }[] = [];
   let strangeForwardCount = 0;
+  let [bulkCount, bulkRowCount, bulkMs] = [0, 0, 0];
   const loopDelay = monitorEventLoopDelay({ resolution: 50 });
   loopDelay.enable();
 
@@ -79,6 +80,12 @@ export function openMetrics(version: string, gauges: Gauges) {
 
     countStrangeForward(): void {
       strangeForwardCount += 1;
+    },
+
+    countBulk(rowCount: number, durationMs: number): void {
+      bulkCount += 1;
+      bulkRowCount += rowCount;
+      bulkMs += durationMs;
     },
 
     countFailOpen(count: number): void {
@@ -148,6 +155,11 @@ export function openMetrics(version: string, gauges: Gauges) {
           "Requests that passed uncounted because the rate limit could not be read or written",
           [[{}, failOpenCount]],
         ),
+        metric("xpose_bulk_total", "counter", "Lists that were taken", [[{}, bulkCount]]),
+        metric("xpose_bulk_indicators_total", "counter", "Rows of the lists that were taken", [[{}, bulkRowCount]]),
+        metric("xpose_bulk_accept_seconds_total", "counter", "Time that taking lists took, until they were stored", [
+          [{}, bulkMs / 1000],
+        ]),
         metric(
           "xpose_event_loop_delay_seconds",
           "gauge",

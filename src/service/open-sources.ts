@@ -67,6 +67,7 @@ export function openSources(config: Config, { store, keys, corporaDir }: OpenSto
     maxFindings: scan.maxFindings,
     watch: config.watch,
     fingerprintOf: sources.fingerprintOf,
+    asksCorporaOnly: sources.asksCorporaOnly,
     sourcesOf: sources.sourcesOf,
   });
   return {

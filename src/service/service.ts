@@ -117,6 +117,7 @@ export async function serve({
     logIns: openThrottle(logInsPerMinute, 60_000, steadyNow),
     whoamis: openThrottle(whoamisPerMinute, 60_000, steadyNow),
     publicUrl: config.server.publicUrl,
+    bulkLimit: config.server.bulkLimit,
     dashboard: openDashboard({ config, live: sources.live, metrics, now, steadyNow }),
     metrics: { ...metrics, countStrangeForward },
     waits: openWaits({ perHolder: waitsPerKey, total: Math.floor(descriptorLimit() * waitingShare) }),

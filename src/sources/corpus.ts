@@ -26,8 +26,8 @@ export function corpusSources(corpora: readonly Corpus[], timeoutMs: number, { l
       pace: null,
       isOutside: false,
       isAllowed: true,
+      lookUpMany: (indicators, { signal }) => library.lookUpMany(corpus, indicators, signal),
       lookup: async (indicator, { signal }) => ({ findings: await library.lookup(corpus, indicator, signal) }),
-      lookUpMany: (indicators, signal) => library.lookUpMany(corpus, indicators, signal),
     };
   });
 }

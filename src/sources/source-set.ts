@@ -2,7 +2,7 @@ import type { CorpusLibrary } from "../corpus/library.ts";
 import { canonicalJson } from "../domain/canonical-json.ts";
 import type { Corpus } from "../domain/corpus.ts";
 import { SourceError } from "../domain/error.ts";
-import { resolveSubjects } from "../domain/finding.ts";
+import { type Finding, resolveSubjects } from "../domain/finding.ts";
 import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
 import type { Pace } from "../domain/pace.ts";
 import { withoutSensitiveSites } from "../domain/sensitive-finding.ts";
@@ -70,10 +70,9 @@ export type SourceSet = {
    * reused.
    */
   readonly fingerprintOf: (workspace: Who) => string;
-  /**
-   * The sources available to a workspace, including one per visible corpus. Also closes the segments of removed
-   * corpora.
-   */
+  /** True when no source but corpora is asked for a workspace. */
+  readonly asksCorporaOnly: (workspace: Who) => boolean;
+  /** The sources that a workspace may ask, one per corpus that it sees. */
   readonly sourcesOf: (workspace: Who, corpora: readonly Corpus[]) => Source[];
   /** Every enabled source and every corpus, regardless of workspace. */
   readonly everySource: (corpora: readonly Corpus[]) => Source[];
@@ -133,7 +132,7 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
   /** Resolves the names of leaks to domains with the catalogue, for every source. */
   const aliased = (source: Source): Source => ({
     ...source,
-    ...(source.lookUpMany === undefined ? {} : { lookUpMany: aliasedMany(source.lookUpMany) }),
+    ...aliasedMany(source),
     async lookup(indicator, limits) {
       const reply = await source.lookup(indicator, limits);
       const findings = resolveSubjects(reply.findings, tools.catalogue.aliases);
@@ -143,19 +142,28 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
     },
   });
 
-  /** A corpus leaves sensitive sites out when it is imported, so only names are resolved. */
-  const aliasedMany = (lookUpMany: NonNullable<Source["lookUpMany"]>): NonNullable<Source["lookUpMany"]> =>
-    async function* (indicators, signal) {
-      const { aliases } = tools.catalogue;
-      for await (const known of lookUpMany(indicators, signal)) {
-        yield known.map(({ at, result }) => ({
-          at,
-          result: result instanceof SourceError ? result : resolveSubjects(result, aliases),
-        }));
-      }
+  function aliasedMany({ lookUpMany }: Source): Pick<Source, "lookUpMany"> {
+    if (lookUpMany === undefined) return {};
+    return {
+      async *lookUpMany(indicators, limits) {
+        // Many answers of a corpus are the same one.
+        const known = new WeakMap<readonly Finding[], readonly Finding[]>();
+        const resolve = (findings: readonly Finding[]) => {
+          const resolved = known.get(findings) ?? resolveSubjects(findings, tools.catalogue.aliases);
+          known.set(findings, resolved);
+          return resolved;
+        };
+        for await (const piece of lookUpMany(indicators, limits)) {
+          yield piece.map(({ at, result }) => ({
+            at,
+            result: result instanceof SourceError ? result : resolve(result),
+          }));
+        }
+      },
     };
+  }
 
-  // Cached: the settings of this set never change, and every call needs the fingerprint.
+  // The settings of this set never change, and every call asks.
   const fingerprints = new Map<string, string>();
 
   const corporaFrom = (corpora: readonly Corpus[]) =>
@@ -176,6 +184,7 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
       fingerprints.set(`${workspace.id} ${workspace.name}`, fingerprint);
       return fingerprint;
     },
+    asksCorporaOnly: (workspace) => visibleTo(workspace).every((source) => !isAllowed(source)),
     sourcesOf(workspace, corpora) {
       tools.library.closeUnlisted(corpora);
       const visible = corpora.filter(({ scope }) => scope === null || scope === workspace.id);

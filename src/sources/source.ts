@@ -1,5 +1,5 @@
 import type * as z from "zod/mini";
-import type { Known } from "../corpus/look-up-many.ts";
+import type { SourceError } from "../domain/error.ts";
 import type { Finding } from "../domain/finding.ts";
 import type { Indicator } from "../domain/indicator.ts";
 import type { Pace } from "../domain/pace.ts";
@@ -80,7 +80,10 @@ export type LookupContext<Settings> = {
   readonly deadline: Date;
 };
 
-/** A source as used by one scan: an adapter bound to its name and settings, and to its data for a corpus. */
+/** What is known about the indicator at a position of a list, or why that look-up failed. */
+export type FoundByMany = { readonly at: number; readonly result: readonly Finding[] | SourceError };
+
+/** A source as one scan asks it: an adapter bound to its name and settings, and for a corpus to its data. */
 export type Source = {
   readonly name: string;
   readonly kind: string;
@@ -98,8 +101,14 @@ export type Source = {
   /** False when the machine is offline and this source is not marked internal: the scan skips it. */
   readonly isAllowed: boolean;
   readonly lookup: (indicator: Indicator, limits: LookupLimits) => Promise<SourceReply>;
-  /** Only of a corpus: see `CorpusLibrary.lookUpMany`. */
-  readonly lookUpMany?: (indicators: readonly Indicator[], signal: AbortSignal) => AsyncGenerator<readonly Known[]>;
+  /**
+   * For a source that answers many indicators at once far faster than one by one: gives what it knows, some hundred indicators at a
+   * time, in any order, merged and capped; nothing about the others means no data. Throws what the signal was aborted with.
+   */
+  readonly lookUpMany?: (
+    indicators: readonly Indicator[],
+    limits: LookupLimits,
+  ) => AsyncIterable<readonly FoundByMany[]>;
 };
 
 /** The time limit of a look-up: it ends soon after `signal` aborts, at `deadline` or earlier. */

@@ -73,7 +73,7 @@ export function openIntervalScans(tools: WatchTools, sealer: Sealer) {
       const { id, workspaceId, indicatorHash } = row;
       const indicator = openIndicator(row, sealer.open);
       const scan = { id: newId() as ScanId, workspaceId, indicator, indicatorHash, requestedAt: now() };
-      if (!(await store.queueWatchScan(id, scan))) return;
+      await store.queueWatchScan(id, scan);
       budget.take(sources, now());
       count += 1;
       tools.onScan();

@@ -5,7 +5,7 @@ import type { Indicator } from "../domain/indicator.ts";
 import type { Answer } from "../domain/scan.ts";
 import type { Steps } from "../domain/steps.ts";
 import { inSteps } from "../event-loop/in-steps.ts";
-import type { Source } from "../sources/source.ts";
+import type { LookupLimits, Source } from "../sources/source.ts";
 import type { FoundFinding, RecordedCheck, WatchedRow } from "../store/port/watch.ts";
 import type { Sealer } from "./seal.ts";
 import { openIndicator } from "./watch-list.ts";
@@ -24,6 +24,7 @@ export type CorpusQuestion = {
 /** How each corpus answered: null, or why it failed for every address it was asked about and did not answer. */
 export type AskedCorpora = ReadonlyMap<string, SourceErrorReason | null>;
 
+const longestPassMs = 24 * 3_600_000;
 const openedPerStep = 100;
 
 /**
@@ -37,11 +38,13 @@ export async function lookUpRows(
   const indicators = await inSteps(openSteps(rows, open), signal);
   const found = rows.map((): Answer[] => []);
   const failed = rows.map((): Set<string> => new Set());
+  // A pass over a large corpus takes as long as it takes.
+  const deadline = new Date(at.getTime() + longestPassMs);
   const asked = new Map<string, SourceErrorReason | null>();
   for (const corpus of corpora) {
     let faults = 0;
     let reason: SourceErrorReason = "internal";
-    for await (const known of manyFrom(corpus, indicators, signal)) {
+    for await (const known of manyFrom(corpus, indicators, { signal, deadline })) {
       for (const { at: index, result } of known) {
         if (result instanceof SourceError) {
           failed[index]?.add(corpus.name);
@@ -91,10 +94,11 @@ function* openSteps(rows: readonly WatchedRow[], open: Sealer["open"]): Steps<In
 }
 
 /** A fault of the whole corpus, such as a segment that cannot be opened, is one of every address. */
-async function* manyFrom({ lookUpMany }: Source, indicators: readonly Indicator[], signal: AbortSignal) {
+async function* manyFrom({ lookUpMany }: Source, indicators: readonly Indicator[], limits: LookupLimits) {
+  const { signal } = limits;
   try {
     if (lookUpMany === undefined) throw new SourceError("internal", "the source is no corpus");
-    yield* lookUpMany(indicators, signal);
+    yield* lookUpMany(indicators, limits);
   } catch (error) {
     signal.throwIfAborted();
     const fault =

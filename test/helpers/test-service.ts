@@ -79,6 +79,7 @@ export async function openTestService(options: TestServiceOptions = {}) {
     maxFindings: 2000,
     watch: { max: 100_000, intervalMs: 0, eventRetentionMs: 30 * 24 * 3_600_000 },
     fingerprintOf: () => JSON.stringify(sources.map(({ fingerprint }) => fingerprint)),
+    asksCorporaOnly: () => sources.every(({ isAllowed, lookUpMany }) => !isAllowed || lookUpMany !== undefined),
     sourcesOf: () => [...sources],
     ...options.live,
   };
@@ -120,8 +121,14 @@ export async function openTestService(options: TestServiceOptions = {}) {
     logIns: openThrottle(10, 60_000, clock.steadyNow),
     whoamis: openThrottle(60, 60_000, clock.steadyNow),
     publicUrl: null,
+    bulkLimit: 1000,
     dashboard: testDashboard(clock, live),
-    metrics: { countRequest: () => undefined, countStrangeForward: () => undefined, render: () => "" },
+    metrics: {
+      countRequest: () => undefined,
+      countStrangeForward: () => undefined,
+      countBulk: () => undefined,
+      render: () => "",
+    },
     waits: openWaits({ perHolder: 64, total: 1000 }),
     whenSettled: (scanId, timeoutMs, signal) => runner.whenSettled(scanId, timeoutMs, signal),
     eventBell: openBell(),

@@ -29,7 +29,7 @@ const finding = makeFinding({
   title: "Present in Shop",
   subject: "shop.example",
 });
-const projection = { envelopeTail: '"indicator":{}}', evidence: '{"findings":[]}', digest: "sha256:00" };
+const projection = { total: 0, envelopeTail: '"indicator":{}}', evidence: '{"findings":[]}', digest: "sha256:00" };
 
 /**
  * The suite of the port: what every implementation of `Store` must do, whatever database is behind it. `open` gives an
@@ -429,7 +429,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
             runs: [run("hibp", answer("hibp"))],
             finishedAt: now,
             // What is no text cannot be stored.
-            projection: { envelopeTail: "{}", digest: "d", evidence: index === 2 ? (null as never) : "{}" },
+            projection: { envelopeTail: "{}", digest: "d", total: 0, evidence: index === 2 ? (null as never) : "{}" },
             omitted: new Map(),
             kept: new Map(),
           }),

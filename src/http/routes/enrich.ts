@@ -23,7 +23,7 @@ const enrichPath = "/api/v1/soc/enrich";
 const nothing = {};
 
 /** Any depth of 1 to 64 characters is accepted for forward compatibility and changes nothing (docs/contract.md 3.1). */
-function areOptions(options: unknown): boolean {
+export function areOptions(options: unknown): boolean {
   if (options === null || options === undefined) return true;
   if (!isObject(options)) return false;
   const { depth }: Unchecked<NonNullable<EnrichRequest["options"]>> = options;
@@ -33,7 +33,7 @@ function areOptions(options: unknown): boolean {
   return length >= 1 && length <= 64;
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
@@ -97,7 +97,7 @@ export function withLimits(response: PlainResponse, charge: Charge | undefined, 
 /** The outcome of a reply for the audit trail: its HTTP status. */
 export function outcomeOf(reply: ReplyBody): string {
   if (reply.kind === "refused") return String(statusOf[reply.error.code]);
-  return reply.kind === "accepted" ? "202" : "200";
+  return reply.kind === "accepted" || (reply.kind === "bulk" && reply.hasPending) ? "202" : "200";
 }
 
 /** Reads the indicator. Returns a fault instead of throwing: key, plan and budget come first (docs/contract.md 2). */
@@ -207,6 +207,8 @@ export function toResponse(reply: Reply, { path = enrichPath, publicUrl = null }
       throw new Error("a case was read without a route that presents it");
     case "admitted":
       throw new Error("a watch list was asked for without a route that presents it");
+    case "bulk":
+      throw new Error("a list was read without a route that presents it");
     case "whoami":
       throw new Error("whoami was asked without a route that presents it");
     case "claimed":

@@ -35,8 +35,8 @@ export interface WatchStore {
   scheduleScans(now: Date, intervalMs: number, limit: number): Promise<boolean>;
   /** Addresses whose scan is due, the longest due first. */
   dueForScan(now: Date, limit: number): Promise<DueRow[]>;
-  /** Queues the scan of an address, or joins the one that waits. False when other scans wait: they go first. */
-  queueWatchScan(watchedId: number, scan: NewScan): Promise<boolean>;
+  /** Queues the scan of an address behind those of single calls, or joins the one that waits. */
+  queueWatchScan(watchedId: number, scan: NewScan): Promise<void>;
   /** Full scans of watched addresses that have ended; `state` is null when the scan is gone. */
   endedWatchScans(limit: number): Promise<EndedScan[]>;
   /** Full scans that wait or run. */

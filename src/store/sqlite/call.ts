@@ -20,10 +20,11 @@ import {
 } from "../../domain/call.ts";
 import type { CaseFacts } from "../../domain/case.ts";
 import type { AppError } from "../../domain/error.ts";
-import { decide } from "../../domain/freshness.ts";
+import { type Decision, decide } from "../../domain/freshness.ts";
 import { isFinished, type ScanId } from "../../domain/scan.ts";
 import {
   asksForScans,
+  type BulkPollFacts,
   type CallWrites,
   completedReply,
   type IndicatorFacts,
@@ -39,6 +40,7 @@ import type { CallStore } from "../port/call.ts";
 import type { answerTable } from "./answer.ts";
 import type { auditTable } from "./audit.ts";
 import type { budgetTable } from "./budget.ts";
+import type { bulkTable } from "./bulk.ts";
 import type { callerReader } from "./caller.ts";
 import { type Connection, isOfStatement } from "./driver.ts";
 import type { evidenceTable } from "./evidence.ts";
@@ -53,7 +55,11 @@ import type { usageTable } from "./usage.ts";
 
 type Tables = {
   readonly callers: ReturnType<typeof callerReader>;
-  readonly scans: Pick<ReturnType<typeof scanTable>, "factsOf" | "find" | "asked" | "countUnfinished" | "insert">;
+  readonly scans: Pick<
+    ReturnType<typeof scanTable>,
+    "factsOf" | "find" | "asked" | "countUnfinished" | "insert" | "advance"
+  >;
+  readonly bulks: Pick<ReturnType<typeof bulkTable>, "factsOf" | "insert">;
   readonly claims: Pick<ReturnType<typeof scanClaims>, "insertClaimed">;
   readonly runs: Pick<ReturnType<typeof sourceRunTable>, "ofScan">;
   readonly answers: Pick<ReturnType<typeof answerTable>, "of">;
@@ -71,7 +77,7 @@ type Tables = {
  */
 export function callHandler(
   connection: Connection,
-  { callers, scans, claims, runs, answers, evidence, ready, polled, budgets, usage, audit }: Tables,
+  { callers, scans, bulks, claims, runs, answers, evidence, ready, polled, budgets, usage, audit }: Tables,
 ) {
   function readCallers(calls: readonly Call[]): Pick<CallerFacts, "keys" | "workspaces"> {
     const keys = new Map<string, KeyFacts | null>();
@@ -118,6 +124,8 @@ export function callHandler(
     const indicators = new Map<number, IndicatorFacts>();
     const polls = new Map<number, PollFacts>();
     const known = new Map<number, ReturnType<typeof answers.of>>();
+    const decisions = new Map<number, readonly Decision[]>();
+    const bulkPolls = new Map<number, BulkPollFacts>();
     const views = new Map<Who, View>();
     let [isStarting, replyLength, servedCount] = [false, 0, 0];
     for (const [index, call] of calls.entries()) {
@@ -127,6 +135,21 @@ export function callHandler(
       if (admission?.kind !== "admitted") continue;
       const { who } = admission;
       if (call.kind === "whoami" || call.kind === "watch") continue;
+      if (call.kind === "bulk_poll") {
+        const facts = call.bulkId === null ? null : bulks.factsOf(call.bulkId, who.workspace.id);
+        if (facts !== null) bulkPolls.set(index, facts);
+        continue;
+      }
+      if (call.kind === "bulk") {
+        if (call.fault !== null) continue;
+        // Not by the ready results: a thousand of them may be a gigabyte.
+        const ofList = call.list.distinct.map(({ indicatorHash }) =>
+          decide(scans.factsOf(indicatorHash, who.workspace.id), who.data, rules.lifetimes, rules.now),
+        );
+        decisions.set(index, ofList);
+        isStarting ||= ofList.some(({ kind }) => kind === "start");
+        continue;
+      }
       if (call.kind === "poll") {
         const facts = call.scanId === null ? null : readPoll(call, call.scanId, who);
         if (facts === null) continue;
@@ -138,19 +161,18 @@ export function callHandler(
       }
       if (call.runner !== null) known.set(index, answers.of(call.indicatorHash, who.workspace.id));
       if (!asksForScans(call)) continue;
-      const view = views.get(who) ?? viewOf(who.workspace.id, who.data);
-      views.set(who, view);
+      const view = viewIn(views, who);
       const facts = readIndicator(call, who, view, rules);
       indicators.set(index, facts);
       replyLength += facts.hit?.envelope.length ?? 0;
       isStarting ||= mayStart(call, who, facts);
     }
     const unfinishedCount = isStarting && fault === null ? scans.countUnfinished() : 0;
-    return { facts: { indicators, polls, answers: known, unfinishedCount }, servedCount };
+    return { facts: { indicators, polls, bulks: decisions, bulkPolls, answers: known, unfinishedCount }, servedCount };
   }
 
   function readIndicator(
-    { indicatorHash }: EnrichCall,
+    { indicatorHash }: Pick<EnrichCall, "indicatorHash">,
     { workspace, data }: Who,
     view: View,
     { lifetimes, now }: CallRules,
@@ -199,10 +221,12 @@ export function callHandler(
 
   /** Notes the keys that could not be counted. */
   function write(writes: CallWrites, keys: CallerFacts["keys"], now: Date, uncounted: Set<string>): void {
-    for (const { claim, ...scan } of writes.scans) {
-      if (claim === null) scans.insert(scan, "queued");
+    for (const { claim, isBulk, ...scan } of writes.scans) {
+      if (claim === null) scans.insert(scan, "queued", isBulk);
       else claims.insertClaimed(scan, claim.scan, claim.leaseUntil);
     }
+    for (const bulk of writes.bulks) bulks.insert(bulk);
+    for (const scanId of writes.joined) scans.advance(scanId);
     for (const { scanId, keyId } of writes.polled) polled.note(scanId, keyId);
     for (const keyId of writes.usedKeyIds) callers.setLastUsed(keyId, now);
     for (const { keyId, kind, budget } of writes.budgets) {
@@ -260,6 +284,12 @@ export function callHandler(
       };
     },
   };
+}
+
+function viewIn(views: Map<Who, View>, who: Who): View {
+  const view = views.get(who) ?? viewOf(who.workspace.id, who.data);
+  views.set(who, view);
+  return view;
 }
 
 function toStored(row: FinishedRow): StoredResult {

@@ -38,7 +38,7 @@ type Ending = {
   readonly finishedAt: Date;
   readonly asOf: Date | null;
   readonly isPartial: boolean;
-  readonly projection: Pick<Projection, "digest" | "envelopeTail"> | null;
+  readonly projection: Pick<Projection, "digest" | "envelopeTail" | "total"> | null;
 };
 
 /** The rows of scans. Newer and older go by rank and rowid, never by a time: the clock may move back. */
@@ -52,8 +52,8 @@ export function scanTable(connection: Connection) {
      ORDER BY rowid DESC`,
   );
   const insert = connection.prepare(
-    `INSERT INTO scan (id, workspace_id, indicator_type, indicator_value, indicator_hash, state, requested_at, claim_count, is_partial)
-     VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0)`,
+    `INSERT INTO scan (id, workspace_id, indicator_type, indicator_value, indicator_hash, state, requested_at, claim_count, is_partial, is_bulk)
+     VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, ?)`,
   );
   const byId = connection.prepare<[string, string], FinishedRow>(
     `SELECT state, indicator_hash, finished_at, envelope_tail, digest, is_partial,
@@ -73,14 +73,14 @@ export function scanTable(connection: Connection) {
       "SELECT id FROM scan WHERE indicator_hash = ? AND workspace_id = ? AND state = 'queued' AND settings_fingerprint IS NULL",
     )
     .pluck();
-  const countQueued = connection.prepare<[], number>("SELECT count(*) FROM scan WHERE state = 'queued'").pluck();
   const setState = connection.prepare("UPDATE scan SET state = ? WHERE id = ?");
   const finish = connection.prepare(
-    `UPDATE scan SET state = ?, finished_at = ?, owner = NULL, lease_until = NULL, as_of = ?, is_partial = ?, digest = ?, envelope_tail = ?,
+    `UPDATE scan SET state = ?, finished_at = ?, owner = NULL, lease_until = NULL, as_of = ?, is_partial = ?, digest = ?, envelope_tail = ?, total = ?,
        finished_rank = (SELECT coalesce(max(other.finished_rank), 0) + 1 FROM scan other
          WHERE other.indicator_hash = scan.indicator_hash AND other.workspace_id = scan.workspace_id)
      WHERE id = ?`,
   );
+  const advance = connection.prepare("UPDATE scan SET is_bulk = 0 WHERE id = ? AND is_bulk = 1 AND state = 'queued'");
   const forget = connection.prepare("DELETE FROM scan WHERE indicator_hash = ?");
   const expired = connection.prepare(
     "DELETE FROM scan WHERE id IN (SELECT id FROM scan WHERE finished_at < ? ORDER BY finished_at LIMIT ?)",
@@ -103,18 +103,24 @@ export function scanTable(connection: Connection) {
     },
     /** The scan of an indicator that nobody has claimed yet. */
     waiting: (hash: string, workspaceId: WorkspaceId): ScanId | null => waiting.get(hash, workspaceId) ?? null,
-    countQueued: (): number => countQueued.get() ?? 0,
     countUnfinished: (): number => countUnfinished.get()?.count ?? 0,
 
-    insert({ id, workspaceId, indicator, indicatorHash, requestedAt }: NewScan, state: "queued" | "scanning"): void {
-      insert.run(id, workspaceId, indicator.type, indicator.value, indicatorHash, state, requestedAt.getTime());
+    insert(scan: NewScan, state: "queued" | "scanning", isBulk: boolean): void {
+      const { id, workspaceId, indicator, indicatorHash, requestedAt } = scan;
+      const { type, value } = indicator;
+      insert.run(id, workspaceId, type, value, indicatorHash, state, requestedAt.getTime(), isBulk ? 1 : 0);
+    },
+    /** A single call waits for it now: it goes before the scans of lists. */
+    advance(id: ScanId): void {
+      advance.run(id);
     },
     setState(id: ScanId, state: UnfinishedState): void {
       setState.run(state, id);
     },
     finish(id: ScanId, { state, finishedAt, asOf, isPartial, projection }: Ending): void {
-      const { digest = null, envelopeTail = null } = projection ?? {};
-      finish.run(state, finishedAt.getTime(), asOf?.getTime() ?? null, isPartial ? 1 : 0, digest, envelopeTail, id);
+      const { digest = null, envelopeTail = null, total = null } = projection ?? {};
+      const facts = [state, finishedAt.getTime(), asOf?.getTime() ?? null, isPartial ? 1 : 0];
+      finish.run(...facts, digest, envelopeTail, total, id);
     },
 
     /** Deletes the scans of an indicator, in every workspace and in whatever state. */

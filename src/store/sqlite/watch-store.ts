@@ -23,7 +23,7 @@ import { watchedTable } from "./watched.ts";
 import { watchedFindingTable } from "./watched-finding.ts";
 
 type Tables = {
-  readonly scans: Pick<ReturnType<typeof scanTable>, "find" | "insert" | "waiting" | "countQueued">;
+  readonly scans: Pick<ReturnType<typeof scanTable>, "find" | "insert" | "waiting">;
   readonly runs: Pick<ReturnType<typeof sourceRunTable>, "ofScan">;
   readonly evidence: Pick<ReturnType<typeof evidenceTable>, "of">;
   readonly sightings: Pick<ReturnType<typeof sightingTable>, "record">;
@@ -127,9 +127,8 @@ export function watchStore(
     queueWatchScan: (watchedId, scan) =>
       write(() => {
         const waiting = scans.waiting(scan.indicatorHash, scan.workspaceId);
-        if (waiting === null && scans.countQueued() > 0) return false;
-        if (watched().setScan(watchedId, waiting ?? scan.id) && waiting === null) scans.insert(scan, "queued");
-        return true;
+        // Behind the scans of single calls, as those of lists are.
+        if (watched().setScan(watchedId, waiting ?? scan.id) && waiting === null) scans.insert(scan, "queued", true);
       }),
     endedWatchScans: (limit) =>
       read(() =>
