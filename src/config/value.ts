@@ -101,9 +101,9 @@ export function isLoopback(host: string): boolean {
   return bare.toLowerCase() === "localhost" || isLoopbackAddress(bare);
 }
 
-/** The bytes of `whsec_<base64>`. */
-export function parseWebhookSecret(text: string): Buffer | null {
-  const encoded = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text)?.[1];
-  const bytes = Buffer.from(encoded ?? "", "base64");
-  return bytes.length >= 16 && bytes.length <= 256 ? bytes : null;
+/** The base64 of `whsec_<base64>`. */
+export function parseWebhookSecret(text: string): string | null {
+  const encoded = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text)?.[1] ?? "";
+  const { length } = Buffer.from(encoded, "base64");
+  return length >= 16 && length <= 256 ? encoded : null;
 }

@@ -10,8 +10,8 @@ export type ConfiguredWebhook = {
   readonly name: string;
   readonly isEnabled: boolean;
   readonly url: string;
-  /** The keys that sign, the newest first; empty when they were not read. */
-  readonly secrets: readonly Uint8Array[];
+  /** The keys that sign, in base64, the newest first; empty when they were not read. */
+  readonly secrets: readonly string[];
   /** Ids or names; null = all. */
   readonly workspaces: readonly string[] | null;
   readonly types: readonly string[] | null;
@@ -47,8 +47,8 @@ export function parseWebhooks(tables: readonly DeclaredTable[], needsSecrets: bo
   });
 }
 
-function secretsOf(path: string, given: readonly Buffer[], file: string | undefined): readonly Uint8Array[] {
-  if (given.length > 0) return given.map((secret) => new Uint8Array(secret));
+function secretsOf(path: string, given: readonly string[], file: string | undefined): readonly string[] {
+  if (given.length > 0) return given;
   if (file === undefined)
     throw new ConfigError(joinPath(path, "secret"), undefined, `${wantedSecrets}, or secret_file`);
   const key = joinPath(path, "secret_file");
@@ -64,5 +64,5 @@ function secretsOf(path: string, given: readonly Buffer[], file: string | undefi
   if (secrets.length < 1 || secrets.length > 2 || secrets.includes(null)) {
     throw new ConfigError(key, "got (hidden), want one or two lines of whsec_ and 16 to 256 bytes in base64");
   }
-  return secrets.flatMap((secret) => (secret === null ? [] : [new Uint8Array(secret)]));
+  return secrets.flatMap((secret) => secret ?? []);
 }

@@ -1,3 +1,4 @@
+import type { Atom } from "../wire/finding.ts";
 import { AppError } from "./error.ts";
 import type { Severity } from "./finding.ts";
 import { type Indicator, parseIndicator } from "./indicator.ts";
@@ -85,6 +86,9 @@ export function changedCorpora(before: CorpusRevisions, after: CorpusRevisions):
 
 /** A finding as a watch list holds it. `hash` is its `findingHash`, which the source is a part of. */
 export type HeldFinding = { readonly source: string; readonly hash: string; readonly severity: Severity };
+
+/** A finding of a check. Its atom has no times when they are to be taken from the ledger. */
+export type FoundFinding = HeldFinding & { readonly atom: Atom };
 
 /** What a check brought. Sources that failed are in neither list. */
 export type CheckedSources<Found extends HeldFinding> = {

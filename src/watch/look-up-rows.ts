@@ -4,9 +4,10 @@ import type { Finding } from "../domain/finding.ts";
 import type { Indicator } from "../domain/indicator.ts";
 import type { Answer } from "../domain/scan.ts";
 import type { Steps } from "../domain/steps.ts";
+import type { FoundFinding } from "../domain/watch.ts";
 import { inSteps } from "../event-loop/in-steps.ts";
 import type { LookupLimits, Source } from "../sources/source.ts";
-import type { FoundFinding, RecordedCheck, WatchedRow } from "../store/port/watch.ts";
+import type { RecordedCheck, WatchedRow } from "../store/port/watch.ts";
 import type { Sealer } from "./seal.ts";
 import { openIndicator } from "./watch-list.ts";
 

@@ -1,6 +1,6 @@
 import { findingHash } from "../domain/finding.ts";
-import { nextScanAt } from "../domain/watch.ts";
-import type { EndedScan, FoundFinding, RecordedCheck } from "../store/port/watch.ts";
+import { type FoundFinding, nextScanAt } from "../domain/watch.ts";
+import type { EndedScan, RecordedCheck } from "../store/port/watch.ts";
 import type { Evidence, EvidenceFinding } from "../wire/finding.ts";
 import type { Sealer } from "./seal.ts";
 import { openIndicator } from "./watch-list.ts";

@@ -8,7 +8,7 @@ import { signedHeaders } from "./sign.ts";
 export type Webhook = {
   readonly name: string;
   readonly url: string;
-  readonly secrets: readonly Uint8Array[];
+  readonly secrets: readonly string[];
   readonly workspaces: readonly string[] | null;
   readonly types: readonly string[] | null;
   readonly isThin: boolean;

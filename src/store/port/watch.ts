@@ -3,9 +3,8 @@ import type { KnownKey } from "../../domain/call.ts";
 import type { SourceErrorReason } from "../../domain/error.ts";
 import type { Indicator } from "../../domain/indicator.ts";
 import type { NewScan, ScanId, ScanState, SourceRunRecord } from "../../domain/scan.ts";
-import type { CheckedSources, CorpusRevisions, HeldFinding, RoundCounts, WatchTrigger } from "../../domain/watch.ts";
+import type { CheckedSources, CorpusRevisions, FoundFinding, RoundCounts, WatchTrigger } from "../../domain/watch.ts";
 import type { Workspace, WorkspaceId } from "../../domain/workspace.ts";
-import type { Atom } from "../../wire/finding.ts";
 
 /** Watch lists, and what checks of their addresses bring. Addresses are sealed: the store never sees one of a list. */
 export interface WatchStore {
@@ -89,11 +88,6 @@ export type NewRound = {
 };
 
 export type WatchRound = NewRound & { readonly afterId: number; readonly counts: RoundCounts };
-
-export type FoundFinding = HeldFinding & {
-  /** Its times are null when they are to be taken from the ledger. */
-  readonly atom: Atom;
-};
 
 /** A check of one address. */
 export type RecordedCheck = CheckedSources<FoundFinding> & {

@@ -1,9 +1,15 @@
 import { timestamp } from "../../domain/time.ts";
-import { compareCheck, nextFailing, noCounts, type RoundCounts, sealContext } from "../../domain/watch.ts";
+import {
+  compareCheck,
+  type FoundFinding,
+  nextFailing,
+  noCounts,
+  type RoundCounts,
+  sealContext,
+} from "../../domain/watch.ts";
 import { eventId, exposureEvent, type NewWatchEvent, sourceEvent } from "../../domain/watch-event.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
-import type { Atom } from "../../wire/finding.ts";
-import type { FoundFinding, RecordedCheck, RecordedChecks, Sealing } from "../port/watch.ts";
+import type { RecordedCheck, RecordedChecks, Sealing } from "../port/watch.ts";
 import type { eventTable } from "./event.ts";
 import type { sightingTable } from "./sighting.ts";
 import type { watchRoundTable } from "./watch-round.ts";
@@ -33,7 +39,7 @@ export function checkRecorder({ watched, held, state, rounds, failing, events, s
   }
 
   /** New findings with the times of the ledger, which they enter. */
-  function dated(fresh: readonly FoundFinding[], check: RecordedCheck, checks: RecordedChecks): Atom[] {
+  function dated(fresh: readonly FoundFinding[], check: RecordedCheck, checks: RecordedChecks): FoundFinding["atom"][] {
     const undated = fresh.filter(({ atom }) => atom.last_seen === null);
     const seen = undated.map(({ hash }) => ({ hash, at: checks.at }));
     const known = sightings.record(check.indicatorHash, checks.workspaceId, seen, checks.ledgerBefore);
