@@ -54,8 +54,8 @@ export type KeyTools<Method extends keyof ApiKeyStore> = {
 const maxAllowedIps = 100;
 
 /**
- * Mints a key (docs/contract.md 9.3). The token is returned this once. Throws `invalid_request` for a bad name, time, scope
- * or address, `conflict` for a name in use or too many keys, `plan_required` below plan team.
+ * Creates a key (docs/contract.md 9.3). The token is returned only here. Throws `invalid_request` for a bad name, time,
+ * scope or address, `conflict` for a name in use or too many keys, `plan_required` below plan team.
  */
 export async function createKey(
   request: KeyRequest,

@@ -3,9 +3,9 @@ import { type BulkId, type BulkState, bulkResult, readList } from "../domain/bul
 import type { Call, CallRules, ReplyBody } from "../domain/call.ts";
 import { indicatorHash } from "../domain/keyed-hash.ts";
 import type { ClaimedScan, ScanId } from "../domain/scan.ts";
+import { atOnce } from "../domain/steps.ts";
 import type { WorkspaceId } from "../domain/workspace.ts";
 import { entropy } from "../entropy.ts";
-import { inSteps } from "../event-loop/in-steps.ts";
 import type { Live } from "../scans/live.ts";
 import { areAskedTogether, runGroup } from "../scans/run-group.ts";
 import { runScan, type ScanTools } from "../scans/run-scan.ts";
@@ -77,7 +77,7 @@ export function lookUpLocally({ store, keys, live, log }: Tools, { workspaceId, 
   async function look(addresses: readonly (string | null)[]): Promise<BulkState[]> {
     const given = addresses.map((value) => ({ type: "email", value }));
     const hashOf = (indicator: Parameters<typeof indicatorHash>[1]) => indicatorHash(keys, indicator);
-    const list = await inSteps(readList(given, { hashOf, newScanId: () => entropy.newId() as ScanId }));
+    const list = atOnce(readList(given, { hashOf, newScanId: () => entropy.newId() as ScanId }));
     const bulkId = entropy.newId() as BulkId;
     await serve([{ kind: "bulk", ...author, bulkId, list, isCachedOnly: true }]);
     const rows: BulkState[] = [];

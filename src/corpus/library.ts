@@ -31,7 +31,7 @@ export type CorpusLibrary = {
     indicators: readonly Indicator[],
     signal: AbortSignal,
   ) => AsyncGenerator<readonly Known[]>;
-  /** Closes the segments that none of `corpora`, the whole listing, names. Look-ups that use one end first. */
+  /** Closes all segments that are not listed in `corpora`, the whole listing. Running look-ups finish first. */
   readonly closeUnlisted: (corpora: readonly Pick<Corpus, "segments">[]) => void;
   readonly close: () => Promise<void>;
 };
@@ -81,7 +81,9 @@ export function openLibrary(corporaDir: string, { keys, store }: Tools): CorpusL
     );
   }
 
-  /** A segment that was merged after the listing is gone: then the present one has its records. */
+  /**
+   * Searches, and searches again when a listed segment has vanished: a merge has moved its records to a newer segment.
+   */
   async function anew<Result>(
     corpus: ListedCorpus,
     search: (listed: ListedCorpus) => Promise<Result>,

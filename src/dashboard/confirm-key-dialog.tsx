@@ -61,8 +61,8 @@ export function ConfirmKeyDialog({ action, apiKey, onRotated, onDone, onClose }:
       </dl>
       <p>
         {isRotation
-          ? "The old key stops working at the very next request, and a new one with the same name, expiry, scopes, addresses and limit takes its place. The new key is shown once; scans that were started can be polled with it."
-          : "It stops working at the very next request and cannot be brought back. Scans that it started go on, and the audit trail keeps its name."}
+          ? "The old key stops working with the next request. A new key with the same name, expiry, scopes, allowed addresses and limit replaces it. The new key is shown only once. It can poll scans that the old key started."
+          : "The key stops working with the next request. This cannot be undone. Scans that it started go on, and the audit trail keeps its name."}
       </p>
       {fault === null ? null : <FaultNotice fault={fault} />}
       <div class="dialog-end">

@@ -6,7 +6,7 @@ import { FaultNotice } from "./fault-notice.tsx";
 import { scopeTexts } from "./key-rights.tsx";
 import { isExpiry, useSession } from "./session.ts";
 
-/** Lifetimes to choose from, as the API takes them; "" = it does not expire, "date" = on a day that is typed in. */
+/** Lifetimes to choose from, in the form of the API. "" means no expiry, "date" a day that the admin enters. */
 const lifetimes = [
   { value: "", text: "never" },
   { value: "30d", text: "in 30 days" },

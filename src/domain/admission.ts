@@ -26,16 +26,19 @@ export type KeyRights = Pick<ApiKey, "revokedAt" | "expiresAt"> & {
   readonly allowedNetworks: Networks | null;
 };
 
-/** `read`: results, by hits and polls. `watch`: lists and events. `any`: what every key may ask, such as what it may do. */
+/**
+ * `read` for results, by hits and polls; `watch` for watch lists and events; `any` for a question that every key may ask,
+ * such as whoami.
+ */
 export type WantedScope = "read" | "watch" | "any";
 
-/** What a key is wanted for, from where and when. `ip` is null for a caller behind a unix socket that does not say. */
+/** The use of a key that is asked for. `ip` is null for a caller behind a unix socket without a forwarding header. */
 export type Wish = { readonly scope: WantedScope; readonly ip: string | null; readonly now: Date };
 
 /**
- * May a call with this key pass? Returns null, or what the caller is told, in the order of docs/contract.md 2 and
- * docs/pipeline.md 14.4. `key` is null when no row has the hash of what was sent. The budget comes after this, see
- * budget.ts.
+ * Checks that a call with this key may pass. Returns null, or the refusal, in the order of docs/contract.md 2 and
+ * docs/pipeline.md 14.4. `key` is null when no stored key has the hash of the token that was sent. The budget is checked
+ * later, see budget.ts.
  */
 export function admit(
   key: KeyRights | null,
@@ -44,7 +47,8 @@ export function admit(
 ): AppError | null {
   if (key === null || workspace === null) return invalidApiKey();
   if (keyStatus(key, now) !== "active" || workspace.disabledAt !== null) return invalidApiKey();
-  // Nobody who found a key learns that it works elsewhere. A caller whose address is not known comes from nowhere.
+  // The same answer as for an unknown key: the finder of a stolen key does not learn that it works from elsewhere.
+  // Fails closed for a caller whose address is unknown.
   if (key.allowedNetworks !== null && !key.allowedNetworks.has(ip)) return invalidApiKey();
   if (!hasApiAccess(workspace.plan)) return planRequired();
   if (scope === "any") return null;

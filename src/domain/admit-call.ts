@@ -41,7 +41,7 @@ export type Who = {
   /** Null for an operator and the command line. */
   readonly key: KnownKey | null;
   readonly actor: string;
-  /** False for a key that gets results which are there, and starts nothing. */
+  /** False for a key that may only read results. Such a key starts no scan and joins none. */
   readonly mayScan: boolean;
 };
 
@@ -50,10 +50,10 @@ export type Admission =
       readonly kind: "admitted";
       readonly who: Who;
       readonly charge: Charge | null;
-      /** For a call that asks for them: as the calls before it left them. */
+      /** Set for a call that asks for the budgets: their state after the calls before it. */
       readonly budgets?: BudgetsLeft;
     }
-  /** `who` is there when the audit trail names the refusal. */
+  /** `who` is set when the audit trail records the refusal. */
   | { readonly kind: "refused"; readonly reply: Reply; readonly who: Who | null };
 
 export type Admissions = {
@@ -79,7 +79,7 @@ type Holder = {
   readonly budgets: Record<BudgetKind, Budget | null> | null;
 };
 
-/** Which budget pays for a call: every POST is a request, every GET a poll. Null when it is free, or was paid for before. */
+/** The budget that a call is charged to: `request` for a POST, `poll` for a GET. Null when it is free or already charged. */
 function budgetFor(call: Call): BudgetKind | null {
   if (call.kind === "enrich" || call.kind === "bulk") return "request";
   return call.kind === "whoami" || call.isCharged ? null : "poll";
@@ -108,7 +108,7 @@ export function keysToCharge(
   for (const call of calls) {
     const { caller } = call;
     const key = "keyHash" in caller && caller.keyHash !== null ? keys.get(caller.keyHash) : null;
-    // Who asks what is left of both budgets pays from none.
+    // It reads both budgets and is charged to none.
     const kind = call.kind === "whoami" ? "poll" : budgetFor(call);
     if (key == null || kind === null || ids.has(key.id)) continue;
     if (limitOf(limits, key.workspace.plan, kind) === 0) continue;
@@ -139,7 +139,7 @@ export function admitCalls(calls: readonly Call[], facts: CallerFacts, rules: Ca
     return holder;
   }
 
-  /** Null when the plan has no limit, or when the key is not counted. */
+  /** Charges a call. Null when the plan has no limit or the calls of the key are not counted. */
   function charge({ id, who, budgets }: Holder, kind: BudgetKind, cost: Cost) {
     const limit = limitOf(rules.limits, who.workspace.plan, kind);
     if (limit === 0 || budgets === null) return null;

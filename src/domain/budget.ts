@@ -38,7 +38,7 @@ export type Cost = { readonly count: number; readonly needed: number };
 export const oneCall: Cost = { count: 1, needed: 1 };
 
 /**
- * Charges one call to a budget. A window opens with its first counted call and admits exactly `limit` calls. A refused
+ * Charges a call to a budget. A window opens with its first counted call and admits exactly `limit` calls. A refused
  * call is not counted. `now` is steady time; `limit` is at least 1.
  */
 export function chargeBudget(
@@ -64,7 +64,7 @@ export function refund(budget: Budget, count: number): Budget {
   return { ...budget, count: Math.max(0, budget.count - count) };
 }
 
-/** What is left of a budget, without taking from it; `limit` is at least 1. A window that is over is a full one. */
+/** Reads a budget without charging it; `limit` is at least 1. After the end of a window the full limit remains. */
 export function readBudget(budget: Budget | null, limit: number, windowMs: number, now: Date): Charge {
   const { windowStartedAt, count } = currentWindow(budget, windowMs, now);
   const resetInMs = windowStartedAt.getTime() + windowMs - now.getTime();

@@ -5,6 +5,7 @@ import { AppError } from "./error.ts";
 import type { Decision } from "./freshness.ts";
 import { type Indicator, parseIndicator } from "./indicator.ts";
 import type { ScanId, ScanState } from "./scan.ts";
+import type { Steps } from "./steps.ts";
 
 export type BulkId = string & { readonly __brand: "BulkId" };
 
@@ -31,10 +32,7 @@ type ListTools = { readonly hashOf: (indicator: Indicator) => string; readonly n
 const readPerStep = 100;
 
 /** Reads a list in steps: equal canonical indicators are one (docs/pipeline.md 19.2). A bad row spoils no other. */
-export function* readList(
-  given: readonly GivenIndicator[],
-  { hashOf, newScanId }: ListTools,
-): Generator<undefined, BulkList, undefined> {
+export function* readList(given: readonly GivenIndicator[], { hashOf, newScanId }: ListTools): Steps<BulkList> {
   const rows: BulkRow[] = [];
   const distinct: BulkIndicator[] = [];
   const known = new Map<string, number>();

@@ -15,7 +15,7 @@ export type Caller =
 /** The origin of a call, for the audit trail. */
 export type CallOrigin = { readonly ip: string | null; readonly correlationId: string | null };
 
-/** One request to the exposure API as the store sees it. */
+/** One request to the exposure API, in the form that the store takes. */
 export type Call = EnrichCall | PollCall | WhoamiCall | WatchCall | BulkCall | BulkPollCall;
 
 export type EnrichCall = {

@@ -73,7 +73,7 @@ export type ScanFactsOfCalls = {
   readonly bulks: ReadonlyMap<number, readonly Decision[]>;
   /** By index of the call; a poll without an entry found no list in its workspace. */
   readonly bulkPolls: ReadonlyMap<number, BulkPollFacts>;
-  /** What is known about the indicators of calls with a runner, by index of the call. */
+  /** Earlier answers about the indicators of calls with a runner, by index of the call. */
   readonly answers: ReadonlyMap<number, Pick<ClaimedScan, "answers" | "failedSources">>;
   /** Number of unfinished scans of all workspaces. Only used when a call may start a scan, see `mayStart`. */
   readonly unfinishedCount: number;
@@ -109,12 +109,12 @@ export type StoredBulk = {
   readonly items: readonly BulkItem[];
 };
 
-/** Must the scans of the indicator be looked at? Not for a request that is wrong, nor when a new scan is wanted anyway. */
+/** True when the call needs the scans of its indicator: not for a faulty request, nor for a forced new scan. */
 export function asksForScans({ fault, indicator, runner }: EnrichCall): boolean {
   return fault === null && indicator !== null && runner?.isRefresh !== true;
 }
 
-/** May the call add a scan to the queue? Then its length counts. */
+/** True when the call may add a scan to the queue, so that the length of the queue matters. */
 export function mayStart(
   { runner }: EnrichCall,
   { mayScan }: Pick<Who, "mayScan">,
@@ -175,7 +175,7 @@ export function serveCalls(
     const { runner, indicator, indicatorHash, newScanId: id } = call;
     const { decision, hit } = facts.indicators.get(index) ?? unasked;
     if (decision.kind === "hit") return hit ?? refused(notFound());
-    // Nor is a scan joined that others started: the caller would be told to poll for it.
+    // A running scan of another key is a miss, too: its 202 would tell the caller to poll.
     if (!who.mayScan) return refused(notCached());
     const workspaceId = who.workspace.id;
     if (runner === null) {
@@ -342,7 +342,7 @@ export function serveCalls(
   return { replies, writes: { ...writes, budgets: budgetsAfter } };
 }
 
-/** Nothing of it is written down: a client tries its connection as often as it likes. */
+/** Writes no event and no count: a client may test its connection often. */
 function whoami({ workspace, key }: Who, budgets: BudgetsLeft | undefined): ReplyBody {
   if (key === null || budgets === undefined) throw new Error("whoami was asked without a key");
   const { id, name, plan } = workspace;
@@ -354,7 +354,7 @@ function admitted({ workspace, key }: Who): ReplyBody {
   return { kind: "admitted", workspace: { id: workspace.id, name: workspace.name }, key };
 }
 
-/** What an event is about. */
+/** The scan or list and the indicator of an event. */
 type About = { readonly scanId: ScanId | BulkId | null; readonly hash: string | null; readonly count?: number };
 
 /** Stands in for facts that were not read, see `asksForScans`. */

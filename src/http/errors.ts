@@ -2,7 +2,7 @@ import type { AppError, ErrorCode } from "../domain/error.ts";
 import type { ErrorBody } from "../wire/error.ts";
 import { jsonResponse, type PlainResponse } from "./response.ts";
 
-/** The status of each code (docs/contract.md 10, docs/pipeline.md 14.3). The compiler asks for a new one. */
+/** The HTTP status of each code (docs/contract.md 10, docs/pipeline.md 14.3). The compiler requires an entry for every code. */
 export const statusOf = {
   invalid_email: 400,
   malformed_json: 400,
@@ -29,7 +29,7 @@ export const statusOf = {
   storage_full: 503,
 } as const satisfies Record<ErrorCode, number>;
 
-/** Headers that a code always brings (docs/contract.md 1.2, 5.12, 10; docs/pipeline.md 16.4). */
+/** Headers that always accompany a code (docs/contract.md 1.2, 5.12, 10; docs/pipeline.md 16.4). */
 const headersOf: Partial<Record<ErrorCode, Readonly<Record<string, string>>>> = {
   invalid_api_key: { "WWW-Authenticate": 'ApiKey realm="xpose"' },
   scan_pending: { "Retry-After": "1" },

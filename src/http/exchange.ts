@@ -41,9 +41,9 @@ export type Application = {
   readonly trust: Trust;
   /** Limits log-ins per address (docs/contract.md 9.9). */
   readonly logIns: Throttle;
-  /** Questions of what a key may do, per key (docs/pipeline.md 15.1). */
+  /** Calls of whoami, per key (docs/pipeline.md 15.1). */
   readonly whoamis: Throttle;
-  /** `server.public_url`: where clients reach the service, without a slash at its end; null when nobody said. */
+  /** `server.public_url`: where clients reach the service, without a slash at its end; null when it is not set. */
   readonly publicUrl: string | null;
   readonly dashboard: Dashboard;
   readonly metrics: {
@@ -69,8 +69,8 @@ export type Application = {
   readonly newId: () => string;
   readonly randomBytes: (count: number) => Uint8Array;
   readonly steadyNow: () => number;
-  /** False while the service starts or stops. */
-  readonly isReady: () => boolean;
+  /** While it starts, only a few routes answer; while it stops, all do, and it says that it is not ready. */
+  readonly phase: () => "starting" | "serving" | "stopping";
   /** A message about a problem with the disk; null when there is no problem. */
   readonly diskProblem: () => string | null;
   readonly accessLog: AccessLog;

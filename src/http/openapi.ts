@@ -1,5 +1,6 @@
 import type * as z from "zod/mini";
 import { auditEvent, auditList } from "../wire/audit.ts";
+import { bulk, bulkRequest, bulkResult } from "../wire/bulk.ts";
 import { completedCase, failedCase } from "../wire/case.ts";
 import { envelope } from "../wire/envelope.ts";
 import { errorBody } from "../wire/error.ts";
@@ -24,6 +25,9 @@ const bodies = {
   EnrichRequest: enrichRequest,
   Accepted: accepted,
   Progress: progress,
+  BulkRequest: bulkRequest,
+  BulkResult: bulkResult,
+  Bulk: bulk,
   Atom: atom,
   Envelope: envelope,
   SourceRun: sourceRun,
@@ -125,7 +129,54 @@ const paths: Readonly<Record<string, Json>> = {
           200: answer("a fresh result, or the end of a scan that was waited for", "Envelope", "Progress"),
           202: answer("a scan was started or joined; poll poll_url", "Accepted"),
         },
-        [400, 401, 403, 413, 415, 422, 429, 503],
+        [400, 401, 403, 404, 413, 415, 422, 429, 503],
+      ),
+    },
+  },
+  [`${enrichPath}/bulk`]: {
+    post: {
+      summary: "The same about many indicators; all of them are charged and started, or none",
+      security: byKey,
+      parameters: [{ name: "Prefer", in: "header", required: false, schema: text, example: "wait=50" }],
+      requestBody: {
+        required: true,
+        content: {
+          "application/json": { schema: ref("BulkRequest") },
+          "text/plain": { schema: text },
+          "text/csv": { schema: text },
+        },
+      },
+      responses: answers(
+        {
+          200: answer("nothing of the list is pending", "Bulk"),
+          202: answer("scans were started or joined; ask again at poll_url", "Bulk"),
+        },
+        [400, 401, 403, 413, 415, 429, 503],
+      ),
+    },
+  },
+  [`${enrichPath}/bulk/{bulk_id}`]: {
+    get: {
+      summary: "How far a list is, and what was found",
+      security: byKey,
+      parameters: [
+        inPath("bulk_id"),
+        inQuery("format", { enum: ["json", "ndjson", "csv"], default: "json" }),
+        inQuery("bom", { enum: ["0", "1"], default: "0" }),
+        { name: "Prefer", in: "header", required: false, schema: text, example: "wait=50" },
+      ],
+      responses: answers(
+        {
+          200: {
+            description: "the list; as NDJSON a line per row with its envelope, as CSV a row per finding",
+            content: {
+              "application/json": { schema: ref("Bulk") },
+              "application/x-ndjson": { schema: text },
+              "text/csv": { schema: text },
+            },
+          },
+        },
+        [400, ...pollFaults],
       ),
     },
   },

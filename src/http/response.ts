@@ -18,7 +18,10 @@ export function jsonResponse<Body = never>(
   return storedResponse(status, JSON.stringify(body), headers);
 }
 
-/** A JSON answer whose body is already text, as scans store it. No cache may keep an answer of this API. */
+/**
+ * A JSON answer whose body is already text, as scans store it, or is made while it is sent. No cache may keep an answer of
+ * this API.
+ */
 export function storedResponse(
   status: number,
   body: string | ReadableStream<Uint8Array<ArrayBuffer>>,

@@ -24,6 +24,6 @@ export type Live = {
   readonly fingerprintOf: (workspace: Pick<Workspace, "id" | "name">) => string;
   /** True when no source but corpora is asked for a workspace: then its scans may run in groups. */
   readonly asksCorporaOnly: (workspace: Pick<Workspace, "id" | "name">) => boolean;
-  /** The sources that a workspace may ask, one per visible corpus included. */
+  /** The sources that a workspace may ask, including one per visible corpus. */
   readonly sourcesOf: (workspace: Pick<Workspace, "id" | "name">, corpora: readonly Corpus[]) => Source[];
 };

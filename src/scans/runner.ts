@@ -19,7 +19,7 @@ const maxBegunPerTurn = 8;
 const scansPerGroup = 128;
 /** A group that takes longer, because a disk is slow, keeps nobody else waiting any longer. */
 const longestGroupMs = 100;
-/** How often leases are prolonged, and those of dead commands looked for. */
+/** Interval at which leases are renewed and expired leases of dead commands are found. */
 const heartbeatMs = 5_000;
 
 export type RunnerTools = Omit<ScanTools, "store"> & {

@@ -72,7 +72,10 @@ export type SourceSet = {
   readonly fingerprintOf: (workspace: Who) => string;
   /** True when no source but corpora is asked for a workspace. */
   readonly asksCorporaOnly: (workspace: Who) => boolean;
-  /** The sources that a workspace may ask, one per corpus that it sees. */
+  /**
+   * The sources available to a workspace, including one per visible corpus. Also closes the segments of removed
+   * corpora.
+   */
   readonly sourcesOf: (workspace: Who, corpora: readonly Corpus[]) => Source[];
   /** Every enabled source and every corpus, regardless of workspace. */
   readonly everySource: (corpora: readonly Corpus[]) => Source[];
@@ -163,7 +166,7 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
     };
   }
 
-  // The settings of this set never change, and every call asks.
+  // Cached: the settings of this set never change, and every call needs the fingerprint.
   const fingerprints = new Map<string, string>();
 
   const corporaFrom = (corpora: readonly Corpus[]) =>

@@ -83,7 +83,7 @@ export type LookupContext<Settings> = {
 /** What is known about the indicator at a position of a list, or why that look-up failed. */
 export type FoundByMany = { readonly at: number; readonly result: readonly Finding[] | SourceError };
 
-/** A source as one scan asks it: an adapter bound to its name and settings, and for a corpus to its data. */
+/** A source as used by one scan: an adapter bound to its name and settings, and to its data for a corpus. */
 export type Source = {
   readonly name: string;
   readonly kind: string;
@@ -94,11 +94,11 @@ export type Source = {
   /** Keyed hash of all settings except `timeout` and `rate`, and of the revision of a corpus. */
   readonly fingerprint: string;
   readonly timeoutMs: number;
-  /** How often it may be asked; null for as often as anybody likes. */
+  /** How often it may be asked; null without a limit. */
   readonly pace: Pace | null;
   /** True when asking it tells somebody outside of the perimeter which address is asked about. */
   readonly isOutside: boolean;
-  /** False when the machine is offline and this source is not marked internal: the scan skips it. */
+  /** False when the machine is offline and this source is not marked internal; the scan then skips it. */
   readonly isAllowed: boolean;
   readonly lookup: (indicator: Indicator, limits: LookupLimits) => Promise<SourceReply>;
   /**

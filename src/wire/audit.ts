@@ -47,7 +47,7 @@ export const auditEvent = z.strictObject({
   ip: z.nullable(text),
   outcome: text.check(z.describe("an HTTP status, or ok or failed")),
   correlation_id: z.nullable(text),
-  count: z.exactOptional(count.check(z.describe("how many events this one stands for"))),
+  count: z.exactOptional(count.check(z.describe("the number of events that this event stands for"))),
   detail: z.exactOptional(
     text.check(z.describe("a plan, the rights of a key, or the name of an operator, corpus or source")),
   ),

@@ -2,7 +2,7 @@ import * as z from "zod/mini";
 import { text } from "./scalar.ts";
 import type { Shape } from "./shape.ts";
 
-/** docs/contract.md 10, docs/pipeline.md 14.3. */
+/** The error codes of docs/contract.md 10 and docs/pipeline.md 14.3. */
 export const errorCode = z.enum([
   "invalid_email",
   "malformed_json",

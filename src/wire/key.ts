@@ -4,7 +4,7 @@ import type { Shape } from "./shape.ts";
 
 export const keyStatus = z.enum(["active", "revoked", "expired"]);
 
-/** docs/pipeline.md 14.4. */
+/** The allowed uses of a key (docs/pipeline.md 14.4). */
 export const keyScope = z.enum(["enrich", "read", "watch"]);
 export type KeyScope = Shape<typeof keyScope>;
 
@@ -13,9 +13,9 @@ const scopeList = z
   .check(z.describe("enrich: look-ups, scans may start; read: hits and polls only; watch: watch lists and events"));
 const networkList = z
   .array(text)
-  .check(z.describe("networks that the key may be used from, as CIDR; an empty list is any address"));
+  .check(z.describe("networks that the key may be used from, as CIDR; an empty list allows any address"));
 
-/** An API key as lists show it (docs/contract.md 9.2). The order of the members is part of the contract. */
+/** An API key in lists (docs/contract.md 9.2). The order of the members is part of the contract. */
 export const key = z.strictObject({
   id,
   name: text,

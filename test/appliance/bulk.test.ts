@@ -270,7 +270,7 @@ describe("19 lists of indicators", () => {
       .split("\n")
       .map((line) => JSON.parse(line));
     const lists = events.filter(({ action }) => action === "bulk.requested");
-    expect(lists).toContainEqual(expect.objectContaining({ count: 5, outcome: "200", indicator_hmac: null }));
+    expect(lists).toContainEqual(expect.objectContaining({ count: 5, outcome: "202", indicator_hmac: null }));
     expect(lists).toContainEqual(expect.objectContaining({ outcome: "400", request_id: null }));
     expect(events).toContainEqual(expect.objectContaining({ action: "export.made", count: 22 }));
     expect(stdout).not.toContain("known1@example.com");
@@ -359,8 +359,10 @@ describe("19.5 lists of a thousand", () => {
       .map((line) => JSON.parse(line));
     expect(lines.map(({ indicator }) => indicator.value)).toEqual(values);
     expect(lines.map(({ total }) => total)).toEqual([...Array(500).fill(1), ...Array(500).fill(0)]);
-    // 50 ms is the rule; other programs on the machine of the tests take their share of the processor.
-    expect(Math.max(...waits)).toBeLessThan(250);
+    // 50 ms is the rule. The worst of some hundred tells how busy the machine of the tests is, so it is left some room.
+    waits.sort((one, other) => one - other);
+    expect(waits[Math.floor(waits.length * 0.95)]).toBeLessThan(50);
+    expect(waits.at(-1)).toBeLessThan(1000);
   }, 60_000);
 
   test("after a kill at any moment the list is there as a whole, or nothing of it is", async () => {

@@ -24,22 +24,22 @@ export function keysCommand(output: Output): Command {
   const keys = new Command("keys").description("API keys of a workspace");
 
   function printMinted(options: KeyOptions, workspace: string, { key, token }: { key: ApiKey; token: Token }): void {
-    const text = `Key "${key.name}" (${key.id}) of workspace "${workspace}", shown this once:\n${token}`;
+    const text = `Key "${key.name}" (${key.id}) of workspace "${workspace}", shown only once:\n${token}`;
     printResult<MintedKey>(output, options.json ?? false, { ...keyBody(key, entropy.now()), key: token }, text);
   }
 
   keys
     .command("create")
-    .description("Mints a key. It is shown this once.")
-    .requiredOption("--name <name>", "what the key is for, 1 to 64 characters")
+    .description("Mints a key. It is shown only once.")
+    .requiredOption("--name <name>", "purpose of the key, 1 to 64 characters")
     .addOption(scopesOption())
     .option(
       "--allowed-ip <cidr>",
-      "address or network that the key may be used from; may be given again; default: any",
+      "address or network that the key may be used from; may be repeated; default: any address",
       (network: string, before: readonly string[] = []) => [...before, network],
     )
-    .option("--expires-at <time>", "RFC 3339 time, or date, from which on the key does not work")
-    .addOption(new Option("--expires-in <duration>", "the same from now on, such as 90d").conflicts("expiresAt"))
+    .option("--expires-at <time>", "RFC 3339 time, or date, at which the key stops working")
+    .addOption(new Option("--expires-in <duration>", "lifetime of the key, such as 90d").conflicts("expiresAt"))
     .option("--workspace <id or name>", "whose key it is", "default")
     .addHelpText(
       "after",
@@ -123,8 +123,8 @@ function rowOf(key: KeyBody): (string | null)[] {
 }
 
 function scopesOption(): Option {
-  const wanted = `one or more of ${keyScopes.join(", ")}, with commas between`;
-  const option = new Option("--scopes <list>", `what it may do: ${wanted}; default: enrich,watch`);
+  const wanted = `one or more of ${keyScopes.join(", ")}, separated by commas`;
+  const option = new Option("--scopes <list>", `allowed uses of the key: ${wanted}; default: enrich,watch`);
   return option.argParser((text: string) => {
     const scopes = parseScopes(text.split(",").map((name) => name.trim()));
     if (scopes === null) throw new InvalidArgumentError(`It must be ${wanted}.`);
@@ -132,7 +132,7 @@ function scopesOption(): Option {
   });
 }
 
-/** A date alone is its first moment, in UTC as all times are. */
+/** Turns a date without a time into its first moment, in UTC. */
 function withTime(text: string): string {
   return /^\d{4}-\d{2}-\d{2}$/.test(text.trim()) ? `${text.trim()}T00:00:00Z` : text;
 }

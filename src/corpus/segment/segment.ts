@@ -57,7 +57,7 @@ export type Segment = SegmentSize & {
    * `maxCount`. Far cheaper than `find` for each of them. Throws `CorruptSegment` when a page of any of them is damaged.
    */
   readonly findMany: (keys: readonly Key[], maxCount: number) => Promise<(readonly number[] | null)[]>;
-  /** The texts of templates, see record.ts, in the order of the ids. Throws `CorruptSegment`. */
+  /** The texts of templates (see record.ts), in the order of the ids. Throws `CorruptSegment`. */
   readonly templatesOf: (ids: readonly number[]) => Promise<string[]>;
   /** The import of a template. Throws `CorruptSegment`. */
   readonly importOf: (id: number) => SegmentImport;

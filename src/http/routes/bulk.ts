@@ -189,7 +189,7 @@ async function waitFor({ request, app }: Exchange, keyHash: string, reply: Known
   const until = app.steadyNow() + seconds * 1000;
   const { workspaceId, bulkId } = reply;
   try {
-    while (!request.signal.aborted && app.isReady()) {
+    while (!request.signal.aborted && app.phase() === "serving") {
       const pending = await app.store.findPending(workspaceId, bulkId);
       if (pending?.scanId == null) return true;
       const leftMs = until - app.steadyNow();

@@ -18,6 +18,8 @@ import { jsonResponse, type PlainResponse, storedResponse } from "../response.ts
 const maxBodyBytes = 16_384;
 /** docs/contract.md 3.6. */
 const longestWaitSeconds = 50;
+/** For the answer itself, when the wait is over. */
+const answerMarginSeconds = 10;
 const enrichPath = "/api/v1/soc/enrich";
 
 const nothing = {};
@@ -39,7 +41,7 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
 
 /** POST /api/v1/soc/enrich */
 export async function enrich(exchange: Exchange): Promise<PlainResponse> {
-  const { request, app } = exchange;
+  const { request, peer, app } = exchange;
   const keyHash = apiKeyHash(request.headers, app.keys);
   if (keyHash === null) return await refuseKey(exchange);
   const from = originOf(exchange);
@@ -62,6 +64,7 @@ export async function enrich(exchange: Exchange): Promise<PlainResponse> {
   const leave = app.waits.take(keyHash);
   // Too many requests wait already: the usual answer to a miss is always a right answer (docs/contract.md 3.6).
   if (leave === null) return answerNow();
+  peer.listener?.keepOpen(request, waitSeconds + answerMarginSeconds);
   await app.whenSettled(reply.scanId, waitSeconds * 1000, request.signal).finally(leave);
   const rest = { scanId: reply.scanId, view: "envelope", isCharged: true } as const;
   const waited = await app.calls.serve({ kind: "poll", caller: { keyHash }, from, ...rest });
@@ -76,7 +79,7 @@ export async function enrich(exchange: Exchange): Promise<PlainResponse> {
   return withLimits(response, charge, now);
 }
 
-/** A key that has not the form of one is not looked up, but is a denial all the same. */
+/** Refuses a malformed key without a look-up. It is recorded as a denial like any other. */
 export async function refuseKey(exchange: Exchange): Promise<PlainResponse> {
   const { request, app } = exchange;
   await discardBody(request);

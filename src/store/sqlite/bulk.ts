@@ -2,11 +2,12 @@ import type { BulkId, BulkState } from "../../domain/bulk.ts";
 import { isFinished, type ScanId, type ScanState } from "../../domain/scan.ts";
 import type { BulkPollFacts, StoredBulk } from "../../domain/serve-call.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
-import type { FailedSource } from "../../wire/case.ts";
 import type { BulkStore, WantedRows } from "../port/bulk.ts";
 import type { Connection } from "./driver.ts";
 import { toDate } from "./time.ts";
 import type { Transactions } from "./transactions.ts";
+
+type FailedSources = NonNullable<BulkState["scan"]>["failedSources"];
 
 type ItemRow = {
   indicator_type: string | null;
@@ -115,7 +116,7 @@ function toState(row: ItemRow, envelopeTail: string | null = null): BulkState {
       isPartial: row.is_partial === 1,
       digest: row.digest,
       total: row.total ?? totalIn(row.tail),
-      failedSources: isFinished(state) ? (JSON.parse(row.failed_sources ?? "[]") as FailedSource[]) : [],
+      failedSources: isFinished(state) ? (JSON.parse(row.failed_sources ?? "[]") as FailedSources) : [],
       envelopeTail: state === "completed" ? envelopeTail : null,
     },
   };

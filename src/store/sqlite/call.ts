@@ -57,7 +57,7 @@ type Tables = {
   readonly callers: ReturnType<typeof callerReader>;
   readonly scans: Pick<
     ReturnType<typeof scanTable>,
-    "factsOf" | "find" | "asked" | "countUnfinished" | "insert" | "advance"
+    "factsOf" | "knownAmong" | "find" | "asked" | "countUnfinished" | "insert" | "advance"
   >;
   readonly bulks: Pick<ReturnType<typeof bulkTable>, "factsOf" | "insert">;
   readonly claims: Pick<ReturnType<typeof scanClaims>, "insertClaimed">;
@@ -143,9 +143,12 @@ export function callHandler(
       if (call.kind === "bulk") {
         if (call.fault !== null) continue;
         // Not by the ready results: a thousand of them may be a gigabyte.
-        const ofList = call.list.distinct.map(({ indicatorHash }) =>
-          decide(scans.factsOf(indicatorHash, who.workspace.id), who.data, rules.lifetimes, rules.now),
-        );
+        const hashes = call.list.distinct.map(({ indicatorHash }) => indicatorHash);
+        const knownHashes = scans.knownAmong(hashes, who.workspace.id);
+        const ofList = hashes.map((hash) => {
+          const earlier = knownHashes.has(hash) ? scans.factsOf(hash, who.workspace.id) : [];
+          return decide(earlier, who.data, rules.lifetimes, rules.now);
+        });
         decisions.set(index, ofList);
         isStarting ||= ofList.some(({ kind }) => kind === "start");
         continue;

@@ -51,6 +51,13 @@ export function scanTable(connection: Connection) {
     `SELECT ${factsColumns} FROM scan WHERE indicator_hash = ? AND workspace_id = ? AND finished_rank IS NULL
      ORDER BY rowid DESC`,
   );
+  // One statement for a whole list: a look-up for each indicator costs ten times as much between the language and SQLite.
+  const known = connection
+    .prepare<[string, string], string>(
+      `SELECT DISTINCT s.indicator_hash FROM json_each(?) given
+       JOIN scan s ON s.indicator_hash = given.value AND s.workspace_id = ?`,
+    )
+    .pluck();
   const insert = connection.prepare(
     `INSERT INTO scan (id, workspace_id, indicator_type, indicator_value, indicator_hash, state, requested_at, claim_count, is_partial, is_bulk)
      VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, ?)`,
@@ -91,6 +98,9 @@ export function scanTable(connection: Connection) {
     factsOf(hash: string, workspaceId: WorkspaceId): ScanFacts[] {
       return [...newestFinished.all(hash, workspaceId), ...unfinished.all(hash, workspaceId)].map(toFacts);
     },
+    /** Those of the hashes that any scan of the workspace is about. */
+    knownAmong: (hashes: readonly string[], workspaceId: WorkspaceId): Set<string> =>
+      new Set(known.all(JSON.stringify(hashes), workspaceId)),
     find: (id: ScanId, workspaceId: WorkspaceId): FinishedRow | undefined => byId.get(id, workspaceId),
     /** What a scan was asked about, and when. Throws when there is no such scan. */
     asked(id: ScanId): { indicator: Indicator; askedAt: Date } {
