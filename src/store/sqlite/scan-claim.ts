@@ -75,7 +75,7 @@ export function scanClaims(
     const settingsFingerprint = fingerprintOf(workspace);
     claim.run(owner, leaseUntil.getTime(), settingsFingerprint, corporaRevision, row.id);
     // An earlier claim may have asked sources that are there no more.
-    runs.drop(row.id);
+    if (row.claim_count > 0) runs.drop(row.id);
     return {
       claim: { scanId: row.id, owner, claimCount: row.claim_count + 1 },
       workspace: { id: workspace.id, name: workspace.name },
