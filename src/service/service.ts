@@ -163,6 +163,7 @@ export async function serve({
   onListening(server.address);
   notifier.ready();
   const told = Promise.withResolvers<string>();
+  let onReloaded: () => Promise<void> = async () => undefined;
   takeSignals((meaning, signal) => {
     if (meaning === "stop") return told.resolve(signal);
     notifier.reloading();
