@@ -5,11 +5,13 @@ import { ticketCase } from "./routes/case.ts";
 import { about, budgets, corpora, me, overview, sources as sourceStates } from "./routes/dashboard.ts";
 import { lookUp, lookUpEvidence, lookUpResult, lookUpSources } from "./routes/dashboard-enrich.ts";
 import { enrich, evidence, poll, sources } from "./routes/enrich.ts";
+import { readEvents } from "./routes/events.ts";
 import { exportScan } from "./routes/export.ts";
 import { healthz, metrics, openapi, readyz } from "./routes/health.ts";
 import { listKeys, mintKey, revoke, rotate } from "./routes/keys.ts";
 import { asset, index } from "./routes/page.ts";
 import { logIn, logOut } from "./routes/session.ts";
+import { addWatched, listWatched, removeWatched } from "./routes/watch.ts";
 import { whoami } from "./routes/whoami.ts";
 
 const dashboard = "/api/v1/dashboard";
@@ -27,6 +29,10 @@ export const routes: readonly Route[] = [
   { method: "GET", path: "/api/v1/soc/enrich/{request_id}/case", access: "key", handle: ticketCase },
   { method: "GET", path: "/api/v1/soc/enrich/{request_id}/export", access: "key", handle: exportScan },
   { method: "GET", path: "/api/v1/soc/whoami", access: "key", handle: whoami },
+  { method: "POST", path: "/api/v1/soc/watch", access: "key", handle: addWatched },
+  { method: "GET", path: "/api/v1/soc/watch", access: "key", handle: listWatched },
+  { method: "POST", path: "/api/v1/soc/watch/remove", access: "key", handle: removeWatched },
+  { method: "GET", path: "/api/v1/soc/events", access: "key", handle: readEvents },
   { method: "POST", path: `${workspace}/keys`, access: "admin", handle: mintKey },
   { method: "GET", path: `${workspace}/keys`, access: "admin", handle: listKeys },
   { method: "POST", path: `${workspace}/keys/{key_id}/rotate`, access: "admin", handle: rotate },

@@ -14,6 +14,12 @@ export type Live = {
   readonly ledgerRetentionMs: number;
   /** Atoms of an envelope (docs/pipeline.md 16.6). */
   readonly maxFindings: number;
+  readonly watch: {
+    readonly max: number;
+    /** 0 = no full scans. */
+    readonly intervalMs: number;
+    readonly eventRetentionMs: number;
+  };
   /** Keyed hash of the settings of all sources that a workspace may ask. */
   readonly fingerprintOf: (workspace: Pick<Workspace, "id" | "name">) => string;
   /** True when no source but corpora is asked for a workspace: then its scans may run in groups. */

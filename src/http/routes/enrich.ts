@@ -208,6 +208,8 @@ export function toResponse(reply: Reply, { path = enrichPath, publicUrl = null }
       return jsonResponse<ScanSources>(200, sourcesBody(reply), isFinished(reply.state) ? {} : { "Retry-After": "1" });
     case "case":
       throw new Error("a case was read without a route that presents it");
+    case "admitted":
+      throw new Error("a watch list was asked for without a route that presents it");
     case "bulk":
       throw new Error("a list was read without a route that presents it");
     case "whoami":
