@@ -8,8 +8,11 @@ import {
   tokenPrefix,
 } from "../domain/api-key.ts";
 import type { Author } from "../domain/audit.ts";
+import { parseDuration } from "../domain/duration.ts";
 import { AppError } from "../domain/error.ts";
+import { defaultScopes, type KeyScope, keyScopes, parseScopes } from "../domain/key-scope.ts";
 import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
+import { parseCidr } from "../domain/network.ts";
 import { timestamp } from "../domain/time.ts";
 import { parseName, type WorkspaceId } from "../domain/workspace.ts";
 import type { ApiKeyStore } from "../store/port/api-key.ts";
@@ -29,6 +32,12 @@ export type KeyRequest = {
   readonly name: string;
   /** An RFC 3339 time; null for a key that does not expire. */
   readonly expiresAt: string | null;
+  /** The same as a duration from now, such as `90d`; at most one of the two is given. */
+  readonly expiresIn?: string | null;
+  /** Null for the default ones. */
+  readonly scopes?: readonly string[] | null;
+  /** Addresses and networks; null or empty for any address. */
+  readonly allowedIps?: readonly string[] | null;
 };
 
 /**
@@ -41,9 +50,12 @@ export type KeyTools<Method extends keyof ApiKeyStore> = {
   readonly entropy: KeyEntropy;
 };
 
+/** Networks that a key may be used from, at most. */
+const maxAllowedIps = 100;
+
 /**
- * Creates a key (docs/contract.md 9.3). The token is returned only here. Throws `invalid_request` for a bad name or
- * time, `conflict` for a name in use or too many keys, `plan_required` below plan team.
+ * Creates a key (docs/contract.md 9.3). The token is returned only here. Throws `invalid_request` for a bad name, time,
+ * scope or address, `conflict` for a name in use or too many keys, `plan_required` below plan team.
  */
 export async function createKey(
   request: KeyRequest,
@@ -53,17 +65,48 @@ export async function createKey(
   if (name === null) {
     throw new AppError("invalid_request", "The name of a key needs 1 to 64 characters and no control characters");
   }
-  const createdAt = by.at;
-  const expiresAt = request.expiresAt === null ? null : parseTime(request.expiresAt);
-  if (request.expiresAt !== null && (expiresAt === null || expiresAt <= createdAt)) {
+  const expiresAt = expiryOf(request, by.at);
+  const scopes = scopesOf(request.scopes ?? null);
+  const allowedIps = allowedIpsOf(request.allowedIps ?? []);
+  const { token, ...secret } = newSecret(keys, by, entropy);
+  const key = await store.insertKey(request.workspaceId, { ...secret, name, expiresAt, scopes, allowedIps }, by);
+  return { key, token };
+}
+
+function expiryOf({ expiresAt, expiresIn = null }: KeyRequest, createdAt: Date): Date | null {
+  if (expiresIn === null) return expiresAt === null ? null : futureTime(expiresAt, createdAt);
+  if (expiresAt !== null) {
+    throw new AppError("invalid_request", "The expiry of a key is given as a time or as a duration, not as both");
+  }
+  const lifetimeMs = parseDuration(expiresIn, 1);
+  if (lifetimeMs !== null) return new Date(createdAt.getTime() + lifetimeMs);
+  throw new AppError("invalid_request", "The lifetime of a key must be a duration such as 12h, 90d or 365d");
+}
+
+function futureTime(text: string, createdAt: Date): Date {
+  const time = parseTime(text);
+  if (time !== null && time > createdAt) return time;
+  throw new AppError("invalid_request", "The expiry of a key must be a future RFC 3339 time, as 2030-01-31T12:00:00Z");
+}
+
+function scopesOf(names: readonly string[] | null): readonly KeyScope[] {
+  const scopes = names === null ? defaultScopes : parseScopes(names);
+  if (scopes !== null) return scopes;
+  throw new AppError("invalid_request", `The scopes of a key must be one or more of ${keyScopes.join(", ")}`);
+}
+
+/** As they were given, with prefixes and without repeats. */
+function allowedIpsOf(list: readonly string[]): readonly string[] {
+  const networks = list.map(parseCidr);
+  if (!networks.every((network) => network !== null)) {
     throw new AppError(
       "invalid_request",
-      "The expiry of a key must be a future RFC 3339 time, as 2030-01-31T12:00:00Z",
+      "The allowed addresses of a key must be addresses or networks, as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32",
     );
   }
-  const { token, ...secret } = newSecret(keys, by, entropy);
-  const key = await store.insertKey(request.workspaceId, { ...secret, name, expiresAt }, by);
-  return { key, token };
+  const different = [...new Set(networks)];
+  if (different.length <= maxAllowedIps) return different;
+  throw new AppError("invalid_request", `A key can have at most ${maxAllowedIps} allowed addresses`);
 }
 
 /**
@@ -139,6 +182,8 @@ export function keyBody(key: ApiKey, now: Date): KeyBody {
     revoked_at: optionalTimestamp(key.revokedAt),
     rotated_from: key.rotatedFrom,
     rotated_to: key.rotatedTo,
+    scopes: key.scopes,
+    allowed_ips: key.allowedIps,
   };
 }
 

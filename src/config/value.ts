@@ -1,6 +1,8 @@
 import { isAbsolute } from "node:path";
 import * as z from "zod/mini";
+import { parseDuration } from "../domain/duration.ts";
 import { ipVersion, isLoopbackAddress } from "../domain/ip-address.ts";
+import { isNetwork } from "../domain/network.ts";
 import type { Pace } from "../domain/pace.ts";
 
 export type ListenAddress =
@@ -9,9 +11,6 @@ export type ListenAddress =
 
 /** Timers of the runtime are limited to 2^31 ms, about 24 days; a longer timer fires immediately. */
 const maxTimeoutMs = 24 * 60 * 60 * 1000;
-/** Keeps all dates that are computed from a duration within the range of `Date`. */
-const maxDurationMs = 36_500 * 24 * 60 * 60 * 1000;
-const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 // The messages of the schemas are the text after "want" in an error.
 export const flag = z.boolean("true or false");
@@ -54,14 +53,6 @@ export function parsed<Value>(want: string, parse: (text: string) => Value | nul
   });
 }
 
-function parseDuration(text: string, minMs: number, maxMs = maxDurationMs): number | null {
-  const match = /^(\d{1,10})([smhd])$/.exec(text);
-  const unit = match?.[2];
-  if (unit !== "s" && unit !== "m" && unit !== "h" && unit !== "d") return null;
-  const ms = Number(match?.[1]) * unitMs[unit];
-  return ms >= minMs && ms <= maxMs ? ms : null;
-}
-
 export function parseRate(text: string): Pace | null {
   const [count = "", window = "", ...rest] = text.split("/");
   const windowMs = parseDuration(window, 1);
@@ -88,13 +79,6 @@ export function parseListen(text: string): ListenAddress | null {
 function isHttpUrl(text: string): boolean {
   const address = /^https?:\/\//i.test(text) && !/[\p{Cc}\p{Z}]/u.test(text) ? URL.parse(text) : null;
   return address !== null && address.hostname !== "";
-}
-
-function isNetwork(text: string): boolean {
-  const [address = "", prefix, ...rest] = text.split("/");
-  const family = ipVersion(address);
-  if (family === 0 || rest.length > 0) return false;
-  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128));
 }
 
 export function splitList(text: string): string[] {

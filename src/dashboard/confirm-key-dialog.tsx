@@ -61,7 +61,7 @@ export function ConfirmKeyDialog({ action, apiKey, onRotated, onDone, onClose }:
       </dl>
       <p>
         {isRotation
-          ? "The old key stops working with the next request. A new key with the same name, expiry and limit replaces it. The new key is shown only once. It can poll scans that the old key started."
+          ? "The old key stops working with the next request. A new key with the same name, expiry, scopes, allowed addresses and limit replaces it. The new key is shown only once. It can poll scans that the old key started."
           : "The key stops working with the next request. This cannot be undone. Scans that it started go on, and the audit trail keeps its name."}
       </p>
       {fault === null ? null : <FaultNotice fault={fault} />}

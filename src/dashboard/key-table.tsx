@@ -1,6 +1,7 @@
 import type { Budgets, KeyBody } from "../wire/key.ts";
 import { Foreign, foreignLabel } from "./foreign.tsx";
 import { formatCount, plural } from "./format.ts";
+import { KeyRights } from "./key-rights.tsx";
 import { Meter } from "./meter.tsx";
 import { Moment } from "./moment.tsx";
 
@@ -22,6 +23,7 @@ export function KeyTable({ keys, all, budgets, canRotate, onRotate, onRevoke }: 
           <tr>
             <th scope="col">Name</th>
             <th scope="col">Status</th>
+            <th scope="col">Scopes</th>
             <th scope="col">Hourly limit</th>
             <th scope="col">Last used</th>
             <th scope="col">Expires</th>
@@ -48,6 +50,9 @@ export function KeyTable({ keys, all, budgets, canRotate, onRotate, onRevoke }: 
                     <Moment iso={key.revoked_at} as="age" />
                   </div>
                 )}
+              </td>
+              <td>
+                <KeyRights apiKey={key} />
               </td>
               <td>{key.status === "active" ? <Use apiKey={key} budgets={budgets} /> : <span class="quiet">–</span>}</td>
               <td>

@@ -1,6 +1,8 @@
 import type { ApiKey } from "./api-key.ts";
 import { keyStatus } from "./api-key.ts";
 import { AppError } from "./error.ts";
+import { type KeyScope, mayRead } from "./key-scope.ts";
+import type { Networks } from "./network.ts";
 import { hasApiAccess, type Workspace } from "./workspace.ts";
 
 /** The same message for every reason, so that a caller learns nothing about keys and tenants (docs/contract.md 1.2). */
@@ -17,16 +19,37 @@ export function rateLimited(): AppError {
   return new AppError("rate_limited", "Rate limit exceeded for this API key");
 }
 
+/** A key as far as its rights are concerned. */
+export type KeyRights = Pick<ApiKey, "revokedAt" | "expiresAt"> & {
+  readonly scopes: readonly KeyScope[];
+  /** Null when it may be used from any address. */
+  readonly allowedNetworks: Networks | null;
+};
+
+/** `read`: results, by hits and polls. `any`: what every key may ask, such as what it may do. */
+export type WantedScope = "read" | "any";
+
+/** What a key is wanted for, from where and when. `ip` is null for a caller behind a unix socket that does not say. */
+export type Wish = { readonly scope: WantedScope; readonly ip: string | null; readonly now: Date };
+
 /**
- * Checks that a call with this key may pass. Returns null, or the refusal, in the order of docs/contract.md 2. `key` is
- * null when no stored key has the hash of the token that was sent. The budget is checked later, see budget.ts.
+ * Checks that a call with this key may pass. Returns null, or the refusal, in the order of docs/contract.md 2 and
+ * docs/pipeline.md 14.4. `key` is null when no stored key has the hash of the token that was sent. The budget is checked
+ * later, see budget.ts.
  */
 export function admit(
-  key: Pick<ApiKey, "revokedAt" | "expiresAt"> | null,
+  key: KeyRights | null,
   workspace: Pick<Workspace, "plan" | "disabledAt"> | null,
-  now: Date,
+  { scope, ip, now }: Wish,
 ): AppError | null {
   if (key === null || workspace === null) return invalidApiKey();
   if (keyStatus(key, now) !== "active" || workspace.disabledAt !== null) return invalidApiKey();
-  return hasApiAccess(workspace.plan) ? null : planRequired();
+  // Nobody who found a key learns that it works elsewhere. A caller whose address is not known comes from nowhere.
+  if (key.allowedNetworks !== null && !key.allowedNetworks.has(ip)) return invalidApiKey();
+  if (!hasApiAccess(workspace.plan)) return planRequired();
+  return scope === "any" || mayRead(key.scopes) ? null : scopeRequired();
+}
+
+function scopeRequired(): AppError {
+  return new AppError("scope_required", "This API key does not have the scope that the request needs");
 }

@@ -1,16 +1,15 @@
-import { admit, invalidApiKey, planRequired, rateLimited } from "./admission.ts";
+import { admit, invalidApiKey, type KeyRights, planRequired, rateLimited, type WantedScope } from "./admission.ts";
 import type { ApiKey } from "./api-key.ts";
-import { type Budget, type BudgetKind, type Charge, chargeBudget, limitOf } from "./budget.ts";
-import type { Call, CallRules, KnownKey, Reply } from "./call.ts";
+import { type Budget, type BudgetKind, budgetLeft, type Charge, chargeBudget, limitOf } from "./budget.ts";
+import type { BudgetsLeft, Call, CallRules, KnownKey, Reply } from "./call.ts";
 import { AppError } from "./error.ts";
 import type { DataVersion } from "./freshness.ts";
+import { mayScan } from "./key-scope.ts";
 import { hasApiAccess, type Workspace, type WorkspaceId } from "./workspace.ts";
 
 export type WorkspaceFacts = Workspace & { readonly corporaRevision: string };
 
-export type KeyFacts = Pick<ApiKey, "id" | "name" | "lastUsedAt" | "expiresAt" | "revokedAt"> & {
-  readonly workspace: WorkspaceFacts;
-};
+export type KeyFacts = Pick<ApiKey, "id" | "name" | "lastUsedAt"> & KeyRights & { readonly workspace: WorkspaceFacts };
 
 /** The budgets of a key, by kind; null for a kind that was never charged. */
 export type BudgetFacts = Readonly<Record<BudgetKind, Budget | null>>;
@@ -33,10 +32,18 @@ export type Who = {
   /** Null for an operator and the command line. */
   readonly key: KnownKey | null;
   readonly actor: string;
+  /** False for a key that gets results which are there, and starts nothing. */
+  readonly mayScan: boolean;
 };
 
 export type Admission =
-  | { readonly kind: "admitted"; readonly who: Who; readonly charge: Charge | null }
+  | {
+      readonly kind: "admitted";
+      readonly who: Who;
+      readonly charge: Charge | null;
+      /** Set for a call that asks for the budgets: their state after the calls before it. */
+      readonly budgets?: BudgetsLeft;
+    }
   /** `who` is set when the audit trail records the refusal. */
   | { readonly kind: "refused"; readonly reply: Reply; readonly who: Who | null };
 
@@ -58,17 +65,19 @@ const lastUsedStepMs = 60_000;
 type Holder = {
   readonly id: string;
   readonly known: KnownKey;
-  /** The refusal of every call with this key; null when the key is admitted. */
-  readonly refusal: AppError | null;
   readonly who: Who;
   /** Null when the calls of this key are not counted. */
   readonly budgets: Record<BudgetKind, Budget | null> | null;
 };
 
-/** The budget that a call is charged to: `request` for a POST, `poll` for a GET. Null when it is already charged. */
+/** The budget that a call is charged to: `request` for a POST, `poll` for a GET. Null when it is free or already charged. */
 function budgetFor(call: Call): BudgetKind | null {
   if (call.kind === "enrich") return "request";
-  return call.isCharged ? null : "poll";
+  return call.kind === "whoami" || call.isCharged ? null : "poll";
+}
+
+function scopeFor(call: Call): WantedScope {
+  return call.kind === "whoami" ? "any" : "read";
 }
 
 /** The ids of the keys whose budgets `admitCalls` needs. */
@@ -81,10 +90,12 @@ export function keysToCharge(
   for (const call of calls) {
     const { caller } = call;
     const key = "keyHash" in caller && caller.keyHash !== null ? keys.get(caller.keyHash) : null;
-    const kind = budgetFor(call);
+    // Who asks what is left of both budgets pays from none.
+    const kind = call.kind === "whoami" ? "poll" : budgetFor(call);
     if (key == null || kind === null || ids.has(key.id)) continue;
-    const isCounted = admit(key, key.workspace, now) === null && limitOf(limits, key.workspace.plan, kind) !== 0;
-    if (isCounted) ids.add(key.id);
+    if (limitOf(limits, key.workspace.plan, kind) === 0) continue;
+    const wish = { scope: scopeFor(call), ip: call.from.ip, now };
+    if (admit(key, key.workspace, wish) === null) ids.add(key.id);
   }
   return ids;
 }
@@ -103,8 +114,7 @@ export function admitCalls(calls: readonly Call[], facts: CallerFacts, rules: Ca
     const holder: Holder = {
       id: key.id,
       known,
-      refusal: admit(key, key.workspace, rules.now),
-      who: whoIs(key.workspace, known, `key:${key.id}`, rules),
+      who: whoIs(key.workspace, known, `key:${key.id}`, mayScan(key.scopes), rules),
       budgets: budgets === undefined ? null : { ...budgets },
     };
     holders.set(hash, holder);
@@ -126,13 +136,27 @@ export function admitCalls(calls: readonly Call[], facts: CallerFacts, rules: Ca
     return result;
   }
 
+  /** Null where the plan has no limit. */
+  function left({ who, budgets }: Holder, kind: BudgetKind) {
+    const limit = limitOf(rules.limits, who.workspace.plan, kind);
+    if (limit === 0) return null;
+    if (budgets === null) return { limit, remaining: null, resetInMs: null };
+    return budgetLeft(budgets[kind], limit, rules.limits.windowMs, rules.steadyNow);
+  }
+
   function admitKey(call: Call, keyHash: string | null): Admission {
     const key = keyHash === null ? null : (facts.keys.get(keyHash) ?? null);
     if (key === null || keyHash === null) return denied(invalidApiKey(), "unknown");
     const holder = holderOf(keyHash, key);
-    const { known, refusal, who } = holder;
+    const { known, who } = holder;
+    // Each call by itself: the calls of one key may come from many addresses.
+    const refusal = admit(key, key.workspace, { scope: scopeFor(call), ip: call.from.ip, now: rules.now });
     if (refusal !== null) return denied(refusal, known);
     used.set(key.id, key);
+    if (call.kind === "whoami") {
+      const budgets = { request: left(holder, "request"), poll: left(holder, "poll") };
+      return { kind: "admitted", who, charge: null, budgets };
+    }
     const kind = budgetFor(call);
     const result = kind === null ? null : charge(holder, kind);
     if (result === null || result.isAllowed) return { kind: "admitted", who, charge: result?.charge ?? null };
@@ -145,7 +169,7 @@ export function admitCalls(calls: readonly Call[], facts: CallerFacts, rules: Ca
     if (workspace === null) return refused(new AppError("not_found", "There is no such workspace"));
     if (workspace.disabledAt !== null) return refused(new AppError("conflict", "The workspace is disabled"));
     if (!hasApiAccess(workspace.plan)) return refused(planRequired());
-    return { kind: "admitted", who: whoIs(workspace, null, actor, rules), charge: null };
+    return { kind: "admitted", who: whoIs(workspace, null, actor, true, rules), charge: null };
   }
 
   const admissions = calls.map((call) => {
@@ -169,10 +193,16 @@ function denied(error: AppError, who: KnownKey | "unknown"): Admission {
   return { kind: "refused", reply: { kind: "refused", error, denied: who }, who: null };
 }
 
-function whoIs(workspace: WorkspaceFacts, key: KnownKey | null, actor: string, rules: CallRules): Who {
+function whoIs(
+  workspace: WorkspaceFacts,
+  key: KnownKey | null,
+  actor: string,
+  isScanning: boolean,
+  rules: CallRules,
+): Who {
   const { id, name, corporaRevision } = workspace;
   const data = { settingsFingerprint: rules.fingerprintOf({ id, name }), corporaRevision };
-  return { workspace, data, key, actor };
+  return { workspace, data, key, actor, mayScan: isScanning };
 }
 
 /**
@@ -189,7 +219,7 @@ export function uncharge(
     const caller = calls[index]?.caller;
     const key =
       caller !== undefined && "keyHash" in caller && caller.keyHash !== null ? keys.get(caller.keyHash) : null;
-    if (key == null || !uncountedKeyIds.has(key.id)) return reply;
+    if (key == null || !uncountedKeyIds.has(key.id) || reply.kind === "whoami") return reply;
     const isLimit = reply.kind === "refused" && (reply.denied !== undefined || reply.error.code === "rate_limited");
     if (isLimit) return reply;
     const { charge: _charge, ...rest } = reply;

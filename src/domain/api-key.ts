@@ -1,3 +1,4 @@
+import type { KeyScope } from "./key-scope.ts";
 import type { WorkspaceId } from "./workspace.ts";
 
 /** The plaintext of a key. It exists only at creation and in request headers; it is never stored. */
@@ -48,6 +49,9 @@ export type ApiKey = {
   readonly revokedAt: Date | null;
   readonly rotatedFrom: string | null;
   readonly rotatedTo: string | null;
+  readonly scopes: readonly KeyScope[];
+  /** Networks that it may be used from, as CIDR; empty for any address. */
+  readonly allowedIps: readonly string[];
 };
 
 export const keyStatuses = ["active", "revoked", "expired"] as const;

@@ -19,6 +19,13 @@ export type Charge = { readonly limit: number; readonly remaining: number; reado
 /** Polls have their own budget: the budget of requests times this factor (docs/contract.md 8.3). */
 const pollsPerRequest = 20;
 
+/** The same without a charge. What is not known, because no window is open or the counters cannot be read, is null. */
+export type BudgetLeft = {
+  readonly limit: number;
+  readonly remaining: number | null;
+  readonly resetInMs: number | null;
+};
+
 /** The limit of a plan with API access; 0 = unlimited. */
 export function limitOf(limits: Limits, plan: Plan, kind: BudgetKind): number {
   const requests = plan === "enterprise" ? limits.enterprise : limits.team;
@@ -51,6 +58,12 @@ export function readBudget(budget: Budget | null, limit: number, windowMs: numbe
   const { windowStartedAt, count } = currentWindow(budget, windowMs, now);
   const resetInMs = windowStartedAt.getTime() + windowMs - now.getTime();
   return { limit, remaining: Math.max(0, limit - count), resetInMs };
+}
+
+/** The same for a caller who must know whether a window is open; `limit` is at least 1. */
+export function budgetLeft(budget: Budget | null, limit: number, windowMs: number, now: Date): BudgetLeft {
+  const isOpen = budget !== null && now.getTime() - budget.windowStartedAt.getTime() < windowMs;
+  return isOpen ? readBudget(budget, limit, windowMs, now) : { limit, remaining: limit, resetInMs: null };
 }
 
 function currentWindow(budget: Budget | null, windowMs: number, now: Date): Budget {

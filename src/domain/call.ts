@@ -1,4 +1,4 @@
-import type { Charge, Limits } from "./budget.ts";
+import type { BudgetKind, BudgetLeft, Charge, Limits } from "./budget.ts";
 import type { CaseFacts } from "./case.ts";
 import type { AppError } from "./error.ts";
 import type { Lifetimes } from "./freshness.ts";
@@ -15,7 +15,7 @@ export type Caller =
 export type CallOrigin = { readonly ip: string | null; readonly correlationId: string | null };
 
 /** One request to the exposure API, in the form that the store takes. */
-export type Call = EnrichCall | PollCall;
+export type Call = EnrichCall | PollCall | WhoamiCall;
 
 export type EnrichCall = {
   readonly kind: "enrich";
@@ -45,6 +45,13 @@ export type PollCall = {
   readonly isCharged: boolean;
 };
 
+/** The holder of a key asks what it may do. Nothing is charged for the answer. */
+export type WhoamiCall = {
+  readonly kind: "whoami";
+  readonly caller: { readonly keyHash: string };
+  readonly from: CallOrigin;
+};
+
 /**
  * `charge` is set when a budget was charged or refused the call. `isUncounted` is set when the call passed although its
  * counters cannot be read or written (docs/contract.md 8.6).
@@ -67,9 +74,18 @@ export type ReplyBody =
       readonly scanId: ScanId;
       readonly state: ScanState;
       readonly runs: readonly SourceRunRecord[];
+    }
+  | {
+      readonly kind: "whoami";
+      readonly workspace: Pick<Workspace, "id" | "name" | "plan">;
+      readonly keyId: string;
+      readonly budgets: BudgetsLeft;
     };
 
-/** The key behind a denial: revoked, expired, of a disabled workspace or below the plan. */
+/** What is left of each budget of a key; null where the plan sets no limit. */
+export type BudgetsLeft = Readonly<Record<BudgetKind, BudgetLeft | null>>;
+
+/** The key behind a denial: revoked, expired, of a disabled workspace, from another address, below the plan or without the scope. */
 export type KnownKey = { readonly workspaceId: WorkspaceId; readonly keyId: string; readonly keyName: string };
 
 /** Bound of the replies of one transaction, which the last reply may exceed: reading and sending them takes milliseconds. In UTF-16 units. */

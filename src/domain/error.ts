@@ -2,7 +2,7 @@
  * The errors a caller may see.
  *
  * `AppError` reaches the caller of the API or the command line; its message is public. `SourceError` stays inside a
- * scan: it is the recorded reason why one source failed. Codes: docs/contract.md 10 and 6.5.
+ * scan: it is the recorded reason why one source failed. Codes: docs/contract.md 10 and 6.5, docs/pipeline.md 14.3.
  */
 
 export const errorCodes = [
@@ -12,15 +12,20 @@ export const errorCodes = [
   "invalid_api_key",
   "unauthorized",
   "plan_required",
+  "scope_required",
   "forbidden",
   "not_found",
+  "not_cached",
   "method_not_allowed",
   "conflict",
+  "too_many",
   "payload_too_large",
   "unsupported_media_type",
   "unsupported_indicator",
   "rate_limited",
   "internal_error",
+  "scan_failed",
+  "scan_pending",
   "overloaded",
   "unavailable",
   "storage_full",

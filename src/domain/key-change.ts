@@ -1,6 +1,7 @@
 import { planRequired } from "./admission.ts";
 import { type ApiKey, keyStatus, maxActiveKeys } from "./api-key.ts";
 import { AppError } from "./error.ts";
+import { areDefault } from "./key-scope.ts";
 import { foldName, hasApiAccess, type Plan } from "./workspace.ts";
 
 /** Null when a workspace may have keys, else the refusal; `plan` is null when there is no such workspace. */
@@ -32,4 +33,13 @@ export function rotationFault(
   const fault = planFault(plan);
   if (fault !== null || keyStatus(key, now) === "active") return fault;
   return new AppError("conflict", "The key is not active, so it cannot be rotated");
+}
+
+/** What the audit trail says of a new key beside its name: scopes and addresses, where they are not the usual ones. */
+export function rightsText({ scopes, allowedIps }: Pick<ApiKey, "scopes" | "allowedIps">): string | null {
+  const parts = [
+    ...(areDefault(scopes) ? [] : [`scopes ${scopes.join(",")}`]),
+    ...(allowedIps.length === 0 ? [] : [`allowed_ips ${allowedIps.join(",")}`]),
+  ];
+  return parts.length === 0 ? null : parts.join("; ");
 }

@@ -42,6 +42,11 @@ export function takeTurn(
   return { slot: new Date(slot), turns: isStale ? { slots: before.slots, pausedUntil } : null };
 }
 
+/** True when a source cannot be asked now: it is paused, or its pace is used up. */
+export function isPaused(turns: Turns | null, pace: Pace | null, now: Date): boolean {
+  return takeTurn(turns, pace, now, now).slot === null;
+}
+
 /** Pauses a source until `until`. A longer pause stays. */
 export function pauseTurns(before: Turns | null, until: Date): Turns {
   return { slots: before?.slots ?? [], pausedUntil: Math.max(before?.pausedUntil ?? 0, until.getTime()) };

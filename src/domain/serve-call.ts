@@ -1,6 +1,6 @@
 import type { Admission, Admissions, ChargedBudget, Who } from "./admit-call.ts";
 import type { AuditAction, AuditEvent } from "./audit.ts";
-import type { Call, CallRules, CompletedReply, EnrichCall, PollCall, Reply, ReplyBody } from "./call.ts";
+import type { BudgetsLeft, Call, CallRules, CompletedReply, EnrichCall, PollCall, Reply, ReplyBody } from "./call.ts";
 import type { CaseFacts } from "./case.ts";
 import { type CacheMember, envelopeText } from "./envelope.ts";
 import { AppError } from "./error.ts";
@@ -80,8 +80,12 @@ export function asksForScans({ fault, indicator, runner }: EnrichCall): boolean 
 }
 
 /** True when the call may add a scan to the queue, so that the length of the queue matters. */
-export function mayStart({ runner }: EnrichCall, { decision }: IndicatorFacts): boolean {
-  return runner === null && decision.kind === "start";
+export function mayStart(
+  { runner }: EnrichCall,
+  { mayScan }: Pick<Who, "mayScan">,
+  { decision }: IndicatorFacts,
+): boolean {
+  return runner === null && mayScan && decision.kind === "start";
 }
 
 /**
@@ -133,6 +137,8 @@ export function serveCalls(
     const { runner, indicator, indicatorHash, newScanId: id } = call;
     const { decision, hit } = facts.indicators.get(index) ?? unasked;
     if (decision.kind === "hit") return hit ?? refused(notFound());
+    // Nor is a scan joined that others started: the caller would be told to poll for it.
+    if (!who.mayScan) return refused(notCached());
     const workspaceId = who.workspace.id;
     if (runner === null) {
       // A scan that an earlier call of this batch started is the newest and uses the current data.
@@ -206,12 +212,20 @@ export function serveCalls(
       return reply;
     }
     const { who, charge } = admission;
+    if (call.kind === "whoami") return whoami(who, admission.budgets);
     const reply = call.kind === "enrich" ? serveEnrich(call, who, index) : servePoll(call, who, index);
     return charge === null ? reply : { ...reply, charge };
   }
 
   const replies = calls.map((call, index) => serve(call, admissions[index] ?? unadmitted(), index));
   return { replies, writes: { scans, polled: [...polled.values()], usage, usedKeyIds, budgets, events } };
+}
+
+/** Writes no event and no count: a client may test its connection often. */
+function whoami({ workspace, key }: Who, budgets: BudgetsLeft | undefined): ReplyBody {
+  if (key === null || budgets === undefined) throw new Error("whoami was asked without a key");
+  const { id, name, plan } = workspace;
+  return { kind: "whoami", workspace: { id, name, plan }, keyId: key.keyId, budgets };
 }
 
 /** The scan and the indicator of an event. */
@@ -259,6 +273,11 @@ function isFinal(reply: ReplyBody): boolean {
 function scanOf(reply: ReplyBody): ScanId | null {
   if (reply.kind === "claimed") return reply.scan.claim.scanId;
   return reply.kind === "accepted" || reply.kind === "completed" ? reply.scanId : null;
+}
+
+/** docs/pipeline.md 14.4. */
+function notCached(): AppError {
+  return new AppError("not_cached", "There is no fresh result for this indicator, and this API key starts no scans");
 }
 
 function notFound(): AppError {

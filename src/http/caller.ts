@@ -1,5 +1,5 @@
-import type { BlockList } from "node:net";
-import { ipFamily, ipVersion, isLoopbackAddress, loadNet } from "../domain/ip-address.ts";
+import { ipVersion, isLoopbackAddress } from "../domain/ip-address.ts";
+import { networksOf } from "../domain/network.ts";
 
 /** The other end of a connection. */
 export type Peer = {
@@ -20,19 +20,9 @@ export type Trust = {
 export function makeTrust(trustedProxies: readonly string[], hostnames: readonly string[]): Trust {
   const proxies = trustedProxies.length === 0 ? null : networksOf(trustedProxies);
   return {
-    isTrustedProxy: (address) => proxies?.check(address, ipFamily(address)) ?? false,
+    isTrustedProxy: (address) => proxies?.has(address) ?? false,
     hostnames: new Set(hostnames),
   };
-}
-
-function networksOf(list: readonly string[]): BlockList {
-  const networks = new (loadNet().BlockList)();
-  for (const network of list) {
-    const [address = "", prefix] = network.split("/");
-    if (prefix === undefined) networks.addAddress(address, ipFamily(address));
-    else networks.addSubnet(address, Number(prefix), ipFamily(address));
-  }
-  return networks;
 }
 
 /**

@@ -2,7 +2,7 @@ import type { AppError, ErrorCode } from "../domain/error.ts";
 import type { ErrorBody } from "../wire/error.ts";
 import { jsonResponse, type PlainResponse } from "./response.ts";
 
-/** The HTTP status of each code (docs/contract.md 10). The compiler requires an entry for every code. */
+/** The HTTP status of each code (docs/contract.md 10, docs/pipeline.md 14.3). The compiler requires an entry for every code. */
 export const statusOf = {
   invalid_email: 400,
   malformed_json: 400,
@@ -10,23 +10,29 @@ export const statusOf = {
   invalid_api_key: 401,
   unauthorized: 401,
   plan_required: 403,
+  scope_required: 403,
   forbidden: 403,
   not_found: 404,
+  not_cached: 404,
   method_not_allowed: 405,
   conflict: 409,
+  too_many: 409,
   payload_too_large: 413,
   unsupported_media_type: 415,
   unsupported_indicator: 422,
   rate_limited: 429,
   internal_error: 500,
+  scan_failed: 502,
+  scan_pending: 503,
   overloaded: 503,
   unavailable: 503,
   storage_full: 503,
 } as const satisfies Record<ErrorCode, number>;
 
-/** Headers that always accompany a code (docs/contract.md 1.2, 5.12, 10). */
+/** Headers that always accompany a code (docs/contract.md 1.2, 5.12, 10; docs/pipeline.md 16.4). */
 const headersOf: Partial<Record<ErrorCode, Readonly<Record<string, string>>>> = {
   invalid_api_key: { "WWW-Authenticate": 'ApiKey realm="xpose"' },
+  scan_pending: { "Retry-After": "1" },
   overloaded: { "Retry-After": "5" },
   unavailable: { "Retry-After": "5" },
   storage_full: { "Retry-After": "30" },

@@ -11,6 +11,7 @@ import type { AuditStore } from "../store/port/audit.ts";
 import type { CorpusStore } from "../store/port/corpus.ts";
 import type { OperatorStore } from "../store/port/operator.ts";
 import type { OverviewStore } from "../store/port/overview.ts";
+import type { PaceStore } from "../store/port/pace.ts";
 import type { WorkspaceStore } from "../store/port/workspace.ts";
 import type { AccessLog } from "./access-log.ts";
 import { clientAddress, isForwardedByStranger, type Peer, type Trust } from "./caller.ts";
@@ -26,12 +27,15 @@ export type Application = {
     OverviewStore &
     Pick<AuditStore, "listEvents"> &
     Pick<WorkspaceStore, "findWorkspace"> &
-    Pick<CorpusStore, "listCorpora">;
+    Pick<CorpusStore, "listCorpora"> &
+    Pick<PaceStore, "listTurns">;
   readonly calls: Calls;
   readonly trail: Pick<AuditTrail, "denied">;
   readonly trust: Trust;
   /** Limits log-ins per address (docs/contract.md 9.9). */
   readonly logIns: Throttle;
+  /** Calls of whoami, per key (docs/pipeline.md 15.1). */
+  readonly whoamis: Throttle;
   /** `server.public_url`: where clients reach the service, without a slash at its end; null when it is not set. */
   readonly publicUrl: string | null;
   readonly dashboard: Dashboard;

@@ -10,6 +10,7 @@ import { key, keyList, keyStatus, mintedKey, mintRequest } from "../wire/key.ts"
 import { accepted, enrichRequest, progress, scanSources, sourceRun } from "../wire/scan.ts";
 import { health, readiness } from "../wire/service.ts";
 import { logInRequest } from "../wire/session.ts";
+import { whoami } from "../wire/whoami.ts";
 import { jsonSchemas } from "./json-schema.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -29,6 +30,7 @@ const bodies = {
   Evidence: evidence,
   CompletedCase: completedCase,
   FailedCase: failedCase,
+  Whoami: whoami,
   MintRequest: mintRequest,
   Key: key,
   MintedKey: mintedKey,
@@ -115,7 +117,7 @@ const paths: Readonly<Record<string, Json>> = {
           200: answer("a fresh result, or the end of a scan that was waited for", "Envelope", "Progress"),
           202: answer("a scan was started or joined; poll poll_url", "Accepted"),
         },
-        [400, 401, 403, 413, 415, 422, 429, 503],
+        [400, 401, 403, 404, 413, 415, 422, 429, 503],
       ),
     },
   },
@@ -172,6 +174,13 @@ const paths: Readonly<Record<string, Json>> = {
         inQuery("bom", { enum: ["0", "1"], default: "0" }),
       ],
       responses: answers({ 200: exportAnswer }, [400, ...pollFaults]),
+    },
+  },
+  "/api/v1/soc/whoami": {
+    get: {
+      summary: "What this key may do; charges nothing, so that a client can test its connection",
+      security: byKey,
+      responses: answers({ 200: answer("the key, its limits and what its scans ask", "Whoami") }, [401, 403, 429, 503]),
     },
   },
   [keysPath]: {

@@ -9,6 +9,7 @@ import { healthz, metrics, openapi, readyz } from "./routes/health.ts";
 import { listKeys, mintKey, revoke, rotate } from "./routes/keys.ts";
 import { asset, index } from "./routes/page.ts";
 import { logIn, logOut } from "./routes/session.ts";
+import { whoami } from "./routes/whoami.ts";
 
 const dashboard = "/api/v1/dashboard";
 const workspace = "/api/v1/workspaces/{workspace_id}";
@@ -21,6 +22,7 @@ export const routes: readonly Route[] = [
   { method: "GET", path: "/api/v1/soc/enrich/{request_id}/evidence", access: "key", handle: evidence },
   { method: "GET", path: "/api/v1/soc/enrich/{request_id}/case", access: "key", handle: ticketCase },
   { method: "GET", path: "/api/v1/soc/enrich/{request_id}/export", access: "key", handle: exportScan },
+  { method: "GET", path: "/api/v1/soc/whoami", access: "key", handle: whoami },
   { method: "POST", path: `${workspace}/keys`, access: "admin", handle: mintKey },
   { method: "GET", path: `${workspace}/keys`, access: "admin", handle: listKeys },
   { method: "POST", path: `${workspace}/keys/{key_id}/rotate`, access: "admin", handle: rotate },

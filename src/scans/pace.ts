@@ -16,8 +16,10 @@ export type PacedSource = {
 /** The pause when an upstream asks us to slow down without saying for how long. */
 const pauseWithoutHintMs = 60_000;
 
+type TurnStore = Pick<PaceStore, "takeSlot" | "pauseSource">;
+
 type QueueTools = {
-  readonly store: PaceStore;
+  readonly store: TurnStore;
   readonly now: () => Date;
   readonly sleep: (ms: number) => Promise<void>;
 };
@@ -31,7 +33,7 @@ type Waiter = Turn & { readonly grant: () => void; readonly refuse: (error: Sour
  * that nothing queues behind a slow source. Turns and pauses are in the store, so they hold across restarts and for
  * commands. The order of waiting calls is in memory.
  */
-export function openTurns(store: PaceStore, now: () => Date, sleep: (ms: number) => Promise<void> = Bun.sleep) {
+export function openTurns(store: TurnStore, now: () => Date, sleep: (ms: number) => Promise<void> = Bun.sleep) {
   const queues = new Map<string, SourceQueue>();
 
   function queueOf(source: PacedSource): SourceQueue {

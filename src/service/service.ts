@@ -33,6 +33,8 @@ const waitsPerKey = 64;
 const waitingShare = 1 / 2;
 /** docs/contract.md 9.9. */
 const logInsPerMinute = 10;
+/** docs/pipeline.md 15.1. */
+const whoamisPerMinute = 60;
 /** Requests that waited for the service are answered before the first sweep. */
 const firstSweepMs = 1_000;
 /** Clients that wait for the service to start are answered first: the first line loads the logging library. */
@@ -108,6 +110,7 @@ export async function serve({
     trail,
     trust: makeTrust(config.server.trustedProxies, config.server.hostnames),
     logIns: openThrottle(logInsPerMinute, 60_000, steadyNow),
+    whoamis: openThrottle(whoamisPerMinute, 60_000, steadyNow),
     publicUrl: config.server.publicUrl,
     dashboard: openDashboard({ config, live: sources.live, metrics, now, steadyNow }),
     metrics: { ...metrics, countStrangeForward },

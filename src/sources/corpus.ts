@@ -20,6 +20,8 @@ export function corpusSources(corpora: readonly Corpus[], timeoutMs: number, { l
       origin,
       fingerprint: keyedHash(keys.settings, canonicalJson({ kind: "corpus", name, confidence, origin, revision })),
       timeoutMs,
+      pace: null,
+      isOutside: false,
       isAllowed: true,
       lookup: async (indicator, { signal }) => ({ findings: await library.lookup(corpus, indicator, signal) }),
     };

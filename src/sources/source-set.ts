@@ -95,10 +95,11 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
       .map(({ name }) => name),
   );
   const visibleTo = (workspace: Who) => enabled.filter((source) => maySee(source, workspace));
-  const isAllowed = (source: ConfiguredSource) => !offline || source.isInternal || !kindOf(source).isOnline;
+  const isOutside = (source: ConfiguredSource) => kindOf(source).isOnline && !source.isInternal;
+  const isAllowed = (source: ConfiguredSource) => !offline || !isOutside(source);
 
   function bind(source: (typeof enabled)[number], workspaceId: WorkspaceId): Source {
-    const { name, kind, baseUrl, apiKey, confidence, origin, fingerprint, timeoutMs, settings } = source;
+    const { name, kind, baseUrl, apiKey, confidence, origin, fingerprint, timeoutMs, pace, settings } = source;
     const adapter = kindOf(source);
     return {
       name,
@@ -106,6 +107,8 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
       confidence,
       origin,
       timeoutMs,
+      pace,
+      isOutside: isOutside(source),
       fingerprint,
       isAllowed: isAllowed(source),
       lookup: (indicator, { signal, deadline }) => {

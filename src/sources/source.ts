@@ -90,6 +90,10 @@ export type Source = {
   /** Keyed hash of all settings except `timeout` and `rate`, and of the revision of a corpus. */
   readonly fingerprint: string;
   readonly timeoutMs: number;
+  /** How often it may be asked; null for as often as anybody likes. */
+  readonly pace: Pace | null;
+  /** True when asking it tells somebody outside of the perimeter which address is asked about. */
+  readonly isOutside: boolean;
   /** False when the machine is offline and this source is not marked internal; the scan then skips it. */
   readonly isAllowed: boolean;
   readonly lookup: (indicator: Indicator, limits: LookupLimits) => Promise<SourceReply>;

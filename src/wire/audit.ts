@@ -45,7 +45,9 @@ export const auditEvent = z.strictObject({
   outcome: text.check(z.describe("an HTTP status, or ok or failed")),
   correlation_id: z.nullable(text),
   count: z.exactOptional(count.check(z.describe("the number of events that this event stands for"))),
-  detail: z.exactOptional(text.check(z.describe("a plan, or the name of an operator, corpus or source"))),
+  detail: z.exactOptional(
+    text.check(z.describe("a plan, the rights of a key, or the name of an operator, corpus or source")),
+  ),
 });
 export type AuditEventBody = Shape<typeof auditEvent>;
 

@@ -4,6 +4,17 @@ import type { Shape } from "./shape.ts";
 
 export const keyStatus = z.enum(["active", "revoked", "expired"]);
 
+/** The allowed uses of a key (docs/pipeline.md 14.4). */
+export const keyScope = z.enum(["enrich", "read", "watch"]);
+export type KeyScope = Shape<typeof keyScope>;
+
+const scopeList = z
+  .array(keyScope)
+  .check(z.describe("enrich: look-ups, scans may start; read: hits and polls only; watch: watch lists and events"));
+const networkList = z
+  .array(text)
+  .check(z.describe("networks that the key may be used from, as CIDR; an empty list allows any address"));
+
 /** An API key in lists (docs/contract.md 9.2). The order of the members is part of the contract. */
 export const key = z.strictObject({
   id,
@@ -17,6 +28,8 @@ export const key = z.strictObject({
   revoked_at: z.nullable(time),
   rotated_from: z.nullable(id).check(z.describe("the key that this key replaced")),
   rotated_to: z.nullable(id).check(z.describe("the key that replaced this one")),
+  scopes: scopeList,
+  allowed_ips: networkList,
 });
 export type KeyBody = Shape<typeof key>;
 
@@ -40,6 +53,18 @@ export const mintRequest = z.object({
     z.describe("unique among the active keys of the workspace; case does not matter"),
   ),
   expires_at: z.nullish(text.check(z.meta({ format: "date-time" }), z.describe("a future RFC 3339 time"))),
+  expires_in: z.nullish(
+    text.check(
+      z.meta({ examples: ["90d"] }),
+      z.describe("in place of expires_at: a duration, a number and s, m, h or d"),
+    ),
+  ),
+  scopes: z.nullish(
+    z.array(keyScope).check(z.minLength(1), z.meta({ default: ["enrich", "watch"] }), z.describe("at least one")),
+  ),
+  allowed_ips: z.nullish(
+    z.array(text).check(z.maxLength(100), z.meta({ default: [] }), z.describe("addresses and networks as CIDR")),
+  ),
 });
 export type MintRequest = Shape<typeof mintRequest>;
 

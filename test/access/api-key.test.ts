@@ -147,13 +147,15 @@ describe("9.2 the KEY object", () => {
     revokedAt: null,
     rotatedFrom: null,
     rotatedTo: null,
+    scopes: ["read"],
+    allowedIps: ["192.0.2.0/24"],
   };
 
   test("has exactly these members in this order, and no hash", () => {
     expect(JSON.stringify(keyBody(key, start))).toBe(
       '{"id":"22222222-0000-4000-8000-000000000001","name":"SIEM","prefix":"xpz_live_0a1b","status":"active",' +
         '"created_at":"2026-06-01T12:00:00+00:00","created_by":"cli","last_used_at":null,"expires_at":null,' +
-        '"revoked_at":null,"rotated_from":null,"rotated_to":null}',
+        '"revoked_at":null,"rotated_from":null,"rotated_to":null,"scopes":["read"],"allowed_ips":["192.0.2.0/24"]}',
     );
   });
 

@@ -333,6 +333,8 @@ describe("keys and workspaces", () => {
       "revoked_at",
       "rotated_from",
       "rotated_to",
+      "scopes",
+      "allowed_ips",
       "key",
     ]);
     expect(created).toMatchObject({ name: "splunk", status: "active", created_by: "cli", last_used_at: null });

@@ -10,7 +10,8 @@ import {
 } from "../../src/domain/admit-call.ts";
 import type { Call, Caller, Reply } from "../../src/domain/call.ts";
 import { AppError } from "../../src/domain/error.ts";
-import { acme, callRules, enrichCall, key, now, oneScan, pollCall } from "../helpers/call-facts.ts";
+import { networksOf } from "../../src/domain/network.ts";
+import { acme, callRules, enrichCall, key, now, oneScan, pollCall, whoamiCall } from "../helpers/call-facts.ts";
 
 const [second, minute, hour] = [1000, 60_000, 3_600_000];
 const ago = (ms: number) => new Date(now.getTime() - ms);
@@ -227,4 +228,90 @@ test("keys whose counters failed lose their charge, but a reached limit stays (c
     { kind: "failed", scanId: oneScan, isUncounted: true },
     limited,
   ]);
+});
+
+describe("rights of a key beside its plan (pipeline 14.4)", () => {
+  const known = { workspaceId: acme.id, keyId: key.id, keyName: key.name };
+
+  test("each call of a batch is judged by the address that it comes from", () => {
+    const ips = ["192.0.2.1", "203.0.113.1", null];
+    const calls = ips.map((ip) => enrichCall({ caller: byKey, from: { ip, correlationId: null } }));
+    const facts = factsOf({
+      key: { ...key, allowedNetworks: networksOf(["192.0.2.0/24"]) },
+      budget: { request: null, poll: null },
+    });
+    const { admissions, budgets, usedKeyIds } = admitCalls(calls, facts, callRules());
+    expect(admissions.map(codeOf)).toEqual([null, "invalid_api_key", "invalid_api_key"]);
+    expect(admissions[1]).toMatchObject({ reply: { denied: known }, who: null });
+    expect(budgets).toMatchObject([{ budget: { count: 1 } }]);
+    expect(usedKeyIds).toEqual(["key-1"]);
+    expect([...keysToCharge(calls.slice(1), facts.keys, callRules())]).toEqual([]);
+    expect([...keysToCharge(calls.toReversed(), facts.keys, callRules())]).toEqual(["key-1"]);
+  });
+
+  test("a key that lacks the scope is denied before it is charged, and was not used", () => {
+    const facts = factsOf({ key: { ...key, scopes: ["watch"] }, budget: { request: null, poll: null } });
+    const calls = [enrichCall({ caller: byKey }), pollCall({ caller: byKey })];
+    const { admissions, budgets, usedKeyIds } = admitCalls(calls, facts, callRules());
+    expect(admissions.map(codeOf)).toEqual(["scope_required", "scope_required"]);
+    expect(admissions).toMatchObject([{ reply: { denied: known } }, { reply: { denied: known } }]);
+    expect([budgets, usedKeyIds]).toEqual([[], []]);
+  });
+
+  test.each([
+    { scopes: ["enrich"], mayScan: true },
+    { scopes: ["read"], mayScan: false },
+  ] as const)("$scopes may scan: $mayScan", ({ scopes, mayScan }) => {
+    const admission = admitOne(enrichCall({ caller: byKey }), factsOf({ key: { ...key, scopes } }));
+    expect(admission).toMatchObject({ kind: "admitted", who: { mayScan } });
+  });
+});
+
+describe("whoami (pipeline 15.1)", () => {
+  const rules = callRules({ limits: { team: 3, enterprise: 0, windowMs: hour } });
+  const enterprise = { ...key, workspace: { ...acme, plan: "enterprise" as const } };
+  const full: BudgetFacts = { request: { windowStartedAt: ago(minute), count: 3 }, poll: null };
+  test.each([
+    {
+      what: "both budgets",
+      facts: { budget: full },
+      request: { limit: 3, remaining: 0, resetInMs: hour - minute },
+      poll: { limit: 60, remaining: 60, resetInMs: null },
+    },
+    { what: "no limits", facts: { key: enterprise }, request: null, poll: null },
+    {
+      what: "counters that cannot be read",
+      facts: {},
+      request: { limit: 3, remaining: null, resetInMs: null },
+      poll: { limit: 60, remaining: null, resetInMs: null },
+    },
+  ])("is told $what and charged nothing", ({ facts, request, poll }) => {
+    const { admissions, budgets, usedKeyIds } = admitCalls([whoamiCall], factsOf(facts), rules);
+    expect(admissions).toMatchObject([{ kind: "admitted", charge: null, budgets: { request, poll } }]);
+    expect([budgets, usedKeyIds]).toEqual([[], ["key-1"]]);
+  });
+
+  test.each([
+    { what: "a key of any scope", facts: { key: { ...key, scopes: ["watch"] as const } }, code: null },
+    { what: "a revoked key", facts: { key: { ...key, revokedAt: now } }, code: "invalid_api_key" },
+    {
+      what: "a key below the plan",
+      facts: { key: { ...key, workspace: { ...acme, plan: "free" as const } } },
+      code: "plan_required",
+    },
+  ])("$what: $code", ({ facts, code }) => {
+    expect(codeOf(admitOne(whoamiCall, factsOf(facts)))).toBe(code);
+  });
+
+  test("its counters are read where there is a limit, and a failure of theirs uncounts nothing", () => {
+    expect([...keysToCharge([whoamiCall], factsOf({}).keys, rules)]).toEqual(["key-1"]);
+    expect([...keysToCharge([whoamiCall], factsOf({ key: enterprise }).keys, rules)]).toEqual([]);
+    const reply: Reply = {
+      kind: "whoami",
+      workspace: { id: acme.id, name: "Acme", plan: "team" },
+      keyId: "key-1",
+      budgets: { request: null, poll: null },
+    };
+    expect(uncharge([reply], [whoamiCall], factsOf({}).keys, new Set(["key-1"]))).toEqual([reply]);
+  });
 });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Budget, chargeBudget, limitOf } from "../../src/domain/budget.ts";
+import { type Budget, budgetLeft, chargeBudget, limitOf } from "../../src/domain/budget.ts";
 import { plans } from "../../src/domain/workspace.ts";
 
 const hour = 3_600_000;
@@ -99,5 +99,19 @@ describe("8.2 a window", () => {
         for (const count of windows.values()) expect(count).toBeLessThanOrEqual(limit);
       }),
     );
+  });
+});
+
+describe("what is left, for a caller who is not charged (pipeline 15.1)", () => {
+  const used = (count: number, ageMs: number): Budget => ({ windowStartedAt: moment(-ageMs), count });
+  test.each([
+    { what: "never charged", budget: null, remaining: 5, resetInMs: null },
+    { what: "an open window", budget: used(2, 1000), remaining: 3, resetInMs: hour - 1000 },
+    { what: "a full window", budget: used(5, hour - 1), remaining: 0, resetInMs: 1 },
+    { what: "a window that is over", budget: used(5, hour), remaining: 5, resetInMs: null },
+    { what: "a lowered limit", budget: used(9, 1000), remaining: 0, resetInMs: hour - 1000 },
+    { what: "a window from before the clock moved back", budget: used(2, -hour), remaining: 3, resetInMs: hour },
+  ])("$what", ({ budget, remaining, resetInMs }) => {
+    expect(budgetLeft(budget, 5, hour, start)).toEqual({ limit: 5, remaining, resetInMs });
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { newKeyFault, rotationFault } from "../../src/domain/key-change.ts";
+import { newKeyFault, rightsText, rotationFault } from "../../src/domain/key-change.ts";
+import { defaultScopes } from "../../src/domain/key-scope.ts";
 import type { Plan } from "../../src/domain/workspace.ts";
 
 const now = new Date("2026-06-01T12:00:00Z");
@@ -41,4 +42,13 @@ describe("a rotation (contract 9.5)", () => {
   test.each(cases)("%s", (_, key, plan, code) => {
     expect(rotationFault(key, plan, now)?.code ?? null).toBe(code);
   });
+});
+
+test.each([
+  { scopes: defaultScopes, allowedIps: [], text: null },
+  { scopes: ["read"], allowedIps: [], text: "scopes read" },
+  { scopes: defaultScopes, allowedIps: ["192.0.2.0/24", "::1/128"], text: "allowed_ips 192.0.2.0/24,::1/128" },
+  { scopes: ["enrich", "read"], allowedIps: ["::1/128"], text: "scopes enrich,read; allowed_ips ::1/128" },
+] as const)("the trail says of a new key: $text", ({ scopes, allowedIps, text }) => {
+  expect(rightsText({ scopes, allowedIps })).toBe(text);
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { pauseTurns, type Turns, takeTurn } from "../../src/domain/pace.ts";
+import { isPaused, pauseTurns, type Turns, takeTurn } from "../../src/domain/pace.ts";
 
 const [second, day] = [1000, 86_400_000];
 const now = new Date("2026-06-01T12:00:00Z");
@@ -71,4 +71,26 @@ test("a pause never shortens a longer one, and leaves turns as they are", () => 
   expect(pauseTurns(null, soon)).toEqual({ slots: [], pausedUntil: at(30) });
   expect(pauseTurns({ slots: [at(1)], pausedUntil: at(40) }, soon)).toEqual({ slots: [at(1)], pausedUntil: at(40) });
   expect(pauseTurns({ slots: [at(1)], pausedUntil: at(20) }, soon)).toEqual({ slots: [at(1)], pausedUntil: at(30) });
+});
+
+test.each([
+  { what: "was never asked", turns: null, is: false },
+  { what: "has a turn left", turns: { slots: [at(-1)], pausedUntil: 0 }, is: false },
+  { what: "has used up its rate", turns: { slots: [at(-2), at(-1)], pausedUntil: 0 }, is: true },
+  { what: "has turns that wait", turns: { slots: [at(-1), at(9)], pausedUntil: 0 }, is: true },
+  { what: "has turns of an older window", turns: { slots: [at(-11), at(-10)], pausedUntil: 0 }, is: false },
+  { what: "was told to wait", turns: { slots: [], pausedUntil: at(1) }, is: true },
+  { what: "has waited", turns: { slots: [], pausedUntil: at(0) }, is: false },
+  {
+    what: "was told to wait before the clock moved back",
+    turns: { slots: [], pausedUntil: at(2 * 86_400) },
+    is: false,
+  },
+])("a source that $what is paused: $is", ({ turns, is }) => {
+  expect(isPaused(turns, pace, now)).toBe(is);
+});
+
+test("a source without a pace is paused by a pause only", () => {
+  expect(isPaused({ slots: [at(-1), at(-1), at(-1)], pausedUntil: 0 }, null, now)).toBe(false);
+  expect(isPaused({ slots: [], pausedUntil: at(1) }, null, now)).toBe(true);
 });

@@ -15,7 +15,7 @@ import {
   pollOf,
   serveCalls,
 } from "../../src/domain/serve-call.ts";
-import { acme, callRules, enrichCall, key, now, oneScan, pollCall } from "../helpers/call-facts.ts";
+import { acme, callRules, enrichCall, key, now, oneScan, pollCall, whoamiCall } from "../helpers/call-facts.ts";
 import { testAuthor } from "../helpers/test-author.ts";
 
 const storedScan = "00000000-0000-4000-8000-0000000000aa" as ScanId;
@@ -424,9 +424,12 @@ test.each([
   { what: "a refresh", call: { runner: { ...runner, isRefresh: true } }, isAsking: false, isStarting: false },
 ])("$what: its scans are read $isAsking, a miss may queue $isStarting", ({ call, isAsking, isStarting }) => {
   expect(asksForScans(enrichCall(call))).toBe(isAsking);
-  expect(mayStart(enrichCall(call), start)).toBe(isStarting);
+  expect(mayStart(enrichCall(call), { mayScan: true }, start)).toBe(isStarting);
+  expect(mayStart(enrichCall(call), { mayScan: false }, start)).toBe(false);
   const decisions: Decision[] = [join.decision, found.decision];
-  for (const decision of decisions) expect(mayStart(enrichCall(call), { decision, hit: null })).toBe(false);
+  for (const decision of decisions) {
+    expect(mayStart(enrichCall(call), { mayScan: true }, { decision, hit: null })).toBe(false);
+  }
 });
 
 test("pollOf returns a value only for events of a final poll by a key", () => {
@@ -434,4 +437,43 @@ test("pollOf returns a value only for events of a final poll by a key", () => {
   expect(pollOf(event)).toEqual({ scanId: oneScan, keyId: "key-1" });
   expect(pollOf({ ...event, keyId: null })).toBeNull();
   expect(pollOf({ ...event, action: "enrich.requested" })).toBeNull();
+});
+
+describe("a key of scope read (pipeline 14.4)", () => {
+  const reader: KeyFacts = { ...key, scopes: ["read"] };
+  const notCached = { kind: "refused", error: { code: "not_cached" } };
+  test.each([
+    { what: "a hit", facts: found, fault: null, reply: hit },
+    { what: "a miss", facts: start, fault: null, reply: notCached },
+    { what: "a scan that others started", facts: join, fault: null, reply: notCached },
+    { what: "a miss, nothing can be written", facts: start, fault: unavailable, reply: notCached },
+  ])("$what is charged and told, and nothing is started", ({ facts, fault, reply }) => {
+    const { replies, writes } = serve([enrichCall(byKey)], { scans: [facts], key: reader, fault });
+    expect(replies).toMatchObject([{ ...reply, charge: { limit: 600, remaining: 599 } }]);
+    expect(writes.scans).toEqual([]);
+    expect([...writes.usage.values()]).toMatchObject([{ requests: 1 }]);
+    expect(writes.events).toMatchObject([{ action: "enrich.requested", keyId: "key-1" }]);
+  });
+
+  test("does not join a scan of the same batch, and polls it", () => {
+    const calls = [enrichCall(), enrichCall(byKey), pollCall(byKey)];
+    const { replies, writes } = serve(calls, { scans: [start, start, completed], key: reader });
+    expect(replies).toMatchObject([{ kind: "accepted" }, notCached, { kind: "completed" }]);
+    expect(writes.scans).toHaveLength(1);
+  });
+});
+
+test("pipeline 15.1 whoami tells of the key and writes nothing", () => {
+  const { replies, writes } = serve([enrichCall(byKey), whoamiCall], { scans: [found] });
+  expect(replies[1]).toEqual({
+    kind: "whoami",
+    workspace: { id: "acme", name: "Acme", plan: "team" },
+    keyId: "key-1",
+    budgets: {
+      request: { limit: 600, remaining: 599, resetInMs: 3_600_000 },
+      poll: { limit: 12_000, remaining: 12_000, resetInMs: null },
+    },
+  });
+  expect(writes.events).toHaveLength(1);
+  expect([...writes.usage.values()]).toEqual([{ requests: 1, hits: 1, polls: 0 }]);
 });

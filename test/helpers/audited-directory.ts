@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { beginHead, keepHead } from "../../src/access/audit-head.ts";
 import { type Author, auditEvent } from "../../src/domain/audit.ts";
+import { defaultScopes } from "../../src/domain/key-scope.ts";
 import type { OperatorRole } from "../../src/domain/operator.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
 import type { Store } from "../../src/store/port/store.ts";
@@ -55,7 +56,7 @@ export async function makeAuditedDirectory(
     disabledAt: null,
   });
   const insertKey = (keyId: string, name: string) =>
-    store.insertKey(acme, { ...secretOf(keyId), name, expiresAt: null }, by());
+    store.insertKey(acme, { ...secretOf(keyId), name, expiresAt: null, scopes: defaultScopes, allowedIps: [] }, by());
   const insertOperator = (operatorId: string, name: string, role: OperatorRole) =>
     store.insertOperator(
       { id: operatorId, workspaceId: acme, name, role, tokenHash: `hash of ${operatorId}`, createdAt: testAuthor.at },

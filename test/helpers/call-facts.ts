@@ -1,5 +1,6 @@
 import type { KeyFacts, WorkspaceFacts } from "../../src/domain/admit-call.ts";
-import type { CallRules, EnrichCall, PollCall } from "../../src/domain/call.ts";
+import type { CallRules, EnrichCall, PollCall, WhoamiCall } from "../../src/domain/call.ts";
+import { defaultScopes } from "../../src/domain/key-scope.ts";
 import type { ScanId } from "../../src/domain/scan.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
 
@@ -20,6 +21,8 @@ export const key: KeyFacts = {
   lastUsedAt: null,
   expiresAt: null,
   revokedAt: null,
+  scopes: defaultScopes,
+  allowedNetworks: null,
   workspace: acme,
 };
 
@@ -62,3 +65,9 @@ export function pollCall(changed: Partial<PollCall> = {}): PollCall {
     ...changed,
   };
 }
+
+export const whoamiCall: WhoamiCall = {
+  kind: "whoami",
+  caller: { keyHash: "hash" },
+  from: { ip: "192.0.2.1", correlationId: "correlation" },
+};

@@ -10,6 +10,8 @@ export function inventedSource(name: string, lookup: Source["lookup"], settings:
     origin: name,
     fingerprint: `${name}/1`,
     timeoutMs: 60_000,
+    pace: null,
+    isOutside: true,
     isAllowed: true,
     lookup,
     ...settings,

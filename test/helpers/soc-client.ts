@@ -20,6 +20,8 @@ export function socClient(respond: Respond, token: Token | null) {
       post(JSON.stringify({ indicator: { type: "email", value } }), headers),
     get: (path: string, headers: Headers = {}) =>
       respond(new Request(`${enrichUrl}${path}`, { headers: { ...key, ...headers } })),
+    whoami: (headers: Headers = {}) =>
+      respond(new Request(new URL("/api/v1/soc/whoami", enrichUrl).href, { headers: { ...key, ...headers } })),
   };
 }
 

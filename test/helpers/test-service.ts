@@ -116,6 +116,7 @@ export async function openTestService(options: TestServiceOptions = {}) {
     trail,
     trust: makeTrust([], []),
     logIns: openThrottle(10, 60_000, clock.steadyNow),
+    whoamis: openThrottle(60, 60_000, clock.steadyNow),
     publicUrl: null,
     dashboard: testDashboard(clock, live),
     metrics: { countRequest: () => undefined, countStrangeForward: () => undefined, render: () => "" },

@@ -18,6 +18,7 @@ import { accepted, progress, scanSources } from "../../src/wire/scan.ts";
 import { type Health, health, readiness } from "../../src/wire/service.ts";
 import { about, me } from "../../src/wire/session.ts";
 import { sourceList } from "../../src/wire/source.ts";
+import { whoami } from "../../src/wire/whoami.ts";
 import { inventedSource } from "../helpers/invented-source.ts";
 import { addOperator, operatorClient } from "../helpers/operator-client.ts";
 import { socClient } from "../helpers/soc-client.ts";
@@ -135,6 +136,7 @@ const rows: readonly Row[] = [
     progress,
     (stage) => pollFailed(stage, "/export?format=csv"),
   ],
+  ["GET /api/v1/soc/whoami", "a key", whoami, ({ respond, tenant }) => socClient(respond, tenant.token).whoami()],
   [
     "POST /api/v1/workspaces/{workspace_id}/keys",
     "a key",

@@ -56,7 +56,7 @@ test("7.4, 9.2, 9.8 the members of atoms, keys and events are described in the o
     "source source_url source_confidence source_tier corroboration_count corroborated_by category severity title indicator_type indicator_value first_seen last_seen",
   );
   expect(members("Key")).toBe(
-    "id name prefix status created_at created_by last_used_at expires_at revoked_at rotated_from rotated_to",
+    "id name prefix status created_at created_by last_used_at expires_at revoked_at rotated_from rotated_to scopes allowed_ips",
   );
   expect(members("AuditEvent")).toBe(
     "at workspace_id actor action key_id key_name request_id indicator_hmac ip outcome correlation_id count detail",

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createKey } from "../../src/access/api-key.ts";
+import { createKey, type KeyRequest } from "../../src/access/api-key.ts";
 import { makeToken } from "../../src/domain/api-key.ts";
 import type { Peer } from "../../src/http/caller.ts";
 import { routes } from "../../src/http/route-table.ts";
@@ -26,6 +26,9 @@ const callers = [
   "expired key",
   "key of a disabled workspace",
   "key below the plan",
+  "key of another network",
+  "key that only watches",
+  "key that only reads",
   "key",
   "key of another workspace",
   "unknown token",
@@ -51,10 +54,10 @@ function isOwn(caller: Caller, kind: IdKind | undefined): boolean {
   return kind === (caller.endsWith("of another workspace") ? "foreign" : "own");
 }
 
-/** 401 without a valid key, 403 below the plan; else null. */
+/** 401 without a valid key, 403 below the plan and without the scope; else null. */
 function refusedKey(caller: Caller): number | null {
-  if (caller === "key" || caller === "key of another workspace") return null;
-  return caller === "key below the plan" ? 403 : 401;
+  if (caller === "key" || caller === "key that only reads" || caller === "key of another workspace") return null;
+  return caller === "key below the plan" || caller === "key that only watches" ? 403 : 401;
 }
 
 const operators: readonly Caller[] = [
@@ -81,12 +84,13 @@ const lookUpRow: Row = (caller, ids) =>
 const workspace = "/api/v1/workspaces/{workspace_id}";
 const dashboard = "/api/v1/dashboard";
 const declared: Readonly<Record<string, Row>> = {
-  "POST /api/v1/soc/enrich": (caller) => refusedKey(caller) ?? 202,
+  "POST /api/v1/soc/enrich": (caller) => refusedKey(caller) ?? (caller === "key that only reads" ? 404 : 202),
   "GET /api/v1/soc/enrich/{request_id}": pollRow,
   "GET /api/v1/soc/enrich/{request_id}/sources": pollRow,
   "GET /api/v1/soc/enrich/{request_id}/evidence": pollRow,
   "GET /api/v1/soc/enrich/{request_id}/case": pollRow,
   "GET /api/v1/soc/enrich/{request_id}/export": pollRow,
+  "GET /api/v1/soc/whoami": (caller) => (caller === "key that only watches" ? 200 : (refusedKey(caller) ?? 200)),
   [`POST ${workspace}/keys`]: (caller, ids) => refusedOperator(caller, ids, "admin", true) ?? 201,
   [`GET ${workspace}/keys`]: (caller, ids) => refusedOperator(caller, ids, "admin", false) ?? 200,
   [`POST ${workspace}/keys/{key_id}/rotate`]: (caller, ids) =>
@@ -147,7 +151,11 @@ async function open() {
     await service.addTenant("Cheap", "starter"),
   ];
   const by = { ...testAuthor, at: clock.now() };
-  const expired = await addKey(service, tenant, clock.after(1).toISOString());
+  const expired = await addKey(service, tenant, { expiresAt: clock.after(1).toISOString() });
+  const away = await addKey(service, tenant, { allowedIps: ["127.0.0.1", "198.51.100.0/24"] });
+  const home = { allowedIps: ["203.0.113.0/24"] };
+  const watching = await addKey(service, tenant, { ...home, scopes: ["watch"] });
+  const reading = await addKey(service, tenant, { ...home, scopes: ["read"] });
   const revoked = await addKey(service, tenant);
   await store.revokeKey(tenant.id, revoked.id, by);
   const rotated = await addKey(service, tenant);
@@ -184,6 +192,9 @@ async function open() {
     "expired key": key(expired.token),
     "key of a disabled workspace": key(disabled.token),
     "key below the plan": key(cheap.token),
+    "key of another network": key(away.token),
+    "key that only watches": key(watching.token),
+    "key that only reads": key(reading.token),
     key: key(tenant.token),
     "key of another workspace": key(other.token),
     "unknown token": bearer(makeToken("operator", new Uint8Array(20))),
@@ -231,10 +242,10 @@ async function open() {
   };
 }
 
-async function addKey(service: TestService, { id }: Tenant, expiresAt: string | null = null) {
+async function addKey(service: TestService, { id }: Tenant, wanted: Partial<KeyRequest> = {}) {
   const { store, keys, newId, app, clock } = service;
   const by = { ...testAuthor, at: clock.now() };
-  const request = { workspaceId: id, name: newId(), expiresAt };
+  const request = { workspaceId: id, name: newId(), expiresAt: null, ...wanted };
   const { key, token } = await createKey(request, {
     store,
     keys,

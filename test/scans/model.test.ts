@@ -182,6 +182,8 @@ class Product {
         origin,
         confidence,
         isAllowed,
+        isOutside: true,
+        pace: null,
         kind: "http",
         fingerprint: `${confidence}`,
         timeoutMs: day,
@@ -192,7 +194,7 @@ class Product {
     const offline = corpora.map(({ name, origin, confidence, revision, imports }): Source => {
       const said = imports.flatMap(({ sha256 }) => statements.filter((statement) => statement.title === sha256));
       const lookup = async () => ({ findings: said.map(toFinding) });
-      const fixed = { kind: "corpus", isAllowed: true, timeoutMs: day };
+      const fixed = { kind: "corpus", isAllowed: true, isOutside: false, pace: null, timeoutMs: day };
       return { ...fixed, name, origin, confidence, fingerprint: revision, lookup };
     });
     return [...online, ...offline];

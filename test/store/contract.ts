@@ -5,6 +5,7 @@ import type { Call, CallRules, EnrichCall, Reply, ReplyBody } from "../../src/do
 import { type CacheMember, envelopeText, type Sighting } from "../../src/domain/envelope.ts";
 import { AppError } from "../../src/domain/error.ts";
 import { findingHash, makeFinding } from "../../src/domain/finding.ts";
+import { defaultScopes } from "../../src/domain/key-scope.ts";
 import type { Operator } from "../../src/domain/operator.ts";
 import { type Answer, type ClaimedScan, finalState, type ScanId, type SourceRun } from "../../src/domain/scan.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
@@ -66,7 +67,8 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
     function newKey(fields: Partial<NewApiKey> = {}): NewApiKey {
       const id = newId();
       const hash = id.replaceAll("-", "").repeat(2);
-      const given = { prefix: "xpz_live_0000", createdAt: now, createdBy: "cli", expiresAt: null };
+      const rights = { expiresAt: null, scopes: defaultScopes, allowedIps: [] };
+      const given = { prefix: "xpz_live_0000", createdAt: now, createdBy: "cli", ...rights };
       return { id, name: `Key ${id}`, hash, ...given, ...fields };
     }
 
@@ -782,7 +784,8 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
 
     describe("keys", () => {
       test("a key is stored with all but its hash shown", async () => {
-        const key = newKey({ name: "SIEM", expiresAt: later(day) });
+        const rights = { scopes: ["enrich", "read"], allowedIps: ["192.0.2.0/24", "2001:db8::/32"] } as const;
+        const key = newKey({ name: "SIEM", expiresAt: later(day), ...rights });
         const { hash, ...shown } = key;
         const stored = await store.insertKey(acme, key, testAuthor);
         const unused = { lastUsedAt: null, revokedAt: null, rotatedFrom: null, rotatedTo: null };
@@ -849,8 +852,9 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         await expect(page).rejects.toMatchObject({ code: "invalid_request" });
       });
 
-      test("a rotation revokes a key and issues one of its name and expiry, each naming the other", async () => {
-        const old = await store.insertKey(acme, newKey({ name: "Siem", expiresAt: later(day) }), testAuthor);
+      test("a rotation revokes a key and issues one of its name, expiry and rights, each naming the other", async () => {
+        const rights = { scopes: ["read"], allowedIps: ["192.0.2.0/24"] } as const;
+        const old = await store.insertKey(acme, newKey({ name: "Siem", expiresAt: later(day), ...rights }), testAuthor);
         const next = nextKey({ createdBy: "operator:alice" });
         const { hash, ...shown } = next;
         const rotated = await store.rotateKey(acme, old.id, next, testAuthor);
@@ -1639,6 +1643,18 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         expect(await store.takeSlot("hibp", null, later(day), now)).toEqual(later(2 * minute));
         expect(await take(later(day))).toEqual(later(2 * minute));
         expect(await take(later(day), later(3 * minute))).toEqual(later(3 * minute));
+      });
+
+      test("what was taken and paused is listed by name, for who only wants to know", async () => {
+        expect(await store.listTurns()).toEqual(new Map());
+        await take(later(day));
+        await store.pauseSource("misp", later(minute));
+        const listed = new Map([
+          ["hibp", { slots: [now.getTime()], pausedUntil: 0 }],
+          ["misp", { slots: [], pausedUntil: later(minute).getTime() }],
+        ]);
+        expect(await store.listTurns()).toEqual(listed);
+        expect(await store.listTurns()).toEqual(listed);
       });
 
       test("a source without a pace is asked at once, as often as one likes", async () => {

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import firstMigration from "../../migrations/0001_first.sql" with { type: "text" };
 import { verifyAudit } from "../../src/access/verify-audit.ts";
 import { auditEvent } from "../../src/domain/audit.ts";
+import { defaultScopes } from "../../src/domain/key-scope.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
 import type { Store } from "../../src/store/port/store.ts";
 import { openConnection } from "../../src/store/sqlite/driver.ts";
@@ -281,7 +282,8 @@ describe("9.8 a change and its audit row are one transaction", () => {
   const refuse =
     "CREATE TRIGGER refuse BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no audit row can be written'); END";
   const id = (last: number) => `00000000-0000-4000-8000-${String(last).padStart(12, "0")}`;
-  const key = { name: "siem", prefix: "xpz_live_0000", createdAt: testAuthor.at, createdBy: "cli", expiresAt: null };
+  const rights = { expiresAt: null, scopes: defaultScopes, allowedIps: [] };
+  const key = { name: "siem", prefix: "xpz_live_0000", createdAt: testAuthor.at, createdBy: "cli", ...rights };
   const [acme, by] = [workspace("Acme").id, testAuthor];
   const operator = { id: id(3), workspaceId: acme, name: "alice", role: "admin", createdAt: by.at } as const;
   const publication = {

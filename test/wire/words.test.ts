@@ -8,6 +8,7 @@ import {
   sourceErrorReasons,
 } from "../../src/domain/error.ts";
 import { type Severity as KnownSeverity, severities } from "../../src/domain/finding.ts";
+import { type KeyScope, keyScopes } from "../../src/domain/key-scope.ts";
 import { type OperatorRole, operatorRoles } from "../../src/domain/operator.ts";
 import {
   isFinished,
@@ -19,7 +20,7 @@ import { type Plan, plans } from "../../src/domain/workspace.ts";
 import type { auditAction } from "../../src/wire/audit.ts";
 import { errorCode } from "../../src/wire/error.ts";
 import { severity } from "../../src/wire/finding.ts";
-import { keyStatus } from "../../src/wire/key.ts";
+import { keyScope, keyStatus } from "../../src/wire/key.ts";
 import { operatorRole } from "../../src/wire/operator.ts";
 import { progress, scanState } from "../../src/wire/scan.ts";
 import type { Shape } from "../../src/wire/shape.ts";
@@ -35,6 +36,7 @@ test("the enumerations of the wire equal those of the domain, in the same order"
   expectTypeOf<Shape<typeof severity>>().toEqualTypeOf<KnownSeverity>();
   expectTypeOf<Shape<typeof outcome>>().toEqualTypeOf<KnownOutcome>();
   expectTypeOf<Shape<typeof keyStatus>>().toEqualTypeOf<KeyStatus>();
+  expectTypeOf<Shape<typeof keyScope>>().toEqualTypeOf<KeyScope>();
   expectTypeOf<Shape<typeof operatorRole>>().toEqualTypeOf<OperatorRole>();
   expectTypeOf<Shape<typeof plan>>().toEqualTypeOf<Plan>();
   expectTypeOf<Shape<typeof scanState>>().toEqualTypeOf<KnownState>();
@@ -44,6 +46,7 @@ test("the enumerations of the wire equal those of the domain, in the same order"
   expect(severity.options).toEqual(severities);
   expect(outcome.options).toEqual(outcomes);
   expect(keyStatus.options).toEqual(keyStatuses);
+  expect(keyScope.options).toEqual(keyScopes);
   expect(operatorRole.options).toEqual(operatorRoles);
   expect(plan.options).toEqual(plans);
 });

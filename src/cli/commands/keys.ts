@@ -1,13 +1,21 @@
-import { Command } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { createKey, keyBody, revokeKey, rotateKey } from "../../access/api-key.ts";
 import { getWorkspace } from "../../access/workspace.ts";
 import type { ApiKey, Token } from "../../domain/api-key.ts";
+import { type KeyScope, keyScopes, parseScopes } from "../../domain/key-scope.ts";
 import { entropy } from "../../entropy.ts";
 import type { KeyBody, KeyList, MintedKey } from "../../wire/key.ts";
 import { commandAuthor, type GlobalOptions, readConfig, withStore } from "../context.ts";
 import { type Output, printResult, table } from "../output.ts";
 
 type KeyOptions = GlobalOptions & { workspace: string };
+type CreateOptions = KeyOptions & {
+  name: string;
+  scopes?: readonly KeyScope[];
+  allowedIp?: readonly string[];
+  expiresAt?: string;
+  expiresIn?: string;
+};
 
 /** The largest page of the API. The command prints all pages as one list. */
 const pageLimit = 200;
@@ -16,7 +24,7 @@ export function keysCommand(output: Output): Command {
   const keys = new Command("keys").description("API keys of a workspace");
 
   function printMinted(options: KeyOptions, workspace: string, { key, token }: { key: ApiKey; token: Token }): void {
-    const text = `Key "${key.name}" of workspace "${workspace}", shown only once:\n${token}`;
+    const text = `Key "${key.name}" (${key.id}) of workspace "${workspace}", shown only once:\n${token}`;
     printResult<MintedKey>(output, options.json ?? false, { ...keyBody(key, entropy.now()), key: token }, text);
   }
 
@@ -24,15 +32,26 @@ export function keysCommand(output: Output): Command {
     .command("create")
     .description("Mints a key. It is shown only once.")
     .requiredOption("--name <name>", "purpose of the key, 1 to 64 characters")
-    .option("--expires-at <time>", "RFC 3339 time after which the key stops working")
+    .addOption(scopesOption())
+    .option(
+      "--allowed-ip <cidr>",
+      "address or network that the key may be used from; may be repeated; default: any address",
+      (network: string, before: readonly string[] = []) => [...before, network],
+    )
+    .option("--expires-at <time>", "RFC 3339 time, or date, at which the key stops working")
+    .addOption(new Option("--expires-in <duration>", "lifetime of the key, such as 90d").conflicts("expiresAt"))
     .option("--workspace <id or name>", "whose key it is", "default")
-    .addHelpText("after", "\nExample:\n  xpose keys create --name splunk --expires-at 2030-01-31T00:00:00Z")
+    .addHelpText(
+      "after",
+      "\nExample:\n  xpose keys create --name graylog --scopes read --allowed-ip 10.20.0.0/16 --expires-in 90d",
+    )
     .action(async (_options: object, command: Command) => {
-      const options = command.optsWithGlobals<KeyOptions & { name: string; expiresAt?: string }>();
+      const options = command.optsWithGlobals<CreateOptions>();
       await withStore(readConfig(command, output), async ({ store, keys: derived }) => {
         const workspace = await getWorkspace(options.workspace, store);
-        const { name, expiresAt = null } = options;
-        const request = { workspaceId: workspace.id, name, expiresAt };
+        const { name, scopes = null, allowedIp: allowedIps = null, expiresAt = null, expiresIn = null } = options;
+        const expiry = { expiresAt: expiresAt === null ? null : withTime(expiresAt), expiresIn };
+        const request = { workspaceId: workspace.id, name, scopes, allowedIps, ...expiry };
         const by = commandAuthor();
         printMinted(options, workspace.name, await createKey(request, { store, keys: derived, by, entropy }));
       });
@@ -54,8 +73,8 @@ export function keysCommand(output: Output): Command {
           bodies.push(...page.items.map((key) => keyBody(key, now)));
           cursor = page.nextCursor;
         }
-        const rows = bodies.map((key) => [key.id, key.name, key.prefix, key.status, key.last_used_at, key.expires_at]);
-        const text = table(["ID", "NAME", "PREFIX", "STATUS", "LAST USED", "EXPIRES"], rows);
+        const header = ["ID", "NAME", "PREFIX", "STATUS", "SCOPES", "ALLOWED IPS", "LAST USED", "EXPIRES"];
+        const text = table(header, bodies.map(rowOf));
         printResult<KeyList>(output, options.json ?? false, { keys: bodies, next_cursor: null }, text);
       });
     });
@@ -96,4 +115,24 @@ export function keysCommand(output: Output): Command {
     });
 
   return keys;
+}
+
+function rowOf(key: KeyBody): (string | null)[] {
+  const { id, name, prefix, status, scopes, allowed_ips, last_used_at, expires_at } = key;
+  return [id, name, prefix, status, scopes.join(","), allowed_ips.join(",") || "any", last_used_at, expires_at];
+}
+
+function scopesOption(): Option {
+  const wanted = `one or more of ${keyScopes.join(", ")}, with commas between`;
+  const option = new Option("--scopes <list>", `what it may do: ${wanted}; default: enrich,watch`);
+  return option.argParser((text: string) => {
+    const scopes = parseScopes(text.split(",").map((name) => name.trim()));
+    if (scopes === null) throw new InvalidArgumentError(`It must be ${wanted}.`);
+    return scopes;
+  });
+}
+
+/** A date alone is its first moment, in UTC as all times are. */
+function withTime(text: string): string {
+  return /^\d{4}-\d{2}-\d{2}$/.test(text.trim()) ? `${text.trim()}T00:00:00Z` : text;
 }

@@ -77,7 +77,7 @@ export async function enrich(exchange: Exchange): Promise<PlainResponse> {
 }
 
 /** Refuses a malformed key without a look-up. It is recorded as a denial like any other. */
-async function refuseKey(exchange: Exchange): Promise<PlainResponse> {
+export async function refuseKey(exchange: Exchange): Promise<PlainResponse> {
   const { request, app } = exchange;
   await discardBody(request);
   app.trail.denied(originOf(exchange), "401", "unknown");
@@ -205,6 +205,8 @@ export function toResponse(reply: Reply, { path = enrichPath, publicUrl = null }
       return jsonResponse<ScanSources>(200, sourcesBody(reply), isFinished(reply.state) ? {} : { "Retry-After": "1" });
     case "case":
       throw new Error("a case was read without a route that presents it");
+    case "whoami":
+      throw new Error("whoami was asked without a route that presents it");
     case "claimed":
       throw new Error("a scan was claimed for a caller over HTTP");
   }

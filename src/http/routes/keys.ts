@@ -11,17 +11,28 @@ import { jsonResponse, type PlainResponse } from "../response.ts";
 /** More than enough for the longest name in any encoding. */
 const maxBodyBytes = 16_384;
 
+const wantedBody =
+  "The body needs a name; expires_at is an RFC 3339 time or expires_in a duration such as 90d, scopes a list of enrich, " +
+  "read and watch, and allowed_ips a list of at most 100 addresses or networks";
+
 /** POST /api/v1/workspaces/{workspace_id}/keys */
 export async function mintKey(exchange: OperatorExchange): Promise<PlainResponse> {
   const { request, operator, app } = exchange;
   const { mintRequest } = await import("../../wire/key.ts");
   const parsed = mintRequest.safeParse(await readJson(request, maxBodyBytes));
   if (!parsed.success) {
-    throw new AppError("invalid_request", "The body needs a name, and expires_at only as an RFC 3339 time");
+    throw new AppError("invalid_request", wantedBody);
   }
-  const { name, expires_at: expiresAt = null } = parsed.data;
+  const { name, expires_at: expiresAt = null, expires_in: expiresIn, scopes, allowed_ips: allowedIps } = parsed.data;
   const { keys, store } = app;
-  const wanted = { workspaceId: operator.workspaceId, name, expiresAt };
+  const wanted = {
+    workspaceId: operator.workspaceId,
+    name,
+    expiresAt,
+    expiresIn: expiresIn ?? null,
+    scopes: scopes ?? null,
+    allowedIps: allowedIps ?? null,
+  };
   return minted(await createKey(wanted, { store, keys, by: authorOf(exchange, 201), entropy: app }), app.now());
 }
 

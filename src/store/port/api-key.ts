@@ -6,7 +6,7 @@ import type { Page } from "./page.ts";
 /** API keys. They are never deleted. */
 export interface ApiKeyStore {
   insertKey(workspaceId: WorkspaceId, key: NewApiKey, by: Author): Promise<ApiKey>;
-  /** Revokes a key and puts `next` in its place, with its name, expiry and budget. Null when there is no such key. */
+  /** Revokes a key and puts `next` in its place, with its name, expiry, scopes, addresses and budget. Null when there is no such key. */
   rotateKey(workspaceId: WorkspaceId, keyId: string, next: NextApiKey, by: Author): Promise<ApiKey | null>;
   /** Revokes a key, or leaves a revoked one as it is. Null when there is no such key. */
   revokeKey(workspaceId: WorkspaceId, keyId: string, by: Author): Promise<ApiKey | null>;
@@ -15,17 +15,12 @@ export interface ApiKeyStore {
   listKeys(workspaceId: WorkspaceId, page: KeyPage): Promise<Page<ApiKey>>;
 }
 
-export type NewApiKey = {
-  readonly id: string;
-  readonly name: string;
-  readonly prefix: string;
-  readonly hash: string;
-  readonly createdAt: Date;
-  readonly createdBy: string;
-  readonly expiresAt: Date | null;
-};
+export type NewApiKey = Pick<
+  ApiKey,
+  "id" | "name" | "prefix" | "createdAt" | "createdBy" | "expiresAt" | "scopes" | "allowedIps"
+> & { readonly hash: string };
 
-/** What a rotation brings; name and expiry stay. */
+/** What a rotation brings; name, expiry, scopes and addresses stay. */
 export type NextApiKey = Pick<NewApiKey, "id" | "prefix" | "hash" | "createdAt" | "createdBy">;
 
 export type KeyPage = {

@@ -1,4 +1,4 @@
-import type { Pace } from "../../domain/pace.ts";
+import type { Pace, Turns } from "../../domain/pace.ts";
 
 /** Turns at the sources. */
 export interface PaceStore {
@@ -6,4 +6,6 @@ export interface PaceStore {
   takeSlot(source: string, pace: Pace | null, notAfter: Date, now: Date): Promise<Date | null>;
   /** Nobody asks the source before `until`. Never shortens a longer pause. */
   pauseSource(source: string, until: Date): Promise<void>;
+  /** The turns of every source that has a pace or was paused, by name. */
+  listTurns(): Promise<ReadonlyMap<string, Turns>>;
 }

@@ -1,10 +1,11 @@
 import type { ApiKey, KeyStatus } from "../../domain/api-key.ts";
 import { type AuditAction, type Author, auditEvent } from "../../domain/audit.ts";
 import { AppError } from "../../domain/error.ts";
-import { newKeyFault, rotationFault } from "../../domain/key-change.ts";
+import { newKeyFault, rightsText, rotationFault } from "../../domain/key-change.ts";
 import { foldName, type Plan, type WorkspaceId } from "../../domain/workspace.ts";
 import type { ApiKeyStore, KeyPage, NewApiKey, NextApiKey } from "../port/api-key.ts";
 import type { Page } from "../port/page.ts";
+import { allowedIpsIn, listText, scopesIn } from "./api-key-text.ts";
 import type { auditTable } from "./audit.ts";
 import type { subjectTable } from "./audit-subject.ts";
 import type { budgetTable } from "./budget.ts";
@@ -24,6 +25,8 @@ type KeyRow = {
   revoked_at: number | null;
   rotated_from: string | null;
   rotated_to: string | null;
+  scopes: string | null;
+  allowed_ips: string | null;
 };
 
 /**
@@ -34,7 +37,7 @@ const sharedPrefix = "xpz_live_";
 
 /** Never the hash: what is not read cannot be shown. */
 const columns =
-  "id, workspace_id, name, prefix, created_at, created_by, last_used_at, expires_at, revoked_at, rotated_from, rotated_to";
+  "id, workspace_id, name, prefix, created_at, created_by, last_used_at, expires_at, revoked_at, rotated_from, rotated_to, scopes, allowed_ips";
 
 const statusFilter: Record<KeyStatus, string> = {
   active: "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > @now)",
@@ -49,8 +52,8 @@ export function apiKeyTable(
   budgets: Pick<ReturnType<typeof budgetTable>, "copy">,
 ) {
   const insert = connection.prepare(
-    `INSERT INTO api_key (id, workspace_id, name, folded_name, prefix, hash, created_at, created_by, expires_at, rotated_from)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO api_key (id, workspace_id, name, folded_name, prefix, hash, created_at, created_by, expires_at, rotated_from, scopes, allowed_ips)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const revoke = connection.prepare("UPDATE api_key SET revoked_at = ?, rotated_to = ? WHERE id = ?");
   // The workspace is part of the look-up, so a foreign id and an unknown one are the same work and the same answer.
@@ -76,7 +79,7 @@ export function apiKeyTable(
   const planIn = (workspaceId: WorkspaceId): Plan | null => planOf.get(workspaceId)?.plan ?? null;
 
   function write(workspaceId: WorkspaceId, key: NewApiKey, rotatedFrom: string | null): void {
-    const { id, name, prefix, hash, createdAt, createdBy, expiresAt } = key;
+    const { id, name, prefix, hash, createdAt, createdBy, expiresAt, scopes, allowedIps } = key;
     const [at, expiry] = [createdAt.getTime(), expiresAt?.getTime() ?? null];
     insert.run(
       id,
@@ -89,14 +92,21 @@ export function apiKeyTable(
       createdBy,
       expiry,
       rotatedFrom,
+      listText(scopes),
+      listText(allowedIps),
     );
   }
 
   /** `nextId` names the key that took the place of this one. */
-  function record(by: Author, action: AuditAction, key: ApiKey, nextId: string | null = null): void {
+  function record(
+    by: Author,
+    action: AuditAction,
+    key: ApiKey,
+    { nextId = null, detail = nextId }: { nextId?: string | null; detail?: string | null } = {},
+  ): void {
     const { workspaceId, id: keyId, name: keyName } = key;
     const changed = subjects.of("key", nextId === null ? [keyId] : [keyId, nextId]);
-    audit.append([auditEvent(by, action, { workspaceId, keyId, keyName, detail: nextId, subjects: changed })]);
+    audit.append([auditEvent(by, action, { workspaceId, keyId, keyName, detail, subjects: changed })]);
   }
 
   return {
@@ -110,7 +120,7 @@ export function apiKeyTable(
       if (fault !== null) throw fault;
       write(workspaceId, key, null);
       const created = get(workspaceId, key.id);
-      record(by, "key.created", created);
+      record(by, "key.created", created, { detail: rightsText(created) });
       return created;
     },
 
@@ -119,11 +129,11 @@ export function apiKeyTable(
       if (old === null) return null;
       const fault = rotationFault(old, planIn(workspaceId), next.createdAt);
       if (fault !== null) throw fault;
-      const { name, expiresAt } = old;
-      write(workspaceId, { ...next, name, expiresAt }, id);
+      const { name, expiresAt, scopes, allowedIps } = old;
+      write(workspaceId, { ...next, name, expiresAt, scopes, allowedIps }, id);
       revoke.run(next.createdAt.getTime(), next.id, id);
       budgets.copy(id, next.id);
-      record(by, "key.rotated", old, next.id);
+      record(by, "key.rotated", old, { nextId: next.id });
       return get(workspaceId, next.id);
     },
 
@@ -180,6 +190,8 @@ function toApiKey(row: KeyRow): ApiKey {
     revokedAt: toDate(row.revoked_at),
     rotatedFrom: row.rotated_from,
     rotatedTo: row.rotated_to,
+    scopes: scopesIn(row.scopes),
+    allowedIps: allowedIpsIn(row.allowed_ips),
   };
 }
 

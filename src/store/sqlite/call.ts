@@ -126,6 +126,7 @@ export function callHandler(
       const admission = admissions[index];
       if (admission?.kind !== "admitted") continue;
       const { who } = admission;
+      if (call.kind === "whoami") continue;
       if (call.kind === "poll") {
         const facts = call.scanId === null ? null : readPoll(call, call.scanId, who);
         if (facts === null) continue;
@@ -142,7 +143,7 @@ export function callHandler(
       const facts = readIndicator(call, who, view, rules);
       indicators.set(index, facts);
       replyLength += facts.hit?.envelope.length ?? 0;
-      isStarting ||= mayStart(call, facts);
+      isStarting ||= mayStart(call, who, facts);
     }
     const unfinishedCount = isStarting && fault === null ? scans.countUnfinished() : 0;
     return { facts: { indicators, polls, answers: known, unfinishedCount }, servedCount };

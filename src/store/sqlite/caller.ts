@@ -1,5 +1,7 @@
 import type { KeyFacts, WorkspaceFacts } from "../../domain/admit-call.ts";
+import { isNetwork, type Networks, networksOf } from "../../domain/network.ts";
 import type { Plan, WorkspaceId } from "../../domain/workspace.ts";
+import { allowedIpsIn, scopesIn } from "./api-key-text.ts";
 import type { Connection } from "./driver.ts";
 import { toDate } from "./time.ts";
 
@@ -17,13 +19,15 @@ type KeyRow = WorkspaceRow & {
   last_used_at: number | null;
   expires_at: number | null;
   revoked_at: number | null;
+  scopes: string | null;
+  allowed_ips: string | null;
 };
 
 /** Reads who makes a call. */
 export function callerReader(connection: Connection) {
   // Always finds a row, the nearest one, so that an unknown key costs as much as a known one. The comparison decides.
   const nearestKey = connection.prepare<[string], KeyRow>(
-    `SELECT k.id, k.name, k.hash, k.last_used_at, k.expires_at, k.revoked_at,
+    `SELECT k.id, k.name, k.hash, k.last_used_at, k.expires_at, k.revoked_at, k.scopes, k.allowed_ips,
        w.id AS workspace_id, w.name AS workspace_name, w.plan, w.disabled_at, w.corpora_revision
      FROM api_key k JOIN workspace w ON w.id = k.workspace_id
      WHERE k.hash = coalesce((SELECT hash FROM api_key WHERE hash >= ? ORDER BY hash LIMIT 1),
@@ -59,8 +63,25 @@ function toKeyFacts(row: KeyRow): KeyFacts {
     lastUsedAt: toDate(row.last_used_at),
     expiresAt: toDate(row.expires_at),
     revokedAt: toDate(row.revoked_at),
+    scopes: scopesIn(row.scopes),
+    allowedNetworks: row.allowed_ips === null ? null : allowedNetworks(row.allowed_ips),
     workspace: toWorkspaceFacts(row),
   };
+}
+
+const builtNetworks = new Map<string, Networks>();
+/** More lists than keys of a large installation have. */
+const maxBuiltNetworks = 1000;
+
+/** Built once per list and not with every call: what is stored of a key never changes. */
+function allowedNetworks(text: string): Networks {
+  const known = builtNetworks.get(text);
+  if (known !== undefined) return known;
+  // An entry that xpose did not write admits nobody, and does no harm to the other calls of the batch.
+  const networks = networksOf(allowedIpsIn(text).filter(isNetwork));
+  if (builtNetworks.size >= maxBuiltNetworks) builtNetworks.clear();
+  builtNetworks.set(text, networks);
+  return networks;
 }
 
 function toWorkspaceFacts(row: WorkspaceRow): WorkspaceFacts {

@@ -5,12 +5,22 @@ import dashboard from "../../../migrations/0004_dashboard.sql" with { type: "tex
 import importRules from "../../../migrations/0005_import_rules.sql" with { type: "text" };
 import auditStart from "../../../migrations/0006_audit_start.sql" with { type: "text" };
 import omittedFindings from "../../../migrations/0007_omitted_findings.sql" with { type: "text" };
+import keyScopes from "../../../migrations/0008_key_scopes.sql" with { type: "text" };
 import { isOutOfSpace } from "../../domain/disk-fault.ts";
 import { type Connection, openConnection } from "./driver.ts";
 import { schemaFaults } from "./schema.ts";
 
 /** In order; the number of a migration is its place in this list, counted from 1. Frozen: see migrate.test.ts. */
-const migrations: readonly string[] = [first, access, corpus, dashboard, importRules, auditStart, omittedFindings];
+const migrations: readonly string[] = [
+  first,
+  access,
+  corpus,
+  dashboard,
+  importRules,
+  auditStart,
+  omittedFindings,
+  keyScopes,
+];
 
 /** The schema version that this program works with. */
 export const currentVersion = migrations.length;

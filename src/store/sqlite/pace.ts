@@ -1,6 +1,7 @@
 import { type Pace, pauseTurns, type Turns, takeTurn } from "../../domain/pace.ts";
 import type { PaceStore } from "../port/pace.ts";
 import type { Connection } from "./driver.ts";
+import { lazily } from "./lazily.ts";
 import type { Transactions } from "./transactions.ts";
 
 type PaceRow = { slots: string; paused_until: number };
@@ -12,9 +13,13 @@ export function paceTable(connection: Connection) {
      ON CONFLICT (source) DO UPDATE SET slots = excluded.slots, paused_until = excluded.paused_until`,
   );
 
+  const list = lazily(() =>
+    connection.prepare<[], PaceRow & { source: string }>("SELECT source, slots, paused_until FROM source_pace"),
+  );
+
   function turnsOf(source: string): Turns | null {
     const row = find.get(source);
-    return row === undefined ? null : { slots: JSON.parse(row.slots) as number[], pausedUntil: row.paused_until };
+    return row === undefined ? null : toTurns(row);
   }
 
   function saveTurns(source: string, { slots, pausedUntil }: Turns): void {
@@ -28,15 +33,30 @@ export function paceTable(connection: Connection) {
       return slot;
     },
 
+    list: (): Map<string, Turns> =>
+      new Map(
+        list()
+          .all()
+          .map((row) => [row.source, toTurns(row)]),
+      ),
+
     pause(source: string, until: Date): void {
       saveTurns(source, pauseTurns(turnsOf(source), until));
     },
   };
 }
 
-export function paceStore({ write, writeTogether }: Transactions, pace: () => ReturnType<typeof paceTable>): PaceStore {
+function toTurns({ slots, paused_until }: PaceRow): Turns {
+  return { slots: JSON.parse(slots) as number[], pausedUntil: paused_until };
+}
+
+export function paceStore(
+  { read, write, writeTogether }: Transactions,
+  pace: () => ReturnType<typeof paceTable>,
+): PaceStore {
   return {
     takeSlot: (...args) => writeTogether(() => pace().takeSlot(...args)),
     pauseSource: (...args) => write(() => pace().pause(...args)),
+    listTurns: () => read(() => pace().list()),
   };
 }

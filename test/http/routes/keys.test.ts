@@ -5,11 +5,11 @@ import { errorCode, socClient } from "../../helpers/soc-client.ts";
 import { testAuthor } from "../../helpers/test-author.ts";
 import { openTestService } from "../../helpers/test-service.ts";
 
-type KeyBody = Record<string, string | null> & { id: string; key: string };
+type KeyBody = Record<string, string | null | readonly string[]> & { id: string; key: string };
 
 const hour = 3_600_000;
 const keyFields =
-  "id,name,prefix,status,created_at,created_by,last_used_at,expires_at,revoked_at,rotated_from,rotated_to";
+  "id,name,prefix,status,created_at,created_by,last_used_at,expires_at,revoked_at,rotated_from,rotated_to,scopes,allowed_ips";
 
 async function open() {
   const service = await openTestService();
@@ -86,6 +86,68 @@ describe("9.3 minting", () => {
     const { mint } = await open();
     const response = await mint(body);
     expect([response.status, await errorCode(response)]).toEqual([400, "invalid_request"]);
+  });
+
+  test.each([
+    ["an unknown scope", { scopes: ["write"] }],
+    ["no scope", { scopes: [] }],
+    ["scopes as text", { scopes: "read" }],
+    ["a scope that is no text", { scopes: [1] }],
+    ["an address that is none", { allowed_ips: ["siem.example.com"] }],
+    ["a prefix that is too long", { allowed_ips: ["10.0.0.0/33"] }],
+    ["an empty address", { allowed_ips: [""] }],
+    ["an address as text", { allowed_ips: "10.0.0.0/8" }],
+    ["an IPv4 network in the form of IPv6", { allowed_ips: ["::ffff:10.0.0.0/104"] }],
+    ["101 addresses", { allowed_ips: Array.from({ length: 101 }, (_, index) => `10.0.0.${index}`) }],
+    ["a duration without a unit", { expires_in: "90" }],
+    ["a duration of nothing", { expires_in: "0d" }],
+    ["a duration that is no text", { expires_in: 90 }],
+    ["a duration beyond all dates", { expires_in: "9999999999d" }],
+    ["both forms of an expiry", { expires_in: "90d", expires_at: "2030-01-31T12:00:00Z" }],
+  ])("pipeline 14.4 %s is 400 invalid_request, and says what is wanted", async (_what, wrong) => {
+    const { mint, list } = await open();
+    const response = await mint({ name: "x", ...wrong });
+    expect([response.status, await errorCode(response)]).toEqual([400, "invalid_request"]);
+    expect((await list()).keys).toHaveLength(1);
+  });
+
+  test.each([
+    { wanted: {}, scopes: ["enrich", "watch"], ips: [], expiry: null },
+    {
+      wanted: { scopes: null, allowed_ips: null, expires_in: null, expires_at: null },
+      scopes: ["enrich", "watch"],
+      ips: [],
+      expiry: null,
+    },
+    { wanted: { scopes: ["read", "read"] }, scopes: ["read"], ips: [], expiry: null },
+    { wanted: { scopes: ["watch", "read", "enrich"] }, scopes: ["enrich", "read", "watch"], ips: [], expiry: null },
+    {
+      wanted: { allowed_ips: ["10.20.0.0/16", "192.0.2.7", "2001:DB8::/32", "192.0.2.7/32"] },
+      scopes: ["enrich", "watch"],
+      ips: ["10.20.0.0/16", "192.0.2.7/32", "2001:db8::/32"],
+      expiry: null,
+    },
+    { wanted: { allowed_ips: [] }, scopes: ["enrich", "watch"], ips: [], expiry: null },
+    { wanted: { expires_in: "90d" }, scopes: ["enrich", "watch"], ips: [], expiry: "2026-08-30T12:00:00+00:00" },
+    { wanted: { expires_in: "12h" }, scopes: ["enrich", "watch"], ips: [], expiry: "2026-06-02T00:00:00+00:00" },
+  ])("pipeline 14.4 $wanted: scopes $scopes, allowed_ips $ips, expires_at $expiry", async (row) => {
+    const { mint, list } = await open();
+    const shown = { scopes: row.scopes, allowed_ips: row.ips, expires_at: row.expiry };
+    const minted = await bodyOf(await mint({ name: "x", ...row.wanted }));
+    expect(minted).toMatchObject(shown);
+    expect((await list()).keys.find(({ id }) => id === minted.id)).toMatchObject(shown);
+  });
+
+  test("the trail says what a key may do where that is not the usual", async () => {
+    const { mint, store, tenant } = await open();
+    await mint({ name: "usual" });
+    await mint({ name: "narrow", scopes: ["read"], allowed_ips: ["192.0.2.0/24"] });
+    const page = { limit: 2, cursor: null, keyId: null };
+    const { items } = await store.listEvents(tenant.id, page);
+    expect(items.map(({ action, keyName, detail }) => [action, keyName, detail])).toEqual([
+      ["key.created", "narrow", "scopes read; allowed_ips 192.0.2.0/24"],
+      ["key.created", "usual", null],
+    ]);
   });
 
   test("a null expiry means no expiry, and a time with an offset is converted to UTC", async () => {
@@ -187,14 +249,15 @@ describe("9.4 listing", () => {
 });
 
 describe("9.5 rotation", () => {
-  test("answers 201 with a new key of the same name and expiry, which replaces the old key immediately", async () => {
+  test("answers 201 with a new key of the same name, expiry and rights, which replaces the old key immediately", async () => {
     const { mint, call, path, clock, enrichWith } = await open();
-    const old = await bodyOf(await mint({ name: "Splunk", expires_at: clock.after(hour).toISOString() }));
+    const rights = { scopes: ["enrich"], allowed_ips: ["127.0.0.0/8"] };
+    const old = await bodyOf(await mint({ name: "Splunk", expires_at: clock.after(hour).toISOString(), ...rights }));
     const response = await call("POST", `${path}/${old.id}/rotate`);
     expect(response.status).toBe(201);
     const next = await bodyOf(response);
     expect(Object.keys(next).join()).toBe(`${keyFields},key`);
-    const same = { name: old["name"], expires_at: old["expires_at"] };
+    const same = { name: old["name"], expires_at: old["expires_at"], ...rights };
     expect(next).toMatchObject({ ...same, status: "active", rotated_from: old.id, rotated_to: null });
     expect([next.id === old.id, next.key === old.key]).toEqual([false, false]);
     expect([(await enrichWith(old.key)).status, (await enrichWith(next.key)).status]).toEqual([401, 202]);
