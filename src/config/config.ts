@@ -1,4 +1,5 @@
 import { join, relative } from "node:path";
+import type { Tlp } from "../domain/tlp.ts";
 import type { ConfiguredSource } from "../sources/source-set.ts";
 import { credentialFile, type Environment, overrideFromEnvironment, overrideFromFlags } from "./environment.ts";
 import { ConfigError } from "./error.ts";
@@ -25,6 +26,8 @@ export type Config = {
     readonly sourceUrl: string | null;
     /** The URL of the service for clients, with the path prefix of a proxy, without a slash at its end. */
     readonly publicUrl: string | null;
+    /** True: look-ups by GET, with the address in the URL. */
+    readonly getLookUp: boolean;
     readonly tlsCert: string | null;
     readonly tlsKey: string | null;
     readonly clientCa: string | null;
@@ -43,6 +46,8 @@ export type Config = {
     readonly ledgerRetentionMs: number;
     /** Atoms of an envelope. */
     readonly maxFindings: number;
+    /** The highest mark of a question that is put to sources outside the perimeter. */
+    readonly maxTlpOutside: Tlp;
   };
   /** Retention of the events of the audit trail and of the hourly usage totals. */
   readonly audit: { readonly retentionMs: number };
@@ -109,6 +114,7 @@ export function loadConfig(request: ConfigRequest): { config: Config; warnings: 
       socketMode: server.socket_mode,
       sourceUrl: server.source_url ?? null,
       publicUrl: server.public_url ?? null,
+      getLookUp: server.get_lookup,
       tlsCert: server.tls_cert ?? null,
       tlsKey: server.tls_key ?? null,
       clientCa: server.client_ca ?? null,
@@ -124,6 +130,7 @@ export function loadConfig(request: ConfigRequest): { config: Config; warnings: 
       retentionMs: scan.retention,
       ledgerRetentionMs: scan.ledger_retention,
       maxFindings: scan.max_findings,
+      maxTlpOutside: scan.max_tlp_outside,
     },
     audit: { retentionMs: audit.retention },
     rateLimit: { team: rateLimit.team, enterprise: rateLimit.enterprise, windowMs: rateLimit.window },

@@ -1,4 +1,5 @@
 import * as z from "zod/mini";
+import { parseTlp } from "../domain/tlp.ts";
 import { sourceKinds } from "../sources/registry.ts";
 import type { SourceKind } from "../sources/source.ts";
 import { joinPath } from "./error.ts";
@@ -53,6 +54,7 @@ export const sectionTables = {
     ),
     source_url: z.optional(url),
     public_url: z.optional(plainUrl),
+    get_lookup: z._default(flag, false),
     tls_cert: z.optional(path),
     tls_key: z.optional(path),
     client_ca: z.optional(path),
@@ -68,6 +70,7 @@ export const sectionTables = {
     retention: z.prefault(duration, "30d"),
     ledger_retention: z.prefault(duration, "400d"),
     max_findings: z._default(atLeast(1), 2000),
+    max_tlp_outside: z.prefault(parsed("clear, white, green, amber, amber+strict or red", parseTlp), "amber"),
   }),
   audit: z.strictObject({ retention: z.prefault(duration, "400d") }),
   rate_limit: z.strictObject({

@@ -17,7 +17,7 @@ export type CaseFacts = {
   /** Sorted by the name of the source. */
   readonly runs: readonly StoredRun[];
   /** Null for a failed scan. */
-  readonly result: Projection | null;
+  readonly result: Omit<Projection, "total"> | null;
 };
 
 /** A row of `/sources` as it is stored. */

@@ -20,6 +20,8 @@ export type CacheMember = Envelope["cache"];
 export type Projection = {
   /** The envelope from its `indicator` member on; `envelopeText` adds the members before it. */
   readonly envelopeTail: string;
+  /** Findings in the envelope. */
+  readonly total: number;
   /** The whole body of `/evidence`. */
   readonly evidence: string;
   /** `sha256:<hex>` over the RFC 8785 form of the exposure without its observation times (docs/contract.md 7.7). */
@@ -119,6 +121,7 @@ export function* projectSteps(
   const exposure = `{"findings":[${atomTexts.join(",")}],"total":${shown.length},"by_severity":${counts}}`;
   const rest = `"exposure":${exposure},"disambiguation":${JSON.stringify(disambiguation)}}`;
   return {
+    total: shown.length,
     envelopeTail: `"indicator":${JSON.stringify(indicator)},${rest}`,
     evidence: `{"request_id":"${scanId}","findings":[${evidenceTexts.join(",")}]}`,
     digest: `sha256:${digest.hex()}`,

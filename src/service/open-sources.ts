@@ -61,6 +61,7 @@ export function openSources(config: Config, { store, keys, corporaDir }: OpenSto
     scanTimeoutMs: scan.timeoutMs,
     ledgerRetentionMs: scan.ledgerRetentionMs,
     maxFindings: scan.maxFindings,
+    maxTlpOutside: scan.maxTlpOutside,
     fingerprintOf: sources.fingerprintOf,
     sourcesOf: sources.sourcesOf,
   });

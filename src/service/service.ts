@@ -6,9 +6,9 @@ import type { ScanId } from "../domain/scan.ts";
 import { entropy } from "../entropy.ts";
 import { openAccessLog } from "../http/access-log.ts";
 import { makeTrust, type Peer } from "../http/caller.ts";
+import { outcomeOf } from "../http/reply-response.ts";
 import { routes } from "../http/route-table.ts";
 import { createRouter } from "../http/router.ts";
-import { outcomeOf } from "../http/routes/enrich.ts";
 import { type ServerSettings, startServer } from "../http/serve.ts";
 import { openThrottle } from "../http/throttle.ts";
 import { openWaits } from "../http/waits.ts";
@@ -112,6 +112,7 @@ export async function serve({
     logIns: openThrottle(logInsPerMinute, 60_000, steadyNow),
     whoamis: openThrottle(whoamisPerMinute, 60_000, steadyNow),
     publicUrl: config.server.publicUrl,
+    hasGetLookUp: config.server.getLookUp,
     dashboard: openDashboard({ config, live: sources.live, metrics, now, steadyNow }),
     metrics: { ...metrics, countStrangeForward },
     waits: openWaits({ perHolder: waitsPerKey, total: Math.floor(descriptorLimit() * waitingShare) }),

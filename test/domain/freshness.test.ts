@@ -25,6 +25,10 @@ const scan: ScanFacts = {
   asOf: ago(hour),
   finishedAt: ago(hour),
   isPartial: false,
+  reach: "full",
+  requestedAt: ago(hour),
+  freshSince: null,
+  oldestAnswerAt: null,
 };
 
 function finished(at: Date, facts: Partial<ScanFacts> = {}): ScanFacts {

@@ -9,6 +9,7 @@ import type { ScanId } from "../../src/domain/scan.ts";
 import {
   asksForScans,
   completedReply,
+  type HistoryFacts,
   type IndicatorFacts,
   mayStart,
   type PollFacts,
@@ -19,14 +20,20 @@ import { acme, callRules, enrichCall, key, now, oneScan, pollCall, whoamiCall } 
 import { testAuthor } from "../helpers/test-author.ts";
 
 const storedScan = "00000000-0000-4000-8000-0000000000aa" as ScanId;
-const stored = { envelopeTail: '"indicator":{}}', digest: "sha256:00", isPartial: false, omittedCount: 0 };
+const stored = {
+  envelopeTail: '"indicator":{}}',
+  digest: "sha256:00",
+  isPartial: false,
+  omittedCount: 0,
+  failedSources: [],
+};
 const hit: CompletedReply = completedReply(storedScan, "hit", stored);
 const unavailable = new AppError("unavailable", "Not now");
 const wrong = new AppError("invalid_email", "Not an address");
 const runner = { owner: "command", leaseUntil: new Date("2026-06-01T12:01:00Z"), isRefresh: false };
 
 const start: IndicatorFacts = { decision: { kind: "start" }, hit: null };
-const join: IndicatorFacts = { decision: { kind: "join", scanId: storedScan }, hit: null };
+const join: IndicatorFacts = { decision: { kind: "join", scanId: storedScan, freshSince: null }, hit: null };
 const found: IndicatorFacts = { decision: { kind: "hit", scanId: storedScan }, hit };
 
 const completed: PollFacts = {
@@ -38,6 +45,11 @@ const completed: PollFacts = {
   evidence: "the evidence",
   result: stored,
   caseFacts: null,
+  indicator: { type: "email", value: "jane.doe@example.com" },
+  reach: "full",
+  compared: null,
+  since: null,
+  isSinceUnknown: false,
 };
 const caseFacts: CaseFacts = {
   scanId: oneScan,
@@ -50,7 +62,7 @@ const caseFacts: CaseFacts = {
 };
 
 type Facts = {
-  readonly scans?: readonly (IndicatorFacts | PollFacts | null)[];
+  readonly scans?: readonly (IndicatorFacts | PollFacts | HistoryFacts | null)[];
   readonly unfinishedCount?: number;
   readonly fault?: AppError | null;
   readonly rules?: Partial<CallRules>;
@@ -68,13 +80,21 @@ function serve(calls: readonly Call[], facts: Facts = {}) {
   };
   const indicators = new Map<number, IndicatorFacts>();
   const polls = new Map<number, PollFacts>();
+  const histories = new Map<number, HistoryFacts | null>();
   for (const [index, known] of scans.entries()) {
     if (known === null) continue;
-    if ("decision" in known) indicators.set(index, known);
+    if ("nextCursor" in known) histories.set(index, known);
+    else if ("decision" in known) indicators.set(index, known);
     else polls.set(index, known);
   }
   const admitted = admitCalls(calls, callers, rules);
-  return serveCalls(calls, admitted, { indicators, polls, answers: new Map(), unfinishedCount }, rules, fault);
+  return serveCalls(
+    calls,
+    admitted,
+    { indicators, polls, histories, answers: new Map(), unfinishedCount },
+    rules,
+    fault,
+  );
 }
 
 const scanId = (number: number) => `00000000-0000-4000-8000-${String(number).padStart(12, "0")}` as ScanId;

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { z } from "zod";
 import type { Call, Reply } from "../../src/domain/call.ts";
+import { noOptions } from "../../src/domain/enrich-options.ts";
 import { SourceError } from "../../src/domain/error.ts";
 import { makeFinding } from "../../src/domain/finding.ts";
 import type { ClaimedScan, ScanId } from "../../src/domain/scan.ts";
@@ -52,6 +53,7 @@ class Product {
       lifetimes,
       ledgerRetentionMs,
       maxFindings: 2000,
+      maxTlpOutside: "amber",
       limits: { team: 600, enterprise: 6000, windowMs: 60 * minute },
       maxQueue: 100,
       concurrency: 1,
@@ -93,6 +95,7 @@ class Product {
       indicator,
       indicatorHash,
       newScanId: scanId(newId),
+      options: noOptions,
       runner,
     });
   }

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { KeyStatus } from "../../src/domain/api-key.ts";
 import { type Author, auditEvent, emptyHead } from "../../src/domain/audit.ts";
 import type { Call, CallRules, EnrichCall, Reply, ReplyBody } from "../../src/domain/call.ts";
+import { noOptions } from "../../src/domain/enrich-options.ts";
 import { type CacheMember, envelopeText, type Sighting } from "../../src/domain/envelope.ts";
 import { AppError } from "../../src/domain/error.ts";
 import { findingHash, makeFinding } from "../../src/domain/finding.ts";
@@ -29,7 +30,7 @@ const finding = makeFinding({
   title: "Present in Shop",
   subject: "shop.example",
 });
-const projection = { envelopeTail: '"indicator":{}}', evidence: '{"findings":[]}', digest: "sha256:00" };
+const projection = { total: 1, envelopeTail: '"indicator":{}}', evidence: '{"findings":[]}', digest: "sha256:00" };
 
 /**
  * The suite of the port: what every implementation of `Store` must do, whatever database is behind it. `open` gives an
@@ -89,6 +90,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         caller: { workspaceId, actor: "cli" },
         from: nobody,
         fault: null,
+        options: noOptions,
         runner: null,
       } as const;
       return { ...call, indicator, indicatorHash: who.hash, newScanId: asScanId(newId()), ...rest };
@@ -98,7 +100,14 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       const lifetimes = { cacheTtlMs: day, partialTtlMs: 15 * minute, retentionMs: 30 * day };
       const limits = { team: 600, enterprise: 6000, windowMs: 60 * minute };
       const outcomeOf = (reply: ReplyBody) => reply.kind;
-      const given = { lifetimes, limits, maxQueue: 100, fingerprintOf: () => "settings", outcomeOf };
+      const given = {
+        lifetimes,
+        limits,
+        maxQueue: 100,
+        maxTlpOutside: "amber",
+        fingerprintOf: () => "settings",
+        outcomeOf,
+      } as const;
       return { now, steadyNow: now, ...given, ...fields };
     }
 
@@ -429,7 +438,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
             runs: [run("hibp", answer("hibp"))],
             finishedAt: now,
             // What is no text cannot be stored.
-            projection: { envelopeTail: "{}", digest: "d", evidence: index === 2 ? (null as never) : "{}" },
+            projection: { envelopeTail: "{}", total: 0, digest: "d", evidence: index === 2 ? (null as never) : "{}" },
             omitted: new Map(),
             kept: new Map(),
           }),

@@ -33,6 +33,7 @@ export function exportCommand(output: Output): Command {
         lifetimes: { cacheTtlMs: cache.ttlMs, partialTtlMs: cache.partialTtlMs, retentionMs: scan.retentionMs },
         limits: config.rateLimit,
         maxQueue: scan.maxQueue,
+        maxTlpOutside: scan.maxTlpOutside,
         // A finished scan needs no sources, so none are opened.
         fingerprintOf: () => "",
         outcomeOf: (reply) => (reply.kind === "refused" ? "failed" : "ok"),
