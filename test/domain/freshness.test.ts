@@ -130,7 +130,7 @@ test("the newest suitable scan serves the call", () => {
   ];
   expect(decide(scans, current, lifetimes, now)).toEqual({ kind: "hit", scanId: "newest" });
   const running = [unfinished("scanning", { id: scanId("new") }), unfinished("scanning", { id: scanId("old") })];
-  expect(decide(running, current, lifetimes, now)).toEqual({ kind: "join", scanId: "new" });
+  expect(decide(running, current, lifetimes, now)).toEqual({ kind: "join", scanId: "new", freshSince: null });
 });
 
 describe("which stored answers a scan reuses", () => {

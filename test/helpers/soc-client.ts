@@ -9,15 +9,19 @@ export const enrichUrl = "http://127.0.0.1:8080/api/v1/soc/enrich";
 export function socClient(respond: Respond, token: Token | null) {
   const key: Headers = token === null ? {} : { "X-API-Key": token };
 
-  function post(body: string | Uint8Array<ArrayBuffer>, headers: Headers = {}): Promise<Response> {
+  function post(body: string | Uint8Array<ArrayBuffer>, headers: Headers = {}, url = enrichUrl): Promise<Response> {
     const all = { "Content-Type": "application/json", ...key, ...headers };
-    return respond(new Request(enrichUrl, { method: "POST", headers: all, body }));
+    return respond(new Request(url, { method: "POST", headers: all, body }));
   }
+
+  const bodyOf = (value: unknown, options?: object) => JSON.stringify({ indicator: { type: "email", value }, options });
 
   return {
     post,
-    enrich: (value: unknown, headers: Headers = {}) =>
-      post(JSON.stringify({ indicator: { type: "email", value } }), headers),
+    enrich: (value: unknown, headers: Headers = {}, query = "") => post(bodyOf(value), headers, enrichUrl + query),
+    enrichWith: (value: unknown, options: object, query = "") => post(bodyOf(value, options), {}, enrichUrl + query),
+    history: (value: unknown, query = "") =>
+      post(bodyOf(value), {}, new URL(`/api/v1/soc/history${query}`, enrichUrl).href),
     get: (path: string, headers: Headers = {}) =>
       respond(new Request(`${enrichUrl}${path}`, { headers: { ...key, ...headers } })),
     whoami: (headers: Headers = {}) =>

@@ -85,11 +85,14 @@ const workspace = "/api/v1/workspaces/{workspace_id}";
 const dashboard = "/api/v1/dashboard";
 const declared: Readonly<Record<string, Row>> = {
   "POST /api/v1/soc/enrich": (caller) => refusedKey(caller) ?? (caller === "key that only reads" ? 404 : 202),
+  "GET /api/v1/soc/enrich": (caller) => refusedKey(caller) ?? (caller === "key that only reads" ? 404 : 202),
   "GET /api/v1/soc/enrich/{request_id}": pollRow,
   "GET /api/v1/soc/enrich/{request_id}/sources": pollRow,
   "GET /api/v1/soc/enrich/{request_id}/evidence": pollRow,
   "GET /api/v1/soc/enrich/{request_id}/case": pollRow,
   "GET /api/v1/soc/enrich/{request_id}/export": pollRow,
+  "GET /api/v1/soc/enrich/{request_id}/changes": pollRow,
+  "POST /api/v1/soc/history": (caller) => refusedKey(caller) ?? 200,
   "GET /api/v1/soc/whoami": (caller) => (caller === "key that only watches" ? 200 : (refusedKey(caller) ?? 200)),
   [`POST ${workspace}/keys`]: (caller, ids) => refusedOperator(caller, ids, "admin", true) ?? 201,
   [`GET ${workspace}/keys`]: (caller, ids) => refusedOperator(caller, ids, "admin", false) ?? 200,
@@ -122,6 +125,11 @@ const declared: Readonly<Record<string, Row>> = {
   "GET /openapi.json": () => 200,
   // The request comes from another machine.
   "GET /metrics": (caller, ids) => refusedOperator(caller, ids, "viewer", false) ?? 200,
+};
+
+const queries: Readonly<Record<string, string>> = {
+  "GET /api/v1/soc/enrich": "?email=new%40example.com",
+  "GET /api/v1/soc/enrich/{request_id}/export": "?format=csv",
 };
 
 const nameOf = ({ method, path }: Route) => `${method} ${path}`;
@@ -227,6 +235,7 @@ async function open() {
       const filled = path.replaceAll(/\{(\w+)\}/g, (_match, name: string) => texts[kinds[name] ?? ""]?.(name) ?? "");
       const content: Record<string, unknown> = {
         "POST /api/v1/soc/enrich": { indicator: { type: "email", value: "new@example.com" } },
+        "POST /api/v1/soc/history": { indicator: { type: "email", value: "new@example.com" } },
         [`POST ${dashboard}/enrich`]: { indicator: { type: "email", value: "new@example.com" } },
         [`POST ${workspace}/keys`]: { name: "new" },
         "POST /api/v1/session": { token: "" },
@@ -234,7 +243,7 @@ async function open() {
       const body = content[`${method} ${path}`];
       // Log-ins always use our origin: this row tests the credentials, not the check of the origin.
       const sent = path === "/api/v1/session" && method === "POST" ? { ...headers[caller], Origin } : headers[caller];
-      const query = path.endsWith("/export") ? "?format=csv" : "";
+      const query = queries[`${method} ${path}`] ?? "";
       const response = await call(method as ManagementMethod, filled + query, body, sent);
       const text = await response.text();
       return { status: response.status, text, bytes: JSON.stringify([response.status, [...response.headers], text]) };

@@ -288,7 +288,7 @@ class Sequence {
       const isFailed = scan.state === "failed";
       return expect(reply).toEqual({
         scanId: scan.id,
-        ...(isFailed ? { kind: "failed" } : { kind: "unfinished", state: scan.state }),
+        ...(isFailed ? { kind: "failed" } : { kind: "unfinished", state: scan.state, indicator }),
       });
     }
     expect(reply).toMatchObject({ kind: "completed", isPartial: scan.isPartial });

@@ -15,7 +15,7 @@ import { asPublished, type ReadWish, readWish, type Wish } from "../wish.ts";
 /** docs/contract.md 3.6. */
 const longestWaitSeconds = 50;
 /**
- * A request that waits looks again after this time: a scan that a command runs, or that ended just before the wait, wakes
+ * A poll that waits looks again after this time: a scan that a command runs, or that ended just before the wait, wakes
  * nobody in this process.
  */
 const lookAgainMs = 1_000;
@@ -62,7 +62,11 @@ async function lookUp(exchange: Exchange, keyHash: string, question: Question): 
   const answerNow = () => withLimits(toResponse(reply, place), charge, now);
   if (reply.kind !== "accepted") return answerNow();
   const poll = { scanId: reply.scanId, view: viewOf(wish), onPending, isCharged: true } as const;
-  const waited = await waitForEnd(exchange, { kind: "poll", caller: { keyHash }, from, ...poll });
+  const waited = await waitForEnd(
+    exchange,
+    { kind: "poll", caller: { keyHash }, from, ...poll },
+    longestWaitSeconds * 1000,
+  );
   if (waited === null) return answerNow();
   // The address was forgotten during the wait. The scan was accepted, so the answer stays 202; only a poll may say
   // that the scan is gone (docs/pipeline.md 21.16).
@@ -79,6 +83,7 @@ async function lookUp(exchange: Exchange, keyHash: string, question: Question): 
 async function waitForEnd(
   { request, app }: Exchange,
   poll: PollCall & { readonly scanId: ScanId },
+  stepMs: number,
 ): Promise<Reply | null> {
   const seconds = waitPreference(request.headers.get("Prefer"));
   const holder = "keyHash" in poll.caller ? poll.caller.keyHash : null;
@@ -88,7 +93,7 @@ async function waitForEnd(
     const endsAt = app.steadyNow() + seconds * 1000;
     for (;;) {
       const startedAt = app.steadyNow();
-      const waitMs = Math.min(lookAgainMs, endsAt - startedAt);
+      const waitMs = Math.min(stepMs, endsAt - startedAt);
       await app.whenSettled(poll.scanId, waitMs, request.signal);
       const reply = await app.calls.serve(poll);
       // An early end of the wait says that the scan ended, that the client left, or that the service stops.
@@ -198,7 +203,7 @@ export async function read(exchange: Exchange, view: PollCall["view"], reading: 
   const reply = await app.calls.serve({ ...call, scanId, isCharged: false });
   const answerNow = () => withLimits(respond(reply), reply.charge, app.now());
   if (!mayWait || reply.kind !== "unfinished") return answerNow();
-  const waited = await waitForEnd(exchange, { ...call, scanId: reply.scanId, isCharged: true });
+  const waited = await waitForEnd(exchange, { ...call, scanId: reply.scanId, isCharged: true }, lookAgainMs);
   if (waited === null) return answerNow();
   if (waited.kind === "unfinished") return withLimits(respond(waited), reply.charge, app.now());
   return answerWaited(waited, respond(waited), reply.charge, app.now());

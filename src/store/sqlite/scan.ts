@@ -2,11 +2,12 @@ import type { Projection } from "../../domain/envelope.ts";
 import type { DataVersion, ScanFacts } from "../../domain/freshness.ts";
 import type { IndicatorType } from "../../domain/indicator.ts";
 import type { PastScan } from "../../domain/past-scan.ts";
-import type { FinishedState, NewScan, ScanId, ScanState, UnfinishedState } from "../../domain/scan.ts";
+import type { FinishedState, NewScan, ScanId, ScanState, ScanTerms, UnfinishedState } from "../../domain/scan.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
-import type { Reach } from "../../wire/case.ts";
 import type { Connection } from "./driver.ts";
 import { toDate } from "./time.ts";
+
+type Reach = ScanTerms["reach"];
 
 type FactsRow = {
   id: ScanId;
