@@ -1,6 +1,7 @@
 /**
  * Builds the dashboard (`dist/dashboard.bundle`) and packs the connectors (`dist/connectors.bundle`), then compiles the
- * executable with them: `dist/xpose` for linux x64. Builds are reproducible: two builds of a commit are byte-identical.
+ * executable with them: `dist/xpose` for linux x64. Builds are reproducible: two builds of a commit are byte-identical, in
+ * whatever folders they are made.
  */
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";

@@ -1,7 +1,7 @@
 /**
  * The full check: types, lint, unit tests, the build, tests on the executable, a short benchmark (without verdicts),
- * and a tenth of the soak. It stops at failing types, lint or build, but not at failing tests, so that one run shows
- * them all. The last line counts the tests of both suites: `N passed, N failed, N skipped`.
+ * and a tenth of the soak and of the siege. It stops at failing types, lint or build, but not at failing tests, so that
+ * one run shows them all. The last line counts the tests of both suites: `N passed, N failed, N skipped`.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,6 +20,7 @@ run("build", ["npm", "run", "--silent", "build"]);
 test("tests on the executable", "test:appliance");
 run("benchmark, short", ["npm", "run", "--silent", "bench", "--", "--short"]);
 run("soak, a tenth of it", ["npm", "run", "--silent", "soak", "--", "--share", "10"]);
+run("siege, a tenth of it", ["npm", "run", "--silent", "test:siege", "--", "--share", "10"]);
 finish(total.failed === 0 ? 0 : 1);
 
 function run(name: string, command: string[]): boolean {

@@ -18,6 +18,9 @@ export function compile(entries: readonly string[], outfile: string): void {
       // Otherwise the executable would load .env and bunfig.toml preloads from its working directory.
       "--no-compile-autoload-dotenv",
       "--no-compile-autoload-bunfig",
+      // CommonJS modules get these written in, with the folder of the build: the same source would give other bytes elsewhere.
+      '--define=__dirname="/xpose"',
+      '--define=__filename="/xpose/module.js"',
       ...entries,
       "--outfile",
       outfile,

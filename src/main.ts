@@ -1,17 +1,24 @@
+import "./cli/early-signals.ts";
 import { writeSync } from "node:fs";
-import { runProgram } from "./cli/program.ts";
 
 /** Nothing that xpose creates is for anybody else to read. */
 process.umask(0o077);
 
-void runProgram(process.argv.slice(2), {
-  out: (text) => writeAll(1, text),
-  err: (text) => writeAll(2, text),
-  // Asked for when something is drawn: the runtime builds a whole stream to answer it.
-  get isTerminal() {
-    return process.stderr.isTTY === true;
-  },
-}).then((exitCode) => process.exit(exitCode));
+void main().then((exitCode) => process.exit(exitCode));
+
+async function main() {
+  // On demand: the modules of an import above are evaluated before the listeners of early-signals.ts are there, and
+  // until then a signal is deadly.
+  const { runProgram } = await import("./cli/program.ts");
+  return await runProgram(process.argv.slice(2), {
+    out: (text) => writeAll(1, text),
+    err: (text) => writeAll(2, text),
+    // Asked for when something is drawn: the runtime builds a whole stream to answer it.
+    get isTerminal() {
+      return process.stderr.isTTY === true;
+    },
+  });
+}
 
 /** A pipe takes large output in pieces, and may not be ready for the next one. */
 function writeAll(descriptor: number, text: string): void {

@@ -10,7 +10,7 @@ import fc from "fast-check";
 import { makeToken } from "../../src/domain/api-key.ts";
 import { Appliance, type Service } from "../../test/helpers/appliance.ts";
 import { anyTampering, checkTampered, makeTamperable, type Tampering } from "../../test/helpers/tampering.ts";
-import { share } from "./share.ts";
+import { share } from "../share.ts";
 
 type Key = { id: string; key: string; status: string };
 type Desk = { appliance: Appliance; service: Service; token: string; keysPath: string };

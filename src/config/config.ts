@@ -36,6 +36,8 @@ export type Config = {
     readonly trustedProxies: readonly string[];
     /** In lower case. */
     readonly hostnames: readonly string[];
+    /** After SIGTERM it serves as before for so long, and says that it is not ready. */
+    readonly drainDelayMs: number;
   };
   readonly cache: { readonly ttlMs: number; readonly partialTtlMs: number };
   readonly scan: {
@@ -121,6 +123,7 @@ export function loadConfig(request: ConfigRequest): { config: Config; warnings: 
       insecureHttp: server.insecure_http,
       trustedProxies: server.trusted_proxies,
       hostnames: server.hostnames,
+      drainDelayMs: server.drain_delay,
     },
     cache: { ttlMs: cache.ttl, partialTtlMs: cache.partial_ttl },
     scan: {

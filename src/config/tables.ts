@@ -6,6 +6,7 @@ import { joinPath } from "./error.ts";
 import {
   apiKey,
   atLeast,
+  delay,
   duration,
   flag,
   hostnames,
@@ -61,6 +62,7 @@ export const sectionTables = {
     insecure_http: z._default(flag, false),
     trusted_proxies: z._default(z.array(networks, "a list of addresses or networks"), []),
     hostnames: z._default(z.array(hostnames, "a list of host names"), []),
+    drain_delay: z.prefault(delay, "0s"),
   }),
   cache: z.strictObject({ ttl: z.prefault(lifetime, "24h"), partial_ttl: z.prefault(lifetime, "15m") }),
   scan: z.strictObject({

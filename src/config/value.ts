@@ -17,6 +17,7 @@ export const flag = z.boolean("true or false");
 export const path = parsed("an absolute path", (text) => (isAbsolute(text) && !/\p{Cc}/u.test(text) ? text : null));
 export const lifetime = parsed("a duration such as 90s, 15m, 24h or 30d, or 0s", (text) => parseDuration(text, 0));
 export const duration = parsed("a duration such as 90s, 15m, 24h or 30d", (text) => parseDuration(text, 1));
+export const delay = parsed("a duration from 0s to 24h", (text) => parseDuration(text, 0, maxTimeoutMs));
 export const timeout = parsed("a duration from 1s to 24h", (text) => parseDuration(text, 1, maxTimeoutMs));
 export const url = parsed("an absolute http or https URL", (text) => (isHttpUrl(text) ? text : null));
 export const plainUrl = parsed("an absolute http or https URL without name, password, query and fragment", (text) => {

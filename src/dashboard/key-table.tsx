@@ -39,7 +39,7 @@ export function KeyTable({ keys, all, budgets, canRotate, onRotate, onRevoke }: 
             <tr key={key.id} class={key.status === "active" ? "" : "past"}>
               <th scope="row">
                 <Foreign text={key.name} />
-                <div class="quiet small mono">
+                <div class="quiet small mono nowrap">
                   <Foreign text={key.prefix} />…
                 </div>
               </th>

@@ -41,7 +41,7 @@ export function SecretDialog({ minted, old, onClose }: SecretDialogProps) {
         </span>
       </p>
       <h3>Try it</h3>
-      <CommandLine text={curlLine(minted.key)} label="Copy curl line" />
+      <CommandLine text={curlLine(minted)} label="Copy curl line" />
       <div class="dialog-end">
         <button type="button" class="button" onClick={onClose}>
           I have stored it, close
@@ -51,7 +51,9 @@ export function SecretDialog({ minted, old, onClose }: SecretDialogProps) {
   );
 }
 
-function curlLine(key: string): string {
+/** A look-up, or for a key that starts no scans the question of what it may do: that never fails for want of a result. */
+function curlLine({ key, scopes }: MintedKey): string {
+  if (!scopes.includes("enrich")) return `curl ${location.origin}/api/v1/soc/whoami \\\n  -H "X-API-Key: ${key}"`;
   const body = '{"indicator":{"type":"email","value":"jane.doe@example.com"}}';
   return [
     `curl -X POST ${location.origin}/api/v1/soc/enrich`,

@@ -6,6 +6,15 @@ export type Peer = {
   /** Null for a unix socket. */
   readonly address: string | null;
   readonly isTls: boolean;
+  /** What its connection came through; absent where a request came over none. */
+  readonly listener?: Listener;
+};
+
+export type Listener = {
+  /** True once the next answer on a connection is to be its last. */
+  readonly isClosing: () => boolean;
+  /** The client of this request waits so long for its answer; without it, its connection ends after a few seconds. */
+  readonly keepOpen: (request: Request, seconds: number) => void;
 };
 
 /** The proxies whose forwarding headers are trusted, and the host names of the dashboard and the management API. */

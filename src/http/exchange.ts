@@ -56,8 +56,8 @@ export type Application = {
   readonly newId: () => string;
   readonly randomBytes: (count: number) => Uint8Array;
   readonly steadyNow: () => number;
-  /** False while the service starts or stops. */
-  readonly isReady: () => boolean;
+  /** While it starts, only a few routes answer; while it stops, all do, and it says that it is not ready. */
+  readonly phase: () => "starting" | "serving" | "stopping";
   /** A message about a problem with the disk; null when there is no problem. */
   readonly diskProblem: () => string | null;
   readonly accessLog: AccessLog;

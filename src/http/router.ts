@@ -11,7 +11,7 @@ export type Route = OpenRoute | OperatorRoute;
 type RouteRow = {
   readonly method: "GET" | "POST" | "DELETE" | "OPTIONS";
   readonly path: string;
-  /** True for a route that also answers while the service starts or stops. */
+  /** True for a route that also answers while the service starts. */
   readonly isAlwaysOn?: boolean;
   /** False for a route that the configuration leaves out: the path then does not answer to this method. */
   readonly isOffered?: (app: Application) => boolean;
@@ -26,6 +26,9 @@ type OperatorRoute = RouteRow & {
 };
 
 type Match = { readonly rows: readonly Route[]; readonly parameters: Record<string, string> };
+
+/** A browser that was here once over TLS comes back by TLS only, for a year (RFC 6797). */
+const strictTransport = "max-age=31536000";
 
 const correlationForm = /^[A-Za-z0-9._-]{1,64}$/;
 
@@ -71,6 +74,8 @@ export function createRouter(
       response = toErrorResponse(error, correlationId, app);
     }
     response.headers["X-Correlation-Id"] = correlationId;
+    if (peer.isTls) response.headers["Strict-Transport-Security"] = strictTransport;
+    if (peer.listener?.isClosing() === true) response.headers["Connection"] = "close";
     const path = found?.rows[0]?.path ?? null;
     const durationMs = app.steadyNow() - startedAt;
     app.metrics.countRequest(method, path, response.status, durationMs);
@@ -94,8 +99,8 @@ function answer(
     const error = new AppError("method_not_allowed", "This path does not answer to this method");
     return refuse(request, error, { Allow: allowedMethods(found.rows) });
   }
-  if (!app.isReady() && route.isAlwaysOn !== true) {
-    return refuse(request, new AppError("unavailable", "The service is starting or stopping"));
+  if (app.phase() === "starting" && route.isAlwaysOn !== true) {
+    return refuse(request, new AppError("unavailable", "The service is starting"));
   }
   const exchange: Exchange = { request, peer, correlationId, parameters: found.parameters, app };
   if (route.access === "anyone" || route.access === "key") return route.handle(exchange);

@@ -9,6 +9,8 @@ export type Gauges = {
   readonly isDiskFull: () => boolean;
   /** False once the head of the audit trail is lost, or is not one of the trail. */
   readonly isAuditHeadKept: () => boolean;
+  /** End of the certificate that is served; null without TLS. */
+  readonly certificateNotAfter: () => Date | null;
 };
 
 /** `xpose doctor` asks for it too. */
@@ -159,6 +161,7 @@ export function openMetrics(version: string, gauges: Gauges) {
           "1 while the head of the audit trail is kept beside the secret, 0 once it is lost or the trail does not go on from it",
           [[{}, gauges.isAuditHeadKept() ? 1 : 0]],
         ),
+        certificateMetric(gauges.certificateNotAfter()),
       ].join("");
     },
   };
@@ -181,6 +184,12 @@ function withinBucket(buckets: readonly { belowMs: number; count: number }[], ra
 }
 
 const knownMethods = new Set(["GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"]);
+
+function certificateMetric(notAfter: Date | null): string {
+  if (notAfter === null) return "";
+  const help = "End of the certificate that is served, in Unix time";
+  return metric("xpose_tls_certificate_not_after_seconds", "gauge", help, [[{}, notAfter.getTime() / 1000]]);
+}
 
 function metric(name: string, kind: Kind, help: string, samples: readonly Sample[]): string {
   return `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n${samples.map((sample) => line(name, sample)).join("")}`;

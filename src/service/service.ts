@@ -9,12 +9,14 @@ import { makeTrust, type Peer } from "../http/caller.ts";
 import { outcomeOf } from "../http/reply-response.ts";
 import { routes } from "../http/route-table.ts";
 import { createRouter } from "../http/router.ts";
-import { type ServerSettings, startServer } from "../http/serve.ts";
+import { startServer } from "../http/serve.ts";
 import { openThrottle } from "../http/throttle.ts";
+import type { TlsFiles } from "../http/tls-options.ts";
 import { openWaits } from "../http/waits.ts";
 import { openCalls } from "../scans/calls.ts";
 import { Runner } from "../scans/runner.ts";
 import { version } from "../version.ts";
+import type { CertificateKeeper, CertificateTools } from "./certificate-keeper.ts";
 import { openDashboard } from "./dashboard-facts.ts";
 import { descriptorLimit } from "./descriptors.ts";
 import { watchDisk } from "./disk-watch.ts";
@@ -26,8 +28,14 @@ import { openMetrics } from "./metrics.ts";
 import { openReplaceable } from "./reload.ts";
 import type { Notifier } from "./systemd.ts";
 
-/** Scans, then answers, get this long after SIGTERM, each at worst twice: together less than the promised 10 s. */
-const stopGraceMs = 2_000;
+/** After SIGTERM scans get this long, at worst twice. */
+const scanGraceMs = 2_000;
+/** So long, at worst twice, clients are answered that had sent something before they could know of the stop. */
+const lingerMs = 1_000;
+/** For answers that take longer. */
+const answerGraceMs = 4_000;
+/** Whatever clients and disks do: then the process ends, within the promised 10 s. */
+const stopWithinMs = 9_000;
 /** Requests of one key that wait for their scan at once, and the share of all descriptors that waiting requests may hold. */
 const waitsPerKey = 64;
 const waitingShare = 1 / 2;
@@ -43,16 +51,22 @@ const announceAfterMs = 50;
 export type Service = {
   readonly config: Config;
   readonly readAgain: () => Config;
-  readonly tls: ServerSettings["tls"];
+  readonly tls: ServedTls | null;
   readonly open: OpenStore;
   readonly logOutput: LogOutput;
   /** Where the lines of the log go. */
   readonly sink: LogSink;
   readonly onListening: (address: string) => void;
   readonly notifier: Notifier;
+  readonly takeSignals: (handle: (meaning: "stop" | "reload", signal: string) => void) => void;
 };
 
-/** Serves until SIGTERM or SIGINT, and ends in order. Throws when the address of `server.listen` cannot be had. */
+export type ServedTls = {
+  readonly files: TlsFiles;
+  readonly keep: (tools: Omit<CertificateTools, "read">) => CertificateKeeper;
+};
+
+/** Serves until it is told to stop, and ends in order. Throws when the address of `server.listen` cannot be had. */
 export async function serve({
   config,
   readAgain,
@@ -62,6 +76,7 @@ export async function serve({
   sink,
   onListening,
   notifier,
+  takeSignals,
 }: Service): Promise<void> {
   const { store, keys, headFile } = open;
   const { log } = logOutput;
@@ -77,6 +92,7 @@ export async function serve({
     logDroppedCount: sink.droppedCount,
     isDiskFull: () => disk.problem() !== null,
     isAuditHeadKept: () => !["lost", "not_continued"].includes(trail.headState()?.kind ?? ""),
+    certificateNotAfter: () => certificate?.notAfter() ?? null,
   });
   const calls = openCalls({
     store,
@@ -102,7 +118,7 @@ export async function serve({
     isStrangeForwardTold = true;
     log.warn({ peer: address }, "forwarding headers of a peer that server.trusted_proxies does not name are ignored");
   }
-  let isReady = false;
+  let phase: "starting" | "serving" | "stopping" = "starting";
   const respond = createRouter(routes, {
     keys,
     store,
@@ -123,28 +139,28 @@ export async function serve({
     newId,
     randomBytes,
     steadyNow,
-    isReady: () => isReady,
+    phase: () => phase,
     diskProblem: disk.problem,
     accessLog,
     log,
   });
-  const toldToStop = new Promise<string>((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => resolve(signal));
-  });
-  process.on("SIGHUP", () => {
-    notifier.reloading();
-    void sources.reload(readAgain).finally(() => notifier.ready());
-  });
-  const server = await listen(config, tls, respond).catch(async (error: unknown) => {
+  const server = await listen(config, tls?.files ?? null, respond).catch(async (error: unknown) => {
     // They are at work already, and the database closes when this function ends.
     disk.stop();
     await Promise.allSettled([trail.stop(), sources.close()]);
     throw error;
   });
+  const certificate = tls?.keep({ renew: server.renewTls, now, log }) ?? null;
   await runner.start();
-  isReady = true;
+  phase = "serving";
   onListening(server.address);
   notifier.ready();
+  const told = Promise.withResolvers<string>();
+  takeSignals((meaning, signal) => {
+    if (meaning === "stop") return told.resolve(signal);
+    notifier.reloading();
+    void Promise.all([certificate?.look(), sources.reload(readAgain)]).finally(() => notifier.ready());
+  });
   const announced = Bun.sleep(announceAfterMs)
     .then(() => {
       const { upgradedFrom: from } = open;
@@ -165,17 +181,23 @@ export async function serve({
     void checkSchema(open, log);
   }, firstSweepMs);
 
-  const signal = await toldToStop;
-  notifier.stopping();
-  isReady = false;
+  const signal = await told.promise;
+  const { drainDelayMs } = config.server;
+  phase = "stopping";
+  notifier.stopping(drainDelayMs + stopWithinMs);
   await announced;
   log.info({ signal }, "stopping");
-  const housekeeping = Promise.all([retention.stop(), merging.stop()]);
+  await certificate?.stop();
   disk.stop();
   clearTimeout(sweeping);
-  // While scans end, whoever still asks is told 503; then the server ends too.
-  for (const stop of [() => runner.stop(stopGraceMs), () => server.stop(stopGraceMs)]) {
-    await stop().catch((error: unknown) => log.error({ err: error }, "could not stop in order"));
+  // Load balancers see that it is not ready, and send no more.
+  await Bun.sleep(drainDelayMs);
+  setTimeout(() => endNow(log), stopWithinMs).unref();
+  const housekeeping = Promise.all([retention.stop(), merging.stop()]);
+  // Together: a client that waits for a scan is answered when the scans stop.
+  const stopping = [runner.stop(scanGraceMs), server.stop({ lingerMs, graceMs: answerGraceMs })];
+  for (const stopped of stopping) {
+    await stopped.catch((error: unknown) => log.error({ err: error }, "could not stop in order"));
   }
   await housekeeping;
   await sources.close();
@@ -186,13 +208,19 @@ export async function serve({
   log.info({}, "stopped");
 }
 
+/** All that was answered is stored, and scans go on after the next start. */
+function endNow(log: Log): void {
+  log.error({}, "could not stop in time");
+  process.exit(0);
+}
+
 async function listen(
   { server: { listen: address, socketMode } }: Config,
-  tls: ServerSettings["tls"],
+  tls: TlsFiles | null,
   respond: (request: Request, peer: Peer) => Promise<Response>,
 ) {
   try {
-    return await startServer({ listen: address, socketMode, tls }, respond);
+    return await startServer({ listen: address, socketMode, tls, descriptorLimit: descriptorLimit() }, respond);
   } catch (error) {
     const reason = error instanceof Error ? error.message : "unknown reason";
     throw new Error(`cannot listen on the address of server.listen: ${reason}`, { cause: error });

@@ -17,7 +17,8 @@ export type Notifier = {
   readonly ready: () => boolean;
   /** It reads its configuration anew; `ready` must follow, whether the new one was taken or refused. */
   readonly reloading: () => boolean;
-  readonly stopping: () => boolean;
+  /** It stops, within so many milliseconds: the manager waits as long. */
+  readonly stopping: (withinMs: number) => boolean;
 };
 
 /**
@@ -36,9 +37,9 @@ export function openNotifier(env: ServiceManagerEnvironment, pid = process.pid):
     },
     // The time tells the manager which of several reloads this is.
     reloading: () => address === null || notify(`RELOADING=1\nMONOTONIC_USEC=${monotonicUsec()}`),
-    stopping() {
+    stopping(withinMs) {
       if (feeding !== null) clearInterval(feeding);
-      return notify("STOPPING=1");
+      return notify(`STOPPING=1\nEXTEND_TIMEOUT_USEC=${withinMs * 1000}`);
     },
   };
 }

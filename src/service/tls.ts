@@ -2,10 +2,16 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
-import type { ServerSettings } from "../http/serve.ts";
+import type { TlsFiles } from "../http/tls-options.ts";
 
-/** The TLS files, checked here: the runtime would say neither which of them is at fault nor that it is one of them. */
-export function readTls({ server: { tlsCert, tlsKey, clientCa } }: Config): ServerSettings["tls"] {
+/** The TLS files of a configuration, and when their certificate ends. */
+export type Certificate = { readonly files: TlsFiles; readonly notAfter: Date };
+
+/**
+ * The TLS files, checked here: the runtime would say neither which of them is at fault nor that it is one of them. Null
+ * without TLS. Throws `ConfigError`.
+ */
+export function readTls({ server: { tlsCert, tlsKey, clientCa } }: Pick<Config, "server">): Certificate | null {
   if (tlsCert === null || tlsKey === null) return null;
   const aCertificate = "a PEM file with a certificate";
   const cert = readPem("server.tls_cert", tlsCert, aCertificate, (pem) => new X509Certificate(pem));
@@ -15,7 +21,8 @@ export function readTls({ server: { tlsCert, tlsKey, clientCa } }: Config): Serv
   }
   const ca =
     clientCa === null ? null : readPem("server.client_ca", clientCa, aCertificate, (pem) => new X509Certificate(pem));
-  return { cert: cert.pem, key: key.pem, clientCa: ca?.pem ?? null };
+  const files = { cert: cert.pem, key: key.pem, clientCa: ca?.pem ?? null };
+  return { files, notAfter: new Date(cert.parsed.validTo) };
 }
 
 function readPem<Parsed>(key: string, path: string, wanted: string, parse: (pem: string) => Parsed) {

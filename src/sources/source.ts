@@ -90,7 +90,7 @@ export type Source = {
   /** Keyed hash of all settings except `timeout` and `rate`, and of the revision of a corpus. */
   readonly fingerprint: string;
   readonly timeoutMs: number;
-  /** How often it may be asked; null for as often as anybody likes. */
+  /** How often it may be asked; null without a limit. */
   readonly pace: Pace | null;
   /** True when asking it tells somebody outside of the perimeter which address is asked about. */
   readonly isOutside: boolean;

@@ -186,6 +186,45 @@ describe.skipIf(!hasChromium)("the dashboard in a browser", () => {
     expect(faults).toEqual([]);
   });
 
+  test("an admin mints a key with scopes, addresses and a last day, and the list shows them", async () => {
+    const { page, goTo, faults } = await enterAs(stage.admin);
+    await goTo("Organization");
+    await page.getByRole("button", { name: "Mint a key" }).click();
+    await page.getByLabel("Name").fill("graylog");
+    await page.getByLabel("look addresses up and start scans").uncheck();
+    await page.getByLabel("manage watch lists and read events").uncheck();
+    const mint = page.getByRole("button", { name: "Mint", exact: true });
+    // A key that may do nothing is none.
+    expect(await mint.isDisabled()).toBe(true);
+    await page.getByLabel("get results that are there, and start nothing").check();
+    await page.getByLabel("Allowed addresses").fill("10.20.0.0/16, 127.0.0.1");
+    await page.getByLabel("Expires").selectOption("on a date");
+    await page.getByLabel("Stops working at the start of this day, UTC").fill("2097-03-01");
+    await mint.click();
+    const key = (await page.locator("[data-secret]").textContent()) ?? "";
+    const asked = await client(stage.service.url, key).get("/api/v1/soc/whoami");
+    expect(await asked.json()).toMatchObject({ key: { scopes: ["read"], expires_at: "2097-03-01T00:00:00+00:00" } });
+    expect(await page.getByText("/api/v1/soc/whoami").count()).toBe(1);
+    await page.getByRole("button", { name: "I have stored it, close" }).click();
+    const row = page.getByRole("row", { name: /graylog/ });
+    await row.getByText("from 10.20.0.0/16, 127.0.0.1/32").waitFor();
+    await row.getByText("read", { exact: true }).waitFor();
+    await row.getByText(/^in \d+ years$/).waitFor();
+
+    await page.getByRole("button", { name: "Mint a key" }).click();
+    await page.getByLabel("Name").fill("wrong");
+    await page.getByLabel("Allowed addresses").fill("siem.example.com");
+    await mint.click();
+    await page.getByText("The allowed addresses of a key must be addresses or networks").waitFor();
+    await page.getByLabel("Allowed addresses").fill("");
+    await page.getByLabel("Expires").selectOption("in 90 days");
+    await mint.click();
+    await page.getByRole("button", { name: "I have stored it, close" }).click();
+    await page.getByRole("row", { name: /wrong/ }).getByText("enrich, watch").waitFor();
+    await page.getByRole("row", { name: /wrong/ }).getByText("from any address").waitFor();
+    expect(faults.filter((fault) => !fault.includes("400"))).toEqual([]);
+  });
+
   test("a look-up shows its sources one by one, the evidence, and a failed source first of all", async () => {
     const slow = Promise.withResolvers<void>();
     const answer = stage.upstreams.get("ticket-archive");
@@ -514,6 +553,8 @@ function hostileBodies(path: string, method: string): { from: object } | object 
     revoked_at: null,
     rotated_from: index === 0 ? null : `k${index - 1}`,
     rotated_to: `k${index + 1}`,
+    scopes: ["enrich"],
+    allowed_ips: [name, name],
   }));
   const found = hostileTexts.map((text) => ({
     source: text,

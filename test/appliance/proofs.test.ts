@@ -79,7 +79,7 @@ test("a head that was lost by accident is put back from the log, and the trail g
     first_bad_row: null,
     problem: expect.stringContaining("the file is missing"),
   });
-  expect(lost.stderr).toMatch(/^warning: no head is kept in .+ put the last "audit head" of the log there$/m);
+  expect(lost.stderr).toMatch(/^warning: .+ holds no head; .+ write the last "audit head" of the log to this file$/m);
   writeFileSync(headFile(appliance), `${logged}\n`);
   appliance.mintKey("later");
   expect(verify(appliance)).toMatchObject({ exitCode: 0, ok: true });
@@ -182,7 +182,9 @@ test("restore --head takes a backup of this service and no other, and says what 
     expect.stringContaining(`Its audit trail holds the head ${head}`),
   ]);
   rmSync(target.dataDir, { recursive: true });
-  expect(restore(foreign).stdout).toContain("that of a stranger proves nothing about whose it is");
+  expect(restore(foreign).stdout).toContain(
+    "prove only that the backup is intact, not that it is yours. With --head N:HEX",
+  );
 });
 
 test("a trigger that somebody put into the database is told by serve and doctor", async () => {

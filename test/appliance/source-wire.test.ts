@@ -203,7 +203,7 @@ describe("21.19 TLS", () => {
   test.each([
     ["unknown authority", () => createAuthority("Stranger").issue(["DNS:localhost"]), /outbound\.ca_file/],
     ["expired", () => authority.issue(["DNS:localhost"], { isExpired: true }), /renew the certificate/],
-    ["another name", () => authority.issue(["DNS:other.test"]), /by a name that its certificate holds/],
+    ["another name", () => authority.issue(["DNS:other.test"]), /use a host name from the certificate in the URL/],
   ])("%s: check says which, and what to do", async (_name, issue, wanted) => {
     const port = await listening(createSecureServer(issue(), json(200, { findings: [] })));
     await using appliance = new Appliance();

@@ -74,6 +74,7 @@ describe("defaults", () => {
         clientCa: null,
         insecureHttp: false,
         trustedProxies: [],
+        drainDelayMs: 0,
         hostnames: [],
       },
       cache: { ttlMs: 24 * 3_600_000, partialTtlMs: 15 * 60_000 },

@@ -196,6 +196,8 @@ describe("a POST (contract 2, 5)", () => {
       indicatorHash: "aa".repeat(32),
       settingsFingerprint: "settings",
       corporaRevision: "revision",
+      reach: "full",
+      freshSince: null,
       answers: [],
       failedSources: [],
     };

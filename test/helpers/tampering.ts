@@ -155,7 +155,9 @@ const trailChanges = [
     return events.map((one) => (one === chosen ? { ...one, subjects: [["key:x", "0".repeat(64)]] } : one));
   }),
   ofEvents("two events change places", (events, at) => {
-    const [one, other] = [at % events.length, (at >> 8) % events.length];
+    const one = at % events.length;
+    // Never the same place: events that stay where they were are a valid trail, stored in another form.
+    const other = (one + 1 + ((at >> 8) % (events.length - 1))) % events.length;
     const rows: Record<number, number> = { [one]: events[other]?.row ?? 0, [other]: events[one]?.row ?? 0 };
     return events.map((event, index) => ({ ...event, row: rows[index] ?? event.row })).sort((a, b) => a.row - b.row);
   }),

@@ -131,7 +131,7 @@ export async function openTestService(options: TestServiceOptions = {}) {
     newId,
     randomBytes,
     steadyNow: clock.steadyNow,
-    isReady: () => true,
+    phase: () => "serving",
     diskProblem: () => null,
     accessLog: { write: (entry) => void accessEntries.push(entry), flush: () => undefined },
     log,

@@ -139,12 +139,7 @@ const rows: readonly Row[] = [
     progress,
     (stage) => pollFailed(stage, "/export?format=csv"),
   ],
- [
-    "POST /api/v1/soc/enrich",
-    "a hit as one flat object",
-    flat,
-    ({ soc }) => soc.enrich(known, {}, "?view=flat"),
-  ],
+  ["POST /api/v1/soc/enrich", "a hit as one flat object", flat, ({ soc }) => soc.enrich(known, {}, "?view=flat")],
   ["POST /api/v1/soc/enrich", "a hit as a case", completedCase, ({ soc }) => soc.enrich(known, {}, "?view=case")],
   ["POST /api/v1/soc/enrich", "a flat miss", flat, ({ soc }) => soc.enrich("somebody@example.com", {}, "?view=flat")],
   ["GET /api/v1/soc/enrich", "a miss", accepted, ({ soc }) => soc.get("?email=somebody%40example.com")],

@@ -2,20 +2,21 @@ import { expect, test } from "vitest";
 import { AppError, errorCodes } from "../../src/domain/error.ts";
 import { errorResponse, statusOf } from "../../src/http/errors.ts";
 
-/** docs/contract.md 10. */
+/** docs/contract.md 10 and docs/pipeline.md 14.3. */
 const statuses = {
   400: ["invalid_email", "malformed_json", "invalid_request"],
   401: ["invalid_api_key", "unauthorized"],
-  403: ["plan_required", "forbidden"],
-  404: ["not_found"],
+  403: ["plan_required", "forbidden", "scope_required"],
+  404: ["not_found", "not_cached"],
   405: ["method_not_allowed"],
-  409: ["conflict"],
+  409: ["conflict", "too_many"],
   413: ["payload_too_large"],
   415: ["unsupported_media_type"],
   422: ["unsupported_indicator"],
   429: ["rate_limited"],
   500: ["internal_error"],
-  503: ["overloaded", "unavailable", "storage_full"],
+  502: ["scan_failed"],
+  503: ["overloaded", "unavailable", "storage_full", "scan_pending"],
 };
 
 test("10 every code has the status of the contract", () => {

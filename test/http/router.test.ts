@@ -223,7 +223,7 @@ describe("faults", () => {
   });
 });
 
-describe("a service that starts or stops", () => {
+describe("a service that starts", () => {
   test.each([
     { method: "POST", path: "/api/v1/soc/enrich", status: 503 },
     { method: "GET", path: `/api/v1/soc/enrich/${id}`, status: 503 },
@@ -232,12 +232,20 @@ describe("a service that starts or stops", () => {
     { method: "GET", path: "/nowhere", status: 404 },
     { method: "PUT", path: "/healthz", status: 405 },
   ])("answers $method $path with $status", async ({ method, path, status }) => {
-    const { respond } = await openTestService({ app: { isReady: () => false } });
+    const { respond } = await openTestService({ app: { phase: () => "starting" } });
     const response = await respond(new Request(origin + path, { method }));
     expect(response.status).toBe(status);
     if (status !== 503) return;
     expect(response.headers.get("Retry-After")).toBe("5");
     expect(await errorCode(response)).toBe("unavailable");
+  });
+
+  test("12.5a while it stops it answers, and says that it is not ready", async () => {
+    const { respond } = await openTestService({ app: { phase: () => "stopping" } });
+    const statuses = ["/readyz", "/healthz", `/api/v1/soc/enrich/${id}`].map(
+      async (path) => (await respond(new Request(origin + path))).status,
+    );
+    expect(await Promise.all(statuses)).toEqual([503, 200, 401]);
   });
 
   test("12.1 a healthy service says ok, and needs no key for it", async () => {

@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import {
   existsSync,
   mkdtempSync,
@@ -11,8 +12,10 @@ import {
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type RunningServer, type ServerSettings, startServer } from "../../src/http/serve.ts";
+import { createAuthority } from "../helpers/certificates.ts";
 import { turnOver } from "../helpers/manual-clock.ts";
 import { openTestService } from "../helpers/test-service.ts";
 
@@ -24,11 +27,17 @@ beforeEach(() => {
   servers = [];
 });
 afterEach(async () => {
-  for (const server of servers) await server.stop(1);
+  for (const server of servers) await server.stop(atOnce);
   rmSync(folder, { recursive: true });
 });
 
-const tcp: ServerSettings = { listen: { kind: "tcp", host: "127.0.0.1", port: 0 }, socketMode: 0o660, tls: null };
+const atOnce = { lingerMs: 0, graceMs: 1 };
+const tcp: ServerSettings = {
+  listen: { kind: "tcp", host: "127.0.0.1", port: 0 },
+  socketMode: 0o660,
+  tls: null,
+  descriptorLimit: 1024,
+};
 
 async function start(settings: ServerSettings, respond: (request: Request) => Promise<Response>) {
   const server = await startServer(settings, respond);
@@ -117,7 +126,7 @@ describe("over a real connection", () => {
     });
     const answer = fetch(server.address);
     await reached.promise;
-    const stopped = server.stop(5_000);
+    const stopped = server.stop({ lingerMs: 0, graceMs: 5_000 });
     gate.resolve();
     expect(await (await answer).text()).toBe("done");
     await stopped;
@@ -135,7 +144,7 @@ describe("over a real connection", () => {
       () => "cut",
     );
     await reached.promise;
-    await server.stop(1);
+    await server.stop(atOnce);
     expect(await answer).toBe("cut");
   });
 
@@ -158,7 +167,7 @@ describe("a unix socket", () => {
     expect(statSync(path).mode & 0o777).toBe(0o660);
     const response = await fetch("http://localhost/healthz", { unix: path });
     expect(await response.json()).toEqual({ status: "ok" });
-    await server.stop(1);
+    await server.stop(atOnce);
     await turnOver();
     expect(existsSync(path)).toBe(false);
   });
@@ -167,7 +176,7 @@ describe("a unix socket", () => {
     const path = join(folder, "xpose.sock");
     const killed = await start(settingsFor(join(folder, "killed.sock")), async () => new Response());
     renameSync(join(folder, "killed.sock"), path);
-    await killed.stop(1);
+    await killed.stop(atOnce);
     expect(statSync(path).isSocket()).toBe(true);
     const { respond } = await openTestService();
     await start(settingsFor(path), respond);
@@ -184,5 +193,54 @@ describe("a unix socket", () => {
       await expect(starting).rejects.toThrow("exists and is no socket");
     }
     expect(readFileSync(path, "utf8")).toBe("kept");
+  });
+});
+
+describe("a renewed certificate", () => {
+  const authority = createAuthority("Serve authority");
+  const newFiles = () => ({ ...authority.issue(["IP:127.0.0.1"]), clientCa: null });
+  const answer = async () => new Response("ok");
+
+  /** The serial number of the certificate that is shown. */
+  function shown(where: { port: number } | { path: string }): Promise<string> {
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const socket = connectTls({ ...where, rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerCertificate().serialNumber);
+      socket.destroy();
+    });
+    socket.on("error", reject);
+    return promise;
+  }
+
+  const serialOf = ({ cert }: { cert: string }) => new X509Certificate(cert).serialNumber;
+
+  test("counts for new connections at the same port, again and again", async () => {
+    const server = await start({ ...tcp, tls: newFiles() }, answer);
+    const port = Number(new URL(server.address).port);
+    for (let renewal = 0; renewal < 3; renewal += 1) {
+      const next = newFiles();
+      await server.renewTls(next);
+      expect(await shown({ port })).toBe(serialOf(next));
+    }
+  });
+
+  test("counts at a unix socket too", async () => {
+    const path = join(folder, "tls.sock");
+    const server = await start({ ...tcp, listen: { kind: "unix", path }, tls: newFiles() }, answer);
+    const next = newFiles();
+    await server.renewTls(next);
+    await turnOver();
+    expect(await shown({ path })).toBe(serialOf(next));
+    await server.stop(atOnce);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test("that cannot be used is refused, and the one in use stays", async () => {
+    const first = newFiles();
+    const server = await start({ ...tcp, tls: first }, answer);
+    const port = Number(new URL(server.address).port);
+    await expect(server.renewTls({ ...newFiles(), key: "no key" })).rejects.toThrow();
+    await expect(server.renewTls({ ...first, key: newFiles().key })).rejects.toThrow();
+    expect(await shown({ port })).toBe(serialOf(first));
   });
 });

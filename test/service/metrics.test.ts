@@ -7,6 +7,7 @@ const none = {
   logDroppedCount: () => 0,
   isDiskFull: () => false,
   isAuditHeadKept: () => true,
+  certificateNotAfter: () => null,
 };
 const path = "/api/v1/soc/enrich";
 
@@ -42,6 +43,13 @@ test.each([true, false])("a full disk and a head that is not kept are metrics: %
   const text = openMetrics("1.0.0", gauges).render();
   expect(text).toMatch(isSo ? /^xpose_disk_full 1$/m : /^xpose_disk_full 0$/m);
   expect(text).toMatch(isSo ? /^xpose_audit_head_kept 0$/m : /^xpose_audit_head_kept 1$/m);
+});
+
+test("the end of the certificate is a metric where TLS is served", () => {
+  const name = "xpose_tls_certificate_not_after_seconds";
+  expect(openMetrics("1.0.0", none).render()).not.toContain(name);
+  const certificateNotAfter = () => new Date("2026-06-01T12:00:00Z");
+  expect(openMetrics("1.0.0", { ...none, certificateNotAfter }).render()).toContain(`\n${name} 1780315200\n`);
 });
 
 test("lines of the log that were dropped are a metric", () => {

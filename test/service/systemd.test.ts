@@ -36,9 +36,9 @@ describe("messages to the service manager", () => {
     const name = place === "a file" ? join(folder, "notify") : `@${folder.slice(1)}`;
     const messages = messagesOn(name, (notifier) => {
       expect(notifier.ready()).toBe(true);
-      expect(notifier.stopping()).toBe(true);
+      expect(notifier.stopping(9_000)).toBe(true);
     });
-    expect(messages).toEqual(["READY=1", "STOPPING=1"]);
+    expect(messages).toEqual(["READY=1", "STOPPING=1\nEXTEND_TIMEOUT_USEC=9000000"]);
   });
 
   test("a reload tells its time on the clock of the system, not of the process", () => {
@@ -51,7 +51,7 @@ describe("messages to the service manager", () => {
   test("without a socket nothing is sent, and that is no failure", () => {
     for (const env of [{}, { NOTIFY_SOCKET: "" }, { NOTIFY_SOCKET: "vsock:2:1234" }, { NOTIFY_SOCKET: "relative" }]) {
       const notifier = openNotifier(env, pid);
-      expect([notifier.ready(), notifier.reloading(), notifier.stopping()]).toEqual([true, true, true]);
+      expect([notifier.ready(), notifier.reloading(), notifier.stopping(9_000)]).toEqual([true, true, true]);
     }
   });
 
@@ -82,7 +82,7 @@ describe("the watchdog", () => {
         notifier.ready();
         notifier.ready();
         vi.advanceTimersByTime(60_000);
-        notifier.stopping();
+        notifier.stopping(9_000);
         vi.advanceTimersByTime(60_000);
       },
       env,

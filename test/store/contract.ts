@@ -199,10 +199,20 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       test("a miss is accepted and queued, later ones join it, and its result is a hit under the same id", async () => {
         const scanId = await queue(acme);
         expect(await queue(acme)).toBe(scanId);
-        expect(await poll(acme, scanId)).toEqual({ kind: "unfinished", scanId, state: "queued", indicator: { type: "email", value: jane.value } });
+        expect(await poll(acme, scanId)).toEqual({
+          kind: "unfinished",
+          scanId,
+          state: "queued",
+          indicator: { type: "email", value: jane.value },
+        });
         const scan = await claimed();
         expect(await queue(acme)).toBe(scanId);
-        expect(await poll(acme, scanId)).toEqual({ kind: "unfinished", scanId, state: "scanning", indicator: { type: "email", value: jane.value } });
+        expect(await poll(acme, scanId)).toEqual({
+          kind: "unfinished",
+          scanId,
+          state: "scanning",
+          indicator: { type: "email", value: jane.value },
+        });
         await settle(scan, [run("hibp", answer("hibp"))]);
         const { envelopeTail, digest } = projection;
         const completed = (cache: CacheMember) => {
@@ -960,7 +970,12 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         expect(replies[60]).toMatchObject({ charge: { limit: 60, remaining: 0 } });
         expect((await serve(enrichBy(keyHash), { limits })).charge?.remaining).toBe(2);
         const half = { ...pollCall(keyHash, scanId), isCharged: true } as Call;
-        expect(await serve(half, { limits })).toEqual({ kind: "unfinished", scanId, state: "queued", indicator: { type: "email", value: jane.value } });
+        expect(await serve(half, { limits })).toEqual({
+          kind: "unfinished",
+          scanId,
+          state: "queued",
+          indicator: { type: "email", value: jane.value },
+        });
       });
 
       test("each key has a budget of its own, and one that is rotated hands it on with its window", async () => {

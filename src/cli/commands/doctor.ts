@@ -10,7 +10,7 @@ import { diskFullText } from "../../domain/disk-fault.ts";
 import { timestamp } from "../../domain/time.ts";
 import { entropy } from "../../entropy.ts";
 import { strangeForwardsMetric } from "../../service/metrics.ts";
-import { readTls } from "../../service/tls.ts";
+import { type Certificate, readTls } from "../../service/tls.ts";
 import type { DoctorReport } from "../../wire/service.ts";
 import { becomeOwner, type GlobalOptions, readConfig } from "../context.ts";
 import { CommandError, exitCodes, explain } from "../exit.ts";
@@ -84,8 +84,7 @@ function examineConfiguration(command: Command, output: Output) {
     hasSecrets = true;
     // No environment: serve refuses variables of its own environment, which is not the one of this command.
     checkServeSettings(config, {});
-    readTls(config);
-    return { config, hasSecrets, check: good(name, "can be used") };
+    return { config, hasSecrets, check: examineCertificate(readTls(config)) };
   } catch (error) {
     const check = bad(name, explain(error).message);
     if (config !== null) return { config, hasSecrets, check };
@@ -95,6 +94,16 @@ function examineConfiguration(command: Command, output: Output) {
       return { config: null, hasSecrets, check };
     }
   }
+}
+
+/** The files of a certificate were read; its time is left to check. */
+function examineCertificate(certificate: Certificate | null): Check {
+  const name = "configuration";
+  if (certificate === null) return good(name, "can be used");
+  const end = timestamp(certificate.notAfter);
+  const hasExpired = certificate.notAfter.getTime() <= entropy.now().getTime();
+  if (hasExpired) return bad(name, `server.tls_cert: the certificate expired at ${end}`);
+  return good(name, `can be used; the certificate expires at ${end}`);
 }
 
 async function examineDataDir(config: Config, open: OpenStore): Promise<Check> {

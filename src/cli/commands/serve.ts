@@ -1,13 +1,14 @@
 import { Command } from "commander";
-import { checkServeSettings } from "../../config/config.ts";
+import { type Config, checkServeSettings } from "../../config/config.ts";
 import { takeEnvironment } from "../../config/environment.ts";
 import { openStore } from "../../data-directory/data-directory.ts";
 import { openLog } from "../../service/log.ts";
 import { openLogSink } from "../../service/log-sink.ts";
-import { dieOnStrayErrors, serve } from "../../service/service.ts";
+import { dieOnStrayErrors, type ServedTls, serve } from "../../service/service.ts";
 import { openNotifier } from "../../service/systemd.ts";
 import type { Listening } from "../../wire/service.ts";
 import { becomeOwner, readConfig } from "../context.ts";
+import { takeSignals } from "../early-signals.ts";
 import { jsonLine, type Output } from "../output.ts";
 
 /** The reader of the log gets this long to take the last lines. */
@@ -29,15 +30,25 @@ export function serveCommand(output: Output): Command {
       const readAgain = () => readConfig(command, { ...output, err: sink.write }, needs);
       const logOutput = openLog(config.log, sink.write);
       dieOnStrayErrors(logOutput.log);
-      const tls = config.server.tlsCert === null ? null : (await import("../../service/tls.ts")).readTls(config);
+      const tls = config.server.tlsCert === null ? null : await openTls(config);
       const open = openStore(config, "service");
       const onListening = (listening: string) => output.out(jsonLine<Listening>({ listening }));
       try {
         const notifier = openNotifier(env);
-        await serve({ config, readAgain, tls, open, logOutput, sink, onListening, notifier });
+        await serve({ config, readAgain, tls, open, logOutput, sink, onListening, notifier, takeSignals });
       } finally {
         open.store.close();
         await sink.settle(logGraceMs);
       }
     });
+}
+
+/** Loaded where TLS is served. Throws `ConfigError`. */
+async function openTls(config: Config): Promise<ServedTls | null> {
+  const { readTls } = await import("../../service/tls.ts");
+  const { keepCertificate } = await import("../../service/certificate-keeper.ts");
+  const first = readTls(config);
+  return first === null
+    ? null
+    : { files: first.files, keep: (tools) => keepCertificate(first, { ...tools, read: () => readTls(config) }) };
 }

@@ -19,6 +19,8 @@ const longestWaitSeconds = 50;
  * nobody in this process.
  */
 const lookAgainMs = 1_000;
+/** For the answer itself, when the wait is over. */
+const answerMarginSeconds = 10;
 
 /** POST /api/v1/soc/enrich */
 export async function enrich(exchange: Exchange): Promise<PlainResponse> {
@@ -81,7 +83,7 @@ async function lookUp(exchange: Exchange, keyHash: string, question: Question): 
  * always a right answer (docs/contract.md 3.6).
  */
 async function waitForEnd(
-  { request, app }: Exchange,
+  { request, peer, app }: Exchange,
   poll: PollCall & { readonly scanId: ScanId },
   stepMs: number,
 ): Promise<Reply | null> {
@@ -89,6 +91,7 @@ async function waitForEnd(
   const holder = "keyHash" in poll.caller ? poll.caller.keyHash : null;
   const leave = seconds === null || holder === null ? null : app.waits.take(holder);
   if (seconds === null || leave === null) return null;
+  peer.listener?.keepOpen(request, seconds + answerMarginSeconds);
   try {
     const endsAt = app.steadyNow() + seconds * 1000;
     for (;;) {

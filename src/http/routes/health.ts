@@ -8,9 +8,12 @@ export function healthz(): PlainResponse {
   return jsonResponse<Health>(200, { status: "ok" });
 }
 
-/** GET /readyz. Stays ready on a full disk: cached results are still served, so a load balancer must not drop us. */
+/**
+ * GET /readyz. Not ready from the first moment of a stop, so that a load balancer leaves before it. Stays ready on a full
+ * disk: cached results are still served.
+ */
 export function readyz({ app }: Exchange): PlainResponse {
-  if (!app.isReady()) throw new AppError("unavailable", "The service is starting or stopping");
+  if (app.phase() !== "serving") throw new AppError("unavailable", `The service is ${app.phase()}`);
   const problem = app.diskProblem();
   return jsonResponse<Readiness>(200, problem === null ? { status: "ok" } : { status: "ok", problems: [problem] });
 }
