@@ -150,7 +150,7 @@ function idsOf(path: string): Ids[] {
 async function open() {
   const service = await openTestService({
     live: { limits: { team: 0, enterprise: 0, windowMs: hour } },
-    app: { logIns: { take: () => null } },
+    app: { logIns: { take: () => null }, hasGetLookUp: true },
   });
   const { tenant, store, clock } = service;
   const [other, disabled, cheap] = [

@@ -217,7 +217,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         const { envelopeTail, digest } = projection;
         const completed = (cache: CacheMember) => {
           const envelope = envelopeText(scanId, cache, envelopeTail);
-          return { kind: "completed", omittedCount: 0, scanId, envelope, digest, isPartial: false };
+          return { kind: "completed", omittedCount: 0, scanId, envelope, digest, isPartial: false, failedSources: [] };
         };
         expect(await serve(enrichCall(acme))).toEqual(completed("hit"));
         expect(await poll(acme, scanId)).toEqual(completed("miss_scan_complete"));
@@ -409,6 +409,8 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
           indicatorHash: jane.hash,
           settingsFingerprint: "settings",
           corporaRevision: "",
+          reach: "full",
+          freshSince: null,
           answers: [],
           failedSources: [],
         });
