@@ -119,7 +119,7 @@ test.each<Row>([
     new: ["a"],
     not_comparable: [{ source: "other", reason: "failed" }],
   },
-])("17.4 $rule", ({ before, after, beforeRuns = [hibp()], afterRuns = [hibp()], ...expected }) => {
+])("17.4 $rule", ({ rule: _rule, before, after, beforeRuns = [hibp()], afterRuns = [hibp()], ...expected }) => {
   const since = before === null ? null : scan(earlier, before, beforeRuns);
   const found = findChanges(scan(later, after, afterRuns), since);
   const titles = (atoms: readonly Atom[]) => atoms.map(({ title }) => title);

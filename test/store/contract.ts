@@ -400,6 +400,53 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         expect(await claim()).toBeNull();
       });
 
+      test("pipeline 16.1 a question that joins a waiting scan makes it ask more, and never less", async () => {
+        const demanding = (maxAgeMs: number | null) => serve(enrichCall(acme, { options: { ...noOptions, maxAgeMs } }));
+        const scanId = await queue(acme);
+        expect(await demanding(60 * minute)).toMatchObject({ kind: "accepted", scanId });
+        expect(await demanding(minute)).toMatchObject({ kind: "accepted", scanId });
+        expect(await demanding(60 * minute)).toMatchObject({ kind: "accepted", scanId });
+        expect(await demanding(null)).toMatchObject({ kind: "accepted", scanId });
+        expect(await claimed()).toMatchObject({ claim: { scanId }, reach: "full", freshSince: later(-minute) });
+        // A scan that runs is not changed any more.
+        expect(await demanding(minute)).toMatchObject({ kind: "accepted", scanId });
+        expect(await demanding(0)).not.toMatchObject({ scanId });
+      });
+
+      test("pipeline 16.2 a scan of each reach waits at the same time, and keeps its reach over a crash", async () => {
+        const inside = { options: { ...noOptions, tlp: "red" } as const };
+        const full = await queue(acme);
+        const reply = await serve(enrichCall(acme, inside));
+        expect(reply).toMatchObject({ kind: "accepted", isInside: true });
+        expect(await serve(enrichCall(acme, inside))).toEqual(reply);
+        expect(await queue(acme)).toBe(full);
+        const scans = [await claimed(), await claimed()];
+        expect(scans.map(({ reach }) => reach)).toEqual(["full", "inside"]);
+        await store.requeueScans({ owner: "service" }, { isCounted: true, now });
+        expect([(await claimed()).reach, (await claimed()).reach]).toEqual(["full", "inside"]);
+      });
+
+      test("pipeline 16.2 a result of inside reach is no hit for a question of full reach", async () => {
+        const inside = { options: { ...noOptions, tlp: "red" } as const };
+        await serve(enrichCall(acme, inside));
+        await settle(await claimed(), [run("hibp", answer("hibp"))]);
+        expect(await serve(enrichCall(acme, inside))).toMatchObject({ kind: "completed", isInside: true });
+        const full = await queue(acme);
+        await settle(await claimed(), [run("hibp", answer("hibp"))]);
+        const hit = { kind: "completed", scanId: full };
+        expect(await serve(enrichCall(acme))).toMatchObject(hit);
+        expect(await serve(enrichCall(acme, inside))).toMatchObject(hit);
+        expect(await serve(enrichCall(acme, inside))).not.toHaveProperty("isInside");
+      });
+
+      test("pipeline 31 a hit and a poll name the sources that failed, sorted", async () => {
+        const scanId = await queue(acme);
+        await settle(await claimed(), [run("z", null), run("hibp", answer("hibp")), run("a", null)]);
+        const failedSources = ["a", "z"];
+        expect(await serve(enrichCall(acme))).toMatchObject({ isPartial: true, failedSources });
+        expect(await poll(acme, scanId)).toMatchObject({ isPartial: true, failedSources });
+      });
+
       test("a claim holds what the scan will see", async () => {
         const scanId = await queue(acme);
         expect(await claim()).toEqual({

@@ -83,8 +83,8 @@ export function scanTable(connection: Connection) {
         WHERE scan_id = scan.id AND outcome = 'failed') AS failed_sources
      FROM scan WHERE id = ? AND workspace_id = ?`,
   );
-  const tighten = connection.prepare(
-    "UPDATE scan SET fresh_since = max(coalesce(fresh_since, ?1), ?1) WHERE id = ?2 AND state = 'queued'",
+  const tighten = connection.prepare<[{ id: string; since: number }]>(
+    "UPDATE scan SET fresh_since = max(coalesce(fresh_since, @since), @since) WHERE id = @id AND state = 'queued'",
   );
   const oldestAnswer = connection
     .prepare<[string], number | null>(
@@ -168,7 +168,7 @@ export function scanTable(connection: Connection) {
     },
     /** A scan that has not started will use only answers after this time. */
     tighten(id: ScanId, freshSince: Date): void {
-      tighten.run(freshSince.getTime(), id);
+      tighten.run({ id, since: freshSince.getTime() });
     },
     setState(id: ScanId, state: UnfinishedState): void {
       setState.run(state, id);
