@@ -31,7 +31,7 @@ export function enrichCommand(output: Output): Command {
     )
     .option("--workspace <id or name>", "the workspace to act for", "default")
     .addHelpText("after", "\nExample:\n  xpose enrich jane.doe@example.com --json");
-  return addExportFlags(enrich, { isRequired: false }).action(
+  return addExportFlags(enrich, { isRequired: false, marked: "the question, and of the export" }).action(
     async (email: string, _options: object, command: Command) => {
       const options = command.optsWithGlobals<EnrichFlags>();
       refuseLostFlags(command, options);
