@@ -3,8 +3,6 @@
 ALTER TABLE scan ADD COLUMN is_inside INTEGER NOT NULL DEFAULT 0;
 -- Sources whose answer is from this time or before are asked again; null when only the lifetimes of the cache count.
 ALTER TABLE scan ADD COLUMN fresh_since INTEGER;
--- Findings that the envelope counts; null for a scan of before this column, and for one without an envelope.
-ALTER TABLE scan ADD COLUMN total INTEGER;
 
 -- A scan of each reach may wait at the same time.
 DROP INDEX scan_waiting;

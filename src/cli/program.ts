@@ -34,6 +34,7 @@ const commands: Readonly<Record<string, LoadCommand>> = {
   operators: async (output) => (await import("./commands/operators.ts")).operatorsCommand(output),
   corpus: async (output) => (await import("./commands/corpus.ts")).corpusCommand(output),
   enrich: async (output) => (await import("./commands/enrich.ts")).enrichCommand(output),
+  lookup: async (output) => (await import("./commands/lookup.ts")).lookupCommand(output),
   export: async (output) => (await import("./commands/export.ts")).exportCommand(output),
   connector: async (output) => (await import("./commands/connector.ts")).connectorCommand(output),
   connectors: async (output) => (await import("./commands/connectors.ts")).connectorsCommand(output),

@@ -28,6 +28,8 @@ export type Config = {
     readonly publicUrl: string | null;
     /** True: look-ups by GET, with the address in the URL. */
     readonly getLookUp: boolean;
+    /** Indicators in one list. */
+    readonly bulkLimit: number;
     readonly tlsCert: string | null;
     readonly tlsKey: string | null;
     readonly clientCa: string | null;
@@ -117,6 +119,7 @@ export function loadConfig(request: ConfigRequest): { config: Config; warnings: 
       sourceUrl: server.source_url ?? null,
       publicUrl: server.public_url ?? null,
       getLookUp: server.get_lookup,
+      bulkLimit: server.bulk_limit,
       tlsCert: server.tls_cert ?? null,
       tlsKey: server.tls_key ?? null,
       clientCa: server.client_ca ?? null,

@@ -56,6 +56,7 @@ export const sectionTables = {
     source_url: z.optional(url),
     public_url: z.optional(plainUrl),
     get_lookup: z._default(flag, false),
+    bulk_limit: z._default(atLeast(1), 1000),
     tls_cert: z.optional(path),
     tls_key: z.optional(path),
     client_ca: z.optional(path),

@@ -43,6 +43,8 @@ export type ServiceClient = {
    * `deadline`. Throws `ConnectorError` for every answer that is no JSON object with 200 or 202.
    */
   readonly ask: (request: ServiceRequest) => Promise<ServiceAnswer>;
+  /** The same for an answer of one JSON document per line, such as a list: the lines, as they come. */
+  readonly lines: (request: ServiceRequest) => AsyncGenerator<string>;
 };
 
 export type ServiceRequest = {
@@ -82,15 +84,40 @@ export function openServiceClient(
     }
   }
 
-  async function send({ path, body, wait = 0, deadline }: ServiceRequest): Promise<ServiceAnswer> {
+  async function send(request: ServiceRequest): Promise<ServiceAnswer> {
+    return await answerOf(await fetchFrom(request));
+  }
+
+  async function* lines(request: ServiceRequest): AsyncGenerator<string> {
+    const response = await fetchFrom(request, { Accept: "application/x-ndjson" });
+    if (response.status !== 200) {
+      const { status, body, retryAfterMs } = await answerOf(response);
+      throw refusal(status, body, retryAfterMs);
+    }
+    const decoder = new TextDecoder();
+    let text = "";
+    try {
+      for await (const piece of response.body ?? []) {
+        text += decoder.decode(piece, { stream: true });
+        const complete = text.split("\n");
+        text = complete.pop() ?? "";
+        yield* complete;
+      }
+    } catch (error) {
+      throw new ConnectorError(`xpose does not answer: ${reasonOf(error)}`);
+    }
+    if (text !== "") throw new ConnectorError("xpose does not answer: the list broke off");
+  }
+
+  async function fetchFrom({ path, body, wait = 0, deadline }: ServiceRequest, extra = {}): Promise<Response> {
     const leftMs = Math.floor(deadline - performance.now());
     if (leftMs <= 0) throw new ConnectorError("xpose does not answer: the time is over");
-    let response: Response;
     try {
-      response = await fetch(`${base}${path}`, {
+      return await fetch(`${base}${path}`, {
         method: body === undefined ? "GET" : "POST",
         headers: {
           ...headers,
+          ...extra,
           ...(body === undefined ? {} : { "Content-Type": "application/json" }),
           ...(wait < 1 ? {} : { Prefer: `wait=${wait}` }),
         },
@@ -103,6 +130,9 @@ export function openServiceClient(
     } catch (error) {
       throw new ConnectorError(`xpose does not answer: ${reasonOf(error)}`);
     }
+  }
+
+  async function answerOf(response: Response): Promise<ServiceAnswer> {
     if (response.status >= 300 && response.status < 400) {
       const message = `xpose answered ${response.status}: a redirect is not followed; correct the url`;
       throw new ConnectorError(message, { status: response.status });
@@ -141,7 +171,7 @@ export function openServiceClient(
     return Math.min(maxWaitSeconds, settings.wait, Math.floor((deadline - performance.now()) / 1000));
   }
 
-  return { lookUp, ask };
+  return { lookUp, ask, lines };
 }
 
 function stillRunning(requestId: string, state: string): ConnectorError {

@@ -7,6 +7,7 @@ import { corpusHash, type DerivedKeys } from "../domain/keyed-hash.ts";
 import type { Steps } from "../domain/steps.ts";
 import { inSteps } from "../event-loop/in-steps.ts";
 import type { CorpusStore } from "../store/port/corpus.ts";
+import { type Known, lookUpMany } from "./look-up-many.ts";
 import { toFinding } from "./record.ts";
 import { type Key, keyFrom } from "./segment/page.ts";
 import { CorruptSegment, type FoundIds, openSegment, type Segment, type SegmentImport } from "./segment/segment.ts";
@@ -19,6 +20,17 @@ export type CorpusLibrary = {
    * of `signal`.
    */
   readonly lookup: (corpus: ListedCorpus, indicator: Indicator, signal: AbortSignal) => Promise<Finding[]>;
+  /**
+   * The same about many indicators: whole passes over the segments in the order of their keys instead of a search for
+   * each. Gives what is known about some hundred of them at a time, in any order; nothing about the others means that the corpus
+   * knows nothing. What fails for an indicator is told with it. Needs memory for 65,536 keys and some thousand findings,
+   * however many indicators there are. Throws what `signal` was aborted with.
+   */
+  readonly lookUpMany: (
+    corpus: ListedCorpus,
+    indicators: readonly Indicator[],
+    signal: AbortSignal,
+  ) => AsyncGenerator<readonly Known[]>;
   /** Closes all segments that are not listed in `corpora`, the whole listing. Running look-ups finish first. */
   readonly closeUnlisted: (corpora: readonly Pick<Corpus, "segments">[]) => void;
   readonly close: () => Promise<void>;
@@ -41,7 +53,7 @@ const findingsPerRead = 500;
 
 type Tools = {
   readonly keys: Pick<DerivedKeys, "corpus">;
-  readonly store: Pick<CorpusStore, "isForgotten" | "listCorpora">;
+  readonly store: Pick<CorpusStore, "forgottenAmong" | "isForgotten" | "listCorpora">;
 };
 
 /** Opens segment files lazily, with the first look-up. */
@@ -72,10 +84,13 @@ export function openLibrary(corporaDir: string, { keys, store }: Tools): CorpusL
   /**
    * Searches, and searches again when a listed segment has vanished: a merge has moved its records to a newer segment.
    */
-  async function searchWithRetry(corpus: ListedCorpus, key: Key, signal: AbortSignal): Promise<Found[]> {
+  async function anew<Result>(
+    corpus: ListedCorpus,
+    search: (listed: ListedCorpus) => Promise<Result>,
+  ): Promise<Result | null> {
     for (let listed: ListedCorpus | undefined = corpus, triesLeft = 3; listed !== undefined; triesLeft--) {
       try {
-        return await search(listed, key, signal);
+        return await search(listed);
       } catch (error) {
         if (!isGone(error) || triesLeft === 0) throw error;
         const before = listed.segments;
@@ -83,27 +98,38 @@ export function openLibrary(corporaDir: string, { keys, store }: Tools): CorpusL
         if (listed?.segments.every(({ file }) => before.some((old) => old.file === file))) throw error;
       }
     }
-    return [];
+    return null;
+  }
+
+  async function lookup(corpus: ListedCorpus, indicator: Indicator, signal: AbortSignal): Promise<Finding[]> {
+    const hash = corpusHash(keys, indicator);
+    try {
+      const found = (await anew(corpus, (listed) => search(listed, keyFrom(hash), signal))) ?? [];
+      const findings = found.flatMap((one) => one.findings);
+      const omittedCount = found.reduce((sum, one) => sum + one.omittedCount, 0);
+      if (findings.length === 0 && omittedCount === 0) return [];
+      if (await store.isForgotten(hash.toString("hex"))) return [];
+      // The records that were not looked at may be of this corpus: it must not read as clean.
+      if (findings.length === 0) throw new SourceError("too_large", "the address has too many records in one segment");
+      return withOmitted(await inSteps(cappedSteps(findings), signal), omittedCount);
+    } catch (error) {
+      if (error instanceof SourceError) throw error;
+      throw signal.aborted ? signal.reason : failureOf(corpus.name, error);
+    }
   }
 
   return {
-    async lookup(corpus, indicator, signal) {
-      const hash = corpusHash(keys, indicator);
-      try {
-        const found = await searchWithRetry(corpus, keyFrom(hash), signal);
-        const findings = found.flatMap((one) => one.findings);
-        const omittedCount = found.reduce((sum, one) => sum + one.omittedCount, 0);
-        if (findings.length === 0 && omittedCount === 0) return [];
-        if (await store.isForgotten(hash.toString("hex"))) return [];
-        // The records that were not looked at may be of this corpus: it must not read as clean.
-        if (findings.length === 0)
-          throw new SourceError("too_large", "the address has too many records in one segment");
-        return withOmitted(await inSteps(cappedSteps(findings), signal), omittedCount);
-      } catch (error) {
-        if (error instanceof SourceError) throw error;
-        throw signal.aborted ? signal.reason : failureOf(corpus.name, error);
-      }
-    },
+    lookup,
+    lookUpMany: (corpus, indicators, signal) =>
+      lookUpMany(corpus, indicators, signal, {
+        keys,
+        store,
+        lookup,
+        search: (asked, read) =>
+          anew(asked, (listed) =>
+            Promise.all(listed.segments.map(({ file }) => openSegments.use(file, (segment) => read(segment, listed)))),
+          ),
+      }),
     closeUnlisted(corpora) {
       const listed = new Set(corpora.flatMap(({ segments }) => segments.map(({ file }) => file)));
       openSegments.retire((file) => !listed.has(file));

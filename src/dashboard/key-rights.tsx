@@ -1,7 +1,7 @@
 import type { KeyBody, KeyScope } from "../wire/key.ts";
 import { Foreign } from "./foreign.tsx";
 
-/** What each scope lets a key do, in the words of the page. */
+/** The meaning of each scope, in the words of the page. */
 export const scopeTexts: readonly { readonly scope: KeyScope; readonly text: string }[] = [
   { scope: "enrich", text: "look addresses up and start scans" },
   { scope: "read", text: "get results that are there, and start nothing" },

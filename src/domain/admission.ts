@@ -26,10 +26,10 @@ export type KeyRights = Pick<ApiKey, "revokedAt" | "expiresAt"> & {
   readonly allowedNetworks: Networks | null;
 };
 
-/** `read`: results, by hits and polls. `any`: what every key may ask, such as what it may do. */
+/** `read` for results, by hits and polls; `any` for a question that every key may ask, such as whoami. */
 export type WantedScope = "read" | "any";
 
-/** What a key is wanted for, from where and when. `ip` is null for a caller behind a unix socket that does not say. */
+/** The use of a key that is asked for. `ip` is null for a caller behind a unix socket without a forwarding header. */
 export type Wish = { readonly scope: WantedScope; readonly ip: string | null; readonly now: Date };
 
 /**
@@ -44,7 +44,8 @@ export function admit(
 ): AppError | null {
   if (key === null || workspace === null) return invalidApiKey();
   if (keyStatus(key, now) !== "active" || workspace.disabledAt !== null) return invalidApiKey();
-  // Nobody who found a key learns that it works elsewhere. A caller whose address is not known comes from nowhere.
+  // The same answer as for an unknown key: the finder of a stolen key does not learn that it works from elsewhere.
+  // Fails closed for a caller whose address is unknown.
   if (key.allowedNetworks !== null && !key.allowedNetworks.has(ip)) return invalidApiKey();
   if (!hasApiAccess(workspace.plan)) return planRequired();
   return scope === "any" || mayRead(key.scopes) ? null : scopeRequired();

@@ -1,6 +1,15 @@
 import { admit, invalidApiKey, type KeyRights, planRequired, rateLimited, type WantedScope } from "./admission.ts";
 import type { ApiKey } from "./api-key.ts";
-import { type Budget, type BudgetKind, budgetLeft, type Charge, chargeBudget, limitOf } from "./budget.ts";
+import {
+  type Budget,
+  type BudgetKind,
+  budgetLeft,
+  type Charge,
+  type Cost,
+  chargeBudget,
+  limitOf,
+  oneCall,
+} from "./budget.ts";
 import type { BudgetsLeft, Call, CallRules, KnownKey, Reply } from "./call.ts";
 import { AppError } from "./error.ts";
 import type { DataVersion } from "./freshness.ts";
@@ -32,7 +41,7 @@ export type Who = {
   /** Null for an operator and the command line. */
   readonly key: KnownKey | null;
   readonly actor: string;
-  /** False for a key that gets results which are there, and starts nothing. */
+  /** False for a key that may only read results. Such a key starts no scan and joins none. */
   readonly mayScan: boolean;
 };
 
@@ -72,9 +81,17 @@ type Holder = {
 
 /** The budget that a call is charged to: `request` for a POST, `poll` for a GET. Null when it is free or already charged. */
 function budgetFor(call: Call): BudgetKind | null {
-  if (call.kind === "enrich") return "request";
+  if (call.kind === "enrich" || call.kind === "bulk") return "request";
   if (call.kind === "history") return "poll";
   return call.kind === "whoami" || call.isCharged ? null : "poll";
+}
+
+/** A list pays for each indicator (docs/pipeline.md 19.2). One that cannot be read costs nothing, and is not told so for free. */
+export function costOf(call: Call): Cost {
+  if (call.kind !== "bulk") return oneCall;
+  if (call.fault !== null) return { count: 0, needed: 1 };
+  const { length: count } = call.list.distinct;
+  return { count, needed: count };
 }
 
 function scopeFor(call: Call): WantedScope {
@@ -91,7 +108,7 @@ export function keysToCharge(
   for (const call of calls) {
     const { caller } = call;
     const key = "keyHash" in caller && caller.keyHash !== null ? keys.get(caller.keyHash) : null;
-    // Who asks what is left of both budgets pays from none.
+    // It reads both budgets and is charged to none.
     const kind = call.kind === "whoami" ? "poll" : budgetFor(call);
     if (key == null || kind === null || ids.has(key.id)) continue;
     if (limitOf(limits, key.workspace.plan, kind) === 0) continue;
@@ -122,12 +139,12 @@ export function admitCalls(calls: readonly Call[], facts: CallerFacts, rules: Ca
     return holder;
   }
 
-  /** Charges one call. Null when the plan has no limit or the calls of the key are not counted. */
-  function charge({ id, who, budgets }: Holder, kind: BudgetKind) {
+  /** Charges a call. Null when the plan has no limit or the calls of the key are not counted. */
+  function charge({ id, who, budgets }: Holder, kind: BudgetKind, cost: Cost) {
     const limit = limitOf(rules.limits, who.workspace.plan, kind);
     if (limit === 0 || budgets === null) return null;
     const before = budgets[kind];
-    const result = chargeBudget(before, limit, rules.limits.windowMs, rules.steadyNow);
+    const result = chargeBudget(before, limit, rules.limits.windowMs, rules.steadyNow, cost);
     // A refused call is not counted. But if the clock went back and the window was restarted, that must be saved.
     const isMoved = result.budget.windowStartedAt.getTime() !== before?.windowStartedAt.getTime();
     if (result.isAllowed || isMoved) {
@@ -159,7 +176,13 @@ export function admitCalls(calls: readonly Call[], facts: CallerFacts, rules: Ca
       return { kind: "admitted", who, charge: null, budgets };
     }
     const kind = budgetFor(call);
-    const result = kind === null ? null : charge(holder, kind);
+    const cost = costOf(call);
+    const limit = kind === null ? 0 : limitOf(rules.limits, who.workspace.plan, kind);
+    if (limit !== 0 && cost.needed > limit) {
+      const message = `The list has more distinct indicators than the plan allows in one window: ${limit}`;
+      return { kind: "refused", reply: { kind: "refused", error: new AppError("invalid_request", message) }, who };
+    }
+    const result = kind === null ? null : charge(holder, kind, cost);
     if (result === null || result.isAllowed) return { kind: "admitted", who, charge: result?.charge ?? null };
     const reply = { kind: "refused", error: rateLimited(), charge: result.charge } as const;
     return { kind: "refused", reply, who: kind === "request" ? who : null };

@@ -12,6 +12,7 @@ export type AuditAction =
   | "enrich.requested"
   | "enrich.polled"
   | "export.made"
+  | "bulk.requested"
   | "auth.denied"
   | "workspace.created"
   | "workspace.plan_changed"

@@ -32,8 +32,13 @@ export function limitOf(limits: Limits, plan: Plan, kind: BudgetKind): number {
   return kind === "poll" ? requests * pollsPerRequest : requests;
 }
 
+/** How much a call takes from a budget: all of `count` or nothing. It passes if `needed` are left. */
+export type Cost = { readonly count: number; readonly needed: number };
+
+export const oneCall: Cost = { count: 1, needed: 1 };
+
 /**
- * Charges one call to a budget. A window opens with its first counted call and admits exactly `limit` calls. A refused
+ * Charges a call to a budget. A window opens with its first counted call and admits exactly `limit` calls. A refused
  * call is not counted. `now` is steady time; `limit` is at least 1.
  */
 export function chargeBudget(
@@ -41,16 +46,22 @@ export function chargeBudget(
   limit: number,
   windowMs: number,
   now: Date,
+  cost = oneCall,
 ): { readonly budget: Budget; readonly isAllowed: boolean; readonly charge: Charge } {
   const current = currentWindow(budget, windowMs, now);
-  const isAllowed = current.count < limit;
-  const count = isAllowed ? current.count + 1 : current.count;
+  const isAllowed = current.count + cost.needed <= limit;
+  const count = isAllowed ? current.count + cost.count : current.count;
   const resetInMs = current.windowStartedAt.getTime() + windowMs - now.getTime();
   return {
     budget: { windowStartedAt: current.windowStartedAt, count },
     isAllowed,
     charge: { limit, remaining: Math.max(0, limit - count), resetInMs },
   };
+}
+
+/** Gives back what a call took that was refused after all. */
+export function refund(budget: Budget, count: number): Budget {
+  return { ...budget, count: Math.max(0, budget.count - count) };
 }
 
 /** Reads a budget without charging it; `limit` is at least 1. After the end of a window the full limit remains. */

@@ -1,4 +1,5 @@
 import type { BudgetKind, BudgetLeft, Charge, Limits } from "./budget.ts";
+import type { BulkId, BulkList } from "./bulk.ts";
 import type { CaseFacts } from "./case.ts";
 import type { ComparedScan } from "./changes.ts";
 import type { EnrichOptions } from "./enrich-options.ts";
@@ -20,7 +21,7 @@ export type Caller =
 export type CallOrigin = { readonly ip: string | null; readonly correlationId: string | null };
 
 /** One request to the exposure API, in the form that the store takes. */
-export type Call = EnrichCall | PollCall | HistoryCall | WhoamiCall;
+export type Call = EnrichCall | PollCall | HistoryCall | WhoamiCall | BulkCall | BulkPollCall;
 
 export type EnrichCall = {
   readonly kind: "enrich";
@@ -71,6 +72,32 @@ export type HistoryCall = {
   readonly cursor: string | null;
 };
 
+/** A list of indicators in one call (docs/pipeline.md 19): all of it is charged and started, or nothing. */
+export type BulkCall = {
+  readonly kind: "bulk";
+  readonly caller: Caller;
+  readonly from: CallOrigin;
+  /** What was wrong with the request; answered only after the checks that go first (docs/contract.md 2). */
+  readonly fault: AppError | null;
+  readonly bulkId: BulkId;
+  readonly list: BulkList;
+  /** Of every indicator of the list. */
+  readonly options: EnrichOptions;
+};
+
+export type BulkPollCall = {
+  readonly kind: "bulk_poll";
+  readonly caller: Caller;
+  readonly from: CallOrigin;
+  /** Null when the path held no id. */
+  readonly bulkId: BulkId | null;
+  readonly fault: AppError | null;
+  /** True when the answer holds what was found, and is written down as an export. */
+  readonly isExport: boolean;
+  /** True for the further looks of a request that waits. */
+  readonly isCharged: boolean;
+};
+
 /** The holder of a key asks what it may do. Nothing is charged for the answer. */
 export type WhoamiCall = {
   readonly kind: "whoami";
@@ -114,6 +141,14 @@ export type ReplyBody =
       readonly scanId: ScanId;
       readonly state: ScanState;
       readonly runs: readonly SourceRunRecord[];
+    }
+  /** A list that is there. Its rows are read apart, some at a time: there may be very many. */
+  | {
+      readonly kind: "bulk";
+      readonly bulkId: BulkId;
+      readonly workspaceId: WorkspaceId;
+      readonly rowCount: number;
+      readonly hasPending: boolean;
     }
   | {
       readonly kind: "whoami";

@@ -121,10 +121,10 @@ export function* projectSteps(
   const exposure = `{"findings":[${atomTexts.join(",")}],"total":${shown.length},"by_severity":${counts}}`;
   const rest = `"exposure":${exposure},"disambiguation":${JSON.stringify(disambiguation)}}`;
   return {
-    total: shown.length,
     envelopeTail: `"indicator":${JSON.stringify(indicator)},${rest}`,
     evidence: `{"request_id":"${scanId}","findings":[${evidenceTexts.join(",")}]}`,
     digest: `sha256:${digest.hex()}`,
+    total: shown.length,
   };
 }
 

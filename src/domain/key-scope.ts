@@ -1,11 +1,11 @@
 /**
- * What a key may be used for (docs/pipeline.md 14.4): `enrich` looks addresses up and starts scans, `read` gets results
- * that are there, `watch` is for watch lists and events.
+ * The allowed uses of a key (docs/pipeline.md 14.4): `enrich` for look-ups that may start scans, `read` for existing
+ * results, `watch` for watch lists and events.
  */
 export const keyScopes = ["enrich", "read", "watch"] as const;
 export type KeyScope = (typeof keyScopes)[number];
 
-/** Of a key that was minted without a word about scopes, as every key was before there were any. */
+/** The scopes of a key that was minted without any, such as every key of before this feature. */
 export const defaultScopes: readonly KeyScope[] = ["enrich", "watch"];
 
 /** The scopes with these names, in the order of `keyScopes` and without repeats. Null for none, and for an unknown one. */
@@ -15,12 +15,12 @@ export function parseScopes(names: readonly string[]): readonly KeyScope[] | nul
   return areKnown && scopes.length > 0 ? scopes : null;
 }
 
-/** Results that are there: of hits and polls. */
+/** True when the key may get existing results, by hits and polls. */
 export function mayRead(scopes: readonly KeyScope[]): boolean {
   return scopes.includes("enrich") || scopes.includes("read");
 }
 
-/** May a look-up without a result start or join a scan? */
+/** True when a look-up with the key may start or join a scan. */
 export function mayScan(scopes: readonly KeyScope[]): boolean {
   return scopes.includes("enrich");
 }

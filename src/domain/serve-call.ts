@@ -1,8 +1,12 @@
 import type { Reach } from "../wire/case.ts";
-import type { Admission, Admissions, ChargedBudget, Who } from "./admit-call.ts";
+import { type Admission, type Admissions, type ChargedBudget, costOf, type Who } from "./admit-call.ts";
 import type { AuditAction, AuditEvent } from "./audit.ts";
+import { type Charge, refund } from "./budget.ts";
+import { type BulkId, type BulkItem, bulkItems, decideBulk } from "./bulk.ts";
 import type {
   BudgetsLeft,
+  BulkCall,
+  BulkPollCall,
   Call,
   CallRules,
   CaseReply,
@@ -77,6 +81,9 @@ export type PollFacts = {
 /** A page of the finished scans of an indicator, newest first. */
 export type HistoryFacts = { readonly scans: readonly PastScan[]; readonly nextCursor: string | null };
 
+/** The facts about the list of a poll. */
+export type BulkPollFacts = { readonly createdAt: Date; readonly rowCount: number; readonly hasPending: boolean };
+
 export type ScanFactsOfCalls = {
   /** By index of the call. */
   readonly indicators: ReadonlyMap<number, IndicatorFacts>;
@@ -84,6 +91,10 @@ export type ScanFactsOfCalls = {
   readonly polls: ReadonlyMap<number, PollFacts>;
   /** By index of the call. Null when the cursor is not valid. */
   readonly histories: ReadonlyMap<number, HistoryFacts | null>;
+  /** What `decide` says of the scans of each distinct indicator of a list, by index of the call. */
+  readonly bulks: ReadonlyMap<number, readonly Decision[]>;
+  /** By index of the call; a poll without an entry found no list in its workspace. */
+  readonly bulkPolls: ReadonlyMap<number, BulkPollFacts>;
   /** Earlier answers about the indicators of calls with a runner, by index of the call. */
   readonly answers: ReadonlyMap<number, Pick<ClaimedScan, "answers" | "failedSources">>;
   /** Number of unfinished scans of all workspaces. Only used when a call may start a scan, see `mayStart`. */
@@ -94,6 +105,8 @@ export type CallCounts = { requests: number; hits: number; polls: number };
 
 /** A new scan to store. With `claim`, the caller runs the scan itself. */
 export type StartedScan = NewScan & {
+  /** Scans of single calls go before those of lists (docs/pipeline.md 19.5). */
+  readonly isBulk: boolean;
   readonly claim: { readonly scan: ClaimedScan; readonly leaseUntil: Date } | null;
 };
 
@@ -102,11 +115,22 @@ export type CallWrites = {
   readonly scans: readonly StartedScan[];
   /** Scans that have not started and must ask more than before: a later question was joined to them. */
   readonly tightened: readonly { readonly scanId: ScanId; readonly freshSince: Date }[];
+  readonly bulks: readonly StoredBulk[];
+  /** Scans that a single call waits for now. */
+  readonly joined: readonly ScanId[];
   readonly polled: readonly { readonly scanId: ScanId; readonly keyId: string }[];
   readonly usage: ReadonlyMap<WorkspaceId, Readonly<CallCounts>>;
   readonly usedKeyIds: readonly string[];
   readonly budgets: readonly ChargedBudget[];
   readonly events: readonly AuditEvent[];
+};
+
+/** A list as it is stored. */
+export type StoredBulk = {
+  readonly id: BulkId;
+  readonly workspaceId: WorkspaceId;
+  readonly createdAt: Date;
+  readonly items: readonly BulkItem[];
 };
 
 /** True when the call needs the scans of its indicator: not for a faulty request, nor for a forced new scan. */
@@ -136,6 +160,9 @@ export function serveCalls(
 ): { readonly replies: Reply[]; readonly writes: CallWrites } {
   const scans: StartedScan[] = [];
   const tightened: { scanId: ScanId; freshSince: Date }[] = [];
+  const bulks: StoredBulk[] = [];
+  const joinedScans: ScanId[] = [];
+  let budgetsAfter = budgets;
   const polled = new Map<string, { scanId: ScanId; keyId: string }>();
   const usage = new Map<WorkspaceId, CallCounts>();
   const events: AuditEvent[] = [];
@@ -163,7 +190,7 @@ export function serveCalls(
       ip: from.ip,
       outcome: rules.outcomeOf(reply, onPending),
       correlationId: from.correlationId,
-      count: null,
+      count: about.count ?? null,
       detail: null,
       subjects: null,
     });
@@ -186,11 +213,12 @@ export function serveCalls(
       if (joined !== null) {
         if (joined.freshSince !== null && fault !== null) return refused(fault);
         if (joined.freshSince !== null) tightened.push({ scanId: joined.scanId, freshSince: joined.freshSince });
+        joinedScans.push(joined.scanId);
         return { kind: "accepted", scanId: joined.scanId, indicator, ...inside };
       }
     }
     if (fault !== null) return refused(fault);
-    const scan = { id, workspaceId, indicator, indicatorHash, requestedAt: rules.now, ...terms };
+    const scan = { id, workspaceId, indicator, indicatorHash, requestedAt: rules.now, isBulk: false, ...terms };
     if (runner !== null) {
       const claimed: ClaimedScan = {
         claim: { scanId: id, owner: runner.owner, claimCount: 1 },
@@ -212,20 +240,19 @@ export function serveCalls(
   }
 
   /** A scan that an earlier call of this batch started: it is the newest and uses the current data. */
-  function startedBefore(
-    workspaceId: WorkspaceId,
-    indicatorHash: string,
-    demand: Demand,
-  ): Pick<Extract<Decision, { kind: "join" }>, "scanId" | "freshSince"> | null {
+  function startedBefore(workspaceId: WorkspaceId, indicatorHash: string, demand: Demand): Joined | null {
     const started = scans.findLast(
-      (scan) =>
-        scan.workspaceId === workspaceId &&
-        scan.indicatorHash === indicatorHash &&
-        scan.reach === demand.reach &&
-        (scan.claim === null || asksAsMuch(scan, demand)),
+      (scan) => scan.workspaceId === workspaceId && scan.indicatorHash === indicatorHash && canJoin(scan, demand),
     );
-    if (started === undefined) return null;
-    return { scanId: started.id, freshSince: started.claim === null ? freshSince(demand, rules.now) : null };
+    return started === undefined ? null : joinOf(started, demand);
+  }
+
+  function canJoin(scan: StartedScan, demand: Demand): boolean {
+    return scan.reach === demand.reach && (scan.claim === null || asksAsMuch(scan, demand));
+  }
+
+  function joinOf({ id, claim }: StartedScan, demand: Demand): Joined {
+    return { scanId: id, freshSince: claim === null ? freshSince(demand, rules.now) : null };
   }
 
   function serveEnrich(call: EnrichCall, who: Who, index: number): Reply {
@@ -236,6 +263,76 @@ export function serveCalls(
     const hash = call.indicator === null ? null : call.indicatorHash;
     record("enrich.requested", who, call, reply, { scanId: scanOf(reply), hash });
     return reply;
+  }
+
+  function bulk(call: BulkCall, who: Who, index: number): ReplyBody {
+    if (call.fault !== null) return refused(call.fault);
+    const { bulkId, list } = call;
+    const workspaceId = who.workspace.id;
+    const demand = demandOf(call.options, rules.maxTlpOutside);
+    const terms = { reach: demand.reach, freshSince: freshSince(demand, rules.now) };
+    const started = new Map(
+      scans
+        .filter((scan) => scan.workspaceId === workspaceId && canJoin(scan, demand))
+        .map((scan) => [scan.indicatorHash, joinOf(scan, demand)]),
+    );
+    const answers = decideBulk(list.distinct, facts.bulks.get(index) ?? [], {
+      mayScan: who.mayScan && !call.options.isCachedOnly,
+      startedEarlier: (hash) => started.get(hash) ?? null,
+    });
+    const startCount = answers.filter(({ kind }) => kind === "start").length;
+    // The list itself is written, whatever it starts.
+    if (fault !== null) return refused(fault);
+    if (startCount > 0 && unfinishedCount + startCount > rules.maxQueue) {
+      return refused(new AppError("overloaded", "Too many scans are waiting"));
+    }
+    for (const [at, { kind, scanId, freshSince: since }] of answers.entries()) {
+      const asked = list.distinct[at];
+      if (scanId !== null && since !== null) tightened.push({ scanId, freshSince: since });
+      if (kind !== "start" || asked === undefined) continue;
+      const { indicator, indicatorHash, newScanId: id } = asked;
+      const scan = { id, workspaceId, indicator, indicatorHash, requestedAt: rules.now, ...terms };
+      scans.push({ ...scan, isBulk: true, claim: null });
+    }
+    unfinishedCount += startCount;
+    bulks.push({ id: bulkId, workspaceId, createdAt: rules.now, items: bulkItems(list, answers) });
+    const counts = countsOf(who);
+    counts.requests += list.distinct.length;
+    counts.hits += answers.filter(({ kind }) => kind === "hit").length;
+    const hasPending = answers.some(({ kind }) => kind === "start" || kind === "join");
+    return { kind: "bulk", bulkId, workspaceId, rowCount: list.rows.length, hasPending };
+  }
+
+  function serveBulk(call: BulkCall, who: Who, index: number): ReplyBody {
+    const reply = bulk(call, who, index);
+    record("bulk.requested", who, call, reply, { scanId: bulkOf(reply), hash: null, count: call.list.rows.length });
+    return reply;
+  }
+
+  function serveBulkPoll(call: BulkPollCall, who: Who, index: number): ReplyBody {
+    const { bulkId } = call;
+    const found = facts.bulkPolls.get(index);
+    if (!call.isCharged) countsOf(who).polls += 1;
+    if (call.fault !== null) return refused(call.fault);
+    if (bulkId === null || found === undefined || !isRetained(found.createdAt, rules.lifetimes, rules.now)) {
+      return refused(new AppError("not_found", "There is no list with this bulk_id"));
+    }
+    const { rowCount, hasPending } = found;
+    const reply: ReplyBody = { kind: "bulk", bulkId, workspaceId: who.workspace.id, rowCount, hasPending };
+    if (call.isExport) record("export.made", who, call, reply, { scanId: bulkId, hash: null, count: rowCount });
+    return reply;
+  }
+
+  /** What a list was charged that is refused after its admission. Lists are served alone, so no later call paid with it. */
+  function giveBack(call: Call, reply: ReplyBody, { key }: Who, charge: Charge | null): Charge | null {
+    if (call.kind !== "bulk" || reply.kind !== "refused" || charge === null) return charge;
+    const { count } = costOf(call);
+    budgetsAfter = budgetsAfter.map((charged) =>
+      charged.kind === "request" && charged.keyId === key?.keyId
+        ? { ...charged, budget: refund(charged.budget, count) }
+        : charged,
+    );
+    return { ...charge, remaining: charge.remaining + count };
   }
 
   function servePoll(call: PollCall, who: Who, index: number): Reply {
@@ -285,13 +382,16 @@ export function serveCalls(
   function serve(call: Call, admission: Admission, index: number): Reply {
     if (admission.kind === "refused") {
       const { reply, who } = admission;
-      if (who !== null) record("enrich.requested", who, call, reply, { scanId: null, hash: null });
+      if (who === null) return reply;
+      if (call.kind !== "bulk") record("enrich.requested", who, call, reply, { scanId: null, hash: null });
+      else record("bulk.requested", who, call, reply, { scanId: null, hash: null, count: call.list.rows.length });
       return reply;
     }
     const { who, charge } = admission;
     if (call.kind === "whoami") return whoami(who, admission.budgets);
     const reply = serveAdmitted(call, who, index);
-    return charge === null ? reply : { ...reply, charge };
+    const paid = giveBack(call, reply, who, charge);
+    return paid === null ? reply : { ...reply, charge: paid };
   }
 
   function serveAdmitted(call: Exclude<Call, WhoamiCall>, who: Who, index: number): Reply {
@@ -302,11 +402,25 @@ export function serveCalls(
         return servePoll(call, who, index);
       case "history":
         return serveHistory(call, who, index);
+      case "bulk":
+        return serveBulk(call, who, index);
+      case "bulk_poll":
+        return serveBulkPoll(call, who, index);
     }
   }
 
   const replies = calls.map((call, index) => serve(call, admissions[index] ?? unadmitted(), index));
-  return { replies, writes: { scans, tightened, polled: [...polled.values()], usage, usedKeyIds, budgets, events } };
+  const writes = {
+    scans,
+    tightened,
+    bulks,
+    joined: joinedScans,
+    polled: [...polled.values()],
+    usage,
+    usedKeyIds,
+    events,
+  };
+  return { replies, writes: { ...writes, budgets: budgetsAfter } };
 }
 
 /** Writes no event and no count: a client may test its connection often. */
@@ -316,8 +430,11 @@ function whoami({ workspace, key }: Who, budgets: BudgetsLeft | undefined): Repl
   return { kind: "whoami", workspace: { id, name, plan }, keyId: key.keyId, budgets };
 }
 
-/** The scan and the indicator of an event. */
-type About = { readonly scanId: ScanId | null; readonly hash: string | null };
+/** The scan or list and the indicator of an event. */
+type About = { readonly scanId: ScanId | BulkId | null; readonly hash: string | null; readonly count?: number };
+
+/** A scan that a call waits for, and from when on its answers must be if it has not started. */
+type Joined = Pick<Extract<Decision, { kind: "join" }>, "scanId" | "freshSince">;
 
 const insideOnly = { isInside: true } as const;
 
@@ -362,6 +479,10 @@ function refused(error: AppError): ReplyBody {
 function isFinal(reply: ReplyBody): boolean {
   if (reply.kind === "sources") return isFinished(reply.state);
   return ["completed", "failed", "evidence", "case", "changes"].includes(reply.kind);
+}
+
+function bulkOf(reply: ReplyBody): BulkId | null {
+  return reply.kind === "bulk" ? reply.bulkId : null;
 }
 
 function scanOf(reply: ReplyBody): ScanId | null {

@@ -11,11 +11,41 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
  * is read in one piece, at a third of the cost of a stream.
  */
 export async function readJson(request: Request, maxBytes: number, { isFramed = false } = {}): Promise<unknown> {
+  return parseJson(request.headers, await readBytes(request, maxBytes, isFramed));
+}
+
+/** A body of JSON, or of text with something on each line. */
+export type JsonOrLines =
+  | { readonly kind: "json"; readonly value: unknown }
+  | { readonly kind: "lines"; readonly lines: readonly string[] };
+
+/**
+ * The same for a body that may also be `text/plain` or `text/csv`: its lines, without blanks at their ends and without empty
+ * ones; a line in quotation marks loses them. Throws like `readJson`, and `invalid_request` when the text is not UTF-8.
+ */
+export async function readJsonOrLines(request: Request, maxBytes: number): Promise<JsonOrLines> {
   const { headers } = request;
-  const length = headers.get("Content-Length");
+  const bytes = await readBytes(request, maxBytes, true);
+  const type = headers.get("Content-Type")?.split(";", 1)[0]?.trim().toLowerCase();
+  const isText = type === "text/plain" || type === "text/csv";
+  if (!isText || !isPlain(headers.get("Content-Encoding"))) return { kind: "json", value: parseJson(headers, bytes) };
+  try {
+    const lines = utf8.decode(bytes).split(/\r\n|\n|\r/);
+    return { kind: "lines", lines: lines.map(unquoted).filter((line) => line !== "") };
+  } catch (cause) {
+    throw new AppError("invalid_request", "The body is not text in UTF-8", { cause });
+  }
+}
+
+function unquoted(line: string): string {
+  const text = line.trim();
+  return /^"[^"]*"$/.test(text) ? text.slice(1, -1).trim() : text;
+}
+
+async function readBytes(request: Request, maxBytes: number, isFramed: boolean): Promise<Uint8Array> {
+  const length = request.headers.get("Content-Length");
   const isWhole = isFramed && length !== null && Number(length) <= maxBytes;
-  const bytes = isWhole ? await request.bytes().catch(brokenOff) : await readStream(request, maxBytes);
-  return parseJson(headers, bytes);
+  return isWhole ? await request.bytes().catch(brokenOff) : await readStream(request, maxBytes);
 }
 
 function parseJson(headers: Headers, bytes: Uint8Array): unknown {

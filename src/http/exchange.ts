@@ -8,6 +8,7 @@ import type { ScanId } from "../domain/scan.ts";
 import type { Calls } from "../scans/calls.ts";
 import type { ApiKeyStore } from "../store/port/api-key.ts";
 import type { AuditStore } from "../store/port/audit.ts";
+import type { BulkStore } from "../store/port/bulk.ts";
 import type { CorpusStore } from "../store/port/corpus.ts";
 import type { OperatorStore } from "../store/port/operator.ts";
 import type { OverviewStore } from "../store/port/overview.ts";
@@ -26,6 +27,7 @@ export type Application = {
     OperatorStore &
     OverviewStore &
     Pick<AuditStore, "listEvents"> &
+    BulkStore &
     Pick<WorkspaceStore, "findWorkspace"> &
     Pick<CorpusStore, "listCorpora"> &
     Pick<PaceStore, "listTurns">;
@@ -45,8 +47,12 @@ export type Application = {
     readonly countRequest: (method: string, path: string | null, status: number, durationMs: number) => void;
     /** A forwarding header came from a peer that is no trusted proxy. */
     readonly countStrangeForward: (address: string | null) => void;
+    /** A list was taken: its rows, and how long that took. */
+    readonly countBulk: (rowCount: number, durationMs: number) => void;
     readonly render: () => string;
   };
+  /** `server.bulk_limit`: indicators in one list. */
+  readonly bulkLimit: number;
   /** Requests that wait for their scan. */
   readonly waits: Waits;
   readonly whenSettled: (scanId: ScanId, timeoutMs: number, signal: AbortSignal) => Promise<void>;

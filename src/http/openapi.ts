@@ -1,6 +1,7 @@
 import type * as z from "zod/mini";
 import { onPendings } from "../domain/on-pending.ts";
 import { auditEvent, auditList } from "../wire/audit.ts";
+import { bulk, bulkRequest, bulkResult } from "../wire/bulk.ts";
 import { completedCase, failedCase } from "../wire/case.ts";
 import { changes } from "../wire/changes.ts";
 import { envelope } from "../wire/envelope.ts";
@@ -27,6 +28,9 @@ const bodies = {
   EnrichRequest: enrichRequest,
   Accepted: accepted,
   Progress: progress,
+  BulkRequest: bulkRequest,
+  BulkResult: bulkResult,
+  Bulk: bulk,
   Atom: atom,
   Envelope: envelope,
   SourceRun: sourceRun,
@@ -164,6 +168,53 @@ const paths: Readonly<Record<string, Json>> = {
         onPendingQuery,
       ],
       responses: answers(lookUpAnswers, [400, 401, 403, 404, 405, 429, 502, 503]),
+    },
+  },
+  [`${enrichPath}/bulk`]: {
+    post: {
+      summary: "The same about many indicators; all of them are charged and started, or none",
+      security: byKey,
+      parameters: [{ name: "Prefer", in: "header", required: false, schema: text, example: "wait=50" }],
+      requestBody: {
+        required: true,
+        content: {
+          "application/json": { schema: ref("BulkRequest") },
+          "text/plain": { schema: text },
+          "text/csv": { schema: text },
+        },
+      },
+      responses: answers(
+        {
+          200: answer("nothing of the list is pending", "Bulk"),
+          202: answer("scans were started or joined; ask again at poll_url", "Bulk"),
+        },
+        [400, 401, 403, 413, 415, 429, 503],
+      ),
+    },
+  },
+  [`${enrichPath}/bulk/{bulk_id}`]: {
+    get: {
+      summary: "How far a list is, and what was found",
+      security: byKey,
+      parameters: [
+        inPath("bulk_id"),
+        inQuery("format", { enum: ["json", "ndjson", "csv"], default: "json" }),
+        inQuery("bom", { enum: ["0", "1"], default: "0" }),
+        { name: "Prefer", in: "header", required: false, schema: text, example: "wait=50" },
+      ],
+      responses: answers(
+        {
+          200: {
+            description: "the list; as NDJSON a line per row with its envelope, as CSV a row per finding",
+            content: {
+              "application/json": { schema: ref("Bulk") },
+              "application/x-ndjson": { schema: text },
+              "text/csv": { schema: text },
+            },
+          },
+        },
+        [400, ...pollFaults],
+      ),
     },
   },
   [`${enrichPath}/{request_id}`]: {

@@ -45,6 +45,7 @@ export function outcomeOf(reply: ReplyBody, onPending?: OnPending | undefined): 
   if (reply.kind === "refused") return String(statusOf[reply.error.code]);
   const isFailed = reply.kind === "failed" || (reply.kind === "case" && reply.result === null);
   if (isFailed && onPending === "503") return String(statusOf.scan_failed);
+  if (reply.kind === "bulk") return reply.hasPending ? "202" : "200";
   return reply.kind === "accepted" ? (onPending ?? "202") : "200";
 }
 
@@ -72,6 +73,7 @@ function responseOf(reply: Reply, place: Place): PlainResponse {
       return jsonResponse<ScanSources>(200, sourcesBody(reply), isFinished(reply.state) ? {} : retrySoon);
     case "case":
       return caseResponse(reply, place);
+    case "bulk":
     case "changes":
     case "history":
     case "whoami":

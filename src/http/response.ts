@@ -3,7 +3,7 @@ export type PlainResponse = {
   readonly status: number;
   /** Not shared between answers, because the router writes into this object. */
   readonly headers: Record<string, string>;
-  readonly body: string | Uint8Array<ArrayBuffer> | null;
+  readonly body: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | null;
 };
 
 /**
@@ -18,10 +18,13 @@ export function jsonResponse<Body = never>(
   return storedResponse(status, JSON.stringify(body), headers);
 }
 
-/** A JSON answer whose body is already text, as scans store it. No cache may keep an answer of this API. */
+/**
+ * A JSON answer whose body is already text, as scans store it, or is made while it is sent. No cache may keep an answer of
+ * this API.
+ */
 export function storedResponse(
   status: number,
-  body: string,
+  body: string | ReadableStream<Uint8Array<ArrayBuffer>>,
   headers: Readonly<Record<string, string>> = {},
 ): PlainResponse {
   return { status, headers: { "Content-Type": "application/json", "Cache-Control": "no-store", ...headers }, body };
@@ -30,6 +33,8 @@ export function storedResponse(
 /** Makes the `Response` of the runtime. HEAD gets no body, but its length. */
 export function makeResponse({ status, headers, body }: PlainResponse, method: string): Response {
   if (method !== "HEAD") return new Response(body, { status, headers });
-  headers["Content-Length"] = String(body === null ? 0 : Buffer.byteLength(body));
+  // The length of what is made on the way is not known.
+  if (body instanceof ReadableStream) void body.cancel();
+  else headers["Content-Length"] = String(body === null ? 0 : Buffer.byteLength(body));
   return new Response(null, { status, headers });
 }

@@ -1,5 +1,6 @@
 import type { Route } from "./router.ts";
 import { listEvents } from "./routes/audit.ts";
+import { pollBulk, startBulk } from "./routes/bulk.ts";
 import { ticketCase } from "./routes/case.ts";
 import { changes } from "./routes/changes.ts";
 import { about, budgets, corpora, me, overview, sources as sourceStates } from "./routes/dashboard.ts";
@@ -27,6 +28,9 @@ export const routes: readonly Route[] = [
     handle: lookUpByQuery,
     isOffered: ({ hasGetLookUp }) => hasGetLookUp,
   },
+  // Before the paths with a request_id, which is no word.
+  { method: "POST", path: "/api/v1/soc/enrich/bulk", access: "key", handle: startBulk },
+  { method: "GET", path: "/api/v1/soc/enrich/bulk/{bulk_id}", access: "key", handle: pollBulk },
   { method: "GET", path: "/api/v1/soc/enrich/{request_id}", access: "key", handle: poll },
   { method: "GET", path: "/api/v1/soc/enrich/{request_id}/sources", access: "key", handle: sources },
   { method: "GET", path: "/api/v1/soc/enrich/{request_id}/evidence", access: "key", handle: evidence },

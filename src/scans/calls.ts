@@ -57,7 +57,19 @@ export function openCalls(tools: CallTools): Calls {
   /** Callers whose last reply was a long one. */
   const heavyCallers = new Set<string>();
 
+  /** A list is as much work as a thousand calls: it has a transaction and a turn of its own. */
   async function serveBatch(arrived: Batch): Promise<void> {
+    const lists = arrived.length === 1 ? [] : arrived.filter(({ call }) => call.kind === "bulk");
+    if (lists.length === 0) return await serveTogether(arrived);
+    const others = arrived.filter(({ call }) => call.kind !== "bulk");
+    for (const batch of [others, ...lists.map((list) => [list])]) {
+      if (batch.length === 0) continue;
+      await serveTogether(batch);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  async function serveTogether(arrived: Batch): Promise<void> {
     const batch = inFairOrder(arrived);
     try {
       const calls = batch.map(({ call }) => call);
@@ -77,7 +89,7 @@ export function openCalls(tools: CallTools): Calls {
         if (reply === undefined) break;
         resolve(reply);
         noteWeight(callerOf(call), replyLength(reply) > heavyLength);
-        if (reply.kind === "accepted") isAccepted = true;
+        if (reply.kind === "accepted" || (reply.kind === "bulk" && reply.hasPending)) isAccepted = true;
         if (reply.isUncounted === true) uncountedCount += 1;
         if (reply.kind === "refused" && reply.denied !== undefined) {
           trail.denied(call.from, outcomeOf(reply), reply.denied);

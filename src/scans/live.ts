@@ -19,6 +19,8 @@ export type Live = {
   readonly maxTlpOutside: Tlp;
   /** Keyed hash of the settings of all sources that a workspace may ask. */
   readonly fingerprintOf: (workspace: Pick<Workspace, "id" | "name">) => string;
+  /** True when no source but corpora is asked for a workspace: then its scans may run in groups. */
+  readonly asksCorporaOnly: (workspace: Pick<Workspace, "id" | "name">) => boolean;
   /** The sources that a workspace may ask, including one per visible corpus. */
   readonly sourcesOf: (workspace: Pick<Workspace, "id" | "name">, corpora: readonly Corpus[]) => Source[];
 };

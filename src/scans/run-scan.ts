@@ -53,7 +53,7 @@ export async function runScan(options: ScanOptions, tools: ScanTools): Promise<b
 
 async function runWithin(limits: LookupLimits, options: ScanOptions, tools: ScanTools): Promise<boolean> {
   const { scan, sources, signal } = options;
-  const { store, now } = tools;
+  const { store } = tools;
   const runs: SourceRun[] = [];
   let unsaved: SourceRun[] = [];
   const open = new Set<Promise<void>>();
@@ -74,6 +74,17 @@ async function runWithin(limits: LookupLimits, options: ScanOptions, tools: Scan
     unsaved = [];
     if (!(await store.saveRuns(scan.claim, batch, state))) return false;
   }
+  return await finishScan(runs, options, tools);
+}
+
+/** Settles a scan whose sources have all ended. False when the claim was lost. */
+export async function finishScan(
+  runs: readonly SourceRun[],
+  options: Omit<ScanOptions, "isRefresh">,
+  tools: Pick<ScanTools, "store" | "now">,
+): Promise<boolean> {
+  const { store, now } = tools;
+  const { scan } = options;
   const finishedAt = now();
   const envelope = finalState(runs) === "completed" ? await makeEnvelope(runs, options, finishedAt, tools) : noEnvelope;
   return envelope !== null && (await store.settleScan({ claim: scan.claim, runs, finishedAt, ...envelope }));
@@ -89,9 +100,9 @@ const seenPerWrite = 100;
 /** The envelope of a completed scan, its findings entered in the ledger. Null when the claim was lost on the way. */
 async function makeEnvelope(
   runs: readonly SourceRun[],
-  options: ScanOptions,
+  options: Omit<ScanOptions, "isRefresh">,
   finishedAt: Date,
-  { store }: ScanTools,
+  { store }: Pick<ScanTools, "store">,
 ): Promise<MadeEnvelope | null> {
   const { scan, live, signal } = options;
   const answers = await inSteps(answersSteps(runs, options, finishedAt), signal);
@@ -197,7 +208,11 @@ async function askWithin(source: Source, scan: ClaimedScan, limits: LookupLimits
 }
 
 /** What the envelope is made of: all that was answered, and the last answers of sources that failed (docs/contract.md 5.8). */
-function* answersSteps(runs: readonly SourceRun[], { scan, sources, live }: ScanOptions, at: Date): Steps<Answer[]> {
+function* answersSteps(
+  runs: readonly SourceRun[],
+  { scan, sources, live }: Omit<ScanOptions, "isRefresh">,
+  at: Date,
+): Steps<Answer[]> {
   const answers: Answer[] = [];
   for (const run of runs) {
     if (run.answer !== null) answers.push(run.answer);
@@ -210,7 +225,7 @@ function* answersSteps(runs: readonly SourceRun[], { scan, sources, live }: Scan
 }
 
 /** Parsing a thousand findings is a step of its own. */
-function* readSteps(answer: StoredAnswer): Steps<Answer> {
+export function* readSteps(answer: StoredAnswer): Steps<Answer> {
   const read = answer.read();
   yield;
   return read;

@@ -5,6 +5,7 @@ import { type Repeated, repeat } from "../event-loop/repeat.ts";
 import type { CorpusStore } from "../store/port/corpus.ts";
 import type { ScanStore } from "../store/port/scan.ts";
 import type { Live } from "./live.ts";
+import { areAskedTogether, runGroup } from "./run-group.ts";
 import { runScan, type ScanTools } from "./run-scan.ts";
 
 /** The owner name of the service. Its lock ensures that only one service runs on a data directory. */
@@ -14,6 +15,10 @@ export const serviceOwner = "service";
 export const leaseMs = 30_000;
 /** Maximum number of scans that begin in one turn of the event loop; more would delay the hits of that turn. */
 const maxBegunPerTurn = 8;
+/** Scans that are run together where only corpora answer: some milliseconds of work, then others have their turn. */
+const scansPerGroup = 128;
+/** A group that takes longer, because a disk is slow, keeps nobody else waiting any longer. */
+const longestGroupMs = 100;
 /** Interval at which leases are renewed and expired leases of dead commands are found. */
 const heartbeatMs = 5_000;
 
@@ -22,7 +27,13 @@ export type RunnerTools = Omit<ScanTools, "store"> & {
   readonly log: ScanTools["log"] & { readonly error: (fields: object, message: string) => void };
 };
 
-type Active = { readonly scan: ClaimedScan; readonly abort: AbortController; readonly done: Promise<void> };
+/** A scan that runs; the scans of a group share `abort` and `done`. */
+type Active = {
+  readonly scan: ClaimedScan;
+  readonly isAlone: boolean;
+  readonly abort: AbortController;
+  readonly done: Promise<void>;
+};
 
 /** Claims queued scans, at most `scan.concurrency` at once, and runs them. */
 export class Runner {
@@ -32,6 +43,8 @@ export class Runner {
   readonly #waiters = new Map<ScanId, Set<() => void>>();
   #lastWorkspaceId: WorkspaceId | null = null;
   #filling: Promise<void> = Promise.resolve();
+  /** Scans that run alone, and groups. */
+  #runCount = 0;
   #isFilling = false;
   #mustLookAgain = false;
   #isStopping = false;
@@ -99,13 +112,16 @@ export class Runner {
       // Fill all places that become free in one turn together, and let other work run in between.
       await new Promise((resolve) => setImmediate(resolve));
       this.#mustLookAgain = false;
-      const maxCount = Math.min(maxBegunPerTurn, this.#live().concurrency - this.#active.size);
+      const maxCount = Math.min(maxBegunPerTurn, this.#live().concurrency - this.#runCount);
       if (maxCount <= 0 || this.#isStopping) continue;
       const scans = await this.#claim(maxCount);
       if (scans.length === 0) continue;
       const corpora = this.#tools.store.listCorpora();
-      for (const scan of scans) this.#begin(scan, corpora);
-      if (scans.length === maxCount) this.#mustLookAgain = true;
+      const started = this.#groupsOf(scans).map((group) => this.#begin(group, corpora));
+      const isGrouped = started.length < scans.length;
+      // A group is processor time: it ends before the next one begins, unless it waits for something.
+      if (isGrouped) await Promise.race([Promise.all(started), Bun.sleep(longestGroupMs)]);
+      if (isGrouped || scans.length === maxCount) this.#mustLookAgain = true;
     }
     // No await since the last check of mustLookAgain, so no call of wake is lost.
     this.#isFilling = false;
@@ -134,6 +150,7 @@ export class Runner {
         afterWorkspaceId: this.#lastWorkspaceId,
         maxCount,
         fingerprintOf: this.#live().fingerprintOf,
+        groupSizeOf: (workspace) => this.#groupSizeOf(workspace),
       });
       this.#lastWorkspaceId = scans.at(-1)?.workspace.id ?? this.#lastWorkspaceId;
       return scans;
@@ -144,15 +161,61 @@ export class Runner {
     }
   }
 
-  #begin(scan: ClaimedScan, corpora: Promise<Corpus[]>): void {
-    const { scanId } = scan.claim;
+  /** More than one where all that a workspace may ask are corpora. */
+  #groupSizeOf(workspace: ClaimedScan["workspace"]): number {
+    return this.#live().asksCorporaOnly(workspace) ? scansPerGroup : 1;
+  }
+
+  #groupsOf(scans: readonly ClaimedScan[]): ClaimedScan[][] {
+    const groups: ClaimedScan[][] = [];
+    for (const [id, ofWorkspace] of Map.groupBy(scans, ({ workspace }) => workspace.id)) {
+      const [first] = ofWorkspace;
+      if (first === undefined || id === null) continue;
+      if (ofWorkspace.length > 1 && this.#groupSizeOf(first.workspace) > 1) groups.push(ofWorkspace);
+      else groups.push(...ofWorkspace.map((scan) => [scan]));
+    }
+    return groups;
+  }
+
+  #begin(group: readonly ClaimedScan[], corpora: Promise<Corpus[]>): Promise<void> {
     const abort = new AbortController();
-    const done = this.#run(scan, corpora, abort.signal).finally(() => {
-      this.#active.delete(scanId);
-      for (const resolve of this.#waiters.get(scanId) ?? []) resolve();
+    const [first, ...others] = group;
+    const isAlone = others.length === 0;
+    this.#runCount += 1;
+    const running =
+      isAlone && first !== undefined
+        ? this.#run(first, corpora, abort.signal)
+        : this.#runGroup(group, corpora, abort.signal);
+    const done = running.finally(() => {
+      this.#runCount -= 1;
+      for (const { claim } of group) {
+        this.#active.delete(claim.scanId);
+        for (const resolve of this.#waiters.get(claim.scanId) ?? []) resolve();
+      }
       this.wake();
     });
-    this.#active.set(scanId, { scan, abort, done });
+    for (const scan of group) this.#active.set(scan.claim.scanId, { scan, isAlone, abort, done });
+    return done;
+  }
+
+  async #runGroup(scans: readonly ClaimedScan[], corpora: Promise<Corpus[]>, signal: AbortSignal): Promise<void> {
+    const { log } = this.#tools;
+    const live = this.#live();
+    const [first] = scans;
+    if (first === undefined) return;
+    try {
+      const sources = live.sourcesOf(first.workspace, await corpora);
+      if (!areAskedTogether(sources)) {
+        // A reload brought a further source just now.
+        await Promise.all(scans.map((scan) => this.#run(scan, corpora, signal)));
+        return;
+      }
+      const lost = await runGroup({ scans, sources, live, signal }, this.#tools);
+      for (const { claim } of lost) log.warn({ request_id: claim.scanId }, "scan was taken away");
+    } catch (error) {
+      // As for a scan alone: each claim stands until its lease ends.
+      if (!signal.aborted) log.error({ scans: scans.length, err: error }, "scans broke off");
+    }
   }
 
   async #run(scan: ClaimedScan, corpora: Promise<Corpus[]>, signal: AbortSignal): Promise<void> {
@@ -175,7 +238,9 @@ export class Runner {
       const held = await store.extendLeases(claims, new Date(now().getTime() + leaseMs));
       const heldIds = new Set(held.map(({ scanId }) => scanId));
       for (const { scanId } of claims) {
-        if (!heldIds.has(scanId)) this.#active.get(scanId)?.abort.abort(new Error("the claim is lost"));
+        const active = this.#active.get(scanId);
+        // One of a group ends with it: nothing is written for a claim that is lost.
+        if (!heldIds.has(scanId) && active?.isAlone === true) active.abort.abort(new Error("the claim is lost"));
       }
       await store.requeueScans({ leaseOverAt: now() }, { isCounted: true, now: now() });
     } catch (error) {

@@ -54,6 +54,7 @@ export function openMetrics(version: string, gauges: Gauges) {
   const durations = new Map<string, Durations>();
   let failOpenCount = 0;
   let strangeForwardCount = 0;
+  let [bulkCount, bulkRowCount, bulkMs] = [0, 0, 0];
   const loopDelay = monitorEventLoopDelay({ resolution: 50 });
   loopDelay.enable();
 
@@ -76,6 +77,12 @@ export function openMetrics(version: string, gauges: Gauges) {
 
     countStrangeForward(): void {
       strangeForwardCount += 1;
+    },
+
+    countBulk(rowCount: number, durationMs: number): void {
+      bulkCount += 1;
+      bulkRowCount += rowCount;
+      bulkMs += durationMs;
     },
 
     countFailOpen(count: number): void {
@@ -122,6 +129,11 @@ export function openMetrics(version: string, gauges: Gauges) {
           "Requests that passed uncounted because the rate limit could not be read or written",
           [[{}, failOpenCount]],
         ),
+        metric("xpose_bulk_total", "counter", "Lists that were taken", [[{}, bulkCount]]),
+        metric("xpose_bulk_indicators_total", "counter", "Rows of the lists that were taken", [[{}, bulkRowCount]]),
+        metric("xpose_bulk_accept_seconds_total", "counter", "Time that taking lists took, until they were stored", [
+          [{}, bulkMs / 1000],
+        ]),
         metric(
           "xpose_event_loop_delay_seconds",
           "gauge",

@@ -63,6 +63,7 @@ export function openSources(config: Config, { store, keys, corporaDir }: OpenSto
     maxFindings: scan.maxFindings,
     maxTlpOutside: scan.maxTlpOutside,
     fingerprintOf: sources.fingerprintOf,
+    asksCorporaOnly: sources.asksCorporaOnly,
     sourcesOf: sources.sourcesOf,
   });
   return {

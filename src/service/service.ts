@@ -129,6 +129,7 @@ export async function serve({
     whoamis: openThrottle(whoamisPerMinute, 60_000, steadyNow),
     publicUrl: config.server.publicUrl,
     hasGetLookUp: config.server.getLookUp,
+    bulkLimit: config.server.bulkLimit,
     dashboard: openDashboard({ config, live: sources.live, metrics, now, steadyNow }),
     metrics: { ...metrics, countStrangeForward },
     waits: openWaits({ perHolder: waitsPerKey, total: Math.floor(descriptorLimit() * waitingShare) }),

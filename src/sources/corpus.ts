@@ -4,7 +4,10 @@ import type { Corpus } from "../domain/corpus.ts";
 import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
 import type { Source } from "./source.ts";
 
-type Tools = { readonly library: Pick<CorpusLibrary, "lookup">; readonly keys: Pick<DerivedKeys, "settings"> };
+type Tools = {
+  readonly library: Pick<CorpusLibrary, "lookup" | "lookUpMany">;
+  readonly keys: Pick<DerivedKeys, "settings">;
+};
 
 /**
  * One source per corpus. The fingerprint includes the revision, so that results from an earlier state of the corpus are
@@ -23,6 +26,7 @@ export function corpusSources(corpora: readonly Corpus[], timeoutMs: number, { l
       pace: null,
       isOutside: false,
       isAllowed: true,
+      lookUpMany: (indicators, { signal }) => library.lookUpMany(corpus, indicators, signal),
       lookup: async (indicator, { signal }) => ({ findings: await library.lookup(corpus, indicator, signal) }),
     };
   });

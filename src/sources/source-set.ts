@@ -1,7 +1,8 @@
 import type { CorpusLibrary } from "../corpus/library.ts";
 import { canonicalJson } from "../domain/canonical-json.ts";
 import type { Corpus } from "../domain/corpus.ts";
-import { resolveSubjects } from "../domain/finding.ts";
+import { SourceError } from "../domain/error.ts";
+import { type Finding, resolveSubjects } from "../domain/finding.ts";
 import { type DerivedKeys, keyedHash } from "../domain/keyed-hash.ts";
 import type { Pace } from "../domain/pace.ts";
 import { withoutSensitiveSites } from "../domain/sensitive-finding.ts";
@@ -69,6 +70,8 @@ export type SourceSet = {
    * reused.
    */
   readonly fingerprintOf: (workspace: Who) => string;
+  /** True when no source but corpora is asked for a workspace. */
+  readonly asksCorporaOnly: (workspace: Who) => boolean;
   /**
    * The sources available to a workspace, including one per visible corpus. Also closes the segments of removed
    * corpora.
@@ -132,6 +135,7 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
   /** Resolves the names of leaks to domains with the catalogue, for every source. */
   const aliased = (source: Source): Source => ({
     ...source,
+    ...aliasedMany(source),
     async lookup(indicator, limits) {
       const reply = await source.lookup(indicator, limits);
       const findings = resolveSubjects(reply.findings, tools.catalogue.aliases);
@@ -140,6 +144,27 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
       return { ...reply, findings: isShown ? findings : withoutSensitiveSites(findings) };
     },
   });
+
+  function aliasedMany({ lookUpMany }: Source): Pick<Source, "lookUpMany"> {
+    if (lookUpMany === undefined) return {};
+    return {
+      async *lookUpMany(indicators, limits) {
+        // Many answers of a corpus are the same one.
+        const known = new WeakMap<readonly Finding[], readonly Finding[]>();
+        const resolve = (findings: readonly Finding[]) => {
+          const resolved = known.get(findings) ?? resolveSubjects(findings, tools.catalogue.aliases);
+          known.set(findings, resolved);
+          return resolved;
+        };
+        for await (const piece of lookUpMany(indicators, limits)) {
+          yield piece.map(({ at, result }) => ({
+            at,
+            result: result instanceof SourceError ? result : resolve(result),
+          }));
+        }
+      },
+    };
+  }
 
   // Cached: the settings of this set never change, and every call needs the fingerprint.
   const fingerprints = new Map<string, string>();
@@ -162,6 +187,7 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
       fingerprints.set(`${workspace.id} ${workspace.name}`, fingerprint);
       return fingerprint;
     },
+    asksCorporaOnly: (workspace) => visibleTo(workspace).every((source) => !isAllowed(source)),
     sourcesOf(workspace, corpora) {
       tools.library.closeUnlisted(corpora);
       const visible = corpora.filter(({ scope }) => scope === null || scope === workspace.id);

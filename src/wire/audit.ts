@@ -10,6 +10,7 @@ export const auditAction = z.enum([
   "enrich.requested",
   "enrich.polled",
   "export.made",
+  "bulk.requested",
   "auth.denied",
   "workspace.created",
   "workspace.plan_changed",

@@ -317,6 +317,19 @@ describe("pipeline 15.1 whoami", () => {
     expect(own.map(({ action }) => action)).toEqual(["key.created", "enrich.requested"]);
   });
 
+  test("the check of a monitoring system understands it", async () => {
+    await using appliance = new Appliance();
+    const { service } = await start(appliance);
+    const { key } = mint(appliance, "icinga", "--scopes", "read");
+    const env = { XPOSE_URL: service.url, XPOSE_API_KEY: key };
+    const { exitCode, stdout } = appliance.run(["connector", "check"], { env });
+    const states = "intranet is paused, outside is offline";
+    expect([exitCode, stdout]).toEqual([
+      1,
+      `XPOSE WARNING - ${states}; 6000 of 6000 requests left | requests_left=6000;;;0;6000\n`,
+    ]);
+  });
+
   test("more than 60 calls a minute and key are 429, of that key alone", async () => {
     await using appliance = new Appliance();
     const { service, first } = await start(appliance);

@@ -69,6 +69,7 @@ describe("defaults", () => {
         sourceUrl: null,
         publicUrl: null,
         getLookUp: false,
+        bulkLimit: 1000,
         tlsCert: null,
         tlsKey: null,
         clientCa: null,

@@ -89,13 +89,9 @@ function serve(calls: readonly Call[], facts: Facts = {}) {
     else polls.set(index, known);
   }
   const admitted = admitCalls(calls, callers, rules);
-  return serveCalls(
-    calls,
-    admitted,
-    { indicators, polls, histories, answers: new Map(), unfinishedCount },
-    rules,
-    fault,
-  );
+  const lists = { bulks: new Map(), bulkPolls: new Map() };
+  const known = { indicators, polls, histories, ...lists, answers: new Map(), unfinishedCount };
+  return serveCalls(calls, admitted, known, rules, fault);
 }
 
 const scanId = (number: number) => `00000000-0000-4000-8000-${String(number).padStart(12, "0")}` as ScanId;

@@ -21,7 +21,7 @@ export function readPage(path: string): MarkdownPage {
 
 /** Every page of the repository. */
 export function allPages(): MarkdownPage[] {
-  const inFolders = ["docs", "src", "scripts", "systemd"].flatMap((folder) =>
+  const inFolders = ["docs", "src", "scripts", "systemd", "connectors"].flatMap((folder) =>
     readdirSync(`${root}${folder}`, { recursive: true, encoding: "utf8" }).map((name) => `${folder}/${name}`),
   );
   return [...readdirSync(root), ...inFolders].filter((path) => path.endsWith(".md")).map(readPage);

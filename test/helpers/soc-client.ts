@@ -22,6 +22,12 @@ export function socClient(respond: Respond, token: Token | null) {
     enrichWith: (value: unknown, options: object, query = "") => post(bodyOf(value, options), {}, enrichUrl + query),
     history: (value: unknown, query = "") =>
       post(bodyOf(value), {}, new URL(`/api/v1/soc/history${query}`, enrichUrl).href),
+    bulk: (values: readonly unknown[], headers: Headers = {}) =>
+      post(
+        JSON.stringify({ indicators: values.map((value) => ({ type: "email", value })) }),
+        headers,
+        `${enrichUrl}/bulk`,
+      ),
     get: (path: string, headers: Headers = {}) =>
       respond(new Request(`${enrichUrl}${path}`, { headers: { ...key, ...headers } })),
     whoami: (headers: Headers = {}) =>

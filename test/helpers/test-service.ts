@@ -79,6 +79,7 @@ export async function openTestService(options: TestServiceOptions = {}) {
     maxFindings: 2000,
     maxTlpOutside: "amber",
     fingerprintOf: () => JSON.stringify(sources.map(({ fingerprint }) => fingerprint)),
+    asksCorporaOnly: () => sources.every(({ isAllowed, lookUpMany }) => !isAllowed || lookUpMany !== undefined),
     sourcesOf: () => [...sources],
     ...options.live,
   };
@@ -121,8 +122,14 @@ export async function openTestService(options: TestServiceOptions = {}) {
     whoamis: openThrottle(60, 60_000, clock.steadyNow),
     publicUrl: null,
     hasGetLookUp: false,
+    bulkLimit: 1000,
     dashboard: testDashboard(clock, live),
-    metrics: { countRequest: () => undefined, countStrangeForward: () => undefined, render: () => "" },
+    metrics: {
+      countRequest: () => undefined,
+      countStrangeForward: () => undefined,
+      countBulk: () => undefined,
+      render: () => "",
+    },
     waits: openWaits({ perHolder: 64, total: 1000 }),
     whenSettled: (scanId, timeoutMs, signal) => runner.whenSettled(scanId, timeoutMs, signal),
     newScanId,

@@ -7,6 +7,7 @@ import { jsonResponse } from "../../src/http/response.ts";
 import { routes } from "../../src/http/route-table.ts";
 import type { Publication } from "../../src/store/port/corpus.ts";
 import { auditList } from "../../src/wire/audit.ts";
+import { bulk } from "../../src/wire/bulk.ts";
 import { completedCase, failedCase } from "../../src/wire/case.ts";
 import { changes } from "../../src/wire/changes.ts";
 import { corpusList } from "../../src/wire/corpus.ts";
@@ -107,10 +108,18 @@ type Row = readonly [
   ask: (stage: Stage) => Response | Promise<Response>,
 ];
 
+async function pollBulk({ soc }: Stage): Promise<Response> {
+  const { bulk_id } = expectBody(bulk, await (await soc.bulk([known])).text());
+  return await soc.get(`/bulk/${bulk_id}`);
+}
+
 const rows: readonly Row[] = [
   ["POST /api/v1/soc/enrich", "a miss", accepted, ({ soc }) => soc.enrich("somebody@example.com")],
   ["POST /api/v1/soc/enrich", "a hit", envelope, ({ soc }) => soc.enrich(known)],
   ["POST /api/v1/soc/enrich", "a refusal", errorBody, ({ soc }) => soc.enrich("nobody")],
+  ["POST /api/v1/soc/enrich/bulk", "a list", bulk, ({ soc }) => soc.bulk([known, "new@example.com", "nope"])],
+  ["POST /api/v1/soc/enrich/bulk", "a refusal", errorBody, ({ soc }) => soc.bulk([])],
+  ["GET /api/v1/soc/enrich/bulk/{bulk_id}", "a list", bulk, (stage) => pollBulk(stage)],
   ["GET /api/v1/soc/enrich/{request_id}", "a completed scan", envelope, ({ soc, scanId }) => soc.get(`/${scanId}`)],
   ["GET /api/v1/soc/enrich/{request_id}", "a scan that failed", progress, (stage) => pollFailed(stage)],
   ["GET /api/v1/soc/enrich/{request_id}", "an unfinished scan", progress, pollUnfinished],

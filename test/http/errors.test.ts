@@ -36,6 +36,7 @@ test.each(errorCodes)("0.2 the body of %s has exactly code and message, and neve
 test.each([
   { code: "invalid_api_key", name: "WWW-Authenticate", value: 'ApiKey realm="xpose"' },
   { code: "unauthorized", name: "WWW-Authenticate", value: undefined },
+  { code: "scan_pending", name: "Retry-After", value: "1" },
   { code: "overloaded", name: "Retry-After", value: "5" },
   { code: "unavailable", name: "Retry-After", value: "5" },
   { code: "storage_full", name: "Retry-After", value: "30" },

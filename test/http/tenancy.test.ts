@@ -86,6 +86,9 @@ const dashboard = "/api/v1/dashboard";
 const declared: Readonly<Record<string, Row>> = {
   "POST /api/v1/soc/enrich": (caller) => refusedKey(caller) ?? (caller === "key that only reads" ? 404 : 202),
   "GET /api/v1/soc/enrich": (caller) => refusedKey(caller) ?? (caller === "key that only reads" ? 404 : 202),
+  "POST /api/v1/soc/enrich/bulk": (caller) => refusedKey(caller) ?? (caller === "key that only reads" ? 200 : 202),
+  "GET /api/v1/soc/enrich/bulk/{bulk_id}": (caller, ids) =>
+    refusedKey(caller) ?? (isOwn(caller, ids["bulk_id"]) ? 200 : 404),
   "GET /api/v1/soc/enrich/{request_id}": pollRow,
   "GET /api/v1/soc/enrich/{request_id}/sources": pollRow,
   "GET /api/v1/soc/enrich/{request_id}/evidence": pollRow,
@@ -216,7 +219,13 @@ async function open() {
     "ended session": { Cookie: ended, Origin },
   };
 
+  const list = { indicators: [{ type: "email", value: "jane.doe@example.com" }] };
+  const bulk = async (caller: Caller) => {
+    const response = await call("POST", "/api/v1/soc/enrich/bulk", list, headers[caller]);
+    return ((await response.json()) as { bulk_id: string }).bulk_id;
+  };
   const ids: Readonly<Record<string, Record<"own" | "foreign", string>>> = {
+    bulk_id: { own: await bulk("key"), foreign: await bulk("key of another workspace") },
     request_id: { own: scan, foreign: foreignScan },
     workspace_id: { own: tenant.id, foreign: other.id },
     name: { own: "app-0a1b2c3d.js", foreign: "app-00000000.js" },
@@ -236,6 +245,7 @@ async function open() {
       const content: Record<string, unknown> = {
         "POST /api/v1/soc/enrich": { indicator: { type: "email", value: "new@example.com" } },
         "POST /api/v1/soc/history": { indicator: { type: "email", value: "new@example.com" } },
+        "POST /api/v1/soc/enrich/bulk": { indicators: [{ type: "email", value: "new@example.com" }] },
         [`POST ${dashboard}/enrich`]: { indicator: { type: "email", value: "new@example.com" } },
         [`POST ${workspace}/keys`]: { name: "new" },
         "POST /api/v1/session": { token: "" },
@@ -303,7 +313,7 @@ test("1.2 every refused key gets the same bytes, on every route that needs a key
   const answers = new Set<string>();
   for (const route of routes.filter(({ access }) => access === "key")) {
     for (const caller of callers.filter((one) => refusedKey(one) === 401)) {
-      answers.add((await service.ask(route, caller, { request_id: "own" })).bytes);
+      answers.add((await service.ask(route, caller, { request_id: "own", bulk_id: "own" })).bytes);
     }
   }
   expect(answers.size).toBe(1);

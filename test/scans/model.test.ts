@@ -59,6 +59,7 @@ class Product {
       concurrency: 1,
       scanTimeoutMs: day,
       fingerprintOf: () => JSON.stringify(enabledOf(world).map((one) => [one.name, one.confidence, one.isAllowed])),
+      asksCorporaOnly: () => false,
       sourcesOf: () => [],
     };
   }

@@ -5,7 +5,7 @@ import { corpusSources } from "../../src/sources/corpus.ts";
 import { openDesk } from "../helpers/corpus-desk.ts";
 
 const keys = deriveKeys(Buffer.alloc(32, 3));
-const library = { lookup: async () => [] };
+const library = { lookup: async () => [], lookUpMany: async function* () {} };
 const corpus: Corpus = {
   name: "shop",
   scope: null,

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { KeyStatus } from "../../src/domain/api-key.ts";
 import { type Author, auditEvent, emptyHead } from "../../src/domain/audit.ts";
+import type { BulkId, BulkIndicator, BulkRow, BulkState } from "../../src/domain/bulk.ts";
 import type { Call, CallRules, EnrichCall, Reply, ReplyBody } from "../../src/domain/call.ts";
 import { noOptions } from "../../src/domain/enrich-options.ts";
 import { type CacheMember, envelopeText, type Sighting } from "../../src/domain/envelope.ts";
@@ -11,6 +12,7 @@ import type { Operator } from "../../src/domain/operator.ts";
 import { type Answer, type ClaimedScan, finalState, type ScanId, type SourceRun } from "../../src/domain/scan.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
 import type { NewApiKey, NextApiKey } from "../../src/store/port/api-key.ts";
+import type { WantedRows } from "../../src/store/port/bulk.ts";
 import type { Publication } from "../../src/store/port/corpus.ts";
 import type { NewOperator } from "../../src/store/port/operator.ts";
 import type { Store } from "../../src/store/port/store.ts";
@@ -30,7 +32,7 @@ const finding = makeFinding({
   title: "Present in Shop",
   subject: "shop.example",
 });
-const projection = { total: 1, envelopeTail: '"indicator":{}}', evidence: '{"findings":[]}', digest: "sha256:00" };
+const projection = { total: 0, envelopeTail: '"indicator":{}}', evidence: '{"findings":[]}', digest: "sha256:00" };
 
 /**
  * The suite of the port: what every implementation of `Store` must do, whatever database is behind it. `open` gives an
@@ -395,6 +397,139 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       });
     });
 
+    describe("lists", () => {
+      /** Takes a list of a workspace; a name that is none of ours is an invalid row. */
+      async function take(workspaceId: WorkspaceId, whos: readonly (typeof jane | string)[], isCachedOnly = false) {
+        const distinct: BulkIndicator[] = [];
+        const rows = whos.map((who): BulkRow => {
+          if (typeof who === "string") {
+            return { kind: "invalid", type: "email", value: who, error: new AppError("invalid_email", "It is none") };
+          }
+          const known = distinct.findIndex(({ indicatorHash }) => indicatorHash === who.hash);
+          if (known !== -1) return { kind: "indicator", at: known };
+          const indicator = { type: "email", value: who.value } as const;
+          const at = distinct.push({ indicator, indicatorHash: who.hash, newScanId: asScanId(newId()) }) - 1;
+          return { kind: "indicator", at };
+        });
+        const bulkId = newId() as BulkId;
+        const author = { caller: { workspaceId, actor: "cli" }, from: nobody, fault: null };
+        const reply = await serve({
+          kind: "bulk",
+          ...author,
+          bulkId,
+          list: { rows, distinct },
+          options: { ...noOptions, isCachedOnly },
+        });
+        return { bulkId, reply };
+      }
+
+      const read = (workspaceId: WorkspaceId, bulkId: BulkId, wanted: Partial<WantedRows> = {}) =>
+        store.readBulkRows(workspaceId, bulkId, { from: 0, maxCount: 100, envelopesUpTo: null, ...wanted });
+      const statesOf = (rows: readonly BulkState[]) => rows.map(({ scan, error }) => scan?.state ?? error?.code);
+
+      test("hits are completed at once, others are started, and the rows are those of the input", async () => {
+        const { scanId } = await scanNow(acme);
+        const { bulkId, reply } = await take(acme, [john, "nope", jane, john]);
+        expect(reply).toMatchObject({ kind: "bulk", rowCount: 4, hasPending: true });
+        const rows = await read(acme, bulkId);
+        expect(statesOf(rows)).toEqual(["queued", "invalid_email", "completed", "queued"]);
+        expect(rows.map(({ value }) => value)).toEqual([john.value, "nope", jane.value, john.value]);
+        expect(rows[2]).toMatchObject({ scanId, scan: { digest: projection.digest, total: 0, isPartial: false } });
+        expect(rows[3]?.scanId).toBe(rows[0]?.scanId);
+        expect(await store.findPending(acme, bulkId)).toMatchObject({ value: john.value });
+        const scan = await claimed();
+        expect(scan.claim.scanId).toBe(rows[0]?.scanId);
+        await settle(scan, [run("hibp", null)]);
+        expect(statesOf(await read(acme, bulkId))).toEqual(["failed", "invalid_email", "completed", "failed"]);
+        expect((await read(acme, bulkId))[0]?.scan?.failedSources).toEqual([{ source: "hibp", error: "timeout" }]);
+        expect(await store.findPending(acme, bulkId)).toBeNull();
+      });
+
+      test("rows are read from a position on, and envelopes until they are long enough", async () => {
+        await scanNow(acme);
+        const { bulkId } = await take(acme, [jane, jane, jane, "nope"]);
+        expect(await read(acme, bulkId, { from: 3 })).toHaveLength(1);
+        expect(await read(acme, bulkId, { maxCount: 2 })).toHaveLength(2);
+        expect(await read(acme, bulkId, { from: 4 })).toEqual([]);
+        const some = await read(acme, bulkId, { envelopesUpTo: projection.envelopeTail.length });
+        expect(some.map(({ scan }) => scan?.envelopeTail)).toEqual([projection.envelopeTail, projection.envelopeTail]);
+      });
+
+      test("a list is not there for another workspace", async () => {
+        const { bulkId } = await take(acme, [jane]);
+        expect(await read(other, bulkId)).toEqual([]);
+        expect(await store.findPending(other, bulkId)).toBeNull();
+        const poll = {
+          kind: "bulk_poll",
+          from: nobody,
+          bulkId,
+          fault: null,
+          isExport: false,
+          isCharged: false,
+        } as const;
+        const [own, foreign] = [acme, other].map((workspaceId) => ({ workspaceId, actor: "cli" }));
+        expect(await serve({ ...poll, caller: own ?? nobodyAtAll() })).toMatchObject({ kind: "bulk", rowCount: 1 });
+        expect(await serve({ ...poll, caller: foreign ?? nobodyAtAll() })).toMatchObject({
+          error: { code: "not_found" },
+        });
+      });
+
+      test("with nothing to be started nothing is, and a full queue takes nothing of a list", async () => {
+        const { bulkId, reply } = await take(acme, [jane], true);
+        expect(reply).toMatchObject({ hasPending: false });
+        expect(statesOf(await read(acme, bulkId))).toEqual(["not_cached"]);
+        expect(await claim()).toBeNull();
+        await serve(enrichCall(acme));
+        const full = { maxQueue: 1 };
+        const rows: BulkRow[] = [{ kind: "indicator", at: 0 }];
+        const indicator = { type: "email", value: john.value } as const;
+        const distinct = [{ indicator, indicatorHash: john.hash, newScanId: asScanId(newId()) }];
+        const call = { kind: "bulk", caller: { workspaceId: acme, actor: "cli" }, from: nobody, fault: null } as const;
+        const refusedId = newId() as BulkId;
+        const more = { bulkId: refusedId, list: { rows, distinct }, options: noOptions };
+        expect(await serve({ ...call, ...more }, full)).toMatchObject({ error: { code: "overloaded" } });
+        expect(await read(acme, refusedId)).toEqual([]);
+      });
+
+      test("scans of single calls go first, and one that a list waits for is taken forward", async () => {
+        const list = ["cc", "dd"].map((name) => ({ value: `${name}@example.com`, hash: name.repeat(32) }));
+        await take(acme, list);
+        await serve(enrichCall(acme, { who: john }));
+        await serve(enrichCall(acme, { who: list[1] ?? john }));
+        const order = [await claimed(), await claimed(), await claimed()].map(({ indicatorHash }) => indicatorHash);
+        expect(order).toEqual([list[1]?.hash, john.hash, list[0]?.hash]);
+      });
+
+      test("a group is claimed as a whole, of one workspace, single calls first", async () => {
+        const list = ["cc", "dd", "ee"].map((name) => ({ value: `${name}@example.com`, hash: name.repeat(32) }));
+        await take(acme, list);
+        await take(other, list);
+        await serve(enrichCall(acme, { who: john }));
+        const request = { owner: "service", leaseUntil: later(minute), maxCount: 8, fingerprintOf: () => "settings" };
+        const groupOf = async (afterWorkspaceId: WorkspaceId | null) => {
+          const scans = await store.claimScans({ ...request, afterWorkspaceId, groupSizeOf: () => 3 });
+          return scans.map(({ workspace, indicator }) => [workspace.id, indicator.value]);
+        };
+        expect(await groupOf(null)).toEqual([john, ...list.slice(0, 2)].map(({ value }) => [acme, value]));
+        expect(await groupOf(acme)).toEqual(list.map(({ value }) => [other, value]));
+        expect(await groupOf(other)).toEqual([[acme, list[2]?.value]]);
+      });
+
+      test("what is forgotten is gone from lists, and a list goes when it is past its time", async () => {
+        const { bulkId } = await take(acme, [jane, "nope"]);
+        await store.forget({ indicatorHash: jane.hash, corpusHash: "0011223344556677" }, testAuthor);
+        expect(await read(acme, bulkId)).toMatchObject([{ type: null, value: null, scan: null }, { value: "nope" }]);
+        const limits = { answersBefore: start, sightingsBefore: start, usageBefore: start };
+        expect(await store.removeExpired({ ...limits, scansFinishedBefore: now }, 10)).toBe(0);
+        expect(await store.removeExpired({ ...limits, scansFinishedBefore: later(1) }, 10)).toBe(1);
+        expect(await read(acme, bulkId)).toEqual([]);
+      });
+
+      function nobodyAtAll(): never {
+        throw new Error("no caller");
+      }
+    });
+
     describe("claims", () => {
       test("nothing queued is null", async () => {
         expect(await claim()).toBeNull();
@@ -497,7 +632,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
             runs: [run("hibp", answer("hibp"))],
             finishedAt: now,
             // What is no text cannot be stored.
-            projection: { envelopeTail: "{}", total: 0, digest: "d", evidence: index === 2 ? (null as never) : "{}" },
+            projection: { envelopeTail: "{}", digest: "d", total: 0, evidence: index === 2 ? (null as never) : "{}" },
             omitted: new Map(),
             kept: new Map(),
           }),

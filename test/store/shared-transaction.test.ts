@@ -71,7 +71,7 @@ test("a database that fails fails all, once, and is tried again for what comes l
 
 test("many writes are several transactions, between which other work gets its turn", async () => {
   const { transactions, save } = openBench();
-  const results = Array.from({ length: 75 }, (_, index) => save(String(index)));
+  const results = Array.from({ length: 600 }, (_, index) => save(String(index)));
   const seen: number[] = [];
   for (let turn = 0; turn < 4; turn += 1) {
     await new Promise((resolve) => setImmediate(resolve));
@@ -79,6 +79,18 @@ test("many writes are several transactions, between which other work gets its tu
   }
   await Promise.all(results);
   await turnOver();
-  expect(transactions.map(({ length }) => length)).toEqual([32, 32, 11]);
+  expect(transactions.map(({ length }) => length)).toEqual([256, 256, 88]);
   expect(new Set(seen).size).toBeGreaterThan(2);
+});
+
+test("a transaction takes no further work after some milliseconds, and the order stays", async () => {
+  const { transactions, save } = openBench();
+  const busy = () => {
+    const until = performance.now() + 4;
+    while (performance.now() < until);
+  };
+  const names = Array.from({ length: 9 }, (_, index) => String(index));
+  expect(await Promise.all(names.map((name) => save(name, busy)))).toEqual(names.map((name) => `${name} is saved`));
+  expect(transactions.flat()).toEqual(names);
+  expect(Math.max(...transactions.map(({ length }) => length))).toBeLessThanOrEqual(2);
 });

@@ -123,8 +123,8 @@ function rowOf(key: KeyBody): (string | null)[] {
 }
 
 function scopesOption(): Option {
-  const wanted = `one or more of ${keyScopes.join(", ")}, with commas between`;
-  const option = new Option("--scopes <list>", `what it may do: ${wanted}; default: enrich,watch`);
+  const wanted = `one or more of ${keyScopes.join(", ")}, separated by commas`;
+  const option = new Option("--scopes <list>", `allowed uses of the key: ${wanted}; default: enrich,watch`);
   return option.argParser((text: string) => {
     const scopes = parseScopes(text.split(",").map((name) => name.trim()));
     if (scopes === null) throw new InvalidArgumentError(`It must be ${wanted}.`);
@@ -132,7 +132,7 @@ function scopesOption(): Option {
   });
 }
 
-/** A date alone is its first moment, in UTC as all times are. */
+/** Turns a date without a time into its first moment, in UTC. */
 function withTime(text: string): string {
   return /^\d{4}-\d{2}-\d{2}$/.test(text.trim()) ? `${text.trim()}T00:00:00Z` : text;
 }

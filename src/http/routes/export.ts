@@ -37,7 +37,7 @@ export function exportScan(exchange: Exchange): Promise<PlainResponse> {
 type Wanted = ExportOptions & { readonly format: FormatName };
 
 /** `format`, `tlp` and `bom` of the query (docs/pipeline.md 18.1, 18.4), or what is wrong with them. */
-function parseWanted(query: URLSearchParams): Wanted | AppError {
+export function parseWanted(query: URLSearchParams): Wanted | AppError {
   const [format, tlp, bom] = [only(query, "format"), only(query, "tlp", "amber"), only(query, "bom", "0")];
   if (format === null || !isFormatName(format)) {
     return new AppError("invalid_request", `The format must be one of ${formatNames.join(", ")}`);

@@ -19,6 +19,8 @@ export interface CorpusStore {
   forget(forgetting: Forgetting, by: Author): Promise<void>;
   /** `corpusHash`: 16 hex digits. */
   isForgotten(corpusHash: string): Promise<boolean>;
+  /** Those of the keys that are forgotten. */
+  forgottenAmong(corpusHashes: readonly string[]): Promise<ReadonlySet<string>>;
   /** All forgotten keys, ascending. */
   listForgotten(): Promise<string[]>;
 }

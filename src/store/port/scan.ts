@@ -1,13 +1,14 @@
 import type { FingerprintOf } from "../../domain/call.ts";
 import type { Projection, Sighting } from "../../domain/envelope.ts";
 import type { Answer, Claim, ClaimedScan, SourceRun, SourceRunRecord, UnfinishedState } from "../../domain/scan.ts";
-import type { WorkspaceId } from "../../domain/workspace.ts";
+import type { Workspace, WorkspaceId } from "../../domain/workspace.ts";
 
 /** Scans: who holds them, what they bring, and how long it is kept. */
 export interface ScanStore {
   /**
    * Takes the next queued scans, at most `maxCount`, round robin: the oldest of the workspace that comes after
-   * `afterWorkspaceId`, then that of the workspace after it.
+   * `afterWorkspaceId`, then that of the workspace after it. Within a workspace scans of single calls go before those of lists. A workspace
+   * whose scans run in groups gets a whole group, and the transaction ends with it.
    */
   claimScans(request: ClaimRequest): Promise<ClaimedScan[]>;
   /** Prolongs what is still held; returns the claims that are. */
@@ -40,6 +41,8 @@ export type ClaimRequest = {
   readonly afterWorkspaceId: WorkspaceId | null;
   readonly maxCount: number;
   readonly fingerprintOf: FingerprintOf;
+  /** How many scans of a workspace are one turn: 1, which is the default, or more where they are run together. */
+  readonly groupSizeOf?: (workspace: Pick<Workspace, "id" | "name">) => number;
 };
 
 /** A finding, by its `findingHash`, and when it was seen. */

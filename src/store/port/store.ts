@@ -1,5 +1,6 @@
 import type { ApiKeyStore } from "./api-key.ts";
 import type { AuditStore } from "./audit.ts";
+import type { BulkStore } from "./bulk.ts";
 import type { CallStore } from "./call.ts";
 import type { CorpusStore } from "./corpus.ts";
 import type { DatabaseStore } from "./database.ts";
@@ -19,6 +20,7 @@ import type { WorkspaceStore } from "./workspace.ts";
  */
 export interface Store
   extends CallStore,
+    BulkStore,
     ScanStore,
     ApiKeyStore,
     WorkspaceStore,

@@ -1,6 +1,6 @@
 import { defaultScopes, type KeyScope, parseScopes } from "../../domain/key-scope.ts";
 
-/** Lists of a key as their columns hold them: the entries with commas between; null for what was never set. */
+/** A list of a key as its column holds it: the entries separated by commas; null for an empty list. */
 export function listText(entries: readonly string[]): string | null {
   return entries.length === 0 ? null : entries.join(",");
 }
@@ -11,7 +11,7 @@ export function allowedIpsIn(text: string | null): readonly string[] {
 
 const parsed = new Map<string, readonly KeyScope[]>();
 
-/** Parsed once per text: every call asks. A text that xpose did not write gives no rights. */
+/** Parsed once per text, because every call needs them. A text that xpose did not write gives no rights. */
 export function scopesIn(text: string | null): readonly KeyScope[] {
   if (text === null) return defaultScopes;
   const known = parsed.get(text);

@@ -23,10 +23,11 @@ import type { CaseFacts } from "../../domain/case.ts";
 import type { ComparedScan } from "../../domain/changes.ts";
 import { demandOf } from "../../domain/enrich-options.ts";
 import type { AppError } from "../../domain/error.ts";
-import { type Demand, decide, isRetained, type ScanFacts } from "../../domain/freshness.ts";
+import { type Decision, type Demand, decide, isRetained, type ScanFacts } from "../../domain/freshness.ts";
 import { isFinished, type ScanId } from "../../domain/scan.ts";
 import {
   asksForScans,
+  type BulkPollFacts,
   type CallWrites,
   completedReply,
   type HistoryFacts,
@@ -44,6 +45,7 @@ import type { CallStore } from "../port/call.ts";
 import type { answerTable } from "./answer.ts";
 import type { auditTable } from "./audit.ts";
 import type { budgetTable } from "./budget.ts";
+import type { bulkTable } from "./bulk.ts";
 import type { callerReader } from "./caller.ts";
 import { type Connection, isOfStatement } from "./driver.ts";
 import type { evidenceTable } from "./evidence.ts";
@@ -59,6 +61,7 @@ import type { usageTable } from "./usage.ts";
 type Tables = {
   readonly callers: ReturnType<typeof callerReader>;
   readonly scans: Omit<ReturnType<typeof scanTable>, "setState" | "finish" | "forget" | "removeBefore">;
+  readonly bulks: Pick<ReturnType<typeof bulkTable>, "factsOf" | "insert">;
   readonly claims: Pick<ReturnType<typeof scanClaims>, "insertClaimed">;
   readonly runs: Pick<ReturnType<typeof sourceRunTable>, "ofScan">;
   readonly answers: Pick<ReturnType<typeof answerTable>, "of">;
@@ -76,7 +79,7 @@ type Tables = {
  */
 export function callHandler(
   connection: Connection,
-  { callers, scans, claims, runs, answers, evidence, ready, polled, budgets, usage, audit }: Tables,
+  { callers, scans, bulks, claims, runs, answers, evidence, ready, polled, budgets, usage, audit }: Tables,
 ) {
   function readCallers(calls: readonly Call[]): Pick<CallerFacts, "keys" | "workspaces"> {
     const keys = new Map<string, KeyFacts | null>();
@@ -124,6 +127,8 @@ export function callHandler(
     const polls = new Map<number, PollFacts>();
     const histories = new Map<number, HistoryFacts | null>();
     const known = new Map<number, ReturnType<typeof answers.of>>();
+    const decisions = new Map<number, readonly Decision[]>();
+    const bulkPolls = new Map<number, BulkPollFacts>();
     const views = new Map<Who, View>();
     let [isStarting, replyLength, servedCount] = [false, 0, 0];
     for (const [index, call] of calls.entries()) {
@@ -133,6 +138,25 @@ export function callHandler(
       if (admission?.kind !== "admitted") continue;
       const { who } = admission;
       if (call.kind === "whoami") continue;
+      if (call.kind === "bulk_poll") {
+        const facts = call.bulkId === null ? null : bulks.factsOf(call.bulkId, who.workspace.id);
+        if (facts !== null) bulkPolls.set(index, facts);
+        continue;
+      }
+      if (call.kind === "bulk") {
+        if (call.fault !== null) continue;
+        // Not by the ready results: a thousand of them may be a gigabyte.
+        const hashes = call.list.distinct.map(({ indicatorHash }) => indicatorHash);
+        const demand = demandOf(call.options, rules.maxTlpOutside);
+        const knownHashes = scans.knownAmong(hashes, who.workspace.id);
+        const ofList = hashes.map((hash) => {
+          const earlier = knownHashes.has(hash) ? scansFor(demand, hash, who.workspace.id) : [];
+          return decide(earlier, who.data, rules.lifetimes, rules.now, demand);
+        });
+        decisions.set(index, ofList);
+        isStarting ||= ofList.some(({ kind }) => kind === "start");
+        continue;
+      }
       if (call.kind === "poll") {
         const facts = call.scanId === null ? null : readPoll(call, call.scanId, who, rules);
         if (facts === null) continue;
@@ -152,15 +176,15 @@ export function callHandler(
       }
       if (call.runner !== null) known.set(index, answers.of(call.indicatorHash, who.workspace.id));
       if (!asksForScans(call)) continue;
-      const view = views.get(who) ?? viewOf(who.workspace.id, who.data);
-      views.set(who, view);
+      const view = viewIn(views, who);
       const facts = readIndicator(call, who, view, rules);
       indicators.set(index, facts);
       replyLength += facts.hit === null ? 0 : lengthOf(facts.hit);
       isStarting ||= mayStart(call, who, facts);
     }
     const unfinishedCount = isStarting && fault === null ? scans.countUnfinished() : 0;
-    return { facts: { indicators, polls, histories, answers: known, unfinishedCount }, servedCount };
+    const read = { indicators, polls, histories, bulks: decisions, bulkPolls, answers: known, unfinishedCount };
+    return { facts: read, servedCount };
   }
 
   function readIndicator(
@@ -263,11 +287,13 @@ export function callHandler(
 
   /** Notes the keys that could not be counted. */
   function write(writes: CallWrites, keys: CallerFacts["keys"], now: Date, uncounted: Set<string>): void {
-    for (const { claim, ...scan } of writes.scans) {
-      if (claim === null) scans.insert(scan, "queued");
+    for (const { claim, isBulk, ...scan } of writes.scans) {
+      if (claim === null) scans.insert(scan, "queued", isBulk);
       else claims.insertClaimed(scan, claim.scan, claim.leaseUntil);
     }
     for (const { scanId, freshSince } of writes.tightened) scans.tighten(scanId, freshSince);
+    for (const bulk of writes.bulks) bulks.insert(bulk);
+    for (const scanId of writes.joined) scans.advance(scanId);
     for (const { scanId, keyId } of writes.polled) polled.note(scanId, keyId);
     for (const keyId of writes.usedKeyIds) callers.setLastUsed(keyId, now);
     for (const { keyId, kind, budget } of writes.budgets) {
@@ -325,6 +351,12 @@ export function callHandler(
       };
     },
   };
+}
+
+function viewIn(views: Map<Who, View>, who: Who): View {
+  const view = views.get(who) ?? viewOf(who.workspace.id, who.data);
+  views.set(who, view);
+  return view;
 }
 
 function toStored(row: FinishedRow): StoredResult {

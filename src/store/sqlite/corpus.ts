@@ -200,6 +200,8 @@ export function corpusStore(
       emptyLog(connection);
     },
     isForgotten: (corpusHash) => read(() => corpora().isForgotten(corpusHash)),
+    forgottenAmong: (corpusHashes) =>
+      read(() => new Set(corpusHashes.filter((corpusHash) => corpora().isForgotten(corpusHash)))),
     listForgotten: () => read(() => corpora().listForgotten()),
   };
 }

@@ -6,6 +6,7 @@ import importRules from "../../../migrations/0005_import_rules.sql" with { type:
 import auditStart from "../../../migrations/0006_audit_start.sql" with { type: "text" };
 import omittedFindings from "../../../migrations/0007_omitted_findings.sql" with { type: "text" };
 import keyScopes from "../../../migrations/0008_key_scopes.sql" with { type: "text" };
+import bulk from "../../../migrations/0009_bulk.sql" with { type: "text" };
 import scanTerms from "../../../migrations/0011_scan_terms.sql" with { type: "text" };
 import { isOutOfSpace } from "../../domain/disk-fault.ts";
 import { type Connection, openConnection } from "./driver.ts";
@@ -21,6 +22,7 @@ const migrations: readonly string[] = [
   auditStart,
   omittedFindings,
   keyScopes,
+  bulk,
   scanTerms,
 ];
 

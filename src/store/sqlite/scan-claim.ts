@@ -46,10 +46,9 @@ export function scanClaims(
   const nextWorkspace = connection.prepare<[string], { workspace_id: WorkspaceId }>(
     "SELECT workspace_id FROM scan WHERE state = 'queued' AND workspace_id > ? ORDER BY workspace_id LIMIT 1",
   );
-  const oldestQueued = connection.prepare<[string], QueuedRow>(
+  const oldestQueued = connection.prepare<[string, number], QueuedRow>(
     `SELECT id, workspace_id, indicator_type, indicator_value, indicator_hash, claim_count, is_inside, fresh_since
-     FROM scan
-     WHERE state = 'queued' AND workspace_id = ? ORDER BY rowid LIMIT 1`,
+     FROM scan WHERE state = 'queued' AND workspace_id = ? ORDER BY is_bulk, rowid LIMIT ?`,
   );
   const workspaceOf = connection.prepare<[string], { id: WorkspaceId; name: string; corpora_revision: string }>(
     "SELECT id, name, corpora_revision FROM workspace WHERE id = ?",
@@ -80,7 +79,7 @@ export function scanClaims(
     const settingsFingerprint = fingerprintOf(workspace);
     claim.run(owner, leaseUntil.getTime(), settingsFingerprint, corporaRevision, row.id);
     // An earlier claim may have asked sources that are there no more.
-    runs.drop(row.id);
+    if (row.claim_count > 0) runs.drop(row.id);
     return {
       claim: { scanId: row.id, owner, claimCount: row.claim_count + 1 },
       workspace: { id: workspace.id, name: workspace.name },
@@ -97,18 +96,25 @@ export function scanClaims(
   return {
     /** Adds a scan that never waits: its caller runs it. */
     insertClaimed(scan: NewScan, { claim: { owner }, ...stamp }: ClaimedScan, leaseUntil: Date): void {
-      scans.insert(scan, "scanning");
+      scans.insert(scan, "scanning", false);
       claim.run(owner, leaseUntil.getTime(), stamp.settingsFingerprint, stamp.corporaRevision, scan.id);
     },
 
-    claim({ owner, leaseUntil, afterWorkspaceId, maxCount, fingerprintOf }: ClaimRequest): ClaimedScan[] {
+    claim(request: ClaimRequest): ClaimedScan[] {
+      const { owner, leaseUntil, afterWorkspaceId, maxCount, fingerprintOf, groupSizeOf = () => 1 } = request;
       const claimed: ClaimedScan[] = [];
       while (claimed.length < maxCount) {
         const after = claimed.at(-1)?.workspace.id ?? afterWorkspaceId ?? "";
         const workspace = nextWorkspace.get(after) ?? nextWorkspace.get("");
-        const row = workspace === undefined ? undefined : oldestQueued.get(workspace.workspace_id);
-        if (row === undefined) break;
-        claimed.push(takeOver(row, owner, leaseUntil, fingerprintOf));
+        if (workspace === undefined) break;
+        const facts = workspaceOf.get(workspace.workspace_id);
+        if (facts === undefined) throw new Error("a scan without its workspace");
+        const groupSize = groupSizeOf(facts);
+        for (const row of oldestQueued.all(workspace.workspace_id, groupSize)) {
+          claimed.push(takeOver(row, owner, leaseUntil, fingerprintOf));
+        }
+        // A group is enough for one transaction.
+        if (groupSize > 1) break;
       }
       return claimed;
     },

@@ -1,5 +1,6 @@
 import type { ScanStore } from "../port/scan.ts";
 import type { answerTable } from "./answer.ts";
+import type { bulkTable } from "./bulk.ts";
 import type { scanTable } from "./scan.ts";
 import type { scanClaims } from "./scan-claim.ts";
 import type { scanSettler } from "./settle-scan.ts";
@@ -14,6 +15,7 @@ type Tables = {
   readonly settler: ReturnType<typeof scanSettler>;
   readonly runs: Pick<ReturnType<typeof sourceRunTable>, "last">;
   readonly scans: Pick<ReturnType<typeof scanTable>, "removeBefore">;
+  readonly bulks: Pick<ReturnType<typeof bulkTable>, "removeBefore">;
   readonly answers: Pick<ReturnType<typeof answerTable>, "removeBefore">;
   readonly sightings: Pick<ReturnType<typeof sightingTable>, "removeBefore">;
   readonly usage: Pick<ReturnType<typeof usageTable>, "removeBefore">;
@@ -21,7 +23,7 @@ type Tables = {
 };
 
 export function scanStore({ read, write, writeTogether }: Transactions, tables: Tables): ScanStore {
-  const { claims, settler, runs, scans, answers, sightings, usage, sourceUsage } = tables;
+  const { claims, settler, runs, scans, bulks, answers, sightings, usage, sourceUsage } = tables;
   return {
     claimScans: (request) => writeTogether(() => claims.claim(request)),
     extendLeases: (...args) => write(() => claims.extendLeases(...args)),
@@ -50,6 +52,7 @@ export function scanStore({ read, write, writeTogether }: Transactions, tables: 
         usage.removeBefore(limits.usageBefore, maxRows);
         let left = maxRows;
         left -= scans.removeBefore(limits.scansFinishedBefore, left);
+        left -= bulks.removeBefore(limits.scansFinishedBefore);
         left -= answers.removeBefore(limits.answersBefore, left);
         left -= sightings.removeBefore(limits.sightingsBefore, left);
         return maxRows - left;

@@ -1,8 +1,10 @@
 import { AppError } from "../../domain/error.ts";
 import { collectTurns } from "../../event-loop/turns.ts";
 
-/** Bounds how long one transaction blocks the event loop: some milliseconds. */
-const maxWorks = 32;
+/** Bounds what one transaction holds back from its commit. */
+const maxWorks = 256;
+/** A transaction blocks the event loop, so it takes no further work after this time. */
+const longestMs = 6;
 
 export type Write = <Result>(work: () => Result) => Promise<Result>;
 
@@ -18,10 +20,24 @@ export function shareTransactions(write: Write): Write {
     readonly reject: (error: unknown) => void;
   };
 
+  /** At least the first work. */
+  function attemptSome(batch: readonly Waiting[]): (() => void)[] {
+    const startedAt = performance.now();
+    const done: (() => void)[] = [];
+    for (const { attempt } of batch) {
+      done.push(attempt());
+      if (performance.now() - startedAt >= longestMs) break;
+    }
+    return done;
+  }
+
   async function writeTogether(batch: readonly Waiting[]): Promise<void> {
     try {
-      const done = await write(() => batch.map(({ attempt }) => attempt()));
+      const done = await write(() => attemptSome(batch));
       for (const giveOut of done) giveOut();
+      if (done.length === batch.length) return;
+      await new Promise((resolve) => setImmediate(resolve));
+      await writeTogether(batch.slice(done.length));
     } catch (error) {
       if (batch.length === 1 || error instanceof AppError) {
         for (const { reject } of batch) reject(error);

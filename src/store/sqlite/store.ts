@@ -8,6 +8,7 @@ import { apiKeyStore, apiKeyTable } from "./api-key.ts";
 import { auditStore, auditTable } from "./audit.ts";
 import { subjectTable } from "./audit-subject.ts";
 import { budgetTable } from "./budget.ts";
+import { bulkStore, bulkTable } from "./bulk.ts";
 import { callHandler, callStore } from "./call.ts";
 import { callerReader } from "./caller.ts";
 import { copyDatabase, faultOf } from "./copy.ts";
@@ -162,10 +163,11 @@ function storeOn(connection: Connection, auditKey: Uint8Array, reserve: Reserve 
   const [scans, runs, answers] = [scanTable(connection), sourceRunTable(connection), answerTable(connection)];
   const [sightings, evidence] = [sightingTable(connection), evidenceTable(connection)];
   const [ready, polled] = [readyResultTable(connection), polledTable(connection)];
+  const bulks = bulkTable(connection);
   const claims = scanClaims(connection, scans, runs, answers);
   const settler = scanSettler({ scans, runs, answers, sightings, evidence, ready, sourceUsage });
   const callers = callerReader(connection);
-  const tables = { callers, scans, claims, runs, answers, evidence, ready, polled, budgets, usage, audit };
+  const tables = { callers, scans, bulks, claims, runs, answers, evidence, ready, polled, budgets, usage, audit };
   const calls = callHandler(connection, tables);
   const keys = lazily(() => apiKeyTable(connection, audit, subjects, budgets));
   const workspaces = lazily(() => workspaceTable(connection, audit, subjects));
@@ -178,12 +180,13 @@ function storeOn(connection: Connection, auditKey: Uint8Array, reserve: Reserve 
 
   return {
     ...callStore(transactions, calls, audit),
-    ...scanStore(transactions, { claims, settler, scans, runs, answers, sightings, usage, sourceUsage }),
+    ...bulkStore(transactions, bulks),
+    ...scanStore(transactions, { claims, settler, scans, bulks, runs, answers, sightings, usage, sourceUsage }),
     ...apiKeyStore(transactions, keys),
     ...workspaceStore(transactions, workspaces, operators),
     ...operatorStore(transactions, operators),
     ...auditStore(transactions, audit, calls, fingerprints),
-    ...corpusStore(connection, transactions, corpora, [scans, answers, sightings], audit),
+    ...corpusStore(connection, transactions, corpora, [scans, answers, sightings, bulks], audit),
     ...paceStore(transactions, pace),
     ...overviewStore(transactions, overview, budgets),
     ...databaseStore(connection, transactions, reserve, { operators, claims, audit }),

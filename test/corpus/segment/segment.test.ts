@@ -5,6 +5,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
 import { keyFrom } from "../../../src/corpus/segment/page.ts";
+import { openReadable } from "../../../src/corpus/segment/read-at.ts";
 import { CorruptSegment, keyCheck, openSegment } from "../../../src/corpus/segment/segment.ts";
 import { SegmentWriter } from "../../../src/corpus/segment/segment-writer.ts";
 import { deriveKeys } from "../../../src/domain/keyed-hash.ts";
@@ -172,4 +173,46 @@ test("a segment describes its own contents", async () => {
 
 test("the halves of a key are its bytes", () => {
   expect(keyFrom(Buffer.from("0100000002000000", "hex"))).toEqual({ high: 1, low: 2 });
+});
+
+test("many keys are found as each by itself is, whatever their number, and each page is read once", async () => {
+  const path = write(someEntries);
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.integer({ min: 0, max: someEntries.length - 1 })),
+      fc.array(anyKey),
+      async (at, others) => {
+        const segment = await openSegment(path, keys);
+        const asked = [...at.map((index) => someEntries[index]?.key ?? 0n), ...others].map(halves);
+        asked.sort((a, b) => a.high - b.high);
+        const single = await Promise.all(asked.map((key) => segment.find(key, 100)));
+        expect(await segment.findMany(asked, 100)).toEqual(single.map(({ ids }) => ids));
+        segment.close();
+      },
+    ),
+    { numRuns: 40 },
+  );
+  let [readBytes, readCount] = [0, 0];
+  const open = (file: string) => {
+    const real = openReadable(file);
+    return {
+      ...real,
+      readNow: () => false,
+      read: (offset: number, length: number) => {
+        readBytes += length;
+        readCount += 1;
+        return real.read(offset, length);
+      },
+    };
+  };
+  const segment = await openSegment(path, keys, open);
+  [readBytes, readCount] = [0, 0];
+  const all = someEntries.map(({ key }) => halves(key)).sort((a, b) => a.high - b.high);
+  const found = await segment.findMany(all, 100);
+  expect(found.every((ids) => ids !== null && ids.length > 0)).toBe(true);
+  expect(readBytes).toBe(segment.pageCount * 4096);
+  expect(readCount).toBe(1);
+  // A key with more ids than are wanted is for `find`.
+  expect((await segment.findMany(all, 1)).filter((ids) => ids === null)).toHaveLength(someEntries.length / 3);
+  segment.close();
 });

@@ -1,0 +1,1 @@
+"""xpose for Splunk SOAR. Licence: AGPL-3.0-only."""

@@ -1,0 +1,238 @@
+import { CommandError, exitCodes } from "./exit.ts";
+
+/** What a row gets beside what it holds (docs/pipeline.md 19.6). Counts are null unless the look-up is completed. */
+export type LookupResult = {
+  readonly status: string;
+  readonly total: number | null;
+  readonly high: number | null;
+  readonly medium: number | null;
+  readonly low: number | null;
+  readonly sourcesFailed: readonly string[];
+  readonly requestId: string | null;
+};
+
+/** A row as it was read. */
+export type LookupRow = {
+  /** Null where the row holds no text in the place of the address. */
+  readonly address: string | null;
+  /** The row with its result, without a line end. */
+  readonly write: (result: LookupResult) => string;
+};
+
+/** Rows in their order. `head` stands before them: a header, or nothing. */
+export type LookupRows = { readonly head: string | null; readonly rows: AsyncGenerator<LookupRow> };
+
+export type RowOptions = { readonly column?: string; readonly format?: "csv" | "jsonl" };
+
+const names = [
+  "xpose_status",
+  "xpose_total",
+  "xpose_high",
+  "xpose_medium",
+  "xpose_low",
+  "xpose_sources_failed",
+  "xpose_request_id",
+] as const;
+
+/**
+ * Reads rows from a text: CSV with a header, JSON Lines, or an address a line, told apart by the first line. Throws
+ * `CommandError` when no column holds addresses.
+ */
+export async function readRows(text: AsyncIterable<Uint8Array>, options: RowOptions): Promise<LookupRows> {
+  const records = recordsIn(text, options.format !== "jsonl");
+  const { done, value: first } = await firstWithText(records);
+  if (done === true) return { head: null, rows: noRows() };
+  if (first.trimStart().startsWith("{")) return { head: null, rows: jsonRows(first, records, options.column) };
+  if (isHeader(first, options)) return tableRows(first, records, options.column);
+  return options.format === "jsonl"
+    ? {
+        head: null,
+        rows: listRows(first, records, (address, result) => JSON.stringify({ email: address, ...members(result) })),
+      }
+    : {
+        head: ["email", ...names].join(","),
+        rows: listRows(first, records, (address, result) => [cellText(address, ","), ...cells(result)].join(",")),
+      };
+}
+
+async function* noRows(): AsyncGenerator<LookupRow> {}
+
+async function firstWithText(records: AsyncGenerator<string>): Promise<IteratorResult<string, undefined>> {
+  for (;;) {
+    const next = (await records.next()) as IteratorResult<string, undefined>;
+    if (next.done === true || next.value.trim() !== "") return next;
+  }
+}
+
+/** Longer records are no rows: a quote was not closed. */
+const maxRecordLength = 1 << 20;
+
+/** Records without their line ends. With `isQuoted` a line end between quotation marks belongs to its record. */
+async function* recordsIn(text: AsyncIterable<Uint8Array>, isQuoted: boolean): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let open = "";
+  for await (const piece of text) {
+    const lines = decoder.decode(piece, { stream: true }).split("\n");
+    for (const [index, line] of lines.entries()) {
+      open += line;
+      if (index === lines.length - 1) break;
+      if (isQuoted && isOpen(open) && open.length < maxRecordLength) {
+        open += "\n";
+        continue;
+      }
+      yield open.endsWith("\r") ? open.slice(0, -1) : open;
+      open = "";
+    }
+  }
+  open += decoder.decode();
+  if (open !== "") yield open.endsWith("\r") ? open.slice(0, -1) : open;
+}
+
+function isOpen(record: string): boolean {
+  if (!record.includes('"')) return false;
+  let count = 0;
+  for (let at = record.indexOf('"'); at !== -1; at = record.indexOf('"', at + 1)) count += 1;
+  return count % 2 === 1;
+}
+
+/** A line with an address is no header: the text is a list then. */
+function isHeader(first: string, { column, format }: RowOptions): boolean {
+  return column !== undefined || (!first.includes("@") && format !== "jsonl");
+}
+
+const separators = [",", ";", "\t", "|"] as const;
+
+function separatorOf(header: string): string {
+  const counts = separators.map((separator) => header.split(separator).length);
+  return separators[counts.indexOf(Math.max(...counts))] ?? ",";
+}
+
+function tableRows(header: string, records: AsyncGenerator<string>, column: string | undefined): LookupRows {
+  const separator = separatorOf(header);
+  const columns = cellsIn(header, separator).map((name) => name.trim());
+  const at = column === undefined ? addressColumn(columns) : columns.indexOf(column);
+  if (at === -1) {
+    const known = columns.join(", ");
+    throw new CommandError(
+      exitCodes.usage,
+      column === undefined
+        ? `no column looks like one of addresses; name it with --column: ${known}`
+        : `there is no column ${column}; the header has ${known}`,
+    );
+  }
+  async function* rows(): AsyncGenerator<LookupRow> {
+    for await (const record of records) {
+      if (record === "") continue;
+      const address = cellsIn(record, separator)[at]?.trim() ?? null;
+      yield { address, write: (result) => [record, ...cells(result)].join(separator) };
+    }
+  }
+  return { head: [header, ...names].join(separator), rows: rows() };
+}
+
+const addressNames = ["email", "e-mail", "mail", "email_address", "emailaddress", "address", "src_user", "user"];
+
+function addressColumn(columns: readonly string[]): number {
+  if (columns.length === 1) return 0;
+  const folded = columns.map((name) => name.toLowerCase());
+  for (const name of addressNames) if (folded.includes(name)) return folded.indexOf(name);
+  return folded.findIndex((name) => /e-?mail/.test(name));
+}
+
+function cellsIn(record: string, separator: string): string[] {
+  if (!record.includes('"')) return record.split(separator);
+  const found: string[] = [];
+  let at = 0;
+  while (at <= record.length) {
+    if (record[at] === '"') {
+      let cell = "";
+      for (at += 1; at < record.length; at += 1) {
+        const isQuote = record[at] === '"';
+        if (isQuote && record[at + 1] !== '"') break;
+        cell += record[at];
+        if (isQuote) at += 1;
+      }
+      found.push(cell);
+      const end = record.indexOf(separator, at);
+      at = end === -1 ? record.length + 1 : end + 1;
+    } else {
+      const end = record.indexOf(separator, at);
+      found.push(record.slice(at, end === -1 ? undefined : end));
+      at = end === -1 ? record.length + 1 : end + 1;
+    }
+  }
+  return found;
+}
+
+/** Our own cells: no text of others is in them but names of sources, and those hold no separator. */
+function cells({ status, total, high, medium, low, sourcesFailed, requestId }: LookupResult): string[] {
+  const counts = [total, high, medium, low].map((count) => (count === null ? "" : String(count)));
+  return [status, ...counts, sourcesFailed.join(" "), requestId ?? ""];
+}
+
+function cellText(text: string, separator: string): string {
+  const guarded = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return guarded.includes(separator) || /["\r\n]/.test(guarded) ? `"${guarded.replaceAll('"', '""')}"` : guarded;
+}
+
+function members({ status, total, high, medium, low, sourcesFailed, requestId }: LookupResult) {
+  const values = [status, total, high, medium, low, sourcesFailed.join(" "), requestId];
+  return Object.fromEntries(names.map((name, index) => [name, values[index]]));
+}
+
+async function* jsonRows(
+  first: string,
+  records: AsyncGenerator<string>,
+  column: string | undefined,
+): AsyncGenerator<LookupRow> {
+  let known = column;
+  for (
+    let line: string | undefined = first;
+    line !== undefined;
+    line = (await records.next()).value as string | undefined
+  ) {
+    if (line.trim() === "") continue;
+    const row = objectIn(line);
+    known ??= row === null ? undefined : Object.keys(row)[addressColumn(Object.keys(row))];
+    const value = row === null || known === undefined ? null : row[known];
+    const text = line.trim();
+    const address = typeof value === "string" ? value : null;
+    // What is no object stays as it is within one that says so: a row must not vanish.
+    const write = (result: LookupResult) => {
+      const added = JSON.stringify(members(result)).slice(1);
+      if (row === null) return `{"line":${JSON.stringify(text)},${added}`;
+      const head = text.slice(0, text.lastIndexOf("}")).trimEnd();
+      return head.endsWith("{") ? `{${added}` : `${head},${added}`;
+    };
+    yield { address, write };
+  }
+}
+
+function objectIn(line: string): Readonly<Record<string, unknown>> | null {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : null;
+  } catch {
+    return null;
+  }
+}
+
+async function* listRows(
+  first: string,
+  records: AsyncGenerator<string>,
+  write: (address: string, result: LookupResult) => string,
+): AsyncGenerator<LookupRow> {
+  for (
+    let line: string | undefined = first;
+    line !== undefined;
+    line = (await records.next()).value as string | undefined
+  ) {
+    // A quotation mark that is not closed holds nothing together here.
+    for (const text of line.split("\n")) {
+      const address = text.trim().replace(/^"(.*)"$/, "$1");
+      if (address !== "") yield { address, write: (result) => write(address, result) };
+    }
+  }
+}
