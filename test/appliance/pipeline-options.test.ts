@@ -536,6 +536,41 @@ describe("30, 31 views and failed sources", () => {
   });
 });
 
+describe("19.1, 32 the options of a list", () => {
+  async function bulk(emails: readonly string[], options: Options) {
+    const response = await fetch(`${service.url}${soc}/enrich/bulk`, {
+      method: "POST",
+      headers: { "X-API-Key": key, "Content-Type": "application/json", Prefer: "wait=20" },
+      body: JSON.stringify({ indicators: emails.map((value) => ({ type: "email", value })), options }),
+    });
+    return { status: response.status, body: (await response.json()) as { results: Json[] } };
+  }
+
+  test("tlp and max_age hold for every indicator, and rows tell their reach", async () => {
+    const [known, fresh] = [newAddress(), newAddress()];
+    const full = await scan(known);
+    const { body } = await bulk([known, fresh], { tlp: "red" });
+    expect(body.results.map(({ status, reach, request_id: id }) => [status, reach, id === full])).toEqual([
+      ["completed", "full", true],
+      ["completed", "inside", false],
+    ]);
+    expect(askedAbout(fresh)).toEqual(["inner"]);
+    const again = await bulk([known, fresh], { max_age: 0 });
+    expect(again.body.results.map(({ status, reach }) => [status, reach])).toEqual([
+      ["completed", "full"],
+      ["completed", "full"],
+    ]);
+    expect([...askedAbout(known)].sort()).toEqual(["inner", "inner", "outer", "outer"]);
+  });
+
+  test.each<Options>([{ max_age: -1 }, { tlp: "pink" }, { cached_only: 1 }, { depth: 7 }])(
+    "%j is 400 invalid_request",
+    async (options) => {
+      expect((await bulk([newAddress()], options)).status).toBe(400);
+    },
+  );
+});
+
 test("14.4 a key of scope read gets the history, hits and views, and starts nothing", async () => {
   const email = newAddress();
   expect((await post(email, {}, { by: readKey })).status).toBe(404);
