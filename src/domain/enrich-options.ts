@@ -2,7 +2,7 @@ import type { Reach } from "../wire/case.ts";
 import type { EnrichRequest } from "../wire/scan.ts";
 import type { Unchecked } from "../wire/shape.ts";
 import { AppError } from "./error.ts";
-import type { Demand } from "./freshness.ts";
+import { type Demand, noDemand } from "./freshness.ts";
 import { parseTlp, type Tlp, tlps } from "./tlp.ts";
 
 /** The options of a look-up (docs/pipeline.md 16.1, 16.2). */
@@ -52,6 +52,8 @@ export function parseQueryOptions(query: URLSearchParams): EnrichOptions {
 
 /** The demands on a result. `maxTlpOutside` is `scan.max_tlp_outside`. */
 export function demandOf({ tlp, maxAgeMs }: EnrichOptions, maxTlpOutside: Tlp): Demand {
+  // The usual case, on the path of every hit.
+  if (tlp === null && maxAgeMs === null) return noDemand;
   return { reach: reachOf(tlp, maxTlpOutside), maxAgeMs };
 }
 

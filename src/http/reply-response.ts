@@ -162,10 +162,8 @@ type ResultFacts = Pick<CompletedReply, "digest" | "isPartial" | "omittedCount" 
 function addResultHeaders({ headers }: PlainResponse, facts: ResultFacts): void {
   headers["X-Xpose-Exposure-Digest"] = facts.digest;
   if (facts.isPartial) headers["X-Xpose-Partial"] = "1";
-  if (facts.isPartial && facts.failedSources.length > 0) {
-    headers["X-Xpose-Failed-Sources"] = facts.failedSources.join(",");
-  }
   if (facts.omittedCount > 0) headers["X-Xpose-Findings-Omitted"] = String(facts.omittedCount);
+  if (facts.failedSources.length > 0) headers["X-Xpose-Failed-Sources"] = facts.failedSources.join(",");
 }
 
 function sourcesBody({ scanId, state, runs }: Extract<Reply, { kind: "sources" }>): ScanSources {

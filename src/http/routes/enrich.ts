@@ -23,25 +23,24 @@ const lookAgainMs = 1_000;
 const answerMarginSeconds = 10;
 
 /** POST /api/v1/soc/enrich */
-export async function enrich(exchange: Exchange): Promise<PlainResponse> {
-  const { request, app } = exchange;
-  const keyHash = apiKeyHash(request.headers, app.keys);
-  if (keyHash === null) return await refuseKey(exchange);
-  return await lookUp(exchange, keyHash, await readQuestion(request));
+export function enrich(exchange: Exchange): Promise<PlainResponse> {
+  return lookUp(exchange, readQuestion);
 }
 
 /** GET /api/v1/soc/enrich: the same for a client that can only GET (docs/pipeline.md 16.5). */
-export async function lookUpByQuery(exchange: Exchange): Promise<PlainResponse> {
+export function lookUpByQuery(exchange: Exchange): Promise<PlainResponse> {
+  return lookUp(exchange, async (request) => {
+    await discardBody(request);
+    return readQueryQuestion(request);
+  });
+}
+
+async function lookUp(exchange: Exchange, readFrom: (request: Request) => Promise<Question>): Promise<PlainResponse> {
   const { request, app } = exchange;
   const keyHash = apiKeyHash(request.headers, app.keys);
   if (keyHash === null) return await refuseKey(exchange);
-  await discardBody(request);
-  return await lookUp(exchange, keyHash, readQueryQuestion(request));
-}
-
-async function lookUp(exchange: Exchange, keyHash: string, question: Question): Promise<PlainResponse> {
-  const { request, app } = exchange;
   const from = originOf(exchange);
+  const question = await readFrom(request);
   const { indicator, options } = question;
   const { wish, fault } = readWish(request, { hasViews: true });
   const { onPending } = wish;

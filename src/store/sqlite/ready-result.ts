@@ -57,6 +57,7 @@ export function readyResultTable(connection: Connection) {
       const isPartial = body[partialAt] === "1";
       const end = body.indexOf("\n", digestAt);
       const [digest = "", omitted = "0", failed = ""] = body.slice(digestAt, end).split(" ");
+      const finished = timeAt(body, finishedAt);
       return {
         facts: {
           id: scanId,
@@ -64,10 +65,10 @@ export function readyResultTable(connection: Connection) {
           data: view.data,
           isPartial,
           asOf: timeAt(body, asOfAt),
-          finishedAt: timeAt(body, finishedAt),
+          finishedAt: finished,
           reach: "full",
           // Not stored: a question with a `max_age` reads the scans themselves.
-          requestedAt: timeAt(body, finishedAt),
+          requestedAt: finished,
           freshSince: null,
           oldestAnswerAt: null,
         },
@@ -78,7 +79,7 @@ export function readyResultTable(connection: Connection) {
           digest,
           isPartial,
           omittedCount: Number(omitted),
-          failedSources: failed === "" ? [] : failed.split(","),
+          failedSources: failed === "" ? none : failed.split(","),
         },
       };
     },
@@ -93,6 +94,8 @@ export function readyResultTable(connection: Connection) {
     },
   };
 }
+
+const none: readonly string[] = [];
 
 /** The name is 128 bits of SHA-256 over all that must be equal for a result to count as current, in hexadecimal. */
 export function viewOf(workspaceId: WorkspaceId, data: DataVersion): View {
