@@ -78,8 +78,8 @@ export function scanClaims(
     const corporaRevision = workspace.corpora_revision;
     const settingsFingerprint = fingerprintOf(workspace);
     claim.run(owner, leaseUntil.getTime(), settingsFingerprint, corporaRevision, row.id);
-    // An earlier claim may have asked sources that are there no more.
-    if (row.claim_count > 0) runs.drop(row.id);
+    // An earlier claim, which a stop does not count, may have asked sources that are gone, or long ago.
+    runs.drop(row.id);
     return {
       claim: { scanId: row.id, owner, claimCount: row.claim_count + 1 },
       workspace: { id: workspace.id, name: workspace.name },
