@@ -31,7 +31,6 @@ import Database from "better-sqlite3/linux-x64";
 import { forgetIndicator } from "../../src/corpus/forget.ts";
 import type { FormatName } from "../../src/corpus/formats/format.ts";
 import { importCorpus } from "../../src/corpus/import/import.ts";
-import { openInlineLane } from "../../src/corpus/import/lane.ts";
 import { openLibrary } from "../../src/corpus/library.ts";
 import { liveSegments, mergeCorpora } from "../../src/corpus/merge-corpora.ts";
 import { removeOrphans } from "../../src/corpus/remove-orphans.ts";
@@ -40,6 +39,7 @@ import { PageReader, pageSize } from "../../src/corpus/segment/page.ts";
 import { CorruptSegment, openSegment } from "../../src/corpus/segment/segment.ts";
 import { deriveKeys } from "../../src/domain/keyed-hash.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
+import { openInlineLane } from "../../test/helpers/inline-lane.ts";
 import { peakMemoryOf } from "../corpus/peak-memory.ts";
 
 const { values } = parseArgs({

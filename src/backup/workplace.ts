@@ -35,7 +35,7 @@ const [tries, leastPauseMs, pauses] = [8, 5, 31];
 
 async function lockFolder(path: string, takeLock: TakeLock): Promise<ReturnType<TakeLock>> {
   for (let left = tries; left > 0; left -= 1) {
-    if (!isMade(path) && !isOurs(path)) {
+    if (!tryMake(path) && !isOurs(path)) {
       throw new BackupError("refused", `${path} is in the way; no backup or restore left it there`);
     }
     const lock = takeLock(join(path, lockName));
@@ -45,7 +45,8 @@ async function lockFolder(path: string, takeLock: TakeLock): Promise<ReturnType<
   return null;
 }
 
-function isMade(path: string): boolean {
+/** Makes a private folder. False when something with this name exists already. */
+function tryMake(path: string): boolean {
   try {
     mkdirSync(path, { mode: 0o700 });
     return true;

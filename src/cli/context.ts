@@ -20,7 +20,10 @@ export function commandAuthor(): Author {
   return { at: entropy.now(), actor: "cli", ip: null, outcome: "ok", correlationId: null };
 }
 
-/** Reads the configuration that a command uses; warnings go to the standard error. */
+/**
+ * Reads the configuration that a command uses. Warnings go to the standard error. Takes the environment: afterwards the
+ * proxy variables are missing from the process, see `takeEnvironment`. Throws `ConfigError`.
+ */
 export function readConfig(
   command: Command,
   output: Output,
@@ -42,8 +45,9 @@ export function readConfig(
 }
 
 /**
- * Opens the data directory, runs `work` and closes the data directory. Saves the head of the audit trail before it
- * closes, so that nobody can cut off the events of this command unnoticed.
+ * Opens the data directory, runs `work` and closes the data directory. A process of root first becomes the owner of the
+ * directory, and stays this user, see `becomeOwner`. After `work` it saves the head of the audit trail, so that a removal
+ * of the events of this command is noticed.
  */
 export async function withStore<Result>(config: Config, work: (open: OpenStore) => Promise<Result>): Promise<Result> {
   becomeOwner(config.dataDir);

@@ -1,4 +1,4 @@
-/** What the signals mean that a service obeys; SIGINT is that of a terminal. */
+/** The meaning of the signals for a service. A terminal sends SIGINT. */
 const meanings = { SIGTERM: "stop", SIGINT: "stop", SIGHUP: "reload" } as const;
 type ServiceSignal = keyof typeof meanings;
 

@@ -1,6 +1,6 @@
 import { CommandError, exitCodes } from "./exit.ts";
 
-/** What a row gets beside what it holds (docs/pipeline.md 19.6). Counts are null unless the look-up is completed. */
+/** The values that are added to a row (docs/pipeline.md 19.6). Counts are null unless the look-up is completed. */
 export type LookupResult = {
   readonly status: string;
   readonly total: number | null;
@@ -197,7 +197,7 @@ async function* jsonRows(
     const value = row === null || known === undefined ? null : row[known];
     const text = line.trim();
     const address = typeof value === "string" ? value : null;
-    // What is no object stays as it is within one that says so: a row must not vanish.
+    // A row that is not an object is put into an object, so that no row is lost.
     const write = (result: LookupResult) => {
       const added = JSON.stringify(members(result)).slice(1);
       if (row === null) return `{"line":${JSON.stringify(text)},${added}`;

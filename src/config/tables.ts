@@ -1,8 +1,6 @@
 import * as z from "zod/mini";
 import { parseTlp } from "../domain/tlp.ts";
-import { sourceKinds } from "../sources/registry.ts";
 import type { SourceKind } from "../sources/source.ts";
-import { joinPath } from "./error.ts";
 import {
   apiKey,
   atLeast,
@@ -24,18 +22,6 @@ import {
   url,
 } from "./value.ts";
 
-/** All keys that a configuration may hold, with their table: `server.listen`, `sources.http.url`. */
-export function settingKeys(): string[] {
-  const own = (path: string, schema: z.ZodMiniType) => keysOf(schema).map((key) => joinPath(path, key));
-  return [
-    ...own("", topTable),
-    ...Object.entries(sectionTables).flatMap(([name, schema]) => own(name, schema)),
-    ...own("sources.corpus", corpusTable),
-    ...sourceKinds.flatMap((kind) =>
-      [...commonKeysOf(kind), ...keysOf(kind.settings)].map((key) => joinPath("sources", kind.kind, key)),
-    ),
-  ];
-}
 export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
 
 export const topTable = z.strictObject({
@@ -164,10 +150,6 @@ export function commonKeysOf({ auth, isListed, mayBeInternal }: SourceKind): str
 
 export type Scalar = "text" | "number" | "boolean";
 
-function keysOf(schema: z.ZodMiniType): string[] {
-  return Object.keys(shapeOf(schema));
-}
-
 /** The keys of a schema that hold a single value, with their type in the file. */
 export function scalarsOf(schema: z.ZodMiniType): Map<string, Scalar> {
   const scalars = new Map<string, Scalar>();
@@ -178,8 +160,11 @@ export function scalarsOf(schema: z.ZodMiniType): Map<string, Scalar> {
   return scalars;
 }
 
-/** Reads the schema directly: making the JSON Schema of all tables would take a tenth of the start of the service. */
-function shapeOf(schema: z.core.$ZodType): Readonly<Record<string, z.core.$ZodType>> {
+/**
+ * The keys of a table with their schemas. Reads the schema directly: making the JSON Schema of all tables would take a
+ * tenth of the start of the service.
+ */
+export function shapeOf(schema: z.core.$ZodType): Readonly<Record<string, z.core.$ZodType>> {
   if (schema instanceof z.ZodMiniLazy) return shapeOf(schema.def.getter());
   if (!(schema instanceof z.ZodMiniObject)) throw new TypeError("the schema of a table must be an object");
   return schema.shape;

@@ -2,9 +2,9 @@ import bundle from "../../dist/connectors.bundle" with { type: "text" };
 
 export type Connector = {
   readonly name: string;
-  /** The product that it plugs into. */
+  /** The platform that the connector extends. */
   readonly platform: string;
-  /** `built-in`: the platform starts the executable; `files`: the platform runs files of its own kind. */
+  /** `built-in`: the platform starts the executable. `files`: the platform runs the files of the connector. */
   readonly kind: "built-in" | "files";
   /** Paths below `connectors/<name>/`, sorted. */
   readonly files: readonly string[];
@@ -12,7 +12,7 @@ export type Connector = {
 
 export type ConnectorFile = { readonly path: string; readonly mode: number; readonly content: Buffer };
 
-/** Connectors whose program is the executable itself; the others are files only. */
+/** Connectors whose program is the executable itself. The others consist of files only. */
 const builtIn: ReadonlySet<string> = new Set(["cortex", "splunk", "wazuh", "check"]);
 
 const platforms: Readonly<Record<string, string>> = {
@@ -36,7 +36,7 @@ const platforms: Readonly<Record<string, string>> = {
 
 type Bundle = Readonly<Record<string, readonly { path: string; mode: number; gzip: string }[]>>;
 
-/** All connectors that the executable holds, by name. */
+/** All connectors in the executable, by name. */
 export function listConnectors(): Connector[] {
   return Object.entries(read()).map(([name, files]) => ({
     name,
@@ -57,7 +57,7 @@ export function filesOf(name: string): ConnectorFile[] | null {
   }));
 }
 
-/** Written by the build: connector -> its files, compressed. */
+/** Reads the bundle of the build: for each connector its files, compressed. */
 function read(): Bundle {
   return JSON.parse(bundle) as Bundle;
 }

@@ -6,14 +6,14 @@ const states = ["OK", "WARNING", "CRITICAL", "UNKNOWN"] as const;
 
 export type CheckResult = { readonly exitCode: 0 | 1 | 2 | 3; readonly line: string };
 
-/** Per cent of the limit that must be left. */
+/** The percentage of the limit that must be left. */
 export type CheckLimits = { readonly warning: number; readonly critical: number };
 
 const budgetMs = 10_000;
 
 /**
- * Asks the service who the key is, and nothing else, and says the outcome as plugins of Nagios and Icinga do: one line with
- * the figures behind a bar, and an exit code of 0 to 3.
+ * Asks the service only about the key. Reports the outcome like a plugin of Nagios and Icinga: one line, with the
+ * figures after a bar, and an exit code from 0 to 3.
  */
 export async function checkService(client: ServiceClient, limits: CheckLimits): Promise<CheckResult> {
   try {
@@ -40,7 +40,7 @@ function judge(body: Readonly<Record<string, unknown>>, limits: CheckLimits): Ch
   return result(0, `${count === 1 ? "1 source" : `${count} sources`} ready; ${rest}${figures}`);
 }
 
-/** A result that no connection gave, such as a setting that is missing. */
+/** A result without an answer of the service, for example for a missing setting. */
 export function unknownResult(message: string): CheckResult {
   return result(3, message);
 }

@@ -17,7 +17,7 @@ type Taxonomy = {
   readonly value: string;
 };
 
-/** The report that Cortex reads. An analyzer of evidence adds no observable and starts no operation. */
+/** The report that Cortex reads. An analyzer of evidence adds no observables and starts no operations. */
 export type CortexReport =
   | {
       readonly success: true;
@@ -28,15 +28,15 @@ export type CortexReport =
     }
   | { readonly success: false; readonly input: object; readonly errorMessage: string };
 
-/** Minutes that Cortex gives a job that names no time, and the milliseconds that are kept for writing the report. */
+/** The minutes of a job without its own limit, and the milliseconds reserved for writing the report. */
 const defaultJobMinutes = 5;
 const reserveMs = 5_000;
-/** Green and amber may go out, red may not: the default of Cortex for both markings. */
+/** The default of Cortex for both markings: green and amber may be sent to a service, red may not. */
 const defaultMaxMarking = 2;
 
 /**
- * Reads the job of a folder, or a job in JSON, answers it, and writes the report: to the folder beside the input, or
- * returned as text. `jobDir` is null for the form without a folder. Returns the report.
+ * Reads a job, answers it, and writes the report. The job is in the folder `jobDir`, and the report is written beside
+ * its input. With `jobDir` null the job is a JSON text. Returns the report.
  */
 export async function runCortexJob(
   jobDir: string | null,
@@ -75,9 +75,9 @@ function parseInput(readInput: () => string): CortexInput {
     const value: unknown = JSON.parse(text);
     if (isObject(value)) return value;
   } catch {
-    // Told below.
+    // Reported below.
   }
-  throw new ConnectorError("xpose: the input of the job is no JSON object");
+  throw new ConnectorError("xpose: the input of the job is not a JSON object");
 }
 
 async function analyze(
@@ -149,7 +149,7 @@ function settingsOf(
   };
 }
 
-/** The operator's file, then those that Cortex hands over. */
+/** The CA file of the operator, otherwise the CA files of Cortex. */
 function authorityFile(
   config: CortexInput,
   jobDir: string | null,
@@ -163,7 +163,7 @@ function authorityFile(
   return bundle !== "" && existsSync(bundle) ? bundle : null;
 }
 
-/** Cortex gives `{ http, https }`; a single URL counts for both. The environment does not count. */
+/** Cortex gives `{ http, https }`; a single URL applies to both. The environment is ignored. */
 function proxyOf(value: unknown, url: string): string | null {
   const scheme = url.toLowerCase().startsWith("https:") ? "https" : "http";
   const chosen = isObject(value) ? (value[scheme] ?? value[scheme === "https" ? "http" : "https"]) : value;
@@ -172,7 +172,7 @@ function proxyOf(value: unknown, url: string): string | null {
   throw new ConnectorError("xpose: the setting proxy wants an http or https URL");
 }
 
-/** 0 to 3 as Cortex counts; below that clear, above it red. */
+/** The marking for a number of Cortex: 0 to 3; lower numbers are clear, higher numbers are red. */
 function markingOf(tlp: number): string {
   const byNumber = tlps.filter((name) => name !== "amber+strict");
   return byNumber[Math.min(Math.max(Math.trunc(tlp), 0), byNumber.length - 1)] ?? "red";
@@ -180,7 +180,7 @@ function markingOf(tlp: number): string {
 
 const secretName = /key|password|secret|token/i;
 
-/** The input as an error report may show it: secrets removed, also those within proxy URLs. */
+/** The input for an error report: without secrets, also inside proxy URLs. */
 function withoutSecrets(input: CortexInput): object {
   const { config } = input;
   if (!isObject(config)) return input;
@@ -199,18 +199,18 @@ function withoutCredentials(value: unknown): unknown {
   );
 }
 
-/** Written beside and renamed, so that Cortex never reads half a report. */
+/** Written to a second file and renamed, so that Cortex never reads a partial report. */
 function writeReport(jobDir: string, report: CortexReport): void {
   const folder = join(jobDir, "output");
   mkdirSync(folder, { recursive: true });
   const file = join(folder, "output.json");
   writeFileSync(`${file}.tmp`, JSON.stringify(report));
-  // Cortex may read it as another user.
+  // Cortex may run as another user.
   chmodSync(`${file}.tmp`, 0o644);
   renameSync(`${file}.tmp`, file);
 }
 
-/** The text of the input of a job folder. */
+/** The text of the input in a job folder. */
 export function readJobInput(jobDir: string): string {
   return readFileSync(join(jobDir, "input", "input.json"), "utf8");
 }

@@ -1,9 +1,9 @@
-/** A look-up that gave no case, told as the platform shows it. The message holds no key. */
+/** A look-up that gave no case. The platform shows the message, which contains no key. */
 export class ConnectorError extends Error {
   override readonly name = "ConnectorError";
-  /** `pending`: the scan goes on, ask again. `failed`: no source answered. `error`: everything else. */
+  /** `pending`: the scan still runs, ask again later. `failed`: no source answered. `error`: everything else. */
   readonly kind: "pending" | "failed" | "error";
-  /** The HTTP status of the service's answer, or null when there was none. */
+  /** The HTTP status of the answer; null when there was no answer. */
   readonly status: number | null;
   readonly requestId: string | null;
 

@@ -4,24 +4,24 @@ import { ConnectorError } from "./error.ts";
 
 /** How a connector reaches the service. */
 export type ServiceSettings = {
-  /** The base URL of the service, with the path that a proxy puts before it. */
+  /** The base URL of the service, including the path prefix of a proxy. */
   readonly url: string;
   readonly apiKey: string;
-  /** Seconds that one request may ask the service to wait; at most 50 count. */
+  /** Seconds that one request may ask the service to wait; values over 50 count as 50. */
   readonly wait: number;
   readonly cachedOnly: boolean;
-  /** PEM certificates that are trusted beside those of the system, or null. */
+  /** PEM certificates that are trusted in addition to those of the system, or null. */
   readonly extraCa: string | null;
   /** False: the certificate of the service is not verified. Results must say so. */
   readonly isVerified: boolean;
-  /** URL of an http or https proxy, or null for none; the environment is not read. */
+  /** URL of an http or https proxy, or null for none. The environment is ignored. */
   readonly proxy: string | null;
 };
 
 export type LookUpOptions = {
   /** A marking of docs/pipeline.md 16.2, or null for none. */
   readonly tlp: string | null;
-  /** When the platform's own time is over, on the scale of `performance.now()`. */
+  /** When the time limit of the platform ends, on the scale of `performance.now()`. */
   readonly deadline: number;
 };
 
@@ -34,13 +34,13 @@ export type ServiceAnswer = {
 
 export type ServiceClient = {
   /**
-   * Looks an address up: asks, polls as `Retry-After` says, reads the case. Throws `ConnectorError` when no source
-   * answered, when the scan is not over in time, and for everything else that gives no case.
+   * Looks up an address: asks, polls as `Retry-After` says, and reads the case. Throws `ConnectorError` when no source
+   * answered, when the scan does not end in time, and for any other outcome without a case.
    */
   readonly lookUp: (email: string, options: LookUpOptions) => Promise<CompletedCase>;
   /**
-   * Sends one request below `/api/v1/soc`. Waits as often as the service asks for it, while that ends before
-   * `deadline`. Throws `ConnectorError` for every answer that is no JSON object with 200 or 202.
+   * Sends one request below `/api/v1/soc`. Waits and retries whenever the service asks for it, as long as the wait ends
+   * before `deadline`. Throws `ConnectorError` for every answer that is not a JSON object with status 200 or 202.
    */
   readonly ask: (request: ServiceRequest) => Promise<ServiceAnswer>;
   /** The same for an answer of one JSON document per line, such as a list: the lines, as they come. */
@@ -49,20 +49,22 @@ export type ServiceClient = {
 
 export type ServiceRequest = {
   readonly path: string;
-  /** Makes it a POST. */
+  /** The body; its presence makes the request a POST. */
   readonly body?: object;
   /** Seconds for `Prefer: wait`. */
   readonly wait?: number;
   readonly deadline: number;
 };
 
-/** The most that the service waits for (docs/contract.md 3.6 allows more; platforms cut connections at a minute). */
+/**
+ * The longest wait of one request. docs/contract.md 3.6 allows no more, and platforms cut connections after a minute.
+ */
 const maxWaitSeconds = 50;
 const maxAnswerBytes = 16 * 1024 * 1024;
-/** Said in every result where the certificate of the service was not verified. */
+/** Part of every result when the certificate of the service was not verified. */
 export const notVerified = "TLS was not verified";
 
-/** Opens no connection before the first request. `name` and `version` make the user agent. */
+/** Opens no connection before the first request. `name` and `version` form the user agent. */
 export function openServiceClient(
   settings: ServiceSettings,
   { name, version }: { name: string; version: string },
@@ -183,14 +185,14 @@ function noSourceAnswered(failed: readonly { source: string; error: string }[]):
   return `xpose: no source answered: ${names.length === 0 ? "none is enabled" : names.join(", ")}`;
 }
 
-/** The runtime replaces its own authorities by what it is given, so those of the system go along. */
+/** The runtime replaces its own CA certificates by the given ones, so those of the system are added. */
 function tlsOf({ url, extraCa, isVerified }: ServiceSettings): { tls?: object } {
   if (!url.toLowerCase().startsWith("https:")) return {};
   if (!isVerified) return { tls: { rejectUnauthorized: false } };
   return { tls: { ca: [systemCa(), ...(extraCa === null ? [] : [extraCa])], rejectUnauthorized: true } };
 }
 
-/** An error answer as `xpose: code (message), retry after S s`. */
+/** The text for an error answer: `xpose: code (message), retry after S s`. */
 function refusal(status: number, body: ServiceAnswer["body"], retryAfterMs: number | null): ConnectorError {
   const error = isObject(body["error"]) ? body["error"] : {};
   const code = textOf(error["code"]) ?? `http_${status}`;
@@ -199,7 +201,7 @@ function refusal(status: number, body: ServiceAnswer["body"], retryAfterMs: numb
   return new ConnectorError(`xpose: ${code} (${message})${later}`, { status });
 }
 
-/** Milliseconds of a `Retry-After` in seconds or as a date, at least one second; null without one. */
+/** Milliseconds of a `Retry-After` in seconds or as a date, at least one second; null without the header. */
 function retryAfterOf(response: Response): number | null {
   const text = response.headers.get("retry-after");
   if (text === null) return null;
@@ -228,7 +230,7 @@ async function jsonObjectOf(response: Response): Promise<Readonly<Record<string,
   }
 }
 
-/** Why the service could not be reached. A reason about its certificate contains the word `certificate`. */
+/** The reason why the service could not be reached. A problem with its certificate contains the word `certificate`. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return "unknown reason";
   const code = "code" in error && typeof error.code === "string" ? error.code : "";

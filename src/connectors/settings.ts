@@ -5,8 +5,9 @@ import type { ServiceSettings } from "./service-client.ts";
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * The settings of a connector from the environment. `given` goes first, such as an argument of the platform; `wait` is the
- * connector's own default in seconds. Throws `ConnectorError` for a setting that is missing or cannot be used.
+ * Reads the settings of a connector from the environment. A value in `given`, for example an argument of the platform,
+ * has precedence over its variable, except that `XPOSE_API_KEY_FILE` overrides `given.apiKeyFile`. `given.wait` is only
+ * the default of the connector, in seconds. Throws `ConnectorError` for a missing or unusable setting.
  */
 export function settingsFrom(
   env: Environment,
@@ -40,7 +41,7 @@ function apiKeyFrom(env: Environment, given: { readonly apiKey?: string; readonl
   return key;
 }
 
-/** Reads a small text file. Throws `ConnectorError` that names it. */
+/** Reads a small text file. The `ConnectorError` that it throws names the file. */
 export function readText(file: string, what: string): string {
   try {
     return readFileSync(file, "utf8");

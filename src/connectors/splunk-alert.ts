@@ -16,7 +16,7 @@ export type SplunkAlert = {
   readonly searchName: string;
 };
 
-/** All look-ups of one alert together get this long. */
+/** The time limit for all look-ups of one alert together. */
 const budgetMs = 240_000;
 const sendMs = 30_000;
 
@@ -44,8 +44,8 @@ export function parsePayload(text: string): SplunkAlert {
 }
 
 /**
- * Looks each address up and hands the case to Splunk as an event. A look-up that failed is an event too, because silence
- * would read as clean. Returns false when one failed. Throws `ConnectorError` when Splunk takes no event.
+ * Looks up each address and sends the case to Splunk as an event. A failed look-up is an event too, because silence
+ * would read as clean. Returns false when a look-up failed. Throws `ConnectorError` when Splunk refuses an event.
  */
 export async function enrichAlert(alert: SplunkAlert, client: ServiceClient): Promise<boolean> {
   const deadline = performance.now() + budgetMs;
@@ -86,7 +86,7 @@ async function sendEvent({ serverUri, sessionKey, index }: SplunkAlert, event: o
   if (status < 200 || status >= 300) throw new SplunkRefusal(`xpose: Splunk took no event (HTTP ${status})`);
 }
 
-/** splunkd signs its own certificate; it is not verified on this machine, and nowhere else. */
+/** splunkd has a self-signed certificate. It is not verified on this machine, but on all others. */
 function tlsTo(serverUri: string): { tls?: object } {
   const address = URL.parse(serverUri);
   if (address?.protocol !== "https:") return {};
@@ -100,9 +100,9 @@ function jsonObject(text: string): Payload {
     const value: unknown = JSON.parse(text);
     if (isObject(value)) return value;
   } catch {
-    // Told below.
+    // Reported below.
   }
-  throw new ConnectorError("xpose: the payload is no JSON object");
+  throw new ConnectorError("xpose: the payload is not a JSON object");
 }
 
 function isObject(value: unknown): value is Payload {

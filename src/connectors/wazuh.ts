@@ -4,13 +4,13 @@ import type { CompletedCase } from "../wire/case.ts";
 import { ConnectorError } from "./error.ts";
 import type { ServiceClient } from "./service-client.ts";
 
-/** Fields of an alert in which addresses are looked for, as paths; others by `XPOSE_WAZUH_FIELDS`. */
+/** Paths of the alert fields that are searched for addresses. `XPOSE_WAZUH_FIELDS` replaces them. */
 export const defaultFields =
   "data.srcuser,data.dstuser,data.email,data.office365.UserId,data.win.eventdata.targetUserName";
 
 type Alert = Readonly<Record<string, unknown>>;
 
-/** One event of the manager's queue: the outcome for one address of an alert. */
+/** One event for the queue of the manager: the outcome for one address of an alert. */
 type WazuhEvent = {
   readonly integration: "xpose";
   readonly xpose: {
@@ -29,16 +29,18 @@ type WazuhEvent = {
   };
 };
 
-/** The manager takes datagrams of 64 KiB, but cuts events; with titles this long five of them fit in 6,144 bytes. */
+/** The manager accepts datagrams of 64 KiB but cuts events. Five titles of this length fit into 6,144 bytes. */
 const maxTitleLength = 120;
 const maxTitles = 5;
-/** All addresses of one alert together get this long: the manager starts a process per alert. */
+/** The time limit for all addresses of one alert together: the manager starts a process per alert. */
 const budgetMs = 30_000;
 
-/** Addresses in the fields of an alert, in lower case, each once. None for an alert that this integration made itself. */
+/**
+ * The addresses in the fields of an alert, in lower case, without duplicates. None for an alert of this integration.
+ */
 export function addressesIn(alert: Alert, fields: string): string[] {
   const data = isObject(alert["data"]) ? alert["data"] : {};
-  // An event of ours becomes an alert, which would start the integration again.
+  // Our events become alerts, which would start the integration again.
   if (data["integration"] === "xpose" || data["xpose"] !== undefined) return [];
   const texts = fields.split(",").flatMap((field) => textsAt(alert, field.trim().split(".")));
   return [...new Set(texts.map((text) => text.trim().toLowerCase()).filter((text) => parseEmail(text) !== null))];
@@ -51,7 +53,7 @@ function textsAt(value: unknown, path: readonly string[]): string[] {
   return isObject(value) ? textsAt(value[name], rest) : [];
 }
 
-/** Asks about each address in turn and hands over one datagram per address. Returns false when a look-up failed. */
+/** Looks up each address in turn and sends one datagram per address. Returns false when a look-up failed. */
 export async function enrichAlert(
   alert: Alert,
   addresses: readonly string[],
@@ -115,7 +117,7 @@ function foundIn(found: CompletedCase): Omit<WazuhEvent["xpose"], "source"> {
   };
 }
 
-/** The place that an event comes from, as the manager's own integrations write it: `[id] (name) ip->xpose`. */
+/** The origin of an event, in the format of the manager's own integrations: `[id] (name) ip->xpose`. */
 function locationOf(alert: Alert): string {
   const agent = isObject(alert["agent"]) ? alert["agent"] : {};
   const id = textOf(agent["id"]) ?? "000";

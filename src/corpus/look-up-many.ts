@@ -10,7 +10,9 @@ import { toFinding } from "./record.ts";
 import { type Key, keyFrom } from "./segment/page.ts";
 import type { Segment } from "./segment/segment.ts";
 
-/** What a corpus says about the indicator at a position of the list. `result` is an error where that look-up failed. */
+/**
+ * The findings of a corpus for the indicator at a position of the list. `result` is an error when that look-up failed.
+ */
 export type Known = { readonly at: number; readonly result: readonly Finding[] | SourceError };
 
 type Tools = {
@@ -46,6 +48,8 @@ export async function* lookUpMany(
     const sorted = await inSteps(sortKeys(indicators, start, tools.keys), signal);
     for (let first = 0; first < sorted.length; first += keysPerPiece) {
       const piece = sorted.slice(first, first + keysPerPiece);
+      // What is in memory already is read without waiting: then nothing else gives way between two pieces.
+      if (first > 0) await new Promise((resolve) => setImmediate(resolve));
       signal.throwIfAborted();
       const known = await lookUpPiece(corpus, indicators, piece, { ...tools, signal, cache });
       signal.throwIfAborted();
@@ -159,7 +163,7 @@ function* wantedSteps(
 
 const mergedPerStep = 20;
 
-/** What several segments know about the same key, put together as `CorpusLibrary.lookup` does. */
+/** Merges the results of several segments for the same key, as `CorpusLibrary.lookup` does. */
 function* mergeSteps(piece: readonly SortedKey[], read: readonly InSegment[]): Steps<Known[]> {
   const known: Known[] = [];
   for (const [index, { at }] of piece.entries()) {

@@ -53,7 +53,6 @@ export type RecordDefaults = z.infer<ReturnType<typeof defaultsSchema>>;
 
 /** A format used in an import, with its defaults. */
 const importFormatSchema = () => z.object({ format: z.string(), defaults: defaultsSchema() });
-export type ImportFormat = z.infer<ReturnType<typeof importFormatSchema>>;
 
 /**
  * The description of an import inside a segment: enough to read its records without the database. Segments written

@@ -1,7 +1,7 @@
 import type { Outcome, SourceErrorReason } from "../wire/source.ts";
 import { Icon } from "./icon.tsx";
 
-export const outcomeText: Readonly<Record<Outcome, string>> = {
+const outcomeText: Readonly<Record<Outcome, string>> = {
   ok: "findings",
   no_data: "no data",
   failed: "failed",

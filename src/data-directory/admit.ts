@@ -26,8 +26,12 @@ export function checkedUnused(dataDir: string, command: "init" | "restore"): str
 }
 
 /**
- * Checks that a data directory may be opened for `role`, and returns its keys. For the service it also takes the locks
- * and adds them to `locks`. Throws `DataDirError` with the problem and the remedy.
+ * Checks that a data directory may be opened for `role`, and returns its keys. Reads the file of the secret. Throws
+ * `DataDirError` with the problem and the remedy.
+ *
+ * For the service it does more, after all checks: it takes the locks that keep a second service out and adds them to
+ * `locks`, and it deletes the folder of a restore that was killed after the data directory was complete. The caller
+ * releases the locks when the start fails.
  */
 export function admit(
   config: Place,

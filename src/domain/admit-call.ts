@@ -108,7 +108,7 @@ export function keysToCharge(
   for (const call of calls) {
     const { caller } = call;
     const key = "keyHash" in caller && caller.keyHash !== null ? keys.get(caller.keyHash) : null;
-    // It reads both budgets and is charged to none.
+    // The call whoami reads both budgets and is charged to none.
     const kind = call.kind === "whoami" ? "poll" : budgetFor(call);
     if (key == null || kind === null || ids.has(key.id)) continue;
     if (limitOf(limits, key.workspace.plan, kind) === 0) continue;

@@ -62,7 +62,7 @@ function shortText(text: unknown): string | null {
   return typeof text === "string" ? text.slice(0, maxGivenLength).toWellFormed() : null;
 }
 
-/** What becomes of a distinct indicator: the scan that answers it, or why none does. */
+/** The outcome of a distinct indicator: the scan that answers it, or the reason why no scan does. */
 export type BulkAnswer = {
   readonly scanId: ScanId | null;
   readonly kind: "hit" | "join" | "start" | "not_cached";

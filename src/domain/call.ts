@@ -77,7 +77,7 @@ export type BulkCall = {
   readonly kind: "bulk";
   readonly caller: Caller;
   readonly from: CallOrigin;
-  /** What was wrong with the request; answered only after the checks that go first (docs/contract.md 2). */
+  /** The fault of the request; reported only after the checks that go first (docs/contract.md 2). */
   readonly fault: AppError | null;
   readonly bulkId: BulkId;
   readonly list: BulkList;
@@ -157,7 +157,7 @@ export type ReplyBody =
       readonly budgets: BudgetsLeft;
     };
 
-/** What is left of each budget of a key; null where the plan sets no limit. */
+/** The rest of each budget of a key; null where the plan sets no limit. */
 export type BudgetsLeft = Readonly<Record<BudgetKind, BudgetLeft | null>>;
 
 /** The key behind a denial: revoked, expired, of a disabled workspace, from another address, below the plan or without the scope. */

@@ -46,7 +46,7 @@ export type ShownFinding = {
   readonly corroboration: Corroboration;
 };
 
-/** What an envelope shows, in its order, and how many findings of each source it leaves out. */
+/** The findings that an envelope shows, in order, and the number of findings that it leaves out, by source. */
 export type Choice = { readonly shown: readonly ShownFinding[]; readonly omitted: ReadonlyMap<string, number> };
 
 const perStep = 25;

@@ -66,14 +66,7 @@ export const sourceErrorReasons = [
 export type SourceErrorReason = (typeof sourceErrorReasons)[number];
 
 /** Kinds of TLS errors. Each kind has a different remedy for the operator (docs/pipeline.md 21.19). */
-export const tlsFaults = [
-  "unknown_authority",
-  "expired",
-  "wrong_name",
-  "no_tls",
-  "client_certificate",
-  "other",
-] as const;
+const tlsFaults = ["unknown_authority", "expired", "wrong_name", "no_tls", "client_certificate", "other"] as const;
 
 export type TlsFault = (typeof tlsFaults)[number];
 

@@ -9,23 +9,12 @@ import { cleanLine, compareText, cutLine, longText } from "./text.ts";
 export const severities = ["high", "medium", "low"] as const;
 export type Severity = (typeof severities)[number];
 
-/** The categories of docs/contract.md 7.4. `corpus` and `http` records may name another slug. */
-export const categories = [
-  "breach",
-  "paste",
-  "infostealer",
-  "credential_leak",
-  "account",
-  "spam_list",
-  "threat_intel",
-  "metadata",
-] as const;
-
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 export type Details = { readonly [key: string]: Json };
 
 /** One statement of a source: the contract's atom before corroboration and sightings are added. */
 export type Finding = {
+  /** A category of docs/contract.md 7.4. Records of corpora and of `http` sources may name another slug. */
   readonly category: string;
   readonly severity: Severity;
   readonly title: string;

@@ -33,7 +33,7 @@ export function isLoopbackAddress(address: string): boolean {
 }
 
 /** The eight groups of 16 bits of an IPv6 address, without its zone; null when the text is no IPv6 address. */
-export function ipv6Groups(address: string): number[] | null {
+function ipv6Groups(address: string): number[] | null {
   const [bare = ""] = address.split("%", 1);
   if (ipVersion(bare) !== 6) return null;
   const hex = bare.replace(/\d+\.\d+\.\d+\.\d+$/, (ipv4) => {

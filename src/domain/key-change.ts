@@ -35,7 +35,7 @@ export function rotationFault(
   return new AppError("conflict", "The key is not active, so it cannot be rotated");
 }
 
-/** What the audit trail says of a new key beside its name: scopes and addresses, where they are not the usual ones. */
+/** The detail of the audit event of a new key: its scopes and addresses, if they are not the defaults. */
 export function rightsText({ scopes, allowedIps }: Pick<ApiKey, "scopes" | "allowedIps">): string | null {
   const parts = [
     ...(areDefault(scopes) ? [] : [`scopes ${scopes.join(",")}`]),

@@ -5,7 +5,7 @@
 export const keyScopes = ["enrich", "read", "watch"] as const;
 export type KeyScope = (typeof keyScopes)[number];
 
-/** The scopes of a key that was minted without any, such as every key of before this feature. */
+/** The scopes of a key that was created without scopes, as all keys were before scopes existed. */
 export const defaultScopes: readonly KeyScope[] = ["enrich", "watch"];
 
 /** The scopes with these names, in the order of `keyScopes` and without repeats. Null for none, and for an unknown one. */

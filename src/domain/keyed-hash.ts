@@ -43,7 +43,7 @@ export function indicatorHash(keys: DerivedKeys, indicator: Indicator): string {
 }
 
 /** Size in bytes of an indicator's key in corpus segments. Odds of a false match among 10^9 addresses: 5 in 10^11. */
-export const corpusHashSize = 8;
+const corpusHashSize = 8;
 /** Size in bytes of the secret prefix of `corpusHash`. */
 export const corpusPrefixSize = 16;
 

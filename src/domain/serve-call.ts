@@ -36,7 +36,7 @@ import {
 } from "./scan.ts";
 import type { WorkspaceId } from "./workspace.ts";
 
-/** What is stored of a completed scan. */
+/** The stored result of a completed scan. */
 export type StoredResult = {
   readonly envelopeTail: string;
   readonly digest: string;
@@ -91,7 +91,7 @@ export type ScanFactsOfCalls = {
   readonly polls: ReadonlyMap<number, PollFacts>;
   /** By index of the call. Null when the cursor is not valid. */
   readonly histories: ReadonlyMap<number, HistoryFacts | null>;
-  /** What `decide` says of the scans of each distinct indicator of a list, by index of the call. */
+  /** The decisions of `decide` for each distinct indicator of a list, by index of the call. */
   readonly bulks: ReadonlyMap<number, readonly Decision[]>;
   /** By index of the call; a poll without an entry found no list in its workspace. */
   readonly bulkPolls: ReadonlyMap<number, BulkPollFacts>;
@@ -323,7 +323,7 @@ export function serveCalls(
     return reply;
   }
 
-  /** What a list was charged that is refused after its admission. Lists are served alone, so no later call paid with it. */
+  /** Gives back the charge of a list that is refused after its admission. Lists are served alone, so no later call used it. */
   function giveBack(call: Call, reply: ReplyBody, { key }: Who, charge: Charge | null): Charge | null {
     if (call.kind !== "bulk" || reply.kind !== "refused" || charge === null) return charge;
     const { count } = costOf(call);

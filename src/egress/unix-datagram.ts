@@ -1,6 +1,6 @@
 import { dlopen } from "bun:ffi";
 
-// Of the headers of Linux, the same on x64 and arm64.
+// From the Linux headers; the same on x64 and arm64.
 const afUnix = 1;
 const sockDgram = 2;
 const sockCloexec = 0o2000000;

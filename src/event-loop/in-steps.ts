@@ -1,17 +1,17 @@
-/** `Steps` of the domain. */
+/** The `Steps` type of the domain, repeated here because this folder imports nothing. */
 type Steps<Result> = Generator<undefined, Result, undefined>;
 
-/** Milliseconds of one turn of the event loop that all long work together may take, plus a step. */
+/** Milliseconds per turn of the event loop that all long work together may use, plus one step. */
 const shareMs = 5;
 
 let spentMs = 0;
 let isNewTurnAwaited = false;
-/** Long work that waits goes on one piece after the other, each in a turn of its own. */
+/** Waiting work continues one piece at a time, each piece in its own turn. */
 let last: Promise<void> = Promise.resolve();
 
 /**
- * Does long work without holding up the event loop: when the share of this turn is used up, the work goes on in the next
- * turn. Short work is done at once. Throws the reason of `signal` when that aborts.
+ * Does long work without blocking the event loop. When the share of this turn is used up, the work continues in the
+ * next turn. Short work is done at once. Throws the reason of `signal` when it aborts.
  */
 export async function inSteps<Result>(steps: Steps<Result>, signal?: AbortSignal): Promise<Result> {
   if (spentMs >= shareMs) await nextTurn(signal);
@@ -22,7 +22,7 @@ export async function inSteps<Result>(steps: Steps<Result>, signal?: AbortSignal
   }
 }
 
-/** Does steps until the work is done or the share of this turn is used up. */
+/** Runs steps until the work is done or the share of this turn is used up. */
 function goOn<Result>(steps: Steps<Result>): IteratorResult<undefined, Result> {
   const startedAt = performance.now();
   const untilMs = startedAt + shareMs - spentMs;

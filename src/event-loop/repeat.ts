@@ -1,11 +1,14 @@
 export type Repeated = {
-  /** Ends the repetition and aborts the signal that `work` got. Resolves when work under way has ended. Never rejects. */
+  /**
+   * Ends the repetition and aborts the signal passed to `work`. Resolves when running work has ended. Never rejects.
+   */
   readonly stop: () => Promise<void>;
 };
 
 /**
- * Does `work` every `everyMs` milliseconds, and before that once after `firstMs` when that is given, until it is stopped.
- * Never two at once: a turn that falls due while work is under way is left out. `onError` gets the errors of `work`.
+ * Runs `work` every `everyMs` milliseconds until it is stopped. With `firstMs`, it also runs once after that time,
+ * before the first interval. Runs never overlap: a run that is due while another one is active is skipped. `onError`
+ * gets the errors of `work`.
  */
 export function repeat(
   work: (signal: AbortSignal) => unknown,

@@ -1,7 +1,7 @@
 /**
- * Collects what comes in one turn of the event loop. `serve` gets it in batches of at most `maxCount`, in the order of
- * arrival, never two batches at once; between two batches other work gets its turn. `serve` must not throw: it tells each
- * item of its errors itself.
+ * Collects the items that arrive in one turn of the event loop. `serve` gets them in order of arrival, in batches of at
+ * most `maxCount`. Batches never overlap, and other work gets a turn between two batches. `serve` must not throw: it
+ * reports errors to each item itself.
  */
 export function collectTurns<Item>(
   maxCount: number,

@@ -24,8 +24,8 @@ const columns = [
 type Row = Readonly<Partial<Record<(typeof columns)[number], string>>>;
 
 /**
- * Comma-separated values (RFC 4180): a header, then one row per finding. Without findings there is one row that still names
- * the sources that failed. No cell is a formula to a spreadsheet (docs/pipeline.md 18.4).
+ * Comma-separated values (RFC 4180): a header, then one row per finding. Without findings there is one row, which still
+ * names the sources that failed. No cell can act as a formula in a spreadsheet (docs/pipeline.md 18.4).
  */
 export function csv(exported: CompletedCase, options: ExportOptions): string {
   return `${csvHead(options)}${csvRows(exported)}`;

@@ -5,12 +5,13 @@ import type { ExportOptions } from "./export-options.ts";
 import { atomIds, objectId } from "./object-id.ts";
 import { skippedSources } from "./skipped-sources.ts";
 
-/** Of the Elastic Common Schema whose fields are used. */
+/** The version of the Elastic Common Schema whose fields are used. */
 const ecsVersion = "8.11.0";
 
 /**
- * Lines of JSON by the Elastic Common Schema: one per finding, then one per source that failed; a single one when there is
- * neither. Never `threat.indicator`: the rules that match it would raise an alarm about the address of the victim.
+ * Lines of JSON in the Elastic Common Schema: one per finding, then one per failed source; a single line when there is
+ * neither. Never sets `threat.indicator`: detection rules match that field and would raise an alarm about the address
+ * of the victim.
  */
 export function ecs(exported: CompletedCase, { tlp }: ExportOptions): string {
   const { exposure, failed_sources: failed } = exported;
@@ -26,7 +27,7 @@ export function ecs(exported: CompletedCase, { tlp }: ExportOptions): string {
 type Tail = ReturnType<typeof tailOf>;
 type Common = { readonly exported: CompletedCase; readonly tail: Tail };
 
-/** What all lines share. */
+/** The fields that all lines share. */
 function tailOf(exported: CompletedCase, tlp: string) {
   const { indicator, request_id, digest, partial, reach, failed_sources: failed } = exported;
   const text = headline(exported);
@@ -47,7 +48,7 @@ function tailOf(exported: CompletedCase, tlp: string) {
   };
 }
 
-/** Members that are undefined are left out of the text. */
+/** Undefined members are left out of the text. */
 type Event = {
   readonly id: string;
   readonly outcome: "success" | "failure";
@@ -59,7 +60,7 @@ type Event = {
 };
 
 function line(at: string, event: Event, { scan, message, user, related, labels }: Tail, finding?: object): object {
-  // Written out: with thousands of findings copying objects takes most of the time.
+  // Written out, because with thousands of findings copying objects takes most of the time.
   return {
     "@timestamp": ecsTime(at),
     ecs: { version: ecsVersion },
@@ -93,7 +94,7 @@ function findingLine(atom: Atom, { exported, tail }: Common): object {
     start: first === null ? undefined : ecsTime(first),
     end: last === null ? undefined : ecsTime(last),
   };
-  // The atom without the address, which stands in `user.email`.
+  // The finding without the address, which is in `user.email`.
   const finding = { ...atom, indicator_type: undefined, indicator_value: undefined };
   return line(last ?? exported.finished_at, event, tail, finding);
 }
@@ -103,7 +104,7 @@ function failureLine({ source, error }: FailedSource, { exported, tail }: Common
   return line(exported.finished_at, { id, outcome: "failure", provider: source, reason: error }, tail);
 }
 
-/** Nothing was found, and every source that was asked answered. */
+/** The line for a scan that found nothing and in which every asked source answered. */
 function scanLine({ exported, tail }: Common): object {
   const id = objectId("ecs", exported.request_id, "scan");
   return line(exported.finished_at, { id, outcome: "success", provider: "xpose" }, tail);

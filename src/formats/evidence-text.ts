@@ -1,6 +1,6 @@
 import type { Atom } from "../wire/finding.ts";
 
-/** All that an atom says beside its title, as one line for formats that have no field for each fact. */
+/** All facts of an atom besides its title, as one line. For formats that have no field for each fact. */
 export function evidenceText(atom: Atom): string {
   const { corroborated_by: by, first_seen: first, last_seen: last } = atom;
   return [

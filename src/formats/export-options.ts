@@ -1,8 +1,8 @@
 import type { Tlp } from "../domain/tlp.ts";
 
-/** What a caller chooses beside the format. */
+/** The choices of a caller besides the format. */
 export type ExportOptions = {
   readonly tlp: Tlp;
-  /** CSV begins with U+FEFF, for spreadsheets that take a file without it for another encoding. */
+  /** Whether CSV begins with U+FEFF. Some spreadsheets assume another encoding without it. */
   readonly hasByteOrderMark: boolean;
 };

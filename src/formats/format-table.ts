@@ -7,15 +7,15 @@ import { misp } from "./misp.ts";
 import { ocsf } from "./ocsf.ts";
 import { stix } from "./stix.ts";
 
-/** A form in which a completed scan leaves the service: same case and options, same bytes. */
+/** An export format of a completed scan. The same case and options give the same bytes. */
 export type Format = {
   readonly mediaType: string;
-  /** Of a file, without the dot before it. */
+  /** The file extension, without its dot. */
   readonly extension: string;
   readonly write: (exported: CompletedCase, options: ExportOptions) => string;
 };
 
-/** Every format by the name that callers give (docs/pipeline.md 18.1). */
+/** Every format by its public name (docs/pipeline.md 18.1). */
 export const formats = {
   stix: { mediaType: "application/stix+json;version=2.1", extension: "stix.json", write: stix },
   misp: { mediaType: "application/json", extension: "misp.json", write: misp },

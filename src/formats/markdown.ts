@@ -18,8 +18,8 @@ const columns = [
 ];
 
 /**
- * Markdown for a ticket (GitHub Flavored Markdown, 4.10): what is known and what failed come first, then the findings. Text
- * of sources is shown as it is and never runs as markup.
+ * Markdown for a ticket (GitHub Flavored Markdown, 4.10): first a summary and the failed sources, then the findings.
+ * Text of sources is shown literally and never acts as markup.
  */
 export function markdown(exported: CompletedCase, { tlp }: ExportOptions): string {
   const { failed_sources: failed, exposure, indicator, disambiguation } = exported;
@@ -75,31 +75,34 @@ const entities: Readonly<Record<string, string>> = {
   "\u2029": "&#8233;",
 };
 
-/** Most titles need none of the work. */
+/** Most titles contain none of these, so they are not escaped. */
 const special = /[\\`*_[\]|~$@&<>\n\r\u0085\u2028\u2029]|:\/\/|www\./i;
-/** `_` within a word means nothing in Markdown. A `(` matters after `]` only; `@`, `://` and `www.` where links are made of text. */
+/**
+ * `_` within a word has no meaning in Markdown. `(` matters only after `]`. `@`, `://` and `www.` matter because some
+ * renderers turn such text into links.
+ */
 const pieces =
   /[\\`*[\]|~$@]|(?<=\])\(|_(?![a-z0-9])|(?<![a-z0-9])_|:(?=\/\/)|(?<=www)\.|[&<>\n\r\u0085\u2028\u2029]/gi;
 
-/** Text as itself: no markup, no link, no line end, no further cell. */
+/** Text that is shown literally: no markup, no link, no line end, no additional cell. */
 function escaped(text: string): string {
   return special.test(text) ? text.replaceAll(pieces, (piece) => entities[piece] ?? `\\${piece}`) : text;
 }
 
-/** The asked address can be found and copied, so its `@` stays. */
+/** The address that was asked about keeps its `@`, so that a reader can search for it and copy it. */
 function addressText(address: string): string {
   const at = address.lastIndexOf("@");
   return escaped(address.slice(0, at)) + address.slice(at);
 }
 
-/** Shows the host, so that a reader sees where a link leads. */
+/** Shows the host, so that a reader sees where the link leads. */
 function link(url: string): string {
   const host = URL.parse(url)?.host ?? "";
   if (host === "" || !/^https?:/i.test(url)) return escaped(url);
   return `[${escaped(host)}](${uri(url).replaceAll(/[()']/g, encoded)})`;
 }
 
-/** These are allowed in a web address and end it in Markdown. */
+/** These characters are allowed in a URL but would end it in Markdown. */
 function encoded(character: string): string {
   return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
 }

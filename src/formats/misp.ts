@@ -7,9 +7,9 @@ import { scanLabels } from "./labels.ts";
 import { atomIds, objectId } from "./object-id.ts";
 
 /**
- * A MISP event (https://www.misp-standard.org/rfc/misp-standard-core.html). Nothing in it can become a detection rule or
- * link this address with other events: every attribute has `to_ids` false and `disable_correlation` true. The address in
- * its title is masked, because titles are shown in lists and mails.
+ * A MISP event (https://www.misp-standard.org/rfc/misp-standard-core.html). Nothing in it can become a detection rule
+ * or correlate this address with other events: every attribute has `to_ids` false and `disable_correlation` true. The
+ * address in the title is masked, because titles appear in lists and mails.
  */
 export function misp(exported: CompletedCase, { tlp }: ExportOptions): string {
   const { request_id: requestId, digest, indicator, finished_at: finishedAt } = exported;
@@ -33,7 +33,7 @@ export function misp(exported: CompletedCase, { tlp }: ExportOptions): string {
   });
 }
 
-/** `j…@acme.example`: the first character, not half of one. */
+/** `j…@acme.example`: the first character, never half of a surrogate pair. */
 function masked(address: string): string {
   const [first = ""] = address;
   return `${first}…${address.slice(address.lastIndexOf("@"))}`;
@@ -51,7 +51,7 @@ function attribute(uuid: string, { type, category, value, comment }: Said, { fir
     comment,
     to_ids: false,
     disable_correlation: true,
-    // As the event is distributed.
+    // Inherits the distribution of the event.
     distribution: "5",
     // Left out of the text when undefined.
     first_seen: first_seen ?? undefined,
@@ -64,7 +64,7 @@ function addressAttribute(address: string) {
   return attribute(objectId("misp", "address", address), said);
 }
 
-/** Tells what failed, so that an event without findings does not read as clean. */
+/** Names the failed sources, so that an event without findings does not read as clean. */
 function scanAttribute(exported: CompletedCase) {
   const { request_id: requestId, digest, indicator, reach, disambiguation } = exported;
   const labels = [...scanLabels(exported), `reach:${reach}`].join(" ");

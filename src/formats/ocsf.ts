@@ -8,9 +8,9 @@ import { atomLabels, scanLabels } from "./labels.ts";
 import { atomIds, objectId } from "./object-id.ts";
 
 /**
- * OCSF events of class OSINT Inventory Info: one per finding, then one per source that failed; a single one when there is
- * neither. The class has fields for a judgement about an indicator; none is set, because xpose makes none: in OCSF
- * "confidence" means how surely something is bad, so it is always unknown here.
+ * OCSF events of class OSINT Inventory Info: one per finding, then one per failed source; a single event when there is
+ * neither. The class has fields for a judgement about an indicator. xpose makes no judgement and leaves them empty. In
+ * OCSF "confidence" is the certainty that something is bad, so it is always unknown here.
  */
 export function ocsf(exported: CompletedCase, { tlp }: ExportOptions): string {
   const { exposure, failed_sources: failed } = exported;
@@ -22,7 +22,7 @@ export function ocsf(exported: CompletedCase, { tlp }: ExportOptions): string {
   return JSON.stringify(events.length === 0 ? [scanEvent(common)] : events);
 }
 
-/** OCSF spells one of the marks in its own way. */
+/** OCSF has its own spelling of one marking. */
 const ocsfTlp = {
   clear: "CLEAR",
   green: "GREEN",
@@ -47,7 +47,7 @@ function commonOf(exported: CompletedCase, tlp: Tlp) {
   };
 }
 
-/** What an event says of its own; members that are undefined are left out of the text. */
+/** The members that differ between events. Undefined members are left out of the text. */
 type Own = {
   readonly status: "Success" | "Failure";
   readonly code?: string;
@@ -56,9 +56,9 @@ type Own = {
   readonly unmapped?: object;
 };
 
-/** Severity is that of the event, which is an inventory record and no alarm. */
+/** The severity of the event itself: an event is an inventory record, not an alarm. */
 function event(uid: string, { requestId, time, labels, headline: message }: Common, own: Own): object {
-  // Written out: with thousands of findings copying objects takes most of the time.
+  // Written out, because with thousands of findings copying objects takes most of the time.
   return {
     activity_id: 2,
     activity_name: "Collect",
@@ -106,7 +106,7 @@ function findingEvent(atom: Atom, common: Common): object {
     tlp: common.tlp,
     confidence_id: 0,
   };
-  // OCSF has no field for the reliability of a source or for who agrees with it.
+  // OCSF has no fields for the reliability of a source or for corroboration.
   const unmapped = { evidence: evidenceText(atom) };
   return event(atomIds(atom)("ocsf", common.requestId, "finding"), common, { status: "Success", osint, unmapped });
 }
@@ -117,7 +117,7 @@ function failureEvent({ source, error }: FailedSource, common: Common): object {
   return event(objectId("ocsf", common.requestId, "failed", source), common, own);
 }
 
-/** Nothing was found, and every source that was asked answered. */
+/** The event for a scan that found nothing and in which every asked source answered. */
 function scanEvent(common: Common): object {
   const own: Own = { status: "Success", osint: addressOf(common, "xpose") };
   return event(objectId("ocsf", common.requestId, "scan"), common, own);

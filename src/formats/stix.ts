@@ -11,9 +11,9 @@ import { uri } from "./uri.ts";
 import { uuidBytes, uuidV5 } from "./uuid-v5.ts";
 
 /**
- * A STIX 2.1 bundle. It tells what was observed and never asserts a pattern: no `indicator`, no `sighting`, no
- * `relationship`, nothing about a person. An id is made of what its object says, so an import that is repeated, or made from
- * another appliance, updates the object.
+ * A STIX 2.1 bundle. It states observations and never a pattern: it contains no `indicator`, no `sighting`, no
+ * `relationship`, and nothing about a person. The id of an object depends only on its content, so a repeated import, or
+ * one from another appliance, updates the object.
  */
 export function stix(exported: CompletedCase, { tlp }: ExportOptions): string {
   const { request_id: requestId, digest, indicator, finished_at: finishedAt } = exported;
@@ -36,7 +36,7 @@ export function stix(exported: CompletedCase, { tlp }: ExportOptions): string {
   });
 }
 
-/** Of the ids of observables (STIX 2.1, 2.9): everybody's id of one address is the same. */
+/** The namespace for ids of observables (STIX 2.1, 2.9). All products give an address the same id. */
 const observableNamespace = uuidBytes("00abedb4-aa42-466c-9c01-fed23315a9b7");
 
 type Common = { readonly addressId: string; readonly markings: readonly string[]; readonly scanEnd: string };
@@ -52,7 +52,7 @@ const markingIds = {
 
 const tlpExtension = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d";
 
-/** TLP 2.0 is an extension: a `definition_type` would make it a mark of TLP 1. */
+/** TLP 2.0 is an extension. A `definition_type` would make this a marking of TLP 1. */
 function markingOf(tlp: Tlp) {
   return {
     type: "marking-definition",
@@ -64,7 +64,7 @@ function markingOf(tlp: Tlp) {
   };
 }
 
-/** The same on every install, so that two appliances of one SOC do not bring everything twice. */
+/** The same on every installation, so that two appliances of one SOC do not import everything twice. */
 const appliance = {
   type: "identity",
   spec_version: "2.1",
@@ -102,10 +102,11 @@ function findingObjects(atom: Atom, { addressId, markings, scanEnd }: Common): r
     abstract: atom.title,
     content: evidenceText(atom),
     authors: [source],
-    // Here confidence is the correctness of the data; the content says that it is the reliability of the source.
+    // In STIX, confidence is the correctness of the data. The content explains that this value is the reliability of
+    // the source.
     confidence: Math.round(atom.source_confidence * 100),
     labels: atomLabels(atom),
-    // Left out of the text when it is undefined.
+    // Left out of the text when undefined.
     external_references: url === null ? undefined : [{ source_name: source, url: uri(url) }],
     object_refs: [observed.id, addressId],
     object_marking_refs: markings,
@@ -113,7 +114,7 @@ function findingObjects(atom: Atom, { addressId, markings, scanEnd }: Common): r
   return [observed, note];
 }
 
-/** `modified` moves with each answer and never lies before `created`, which never changes (STIX 2.1, 3.6.2). */
+/** `modified` changes with each answer and is never before `created`, which never changes (STIX 2.1, 3.6.2). */
 function seenTimes({ first_seen, last_seen }: Atom, scanEnd: string): { first: string; last: string } {
   const first = first_seen ?? last_seen;
   if (first === null) return { first: scanEnd, last: scanEnd };
@@ -139,7 +140,7 @@ function scanNote(exported: CompletedCase, { addressId, markings, scanEnd }: Com
   };
 }
 
-/** STIX wants milliseconds and `Z` (STIX 2.1, 3.6.2); ours are whole seconds in UTC. */
+/** STIX wants milliseconds and `Z` (STIX 2.1, 3.6.2). Our times are whole seconds in UTC. */
 function stixTime(time: string): string {
   return `${time.slice(0, 19)}.000Z`;
 }

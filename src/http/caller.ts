@@ -6,7 +6,7 @@ export type Peer = {
   /** Null for a unix socket. */
   readonly address: string | null;
   readonly isTls: boolean;
-  /** What its connection came through; absent where a request came over none. */
+  /** The listener that accepted the connection; absent for a request without a connection. */
   readonly listener?: Listener;
 };
 

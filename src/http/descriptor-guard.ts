@@ -11,7 +11,7 @@ export type DescriptorGuard = {
 const lookEveryMs = 100;
 /** Descriptors that are kept free for the service itself and for new clients: an eighth, within these bounds. */
 const [leastSpareCount, mostSpareCount] = [16, 1024];
-/** So many descriptors are examined in one look: about 4 ms of the event loop. */
+/** Descriptors that are examined in one look: about 4 ms of the event loop. */
 const examinedCount = 4096;
 
 /**
@@ -45,7 +45,7 @@ export function guardDescriptors(port: number, limit: number, steadyNow: () => n
   return { spare: (remotePort, untilMs) => void spared.set(remotePort, untilMs), stop: () => clearInterval(timer) };
 }
 
-// Of the headers of Linux, the same on x64 and arm64.
+// From the Linux headers; the same on x64 and arm64.
 const shutRdwr = 2;
 const ipprotoTcp = 6;
 const tcpInfo = 11;

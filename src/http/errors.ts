@@ -29,9 +29,39 @@ export const statusOf = {
   storage_full: 503,
 } as const satisfies Record<ErrorCode, number>;
 
-/** Headers that always accompany a code (docs/contract.md 1.2, 5.12, 10; docs/pipeline.md 16.4). */
-const headersOf: Partial<Record<ErrorCode, Readonly<Record<string, string>>>> = {
+type HeaderLines = Readonly<Record<string, string>>;
+
+/** A client that gets 503 is told when to try again. */
+type HeadersOf = {
+  readonly [Code in ErrorCode]: (typeof statusOf)[Code] extends 503
+    ? HeaderLines & { readonly "Retry-After": string }
+    : HeaderLines;
+};
+
+/**
+ * Headers that always accompany a code (docs/contract.md 1.2, 5.12, 10; docs/pipeline.md 16.4). The `Retry-After` of
+ * `rate_limited` depends on the call, so its route adds it.
+ */
+const headersOf: HeadersOf = {
+  invalid_email: {},
+  malformed_json: {},
+  invalid_request: {},
   invalid_api_key: { "WWW-Authenticate": 'ApiKey realm="xpose"' },
+  unauthorized: {},
+  plan_required: {},
+  scope_required: {},
+  forbidden: {},
+  not_found: {},
+  not_cached: {},
+  method_not_allowed: {},
+  conflict: {},
+  too_many: {},
+  payload_too_large: {},
+  unsupported_media_type: {},
+  unsupported_indicator: {},
+  rate_limited: {},
+  internal_error: {},
+  scan_failed: {},
   scan_pending: { "Retry-After": "1" },
   overloaded: { "Retry-After": "5" },
   unavailable: { "Retry-After": "5" },
@@ -39,7 +69,7 @@ const headersOf: Partial<Record<ErrorCode, Readonly<Record<string, string>>>> = 
 };
 
 /** Makes the response of an error. All errors have the same body (docs/contract.md 0.2). */
-export function errorResponse(error: AppError, headers: Readonly<Record<string, string>> = {}): PlainResponse {
+export function errorResponse(error: AppError, headers: HeaderLines = {}): PlainResponse {
   const body: ErrorBody = { error: { code: error.code, message: error.message } };
   return jsonResponse<ErrorBody>(statusOf[error.code], body, { ...headersOf[error.code], ...headers });
 }

@@ -7,7 +7,8 @@ import { type Exchange, originOf } from "./exchange.ts";
 /**
  * The credentials that a route requires:
  * - `anyone`: none
- * - `key`: an API key; it is checked in the transaction that serves the call (store.handleCalls)
+ * - `key`: an API key. The handler passes it on, and the transaction that serves the call checks it
+ *   (store.handleCalls). A test asks every such route with every kind of bad key (test/http/tenancy.test.ts).
  * - `page`: none, but `Host` must be one of our names
  * - `log-in`: like `page`, and the request must not come from a page of another origin
  * - `viewer`: an operator of any role

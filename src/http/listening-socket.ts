@@ -15,7 +15,7 @@ export type ListeningSocket = {
   readonly close: () => void;
 };
 
-// Of the headers of Linux, the same on x64 and arm64.
+// From the Linux headers; the same on x64 and arm64.
 const afUnix = 1;
 const afInet = 2;
 const afInet6 = 10;

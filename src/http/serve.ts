@@ -154,7 +154,7 @@ export async function startServer(
     address: listen.kind === "unix" ? `unix:${listen.path}` : addressOf(listen.host, port, isTls),
     async renewTls(next) {
       if (!isTls) throw new Error("the service was started without TLS");
-      // What is wrong with them must show while nothing has changed: the runtime takes files over for a new listener only.
+      // Checked before anything changes, because the runtime reads the files only for a new listener.
       const { createSecureContext } = await import("node:tls");
       createSecureContext({ cert: next.cert, key: next.key, ...(next.clientCa === null ? {} : { ca: next.clientCa }) });
       const old = current;

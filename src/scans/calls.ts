@@ -19,7 +19,7 @@ export type Calls = {
   readonly serve: (call: Call) => Promise<Reply>;
 };
 
-/** What a batch tells the audit trail beside its transaction. */
+/** The functions of the audit trail that a batch uses besides its transaction. */
 type Trail = {
   readonly takeWaiting: () => AuditEvent[];
   readonly putBack: (events: readonly AuditEvent[]) => void;

@@ -118,7 +118,7 @@ function outcomeOf(findings: readonly Finding[]): "ok" | "no_data" {
 
 type Asked = { readonly limitSignal: AbortSignal; readonly startedAt: Date };
 
-/** What the source knows, by position in `asked`; `failure` is why there is no more when it broke off. */
+/** The findings of the source, by position in `asked`. `failure` is the reason when it stopped early. */
 async function askAll(
   source: Source,
   asked: readonly number[],

@@ -207,7 +207,10 @@ async function askWithin(source: Source, scan: ClaimedScan, limits: LookupLimits
   }
 }
 
-/** What the envelope is made of: all that was answered, and the last answers of sources that failed (docs/contract.md 5.8). */
+/**
+ * The answers that make the envelope: those of this scan, and the last answers of failed sources (docs/contract.md
+ * 5.8).
+ */
 function* answersSteps(
   runs: readonly SourceRun[],
   { scan, sources, live }: Omit<ScanOptions, "isRefresh">,

@@ -9,7 +9,7 @@ import { areAskedTogether, runGroup } from "./run-group.ts";
 import { runScan, type ScanTools } from "./run-scan.ts";
 
 /** The owner name of the service. Its lock ensures that only one service runs on a data directory. */
-export const serviceOwner = "service";
+const serviceOwner = "service";
 
 /** Length of a lease. A claim whose lease ends without renewal goes to the next runner. */
 export const leaseMs = 30_000;

@@ -1,16 +1,16 @@
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
 import type { HttpClient } from "../egress/client.ts";
-import { type CatalogueState, openCatalogue, readBreachNames } from "../sources/catalogue.ts";
+import { type CatalogueState, openCatalogue, readBreachNames } from "../sources/breach-catalogue.ts";
 import { hibp } from "../sources/hibp.ts";
 import type { ConfiguredSource } from "../sources/source-set.ts";
 
-/** What is known of the public breach list, without asking anybody. */
+/** The known state of the public breach list. Makes no request. */
 export function readCatalogueState(config: Config, now: () => Date): CatalogueState {
   return openBreachCatalogue(config, null, now).state();
 }
 
-/** The names of the public breach list, as far as this machine has it; see `readBreachNames`. */
+/** The names in the copy of the public breach list on this machine; see `readBreachNames`. */
 export function readLeakNames(config: Config) {
   const source = config.sources.find(({ kind }) => kind === hibp.kind);
   return readBreachNames({ file: catalogueFile(source), cacheFile: join(config.dataDir, cacheFileName) });
@@ -22,7 +22,7 @@ function catalogueFile(source: ConfiguredSource | undefined): string | null {
   return ((source?.settings ?? {}) as { catalogue?: string | null }).catalogue ?? null;
 }
 
-/** The public breach list comes with `hibp`: its file, or its service unless xpose is offline. */
+/** The public breach list comes with `hibp`: from its file, or from its service unless xpose is offline. */
 export function openBreachCatalogue(
   config: Config,
   clientOf: ((source: ConfiguredSource) => HttpClient) | null,

@@ -4,30 +4,30 @@ import type { TlsFiles } from "../http/tls-options.ts";
 import type { Log } from "./log.ts";
 import type { Certificate } from "./tls.ts";
 
-/** Renewals by other programs are seen after this time, also without a reload. */
+/** A certificate that another program renewed is noticed within this time, even without a reload. */
 const lookEveryMs = 60_000;
 const dayMs = 24 * 60 * 60 * 1000;
-/** From this time before the end of a certificate on, the log warns of it once a day. */
+/** The log warns once a day during this time before a certificate expires. */
 const warnBeforeMs = 14 * dayMs;
 
 export type CertificateTools = {
-  /** Reads the files again. Throws what is wrong with them. */
+  /** Reads the files again. Throws an error that says why they cannot be used. */
   readonly read: () => Certificate | null;
-  /** Takes files over; throws, and changes nothing, when they cannot be used. */
+  /** Starts to use the files. Throws and changes nothing when they cannot be used. */
   readonly renew: (files: TlsFiles) => Promise<void>;
   readonly now: () => Date;
   readonly log: Pick<Log, "info" | "warn" | "error">;
 };
 
 export type CertificateKeeper = {
-  /** Takes over what has changed in the files. Files that cannot be used are refused, and the log says why. Never rejects. */
+  /** Starts to use changed files. Files that cannot be used are refused, and the log says why. Never rejects. */
   readonly look: () => Promise<void>;
-  /** The end of the certificate that is served. */
+  /** The end of the served certificate. */
   readonly notAfter: () => Date;
   readonly stop: () => Promise<void>;
 };
 
-/** Keeps the service on the certificate of its files, without a restart, and warns of its end. */
+/** Replaces the served certificate when its files change, without a restart, and warns before it expires. */
 export function keepCertificate(first: Certificate, { read, renew, now, log }: CertificateTools): CertificateKeeper {
   let served = first;
   let refusal = "";
@@ -46,7 +46,7 @@ export function keepCertificate(first: Certificate, { read, renew, now, log }: C
       refusal = "";
     } catch (error) {
       const reason = error instanceof Error ? error.message : "unknown reason";
-      // Once, not every minute: certificate and key are two files, and are not replaced in the same moment.
+      // Logged once, not every minute: certificate and key are two files and are not replaced at the same moment.
       if (reason !== refusal) log.error({ reason }, "certificate refused, the one in use stays");
       refusal = reason;
     }
@@ -62,7 +62,7 @@ export function keepCertificate(first: Certificate, { read, renew, now, log }: C
     else log.warn(fields, "the certificate expires soon");
   }
 
-  /** One look after the other: a reload may come while the timer looks. */
+  /** Looks run one after the other: a reload may come while the timer looks. */
   function look(): Promise<void> {
     looking = looking.then(takeOver);
     return looking;

@@ -10,7 +10,7 @@ import { version } from "../version.ts";
 import type { Metrics } from "./metrics.ts";
 
 const lookUpsPerMinute = 60;
-/** The route whose times the overview shows. */
+/** The route whose response times the overview shows. */
 const enrichRoute = "/api/v1/soc/enrich";
 
 type DashboardTools = {
@@ -21,11 +21,11 @@ type DashboardTools = {
   readonly steadyNow: () => number;
 };
 
-/** What the dashboard needs of the process and its machine. */
+/** The facts about the process and its machine that the dashboard shows. */
 export function openDashboard({ config, live, metrics, now, steadyNow }: DashboardTools): Dashboard {
   let page: DashboardFiles | null = null;
   return {
-    // Read with the first request for it: a start does not wait for a page that nobody opened.
+    // Read with the first request, so that the start does not wait for a page that may never be opened.
     page: () => {
       page ??= parseBundle(bundle);
       return page;
@@ -45,7 +45,7 @@ export function openDashboard({ config, live, metrics, now, steadyNow }: Dashboa
         const database = statSync(join(config.dataDir, "xpose.db"), { throwIfNoEntry: false });
         return { freeBytes: bavail * bsize, totalBytes: blocks * bsize, databaseBytes: database?.size ?? 0 };
       } catch {
-        // A directory that cannot be read is a fault of its own; the overview goes on without the figure.
+        // An unreadable directory is reported elsewhere. The overview leaves out this figure.
         return null;
       }
     },

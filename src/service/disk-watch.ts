@@ -2,16 +2,16 @@ import type { OpenStore } from "../data-directory/data-directory.ts";
 import { diskFullText } from "../domain/disk-fault.ts";
 import type { Log } from "./log.ts";
 
-/** Half of the second after which all must be normal again (docs/contract.md 12.5a). */
+/** Half of the second within which everything must work again (docs/contract.md 12.5a). */
 const lookEveryMs = 500;
 
 export type DiskWatch = {
-  /** Says what is wrong with the disk of the data directory now; null when nothing is. */
+  /** Describes the current problem with the disk of the data directory; null when there is none. */
   readonly problem: () => string | null;
   readonly stop: () => void;
 };
 
-/** Says in the log when the disk is full and when it has room again, and fills the reserve then. Looks at once. */
+/** Logs when the disk becomes full and when it has space again, and then refills the reserve. Looks at once. */
 export function watchDisk(dataDir: string, { reserve }: Pick<OpenStore, "reserve">, log: Log): DiskWatch {
   let wasFull = false;
   const look = () => {

@@ -6,13 +6,13 @@ import { entropy } from "../entropy.ts";
 import { type Repeated, repeat } from "../event-loop/repeat.ts";
 import type { Log } from "./log.ts";
 
-/** Requests that waited for the service are answered before the first look. */
+/** Requests that waited for the start are answered before the first look. */
 const firstLookMs = 1_000;
-/** Imports of other processes are seen by the next look. */
+/** The next look notices imports by other processes. */
 const lookEveryMs = 30_000;
 
 /**
- * Removes what killed imports left behind, then merges corpus segments in the background, in a thread of low priority,
+ * Removes files left by killed imports. Then merges corpus segments in the background, in a thread of low priority,
  * until it is stopped.
  */
 export function keepMerged(open: OpenStore, log: Log): Repeated {
@@ -29,7 +29,7 @@ export function keepMerged(open: OpenStore, log: Log): Repeated {
     onError: () => undefined,
   });
 
-  /** A merge that the stop interrupted is no fault. */
+  /** A merge that the stop interrupted is not an error. */
   function tell(error: unknown, signal: AbortSignal): void {
     if (!signal.aborted) log.error({ err: error }, "corpus segments could not be merged");
   }
@@ -38,7 +38,7 @@ export function keepMerged(open: OpenStore, log: Log): Repeated {
 async function mergeUnderLock(open: OpenStore, signal: AbortSignal): Promise<number> {
   const { store, keys, corporaDir, lockCorpora } = open;
   const lock = lockCorpora("shared");
-  // Another process is deleting orphans; the next look tries again.
+  // Another process is deleting orphans. The next look tries again.
   if (lock === null) return 0;
   let replacedCount = 0;
   try {
@@ -51,7 +51,7 @@ async function mergeUnderLock(open: OpenStore, signal: AbortSignal): Promise<num
   return replacedCount;
 }
 
-/** Loaded with the first merge, as it brings the importer along. */
+/** Loaded with the first merge, because it loads the importer too. */
 async function mergeInWorker(job: MergeJob, signal: AbortSignal) {
   const workers = await import("../corpus/worker/worker-lane.ts");
   return await workers.mergeInWorker(job, signal);

@@ -4,13 +4,13 @@ import { type Repeated, repeat } from "../event-loop/repeat.ts";
 import { type Retention, removeExpired, removeOldEvents } from "../scans/retention.ts";
 import type { Log } from "./log.ts";
 
-/** Requests that waited for the service are answered before the first sweep. */
+/** Requests that waited for the start are answered before the first sweep. */
 const firstMs = 1_000;
 const everyMs = 60_000;
 
 /**
- * Removes rows and audit events whose retention is over, every minute. `keptRow` is the last row of the trail whose head is
- * kept outside of the database, or null: events behind it stay.
+ * Removes expired rows and audit events every minute. `keptRow` is the last row of the trail whose head is stored
+ * outside the database, or null. Later events are not removed.
  */
 export function keepRetention(
   { store }: Pick<OpenStore, "store">,

@@ -1,22 +1,22 @@
 /** Writes the lines of the log to the standard error. */
 export type LogSink = {
-  /** Takes whole lines, each with its line end. Never waits for the reader: lines that find no room are dropped. */
+  /** Takes whole lines, each with its line end. Never waits for the reader: lines are dropped when there is no room. */
   readonly write: (lines: string) => void;
-  /** Lines that were dropped since the start. */
+  /** Number of lines dropped since the start. */
   readonly droppedCount: () => number;
-  /** Waits until the reader has taken every line, for at most `maxMs`. */
+  /** Waits until the reader has taken every line, at most `maxMs`. */
   readonly settle: (maxMs: number) => Promise<void>;
 };
 
-/** The writer of the runtime for a descriptor: it writes as much as fits at once, and the rest when there is room. */
+/** The writer of the runtime for a descriptor. It writes as much as fits at once, and the rest when there is room. */
 type Writer = { readonly write: (text: string) => unknown; readonly flush: () => unknown };
 
-/** Bound of the lines that wait, in UTF-16 units (about bytes): some seconds of a busy service. */
+/** Limit of waiting lines, in UTF-16 units (about bytes): some seconds of a busy service. */
 const maxWaiting = 1 << 20;
 
 /**
- * Opens the standard error. A pipe that nobody reads, a terminal that is held and a full disk cost lines of the log,
- * never the time of a request (docs/contract.md 12.5a).
+ * Opens the standard error. A pipe without a reader, a paused terminal and a full disk lose lines of the log, but never
+ * delay a request (docs/contract.md 12.5a).
  */
 export function openLogSink(writer: Writer = Bun.stderr.writer()): LogSink {
   const waiting: string[] = [];
@@ -39,7 +39,7 @@ export function openLogSink(writer: Writer = Bun.stderr.writer()): LogSink {
         const taken = writer.flush();
         if (taken instanceof Promise) taking = whenTaken(taken, lines);
       } catch {
-        // The disk is full; the next line may fit again.
+        // The disk is full. The next line may fit again.
         drop(lines);
       }
     }
@@ -49,7 +49,7 @@ export function openLogSink(writer: Writer = Bun.stderr.writer()): LogSink {
     try {
       await taken;
     } catch {
-      // The reader has closed its end. From then on the writer of the runtime discards every line without an error.
+      // The reader has closed its end. From now on the writer of the runtime discards every line without an error.
       isReaderGone = true;
       drop(lines);
     }

@@ -6,7 +6,7 @@ const levels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
 export type LogLevel = (typeof levels)[number];
 export type LogSettings = { readonly level: LogLevel; readonly format: "json" | "pretty" };
 
-/** Writes one line: an event in fixed words, with its data as fields. */
+/** Writes one line: a fixed message, with its data as fields. */
 type Write = (fields: object, message: string) => void;
 
 type UsedLevel = "info" | "warn" | "error" | "fatal";
@@ -20,7 +20,7 @@ export type LogOutput = {
   readonly reconfigure: (settings: LogSettings) => void;
 };
 
-/** Fields that must never be written, down to the third level of an object that is logged. */
+/** Fields that must never be written, down to the third level of a logged object. */
 const secretFields = [
   "key",
   "token",
@@ -36,8 +36,8 @@ const secretFields = [
 ];
 
 /**
- * The root logger: one JSON object per line, or lines for people; `write` takes whole lines. Ids are logged, never a key,
- * an address or a finding.
+ * The root logger. Writes one JSON object per line, or lines for people. `write` takes whole lines. Logs ids, never a
+ * key, an address or a finding.
  */
 export function openLog(first: LogSettings, write: (line: string) => void): LogOutput {
   let settings = first;
@@ -49,7 +49,7 @@ export function openLog(first: LogSettings, write: (line: string) => void): LogO
     (level: UsedLevel): Write =>
     (fields, message) => {
       if (!isLevelEnabled(level)) return;
-      // With the first line: loading the library takes a quarter of all that the service does before its first answer.
+      // Opened with the first line: loading the library takes a quarter of the whole time before the first answer.
       logger ??= openLogger((line, labels) => write(isPretty() ? prettyLine(line, labels) : line));
       logger[level](fields, message);
     };
@@ -69,7 +69,7 @@ function openLogger(write: (line: string, labels: Labels) => void): Logger {
   const paths = secretFields.flatMap((field) => ["", "*", "*.*"].map((parent) => `${parent}["${field}"]`));
   return pino(
     {
-      // What is below the wanted level never comes here.
+      // Lines below the configured level are filtered out before.
       level: "trace",
       base: null,
       redact: { paths, censor: "(hidden)" },
@@ -79,7 +79,10 @@ function openLogger(write: (line: string, labels: Labels) => void): Logger {
   );
 }
 
-/** Name, message and causes. No stack outside of unexpected errors, and no other property: drivers hang statements and options on errors. */
+/**
+ * Name, message and causes. A stack only for unexpected errors, and no other properties, because drivers attach
+ * statements and options to errors.
+ */
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return { message: "not an error" };
   const { name, message, cause } = error;

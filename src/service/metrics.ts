@@ -1,19 +1,19 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { Quantiles } from "../wire/overview.ts";
 
-/** What is read when the metrics are asked for, and not counted on the way. */
+/** Values that are read when the metrics are requested, instead of being counted. */
 export type Gauges = {
   readonly auditDroppedCount: () => number;
   readonly auditWaitingCount: () => number;
   readonly logDroppedCount: () => number;
   readonly isDiskFull: () => boolean;
-  /** False once the head of the audit trail is lost, or is not one of the trail. */
+  /** False when the head of the audit trail is lost or does not belong to the trail. */
   readonly isAuditHeadKept: () => boolean;
-  /** End of the certificate that is served; null without TLS. */
+  /** End of the served certificate; null without TLS. */
   readonly certificateNotAfter: () => Date | null;
 };
 
-/** `xpose doctor` asks for it too. */
+/** Also used by `xpose doctor`. */
 export const strangeForwardsMetric = "xpose_untrusted_forwarding_total";
 
 export type Metrics = ReturnType<typeof openMetrics>;
@@ -21,7 +21,7 @@ export type Metrics = ReturnType<typeof openMetrics>;
 type Sample = readonly [labels: Readonly<Record<string, string | number>>, value: number];
 type Kind = "counter" | "gauge" | "histogram";
 
-/** Upper bounds of the buckets of a duration, in milliseconds; the last bucket has none. */
+/** Upper bounds of the buckets of a duration, in milliseconds; the last bucket has no bound. */
 const durationBoundsMs = [0.5, 1, 2.5, 5, 10, 25, 100, 500, 1000, 10_000, 60_000];
 
 type Durations = { readonly counts: number[]; sumMs: number };
@@ -45,8 +45,8 @@ function entryOf<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value):
 }
 
 /**
- * Every metric of the service. None has an address, a key or a workspace in it. Counted by hand: a request is counted
- * in a tenth of the time that a metrics library takes, and a hit has no more to spare (docs/performance.md).
+ * All metrics of the service. They contain no address, key or workspace. Counting is own code: it takes a tenth of the
+ * time of a metrics library, and a hit has no time to spare (docs/performance.md).
  */
 export function openMetrics(version: string, gauges: Gauges) {
   /** By route, method and status. */
@@ -59,7 +59,7 @@ export function openMetrics(version: string, gauges: Gauges) {
   loopDelay.enable();
 
   return {
-    /** One answered request; `path` is the pattern of its route, null = no route. */
+    /** Counts one answered request. `path` is the pattern of its route; null = no route. */
     countRequest(method: string, path: string | null, status: number, durationMs: number): void {
       const route = path ?? "none";
       const ofMethod = entryOf(
@@ -91,7 +91,9 @@ export function openMetrics(version: string, gauges: Gauges) {
 
     eventLoopDelays: (): Quantiles => toQuantiles((quantile) => loopDelay.percentile(quantile * 100) / 1e6),
 
-    /** Times of answers on a route since the start; null before the first. Exact to the width of a bucket. */
+    /**
+     * Response times of a route since the start; null before the first request. The precision is the width of a bucket.
+     */
     durationsOf(path: string): Quantiles | null {
       let total = 0;
       const buckets = (durations.get(path)?.counts ?? []).map((count, index) => {
@@ -101,7 +103,7 @@ export function openMetrics(version: string, gauges: Gauges) {
       return total === 0 ? null : toQuantiles((quantile) => withinBucket(buckets, quantile * total));
     },
 
-    /** The text form of Prometheus, version 0.0.4. */
+    /** The text format of Prometheus, version 0.0.4. */
     render(): string {
       return [
         metric("xpose_build_info", "gauge", "Version of the program", [[{ version }, 1]]),
@@ -187,7 +189,7 @@ function toQuantiles(at: (quantile: number) => number): Quantiles {
   return { p50: round(at(p50)), p95: round(at(p95)), p99: round(at(p99)) };
 }
 
-/** Where the value of this rank lies, taking values to be spread evenly within a bucket. Counts are cumulative. */
+/** The value at this rank, if values are spread evenly within a bucket. Counts are cumulative. */
 function withinBucket(buckets: readonly { belowMs: number; count: number }[], rank: number): number {
   const index = buckets.findIndex(({ count }) => count >= rank);
   const [bucket, before] = [buckets[index], buckets[index - 1] ?? { belowMs: 0, count: 0 }];
@@ -220,7 +222,7 @@ function histogram(name: string, help: string, routes: ReadonlyMap<string, Durat
   return `# HELP ${name} ${help}\n# TYPE ${name} histogram\n${lines.join("")}`;
 }
 
-/** JSON's escapes of a quotation mark, a backslash and a line end are those of the format. */
+/** JSON and the format escape a quotation mark, a backslash and a line end in the same way. */
 function line(name: string, [labels, value]: Sample): string {
   const pairs = Object.entries(labels).map(([label, text]) => `${label}=${JSON.stringify(String(text))}`);
   return `${name}${pairs.length === 0 ? "" : `{${pairs.join(",")}}`} ${value}\n`;

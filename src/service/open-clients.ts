@@ -6,8 +6,8 @@ import type { ConfiguredSource } from "../sources/source-set.ts";
 import { version } from "../version.ts";
 
 /**
- * The clients that sources are asked with: one for all, and one more for each client certificate, since a connection
- * that was opened with one is that of its owner alone. `of` adds the headers of the source.
+ * The HTTP clients of the sources. All sources share one client, except that each client certificate has its own: a
+ * connection that presented a certificate is used only by its owner. `of` adds the headers of the source.
  */
 export function openClients({ outbound, sources }: Config, extraCa: string | null) {
   const byCertificate = new Map<string, ReturnType<typeof openOutboundClient>>();
@@ -33,7 +33,7 @@ export function openClients({ outbound, sources }: Config, extraCa: string | nul
   };
 }
 
-/** `owner` is the source whose client certificate is shown. Throws `ConfigError`. */
+/** `owner` is the source whose client certificate is presented. Throws `ConfigError`. */
 function openOutboundClient(
   { proxy, noProxy, caFile }: Config["outbound"],
   extraCa: string | null,

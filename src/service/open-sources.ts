@@ -17,15 +17,15 @@ export type OpenSources = {
   /** Keyed fingerprints of the settings of the enabled sources, by name. */
   readonly fingerprints: ReadonlyMap<string, string>;
   readonly everySource: SourceSet["everySource"];
-  /** Names of enabled sources; a corpus of such a name is left out. */
+  /** Names of enabled sources. A corpus with such a name is left out. */
   readonly sourceNames: ReadonlySet<string>;
   /** Closes connections and files. Scans that still use them fail. */
   readonly close: () => Promise<void>;
 };
 
 /**
- * The sources and settings that scans use, built whole from a configuration. Opens no connection: the first look-up
- * does. Throws `ConfigError` for a CA file or proxy that cannot be used.
+ * Opens the sources and settings that scans use, as one whole from a configuration. Opens no connection; the first
+ * look-up does. Throws `ConfigError` for a CA file or proxy that cannot be used.
  */
 export function openSources(config: Config, { store, keys, corporaDir }: OpenStore, now: () => Date): OpenSources {
   const { cache, scan, outbound } = config;
@@ -80,5 +80,5 @@ export function openSources(config: Config, { store, keys, corporaDir }: OpenSto
 function unreachableKind({ kind }: SourceKind): never {
   throw new Error(`the kind ${kind} is not registered`);
 }
-/** Where programs that sources run are looked for: the same whoever starts xpose. */
+/** Search path for programs of sources. Fixed, so that it does not depend on who starts xpose. */
 const programPath = "/usr/local/bin:/usr/bin:/bin";

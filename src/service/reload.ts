@@ -9,12 +9,33 @@ import { type OpenSources, openSources } from "./open-sources.ts";
 /** A scan that still uses replaced settings may take this much longer than its time-out. */
 const closeMarginMs = 5_000;
 
-/** Keys of the configuration that a running service cannot take over (docs/contract.md 12.2). */
-const fixedSettings = ["dataDir", "secretFile", "offline", "server", "audit"] as const;
+/**
+ * The effect of a reload on each part of the configuration (docs/contract.md 12.2). `restart`: only a restart changes it,
+ * and the log says so. `replaced`: the running service takes it over, through `openSources` or `reconfigure`.
+ * `derived`: follows from a part that needs a restart.
+ */
+const onReload = {
+  dataDir: "restart",
+  secretFile: "restart",
+  isSecretInDataDir: "derived",
+  isSecretCredential: "derived",
+  offline: "restart",
+  server: "restart",
+  audit: "restart",
+  cache: "replaced",
+  scan: "replaced",
+  rateLimit: "replaced",
+  outbound: "replaced",
+  log: "replaced",
+  sources: "replaced",
+  corpus: "replaced",
+} as const satisfies Record<keyof Config, "restart" | "replaced" | "derived">;
+
+const fixedSettings = (Object.keys(onReload) as (keyof Config)[]).filter((key) => onReload[key] === "restart");
 
 /**
- * What SIGHUP replaces. A whole new set is built from the file first; then one variable is assigned, so that a turn or
- * a scan never sees half of it. A bad file changes nothing.
+ * Opens the settings and sources that SIGHUP replaces. A reload first builds a whole new set from the file and then
+ * assigns one variable, so a turn or a scan never sees a mixture. A bad file changes nothing.
  */
 export function openReplaceable(first: Config, open: OpenStore, { log, reconfigure }: LogOutput) {
   let current: { readonly config: Config; readonly sources: OpenSources } = {
@@ -23,8 +44,8 @@ export function openReplaceable(first: Config, open: OpenStore, { log, reconfigu
   };
 
   /**
-   * Writes down which sources changed, and names what the configuration says and nobody has, and corpora that a source
-   * of the same name keeps out.
+   * Records in the audit trail which sources changed. Warns of workspaces that the configuration names and that do not
+   * exist, and of corpora that are left out because a source has their name.
    */
   async function announce(): Promise<void> {
     const { config, sources } = current;

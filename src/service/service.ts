@@ -28,24 +28,24 @@ import { openMetrics } from "./metrics.ts";
 import { openReplaceable } from "./reload.ts";
 import type { Notifier } from "./systemd.ts";
 
-/** After SIGTERM scans get this long, at worst twice. */
+/** After SIGTERM, scans get this time to end, at worst twice. */
 const scanGraceMs = 2_000;
-/** So long, at worst twice, clients are answered that had sent something before they could know of the stop. */
+/** Clients that sent a request before they could notice the stop are answered for this time, at worst twice. */
 const lingerMs = 1_000;
-/** For answers that take longer. */
+/** Time for answers that take longer. */
 const answerGraceMs = 4_000;
-/** Whatever clients and disks do: then the process ends, within the promised 10 s. */
+/** The process ends after this time in any case, within the promised 10 s. */
 const stopWithinMs = 9_000;
-/** Requests of one key that wait for their scan at once, and the share of all descriptors that waiting requests may hold. */
+/** Waiting requests per key, and the share of all descriptors that waiting requests may hold. */
 const waitsPerKey = 64;
 const waitingShare = 1 / 2;
 /** docs/contract.md 9.9. */
 const logInsPerMinute = 10;
 /** docs/pipeline.md 15.1. */
 const whoamisPerMinute = 60;
-/** Requests that waited for the service are answered before the first sweep. */
+/** Requests that waited for the start are answered before the first sweep. */
 const firstSweepMs = 1_000;
-/** Clients that wait for the service to start are answered first: the first line loads the logging library. */
+/** Clients that wait for the start are answered first, because the first line loads the logging library. */
 const announceAfterMs = 50;
 
 export type Service = {
@@ -54,7 +54,7 @@ export type Service = {
   readonly tls: ServedTls | null;
   readonly open: OpenStore;
   readonly logOutput: LogOutput;
-  /** Where the lines of the log go. */
+  /** The destination of the log. */
   readonly sink: LogSink;
   readonly onListening: (address: string) => void;
   readonly notifier: Notifier;
@@ -66,7 +66,7 @@ export type ServedTls = {
   readonly keep: (tools: Omit<CertificateTools, "read">) => CertificateKeeper;
 };
 
-/** Serves until it is told to stop, and ends in order. Throws when the address of `server.listen` cannot be had. */
+/** Serves until it is told to stop, then stops in order. Throws when it cannot listen on `server.listen`. */
 export async function serve({
   config,
   readAgain,
@@ -146,7 +146,7 @@ export async function serve({
     log,
   });
   const server = await listen(config, tls?.files ?? null, respond).catch(async (error: unknown) => {
-    // They are at work already, and the database closes when this function ends.
+    // They already run, and the database closes when this function ends.
     disk.stop();
     await Promise.allSettled([trail.stop(), sources.close()]);
     throw error;
@@ -191,11 +191,11 @@ export async function serve({
   await certificate?.stop();
   disk.stop();
   clearTimeout(sweeping);
-  // Load balancers see that it is not ready, and send no more.
+  // Load balancers notice that the service is not ready and stop sending requests.
   await Bun.sleep(drainDelayMs);
   setTimeout(() => endNow(log), stopWithinMs).unref();
   const housekeeping = Promise.all([retention.stop(), merging.stop()]);
-  // Together: a client that waits for a scan is answered when the scans stop.
+  // At the same time, because a client that waits for a scan is answered when the scans stop.
   const stopping = [runner.stop(scanGraceMs), server.stop({ lingerMs, graceMs: answerGraceMs })];
   for (const stopped of stopping) {
     await stopped.catch((error: unknown) => log.error({ err: error }, "could not stop in order"));
@@ -209,7 +209,7 @@ export async function serve({
   log.info({}, "stopped");
 }
 
-/** All that was answered is stored, and scans go on after the next start. */
+/** Ends the process at once. All replies are stored, and scans continue after the next start. */
 function endNow(log: Log): void {
   log.error({}, "could not stop in time");
   process.exit(0);
@@ -238,7 +238,7 @@ async function sweepOnce(config: Config, open: OpenStore, log: Log): Promise<voi
   }
 }
 
-/** A trigger that somebody else added runs with every change that xpose makes. */
+/** A trigger that xpose did not make would run with every change, so the log names it. */
 async function checkSchema({ store }: OpenStore, log: Log): Promise<void> {
   const faults = await store.schemaFaults().catch(() => []);
   if (faults.length > 0) log.error({ faults }, "the database holds what xpose did not make");

@@ -1,7 +1,7 @@
 import { dlopen } from "bun:ffi";
 import { sendUnixDatagram, unixSocketAddress } from "../egress/unix-datagram.ts";
 
-/** What the service manager hands over in the environment (sd_notify(3), sd_watchdog_enabled(3)). */
+/** The environment that the service manager sets (sd_notify(3), sd_watchdog_enabled(3)). */
 export type ServiceManagerEnvironment = {
   readonly NOTIFY_SOCKET?: string | undefined;
   readonly WATCHDOG_USEC?: string | undefined;
@@ -9,21 +9,27 @@ export type ServiceManagerEnvironment = {
 };
 
 /**
- * Tells the service manager that started this process how it is. Without one, and where it asked for no messages, the
- * functions do nothing and return true. They return false when a message could not be handed over.
+ * Reports the state of this process to the service manager. Without a service manager, or when it wants no messages,
+ * the functions do nothing and return true. They return false when a message could not be sent.
  */
 export type Notifier = {
-  /** It serves: at the start, and after a reload. From the first time on the watchdog is fed until `stopping`. */
+  /**
+   * The service serves: after the start, and after a reload. From the first call on the watchdog is fed until
+   * `stopping`.
+   */
   readonly ready: () => boolean;
-  /** It reads its configuration anew; `ready` must follow, whether the new one was taken or refused. */
+  /**
+   * The service reads its configuration again. `ready` must follow, whether the new configuration is accepted or
+   * refused.
+   */
   readonly reloading: () => boolean;
-  /** It stops, within so many milliseconds: the manager waits as long. */
+  /** The service will stop within this time, in milliseconds. The manager waits for it. */
   readonly stopping: (withinMs: number) => boolean;
 };
 
 /**
- * Opens nothing before the first message. `pid` is that of this process: a watchdog that was meant for another one is
- * not ours to feed. It is fed by a timer, so that a service whose event loop is stuck goes silent and is killed.
+ * Opens nothing before the first message. `pid` is this process; a watchdog for another process is not fed. A timer
+ * feeds the watchdog, so a service whose event loop is stuck goes silent and is killed.
  */
 export function openNotifier(env: ServiceManagerEnvironment, pid = process.pid): Notifier {
   const address = unixSocketAddress(env.NOTIFY_SOCKET ?? "");
@@ -44,24 +50,24 @@ export function openNotifier(env: ServiceManagerEnvironment, pid = process.pid):
   };
 }
 
-/** Half of the time after which the manager kills a silent service; null when nobody watches. */
+/** Half of the time after which the manager kills a silent service; null without a watchdog. */
 function watchdogIntervalMs(env: ServiceManagerEnvironment, pid: number): number | null {
   const isForUs = (env.WATCHDOG_PID ?? "") === "" || env.WATCHDOG_PID === String(pid);
   const usec = env.WATCHDOG_USEC ?? "";
   return isForUs && /^[1-9]\d{0,14}$/.test(usec) ? Math.max(1, Math.floor(Number(usec) / 2000)) : null;
 }
 
-/** Of the headers of Linux, the same on x64 and arm64. */
+/** From the Linux headers; the same on x64 and arm64. */
 const clockMonotonic = 1;
 
-/** Opened with the first reload. The clocks of the runtime start with the process. */
+/** Opened with the first reload. The clocks of the runtime start with the process, so they cannot be used. */
 let openedLibc: ReturnType<typeof openLibc> | undefined;
 
 function openLibc() {
   return dlopen("libc.so.6", { clock_gettime: { args: ["i32", "ptr"], returns: "i32" } });
 }
 
-/** Microseconds on CLOCK_MONOTONIC, the clock that the manager compares with. */
+/** Microseconds on CLOCK_MONOTONIC, the clock of the service manager. */
 function monotonicUsec(): bigint {
   // struct timespec: seconds, nanoseconds.
   const time = new BigInt64Array(2);

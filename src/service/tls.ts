@@ -4,11 +4,11 @@ import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import type { TlsFiles } from "../http/tls-options.ts";
 
-/** The TLS files of a configuration, and when their certificate ends. */
+/** The TLS files of a configuration, and the end of their certificate. */
 export type Certificate = { readonly files: TlsFiles; readonly notAfter: Date };
 
 /**
- * The TLS files, checked here: the runtime would say neither which of them is at fault nor that it is one of them. Null
+ * Reads and checks the TLS files. The runtime would not say which file is wrong, or that a TLS file is the cause. Null
  * without TLS. Throws `ConfigError`.
  */
 export function readTls({ server: { tlsCert, tlsKey, clientCa } }: Pick<Config, "server">): Certificate | null {

@@ -16,7 +16,7 @@ import { subjectOf } from "../domain/subject.ts";
 import { parseLeakYear } from "../domain/time.ts";
 import { failureOf, isJsonAnswer, parseJsonAnswer } from "../egress/answer.ts";
 import type { HttpResponse } from "../egress/client.ts";
-import { breachEntry, type Catalogue, type CatalogueEntry } from "./catalogue.ts";
+import { breachEntry, type Catalogue, type CatalogueEntry } from "./breach-catalogue.ts";
 import { partSignal } from "./part-signal.ts";
 import { readRows, tellUnreadable } from "./rows.ts";
 import type { LookupContext, SourceKind, SourceReply } from "./source.ts";

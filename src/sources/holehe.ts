@@ -67,6 +67,7 @@ export const holehe: SourceKind<z.infer<typeof settings>> = {
   confidence: 0.7,
   isOnline: true,
   settings,
+  allowsSensitive: ({ allow_sensitive }) => allow_sensitive,
   pace: null,
   maxConcurrent: 1,
   timeoutMs: 60_000,

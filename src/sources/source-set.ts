@@ -10,7 +10,7 @@ import { compareText } from "../domain/text.ts";
 import { foldName, type Workspace, type WorkspaceId } from "../domain/workspace.ts";
 import type { ChildRunner } from "../egress/child.ts";
 import type { HttpClient } from "../egress/client.ts";
-import type { Catalogue } from "./catalogue.ts";
+import type { Catalogue } from "./breach-catalogue.ts";
 import { corpusSources } from "./corpus.ts";
 import { sourceKinds } from "./registry.ts";
 import type { Source, SourceKind } from "./source.ts";
@@ -93,9 +93,7 @@ export function openSourceSet({ sources, corpus, offline }: SourceSettings, tool
   const names: ReadonlySet<string> = new Set(enabled.map((source) => source.name));
   /** Sources whose operator has allowed sensitive sites. */
   const showsSensitive: ReadonlySet<string> = new Set(
-    enabled
-      .filter(({ settings }) => (settings as { allow_sensitive?: boolean } | null)?.allow_sensitive === true)
-      .map(({ name }) => name),
+    enabled.filter((source) => kindOf(source).allowsSensitive?.(source.settings) === true).map(({ name }) => name),
   );
   const visibleTo = (workspace: Who) => enabled.filter((source) => maySee(source, workspace));
   const isOutside = (source: ConfiguredSource) => kindOf(source).isOnline && !source.isInternal;

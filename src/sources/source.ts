@@ -5,7 +5,7 @@ import type { Indicator } from "../domain/indicator.ts";
 import type { Pace } from "../domain/pace.ts";
 import type { ChildRunner } from "../egress/child.ts";
 import type { HttpClient, HttpResponse } from "../egress/client.ts";
-import type { Catalogue } from "./catalogue.ts";
+import type { Catalogue } from "./breach-catalogue.ts";
 
 /** The reply of a source, before the scan dates and stores it. An empty list of findings means "unknown". */
 export type SourceReply = {
@@ -51,6 +51,8 @@ export type SourceKind<Settings = unknown> = {
   readonly ownHeaders?: readonly string[];
   /** Schema of its own configuration keys, in snake_case, strict. The common keys are in `config/tables.ts`. */
   readonly settings: z.ZodMiniType<Settings>;
+  /** Whether the operator allowed findings about sensitive sites in the settings; default: no. */
+  readonly allowsSensitive?: (settings: Settings) => boolean;
   /** Default pace; null for none (docs/contract.md 5.9). */
   readonly pace: Pace | null;
   /** Concurrent runs of its program over all scans; absent for a kind that runs no program. */
@@ -80,7 +82,7 @@ export type LookupContext<Settings> = {
   readonly deadline: Date;
 };
 
-/** What is known about the indicator at a position of a list, or why that look-up failed. */
+/** The findings for the indicator at a position of a list, or the reason why that look-up failed. */
 export type FoundByMany = { readonly at: number; readonly result: readonly Finding[] | SourceError };
 
 /** A source as used by one scan: an adapter bound to its name and settings, and to its data for a corpus. */

@@ -65,7 +65,7 @@ export const auditLine = z.strictObject({ row, ...auditEvent.shape, mac: sha256 
 export type AuditLine = Shape<typeof auditLine>;
 
 /** A line of `audit export` for a stored row that xpose did not write. */
-export const unreadableAuditLine = z.strictObject({ row: z.int(), unreadable: text, mac: text });
+const unreadableAuditLine = z.strictObject({ row: z.int(), unreadable: text, mac: text });
 export type UnreadableAuditLine = Shape<typeof unreadableAuditLine>;
 
 /** The report of `audit verify`. */

@@ -11,7 +11,7 @@ import { sourceErrorReason } from "./source.ts";
 export const reach = z.enum(["full", "inside"]);
 export type Reach = Shape<typeof reach>;
 
-export const failedSource = z.strictObject({ source: text, error: sourceErrorReason });
+const failedSource = z.strictObject({ source: text, error: sourceErrorReason });
 export type FailedSource = Shape<typeof failedSource>;
 
 /** One document for a ticket (docs/pipeline.md 17.2). The order of the members is part of the contract. */

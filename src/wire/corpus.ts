@@ -16,7 +16,7 @@ const importedAt = time;
 const origin = text.check(z.describe("the dataset that the corpus comes from"));
 
 /** An import in the dashboard. */
-export const corpusImport = z.strictObject({
+const corpusImport = z.strictObject({
   file_name: fileName,
   format,
   importer,
@@ -43,7 +43,7 @@ export const corpusList = z.strictObject({ corpora: z.array(corpus) });
 export type CorpusList = Shape<typeof corpusList>;
 
 /** An import in `corpus list`. */
-export const listedImport = z.strictObject({
+const listedImport = z.strictObject({
   file: fileName,
   sha256: fileSha256,
   format,
@@ -58,7 +58,7 @@ export const listedImport = z.strictObject({
 export type ListedImport = Shape<typeof listedImport>;
 
 /** A corpus in `corpus list`. */
-export const listedCorpus = z.strictObject({
+const listedCorpus = z.strictObject({
   name: text,
   scope: z.nullable(id).check(z.describe("the only workspace that sees the corpus; null: all")),
   confidence,
@@ -88,7 +88,7 @@ export const importReport = z.strictObject({
 export type ImportReportBody = Shape<typeof importReport>;
 
 /** The members that a dry run adds to the report: the format of each file, and the first findings. */
-export const dryRun = z.strictObject({
+const dryRun = z.strictObject({
   dry_run: z.literal(true),
   files: z.array(z.strictObject({ file: text, format: text, columns: z.array(text) })),
   findings: z.array(
@@ -120,11 +120,11 @@ export const importProgress = z.strictObject({
 export type ImportProgressLine = Shape<typeof importProgress>;
 
 /** A line of progress of a command that cannot know the total. */
-export const recordProgress = z.strictObject({ records: count });
+const recordProgress = z.strictObject({ records: count });
 export type RecordProgressLine = Shape<typeof recordProgress>;
 
 /** A segment in `corpus stats`. */
-export const segmentStats = z.strictObject({
+const segmentStats = z.strictObject({
   file: text,
   corpora: z.array(text),
   addresses: count,
@@ -146,7 +146,7 @@ export const corpusStats = z.strictObject({
 export type CorpusStats = Shape<typeof corpusStats>;
 
 /** A segment in `corpus verify`. */
-export const segmentCheck = z.strictObject({
+const segmentCheck = z.strictObject({
   file: text,
   corpora: z.array(text),
   records: count,
@@ -156,7 +156,7 @@ export const segmentCheck = z.strictObject({
 export type SegmentCheckBody = Shape<typeof segmentCheck>;
 
 /** An import made with older import rules, and the command that imports the file again. */
-export const outdatedImport = z.strictObject({ name: text, file: text, redo: text });
+const outdatedImport = z.strictObject({ name: text, file: text, redo: text });
 export type OutdatedImport = Shape<typeof outdatedImport>;
 
 /** The report of `corpus verify`. */

@@ -28,7 +28,6 @@ export const errorCode = z.enum([
   "unavailable",
   "storage_full",
 ]);
-export type ErrorCode = Shape<typeof errorCode>;
 
 /** The body of every error (docs/contract.md 0.2). */
 export const errorBody = z.strictObject({

@@ -5,7 +5,7 @@ import type { Shape } from "./shape.ts";
 export const severity = z.enum(["high", "medium", "low"]);
 export type Severity = Shape<typeof severity>;
 
-export const tier = z.enum(["high", "medium", "low"]);
+const tier = z.enum(["high", "medium", "low"]);
 
 /** One statement of a source (docs/contract.md 7.4). The order of the members is part of the contract. */
 export const atom = z.strictObject({

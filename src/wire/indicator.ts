@@ -1,9 +1,7 @@
 import * as z from "zod/mini";
 import { text } from "./scalar.ts";
-import type { Shape } from "./shape.ts";
 
 export const indicator = z.strictObject({
   type: z.literal("email"),
   value: text.check(z.describe("always in canonical form in an answer")),
 });
-export type IndicatorBody = Shape<typeof indicator>;

@@ -7,7 +7,7 @@ import { sourceDay } from "./source.ts";
 const duration = z.number().check(z.minimum(0));
 
 /** Quantiles in milliseconds: `p95` is at least as long as 95 % of all values. */
-export const quantiles = z.strictObject({ p50: duration, p95: duration, p99: duration });
+const quantiles = z.strictObject({ p50: duration, p95: duration, p99: duration });
 export type Quantiles = Shape<typeof quantiles>;
 
 /** The data of the dashboard's first page. */

@@ -47,7 +47,7 @@ export const sourceDay = z.strictObject({
 export type SourceDay = Shape<typeof sourceDay>;
 
 /** A source that scans of the workspace ask, for the dashboard. */
-export const source = z.strictObject({
+const source = z.strictObject({
   name: text,
   kind: text,
   state: z.enum(["enabled", "offline"]),
@@ -62,11 +62,11 @@ export const sourceList = z.strictObject({ sources: z.array(source) });
 export type SourceList = Shape<typeof sourceList>;
 
 /** The public breach list, which maps the names of leaks to domains. */
-export const catalogue = z.strictObject({ breaches: count, as_of: z.nullable(time), error: z.nullable(text) });
+const catalogue = z.strictObject({ breaches: count, as_of: z.nullable(time), error: z.nullable(text) });
 export type CatalogueBody = Shape<typeof catalogue>;
 
 /** A source or corpus in `sources list`. */
-export const listedSource = z.strictObject({
+const listedSource = z.strictObject({
   name: text,
   kind: text,
   state: z.enum(["enabled", "disabled", "offline"]),
@@ -84,7 +84,7 @@ export const sourceListing = z.array(listedSource);
 export type SourceListing = Shape<typeof sourceListing>;
 
 /** A source in `sources check`. */
-export const sourceCheck = z.strictObject({
+const sourceCheck = z.strictObject({
   name: text,
   kind: text,
   ok: z.boolean(),

@@ -11,7 +11,7 @@ const budgetLeft = z.strictObject({
 });
 export type BudgetLeftBody = Shape<typeof budgetLeft>;
 
-export const sourceStanding = z.enum(["ready", "paused", "offline"]);
+const sourceStanding = z.enum(["ready", "paused", "offline"]);
 
 const askedSource = z.strictObject({
   source: text,
@@ -21,7 +21,7 @@ const askedSource = z.strictObject({
 });
 export type AskedSource = Shape<typeof askedSource>;
 
-/** What a key may do (docs/pipeline.md 15.1). The order of the members is part of the contract. */
+/** The rights of a key (docs/pipeline.md 15.1). The order of the members is part of the contract. */
 export const whoami = z.strictObject({
   workspace: z.pick(workspace, { id: true, name: true, plan: true }),
   key: z.strictObject({

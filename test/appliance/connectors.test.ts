@@ -138,7 +138,7 @@ describe("xpose connector cortex", () => {
       () => job(jane, {}, { dataType: "ip" }),
       "xpose: this analyzer takes observables of type mail only",
     ],
-    ["no JSON", () => "{", "xpose: the input of the job is no JSON object"],
+    ["no JSON", () => "{", "xpose: the input of the job is not a JSON object"],
     ["no url", () => job(jane, { url: null }), "xpose: the setting url wants an http or https URL"],
     ["no key", () => job(jane, { api_key: null }), "xpose: the setting api_key is missing"],
     ["a bad key", () => job(jane, { api_key: "xpk_wrong" }), expect.stringMatching(/^xpose: invalid_api_key \(/)],

@@ -103,7 +103,7 @@ describe("12.5a SIGTERM", () => {
     await Bun.sleep(300);
     const toldAt = performance.now();
     service.kill("SIGTERM");
-    // Who waits for a scan is told where to ask again.
+    // A client that waits for a scan is told where to ask again.
     expect(await waiting.answers(1)).toEqual([202]);
     expect(await service.exited).toBe(0);
     expect(performance.now() - toldAt).toBeLessThan(10_000);

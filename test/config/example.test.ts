@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { type Config, loadConfig } from "../../src/config/config.ts";
-import { settingKeys } from "../../src/config/tables.ts";
+import { settingKeys } from "../helpers/setting-keys.ts";
 
 const example = readFileSync(fileURLToPath(new URL("../../systemd/xpose.toml", import.meta.url)), "utf8");
 /** The example with all settings uncommented. Prose has a space after its #, settings do not. */

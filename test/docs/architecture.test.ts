@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { currentVersion, openSchema } from "../../src/store/sqlite/migrate.ts";
 import { codeIn, readPage, rowsOf, sectionOf } from "../helpers/markdown-page.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -114,6 +115,19 @@ test("docs/architecture.md lists every method of the store port by its file, and
   ]);
   expect([...methods.values()].flat().length).toBeGreaterThan(30);
   expect(new Map(described)).toEqual(new Map([...methods].filter(([, names]) => names.length > 0)));
+});
+
+test("docs/architecture.md has every table of the database, once, and none that is not there", () => {
+  const schema = openSchema(currentVersion);
+  const tables = schema
+    .prepare<[], { name: string }>(
+      "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+    )
+    .all()
+    .map(({ name }) => name);
+  schema.close();
+  const described = rowsOf(sectionOf(page, "The schema")).flatMap(([names = ""]) => codeIn(names));
+  expect(described.sort()).toEqual(tables.sort());
 });
 
 test("Store is every interface of the store port", () => {

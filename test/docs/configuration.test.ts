@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { settingKeys } from "../../src/config/tables.ts";
 import { codeIn, readPage, rowsOf, sectionOf } from "../helpers/markdown-page.ts";
+import { settingKeys } from "../helpers/setting-keys.ts";
 
 const page = readPage("docs/configuration.md");
 const example = readFileSync(fileURLToPath(new URL("../../systemd/xpose.toml", import.meta.url)), "utf8");

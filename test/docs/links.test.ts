@@ -14,7 +14,7 @@ function targetsOf({ text }: MarkdownPage): string[] {
     .filter((target) => !/^[a-z]+:/i.test(target));
 }
 
-/** What is wrong with a link, or null. */
+/** Describes the fault of a link; null for a good link. */
 function faultOf(page: MarkdownPage, target: string): string | null {
   const [file = "", anchor] = target.split("#");
   const path = file === "" ? page.path : posix.join(posix.dirname(page.path), file);

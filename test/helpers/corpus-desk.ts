@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { forgetIndicator } from "../../src/corpus/forget.ts";
 import { type ImportContext, type ImportOptions, importCorpus } from "../../src/corpus/import/import.ts";
-import { openInlineLane } from "../../src/corpus/import/lane.ts";
 import { openLibrary } from "../../src/corpus/library.ts";
 import { type MergeContext, mergeCorpora } from "../../src/corpus/merge-corpora.ts";
 import { mergeSegments } from "../../src/corpus/segment/merge.ts";
@@ -13,6 +12,7 @@ import type { Finding } from "../../src/domain/finding.ts";
 import { deriveKeys } from "../../src/domain/keyed-hash.ts";
 import type { Publication } from "../../src/store/port/corpus.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
+import { openInlineLane } from "./inline-lane.ts";
 import { testAuditKey, testAuthor } from "./test-author.ts";
 
 export const keys = deriveKeys(Buffer.alloc(32, 7));

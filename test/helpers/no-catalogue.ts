@@ -1,4 +1,4 @@
-import type { Catalogue } from "../../src/sources/catalogue.ts";
+import type { Catalogue } from "../../src/sources/breach-catalogue.ts";
 
 /** A catalogue without a list, for sources whose tests need none. */
 export const noCatalogue: Catalogue = {

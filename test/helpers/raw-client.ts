@@ -7,7 +7,7 @@ export type RawClient = AsyncDisposable & {
   readonly write: (bytes: string | Uint8Array) => void;
   /** Ends the own side only. */
   readonly end: () => void;
-  /** All that came so far, as Latin-1. */
+  /** Everything received so far, as Latin-1. */
   readonly received: () => string;
   /** The statuses of all answers that came so far, in their order. */
   readonly statuses: () => number[];

@@ -23,13 +23,13 @@ const stixFolders: Readonly<Record<string, string>> = {
 
 const stix = new Ajv2020({ strict: false, allErrors: true, unicodeRegExp: false });
 addFormats(stix);
-// Of domain names and addresses of hosts, which no export holds.
+// For domain names and host addresses, which no export contains.
 stix.addFormat("idn-hostname", true);
 for (const folder of ["common", "sdos", "observables"]) {
   for (const file of readdirSync(`${root}/stix2.1/${folder}`)) stix.addSchema(read(`stix2.1/${folder}/${file}`));
 }
 
-/** What the schema of OASIS for its type says against a STIX object; null when nothing. */
+/** The errors of a STIX object against the schema of OASIS for its type; null for a valid object. */
 export function stixFault(object: Json): string | null {
   const type = String(object["type"]);
   const folder = stixFolders[type];
@@ -54,7 +54,7 @@ const misp = (() => {
 
 type MispDefs = Readonly<Record<"attribute" | "sharing_group", { properties: Record<string, unknown> }>>;
 
-/** What the schema of PyMISP says against an event; null when nothing. */
+/** The errors of an event against the schema of PyMISP; null for a valid event. */
 export function mispFault(event: Json): string | null {
   return misp(event) ? null : JSON.stringify(misp.errors);
 }
@@ -91,7 +91,7 @@ const osintInventoryInfo = ["base_event", "discovery", "osint_inventory_info"]
     { attributes: {} },
   );
 
-/** What the OCSF schema says against an event of class OSINT Inventory Info. */
+/** The errors of an event against the OCSF schema of class OSINT Inventory Info. */
 export function ocsfFaults(event: Json): string[] {
   return objectFaults(event, osintInventoryInfo, "event");
 }

@@ -44,3 +44,11 @@ test.each([
 ] as const)("1.2, 10 $code brings $name: $value", ({ code, name, value }) => {
   expect(errorResponse(new AppError(code, "A public sentence")).headers[name]).toBe(value);
 });
+
+test("10 every 503 says when to try again", () => {
+  const codes = errorCodes.filter((code) => statusOf[code] === 503);
+  expect(codes.length).toBeGreaterThan(2);
+  for (const code of codes) {
+    expect(errorResponse(new AppError(code, "A public sentence")).headers["Retry-After"]).toMatch(/^[1-9]\d*$/);
+  }
+});

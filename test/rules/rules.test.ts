@@ -67,10 +67,27 @@ function testNames(code: string): string[] {
   return [...code.matchAll(declared)].map((match) => match[2] ?? "").filter((name) => !name.includes("${"));
 }
 
+/** Whether a file declares a source, by the type of the constant or with `satisfies`. */
+function declaresSource(code: string): boolean {
+  return /^export const \w+: SourceKind\b|^(?:export const .*|\}.*) satisfies SourceKind\b/m.test(code);
+}
+
+test("a source is found however its type is written", () => {
+  for (const code of [
+    "export const a: SourceKind<Settings> = {",
+    "export const a = {\n} satisfies SourceKind<Settings>;",
+    "export const a = {\n} as const satisfies SourceKind;",
+    "export const a = make() satisfies SourceKind;",
+  ]) {
+    expect(declaresSource(code)).toBe(true);
+  }
+  expect(declaresSource("export type SourceKind<Settings> = {")).toBe(false);
+});
+
 test("every kind of source is registered, and has a test, example settings and invented replies", () => {
   const declaring = sourceFiles
-    .filter((path) => path.startsWith("src/sources/") && path.endsWith(".ts"))
-    .filter((path) => /^export const \w+: SourceKind/m.test(readFileSync(`${root}${path}`, "utf8")));
+    .filter((path) => path.startsWith("src/sources/") && path.endsWith(".ts") && !path.endsWith("/registry.ts"))
+    .filter((path) => declaresSource(readFileSync(`${root}${path}`, "utf8")));
   const kinds = declaring.map((path) => path.slice("src/sources/".length, -".ts".length)).sort();
   expect(kinds).toEqual(sourceKinds.map(({ kind }) => kind).sort());
   const settings = readFileSync(`${root}systemd/xpose.toml`, "utf8");

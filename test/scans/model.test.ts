@@ -9,7 +9,7 @@ import type { ClaimedScan, ScanId } from "../../src/domain/scan.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
 import type { Live } from "../../src/scans/live.ts";
 import { removeExpired } from "../../src/scans/retention.ts";
-import { runScan } from "../../src/scans/run-scan.ts";
+import { runScan, type ScanTools } from "../../src/scans/run-scan.ts";
 import type { Source } from "../../src/sources/source.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { testAuditKey, testAuthor } from "../helpers/test-author.ts";
@@ -35,7 +35,15 @@ const callerOf = (workspace: string) => ({
   from: { ip: null, correlationId: null },
 });
 
-type ActiveScan = { scan: ClaimedScan; hear: () => void; abort: AbortController; done: Promise<boolean> };
+type ActiveScan = {
+  scan: ClaimedScan;
+  hear: () => void;
+  abort: AbortController;
+  done: Promise<boolean>;
+  /** Sources that answer at once, and the sources whose runs are saved. */
+  quick: string[];
+  saved: ReadonlySet<string>;
+};
 
 /** The real system: a store, scans, and sources that answer according to the world. */
 class Product {
@@ -118,8 +126,17 @@ class Product {
   async begin(scan: ClaimedScan, slow: readonly string[]): Promise<void> {
     this.#servedLast = scan.workspace.id;
     this.#active = await this.#run(scan, slow, false);
-    // On a busy machine each source takes a turn or two of the event loop, and saving what they said some more.
-    for (let turn = 0; turn < 150; turn += 1) await nextTurn();
+    const { quick, saved, done } = this.#active;
+    let isOver = false;
+    const end = () => {
+      isOver = true;
+    };
+    done.then(end, end);
+    // A slow source whose last answer is used again is saved some turns after the quick ones.
+    for (let turns = 0; turns < 40; turns += 1) {
+      while (!isOver && !quick.every((name) => saved.has(name))) await nextTurn();
+      await nextTurn();
+    }
   }
 
   /** A command runs its own scan, concurrently with a scan of the service. */
@@ -132,11 +149,22 @@ class Product {
     const { promise: heard, resolve: hear } = Promise.withResolvers<void>();
     const sources = await this.#sourcesOf(scan.workspace.id, slow, heard);
     const abort = new AbortController();
-    const tools = { store: this.store, now: this.now, steadyNow: () => this.#world.now, log: { warn: () => {} } };
+    const saved = new Set<string>();
+    const store: ScanTools["store"] = {
+      ...this.store,
+      async saveRuns(claim, runs, state) {
+        const isHeld = await product.saveRuns(claim, runs, state);
+        for (const { source } of runs) saved.add(source);
+        return isHeld;
+      },
+    };
+    const product = this.store;
+    const tools = { store, now: this.now, steadyNow: () => this.#world.now, log: { warn: () => {} } };
     const done = runScan({ scan, sources, live: this.live, isRefresh, signal: abort.signal }, tools);
     // An aborted scan is checked when it ends.
     done.catch(() => {});
-    return { scan, hear, abort, done };
+    const quick = sources.map(({ name }) => name).filter((name) => !slow.includes(name));
+    return { scan, hear, abort, done, quick, saved };
   }
 
   async finish(): Promise<boolean | undefined> {

@@ -13,7 +13,7 @@ type Described = {
   readonly cause?: Described;
 };
 
-/** What `statements` write on the standard error of a process of their own: the log goes to the real descriptor. */
+/** The output of `statements` on the standard error of a separate process: the log goes to the real descriptor. */
 function written(statements: string, settings = { level: "info", format: "json" }): string {
   const code = `
     import { openLog } from ${JSON.stringify(logFile)};

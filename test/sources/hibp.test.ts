@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { SourceError } from "../../src/domain/error.ts";
 import { parseIndicator } from "../../src/domain/indicator.ts";
 import { type HttpClient, type HttpRequest, openHttpClient } from "../../src/egress/client.ts";
-import type { Catalogue, CatalogueEntry } from "../../src/sources/catalogue.ts";
-import { breachEntry } from "../../src/sources/catalogue.ts";
+import type { Catalogue, CatalogueEntry } from "../../src/sources/breach-catalogue.ts";
+import { breachEntry } from "../../src/sources/breach-catalogue.ts";
 import { hibp } from "../../src/sources/hibp.ts";
 import breaches from "../fixtures/sources/hibp/breaches.json";
 import golden from "../fixtures/sources/hibp/findings.json";

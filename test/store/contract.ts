@@ -75,7 +75,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       return { id, name: `Key ${id}`, hash, ...given, ...fields };
     }
 
-    /** What a rotation puts in the place of a key. */
+    /** The new fields of a key that replaces another key. */
     function nextKey(fields: Partial<NextApiKey> = {}): NextApiKey {
       const { id, prefix, hash, createdAt, createdBy } = newKey();
       return { id, prefix, hash, createdAt, createdBy, ...fields };
@@ -631,7 +631,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
             claim: index === 1 ? { ...scan.claim, claimCount: 9 } : scan.claim,
             runs: [run("hibp", answer("hibp"))],
             finishedAt: now,
-            // What is no text cannot be stored.
+            // A value that is not text cannot be stored.
             projection: { envelopeTail: "{}", digest: "d", total: 0, evidence: index === 2 ? (null as never) : "{}" },
             omitted: new Map(),
             kept: new Map(),

@@ -5,8 +5,8 @@ import Database from "better-sqlite3/linux-x64";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { sha256Hex } from "../../src/domain/sha256.ts";
 import type { Store } from "../../src/store/port/store.ts";
+import { schemaFaults } from "../../src/store/sqlite/compare-schema.ts";
 import { currentVersion, openSchema } from "../../src/store/sqlite/migrate.ts";
-import { schemaFaults } from "../../src/store/sqlite/schema.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { testAuditKey } from "../helpers/test-author.ts";
 
@@ -53,7 +53,7 @@ function makeOlder(version: number, sql = ""): void {
   connection.close();
 }
 
-/** All that a database holds: version, schema and rows. */
+/** The whole content of a database: version, schema and rows. */
 function contents(): unknown {
   const connection = new Database(databaseFile());
   const schema = connection.prepare<[], { type: string; name: string; sql: string }>(

@@ -102,7 +102,7 @@ describe("the database file", () => {
     expect(await store.findWorkspace("default")).toMatchObject({ id: "w" });
     store.close();
     const connection = openConnection(databaseFile(), { mustExist: true });
-    // What was answered from the old corpora is stale.
+    // Results from the old corpora are stale.
     expect(connection.prepare("SELECT corpora_revision FROM workspace").get()).not.toEqual({ corpora_revision: "old" });
     connection.close();
   });

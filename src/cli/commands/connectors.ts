@@ -10,13 +10,16 @@ export function connectorsCommand(output: Output): Command {
   return new Command("connectors")
     .description("The connectors to other platforms that this executable holds.")
     .addCommand(
-      new Command("list").description("Lists the connectors.").action(async (_options: object, command: Command) => {
-        const { json = false } = command.optsWithGlobals<GlobalOptions>();
-        const { listConnectors } = await import("../../connectors/catalogue.ts");
-        const connectors = listConnectors();
-        const rows = connectors.map(({ name, platform, kind, files }) => [name, platform, kind, files.length]);
-        printResult<ConnectorList>(output, json, connectors, table(["NAME", "PLATFORM", "KIND", "FILES"], rows));
-      }),
+      new Command("list")
+        .description("Lists the connectors.")
+        .addHelpText("after", "\nExample:\n  xpose connectors list --json")
+        .action(async (_options: object, command: Command) => {
+          const { json = false } = command.optsWithGlobals<GlobalOptions>();
+          const { listConnectors } = await import("../../connectors/catalogue.ts");
+          const connectors = listConnectors();
+          const rows = connectors.map(({ name, platform, kind, files }) => [name, platform, kind, files.length]);
+          printResult<ConnectorList>(output, json, connectors, table(["NAME", "PLATFORM", "KIND", "FILES"], rows));
+        }),
     )
     .addCommand(
       new Command("export")

@@ -34,7 +34,7 @@ const unclosed = -2;
 const overlong = -3;
 
 /** Result of `cut` when the record may continue after the bytes. */
-export const goesOn = -1;
+const goesOn = -1;
 
 const cp1252 = new TextDecoder("windows-1252");
 

@@ -3,18 +3,20 @@ import { type FormatName, formatNames, type Plan, type Wishes } from "./format.t
 import { formats } from "./registry.ts";
 import type { Sample } from "./sample.ts";
 
-/** The order in which formats are tried: distinctive ones first, the last resort at the end. */
-const order: readonly FormatName[] = [
-  "dehashed",
-  "hibp-domain",
-  "jsonl",
-  "csv",
-  "stealer",
-  "ulp",
-  "list",
-  "combo",
-  "any",
-];
+/** The place of each format in the order in which they are tried: distinctive ones first, the last resort at the end. */
+const places: Readonly<Record<FormatName, number>> = {
+  dehashed: 1,
+  "hibp-domain": 2,
+  jsonl: 3,
+  csv: 4,
+  stealer: 5,
+  ulp: 6,
+  list: 7,
+  combo: 8,
+  any: 9,
+};
+
+const order = formatNames.toSorted((one, other) => places[one] - places[other]);
 
 /** The plan of the first format that recognises a text; null when none does. */
 export function detectPlan(sample: Sample, wishes: Wishes): Plan | null {

@@ -1,6 +1,5 @@
 import type { EmailAddress } from "../../domain/email.ts";
-import { addressOf } from "../address.ts";
-import { parseFields, type RawFields, type RecordDefaults, type RecordFields } from "../record.ts";
+import type { RecordDefaults, RecordFields } from "../record.ts";
 import type { LineScanner } from "./line-scanner.ts";
 import type { Sample } from "./sample.ts";
 
@@ -135,11 +134,4 @@ export function commonDefaults(corpus: string): RecordDefaults {
     date: null,
     subjectTitle: null,
   };
-}
-
-/** Builds a record from the text of an address and of the fields beside it. */
-export function recordOf(email: string, raw: RawFields): ReadRecord {
-  const address = addressOf(email);
-  if (address === null) return email.trim() === "" ? "no_email" : "invalid_email";
-  return { address, ...parseFields(raw) };
 }

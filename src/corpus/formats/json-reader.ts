@@ -14,7 +14,7 @@ import { isBlank } from "./lines.ts";
 export type JsonLayout = "lines" | "values" | "document";
 
 /** Longer lines are skipped. Lines are read from a block, which is not much longer. */
-export const maxJsonLineSize = 1_000_000;
+const maxJsonLineSize = 1_000_000;
 
 const openBrace = 0x7b;
 /** The part of a faulty text that is searched for addresses. */

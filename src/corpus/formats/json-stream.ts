@@ -28,7 +28,7 @@ const closeBrace = 0x7d;
 const recordSeparator = 0x1e;
 
 /** Larger values are walked and not held in memory. Real records are far smaller. */
-export const maxValueSize = 1 << 20;
+const maxValueSize = 1 << 20;
 /** Deeper containers are skipped. */
 const maxDepth = 32;
 /** Limit for numbers and words. */

@@ -73,7 +73,7 @@ function openReader({ layout, column, fields }: JsonPlan, sink: RecordSink): Rec
 /** The fields of a record: all for evidence, otherwise the date and those named by the operator. */
 function fieldsOf(record: JsonObject, isWhole: boolean, wished: readonly OptionalField[]): ParsedFields {
   const members = new Map<string, unknown>();
-  // Of two members with the same name the first counts, as in CSV.
+  // If two members have the same name, the first counts, as in CSV.
   for (const [name, value] of Object.entries(record)) {
     const column = columnName(name);
     if (!members.has(column)) members.set(column, value);

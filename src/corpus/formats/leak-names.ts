@@ -26,7 +26,7 @@ const nameLike = /^(?=[A-Za-z-]{2,60}$)[A-Z][a-zA-Z]*(?:-[A-Z][a-zA-Z]*)*$/;
 /** Share of the names of a file that must be names of leaks or sites. */
 const minShare = 0.8;
 
-export function isKnownLeak(name: string, { catalogueNames }: LeakNames): boolean {
+function isKnownLeak(name: string, { catalogueNames }: LeakNames): boolean {
   return knownLeaks.has(name) || setOf(catalogueNames).has(name);
 }
 

@@ -15,7 +15,7 @@ export function reasonToLeaveOut(path: string, sample: Sample, format: FormatNam
   const text = lines.join("\n");
   if (isCookies(lines, text)) return "cookies";
   if (isForm(lines)) return "autofill data";
-  if (format !== null && loginFormats.has(format)) return null;
+  if (format !== null && holdsLogins[format]) return null;
   if (text.startsWith("#!")) return "a script";
   const isTable = format === "csv" || format === "jsonl";
   if (isTable && secretColumn.test(format === "csv" ? (lines[0] ?? "") : text)) return null;
@@ -27,8 +27,18 @@ export function reasonToLeaveOut(path: string, sample: Sample, format: FormatNam
 const maxLines = 100;
 const maxLineLength = 1000;
 
-/** Lines of these formats contain a secret or the name of a leak. */
-const loginFormats: ReadonlySet<FormatName> = new Set(["combo", "ulp", "stealer", "dehashed", "hibp-domain"]);
+/** Whether each line of a format contains a secret or the name of a leak. */
+const holdsLogins: Readonly<Record<FormatName, boolean>> = {
+  combo: true,
+  ulp: true,
+  stealer: true,
+  dehashed: true,
+  "hibp-domain": true,
+  csv: false,
+  jsonl: false,
+  list: false,
+  any: false,
+};
 
 const secretColumn = /pass|pwd|senha|contrase|kennwort|hash|secret|пароль|parola|şifre/i;
 

@@ -172,7 +172,7 @@ export class BlockReader {
         return;
       case "secret":
         this.#openFor(bytes, kind, entry.hasSecret, label === this.#secretWord);
-        // Of two secrets in one block the first counts.
+        // If a block has two secrets, the first counts.
         if (entry.hasSecret) return;
         entry.hasSecret = true;
         this.#secretWord = label;

@@ -1,5 +1,6 @@
 import type { Author } from "../../domain/audit.ts";
 import type { Corpus } from "../../domain/corpus.ts";
+import { isOutOfSpace } from "../../domain/disk-fault.ts";
 import type { Finding } from "../../domain/finding.ts";
 import type { DerivedKeys } from "../../domain/keyed-hash.ts";
 import { parseLeakYear } from "../../domain/time.ts";
@@ -125,7 +126,7 @@ export async function importCorpus(options: ImportOptions, context: ImportContex
       dryRun: options.isDryRun === true ? { files: reading.files, findings: firstFindings(reading) } : null,
     };
   } catch (error) {
-    throw isDiskFull(error)
+    throw isOutOfSpace(error)
       ? new CorpusError("refused", "the disk of the data directory is full", { cause: error })
       : error;
   } finally {
@@ -193,8 +194,4 @@ function likelyCause(reason: string, format: FormatName): string {
   if (reason === "invalid_email") return "the text in place of the address is not a valid address";
   if (reason === "too_long") return "the lines are over 64 KiB: the file is binary or not one record per line";
   return `the file does not look like ${format}; give another --format`;
-}
-
-function isDiskFull(error: unknown): boolean {
-  return error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT");
 }

@@ -18,7 +18,7 @@ import { type KeyRun, KeySorter } from "./key-sorter.ts";
 import { maxFieldsSize, type RecordRun, RecordSorter } from "./record-sorter.ts";
 
 /** Why a record was skipped (docs/contract.md 11.5). */
-export const skipReasons = [
+const skipReasons = [
   "duplicate",
   "no_email",
   "invalid_email",

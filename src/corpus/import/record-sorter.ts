@@ -208,7 +208,7 @@ function sink(heap: RunReader[], parent: number): void {
   heap[hole] = moving;
 }
 
-/** Of equal records the lower entry comes first, because the first record is kept. */
+/** Equal records are sorted by entry, lowest first, because the first record is kept. */
 function isBefore(a: RunReader, b: RunReader): boolean {
   if (a.high !== b.high) return a.high < b.high;
   if (a.low !== b.low) return a.low < b.low;

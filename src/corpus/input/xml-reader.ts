@@ -40,6 +40,6 @@ export function xmlReader(pull: Pull, { onOpen, onText, onClose }: XmlEvents): {
   };
 }
 
-export function localName(name: string): string {
+function localName(name: string): string {
   return name.slice(name.indexOf(":") + 1);
 }

@@ -17,7 +17,7 @@ export type ZipRecord = {
 };
 
 export const stored = 0;
-export const deflated = 8;
+const deflated = 8;
 
 /** Offsets of the fields shared by local and central records, and of those in only one of them. */
 type Layout = { readonly flags: number; readonly size: number; readonly headerAt: number | null };

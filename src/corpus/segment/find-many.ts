@@ -59,7 +59,7 @@ function planSpans(index: Uint32Array, keys: readonly Key[]): Span[] {
   for (const [key, { high }] of keys.entries()) {
     const first = Math.max(0, lowerBound(index, high) - 1);
     const last = Math.max(first, lowerBound(index, high + 1) - 1);
-    // So many pages hold one key only: it has more ids than any caller takes here.
+    // All these pages hold a single key, which has more ids than any caller here takes.
     if (last - first >= windowPages) continue;
     const fits =
       span !== undefined && first - span.first - span.count <= maxGapPages && last - span.first < windowPages;

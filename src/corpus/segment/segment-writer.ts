@@ -42,7 +42,7 @@ export class SegmentWriter {
     return this.#recordCount;
   }
 
-  /** Adds a template of at most `maxTemplateSize` bytes; returns its id: 0, 1, 2 ... */
+  /** Adds a template and returns its id: 0, 1, 2 ... Throws `RangeError` when it does not fit into one page. */
   addTemplate(text: Uint8Array): number {
     if (this.#dictionaryAt + 2 + text.length > pageSize) this.#endDictionaryPage();
     const page = this.#dictionary.page;

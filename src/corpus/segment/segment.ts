@@ -22,8 +22,6 @@ import { openReadable, type Readable } from "./read-at.ts";
 const magic = "xposeseg";
 const version = 2;
 export const dictionaryHeadSize = 10;
-/** A template never spans two pages. */
-export const maxTemplateSize = pageSize - dictionaryHeadSize - 2;
 
 /** The file is damaged, cut short, written with another secret, or not a segment. */
 export class CorruptSegment extends Error {

@@ -75,7 +75,7 @@ export async function pollBulk(exchange: Exchange): Promise<PlainResponse> {
     kind: "bulk_poll",
     caller: { keyHash },
     from: originOf(exchange),
-    // What is no id of ours goes the whole way too, so that it cannot be told from an unknown one.
+    // A malformed id is handled like an unknown id, so that the two cannot be told apart.
     bulkId: isId(id) ? (id as BulkId) : null,
     fault: wish instanceof AppError ? wish : null,
     isExport: !(wish instanceof AppError) && wish.form !== "json",

@@ -6,9 +6,12 @@ import type { Page } from "./page.ts";
 /** API keys. They are never deleted. */
 export interface ApiKeyStore {
   insertKey(workspaceId: WorkspaceId, key: NewApiKey, by: Author): Promise<ApiKey>;
-  /** Revokes a key and puts `next` in its place, with its name, expiry, scopes, addresses and budget. Null when there is no such key. */
+  /**
+   * Revokes a key and replaces it by `next`, with its name, expiry, scopes, addresses and budget. Null when there is no
+   * such key.
+   */
   rotateKey(workspaceId: WorkspaceId, keyId: string, next: NextApiKey, by: Author): Promise<ApiKey | null>;
-  /** Revokes a key, or leaves a revoked one as it is. Null when there is no such key. */
+  /** Revokes a key; a revoked key stays as it is. Null when there is no such key. */
   revokeKey(workspaceId: WorkspaceId, keyId: string, by: Author): Promise<ApiKey | null>;
   /** Null when there is no such key. */
   findKey(workspaceId: WorkspaceId, keyId: string): Promise<ApiKey | null>;
@@ -20,7 +23,7 @@ export type NewApiKey = Pick<
   "id" | "name" | "prefix" | "createdAt" | "createdBy" | "expiresAt" | "scopes" | "allowedIps"
 > & { readonly hash: string };
 
-/** What a rotation brings; name, expiry, scopes and addresses stay. */
+/** The fields of a replacement key that are new. Name, expiry, scopes and addresses are taken over. */
 export type NextApiKey = Pick<NewApiKey, "id" | "prefix" | "hash" | "createdAt" | "createdBy">;
 
 export type KeyPage = {

@@ -4,30 +4,33 @@ import type { Page } from "./page.ts";
 
 /** The audit trail. */
 export interface AuditStore {
-  /** Writes events that belong to no other change, now or not at all: it does not wait for another process. */
+  /** Writes events that belong to no other change. Does not wait for another process: it writes at once or fails. */
   appendEvents(events: readonly AuditEvent[]): Promise<void>;
   /** Newest first. */
   listEvents(workspaceId: WorkspaceId, page: AuditPage): Promise<Page<AuditEvent>>;
-  /** The rows after `afterRow` (-Infinity: from the first one on), oldest first, at most `limit`. */
+  /** The rows after `afterRow`, oldest first, at most `limit`. -Infinity starts at the first row. */
   readChain(afterRow: number, limit: number): Promise<AuditRow[]>;
   auditHead(): Promise<AuditHead>;
-  /** All that a check of the whole trail needs beside its rows, of one moment. */
+  /** Everything besides the rows that a check of the whole trail needs, read at one moment. */
   auditState(): Promise<AuditState>;
   /**
-   * Removes the oldest events of the trail that are past their retention, some hundred at most, and writes the event
-   * `audit.checkpoint`, which says where the trail begins now. Returns how many events were removed. Throws when they are not
-   * as they were written: then nothing is removed.
+   * Removes the oldest expired events, some hundred at most, and writes the event `audit.checkpoint`, which says where
+   * the trail begins now. Returns the number of removed events. Throws and removes nothing when these events are not as
+   * they were written.
    */
   removeOldEvents(retention: AuditRetention, by: Author): Promise<number>;
-  /** Remembers the settings of the enabled sources, hashed, by name, and writes an event for each that differs from before. */
+  /**
+   * Stores the hashed settings of the enabled sources by name, and writes an event for each difference from the stored
+   * ones.
+   */
   noteSources(fingerprints: ReadonlyMap<string, string>, by: Author): Promise<void>;
 }
 
 export type AuditRetention = {
-  /** Events older than this may go. */
+  /** Events older than this may be removed. */
   readonly before: Date;
   readonly now: Date;
-  /** The row of the head that is kept beside the secret. It stays, and so does all behind it. */
+  /** The row of the head stored beside the secret. This row and all later rows are kept. */
   readonly keptRow: number;
 };
 

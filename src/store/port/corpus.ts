@@ -2,24 +2,24 @@ import type { Author } from "../../domain/audit.ts";
 import type { Corpus, CorpusImport, CorpusSegment } from "../../domain/corpus.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
 
-/** Corpora, and the addresses that none of them may answer for. */
+/** Corpora, and the addresses that were forgotten. */
 export interface CorpusStore {
-  /** All corpora, by name, ascending. */
+  /** All corpora, ascending by name. */
   listCorpora(): Promise<Corpus[]>;
-  /** Makes an import visible, or says that the same bytes are there already. The commit is the publication. */
+  /** Makes an import visible with its commit, or reports that the same bytes were imported before. */
   publishImport(publication: Publication, by: Author): Promise<PublishOutcome>;
-  /** False when there is no corpus of that name. Segments that hold nothing else are gone too. */
+  /** False when there is no corpus with that name. Also removes the segments that hold nothing else. */
   removeCorpus(name: string, revision: string, by: Author): Promise<boolean>;
-  /** Puts one segment in the place of several. False when one of them is gone: then nothing was changed. */
+  /** Replaces several segments by one. False, and nothing is changed, when one of them was removed. */
   replaceSegments(replacement: SegmentReplacement): Promise<boolean>;
   /**
-   * From now on no corpus answers for an indicator; its scans (unfinished ones too), stored answers and ledger rows in
-   * every workspace are gone (docs/contract.md 12.6a).
+   * Forgets an indicator: from now on no corpus answers for it. Removes its scans (unfinished scans too), stored
+   * answers and ledger rows in every workspace (docs/contract.md 12.6a).
    */
   forget(forgetting: Forgetting, by: Author): Promise<void>;
-  /** `corpusHash`: 16 hex digits. */
+  /** `corpusHash` has 16 hex digits. */
   isForgotten(corpusHash: string): Promise<boolean>;
-  /** Those of the keys that are forgotten. */
+  /** The forgotten keys among these. */
   forgottenAmong(corpusHashes: readonly string[]): Promise<ReadonlySet<string>>;
   /** All forgotten keys, ascending. */
   listForgotten(): Promise<string[]>;
@@ -28,7 +28,7 @@ export interface CorpusStore {
 export type Publication = {
   readonly name: string;
   readonly scope: WorkspaceId | null;
-  /** Used when the name is new; `isGiven` says that the operator asked for it, and then it replaces an older one. */
+  /** Used for a new corpus. `isGiven`: the operator asked for this value, so it also replaces an older value. */
   readonly confidence: { readonly value: number; readonly isGiven: boolean };
   readonly origin: { readonly value: string; readonly isGiven: boolean };
   readonly revision: string;
@@ -36,7 +36,7 @@ export type Publication = {
   readonly segment: CorpusSegment;
 };
 
-/** `sameAs`: another corpus that holds the same content. */
+/** `sameAs`: another corpus with the same content. */
 export type PublishOutcome = {
   readonly outcome: "published" | "already_imported";
   readonly sameAs: string | null;
@@ -44,9 +44,9 @@ export type PublishOutcome = {
 
 export type SegmentReplacement = {
   readonly files: readonly string[];
-  /** Null when nothing of them is left. */
+  /** Null when no records are left. */
   readonly merged: CorpusSegment | null;
-  /** Imports whose records are in `merged`; those that were removed meanwhile do not count. */
+  /** Imports whose records are in `merged`. Imports that were removed during the merge are ignored. */
   readonly importIds: readonly string[];
 };
 

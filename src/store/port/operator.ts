@@ -5,11 +5,13 @@ import type { WorkspaceId } from "../../domain/workspace.ts";
 /** Operators and their sessions. */
 export interface OperatorStore {
   insertOperator(operator: NewOperator, by: Author): Promise<Operator>;
-  /** Revokes an operator and ends its sessions, or leaves a revoked one as it is. Null when there is no such operator. */
+  /**
+   * Revokes an operator and ends its sessions; a revoked operator stays as it is. Null when there is no such operator.
+   */
   revokeOperator(workspaceId: WorkspaceId, id: string, by: Author): Promise<Operator | null>;
-  /** By age, ascending, revoked ones included. */
+  /** Oldest first, including revoked operators. */
   listOperators(workspaceId: WorkspaceId): Promise<Operator[]>;
-  /** The operator whose token or unexpired session this is, unless it was revoked. */
+  /** The operator with this token or unexpired session; null when it was revoked. */
   findOperator(credential: OperatorCredential, now: Date): Promise<Operator | null>;
   startSession(session: NewSession, by: Author): Promise<void>;
   /** False when there was no such session. */

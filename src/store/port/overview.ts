@@ -3,11 +3,11 @@ import type { SourceErrorReason } from "../../domain/error.ts";
 import type { Outcome } from "../../domain/scan.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
 
-/** What the dashboard shows of a workspace. */
+/** The data of the dashboard about a workspace. */
 export interface OverviewStore {
-  /** What the dashboard shows of a workspace: its totals by hour since `since`, and the scans that are not finished. */
+  /** The totals of a workspace by hour since `since`, and the number of its unfinished scans. */
   overview(workspaceId: WorkspaceId, since: Date): Promise<Overview>;
-  /** What the keys of a workspace that are not revoked have used, as it was written last; a window may be over. */
+  /** The last written use of each key of a workspace that is not revoked. The window may be over. */
   listBudgets(workspaceId: WorkspaceId): Promise<KeyBudget[]>;
 }
 
@@ -21,7 +21,7 @@ export type Overview = {
     readonly hits: number;
     readonly polls: number;
   }[];
-  /** How each source that was asked fared, by source, hour and outcome, ascending. */
+  /** The outcomes of each source that was asked, by source, hour and outcome, ascending. */
   readonly sources: readonly SourceHour[];
 };
 
@@ -30,7 +30,7 @@ export type SourceHour = {
   readonly hour: Date;
   readonly outcome: Outcome;
   readonly runCount: number;
-  /** Of all these runs together. */
+  /** The total of all these runs. */
   readonly durationMs: number;
   readonly lastEndedAt: Date;
   readonly lastError: SourceErrorReason | null;

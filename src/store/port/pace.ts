@@ -1,11 +1,14 @@
 import type { Pace, Turns } from "../../domain/pace.ts";
 
-/** Turns at the sources. */
+/** The pace of the sources. */
 export interface PaceStore {
-  /** Reserves the next turn of a source (`pace` null: it only obeys pauses); null when no turn is free before `notAfter`. */
+  /**
+   * Reserves the next turn of a source. With `pace` null the source only obeys pauses. Null when no turn is free before
+   * `notAfter`.
+   */
   takeSlot(source: string, pace: Pace | null, notAfter: Date, now: Date): Promise<Date | null>;
-  /** Nobody asks the source before `until`. Never shortens a longer pause. */
+  /** No call to the source starts before `until`. Never shortens a longer pause. */
   pauseSource(source: string, until: Date): Promise<void>;
-  /** The turns of every source that has a pace or was paused, by name. */
+  /** The used turns of every source that has a pace or was paused, by name. */
   listTurns(): Promise<ReadonlyMap<string, Turns>>;
 }

@@ -3,32 +3,38 @@ import type { Projection, Sighting } from "../../domain/envelope.ts";
 import type { Answer, Claim, ClaimedScan, SourceRun, SourceRunRecord, UnfinishedState } from "../../domain/scan.ts";
 import type { Workspace, WorkspaceId } from "../../domain/workspace.ts";
 
-/** Scans: who holds them, what they bring, and how long it is kept. */
+/** Scans: claims, results and retention. */
 export interface ScanStore {
   /**
-   * Takes the next queued scans, at most `maxCount`, round robin: the oldest of the workspace that comes after
-   * `afterWorkspaceId`, then that of the workspace after it. Within a workspace scans of single calls go before those of lists. A workspace
-   * whose scans run in groups gets a whole group, and the transaction ends with it.
+   * Claims the next queued scans, at most `maxCount`, round robin over workspaces: the oldest scan of the workspace after
+   * `afterWorkspaceId`, then the oldest of the workspace after that. Within a workspace, scans of single calls are
+   * claimed before scans of lists. A workspace whose scans run in groups gets a whole group, which ends the transaction.
    */
   claimScans(request: ClaimRequest): Promise<ClaimedScan[]>;
-  /** Prolongs what is still held; returns the claims that are. */
+  /** Extends the leases of claims that still hold, and returns these claims. */
   extendLeases(claims: readonly Claim[], until: Date): Promise<Claim[]>;
-  /** Records sources that ended. False when the claim no longer holds: then nothing was written. */
+  /** Records the runs of sources that have ended. False, and nothing is written, when the claim no longer holds. */
   saveRuns(claim: Claim, runs: readonly SourceRun[], nextState: UnfinishedState): Promise<boolean>;
   /**
-   * Enters findings in the ledger and reads back how it stands now, by the hash of the finding. Null when the claim no
-   * longer holds: then nothing was written. A finding that was last seen before `ledgerBefore` counts as never seen: its
-   * row is past its retention.
+   * Enters findings in the ledger and returns their sightings by the hash of the finding. Null, and nothing is written,
+   * when the claim no longer holds. A finding last seen before `ledgerBefore` counts as new, because its row is
+   * expired.
    */
   recordSightings(claim: Claim, seen: readonly Seen[], ledgerBefore: Date): Promise<Map<string, Sighting> | null>;
-  /** Ends a scan: last source runs, stored answers and envelope. False when the claim no longer holds. */
+  /**
+   * Ends a scan: writes the last source runs, the stored answers and the envelope. False when the claim no longer
+   * holds.
+   */
   settleScan(settlement: Settlement): Promise<boolean>;
-  /** Queues claimed scans again under the same id; with `isCounted` those out of claims become failed. Returns how many. */
+  /**
+   * Queues claimed scans again under the same id. With `isCounted`, a scan that has used up its claims becomes failed.
+   * Returns the number of scans.
+   */
   requeueScans(
     which: { owner: string } | { leaseOverAt: Date },
     options: { isCounted: boolean; now: Date },
   ): Promise<number>;
-  /** Deletes at most `maxRows` rows that are past their retention; returns how many it deleted. */
+  /** Deletes at most `maxRows` expired rows and returns their number. */
   removeExpired(limits: RetentionLimits, maxRows: number): Promise<number>;
   /** The last run of each source that has one, by source. */
   lastSourceRuns(): Promise<SourceRunRecord[]>;
@@ -37,35 +43,35 @@ export interface ScanStore {
 export type ClaimRequest = {
   readonly owner: string;
   readonly leaseUntil: Date;
-  /** Turns go round robin over workspaces: the one served last, or null. */
+  /** The workspace that was served last, or null. Claims go round robin over workspaces. */
   readonly afterWorkspaceId: WorkspaceId | null;
   readonly maxCount: number;
   readonly fingerprintOf: FingerprintOf;
-  /** How many scans of a workspace are one turn: 1, which is the default, or more where they are run together. */
+  /** The number of scans that a workspace gets per turn: 1 by default, more if its scans run in a group. */
   readonly groupSizeOf?: (workspace: Pick<Workspace, "id" | "name">) => number;
 };
 
-/** A finding, by its `findingHash`, and when it was seen. */
+/** A finding, identified by its `findingHash`, and when it was seen. */
 export type Seen = { readonly hash: string; readonly at: Date };
 
 export type Settlement = {
   readonly claim: Claim;
-  /** All runs of the scan, saved before or not. */
+  /** All runs of the scan, including those saved before. */
   readonly runs: readonly SourceRun[];
   readonly finishedAt: Date;
-  /** The answer of a completed scan; null for a failed one. */
+  /** The answer of a completed scan; null for a failed scan. */
   readonly projection: Projection | null;
-  /** How many findings of a source the envelope leaves out. */
+  /** The number of findings of each source that the envelope leaves out. */
   readonly omitted: ReadonlyMap<string, number>;
-  /** Answers of earlier scans that count for sources that failed in this one, by source. */
+  /** Answers of earlier scans that are used for sources that failed in this scan, by source. */
   readonly kept: ReadonlyMap<string, Pick<Answer, "answeredAt">>;
 };
 
-/** Rows older than these go (docs/contract.md 5.11). */
+/** Rows older than these times are removed (docs/contract.md 5.11). */
 export type RetentionLimits = {
   readonly scansFinishedBefore: Date;
   readonly answersBefore: Date;
   readonly sightingsBefore: Date;
-  /** Hourly totals of use. */
+  /** The limit for hourly totals of use. */
   readonly usageBefore: Date;
 };

@@ -11,9 +11,10 @@ import type { ScanStore } from "./scan.ts";
 import type { WorkspaceStore } from "./workspace.ts";
 
 /**
- * The port to the database. Every method is one transaction; none spans two calls. Rules are not written twice: a
- * method reads facts, calls a pure function of the domain, and writes what it says. Arguments and results are domain
- * values. A method that changes rights or data takes its author: the change and its audit row are one transaction.
+ * The port to the database. Every method is one transaction, and no transaction spans two calls. Rules are not repeated
+ * in SQL: a method reads facts, calls a pure function of the domain, and writes its result. Arguments and results are
+ * domain values. A method that changes rights or data takes the author of the change, and writes the change and its
+ * audit row in one transaction.
  *
  * Errors of every method: `AppError` `storage_full` when the disk is full, `unavailable` when the database cannot be
  * read or written.

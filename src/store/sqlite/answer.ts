@@ -15,7 +15,7 @@ type AnswerRow = {
   has_failed_since: number;
 };
 
-/** The last good answer of each source, and whether the source failed since. */
+/** The last good answer of each source, and whether the source has failed since. */
 export function answerTable(connection: Connection) {
   const find = connection.prepare<[string, string], AnswerRow>(
     `SELECT source, fingerprint, confidence, origin, answered_at, missing, sha256, findings, has_failed_since FROM answer
@@ -61,7 +61,7 @@ export function answerTable(connection: Connection) {
         text: JSON.stringify(findings),
       });
     },
-    /** The last answer stays: a failure never replaces it. */
+    /** Marks the source as failed. Its last answer stays: a failure never replaces it. */
     markFailed(indicatorHash: string, workspaceId: WorkspaceId, source: string): void {
       markFailed.run(indicatorHash, workspaceId, source);
     },

@@ -30,12 +30,12 @@ type KeyRow = {
 };
 
 /**
- * What every key begins with is not stored: beside the hash, which follows it in the file, it would read as a key to
- * whoever searches the disk for one.
+ * The beginning that all keys share is not stored. The hash follows it in the file, so both together would look like a
+ * key to somebody who searches the disk for keys.
  */
 const sharedPrefix = "xpz_live_";
 
-/** Never the hash: what is not read cannot be shown. */
+/** Without the hash: a column that is not read cannot be shown. */
 const columns =
   "id, workspace_id, name, prefix, created_at, created_by, last_used_at, expires_at, revoked_at, rotated_from, rotated_to, scopes, allowed_ips";
 
@@ -56,7 +56,7 @@ export function apiKeyTable(
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const revoke = connection.prepare("UPDATE api_key SET revoked_at = ?, rotated_to = ? WHERE id = ?");
-  // The workspace is part of the look-up, so a foreign id and an unknown one are the same work and the same answer.
+  // The workspace is part of the look-up, so a foreign id and an unknown id take the same work and get the same answer.
   const byId = connection.prepare<[string, string], KeyRow>(
     `SELECT ${columns} FROM api_key WHERE id = ? AND workspace_id = ?`,
   );
@@ -97,7 +97,7 @@ export function apiKeyTable(
     );
   }
 
-  /** `nextId` names the key that took the place of this one. */
+  /** `nextId` names the key that replaced this key. */
   function record(
     by: Author,
     action: AuditAction,
@@ -112,7 +112,7 @@ export function apiKeyTable(
   return {
     find,
 
-    /** Limits that no index can hold are checked here, inside the transaction. */
+    /** Limits that no index can enforce are checked here, inside the transaction. */
     insert(workspaceId: WorkspaceId, key: NewApiKey, by: Author): ApiKey {
       const active = activeNames.all({ workspaceId, now: key.createdAt.getTime() });
       const names = active.map((row) => row.folded_name);
@@ -145,7 +145,7 @@ export function apiKeyTable(
       return get(workspaceId, id);
     },
 
-    /** Newest first. The cursor names the last row of the page before. */
+    /** Newest first. The cursor names the last row of the previous page. */
     list(workspaceId: WorkspaceId, page: KeyPage): Page<ApiKey> {
       const after = parseCursor(page.cursor);
       const rows = connection

@@ -2,18 +2,18 @@ import { type AuditSubject, type SubjectRow, subjectDigest } from "../../domain/
 import type { Connection } from "./driver.ts";
 import { lazily } from "./lazily.ts";
 
-/** Whose rights the audit trail vouches for, and the table of each. */
+/** The kinds of rows that the audit trail protects, with their tables. */
 const tables = { key: "api_key", operator: "operator", workspace: "workspace" } as const;
 export type SubjectKind = keyof typeof tables;
 
 const kinds = Object.keys(tables) as SubjectKind[];
 
 /** Columns that change without an event: when a key was used, and which corpora a workspace sees. */
-const unwatched: readonly string[] = ["last_used_at", "corpora_revision"];
+export const unwatched: readonly string[] = ["last_used_at", "corpora_revision"];
 
 /**
- * Keys, operators and workspaces as the audit trail knows them: by a digest of all columns that an event tells of. What
- * changes one of these rows writes its digest into the event, in the same transaction.
+ * Digests of keys, operators and workspaces for the audit trail, over all watched columns. A change of such a row
+ * writes the new digest into its event, in the same transaction.
  */
 export function subjectTable(connection: Connection) {
   const start = lazily(() => connection.prepare<[], AuditSubject>("SELECT id, digest FROM audit_subject"));
@@ -26,14 +26,14 @@ export function subjectTable(connection: Connection) {
   }
 
   return {
-    /** As they stand now, in the transaction that changed them. */
+    /** The rows after the change, read in its transaction. */
     of(kind: SubjectKind, ids: readonly string[]): AuditSubject[] {
-      // All columns, so that a later one counts too.
+      // All columns, so that later columns are included.
       const find = connection.prepare<[string], SubjectRow>(`SELECT * FROM ${tables[kind]} WHERE id = ?`);
       return ids.flatMap((id) => find.all(id)).map((row) => subjectOf(kind, row));
     },
 
-    /** All that there are, by id. */
+    /** Digests of all current rows, by id. */
     all(): Map<string, string> {
       const found = new Map<string, string>();
       for (const kind of kinds) {
@@ -46,7 +46,7 @@ export function subjectTable(connection: Connection) {
       return found;
     },
 
-    /** As they stood at the start of the trail, by id. */
+    /** Digests at the start of the trail, by id. */
     atStart: (): Map<string, string> =>
       new Map(
         start()

@@ -24,22 +24,22 @@ import type { sourceFingerprintTable } from "./source-fingerprint.ts";
 import type { Transactions } from "./transactions.ts";
 
 type EventsRow = { first_event: number; last_event: number; last_mac: string; events: string };
-/** The same with the bytes as they lie in the file: a text is repaired when it is read, and would hide a changed byte. */
+/** The same with the raw bytes of the file: reading as text repairs invalid UTF-8 and would hide a changed byte. */
 type StoredRow = Omit<EventsRow, "events"> & { events: Uint8Array };
 
 type RemovableRow = { readonly firstEvent: number; readonly events: readonly AuditRow[] };
 
-/** So many events share a row of the table at most. */
+/** Maximum number of events in a row of the table. */
 const maxEventsPerRow = 256;
 const macLength = 64;
 /** Placeholder for the mac of a row that contradicts itself. It never matches. */
 const brokenMac = "";
-/** They bound one step of `removeOldest` to some 10 ms. */
+/** These limits keep one step of `removeOldest` below about 10 ms. */
 const [maxRemovedEvents, maxRemovedRows] = [512, 128];
 
 /**
- * The audit trail. The schema refuses to change an event, and to delete one that does not lie in front of the start, which
- * moves forward by `removeOldest` only.
+ * The audit trail. The schema refuses to change an event, and to delete an event that is not before the start of the
+ * trail. Only `removeOldest` moves the start.
  */
 export function auditTable(
   connection: Connection,
@@ -53,7 +53,7 @@ export function auditTable(
     "INSERT INTO audit (first_event, last_event, last_mac, events) VALUES (?, ?, ?, ?)",
   );
   const insertHolder = connection.prepare("INSERT INTO audit_holder (holder, first_event) VALUES (?, ?)");
-  // Few holders per row, and the table has no other index: each is asked for by its key.
+  // A row has few holders, and the table has no other index, so each holder is looked up by its key.
   const hasHolder = connection
     .prepare<[string, number], number>("SELECT 1 FROM audit_holder WHERE holder = ? AND first_event = ?")
     .pluck();
@@ -95,7 +95,7 @@ export function auditTable(
     return end;
   }
 
-  /** A row of the table as its events, unchecked. */
+  /** The events of a row, unchecked. */
   function eventsOf({ first_event, events }: EventsRow) {
     return readLines(events).map(({ mac, text }, index) => {
       return { row: first_event + index, mac, text, event: parseEvent(text) };
@@ -103,8 +103,8 @@ export function auditTable(
   }
 
   /**
-   * The same with every stored byte checked that the macs of the events do not cover: the columns beside them, the form
-   * of the lines, and the index of holders. Where one differs the last event shows as broken.
+   * The events of a row. Also checks every stored byte that the macs of the events do not cover: the other columns, the
+   * format of the lines, and the index of holders. After a mismatch the last event is reported as broken.
    */
   function checkedEventsOf(stored: StoredRow): AuditRow[] {
     const { first_event, last_event, last_mac } = stored;
@@ -122,8 +122,8 @@ export function auditTable(
   }
 
   /**
-   * The rows of the table that go together: from the first one on, all older than the retention, none behind the head
-   * that is kept. A row that is dated in the future was written by a wrong clock and goes with the rows around it.
+   * The rows that can be removed together: from the first row on, all older than the retention and none after the
+   * stored head. A row dated in the future was written with a wrong clock and is removed with the rows around it.
    */
   function removable({ before, now, keptRow }: AuditRetention): RemovableRow[] {
     const candidates: RemovableRow[] = [];
@@ -152,10 +152,13 @@ export function auditTable(
   return {
     head,
 
-    /** Part of the transaction that the events tell of; the last event is read in there, so that all processes extend one line. */
+    /**
+     * Runs in the transaction of the change. The last event is read in this transaction, so all processes extend the
+     * same chain.
+     */
     append,
 
-    /** All that a check of the whole trail needs beside its rows. */
+    /** Everything besides the rows that a check of the whole trail needs. */
     state(): AuditState {
       return {
         head: head(),
@@ -167,9 +170,9 @@ export function auditTable(
     },
 
     /**
-     * Removes the oldest events of the trail that are past their retention, some hundred at most, and writes down where
-     * the trail begins now: `audit.checkpoint`. What the removed events said of subjects is kept beside that start.
-     * Returns how many events were removed. Throws when they are not as they were written: evidence of that stays.
+     * Removes the oldest expired events, some hundred at most, and writes the new start of the trail as
+     * `audit.checkpoint`. Stores the digests of the removed events with this start. Returns the number of removed
+     * events. Throws when they are not as they were written, so that the evidence stays.
      */
     removeOldest(retention: AuditRetention, by: Author): number {
       const rows = removable(retention);
@@ -195,7 +198,7 @@ export function auditTable(
       return events.length;
     },
 
-    /** Writes down how all subjects stand, for a trail whose earlier events do not say it. */
+    /** Writes the digests of all subjects, for a trail whose earlier events do not hold them. */
     writeBaseline(by: Author): void {
       const now = [...subjects.all()].map(([id, digest]) => ({ id, digest }));
       subjects.saveAtStart(now);
@@ -203,7 +206,7 @@ export function auditTable(
       append([auditEvent(by, "audit.baseline", { count: now.length, detail })]);
     },
 
-    /** Newest first. The cursor is the number of the last event of the page before. */
+    /** Newest first. The cursor is the number of the last event of the previous page. */
     list(workspaceId: WorkspaceId, { limit, cursor, keyId }: AuditPage): Page<AuditEvent> {
       const below = cursor === null ? Number.MAX_SAFE_INTEGER : parseCursor(cursor);
       const found: Omit<AuditRow, "holderCount">[] = [];
@@ -250,8 +253,8 @@ export function auditStore(
 }
 
 /**
- * Writes the lines of one row of the table: see `readLines`. The shared prefix is usually as long as for the event before,
- * so that length is tried first.
+ * Writes the lines of one row, see `readLines`. The shared prefix usually has the same length as for the previous
+ * event, so that length is tried first.
  */
 function lineEncoder(): (mac: string, text: string) => string {
   let [previous, shared] = ["", ""];
@@ -263,7 +266,7 @@ function lineEncoder(): (mac: string, text: string) => string {
   };
 }
 
-/** True when these are the bytes that xpose writes for the events, now or before lines named what they share. */
+/** Whether these are the bytes that xpose writes for the events, in the current or in the first format. */
 function isAsWritten(rows: readonly { mac: string; text: string }[], bytes: Buffer): boolean {
   const lineOf = lineEncoder();
   const isEqual = (lines: string[]) => Buffer.from(lines.join("")).equals(bytes);
@@ -281,9 +284,9 @@ function sharedStart(one: string, other: string): string {
 }
 
 /**
- * The events of a row of the table. Each has a line, `<mac> <count> <rest>`: so many characters of the text before it,
- * and the rest. The hits of a turn have time, workspace and key in common: half of their bytes. In rows of the first
- * versions a line is `<mac> <text>`, and a text begins with a bracket.
+ * The events of a row. Each has a line, `<mac> <count> <rest>`: the number of characters shared with the previous text,
+ * and the rest of the text. The hits of a turn share time, workspace and key, which are half of their bytes. In rows of
+ * the first versions a line is `<mac> <text>`, and a text begins with a bracket.
  */
 export function readLines(events: string): { readonly mac: string; readonly text: string }[] {
   let text = "";
@@ -297,7 +300,7 @@ export function readLines(events: string): { readonly mac: string; readonly text
     });
 }
 
-/** Under which events are found: their workspaces and keys. */
+/** The workspaces and keys under which the events are found. */
 function holdersOf(events: readonly Pick<AuditRow, "event">[]): Set<string> {
   const holders = events.flatMap(({ event }) => [event?.workspaceId, event?.keyId]);
   return new Set(holders.filter((holder) => holder != null));

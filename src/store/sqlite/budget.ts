@@ -30,7 +30,7 @@ export function budgetTable(connection: Connection) {
   );
 
   return {
-    /** By kind; one that was never charged is left out. */
+    /** By kind. A budget that was never charged is left out. */
     ofKey: (keyId: string): [BudgetKind, Budget][] => ofKey.all(keyId).map((row) => [row.kind, toBudget(row)]),
 
     save(keyId: string, kind: BudgetKind, { windowStartedAt, count }: Budget): void {
@@ -41,7 +41,7 @@ export function budgetTable(connection: Connection) {
       copy().run(toKeyId, fromKeyId);
     },
 
-    /** Of keys that are not revoked. */
+    /** Budgets of keys that are not revoked. */
     ofWorkspace: (workspaceId: WorkspaceId): KeyBudget[] =>
       ofWorkspace()
         .all(workspaceId)

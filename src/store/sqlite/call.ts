@@ -74,8 +74,8 @@ type Tables = {
 };
 
 /**
- * Serves a batch of calls in one transaction: reads who calls, then the scans that they ask for, and writes what
- * `serveCalls` of the domain says.
+ * Serves a batch of calls in one transaction: reads the callers and the scans that they ask for, and writes the result
+ * of `serveCalls` in the domain.
  */
 export function callHandler(
   connection: Connection,
@@ -95,7 +95,10 @@ export function callHandler(
     return { keys, workspaces };
   }
 
-  /** Notes the keys whose counters cannot be read: only these are not counted, as long as the transaction can go on. */
+  /**
+   * Collects the keys whose counters cannot be read. Only these are not counted, as long as the transaction can
+   * continue.
+   */
   function readBudgets(keyIds: Iterable<string>, uncounted: Set<string>): Map<string, BudgetFacts> {
     const known = new Map<string, BudgetFacts>();
     for (const id of keyIds) {
@@ -107,7 +110,7 @@ export function callHandler(
     return known;
   }
 
-  /** Does what may fail alone, such as on a broken table. Throws when the whole transaction failed. */
+  /** Runs a step that may fail by itself, for example on a broken table. Throws when the whole transaction failed. */
   function attempt(work: () => void, onFailure: () => void): void {
     try {
       work();
@@ -194,8 +197,8 @@ export function callHandler(
     { lifetimes, maxTlpOutside, now }: CallRules,
   ): IndicatorFacts {
     const demand = demandOf(options, maxTlpOutside);
-    // The newest result decides, if it is of the current data. Only else all scans are looked at. Results of inside reach and
-    // ages of answers are not kept ready.
+    // The newest result decides if it is based on the current data. Otherwise all scans are examined. Results of inside reach
+    // and the ages of answers are not kept ready.
     const isPlain = demand.reach === "full" && demand.maxAgeMs === null && wanted !== "case";
     const newest = isPlain ? ready.find(indicatorHash, view) : null;
     if (newest !== null) {
@@ -222,7 +225,9 @@ export function callHandler(
     return row.is_inside === 1 ? { ...reply, isInside: true } : reply;
   }
 
-  /** The workspace is part of the look-up, so a foreign id and an unknown one are the same work and the same answer. */
+  /**
+   * The workspace is part of the look-up, so a foreign id and an unknown id take the same work and get the same answer.
+   */
   function readPoll(call: PollCall, scanId: ScanId, { workspace, key }: Who, rules: CallRules): PollFacts | null {
     const { view } = call;
     const row = scans.find(scanId, workspace.id);
@@ -244,7 +249,7 @@ export function callHandler(
     };
   }
 
-  /** Null while the scan is not over. */
+  /** Null while the scan is unfinished. */
   function readCase(scanId: ScanId, row: FinishedRow): CaseFacts | null {
     const { envelope_tail: envelopeTail, digest } = row;
     const finishedAt = toDate(row.finished_at);
@@ -285,7 +290,7 @@ export function callHandler(
     return { since, isSinceUnknown: since === null && sinceId !== undefined };
   }
 
-  /** Notes the keys that could not be counted. */
+  /** Collects the keys that could not be counted. */
   function write(writes: CallWrites, keys: CallerFacts["keys"], now: Date, uncounted: Set<string>): void {
     for (const { claim, isBulk, ...scan } of writes.scans) {
       if (claim === null) scans.insert(scan, "queued", isBulk);
@@ -314,7 +319,9 @@ export function callHandler(
   }
 
   return {
-    /** Drops repeated events of a final poll: while the database could not be written, each poll looked like the first. */
+    /**
+     * Drops repeated events of a final poll: while the database could not be written, each poll looked like the first.
+     */
     onlyFirstPolls(events: readonly AuditEvent[]): AuditEvent[] {
       return events.filter((event) => {
         const poll = pollOf(event);
@@ -326,8 +333,8 @@ export function callHandler(
     },
 
     /**
-     * With `fault` nothing is written, and the events are for the caller to keep. Calls behind `maxReplyLength` of replies
-     * are left untouched.
+     * With `fault` nothing is written, and the caller keeps the events. Calls after `maxReplyLength` of replies are
+     * untouched.
      */
     handle(
       calls: readonly Call[],
@@ -341,7 +348,7 @@ export function callHandler(
       const all = admitCalls(calls, callers, rules);
       const { facts, servedCount } = readScans(calls, all.admissions, rules, fault);
       const served = calls.slice(0, servedCount);
-      // Calls that are left for a later batch must not be charged in this one.
+      // Calls that are left for a later batch must not be charged in this batch.
       const admitted = servedCount === calls.length ? all : admitCalls(served, callers, rules);
       const { replies, writes } = serveCalls(served, admitted, facts, rules, fault);
       if (fault === null) write(writes, keys, rules.now, uncounted);

@@ -23,9 +23,9 @@ type KeyRow = WorkspaceRow & {
   allowed_ips: string | null;
 };
 
-/** Reads who makes a call. */
+/** Reads the key and workspace of a caller. */
 export function callerReader(connection: Connection) {
-  // Always finds a row, the nearest one, so that an unknown key costs as much as a known one. The comparison decides.
+  // Always finds a row, the nearest one, so that an unknown key takes as long as a known key. The comparison decides.
   const nearestKey = connection.prepare<[string], KeyRow>(
     `SELECT k.id, k.name, k.hash, k.last_used_at, k.expires_at, k.revoked_at, k.scopes, k.allowed_ips,
        w.id AS workspace_id, w.name AS workspace_name, w.plan, w.disabled_at, w.corpora_revision
@@ -42,7 +42,7 @@ export function callerReader(connection: Connection) {
     /** Null when no key has the hash. */
     key(hash: string): KeyFacts | null {
       const row = nearestKey.get(hash);
-      // Made of the neighbour's row too: the work must not tell an unknown key from a revoked one.
+      // Also done for the neighbour's row: the time must not tell an unknown key from a revoked key.
       const nearest = row === undefined ? null : { hash: row.hash, facts: toKeyFacts(row) };
       return nearest !== null && isEqual(nearest.hash, hash) ? nearest.facts : null;
     },
@@ -70,14 +70,14 @@ function toKeyFacts(row: KeyRow): KeyFacts {
 }
 
 const builtNetworks = new Map<string, Networks>();
-/** More lists than keys of a large installation have. */
+/** More lists than the keys of a large installation have. */
 const maxBuiltNetworks = 1000;
 
-/** Built once per list and not with every call: what is stored of a key never changes. */
+/** Built once per list instead of with every call. The stored list of a key never changes. */
 function allowedNetworks(text: string): Networks {
   const known = builtNetworks.get(text);
   if (known !== undefined) return known;
-  // An entry that xpose did not write admits nobody, and does no harm to the other calls of the batch.
+  // An entry that xpose did not write admits no address, and does not harm the other calls of the batch.
   const networks = networksOf(allowedIpsIn(text).filter(isNetwork));
   if (builtNetworks.size >= maxBuiltNetworks) builtNetworks.clear();
   builtNetworks.set(text, networks);
@@ -94,7 +94,7 @@ function toWorkspaceFacts(row: WorkspaceRow): WorkspaceFacts {
   };
 }
 
-/** Constant-time. */
+/** Compares in constant time. */
 function isEqual(one: string, other: string): boolean {
   const [a, b] = [Buffer.from(one), Buffer.from(other)];
   return a.length === b.length && crypto.timingSafeEqual(a, b);

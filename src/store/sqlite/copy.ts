@@ -1,21 +1,21 @@
 import { diskFault, isOutOfSpace } from "../../domain/disk-fault.ts";
 import { AppError } from "../../domain/error.ts";
+import { foreignPrograms } from "./compare-schema.ts";
 import { type Connection, openConnection } from "./driver.ts";
 import { openSchema, schemaVersion } from "./migrate.ts";
-import { foreignPrograms } from "./schema.ts";
 
-/** So many pages are copied between two looks at the signal: 4 MiB. */
+/** Pages that are copied between two checks of the signal: 4 MiB. */
 const pagesPerStep = 1024;
 
 /**
- * Copies a database into a new file, page by page, as it is at one moment, while others read and write it. Throws
- * `AppError` when that fails, and what `onProgress` throws; then the file may exist in part.
+ * Copies a database to a new file, page by page, as it is at one moment, while other connections read and write it.
+ * Throws `AppError` on failure, and any error of `onProgress`. After an error a part of the file may exist.
  *
- * SQLite starts a copy anew whenever another connection has written meanwhile: under the writes of a service it would
- * never end (measured: 5000 times in 12 s). A read transaction that is open on the copied connection keeps its pages as
- * they are, so the copy runs through, and holds up no writer: in WAL mode what is written goes to the log, which grows
- * until the copy is done (650 MB: 1.1 s). `VACUUM INTO` takes half as long again, cannot be interrupted, and may number rows
- * anew that our order of scans goes by.
+ * SQLite restarts a copy whenever another connection has written. Under the writes of a service the copy would never
+ * end (measured: 5000 restarts in 12 s). An open read transaction on the copied connection freezes its pages, so the
+ * copy completes. It blocks no writer: in WAL mode, writes go to the log, which grows until the copy is done (650 MB:
+ * 1.1 s). `VACUUM INTO` takes half as long again, cannot be interrupted, and may renumber the rows that define our
+ * order of scans.
  */
 export async function copyDatabase(
   path: string,
@@ -47,8 +47,8 @@ function copyFault(error: unknown): unknown {
 }
 
 /**
- * What is wrong with a database that came from elsewhere, or null: pages, indexes, references, and programs of its own,
- * which one that xpose made with this schema version does not have. It runs nothing that the file brings.
+ * Describes the first fault of a database from elsewhere; null when it has none. Checks pages, indexes, references, and
+ * programs that a database of xpose with this schema version does not have. Runs no code of the file.
  */
 export function faultOf(connection: Connection): string | null {
   const [first] = connection.pragma("integrity_check(1)") as { integrity_check: string }[];

@@ -155,7 +155,7 @@ export function corpusTable(connection: Connection, audit: Pick<ReturnType<typeo
       const present = new Set<string>();
       for (const file of files) {
         const links = importsIn.all(file);
-        // A segment with no link is gone: whoever removes the last one removes the segment.
+        // A segment without a link was removed: the removal of its last link removes the segment too.
         if (links.length === 0) return false;
         for (const { import_id } of links) present.add(import_id);
       }
@@ -178,7 +178,7 @@ export function corpusTable(connection: Connection, audit: Pick<ReturnType<typeo
 
 type OfIndicator = { readonly forget: (indicatorHash: string) => void };
 
-/** `ofIndicators`: the tables that hold what was found about an indicator. */
+/** `ofIndicators`: the tables with findings about an indicator. */
 export function corpusStore(
   connection: Connection,
   { read, write, writeUrgently }: Transactions,

@@ -1,13 +1,13 @@
 import { auditEvent } from "../../domain/audit.ts";
 import type { DatabaseStore } from "../port/database.ts";
 import type { auditTable } from "./audit.ts";
+import { schemaFaults } from "./compare-schema.ts";
 import { copyDatabase } from "./copy.ts";
 import type { Connection } from "./driver.ts";
 import { currentVersion, openSchema } from "./migrate.ts";
 import type { operatorTable } from "./operator.ts";
 import type { Reserve } from "./reserve.ts";
 import type { scanClaims } from "./scan-claim.ts";
-import { schemaFaults } from "./schema.ts";
 import type { Transactions } from "./transactions.ts";
 
 type Tables = {
@@ -16,10 +16,10 @@ type Tables = {
   readonly audit: Pick<ReturnType<typeof auditTable>, "append">;
 };
 
-/** The last moment that a Date can hold. */
+/** The last time that a Date can hold. */
 const endOfTime = new Date(8.64e15);
 
-/** The database as a whole. `reserve` is null for a database that has none. */
+/** The database as a whole. `reserve` is null for a database without a reserve. */
 export function databaseStore(
   connection: Connection,
   { read, write }: Transactions,
@@ -31,9 +31,9 @@ export function databaseStore(
 
     settleRestored: (detail, by) =>
       write(() => {
-        // A session that was ended after the copy must not come back.
+        // A session that was ended after the copy must not become valid again.
         operators().endAllSessions();
-        // The process that ran these scans is gone, which is no fault of theirs.
+        // The process that ran these scans no longer exists. That is not the fault of the scans.
         claims.requeue({ leaseOverAt: endOfTime }, false, by.at);
         audit.append([auditEvent(by, "audit.restored", { detail })]);
       }),
@@ -50,7 +50,7 @@ export function databaseStore(
 
     close() {
       const close = () => connection.close();
-      // The last one to close brings the write-ahead log into the database, which may have to grow for it.
+      // The last connection to close writes the log into the database, which may have to grow.
       if (reserve?.isFull() === true) reserve.lend(close);
       else close();
     },

@@ -5,52 +5,57 @@ import { AppError } from "../../domain/error.ts";
 export type { Statement };
 export type Connection = Database;
 
-/** How long opening waits for another process, which may recover the file after a crash. */
+/** How long opening waits for another process, which may be recovering the file after a crash. */
 const openTimeoutMs = 5000;
-/** How long a statement waits for another process's write. It blocks the event loop, so it is short; see `Patience`. */
+/**
+ * How long a statement waits for a write of another process. It blocks the event loop, so it is short; see `Patience`.
+ */
 const busyTimeoutMs = 20;
 
-/** Pages of the file that the library keeps in memory of its own. */
+/** Size of the page cache of the library. */
 const cacheKiB = 4096;
 
 /**
- * Opens a database file with the settings that durability and safety need, whatever the library's defaults are. With
- * `isAlone` nobody else can open it meanwhile, and it may lie on a file system that has no shared memory.
+ * Opens a database file with the settings that durability and safety need, instead of the defaults of the library. With
+ * `isAlone` no other process can open it at the same time, and it may be on a file system without shared memory.
  */
 export function openConnection(path: string, options: { mustExist: boolean; isAlone?: boolean }): Connection {
   const connection = new Database(path, { fileMustExist: options.mustExist, timeout: openTimeoutMs });
   if (options.isAlone === true) connection.pragma("locking_mode = EXCLUSIVE");
   connection.pragma("journal_mode = WAL");
-  // The library's default in WAL mode is NORMAL: what was answered could vanish in a power cut.
+  // The default of the library in WAL mode is NORMAL: a committed reply could be lost in a power failure.
   connection.pragma("synchronous = FULL");
   connection.pragma("foreign_keys = ON");
   connection.pragma("trusted_schema = OFF");
-  // A quarter of the library's default: the system keeps the file in memory too, and hits are not slower for it.
+  // A quarter of the library's default: the system caches the file too, and hits are not slower.
   connection.pragma(`cache_size = -${cacheKiB}`);
-  // What is deleted is overwritten: an address that was forgotten must not stay in free pages.
+  // Deleted data is overwritten: a forgotten address must not stay in free pages.
   connection.pragma("secure_delete = ON");
   return connection;
 }
 
 /**
- * Brings the write-ahead log into the database and empties it, so that nothing of before stays in it. While another
- * process reads, it is left as it is, and a later checkpoint overwrites it.
+ * Moves the write-ahead log into the database and empties it, so that no old data stays in it. While another process
+ * reads, the log stays as it is, and a later checkpoint overwrites it.
  */
 export function emptyLog(connection: Connection): void {
   connection.pragma("wal_checkpoint(TRUNCATE)");
 }
 
-/** Ends the patience of opening: from now on a statement that finds the database locked comes back soon. */
+/** Ends the long waits of opening: from now on a statement that finds the database locked fails soon. */
 export function becomeImpatient(connection: Connection): void {
   connection.pragma(`busy_timeout = ${busyTimeoutMs}`);
 }
 
-/** Opens a file that is only ever locked, never written: see lock.ts. */
+/** Opens a file that is only locked, never written; see lock.ts. */
 export function openLockFile(path: string): Connection {
   return new Database(path, { timeout: 0 });
 }
 
-/** Runs `work` as one transaction: all of it is committed, or nothing. Throws what `work` throws, and `AppError` for the database. */
+/**
+ * Runs `work` as one transaction: everything is committed or nothing. Throws the errors of `work`, and `AppError` for
+ * errors of the database.
+ */
 export function transact<Result>(connection: Connection, mode: "immediate" | "deferred", work: () => Result): Result {
   const { beginImmediate, begin, commit } = boundariesOf(connection);
   return translateErrors(() => {
@@ -69,7 +74,7 @@ export function transact<Result>(connection: Connection, mode: "immediate" | "de
 
 type Boundaries = Readonly<Record<"beginImmediate" | "begin" | "commit", Statement>>;
 
-/** Prepared once per connection: they enclose every turn. */
+/** Prepared once per connection, because every turn uses them. */
 const boundaries = new WeakMap<Connection, Boundaries>();
 
 function boundariesOf(connection: Connection): Boundaries {
@@ -82,7 +87,7 @@ function boundariesOf(connection: Connection): Boundaries {
   return known;
 }
 
-/** Turns an error of the database into what a caller is told: `storage_full` or `unavailable`. */
+/** Turns an error of the database into a public error: `storage_full` or `unavailable`. */
 function translateErrors<Result>(work: () => Result): Result {
   try {
     return work();
@@ -96,10 +101,10 @@ function translateErrors<Result>(work: () => Result): Result {
   }
 }
 
-/** How long a transaction tries again while another process writes, and the pause between two tries, in milliseconds. */
+/** How long a transaction is retried while another process writes, and the pause between two tries. In milliseconds. */
 export type Patience = { readonly totalMs: number; readonly pauseMs: number };
 
-/** `transact` that waits for other processes without blocking the event loop. */
+/** Like `transact`, but waits for other processes without blocking the event loop. */
 export function transactPatiently<Result>(
   connection: Connection,
   mode: "immediate" | "deferred",
@@ -109,7 +114,7 @@ export function transactPatiently<Result>(
   return untilFree(patience, () => transact(connection, mode, work));
 }
 
-/** Tries again what another process holds up. The first try is made at once. */
+/** Retries `attempt` while another process holds the lock. The first try is made at once. */
 export async function untilFree<Result>({ totalMs, pauseMs }: Patience, attempt: () => Result): Promise<Result> {
   const startedAt = performance.now();
   for (;;) {
@@ -124,20 +129,20 @@ export async function untilFree<Result>({ totalMs, pauseMs }: Patience, attempt:
 }
 
 /**
- * Turns whatever else the database says, such as that a row is refused or a table missing, into `unavailable`: for
- * calls, of which some can be served without it (docs/contract.md 8.6, 9.8).
+ * Turns any other error of the database, such as a refused row or a missing table, into `unavailable`. For calls,
+ * because some of them can be served without the failed statement (docs/contract.md 8.6, 9.8).
  */
 export function unavailableFor(error: unknown): unknown {
   if (!(error instanceof SqliteError)) return error;
   return new AppError("unavailable", "The database is not available now", { cause: error });
 }
 
-/** True when a statement failed by itself, such as on a broken table: the transaction that it is part of can go on. */
+/** Whether a single statement failed, for example on a broken table, so that its transaction can continue. */
 export function isOfStatement(connection: Connection, error: unknown): boolean {
   return error instanceof SqliteError && connection.inTransaction;
 }
 
-/** True when another process holds the lock that was asked for. */
+/** Whether another process holds the requested lock. */
 export function isBusy(error: unknown): boolean {
   return error instanceof SqliteError && error.code.startsWith("SQLITE_BUSY");
 }

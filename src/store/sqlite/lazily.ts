@@ -1,4 +1,7 @@
-/** For tables and statements that a start does not need: preparing all of them takes longer than opening the file. */
+/**
+ * Opens a table or prepares a statement at its first use. A start does not need all of them, and preparing all takes
+ * longer than opening the file.
+ */
 export function lazily<Value>(open: () => Value): () => Value {
   let opened: { readonly value: Value } | null = null;
   return () => {

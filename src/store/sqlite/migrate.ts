@@ -9,8 +9,8 @@ import keyScopes from "../../../migrations/0008_key_scopes.sql" with { type: "te
 import bulk from "../../../migrations/0009_bulk.sql" with { type: "text" };
 import scanTerms from "../../../migrations/0011_scan_terms.sql" with { type: "text" };
 import { isOutOfSpace } from "../../domain/disk-fault.ts";
+import { schemaFaults } from "./compare-schema.ts";
 import { type Connection, openConnection } from "./driver.ts";
-import { schemaFaults } from "./schema.ts";
 
 /** In order; the number of a migration is its place in this list, counted from 1. Frozen: see migrate.test.ts. */
 const migrations: readonly string[] = [
@@ -29,7 +29,9 @@ const migrations: readonly string[] = [
 /** The schema version that this program works with. */
 export const currentVersion = migrations.length;
 
-/** An upgrade that did not happen. The message says which table or statement stood in its way; the database is as before. */
+/**
+ * An upgrade that was not done. The message names the table or statement that prevented it. The database is unchanged.
+ */
 export class MigrationError extends Error {
   override readonly name = "MigrationError";
 }
@@ -40,16 +42,16 @@ export function schemaVersion(connection: Connection): number {
 }
 
 /**
- * Brings a database to the current schema. All steps are one transaction with the new version, and the schema that they
- * lead to is compared with the expected one before the commit: a failure leaves the database as it was, so that the older
- * program still opens it. Throws `MigrationError`, and the driver's error when the disk is full.
+ * Upgrades a database to the current schema. All steps and the new version are one transaction, and the resulting
+ * schema is compared with the expected schema before the commit. After a failure the database is unchanged, so the
+ * older program can still open it. Throws `MigrationError`, and the error of the driver when the disk is full.
  */
 export function migrate(connection: Connection): void {
   const from = schemaVersion(connection);
   if (from >= currentVersion) return;
   connection.exec("BEGIN IMMEDIATE");
   try {
-    // A new database has nothing that could be different.
+    // A new database cannot differ.
     if (from > 0) requireSchema(connection, from, `the database says schema version ${from}, but `);
     for (let version = from; version < currentVersion; version += 1) step(connection, version + 1);
     if (from > 0) requireSchema(connection, currentVersion, `after the upgrade to schema version ${currentVersion} `);

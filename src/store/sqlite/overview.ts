@@ -6,13 +6,13 @@ import type { sourceUsageTable } from "./source-usage.ts";
 import type { Transactions } from "./transactions.ts";
 import type { usageTable } from "./usage.ts";
 
-/** Reads what the dashboard shows of a workspace. */
+/** Reads the data of the dashboard about a workspace. */
 export function overviewReader(
   connection: Connection,
   usage: Pick<ReturnType<typeof usageTable>, "since">,
   sources: Pick<ReturnType<typeof sourceUsageTable>, "since">,
 ) {
-  // Both go through a partial index that holds unfinished scans only.
+  // Both use a partial index that holds only unfinished scans.
   const queued = connection.prepare<[string], { count: number }>(
     "SELECT count(*) AS count FROM scan WHERE state = 'queued' AND workspace_id = ?",
   );

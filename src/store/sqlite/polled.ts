@@ -1,9 +1,9 @@
 import type { Connection } from "./driver.ts";
 
-/** Which keys were given the final answer of which scan. */
+/** Records which keys have received the final answer of which scan. */
 export function polledTable(connection: Connection) {
   const note = connection.prepare("INSERT OR IGNORE INTO polled (scan_id, key_id) VALUES (?, ?)");
-  // The scan may have gone while the event waited.
+  // The scan may have been removed while the event waited.
   const noteLate = connection.prepare(
     "INSERT OR IGNORE INTO polled (scan_id, key_id) SELECT id, ? FROM scan WHERE id = ?",
   );
@@ -16,7 +16,7 @@ export function polledTable(connection: Connection) {
     note(scanId: string, keyId: string): void {
       note.run(scanId, keyId);
     },
-    /** Notes nothing when the scan is gone. */
+    /** Records nothing when the scan was removed. */
     noteLate(scanId: string, keyId: string): void {
       noteLate.run(keyId, scanId);
     },

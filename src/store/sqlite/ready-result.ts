@@ -6,10 +6,10 @@ import { sha256Hex } from "../../domain/sha256.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
 import type { Connection } from "./driver.ts";
 
-/** A completed scan with what decides whether it is a hit, and what a hit answers. */
+/** A completed scan: the facts that decide whether it is a hit, and the reply to a hit. */
 export type ReadyResult = { readonly facts: ScanFacts; readonly reply: CompletedReply };
 
-/** A workspace and the data that it sees, as the rows name them. Made once for all calls of a key in a batch. */
+/** A workspace and the data that it can see, in the form of the rows. Made once for all calls of a key in a batch. */
 export type View = { readonly data: DataVersion; readonly name: string; readonly seed: bigint };
 
 type NewResult = {
@@ -25,7 +25,7 @@ type NewResult = {
 
 const nameLength = 32;
 const timeLength = 15;
-/** Where the fields of a body begin; each ends one before the next. */
+/** Offsets of the fields in a body. Each field ends one character before the next begins. */
 const hashAt = nameLength + 1;
 const idAt = hashAt + 64 + 1;
 const asOfAt = idAt + 36 + 1;
@@ -34,12 +34,12 @@ const partialAt = finishedAt + timeLength + 1;
 const digestAt = partialAt + 1 + 1;
 
 /**
- * The newest completed scan of each indicator and workspace as one text under an integer key. Reading one text costs a
- * tenth of reading ten columns of a scan by its index, and every hit does it (docs/performance.md).
+ * The newest completed scan of each indicator and workspace, as one text under an integer key. Every hit reads it, and
+ * reading one text takes a tenth of the time of reading ten columns of a scan by its index (docs/performance.md).
  *
- * A body is one line, `<view> <indicator hash> <scan id> <as of> <finished at> <0 or 1: partial> <digest>`, and the envelope
- * as a hit answers it behind it. Where there are any, the line goes on with the number of findings that the envelope leaves
- * out and the names of the sources that failed. Fields up to the digest have fixed lengths.
+ * A body is one line: `<view> <indicator hash> <scan id> <as of> <finished at> <0 or 1: partial> <digest>`, and last the
+ * envelope as it is sent for a hit. Where there are any, the line goes on with the number of findings that the envelope
+ * leaves out and the names of the sources that failed. All fields up to the digest have fixed lengths.
  */
 export function readyResultTable(connection: Connection) {
   const find = connection.prepare<[number], string>("SELECT body FROM ready_result WHERE slot = ?").pluck();
@@ -47,8 +47,8 @@ export function readyResultTable(connection: Connection) {
 
   return {
     /**
-     * The result if it is of the data of the view. Null when it is of other data, when there is none, or when the slot
-     * is taken by another indicator: then the scans themselves decide.
+     * The result if it is based on the data of the view. Null when it is based on other data, when there is no result,
+     * or when another indicator uses the slot. The scans themselves decide then.
      */
     find(indicatorHash: string, view: View): ReadyResult | null {
       const body = find.get(slotOf(indicatorHash, view));
@@ -97,14 +97,14 @@ export function readyResultTable(connection: Connection) {
 
 const none: readonly string[] = [];
 
-/** The name is 128 bits of SHA-256 over all that must be equal for a result to count as current, in hexadecimal. */
+/** The name is 128 bits, in hexadecimal, of a SHA-256 over all values that must be equal for a result to be current. */
 export function viewOf(workspaceId: WorkspaceId, data: DataVersion): View {
   const text = `${workspaceId} ${data.settingsFingerprint} ${data.corporaRevision}`;
   const name = sha256Hex(text).slice(0, nameLength);
   return { data, name, seed: Bun.hash.wyhash(workspaceId) };
 }
 
-/** 53 bits: what a number of the language holds exactly. The same for all data of a workspace. */
+/** The key of an indicator in a workspace, whatever its data: 53 bits, which a number of JavaScript holds exactly. */
 function slotOf(indicatorHash: string, { seed }: View): number {
   return Number(Bun.hash.wyhash(indicatorHash, seed) >> 11n);
 }

@@ -7,25 +7,27 @@ const [kib, mib] = [1024, 1024 ** 2];
 const chunkBytes = 64 * kib;
 
 /**
- * A file that holds some space of the disk free. A full disk must not keep a service from starting, a leaked key from being
- * revoked, or a workspace from being disabled: each of these gives the file up, is done, and takes back what is left of it.
- * The file is filled at once with bytes that no file system can store in less.
+ * A file that reserves some disk space. A full disk must not prevent the start of the service, the revocation of a
+ * leaked key, or the disabling of a workspace. Each of these operations releases the file, does its work, and takes the
+ * remaining space back. The file is filled with bytes that no file system can compress.
  */
 export type Reserve = {
   /**
-   * Does `work`; when the disk is full, once more with the reserve given up. What it leaves of that is taken back in the same
-   * turn of the event loop, so that nothing else of this process takes it.
+   * Runs `work`. If the disk is full, runs it again with the reserve released, and takes the remaining space back in
+   * the same turn of the event loop, so that no other work of this process can use it.
    */
   readonly spare: <Result>(work: () => Result) => Result;
-  /** Does `work` with the reserve given up, and takes back what it leaves. */
+  /** Runs `work` with the reserve released, and takes the remaining space back. */
   readonly lend: <Result>(work: () => Result) => Result;
-  /** To be told when a write failed for want of space. */
+  /** To be called when a write failed because the disk is full. */
   readonly noteFailure: () => void;
-  /** Fills the reserve again once there is room for more than it. Cheap enough for twice a second. Returns `isFull`. */
+  /**
+   * Refills the reserve once there is more free space than it needs. Cheap enough for twice a second. Returns `isFull`.
+   */
   readonly tend: () => boolean;
-  /** Frees it for good, on a full disk: `tend` takes back what others leave of it. */
+  /** Releases the reserve for good, on a full disk. `tend` takes the remaining space back. */
   readonly giveUp: () => void;
-  /** True while the disk has no room for a small change, or a write failed for that reason since the last look. */
+  /** True while the disk has no space for a small change, or a write failed for that reason since the last check. */
   readonly isFull: () => boolean;
 };
 
@@ -70,7 +72,7 @@ export function openReserve(dataDir: string): Reserve {
     tend() {
       const { freeBytes, leastBytes, reserveBytes } = measure(dataDir);
       const held = sizeBytes();
-      // Other writes need some room too.
+      // Other writes need some space too.
       const wanted = Math.min(reserveBytes, held + Math.max(0, freeBytes - leastBytes));
       const isWhole = held >= reserveBytes || (fill(path, wanted) && wanted === reserveBytes);
       if (isWhole && freeBytes >= leastBytes) hasFailed = false;
@@ -83,15 +85,15 @@ export function openReserve(dataDir: string): Reserve {
 }
 
 /**
- * Free space, the least that counts as room, and the size of the reserve: 4 MiB are some hundred revocations. On a small
- * disk all is smaller, so that the reserve is not what fills it.
+ * Free space, the minimum that counts as space, and the size of the reserve: 4 MiB are some hundred revocations. On a
+ * small disk all sizes are smaller, so that the reserve itself does not fill the disk.
  */
 function measure(dataDir: string): { freeBytes: number; leastBytes: number; reserveBytes: number } {
   let [bavail, blocks, bsize] = [0, 0, 0];
   try {
     ({ bavail, blocks, bsize } = statfsSync(dataDir));
   } catch {
-    // The directory is gone, or the system does not tell: what is written will say it.
+    // The directory is missing, or the system does not report its space. The next write will report the error.
     return { freeBytes: Number.POSITIVE_INFINITY, leastBytes: 0, reserveBytes: 0 };
   }
   const total = blocks * bsize;
@@ -102,7 +104,7 @@ function measure(dataDir: string): { freeBytes: number; leastBytes: number; rese
   };
 }
 
-/** Makes the file as long as wanted, or as long as there is room for. Returns false when it stays shorter. */
+/** Extends the file to the wanted size, or as far as there is space. Returns false when it stays shorter. */
 function fill(path: string, wantedBytes: number): boolean {
   let file: number | null = null;
   try {
@@ -113,14 +115,14 @@ function fill(path: string, wantedBytes: number): boolean {
     }
     return true;
   } catch {
-    // Full, or a folder that cannot be written: xpose works without a reserve too.
+    // The disk is full, or the folder cannot be written. xpose also works without a reserve.
     return false;
   } finally {
     if (file !== null) closeSync(file);
   }
 }
 
-/** The error of the database behind one that a caller is told. */
+/** The error of the database behind a public error. */
 function rootOf(error: unknown): unknown {
   return error instanceof Error && error.cause !== undefined ? error.cause : error;
 }

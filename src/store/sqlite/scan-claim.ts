@@ -26,7 +26,7 @@ type QueuedRow = {
   is_inside: number;
   fresh_since: number | null;
 };
-/** A scan that somebody holds. */
+/** A scan that is claimed. */
 export type HeldScan = Pick<QueuedRow, "id" | "workspace_id" | "indicator_hash" | "claim_count" | "is_inside"> & {
   state: ScanState;
   settings_fingerprint: string | null;
@@ -36,7 +36,7 @@ export type HeldScan = Pick<QueuedRow, "id" | "workspace_id" | "indicator_hash" 
 const heldColumns =
   "id, workspace_id, indicator_hash, claim_count, is_inside, state, settings_fingerprint, corpora_revision";
 
-/** Who holds which scan, and until when. */
+/** The claims of scans: their owners and the ends of their leases. */
 export function scanClaims(
   connection: Connection,
   scans: Pick<ReturnType<typeof scanTable>, "insert" | "finish">,
@@ -71,14 +71,14 @@ export function scanClaims(
     "UPDATE scan SET state = 'queued', owner = NULL, lease_until = NULL, claim_count = ? WHERE id = ?",
   );
 
-  /** Stamps the scan with the data that it will see. */
+  /** Records which data the scan will use. */
   function takeOver(row: QueuedRow, owner: string, leaseUntil: Date, fingerprintOf: FingerprintOf): ClaimedScan {
     const workspace = workspaceOf.get(row.workspace_id);
     if (workspace === undefined) throw new Error("a scan without its workspace");
     const corporaRevision = workspace.corpora_revision;
     const settingsFingerprint = fingerprintOf(workspace);
     claim.run(owner, leaseUntil.getTime(), settingsFingerprint, corporaRevision, row.id);
-    // An earlier claim, which a stop does not count, may have asked sources that are gone, or long ago.
+    // An earlier claim, which a stop does not count, may have asked sources that were removed since, or asked long ago.
     runs.drop(row.id);
     return {
       claim: { scanId: row.id, owner, claimCount: row.claim_count + 1 },
@@ -94,7 +94,7 @@ export function scanClaims(
   }
 
   return {
-    /** Adds a scan that never waits: its caller runs it. */
+    /** Adds a scan that is never queued, because its caller runs it. */
     insertClaimed(scan: NewScan, { claim: { owner }, ...stamp }: ClaimedScan, leaseUntil: Date): void {
       scans.insert(scan, "scanning", false);
       claim.run(owner, leaseUntil.getTime(), stamp.settingsFingerprint, stamp.corporaRevision, scan.id);

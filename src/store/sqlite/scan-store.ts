@@ -47,7 +47,7 @@ export function scanStore({ read, write, writeTogether }: Transactions, tables: 
     requeueScans: (which, { isCounted, now }) => write(() => claims.requeue(which, isCounted, now)),
     removeExpired: (limits, maxRows) =>
       write(() => {
-        // Totals are not counted: they are few, and never the reason to come again at once.
+        // The removed totals are not part of the returned number: they are few and never need another round at once.
         sourceUsage.removeBefore(limits.scansFinishedBefore, maxRows);
         usage.removeBefore(limits.usageBefore, maxRows);
         let left = maxRows;

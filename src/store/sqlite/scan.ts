@@ -47,10 +47,12 @@ type PastRow = Pick<FinishedRow, "is_partial" | "is_inside" | "digest"> & {
 const factsColumns =
   "id, state, settings_fingerprint, corpora_revision, as_of, finished_at, is_partial, is_inside, requested_at";
 
-/** Only the newest results can be fresh; a few more than one, because a command with other settings leaves results too. */
+/**
+ * Only the newest results can be fresh. More than one is read, because commands with other settings leave results too.
+ */
 const newestCount = 8;
 
-/** How a scan ended. `projection` is null for one that failed. */
+/** The end of a scan. `projection` is null for a failed scan. */
 type Ending = {
   readonly state: FinishedState;
   readonly finishedAt: Date;
@@ -59,7 +61,7 @@ type Ending = {
   readonly projection: Pick<Projection, "digest" | "envelopeTail" | "total"> | null;
 };
 
-/** The rows of scans. Newer and older go by rank and rowid, never by a time: the clock may move back. */
+/** The rows of scans. Their order is by rank and rowid, never by time, because the clock may move back. */
 export function scanTable(connection: Connection) {
   const newestFinished = connection.prepare<[string, string, number], FactsRow>(
     `SELECT ${factsColumns} FROM scan WHERE indicator_hash = ? AND workspace_id = ? AND finished_rank IS NOT NULL
@@ -112,7 +114,7 @@ export function scanTable(connection: Connection) {
        WHERE scan.id = ? AND other.state = 'completed' ORDER BY other.finished_rank DESC LIMIT 1`,
     )
     .pluck();
-  // Two partial indexes hold just these rows.
+  // Two partial indexes hold exactly these rows.
   const countUnfinished = connection.prepare<[], { count: number }>(
     `SELECT (SELECT count(*) FROM scan WHERE state = 'queued')
           + (SELECT count(*) FROM scan WHERE lease_until IS NOT NULL) AS count`,
@@ -136,7 +138,7 @@ export function scanTable(connection: Connection) {
       const finished = newestFinished.all(hash, workspaceId, reach === "inside" ? 1 : 0);
       return [...finished, ...unfinished.all(hash, workspaceId)].map(toFacts);
     },
-    /** Those of the hashes that any scan of the workspace is about. */
+    /** The hashes among these for which the workspace has a scan. */
     knownAmong: (hashes: readonly string[], workspaceId: WorkspaceId): Set<string> =>
       new Set(known.all(JSON.stringify(hashes), workspaceId)),
     find: (id: ScanId, workspaceId: WorkspaceId): FinishedRow | undefined => byId.get(id, workspaceId),
@@ -185,7 +187,7 @@ export function scanTable(connection: Connection) {
       finish.run(...facts, digest, envelopeTail, total, id);
     },
 
-    /** Deletes the scans of an indicator, in every workspace and in whatever state. */
+    /** Deletes the scans of an indicator in all workspaces and in any state. */
     forget(hash: string): void {
       forget.run(hash);
     },

@@ -27,7 +27,7 @@ type Tables = {
   readonly sourceUsage: Pick<ReturnType<typeof sourceUsageTable>, "add">;
 };
 
-/** What a scan brings, in all tables that hold a part of it. */
+/** Stores the result of a scan in all tables that hold a part of it. */
 export function scanSettler({ scans, runs, answers, sightings, evidence, ready, sourceUsage }: Tables) {
   function save(held: HeldScan, run: SourceRun): void {
     const { workspace_id: workspaceId, indicator_hash: indicatorHash } = held;
@@ -49,7 +49,7 @@ export function scanSettler({ scans, runs, answers, sightings, evidence, ready, 
 
     settle(held: HeldScan, { runs: all, finishedAt, projection, omitted, kept }: Settlement): void {
       const { id, workspace_id: workspaceId, indicator_hash: indicatorHash } = held;
-      // Saved once only: another scan of this address may have heard a newer answer meanwhile.
+      // Each answer is saved once: another scan of this address may have received a newer answer since.
       const saved = runs.sources(id);
       for (const run of all) if (!saved.has(run.source)) save(held, run);
       for (const [source, count] of omitted) runs.setOmitted(id, source, count);

@@ -1,7 +1,7 @@
 import { AppError } from "../../domain/error.ts";
 import { collectTurns } from "../../event-loop/turns.ts";
 
-/** Bounds what one transaction holds back from its commit. */
+/** Limits how many writes wait for one commit. */
 const maxWorks = 256;
 /** A transaction blocks the event loop, so it takes no further work after this time. */
 const longestMs = 6;
@@ -9,13 +9,13 @@ const longestMs = 6;
 export type Write = <Result>(work: () => Result) => Promise<Result>;
 
 /**
- * Does the writes that come in one turn of the event loop in one transaction, which costs a tenth of one for each: they
- * share a commit and its fsync. In the order in which they came; a result is given out after the commit. Only for
- * writes that do not wait for each other. One that throws fails alone; a database that fails fails all.
+ * Does the writes of one turn of the event loop in one transaction. They share a commit and its fsync, which costs a
+ * tenth of a transaction for each. Writes run in the order of arrival, and results are returned after the commit. Only
+ * for writes that do not wait for each other. A write that throws fails alone; an error of the database fails all.
  */
 export function shareTransactions(write: Write): Write {
   type Waiting = {
-    /** Does the work and returns what gives out its result. */
+    /** Does the work and returns a function that delivers its result. */
     readonly attempt: () => () => void;
     readonly reject: (error: unknown) => void;
   };

@@ -23,7 +23,7 @@ export function sightingTable(connection: Connection) {
   );
 
   return {
-    /** Enters findings and reads back how the ledger stands now, by `findingHash`. */
+    /** Enters findings and returns their sightings by `findingHash`. */
     record(
       indicatorHash: string,
       workspaceId: WorkspaceId,

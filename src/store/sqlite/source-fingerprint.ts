@@ -5,7 +5,7 @@ import type { Connection } from "./driver.ts";
 
 const prefix = "source/";
 
-/** The settings of the sources as the service saw them last: what changes between two starts is written down too. */
+/** The settings of the sources that the service used last, so that changes between two starts are recorded too. */
 export function sourceFingerprintTable(connection: Connection, audit: Pick<ReturnType<typeof auditTable>, "append">) {
   const known = connection.prepare<[], { name: string; value: string }>(
     `SELECT name, value FROM property WHERE name LIKE '${prefix}%' ORDER BY name`,

@@ -21,7 +21,7 @@ const savedColumns =
   "source, outcome, finding_count, duration_ms, ended_at, error, missing, quota_left, answered_at, is_reused";
 const columns = `${savedColumns}, omitted_count`;
 
-/** How each source fared in each scan. */
+/** The run of each source in each scan. */
 export function sourceRunTable(connection: Connection) {
   const save = connection.prepare(
     `INSERT OR REPLACE INTO source_run (scan_id, ${savedColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -48,18 +48,18 @@ export function sourceRunTable(connection: Connection) {
       const facts = [findingCount, durationMs, endedAt.getTime(), error, missing, quotaLeft, answeredAt];
       save.run(scanId, source, outcome, ...facts, isReused ? 1 : 0);
     },
-    /** The envelope leaves out findings of the source. */
+    /** Records how many findings of the source the envelope leaves out. */
     setOmitted(scanId: ScanId, source: string, count: number): void {
       setOmitted.run(count, scanId, source);
     },
-    /** The source failed, and an answer of an earlier scan counts. */
+    /** Records that the source failed and that an answer of an earlier scan is used. */
     setKept(scanId: ScanId, source: string, answeredAt: Date): void {
       setKept.run(answeredAt.getTime(), scanId, source);
     },
     drop(scanId: ScanId): void {
       drop.run(scanId);
     },
-    /** The sources whose runs are saved. */
+    /** The sources with saved runs. */
     sources: (scanId: ScanId): Set<string> => new Set(sources.all(scanId)),
     ofScan: (scanId: ScanId): SourceRunRecord[] => ofScan.all(scanId).map(toRecord),
     /** The last run of each source that has one, by source. */

@@ -17,7 +17,7 @@ type SourceUsageRow = {
   quota_left: number | null;
 };
 
-/** How the sources that were asked fared, by workspace, hour and outcome. */
+/** The outcomes of the sources that were asked, by workspace, hour and outcome. */
 export function sourceUsageTable(connection: Connection) {
   const add = connection.prepare(
     `INSERT INTO source_usage (workspace_id, hour, source, outcome, runs, duration_ms, ended_at, error, quota_left)

@@ -38,10 +38,10 @@ import { workspaceStore, workspaceTable } from "./workspace.ts";
 
 const fileName = "xpose.db";
 
-/** What a data directory holds: no database, an unfinished or a newer one, one to migrate first, or one to work with. */
+/** The state of a data directory: without a database, half initialised, newer than this program, older, or ready. */
 export type DatabaseState = "absent" | "unfinished" | "newer" | "older" | "ready";
 
-/** `secretCheck` as `create` was given it; null where none can be read. */
+/** `secretCheck` is the value passed to `create`; null when it cannot be read. */
 export type FoundDatabase = { readonly state: DatabaseState; readonly secretCheck: string | null };
 
 const absent: FoundDatabase = { state: "absent", secretCheck: null };
@@ -56,7 +56,10 @@ type OpenOptions = {
 /** The port on better-sqlite3: one file in the data directory. */
 export const SqliteStore = { create, inMemory, inspect, copyFrom, copyClosed, versionIn, faultIn, open };
 
-/** Creates the database of a new data directory; `secretCheck` ties it to the server secret, as `auditKey` does the audit trail. */
+/**
+ * Creates the database of a new data directory. `secretCheck` ties the database to the server secret, and `auditKey`
+ * ties the audit trail to it.
+ */
 function create(dataDir: string, secretCheck: string, auditKey: Uint8Array, reserve: Reserve | null = null): Store {
   const connection = openConnection(databasePath(dataDir), { mustExist: false });
   migrate(connection);
@@ -64,14 +67,14 @@ function create(dataDir: string, secretCheck: string, auditKey: Uint8Array, rese
   return storeOn(connection, auditKey, reserve);
 }
 
-/** The same without a file; it ends with the process. */
+/** A store without a file. It ends with the process. */
 function inMemory(auditKey: Uint8Array): Store {
   const connection = openConnection(":memory:", { mustExist: false });
   migrate(connection);
   return storeOn(connection, auditKey, null);
 }
 
-/** Looks at a data directory without changing it. */
+/** Inspects a data directory without changing it. */
 function inspect(dataDir: string): FoundDatabase {
   if (!existsSync(databasePath(dataDir))) return absent;
   const connection = openConnection(databasePath(dataDir), { mustExist: true });
@@ -82,17 +85,17 @@ function inspect(dataDir: string): FoundDatabase {
   }
 }
 
-/** Copies the database of a data directory of any version: see `DatabaseStore.backup`. */
+/** Copies the database of a data directory of any version; see `DatabaseStore.backup`. */
 function copyFrom(dataDir: string): Pick<DatabaseStore, "backup"> {
   return { backup: (file, onProgress) => copyDatabase(databasePath(dataDir), file, onProgress) };
 }
 
-/** Copies a database that nobody works with from one folder to another. */
+/** Copies a database that is not in use from one folder to another. */
 function copyClosed(from: string, to: string): void {
   copyFileSync(databasePath(from), databasePath(to));
 }
 
-/** The schema version of the database in a folder that nobody else works with. */
+/** The schema version of a database that is not in use. */
 function versionIn(folder: string): number {
   const connection = openConnection(databasePath(folder), { mustExist: true, isAlone: true });
   try {
@@ -102,7 +105,7 @@ function versionIn(folder: string): number {
   }
 }
 
-/** Reads the database of a folder in full and says what is wrong with it; null when nothing is. */
+/** Reads the database of a folder completely and describes its first fault; null when it has none. */
 function faultIn(folder: string): string | null {
   let connection: Connection | null = null;
   try {
@@ -117,10 +120,10 @@ function faultIn(folder: string): string | null {
 }
 
 /**
- * Opens the database of an initialised data directory, bringing its schema up to date first if it is older. `admit`
- * is shown what is there before anything changes: it returns the keys to work with, or throws. With `isAlone` nobody
- * else may open it meanwhile; with `isTemporary` it is a copy to read from, whose audit trail is not gone on with.
- * `upgradedFrom` is the schema version of before, null when it was the present one.
+ * Opens the database of an initialised data directory, and upgrades its schema first if it is older. `admit` gets the
+ * found state before anything changes. It returns the keys to use, or throws. With `isAlone` no other process may open
+ * the database at the same time. With `isTemporary` it is a copy for reading, whose audit trail is not continued.
+ * `upgradedFrom` is the previous schema version; null when it was current.
  */
 function open<Keys extends { readonly audit: Uint8Array }>(
   dataDir: string,
@@ -142,19 +145,19 @@ function open<Keys extends { readonly audit: Uint8Array }>(
   }
 }
 
-/** After an upgrade from a schema whose audit events do not say how keys, operators and workspaces stand. */
+/** For an upgrade from a schema whose audit events hold no digests of keys, operators and workspaces. */
 function settleUpgrade(connection: Connection, auditKey: Uint8Array, now: Date): void {
   const due = connection.prepare("SELECT 1 FROM property WHERE name = 'audit_baseline_due'");
   if (due.get() === undefined) return;
   const by: Author = { at: now, actor: "cli", ip: null, outcome: "ok", correlationId: null };
   transact(connection, "immediate", () => {
-    // Another process may have been faster.
+    // Another process may have done this already.
     const dropped = connection.prepare("DELETE FROM property WHERE name = 'audit_baseline_due'").run();
     if (dropped.changes === 1) auditTable(connection, auditKey, subjectTable(connection)).writeBaseline(by);
   });
 }
 
-/** The port on better-sqlite3: each noun on the transactions and tables of one connection. */
+/** The port on better-sqlite3: all nouns on the transactions and tables of one connection. */
 function storeOn(connection: Connection, auditKey: Uint8Array, reserve: Reserve | null): Store {
   const transactions = transactionsOn(connection, reserve);
   const subjects = subjectTable(connection);
@@ -202,7 +205,7 @@ function examine(connection: Connection): FoundDatabase {
   if (version > currentVersion) return { state: "newer", secretCheck: null };
   if (version === 0) return { state: "unfinished", secretCheck: null };
   const property = connection.prepare<[], { value: string }>("SELECT value FROM property WHERE name = 'secret_check'");
-  // The first workspace is the last thing that the set-up writes.
+  // The set-up writes the first workspace as its last step.
   const workspace = connection.prepare<[], { id: string }>("SELECT id FROM workspace LIMIT 1").get();
   const state = workspace === undefined ? "unfinished" : version < currentVersion ? "older" : "ready";
   return { state, secretCheck: property.get()?.value ?? null };

@@ -7,7 +7,7 @@ export function toDate(milliseconds: number | null): Date | null {
 
 const hourMs = 3_600_000;
 
-/** The start of the hour that a time lies in, Unix milliseconds. */
+/** The start of the hour of a time, Unix milliseconds. */
 export function hourOf(at: Date): number {
   const milliseconds = at.getTime();
   return milliseconds - (milliseconds % hourMs);

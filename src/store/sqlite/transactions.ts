@@ -6,29 +6,31 @@ import { shareTransactions } from "./shared-transaction.ts";
 /** Runs work as one transaction. */
 type Transact = <Result>(work: () => Result) => Promise<Result>;
 
-/** The kinds of transaction that a method of the port may be. */
+/** The kinds of transactions of the methods of the port. */
 export type Transactions = {
   readonly read: Transact;
   readonly write: Transact;
-  /** For what must not wait for room on the disk: it takes rights away, or lets an operator in who wants to. */
+  /** For changes that must work on a full disk: they remove rights or log an operator in. */
   readonly writeUrgently: Transact;
-  /** For what many scans write at the same time. */
+  /** For writes that many scans do at the same time. */
   readonly writeTogether: Transact;
-  /** Does not wait for another process at all. */
+  /** Does not wait for another process. */
   readonly writeAtOnce: Transact;
-  /** For calls: whatever the database says is `unavailable`, so that what needs no write can still be served. */
+  /**
+   * For calls: any error of the database becomes `unavailable`, so that calls that need no write can still be served.
+   */
   readonly readCalls: Transact;
   readonly writeCalls: Transact;
 };
 
-/** Commands write for milliseconds; whoever holds the lock for longer is not waited for. */
+/** Commands write for milliseconds. A process that holds the lock for longer is not waited for. */
 const patient: Patience = { totalMs: 5_000, pauseMs: 20 };
-/** For calls: hits can be served without writing, and a caller that misses is told soon. */
+/** For calls: hits can be served without writing, and a miss needs a quick answer. */
 const impatient: Patience = { totalMs: 100, pauseMs: 10 };
-/** For events that wait: they are tried again a second later, and nothing may be written before them meanwhile. */
+/** For events that wait: they are retried a second later, and no later event may be written before them. */
 const once: Patience = { totalMs: 0, pauseMs: 0 };
 
-/** `reserve` is null for a database that has none: in memory, or a copy. */
+/** `reserve` is null for a database without a reserve: in memory, or a copy. */
 export function transactionsOn(connection: Connection, reserve: Reserve | null): Transactions {
   const noteFailure = (error: unknown): never => {
     if (error instanceof AppError && error.code === "storage_full") reserve?.noteFailure();

@@ -6,7 +6,7 @@ import { hourOf, toDate } from "./time.ts";
 
 type UsageRow = { hour: number; requests: number; hits: number; polls: number };
 
-/** Calls of one workspace in one transaction. */
+/** The number of calls of one workspace in one transaction. */
 export type Usage = { readonly requests: number; readonly hits: number; readonly polls: number };
 
 /** Calls by workspace and hour. */

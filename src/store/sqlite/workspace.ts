@@ -77,6 +77,6 @@ export function workspaceStore(
   };
 }
 
-export function toWorkspace(row: WorkspaceRow): Workspace {
+function toWorkspace(row: WorkspaceRow): Workspace {
   return { id: row.id, name: row.name, plan: row.plan, disabledAt: toDate(row.disabled_at) };
 }

@@ -48,7 +48,7 @@ async function run(job, node) {
   }
 }
 
-/** All that n8n could store of an error, however deep. */
+/** Everything that n8n could store about an error, at any depth. */
 function everything(error) {
   const { inspect } = require("node:util");
   return `${inspect(error, { depth: 12, getters: true, maxStringLength: null, maxArrayLength: null })}\n${error.stack}`;

@@ -599,7 +599,7 @@ describe("all or nothing", () => {
     // Reports when it has read and spilled, then waits for more input.
     const script = `
       import { importCorpus } from ${JSON.stringify(source)};
-      import { openInlineLane } from ${JSON.stringify(source.replace("import.ts", "lane.ts"))};
+      import { openInlineLane } from ${JSON.stringify(fileURLToPath(new URL("../../helpers/inline-lane.ts", import.meta.url)))};
       import { deriveKeys } from ${JSON.stringify(source.replace("corpus/import/import.ts", "domain/keyed-hash.ts"))};
       async function* stdin() {
         yield Buffer.from("email\\n");
@@ -851,6 +851,31 @@ describe("forgetting", () => {
     const work = desk.importText(`email\n${jane}\n`, {}, "a.csv");
     await expect(work).rejects.toThrow("0 of 1 records can be used (1 forgotten); the addresses are those that");
   });
+});
+
+/** Files of every format that can name the site of a login. Formats without a site are not here. */
+const sensitiveLogins = [
+  ["ulp", "a.txt", `https://m.pornhub.com/login:${jane}:pw\n`],
+  ["ulp without a scheme", "a.txt", `https://shop.example/:${john}:pw\nwww.pornhub.com:${jane}:pw\n`],
+  ["stealer", "a.txt", `URL: https://www.pornhub.com/login\nUsername: ${jane}\nPassword: pw\n`],
+  ["csv of logins", "a.csv", `url,username,password\nhttps://www.pornhub.com/,${jane},pw\n`],
+  ["csv with a subject", "a.csv", `email,subject\n${jane},pornhub.com\n`],
+  ["csv with a title", "a.csv", `email,title\n${jane},Account at pornhub.com\n`],
+  ["csv with a page", "a.csv", `email,source_url\n${jane},https://www.pornhub.com/jane\n`],
+  ["jsonl of logins", "a.jsonl", `{"url":"https://www.pornhub.com/","email":"${jane}","password":"pw"}\n`],
+  ["jsonl with a subject", "a.jsonl", `{"email":"${jane}","subject":"pornhub.com"}\n`],
+  ["hibp-domain", "example.com.json", `{"jane.doe":["www.pornhub.com"]}`],
+  ["dehashed", "a.json", `{"entries":[{"id":"1","email":["${jane}"],"database_name":"pornhub.com"}]}`],
+] as const;
+
+test.each(sensitiveLogins)("a sensitive site is not stored, and the record is: %s", async (_format, file, text) => {
+  const desk = openDesk();
+  await desk.importText(text, {}, file);
+  expect(await desk.lookup(jane)).toHaveLength(1);
+  expect(JSON.stringify(await desk.lookup(jane))).not.toContain("pornhub");
+  for (const name of readdirSync(desk.corporaDir)) {
+    expect(readFileSync(join(desk.corporaDir, name), "latin1")).not.toContain("pornhub");
+  }
 });
 
 test("of a login at a sensitive site only the site is dropped", async () => {

@@ -212,7 +212,7 @@ describe("pipeline 14.4 a key of scope read", () => {
     const hit = await reader.enrich("jane.doe@example.com");
     expect([hit.status, ((await hit.json()) as { cache: string }).cache]).toEqual([200, "hit"]);
     expect((await reader.get(`/${scanId}`)).status).toBe(200);
-    // What is wrong with a request is told before that there is no result.
+    // A fault of the request takes precedence over a missing result.
     expect(await errorCode(await reader.enrich("nobody"))).toBe("invalid_email");
   });
 });

@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { SourceError } from "../../src/domain/error.ts";
 import { type HttpClient, type HttpRequest, openHttpClient } from "../../src/egress/client.ts";
-import { type CatalogueOptions, openCatalogue } from "../../src/sources/catalogue.ts";
+import { type CatalogueOptions, openCatalogue } from "../../src/sources/breach-catalogue.ts";
 import breaches from "../fixtures/sources/hibp/breaches.json";
 import { startFakeHibp } from "../helpers/fake-hibp.ts";
 

@@ -3,8 +3,8 @@ import type { Connection } from "./driver.ts";
 type SchemaRow = { type: string; name: string; table: string; sql: string };
 
 /**
- * Compares the schema of a database with that of `expected`, a database that xpose made: one text per differing table,
- * index, trigger or view, each with the name of its table. Empty when they are equal.
+ * Compares the schema of a database with `expected`, the schema of a database that xpose made. Returns one text per
+ * differing table, index, trigger or view, each with the name of its table; empty when the schemas are equal.
  */
 export function schemaFaults(connection: Connection, expected: Connection): string[] {
   const found = schemaOf(connection);
@@ -19,7 +19,7 @@ export function schemaFaults(connection: Connection, expected: Connection): stri
   ];
 }
 
-/** Triggers and views that `expected` does not have: code that runs with what xpose does. */
+/** Triggers and views that `expected` does not have. Their code would run with the changes of xpose. */
 export function foreignPrograms(connection: Connection, expected: Connection): string[] {
   const wanted = schemaOf(expected);
   return [...schemaOf(connection)]
@@ -27,12 +27,12 @@ export function foreignPrograms(connection: Connection, expected: Connection): s
     .map(([, row]) => named(row));
 }
 
-/** By type and name. Without what SQLite makes by itself: indexes of keys, statistics. */
+/** By type and name. Without the objects that SQLite makes itself: indexes of keys, statistics. */
 function schemaOf(connection: Connection): Map<string, SchemaRow> {
   const rows = connection.prepare<[], SchemaRow>(
     "SELECT type, name, tbl_name AS 'table', sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY rowid",
   );
-  // Versions of SQLite differ in the blanks that ALTER TABLE leaves.
+  // Versions of SQLite leave different white space after ALTER TABLE.
   return new Map(
     rows.all().map((row) => [`${row.type} ${row.name}`, { ...row, sql: row.sql.replaceAll(/\s+/g, " ") }]),
   );
