@@ -1,4 +1,5 @@
 import { join, relative } from "node:path";
+import type { Tlp } from "../domain/tlp.ts";
 import type { ConfiguredSource } from "../sources/source-set.ts";
 import { credentialFile, type Environment, overrideFromEnvironment, overrideFromFlags } from "./environment.ts";
 import { ConfigError } from "./error.ts";
@@ -26,6 +27,8 @@ export type Config = {
     readonly sourceUrl: string | null;
     /** The URL of the service for clients, with the path prefix of a proxy, without a slash at its end. */
     readonly publicUrl: string | null;
+    /** True: look-ups by GET, with the address in the URL. */
+    readonly getLookUp: boolean;
     /** Indicators in one list. */
     readonly bulkLimit: number;
     readonly tlsCert: string | null;
@@ -48,6 +51,8 @@ export type Config = {
     readonly ledgerRetentionMs: number;
     /** Atoms of an envelope. */
     readonly maxFindings: number;
+    /** The highest mark of a question that is put to sources outside the perimeter. */
+    readonly maxTlpOutside: Tlp;
   };
   readonly watch: {
     /** Addresses on the list of a workspace. */
@@ -123,6 +128,7 @@ export function loadConfig(request: ConfigRequest): { config: Config; warnings: 
       socketMode: server.socket_mode,
       sourceUrl: server.source_url ?? null,
       publicUrl: server.public_url ?? null,
+      getLookUp: server.get_lookup,
       bulkLimit: server.bulk_limit,
       tlsCert: server.tls_cert ?? null,
       tlsKey: server.tls_key ?? null,
@@ -140,6 +146,7 @@ export function loadConfig(request: ConfigRequest): { config: Config; warnings: 
       retentionMs: scan.retention,
       ledgerRetentionMs: scan.ledger_retention,
       maxFindings: scan.max_findings,
+      maxTlpOutside: scan.max_tlp_outside,
     },
     watch: { max: watch.max, intervalMs: watch.interval, eventRetentionMs: watch.event_retention },
     audit: { retentionMs: audit.retention },

@@ -1,4 +1,5 @@
 import * as z from "zod/mini";
+import { parseTlp } from "../domain/tlp.ts";
 import { watchEventTypes } from "../domain/watch-event.ts";
 import type { SourceKind } from "../sources/source.ts";
 import {
@@ -44,6 +45,7 @@ export const sectionTables = {
     ),
     source_url: z.optional(url),
     public_url: z.optional(plainUrl),
+    get_lookup: z._default(flag, false),
     bulk_limit: z._default(atLeast(1), 1000),
     tls_cert: z.optional(path),
     tls_key: z.optional(path),
@@ -61,6 +63,7 @@ export const sectionTables = {
     retention: z.prefault(duration, "30d"),
     ledger_retention: z.prefault(duration, "400d"),
     max_findings: z._default(atLeast(1), 2000),
+    max_tlp_outside: z.prefault(parsed("clear, white, green, amber, amber+strict or red", parseTlp), "amber"),
   }),
   watch: z.strictObject({
     max: z._default(atLeast(1), 100_000),

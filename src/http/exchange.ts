@@ -45,6 +45,8 @@ export type Application = {
   readonly whoamis: Throttle;
   /** `server.public_url`: where clients reach the service, without a slash at its end; null when it is not set. */
   readonly publicUrl: string | null;
+  /** `server.get_lookup` (docs/pipeline.md 16.5). */
+  readonly hasGetLookUp: boolean;
   readonly dashboard: Dashboard;
   readonly metrics: {
     readonly countRequest: (method: string, path: string | null, status: number, durationMs: number) => void;

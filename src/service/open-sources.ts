@@ -66,6 +66,7 @@ export function openSources(config: Config, { store, keys, corporaDir }: OpenSto
     ledgerRetentionMs: scan.ledgerRetentionMs,
     maxFindings: scan.maxFindings,
     watch: config.watch,
+    maxTlpOutside: scan.maxTlpOutside,
     fingerprintOf: sources.fingerprintOf,
     asksCorporaOnly: sources.asksCorporaOnly,
     sourcesOf: sources.sourcesOf,

@@ -7,9 +7,9 @@ import { entropy } from "../entropy.ts";
 import { openBell } from "../event-loop/bell.ts";
 import { openAccessLog } from "../http/access-log.ts";
 import { makeTrust, type Peer } from "../http/caller.ts";
+import { outcomeOf } from "../http/reply-response.ts";
 import { routes } from "../http/route-table.ts";
 import { createRouter } from "../http/router.ts";
-import { outcomeOf } from "../http/routes/enrich.ts";
 import { startServer } from "../http/serve.ts";
 import { openThrottle } from "../http/throttle.ts";
 import type { TlsFiles } from "../http/tls-options.ts";
@@ -133,6 +133,7 @@ export async function serve({
     logIns: openThrottle(logInsPerMinute, 60_000, steadyNow),
     whoamis: openThrottle(whoamisPerMinute, 60_000, steadyNow),
     publicUrl: config.server.publicUrl,
+    hasGetLookUp: config.server.getLookUp,
     bulkLimit: config.server.bulkLimit,
     dashboard: openDashboard({ config, live: sources.live, metrics, now, steadyNow }),
     metrics: { ...metrics, countStrangeForward },

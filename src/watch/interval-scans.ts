@@ -72,7 +72,8 @@ export function openIntervalScans(tools: WatchTools, sealer: Sealer) {
       if (!budget.allows(sources, turns, now())) return;
       const { id, workspaceId, indicatorHash } = row;
       const indicator = openIndicator(row, sealer.open);
-      const scan = { id: newId() as ScanId, workspaceId, indicator, indicatorHash, requestedAt: now() };
+      const terms = { reach: "full", freshSince: null } as const;
+      const scan = { id: newId() as ScanId, workspaceId, indicator, indicatorHash, requestedAt: now(), ...terms };
       await store.queueWatchScan(id, scan);
       budget.take(sources, now());
       count += 1;

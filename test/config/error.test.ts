@@ -28,6 +28,8 @@ const shown = {
       "trusted_proxies",
       "hostnames",
       "bulk_limit",
+      "get_lookup",
+      "max_tlp_outside",
       "drain_delay",
       "ttl",
       "partial_ttl",

@@ -9,11 +9,14 @@ import type { Publication } from "../../src/store/port/corpus.ts";
 import { auditList } from "../../src/wire/audit.ts";
 import { bulk } from "../../src/wire/bulk.ts";
 import { completedCase, failedCase } from "../../src/wire/case.ts";
+import { changes } from "../../src/wire/changes.ts";
 import { corpusList } from "../../src/wire/corpus.ts";
 import { envelope } from "../../src/wire/envelope.ts";
 import { errorBody } from "../../src/wire/error.ts";
 import { eventList } from "../../src/wire/event.ts";
 import { evidence } from "../../src/wire/finding.ts";
+import { flat } from "../../src/wire/flat.ts";
+import { history } from "../../src/wire/history.ts";
 import { budgets, key, keyList, mintedKey } from "../../src/wire/key.ts";
 import { overview } from "../../src/wire/overview.ts";
 import { accepted, progress, scanSources } from "../../src/wire/scan.ts";
@@ -78,7 +81,7 @@ const publication: Publication = {
 
 /** The service after a scan of `known` and a hit, with a corpus, a rotated key, and events of every form. */
 async function openStage() {
-  const service = await openTestService();
+  const service = await openTestService({ app: { hasGetLookUp: true } });
   const { tenant, respond, store, sources } = service;
   sources.splice(0, sources.length, talkative, broken);
   const { token } = await addOperator(service, tenant.id, "alice");
@@ -147,6 +150,19 @@ const rows: readonly Row[] = [
     progress,
     (stage) => pollFailed(stage, "/export?format=csv"),
   ],
+  ["POST /api/v1/soc/enrich", "a hit as one flat object", flat, ({ soc }) => soc.enrich(known, {}, "?view=flat")],
+  ["POST /api/v1/soc/enrich", "a hit as a case", completedCase, ({ soc }) => soc.enrich(known, {}, "?view=case")],
+  ["POST /api/v1/soc/enrich", "a flat miss", flat, ({ soc }) => soc.enrich("somebody@example.com", {}, "?view=flat")],
+  ["GET /api/v1/soc/enrich", "a miss", accepted, ({ soc }) => soc.get("?email=somebody%40example.com")],
+  ["GET /api/v1/soc/enrich", "a hit", envelope, ({ soc }) => soc.get(`?email=${encodeURIComponent(known)}`)],
+  ["GET /api/v1/soc/enrich/{request_id}", "a flat failure", flat, (stage) => pollFailed(stage, "?view=flat")],
+  [
+    "GET /api/v1/soc/enrich/{request_id}/changes",
+    "a first scan",
+    changes,
+    ({ soc, scanId }) => soc.get(`/${scanId}/changes`),
+  ],
+  ["POST /api/v1/soc/history", "an address", history, ({ soc }) => soc.history(known)],
   ["GET /api/v1/soc/whoami", "a key", whoami, ({ respond, tenant }) => socClient(respond, tenant.token).whoami()],
   ["POST /api/v1/soc/watch", "two addresses and a fault", watchAdded, (stage) => watch(stage, "")],
   ["POST /api/v1/soc/watch/remove", "an address", watchRemoved, (stage) => watch(stage, "/remove")],

@@ -2,8 +2,9 @@ import type { Reply } from "../../domain/call.ts";
 import { discardBody } from "../body.ts";
 import { apiKeyHash } from "../credentials.ts";
 import { type Exchange, originOf } from "../exchange.ts";
+import { toResponse } from "../reply-response.ts";
 import type { PlainResponse } from "../response.ts";
-import { refuseKey, toResponse, withLimits } from "./enrich.ts";
+import { refuseKey, withLimits } from "./enrich.ts";
 
 /** The holder of a key with the scope `watch`. */
 export type WatchCaller = Extract<Reply, { kind: "admitted" }>;
