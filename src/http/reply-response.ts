@@ -24,7 +24,7 @@ export type Place = {
   readonly version?: string;
 };
 
-export const enrichPath = "/api/v1/soc/enrich";
+const enrichPath = "/api/v1/soc/enrich";
 
 /**
  * The HTTP answer for a reply. `poll_url` is always a path. `Location` is absolute when `publicUrl` is set, for clients

@@ -3,10 +3,10 @@ import { atom } from "./finding.ts";
 import { id, text } from "./scalar.ts";
 import type { Shape } from "./shape.ts";
 
-export const changedAtom = z.strictObject({ before: atom, after: atom });
+const changedAtom = z.strictObject({ before: atom, after: atom });
 export type ChangedAtom = Shape<typeof changedAtom>;
 
-export const notComparable = z.strictObject({
+const notComparable = z.strictObject({
   source: text,
   reason: z
     .enum(["failed", "skipped", "reused", "omitted"])

@@ -6,9 +6,8 @@ import type { Shape } from "./shape.ts";
 
 /** The body of `POST /soc/history` (docs/pipeline.md 17.3). Unknown members are ignored. */
 export const historyRequest = z.object({ indicator });
-export type HistoryRequest = Shape<typeof historyRequest>;
 
-export const pastScan = z.strictObject({
+const pastScan = z.strictObject({
   request_id: id,
   status: z.enum(["completed", "failed"]),
   finished_at: time,
