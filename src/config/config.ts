@@ -8,6 +8,7 @@ import { parseTable } from "./parse-table.ts";
 import { parseSources } from "./sources.ts";
 import { corpusTable, type logLevels, sectionTables, topTable } from "./tables.ts";
 import { isLoopback, type ListenAddress } from "./value.ts";
+import { type ConfiguredWebhook, parseWebhooks } from "./webhooks.ts";
 
 /** All settings (docs/contract.md 12.2), deeply frozen. Null for a setting without a value and without a default. */
 export type Config = {
@@ -53,6 +54,13 @@ export type Config = {
     /** The highest mark of a question that is put to sources outside the perimeter. */
     readonly maxTlpOutside: Tlp;
   };
+  readonly watch: {
+    /** Addresses on the list of a workspace. */
+    readonly max: number;
+    /** Each address is scanned in full this often; 0 = never. */
+    readonly intervalMs: number;
+    readonly eventRetentionMs: number;
+  };
   /** Retention of the events of the audit trail and of the hourly usage totals. */
   readonly audit: { readonly retentionMs: number };
   /** Calls per window; 0 = unlimited. */
@@ -65,6 +73,7 @@ export type Config = {
   readonly log: { readonly level: (typeof logLevels)[number]; readonly format: "json" | "pretty" };
   /** In the order of the file, including disabled sources. */
   readonly sources: readonly ConfiguredSource[];
+  readonly webhooks: readonly ConfiguredWebhook[];
   readonly corpus: { readonly isEnabled: boolean; readonly timeoutMs: number };
 };
 
@@ -92,6 +101,7 @@ export function loadConfig(request: ConfigRequest): { config: Config; warnings: 
   const server = parseTable(sectionTables.server, tables.sections.server);
   const cache = parseTable(sectionTables.cache, tables.sections.cache);
   const scan = parseTable(sectionTables.scan, tables.sections.scan);
+  const watch = parseTable(sectionTables.watch, tables.sections.watch);
   const audit = parseTable(sectionTables.audit, tables.sections.audit);
   const rateLimit = parseTable(sectionTables.rate_limit, tables.sections.rate_limit);
   const outbound = parseTable(sectionTables.outbound, tables.sections.outbound);
@@ -138,11 +148,13 @@ export function loadConfig(request: ConfigRequest): { config: Config; warnings: 
       maxFindings: scan.max_findings,
       maxTlpOutside: scan.max_tlp_outside,
     },
+    watch: { max: watch.max, intervalMs: watch.interval, eventRetentionMs: watch.event_retention },
     audit: { retentionMs: audit.retention },
     rateLimit: { team: rateLimit.team, enterprise: rateLimit.enterprise, windowMs: rateLimit.window },
     outbound: { proxy: outbound.proxy ?? null, noProxy: outbound.no_proxy, caFile: outbound.ca_file ?? null },
     log,
     sources: parseSources(tables.sources, needs.sourceSecrets ? env : null),
+    webhooks: parseWebhooks(tables.webhooks, needs.sourceSecrets),
     corpus: { isEnabled: corpus.enabled, timeoutMs: corpus.timeout },
   };
   return { config: deepFreeze(config), warnings };

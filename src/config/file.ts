@@ -12,6 +12,7 @@ import {
   scalarsOf,
   sectionTables,
   topTable,
+  webhookTable,
 } from "./tables.ts";
 import { sourceName, wantedName } from "./value.ts";
 
@@ -33,6 +34,7 @@ export type DeclaredTables = {
   readonly sections: Readonly<Record<SectionName, DeclaredTable>>;
   readonly corpus: DeclaredTable;
   readonly sources: readonly DeclaredSource[];
+  readonly webhooks: readonly DeclaredTable[];
 };
 
 export function readFile(flagged: string | undefined, env: Environment, defaultFile: string): Table {
@@ -78,7 +80,7 @@ function isToml(text: string): boolean {
 }
 
 export function declaredTables(root: Table): DeclaredTables {
-  const { sources = {}, ...rest } = root;
+  const { sources = {}, webhook = [], ...rest } = root;
   const names = Object.keys(sectionTables);
   const top = Object.fromEntries(Object.entries(rest).filter(([key]) => !names.includes(key)));
   const section = (name: SectionName) => declared(name, rest[name] ?? {}, scalarsOf(sectionTables[name]));
@@ -89,6 +91,7 @@ export function declaredTables(root: Table): DeclaredTables {
       server: section("server"),
       cache: section("cache"),
       scan: section("scan"),
+      watch: section("watch"),
       audit: section("audit"),
       rate_limit: section("rate_limit"),
       outbound: section("outbound"),
@@ -96,6 +99,7 @@ export function declaredTables(root: Table): DeclaredTables {
     },
     corpus: declared("sources.corpus", corpus, scalarsOf(corpusTable)),
     sources: declaredSources(tablesByKind),
+    webhooks: declaredWebhooks(webhook),
   };
 }
 
@@ -120,6 +124,21 @@ function declaredSources(tablesByKind: Table): DeclaredSource[] {
   const repeated = names.find((name, index) => names.indexOf(name) !== index);
   if (repeated !== undefined) throw new ConfigError("sources", `two sources are named ${repeated}, want unique names`);
   return sources;
+}
+
+function declaredWebhooks(value: unknown): DeclaredTable[] {
+  if (!Array.isArray(value)) throw new ConfigError("webhook", value, "tables with double brackets, [[webhook]]");
+  const scalars = new Map([...scalarsOf(webhookTable)].filter(([key]) => key !== "name"));
+  const names = new Set<string>();
+  return value.map((one: unknown, index) => {
+    const values = tableFrom(one, `webhook[${index}]`);
+    const given = sourceName.safeParse(values["name"]);
+    if (!given.success) throw new ConfigError(`webhook[${index}].name`, values["name"], wantedName());
+    if (names.has(given.data))
+      throw new ConfigError("webhook", `two webhooks are named ${given.data}, want unique names`);
+    names.add(given.data);
+    return declared(joinPath("webhook", given.data), values, scalars);
+  });
 }
 
 export function nameOf({ kind, values }: DeclaredSource): string {

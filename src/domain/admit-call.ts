@@ -95,6 +95,7 @@ export function costOf(call: Call): Cost {
 }
 
 function scopeFor(call: Call): WantedScope {
+  if (call.kind === "watch") return "watch";
   return call.kind === "whoami" ? "any" : "read";
 }
 

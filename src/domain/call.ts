@@ -21,7 +21,7 @@ export type Caller =
 export type CallOrigin = { readonly ip: string | null; readonly correlationId: string | null };
 
 /** One request to the exposure API, in the form that the store takes. */
-export type Call = EnrichCall | PollCall | HistoryCall | WhoamiCall | BulkCall | BulkPollCall;
+export type Call = EnrichCall | PollCall | HistoryCall | WhoamiCall | WatchCall | BulkCall | BulkPollCall;
 
 export type EnrichCall = {
   readonly kind: "enrich";
@@ -105,6 +105,15 @@ export type WhoamiCall = {
   readonly from: CallOrigin;
 };
 
+/** The holder of a key manages a watch list or reads events. The work itself comes after the admission. */
+export type WatchCall = {
+  readonly kind: "watch";
+  readonly caller: { readonly keyHash: string };
+  readonly from: CallOrigin;
+  /** True for the second half of a request that waited for an event. */
+  readonly isCharged: boolean;
+};
+
 /**
  * `charge` is set when a budget was charged or refused the call. `isUncounted` is set when the call passed although its
  * counters cannot be read or written (docs/contract.md 8.6). `isInside` is set when the reply is about a scan of inside
@@ -155,7 +164,8 @@ export type ReplyBody =
       readonly workspace: Pick<Workspace, "id" | "name" | "plan">;
       readonly keyId: string;
       readonly budgets: BudgetsLeft;
-    };
+    }
+  | { readonly kind: "admitted"; readonly workspace: Pick<Workspace, "id" | "name">; readonly key: KnownKey };
 
 /** The rest of each budget of a key; null where the plan sets no limit. */
 export type BudgetsLeft = Readonly<Record<BudgetKind, BudgetLeft | null>>;

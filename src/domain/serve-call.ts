@@ -16,6 +16,7 @@ import type {
   PollCall,
   Reply,
   ReplyBody,
+  WatchCall,
   WhoamiCall,
 } from "./call.ts";
 import type { CaseFacts } from "./case.ts";
@@ -389,12 +390,13 @@ export function serveCalls(
     }
     const { who, charge } = admission;
     if (call.kind === "whoami") return whoami(who, admission.budgets);
+    if (call.kind === "watch") return { ...admitted(who), ...(charge === null ? {} : { charge }) };
     const reply = serveAdmitted(call, who, index);
     const paid = giveBack(call, reply, who, charge);
     return paid === null ? reply : { ...reply, charge: paid };
   }
 
-  function serveAdmitted(call: Exclude<Call, WhoamiCall>, who: Who, index: number): Reply {
+  function serveAdmitted(call: Exclude<Call, WhoamiCall | WatchCall>, who: Who, index: number): Reply {
     switch (call.kind) {
       case "enrich":
         return serveEnrich(call, who, index);
@@ -428,6 +430,11 @@ function whoami({ workspace, key }: Who, budgets: BudgetsLeft | undefined): Repl
   if (key === null || budgets === undefined) throw new Error("whoami was asked without a key");
   const { id, name, plan } = workspace;
   return { kind: "whoami", workspace: { id, name, plan }, keyId: key.keyId, budgets };
+}
+
+function admitted({ workspace, key }: Who): ReplyBody {
+  if (key === null) throw new Error("a watch list was asked for without a key");
+  return { kind: "admitted", workspace: { id: workspace.id, name: workspace.name }, key };
 }
 
 /** The scan or list and the indicator of an event. */

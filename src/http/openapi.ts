@@ -6,6 +6,7 @@ import { completedCase, failedCase } from "../wire/case.ts";
 import { changes } from "../wire/changes.ts";
 import { envelope } from "../wire/envelope.ts";
 import { errorBody } from "../wire/error.ts";
+import { eventList, watchEventType } from "../wire/event.ts";
 import { exportFormat, tlp } from "../wire/export.ts";
 import { atom, evidence, evidenceFinding } from "../wire/finding.ts";
 import { flat } from "../wire/flat.ts";
@@ -15,6 +16,7 @@ import { key, keyList, keyStatus, mintedKey, mintRequest } from "../wire/key.ts"
 import { accepted, enrichRequest, progress, scanSources, sourceRun } from "../wire/scan.ts";
 import { health, readiness } from "../wire/service.ts";
 import { logInRequest } from "../wire/session.ts";
+import { watchAdded, watchList, watchRemoved, watchRequest } from "../wire/watch.ts";
 import { whoami } from "../wire/whoami.ts";
 import { jsonSchemas } from "./json-schema.ts";
 import { views } from "./wish.ts";
@@ -44,6 +46,12 @@ const bodies = {
   HistoryRequest: historyRequest,
   History: history,
   Whoami: whoami,
+  WatchRequest: watchRequest,
+  WatchAdded: watchAdded,
+  WatchRemoved: watchRemoved,
+  WatchList: watchList,
+  WatchEventType: watchEventType,
+  EventList: eventList,
   MintRequest: mintRequest,
   Key: key,
   MintedKey: mintedKey,
@@ -299,6 +307,55 @@ const paths: Readonly<Record<string, Json>> = {
       summary: "What this key may do; charges nothing, so that a client can test its connection",
       security: byKey,
       responses: answers({ 200: answer("the key, its limits and what its scans ask", "Whoami") }, [401, 403, 429, 503]),
+    },
+  },
+  "/api/v1/soc/watch": {
+    post: {
+      summary: "Put addresses on the watch list of the workspace",
+      security: byKey,
+      requestBody: body("WatchRequest"),
+      responses: answers(
+        { 200: answer("what was added, what was there, what is no address", "WatchAdded") },
+        [400, 401, 403, 409, 413, 415, 429, 503],
+      ),
+    },
+    get: {
+      summary: "The watch list of the workspace",
+      security: byKey,
+      parameters: [...pageQuery, inQuery("label", text)],
+      responses: answers({ 200: answer("a page of the list", "WatchList") }, [400, 401, 403, 429, 503]),
+    },
+  },
+  "/api/v1/soc/watch/remove": {
+    post: {
+      summary: "Take addresses off the watch list",
+      security: byKey,
+      requestBody: body("WatchRequest"),
+      responses: answers({ 200: answer("how many were removed", "WatchRemoved") }, [400, 401, 403, 413, 415, 429, 503]),
+    },
+  },
+  "/api/v1/soc/events": {
+    get: {
+      summary: "What checks of the watch list found, oldest first",
+      security: byKey,
+      parameters: [
+        inQuery("after", uuid),
+        inQuery("limit", { type: "integer", minimum: 1, maximum: 1000, default: 100 }),
+        inQuery("type", ref("WatchEventType")),
+        { name: "Prefer", in: "header", required: false, schema: text, example: "wait=50" },
+      ],
+      responses: answers(
+        {
+          200: {
+            description: "events after the given one, or one event a line with Accept: application/x-ndjson",
+            content: {
+              "application/json": { schema: ref("EventList") },
+              "application/x-ndjson": { schema: text },
+            },
+          },
+        },
+        [400, 401, 403, 404, 429, 503],
+      ),
     },
   },
   [keysPath]: {

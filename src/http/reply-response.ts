@@ -73,6 +73,7 @@ function responseOf(reply: Reply, place: Place): PlainResponse {
       return jsonResponse<ScanSources>(200, sourcesBody(reply), isFinished(reply.state) ? {} : retrySoon);
     case "case":
       return caseResponse(reply, place);
+    case "admitted":
     case "bulk":
     case "changes":
     case "history":

@@ -6,12 +6,14 @@ import { changes } from "./routes/changes.ts";
 import { about, budgets, corpora, me, overview, sources as sourceStates } from "./routes/dashboard.ts";
 import { lookUp, lookUpEvidence, lookUpResult, lookUpSources } from "./routes/dashboard-enrich.ts";
 import { enrich, evidence, lookUpByQuery, poll, sources } from "./routes/enrich.ts";
+import { readEvents } from "./routes/events.ts";
 import { exportScan } from "./routes/export.ts";
 import { healthz, metrics, openapi, readyz } from "./routes/health.ts";
 import { history } from "./routes/history.ts";
 import { listKeys, mintKey, revoke, rotate } from "./routes/keys.ts";
 import { asset, index } from "./routes/page.ts";
 import { logIn, logOut } from "./routes/session.ts";
+import { addWatched, listWatched, removeWatched } from "./routes/watch.ts";
 import { whoami } from "./routes/whoami.ts";
 
 const dashboard = "/api/v1/dashboard";
@@ -39,6 +41,10 @@ export const routes: readonly Route[] = [
   { method: "GET", path: "/api/v1/soc/enrich/{request_id}/changes", access: "key", handle: changes },
   { method: "POST", path: "/api/v1/soc/history", access: "key", handle: history },
   { method: "GET", path: "/api/v1/soc/whoami", access: "key", handle: whoami },
+  { method: "POST", path: "/api/v1/soc/watch", access: "key", handle: addWatched },
+  { method: "GET", path: "/api/v1/soc/watch", access: "key", handle: listWatched },
+  { method: "POST", path: "/api/v1/soc/watch/remove", access: "key", handle: removeWatched },
+  { method: "GET", path: "/api/v1/soc/events", access: "key", handle: readEvents },
   { method: "POST", path: `${workspace}/keys`, access: "admin", handle: mintKey },
   { method: "GET", path: `${workspace}/keys`, access: "admin", handle: listKeys },
   { method: "POST", path: `${workspace}/keys/{key_id}/rotate`, access: "admin", handle: rotate },

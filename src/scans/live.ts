@@ -17,6 +17,12 @@ export type Live = {
   readonly maxFindings: number;
   /** `scan.max_tlp_outside` (docs/pipeline.md 16.2). */
   readonly maxTlpOutside: Tlp;
+  readonly watch: {
+    readonly max: number;
+    /** 0 = no full scans. */
+    readonly intervalMs: number;
+    readonly eventRetentionMs: number;
+  };
   /** Keyed hash of the settings of all sources that a workspace may ask. */
   readonly fingerprintOf: (workspace: Pick<Workspace, "id" | "name">) => string;
   /** True when no source but corpora is asked for a workspace: then its scans may run in groups. */

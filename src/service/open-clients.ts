@@ -19,6 +19,8 @@ export function openClients({ outbound, sources }: Config, extraCa: string | nul
     byCertificate.set(certificateOf(source), openOutboundClient(outbound, extraCa, source));
   }
   return {
+    /** The client for what is no source, such as a webhook. */
+    shared: shared as HttpClient,
     of(source: ConfiguredSource): HttpClient {
       const client = byCertificate.get(certificateOf(source)) ?? shared;
       const { headers } = source;

@@ -29,6 +29,8 @@ const onReload = {
   log: "replaced",
   sources: "replaced",
   corpus: "replaced",
+  watch: "replaced",
+  webhooks: "replaced",
 } as const satisfies Record<keyof Config, "restart" | "replaced" | "derived">;
 
 const fixedSettings = (Object.keys(onReload) as (keyof Config)[]).filter((key) => onReload[key] === "restart");
@@ -63,8 +65,10 @@ export function openReplaceable(first: Config, open: OpenStore, { log, reconfigu
 
   return {
     live: (): Live => current.sources.live,
+    webhooks: () => current.sources.webhooks,
     announce,
-    async reload(readAgain: () => Config): Promise<void> {
+    /** False when the configuration was refused. */
+    async reload(readAgain: () => Config): Promise<boolean> {
       try {
         const config = readAgain();
         const next = openSources({ ...config, offline: first.offline }, open, entropy.now);
@@ -77,8 +81,10 @@ export function openReplaceable(first: Config, open: OpenStore, { log, reconfigu
         await announce();
         const close = () => void old.sources.close();
         setTimeout(close, old.config.scan.timeoutMs + closeMarginMs).unref();
+        return true;
       } catch (error) {
         log.error({ err: error }, "configuration refused, the running one stays");
+        return false;
       }
     },
     close: () => current.sources.close(),

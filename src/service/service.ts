@@ -4,6 +4,7 @@ import { type OpenStore, schemaVersion } from "../data-directory/data-directory.
 import { indicatorHash } from "../domain/keyed-hash.ts";
 import type { ScanId } from "../domain/scan.ts";
 import { entropy } from "../entropy.ts";
+import { openBell } from "../event-loop/bell.ts";
 import { openAccessLog } from "../http/access-log.ts";
 import { makeTrust, type Peer } from "../http/caller.ts";
 import { outcomeOf } from "../http/reply-response.ts";
@@ -16,6 +17,8 @@ import { openWaits } from "../http/waits.ts";
 import { openCalls } from "../scans/calls.ts";
 import { Runner } from "../scans/runner.ts";
 import { version } from "../version.ts";
+import { keepWatch } from "../watch/keep-watch.ts";
+import { keepDelivering } from "../webhooks/keep-delivering.ts";
 import type { CertificateKeeper, CertificateTools } from "./certificate-keeper.ts";
 import { openDashboard } from "./dashboard-facts.ts";
 import { descriptorLimit } from "./descriptors.ts";
@@ -104,6 +107,8 @@ export async function serve({
     onMiss: () => runner.wake(),
     onFailOpen: metrics.countFailOpen,
   });
+  const eventBell = openBell();
+  let onWatched: () => void = () => undefined;
   const accessLog = openAccessLog({
     write: sink.write,
     log,
@@ -134,6 +139,8 @@ export async function serve({
     metrics: { ...metrics, countStrangeForward },
     waits: openWaits({ perHolder: waitsPerKey, total: Math.floor(descriptorLimit() * waitingShare) }),
     whenSettled: (scanId, timeoutMs, signal) => runner.whenSettled(scanId, timeoutMs, signal),
+    eventBell,
+    onWatched: () => onWatched(),
     newScanId: () => newId() as ScanId,
     hashOf: (indicator) => indicatorHash(keys, indicator),
     now,
@@ -157,10 +164,15 @@ export async function serve({
   onListening(server.address);
   notifier.ready();
   const told = Promise.withResolvers<string>();
+  let onReloaded: () => Promise<void> = async () => undefined;
   takeSignals((meaning, signal) => {
     if (meaning === "stop") return told.resolve(signal);
     notifier.reloading();
-    void Promise.all([certificate?.look(), sources.reload(readAgain)]).finally(() => notifier.ready());
+    const reloading = sources
+      .reload(readAgain)
+      .then((isTaken) => (isTaken ? onReloaded() : undefined))
+      .catch((error: unknown) => log.error({ err: error }, "a reload could not be completed"));
+    void Promise.all([certificate?.look(), reloading]).finally(() => notifier.ready());
   });
   const announced = Bun.sleep(announceAfterMs)
     .then(() => {
@@ -177,6 +189,31 @@ export async function serve({
   const auditRetentionMs = config.audit.retentionMs;
   const retention = keepRetention(open, { live: sources.live, auditRetentionMs, now }, keptRow, log);
   const merging = keepMerged(open, log);
+  const watching = keepWatch({
+    store,
+    keys,
+    live: sources.live,
+    now,
+    newId,
+    randomBytes,
+    onEvents: eventBell.ring,
+    onScan: () => runner.wake(),
+    onRound: metrics.countWatchRound,
+    log,
+  });
+  onWatched = watching.wake;
+  const delivering = keepDelivering({
+    store,
+    keys,
+    webhooks: sources.webhooks,
+    bell: eventBell,
+    now,
+    random: () => Buffer.from(randomBytes(4)).readUInt32LE() / 2 ** 32,
+    onAttempt: metrics.countWebhook,
+    onLook: metrics.setWebhooks,
+    log,
+  });
+  onReloaded = delivering.reloaded;
   const sweeping = setTimeout(() => {
     void sweepOnce(config, open, log);
     void checkSchema(open, log);
@@ -194,7 +231,7 @@ export async function serve({
   // Load balancers notice that the service is not ready and stop sending requests.
   await Bun.sleep(drainDelayMs);
   setTimeout(() => endNow(log), stopWithinMs).unref();
-  const housekeeping = Promise.all([retention.stop(), merging.stop()]);
+  const housekeeping = Promise.all([retention.stop(), merging.stop(), watching.stop(), delivering.stop()]);
   // At the same time, because a client that waits for a scan is answered when the scans stop.
   const stopping = [runner.stop(scanGraceMs), server.stop({ lingerMs, graceMs: answerGraceMs })];
   for (const stopped of stopping) {

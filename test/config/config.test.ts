@@ -88,6 +88,8 @@ describe("defaults", () => {
         maxFindings: 2000,
         maxTlpOutside: "amber",
       },
+      watch: { max: 100_000, intervalMs: 7 * 86_400_000, eventRetentionMs: 30 * 86_400_000 },
+      webhooks: [],
       audit: { retentionMs: 400 * 86_400_000 },
       rateLimit: { team: 600, enterprise: 6000, windowMs: 3_600_000 },
       outbound: { proxy: null, noProxy: [], caFile: null },

@@ -4,7 +4,7 @@ import { settingKeys } from "../helpers/setting-keys.ts";
 
 /** How much of a wrong value a message shows. Every setting of every table is in one of these lists. */
 const shown = {
-  secret: ["api_key", "headers"],
+  secret: ["api_key", "headers", "secret"],
   path: [
     "data_dir",
     "secret_file",
@@ -45,7 +45,19 @@ const shown = {
       "enterprise",
     ],
     ...["window", "no_proxy", "level", "format", "enabled", "name", "rate", "confidence", "origin", "workspaces"],
-    ...["internal", "mode", "pastes", "stealer_logs", "allow_sensitive", "max_tlp"],
+    ...[
+      "internal",
+      "mode",
+      "pastes",
+      "stealer_logs",
+      "allow_sensitive",
+      "max_tlp",
+      "max",
+      "interval",
+      "event_retention",
+      "types",
+      "thin",
+    ],
   ],
 } as const;
 

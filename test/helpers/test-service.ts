@@ -9,6 +9,7 @@ import { parseIndicator } from "../../src/domain/indicator.ts";
 import { deriveKeys, indicatorHash, keyedHash } from "../../src/domain/keyed-hash.ts";
 import type { ScanId } from "../../src/domain/scan.ts";
 import type { Plan, WorkspaceId } from "../../src/domain/workspace.ts";
+import { openBell } from "../../src/event-loop/bell.ts";
 import type { AccessEntry } from "../../src/http/access-log.ts";
 import type { Peer } from "../../src/http/caller.ts";
 import { makeTrust } from "../../src/http/caller.ts";
@@ -78,6 +79,7 @@ export async function openTestService(options: TestServiceOptions = {}) {
     ledgerRetentionMs: 400 * 24 * 3_600_000,
     maxFindings: 2000,
     maxTlpOutside: "amber",
+    watch: { max: 100_000, intervalMs: 0, eventRetentionMs: 30 * 24 * 3_600_000 },
     fingerprintOf: () => JSON.stringify(sources.map(({ fingerprint }) => fingerprint)),
     asksCorporaOnly: () => sources.every(({ isAllowed, lookUpMany }) => !isAllowed || lookUpMany !== undefined),
     sourcesOf: () => [...sources],
@@ -132,6 +134,8 @@ export async function openTestService(options: TestServiceOptions = {}) {
     },
     waits: openWaits({ perHolder: 64, total: 1000 }),
     whenSettled: (scanId, timeoutMs, signal) => runner.whenSettled(scanId, timeoutMs, signal),
+    eventBell: openBell(),
+    onWatched: () => undefined,
     newScanId,
     hashOf: (indicator) => indicatorHash(keys, indicator),
     now: clock.now,

@@ -77,6 +77,11 @@ function refusedOperator(caller: Caller, ids: Ids, needs: "viewer" | "admin", is
   return needs === "admin" && caller.endsWith("viewer") ? 403 : null;
 }
 
+/** A key with the scope `watch`, which the default scopes have. */
+const watchRow: Row = (caller) => {
+  if (caller === "key that only watches") return 200;
+  return caller === "key that only reads" ? 403 : (refusedKey(caller) ?? 200);
+};
 const pollRow: Row = (caller, ids) => refusedKey(caller) ?? (isOwn(caller, ids["request_id"]) ? 200 : 404);
 const viewerRow: Row = (caller, ids) => refusedOperator(caller, ids, "viewer", false) ?? 200;
 const lookUpRow: Row = (caller, ids) =>
@@ -97,6 +102,10 @@ const declared: Readonly<Record<string, Row>> = {
   "GET /api/v1/soc/enrich/{request_id}/changes": pollRow,
   "POST /api/v1/soc/history": (caller) => refusedKey(caller) ?? 200,
   "GET /api/v1/soc/whoami": (caller) => (caller === "key that only watches" ? 200 : (refusedKey(caller) ?? 200)),
+  "POST /api/v1/soc/watch": watchRow,
+  "GET /api/v1/soc/watch": watchRow,
+  "POST /api/v1/soc/watch/remove": watchRow,
+  "GET /api/v1/soc/events": watchRow,
   [`POST ${workspace}/keys`]: (caller, ids) => refusedOperator(caller, ids, "admin", true) ?? 201,
   [`GET ${workspace}/keys`]: (caller, ids) => refusedOperator(caller, ids, "admin", false) ?? 200,
   [`POST ${workspace}/keys/{key_id}/rotate`]: (caller, ids) =>
@@ -246,6 +255,8 @@ async function open() {
         "POST /api/v1/soc/enrich": { indicator: { type: "email", value: "new@example.com" } },
         "POST /api/v1/soc/history": { indicator: { type: "email", value: "new@example.com" } },
         "POST /api/v1/soc/enrich/bulk": { indicators: [{ type: "email", value: "new@example.com" }] },
+        "POST /api/v1/soc/watch": { indicators: [{ type: "email", value: "new@example.com" }] },
+        "POST /api/v1/soc/watch/remove": { indicators: [{ type: "email", value: "new@example.com" }] },
         [`POST ${dashboard}/enrich`]: { indicator: { type: "email", value: "new@example.com" } },
         [`POST ${workspace}/keys`]: { name: "new" },
         "POST /api/v1/session": { token: "" },

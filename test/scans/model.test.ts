@@ -62,6 +62,7 @@ class Product {
       ledgerRetentionMs,
       maxFindings: 2000,
       maxTlpOutside: "amber",
+      watch: { max: 100_000, intervalMs: 0, eventRetentionMs: 86_400_000 },
       limits: { team: 600, enterprise: 6000, windowMs: 60 * minute },
       maxQueue: 100,
       concurrency: 1,

@@ -140,7 +140,7 @@ export function callHandler(
       const admission = admissions[index];
       if (admission?.kind !== "admitted") continue;
       const { who } = admission;
-      if (call.kind === "whoami") continue;
+      if (call.kind === "whoami" || call.kind === "watch") continue;
       if (call.kind === "bulk_poll") {
         const facts = call.bulkId === null ? null : bulks.factsOf(call.bulkId, who.workspace.id);
         if (facts !== null) bulkPolls.set(index, facts);

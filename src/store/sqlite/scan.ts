@@ -119,6 +119,12 @@ export function scanTable(connection: Connection) {
     `SELECT (SELECT count(*) FROM scan WHERE state = 'queued')
           + (SELECT count(*) FROM scan WHERE lease_until IS NOT NULL) AS count`,
   );
+  const waiting = connection
+    .prepare<[string, string], ScanId>(
+      `SELECT id FROM scan WHERE indicator_hash = ? AND workspace_id = ? AND is_inside = 0
+         AND state = 'queued' AND settings_fingerprint IS NULL`,
+    )
+    .pluck();
   const setState = connection.prepare("UPDATE scan SET state = ? WHERE id = ?");
   const finish = connection.prepare(
     `UPDATE scan SET state = ?, finished_at = ?, owner = NULL, lease_until = NULL, as_of = ?, is_partial = ?, digest = ?, envelope_tail = ?, total = ?,
@@ -162,6 +168,8 @@ export function scanTable(connection: Connection) {
       const nextCursor = rows.length > page.limit && lastRank !== undefined ? String(lastRank) : null;
       return { scans: shown.map(toPast), nextCursor };
     },
+    /** The scan of an indicator that nobody has claimed yet. */
+    waiting: (hash: string, workspaceId: WorkspaceId): ScanId | null => waiting.get(hash, workspaceId) ?? null,
     countUnfinished: (): number => countUnfinished.get()?.count ?? 0,
 
     insert(scan: NewScan, state: "queued" | "scanning", isBulk: boolean): void {
