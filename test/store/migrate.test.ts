@@ -41,7 +41,9 @@ function makeOlder(version: number, sql = ""): void {
   const schema = openSchema(version);
   const connection = new Database(databaseFile());
   connection.pragma("journal_mode = WAL");
-  for (const { sql: one } of schema.prepare<[], { sql: string | null }>("SELECT sql FROM sqlite_schema").all()) {
+  for (const { sql: one } of schema
+    .prepare<[], { sql: string | null }>("SELECT sql FROM sqlite_schema WHERE name <> 'sqlite_sequence'")
+    .all()) {
     if (one !== null) connection.exec(one);
   }
   schema.close();
