@@ -121,7 +121,8 @@ export function scanTable(connection: Connection) {
   );
   const waiting = connection
     .prepare<[string, string], ScanId>(
-      "SELECT id FROM scan WHERE indicator_hash = ? AND workspace_id = ? AND state = 'queued' AND settings_fingerprint IS NULL",
+      `SELECT id FROM scan WHERE indicator_hash = ? AND workspace_id = ? AND is_inside = 0
+         AND state = 'queued' AND settings_fingerprint IS NULL`,
     )
     .pluck();
   const setState = connection.prepare("UPDATE scan SET state = ? WHERE id = ?");
