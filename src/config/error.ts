@@ -43,7 +43,8 @@ function shown(key: string, value: unknown): string {
   if (pathName.test(name)) return isPlainPath(value) ? JSON.stringify(value) : "(hidden)";
   // A text where a source's table is expected may be the key of the source.
   const isTable = parts[0] === "sources" && parts.length === 2;
-  if (isTable ? typeof value === "string" : secretWord.test(name) || parts.includes("headers")) return "(hidden)";
+  if (isTable ? typeof value === "string" : secretWord.test(name) || parts.some((part) => /\bheaders\b/.test(part)))
+    return "(hidden)";
   if (/(?:^|_)url$|^(?!no_).*proxy$/.test(name)) return originOf(value) ?? "(hidden)";
   if (Array.isArray(value)) return "a list";
   if (isIndexable(value))
