@@ -144,7 +144,7 @@ test("serve prints one line with its address", async () => {
 
 test("every command that prints a body has a row above", () => {
   // openapi prints the description of the bodies; export and the connectors print formats of other products, lookup the rows it reads.
-  const connectors = ["cortex", "splunk-alert", "wazuh", "check"].map((name) => `connector ${name}`);
+  const connectors = ["cortex", "splunk-lookup", "splunk-alert", "wazuh", "check"].map((name) => `connector ${name}`);
   const others = ["audit export", "export", "lookup", "serve", "openapi", ...connectors];
   const commands = readPage("docs/command-line.md").headings.filter((heading) => heading.startsWith("xpose "));
   const covered = new Set([...rows.map(([command]) => command), ...others]);
