@@ -17,13 +17,19 @@ export type ExportFlags = {
   readonly output?: string;
 };
 
-/** Adds the flags of an export (docs/pipeline.md 18.5), which are the same on every command that exports. */
-export function addExportFlags(command: Command, { isRequired }: { isRequired: boolean }): Command {
+/**
+ * Adds the flags of an export (docs/pipeline.md 18.5), which are the same on every command that exports. `marked` says what
+ * `--tlp` marks.
+ */
+export function addExportFlags(
+  command: Command,
+  { isRequired, marked }: { readonly isRequired: boolean; readonly marked: string },
+): Command {
   const format = new Option("--format <name>", "print it in this format of others").choices(formatNames);
   return command
     .addOption(isRequired ? format.makeOptionMandatory() : format)
     .addOption(
-      new Option("--tlp <mark>", "Traffic Light Protocol: clear, green, amber, amber+strict or red")
+      new Option("--tlp <mark>", `Traffic Light Protocol of ${marked}: clear, green, amber, amber+strict or red`)
         .default("amber")
         .argParser(tlpFrom),
     )

@@ -1,6 +1,7 @@
 import type { OpenStore } from "../data-directory/data-directory.ts";
 import { type BulkId, type BulkState, bulkResult, readList } from "../domain/bulk.ts";
 import type { Call, CallRules, ReplyBody } from "../domain/call.ts";
+import { noOptions } from "../domain/enrich-options.ts";
 import { indicatorHash } from "../domain/keyed-hash.ts";
 import type { ClaimedScan, ScanId } from "../domain/scan.ts";
 import { atOnce } from "../domain/steps.ts";
@@ -53,7 +54,15 @@ export function lookUpLocally({ store, keys, live, log }: Tools, { workspaceId, 
         const runner = { owner, leaseUntil, isRefresh: false };
         const indicator = { type: "email", value: value ?? "" } as const;
         const newScanId = entropy.newId() as ScanId;
-        return { kind: "enrich", ...author, indicator, indicatorHash: hash ?? "", newScanId, runner };
+        return {
+          kind: "enrich",
+          ...author,
+          indicator,
+          indicatorHash: hash ?? "",
+          newScanId,
+          options: noOptions,
+          runner,
+        };
       });
       const claimed = (await serve(calls)).flatMap((reply) => (reply.kind === "claimed" ? [reply.scan] : []));
       await run(claimed);
@@ -84,7 +93,7 @@ export function lookUpLocally({ store, keys, live, log }: Tools, { workspaceId, 
     const hashOf = (indicator: Parameters<typeof indicatorHash>[1]) => indicatorHash(keys, indicator);
     const list = atOnce(readList(given, { hashOf, newScanId: () => entropy.newId() as ScanId }));
     const bulkId = entropy.newId() as BulkId;
-    await serve([{ kind: "bulk", ...author, bulkId, list, isCachedOnly: true }]);
+    await serve([{ kind: "bulk", ...author, bulkId, list, options: { ...noOptions, isCachedOnly: true } }]);
     const rows: BulkState[] = [];
     while (rows.length < addresses.length) {
       const wanted = { from: rows.length, maxCount: rowsPerRead, envelopesUpTo: 1 << 22 };

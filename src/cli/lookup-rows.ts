@@ -1,3 +1,4 @@
+import { parseEmail } from "../domain/email.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 
 /** The values that are added to a row (docs/pipeline.md 19.6). Counts are null unless the look-up is completed. */
@@ -44,6 +45,8 @@ export async function readRows(text: AsyncIterable<Uint8Array>, options: RowOpti
   if (done === true) return { head: null, rows: noRows() };
   if (first.trimStart().startsWith("{")) return { head: null, rows: jsonRows(first, records, options.column) };
   if (isHeader(first, options)) return tableRows(first, records, options.column);
+  const bare = options.format === "jsonl" ? null : bareTable(first, records);
+  if (bare !== null) return bare;
   return options.format === "jsonl"
     ? {
         head: null,
@@ -68,7 +71,7 @@ async function firstWithText(records: AsyncGenerator<string>): Promise<IteratorR
 const maxRecordLength = 1 << 20;
 
 /** Records without their line ends. With `isQuoted` a line end between quotation marks belongs to its record. */
-async function* recordsIn(text: AsyncIterable<Uint8Array>, isQuoted: boolean): AsyncGenerator<string> {
+export async function* recordsIn(text: AsyncIterable<Uint8Array>, isQuoted: boolean): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let open = "";
   for await (const piece of text) {
@@ -120,15 +123,39 @@ function tableRows(header: string, records: AsyncGenerator<string>, column: stri
         : `there is no column ${column}; the header has ${known}`,
     );
   }
-  async function* rows(): AsyncGenerator<LookupRow> {
-    for await (const record of records) {
-      if (record === "") continue;
-      const address = cellsIn(record, separator)[at]?.trim() ?? null;
-      yield { address, write: (result) => [record, ...cells(result)].join(separator) };
-    }
-  }
-  return { head: [header, ...names].join(separator), rows: rows() };
+  return { head: [guarded(header, separator), ...names].join(separator), rows: recordRows(records, separator, at) };
 }
+
+/** A table without a header, whose first record holds an address in one of its cells; null for another text. */
+function bareTable(first: string, records: AsyncGenerator<string>): LookupRows | null {
+  const separator = separatorOf(first);
+  const firstCells = cellsIn(first, separator);
+  const at = firstCells.findIndex((cell) => parseEmail(cell.trim()) !== null);
+  if (firstCells.length < 2 || at === -1) return null;
+  const header = firstCells.map((_, index) => (index === at ? "email" : `column_${index + 1}`));
+  async function* all(): AsyncGenerator<string> {
+    yield first;
+    yield* records;
+  }
+  return { head: [...header, ...names].join(separator), rows: recordRows(all(), separator, at) };
+}
+
+async function* recordRows(records: AsyncGenerator<string>, separator: string, at: number): AsyncGenerator<LookupRow> {
+  for await (const record of records) {
+    if (record === "") continue;
+    const address = cellsIn(record, separator)[at]?.trim() ?? null;
+    yield { address, write: (result) => [guarded(record, separator), ...cells(result)].join(separator) };
+  }
+}
+
+/** A record as it was read, or, where a cell would be a formula in a spreadsheet, written anew (docs/pipeline.md 18.4). */
+function guarded(record: string, separator: string): string {
+  const found = cellsIn(record, separator);
+  if (!found.some((cell) => formula.test(cell))) return record;
+  return found.map((cell) => cellText(cell, separator)).join(separator);
+}
+
+const formula = /^[=+\-@\t\r]/;
 
 const addressNames = ["email", "e-mail", "mail", "email_address", "emailaddress", "address", "src_user", "user"];
 
@@ -139,7 +166,8 @@ function addressColumn(columns: readonly string[]): number {
   return folded.findIndex((name) => /e-?mail/.test(name));
 }
 
-function cellsIn(record: string, separator: string): string[] {
+/** The cells of a record, without their quotation marks. */
+export function cellsIn(record: string, separator: string): string[] {
   if (!record.includes('"')) return record.split(separator);
   const found: string[] = [];
   let at = 0;
@@ -171,8 +199,8 @@ function cells({ status, total, high, medium, low, sourcesFailed, requestId }: L
 }
 
 function cellText(text: string, separator: string): string {
-  const guarded = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return guarded.includes(separator) || /["\r\n]/.test(guarded) ? `"${guarded.replaceAll('"', '""')}"` : guarded;
+  const harmless = formula.test(text) ? `'${text}` : text;
+  return harmless.includes(separator) || /["\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }
 
 function members({ status, total, high, medium, low, sourcesFailed, requestId }: LookupResult) {

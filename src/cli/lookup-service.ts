@@ -17,10 +17,19 @@ const waitSeconds = 50;
 /** A service that is busy or whose budget is used up is asked again within this time, as its answer says. */
 const patienceMs = 120_000;
 
+/** A row of a list with the envelope of its scan, null where there is none. */
+export type FoundRow = BulkResult & { readonly envelope: Envelope | null };
+
 /** Looks addresses up in a service, a list at a time (docs/pipeline.md 19). */
-export function lookUpInService(settings: ServiceSettings, { isCachedOnly, waitMs }: Options): Lookup {
-  const client = openServiceClient(settings, { name: "lookup", version });
-  return async (addresses) => {
+export function lookUpInService(settings: ServiceSettings, options: Options): Lookup {
+  const ask = openListClient(settings, options, "lookup");
+  return async (addresses) => (await ask(addresses)).map(toResult);
+}
+
+/** Asks a service about a list and waits for it; the rows are in the order of the addresses. `name` is that of the client. */
+export function openListClient(settings: ServiceSettings, { isCachedOnly, waitMs }: Options, name: string) {
+  const client = openServiceClient(settings, { name, version });
+  return async (addresses: readonly (string | null)[]): Promise<FoundRow[]> => {
     const startedAt = performance.now();
     const body = {
       indicators: addresses.map((value) => ({ type: "email", value: value ?? "" })),
@@ -34,15 +43,15 @@ export function lookUpInService(settings: ServiceSettings, { isCachedOnly, waitM
       const wait = Math.min(waitSeconds, Math.max(1, Math.ceil(leftMs / 1000)));
       list = (await client.ask({ path, wait, deadline: performance.now() + patienceMs })).body;
     }
-    const results: LookupResult[] = [];
+    const rows: FoundRow[] = [];
     for await (const line of client.lines({ path, deadline: performance.now() + patienceMs })) {
-      results.push(toResult(JSON.parse(line) as BulkResult & { envelope: Envelope | null }));
+      rows.push(JSON.parse(line) as FoundRow);
     }
-    return results;
+    return rows;
   };
 }
 
-function toResult({ status, total, failed_sources, request_id, envelope }: BulkResult & { envelope: Envelope | null }) {
+function toResult({ status, total, failed_sources, request_id, envelope }: FoundRow): LookupResult {
   return {
     status,
     total,

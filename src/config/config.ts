@@ -1,5 +1,6 @@
 import { join, relative } from "node:path";
 import type * as z from "zod/mini";
+import type { Tlp } from "../domain/tlp.ts";
 import type { ConfiguredSource } from "../sources/source-set.ts";
 import {
   credentialsOf,
@@ -16,6 +17,7 @@ import { parseSources } from "./sources.ts";
 import { corpusTable, type logLevels, sectionTables, topTable } from "./tables.ts";
 import { unitFolders } from "./unit-credential.ts";
 import { isLoopback, type ListenAddress } from "./value.ts";
+import { type ConfiguredWebhook, parseWebhooks } from "./webhooks.ts";
 
 /** All settings (docs/contract.md 12.2), deeply frozen. Null for a setting without a value and without a default. */
 export type Config = {
@@ -34,6 +36,8 @@ export type Config = {
     readonly sourceUrl: string | null;
     /** The URL of the service for clients, with the path prefix of a proxy, without a slash at its end. */
     readonly publicUrl: string | null;
+    /** True: look-ups by GET, with the address in the URL. */
+    readonly getLookUp: boolean;
     /** Indicators in one list. */
     readonly bulkLimit: number;
     readonly tlsCert: string | null;
@@ -56,6 +60,15 @@ export type Config = {
     readonly ledgerRetentionMs: number;
     /** Atoms of an envelope. */
     readonly maxFindings: number;
+    /** The highest mark of a question that is put to sources outside the perimeter. */
+    readonly maxTlpOutside: Tlp;
+  };
+  readonly watch: {
+    /** Addresses on the list of a workspace. */
+    readonly max: number;
+    /** Each address is scanned in full this often; 0 = never. */
+    readonly intervalMs: number;
+    readonly eventRetentionMs: number;
   };
   /** Retention of the events of the audit trail and of the hourly usage totals. */
   readonly audit: { readonly retentionMs: number };
@@ -69,6 +82,7 @@ export type Config = {
   readonly log: { readonly level: (typeof logLevels)[number]; readonly format: "json" | "pretty" };
   /** In the order of the file, including disabled sources. */
   readonly sources: readonly ConfiguredSource[];
+  readonly webhooks: readonly ConfiguredWebhook[];
   readonly corpus: { readonly isEnabled: boolean; readonly timeoutMs: number };
 };
 
@@ -125,6 +139,7 @@ export function examineConfig(request: ConfigRequest): ExaminedConfig {
   const server = parseTable(sectionTables.server, tables.sections.server, faults);
   const cache = parseTable(sectionTables.cache, tables.sections.cache, faults);
   const scan = parseTable(sectionTables.scan, tables.sections.scan, faults);
+  const watch = parseTable(sectionTables.watch, tables.sections.watch, faults);
   const audit = parseTable(sectionTables.audit, tables.sections.audit, faults);
   const rateLimit = parseTable(sectionTables.rate_limit, tables.sections.rate_limit, faults);
   const outbound = parseTable(sectionTables.outbound, tables.sections.outbound, faults);
@@ -139,6 +154,7 @@ export function examineConfig(request: ConfigRequest): ExaminedConfig {
       socketMode: server.socket_mode,
       sourceUrl: server.source_url ?? null,
       publicUrl: server.public_url ?? null,
+      getLookUp: server.get_lookup,
       bulkLimit: server.bulk_limit,
       tlsCert: server.tls_cert ?? null,
       tlsKey: server.tls_key ?? null,
@@ -156,7 +172,9 @@ export function examineConfig(request: ConfigRequest): ExaminedConfig {
       retentionMs: scan.retention,
       ledgerRetentionMs: scan.ledger_retention,
       maxFindings: scan.max_findings,
+      maxTlpOutside: scan.max_tlp_outside,
     },
+    watch: watch && { max: watch.max, intervalMs: watch.interval, eventRetentionMs: watch.event_retention },
     audit: audit && { retentionMs: audit.retention },
     rateLimit: rateLimit && { team: rateLimit.team, enterprise: rateLimit.enterprise, windowMs: rateLimit.window },
     outbound: outbound && {
@@ -166,6 +184,7 @@ export function examineConfig(request: ConfigRequest): ExaminedConfig {
     },
     log,
     sources: parseSources(tables.sources, needs.sourceSecrets ? credentialOf : null, faults),
+    webhooks: parseWebhooks(tables.webhooks, needs.sourceSecrets, faults),
     corpus: corpus && { isEnabled: corpus.enabled, timeoutMs: corpus.timeout },
   };
   const config = faults.list.length === 0 ? deepFreeze(parts as Config) : null;

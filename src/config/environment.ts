@@ -25,8 +25,8 @@ export function takeEnvironment(): Environment {
 export function overrideFromEnvironment(tables: DeclaredTables, env: Environment, faults: Faults): string[] {
   const given = Object.entries(env).filter(([name, text]) => isOverride(name) && text !== undefined && text !== "");
   if (given.length === 0) return [];
-  const { top, sections, corpus, sources } = tables;
-  const all = [top, ...Object.values(sections), corpus, ...sources];
+  const { top, sections, corpus, sources, webhooks } = tables;
+  const all = [top, ...Object.values(sections), corpus, ...sources, ...webhooks];
   const targets = all.flatMap((table) => [...table.scalars].map(([key, scalar]) => ({ table, key, scalar })));
   const byVariable = Map.groupBy(targets, ({ table, key }) => variableOf(table, key));
   const warnings: string[] = [];

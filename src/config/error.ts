@@ -38,7 +38,7 @@ export function shown(key: string, value: unknown): string {
     .replace(/ \(from .*\)$/, "")
     .toLowerCase()
     .split(".");
-  const name = parts.at(-1) ?? "";
+  const name = (parts.at(-1) ?? "").replace(/\[\d+\]$/, "");
   if (value === undefined) return "nothing";
   if (pathName.test(name)) return isPlainPath(value) ? JSON.stringify(value) : "(hidden)";
   // A text where a source's table is expected may be the key of the source.

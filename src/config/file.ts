@@ -13,6 +13,7 @@ import {
   scalarsOf,
   sectionTables,
   topTable,
+  webhookTable,
 } from "./tables.ts";
 import { sourceName, wantedName } from "./value.ts";
 
@@ -34,6 +35,7 @@ export type DeclaredTables = {
   readonly sections: Readonly<Record<SectionName, DeclaredTable>>;
   readonly corpus: DeclaredTable;
   readonly sources: readonly DeclaredSource[];
+  readonly webhooks: readonly DeclaredTable[];
 };
 
 /** The table of the configuration file and its path; null when the default file is missing. */
@@ -85,7 +87,7 @@ function isToml(text: string): boolean {
 
 /** The tables of a file. A table that is none adds a fault and counts as empty. */
 export function declaredTables(root: Table, faults: Faults): DeclaredTables {
-  const { sources = {}, ...rest } = root;
+  const { sources = {}, webhook = [], ...rest } = root;
   const names = Object.keys(sectionTables);
   const top = Object.fromEntries(Object.entries(rest).filter(([key]) => !names.includes(key)));
   const section = (name: SectionName) => declaredOr(name, rest[name] ?? {}, scalarsOf(sectionTables[name]), faults);
@@ -96,6 +98,7 @@ export function declaredTables(root: Table, faults: Faults): DeclaredTables {
       server: section("server"),
       cache: section("cache"),
       scan: section("scan"),
+      watch: section("watch"),
       audit: section("audit"),
       rate_limit: section("rate_limit"),
       outbound: section("outbound"),
@@ -103,6 +106,7 @@ export function declaredTables(root: Table, faults: Faults): DeclaredTables {
     },
     corpus: declaredOr("sources.corpus", corpus, scalarsOf(corpusTable), faults),
     sources: declaredSources(tablesByKind, faults),
+    webhooks: declaredWebhooks(webhook, faults),
   };
 }
 
@@ -135,6 +139,27 @@ function sourcesOfKind(name: string, value: unknown, faults: Faults): DeclaredSo
     }),
   );
   return listed.filter((source) => source !== null);
+}
+
+function declaredWebhooks(value: unknown, faults: Faults): DeclaredTable[] {
+  if (!Array.isArray(value)) {
+    faults.add(new ConfigError("webhook", value, "tables with double brackets, [[webhook]]"));
+    return [];
+  }
+  const scalars = new Map([...scalarsOf(webhookTable)].filter(([key]) => key !== "name"));
+  const names = new Set<string>();
+  const webhooks = value.map((one: unknown, index) =>
+    faults.attempt(() => {
+      const values = tableFrom(one, `webhook[${index}]`);
+      const given = sourceName.safeParse(values["name"]);
+      if (!given.success) throw new ConfigError(`webhook[${index}].name`, values["name"], wantedName());
+      if (names.has(given.data))
+        throw new ConfigError("webhook", `two webhooks are named ${given.data}, want unique names`);
+      names.add(given.data);
+      return declared(joinPath("webhook", given.data), values, scalars);
+    }),
+  );
+  return webhooks.filter((webhook) => webhook !== null);
 }
 
 export function nameOf({ kind, values }: DeclaredSource): string {

@@ -1,4 +1,6 @@
 import * as z from "zod/mini";
+import { parseTlp } from "../domain/tlp.ts";
+import { watchEventTypes } from "../domain/watch-event.ts";
 import type { SourceKind } from "../sources/source.ts";
 import {
   apiKey,
@@ -13,12 +15,15 @@ import {
   parseListen,
   parseRate,
   path,
+  plainTarget,
   plainUrl,
   proxyTargets,
   sourceName,
   splitList,
   timeout,
   url,
+  wantedSecrets,
+  webhookSecret,
 } from "./value.ts";
 
 export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
@@ -40,6 +45,7 @@ export const sectionTables = {
     ),
     source_url: z.optional(url),
     public_url: z.optional(plainUrl),
+    get_lookup: z._default(flag, false),
     bulk_limit: z._default(atLeast(1), 1000),
     tls_cert: z.optional(path),
     tls_key: z.optional(path),
@@ -57,6 +63,12 @@ export const sectionTables = {
     retention: z.prefault(duration, "30d"),
     ledger_retention: z.prefault(duration, "400d"),
     max_findings: z._default(atLeast(1), 2000),
+    max_tlp_outside: z.prefault(parsed("clear, white, green, amber, amber+strict or red", parseTlp), "amber"),
+  }),
+  watch: z.strictObject({
+    max: z._default(atLeast(1), 100_000),
+    interval: z.prefault(lifetime, "7d"),
+    event_retention: z.prefault(duration, "30d"),
   }),
   audit: z.strictObject({ retention: z.prefault(duration, "400d") }),
   rate_limit: z.strictObject({
@@ -97,6 +109,8 @@ const clientHeaders = [
   "user-agent",
 ];
 
+const wantedTypes = `a list of ${watchEventTypes.join(", ")}`;
+
 /** The keys of a source's table that are not specific to its kind (docs/contract.md 11.2). */
 export const commonTable = z.strictObject({
   name: z.optional(sourceName),
@@ -131,6 +145,23 @@ export const commonTable = z.strictObject({
 function wantedWorkspaces(): string {
   return "a list of workspace ids or names";
 }
+
+/** One `[[webhook]]` (docs/pipeline.md 20.6). */
+export const webhookTable = z.strictObject({
+  name: sourceName,
+  enabled: z._default(flag, true),
+  url: plainTarget,
+  secret: z.optional(
+    z.union([webhookSecret, z.array(webhookSecret, wantedSecrets).check(z.minLength(1), z.maxLength(2))]),
+  ),
+  secret_file: z.optional(path),
+  workspaces: z.optional(
+    z.array(z.string(wantedWorkspaces()).check(z.minLength(1, wantedWorkspaces())), wantedWorkspaces()),
+  ),
+  types: z.optional(z.array(z.enum(watchEventTypes, wantedTypes), wantedTypes).check(z.minLength(1, wantedTypes))),
+  thin: z._default(flag, true),
+  internal: z._default(flag, false),
+});
 
 /** Corpora work without a table. This table can only disable them or change their time-out. */
 export const corpusTable = z.strictObject({ enabled: z._default(flag, true), timeout: z.prefault(timeout, "10s") });

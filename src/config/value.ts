@@ -25,6 +25,14 @@ export const plainUrl = parsed("an absolute http or https URL without name, pass
   const isPlain = address !== null && `${address.username}${address.password}${address.search}${address.hash}` === "";
   return isPlain ? text.replace(/\/+$/, "") : null;
 });
+/** Where a webhook sends. Its path and query often hold a token, so messages show the origin only. */
+export const plainTarget = parsed("an absolute http or https URL without name, password and fragment", (text) => {
+  const address = isHttpUrl(text) ? new URL(text) : null;
+  return address !== null && `${address.username}${address.password}${address.hash}` === "" ? text : null;
+});
+export const wantedSecrets = "whsec_ and 16 to 256 bytes in base64, or a list of two of them";
+/** A secret of the Standard Webhooks rules. */
+export const webhookSecret = parsed(wantedSecrets, parseWebhookSecret);
 export const sourceName = z.string(wantedName()).check(z.regex(/^[a-z0-9][a-z0-9_-]{0,49}$/, wantedName()));
 export const apiKey = z
   .string("an API key")
@@ -92,4 +100,11 @@ export function splitList(text: string): string[] {
 export function isLoopback(host: string): boolean {
   const bare = host.replace(/^\[|\]$/g, "");
   return bare.toLowerCase() === "localhost" || isLoopbackAddress(bare);
+}
+
+/** The base64 of `whsec_<base64>`. */
+export function parseWebhookSecret(text: string): string | null {
+  const encoded = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text)?.[1] ?? "";
+  const { length } = Buffer.from(encoded, "base64");
+  return length >= 16 && length <= 256 ? encoded : null;
 }

@@ -26,6 +26,7 @@ const errorText: Readonly<Record<SourceErrorReason, string>> = {
   bad_answer: "its answer is not what it should be",
   not_installed: "its program is not installed",
   unsupported: "it cannot be asked about such an address",
+  tlp: "it is outside the perimeter, and the mark of the question forbids to ask it",
   internal: "an error of xpose, see the log",
 };
 

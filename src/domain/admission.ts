@@ -26,8 +26,11 @@ export type KeyRights = Pick<ApiKey, "revokedAt" | "expiresAt"> & {
   readonly allowedNetworks: Networks | null;
 };
 
-/** `read` for results, by hits and polls; `any` for a question that every key may ask, such as whoami. */
-export type WantedScope = "read" | "any";
+/**
+ * `read` for results, by hits and polls; `watch` for watch lists and events; `any` for a question that every key may ask,
+ * such as whoami.
+ */
+export type WantedScope = "read" | "watch" | "any";
 
 /** The use of a key that is asked for. `ip` is null for a caller behind a unix socket without a forwarding header. */
 export type Wish = { readonly scope: WantedScope; readonly ip: string | null; readonly now: Date };
@@ -48,7 +51,9 @@ export function admit(
   // Fails closed for a caller whose address is unknown.
   if (key.allowedNetworks !== null && !key.allowedNetworks.has(ip)) return invalidApiKey();
   if (!hasApiAccess(workspace.plan)) return planRequired();
-  return scope === "any" || mayRead(key.scopes) ? null : scopeRequired();
+  if (scope === "any") return null;
+  const isAllowed = scope === "watch" ? key.scopes.includes("watch") : mayRead(key.scopes);
+  return isAllowed ? null : scopeRequired();
 }
 
 function scopeRequired(): AppError {

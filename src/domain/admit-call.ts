@@ -82,6 +82,7 @@ type Holder = {
 /** The budget that a call is charged to: `request` for a POST, `poll` for a GET. Null when it is free or already charged. */
 function budgetFor(call: Call): BudgetKind | null {
   if (call.kind === "enrich" || call.kind === "bulk") return "request";
+  if (call.kind === "history") return "poll";
   return call.kind === "whoami" || call.isCharged ? null : "poll";
 }
 
@@ -94,6 +95,7 @@ export function costOf(call: Call): Cost {
 }
 
 function scopeFor(call: Call): WantedScope {
+  if (call.kind === "watch") return "watch";
   return call.kind === "whoami" ? "any" : "read";
 }
 

@@ -28,6 +28,8 @@ export type AuditAction =
   | "source.added"
   | "source.changed"
   | "source.removed"
+  | "watch.changed"
+  | "events.read"
   | "audit.baseline"
   | "audit.checkpoint"
   | "audit.gap"

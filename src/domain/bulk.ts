@@ -1,5 +1,5 @@
 import type { BulkResult } from "../wire/bulk.ts";
-import type { FailedSource } from "../wire/case.ts";
+import type { FailedSource, Reach } from "../wire/case.ts";
 import { envelopeText } from "./envelope.ts";
 import { AppError } from "./error.ts";
 import type { Decision } from "./freshness.ts";
@@ -66,13 +66,17 @@ function shortText(text: unknown): string | null {
 export type BulkAnswer = {
   readonly scanId: ScanId | null;
   readonly kind: "hit" | "join" | "start" | "not_cached";
+  /** Set when the joined scan, which has not started, must use only later answers. */
+  readonly freshSince: Date | null;
 };
 
 type BulkRules = {
   /** False for a caller who gets what is there, and starts nothing: by its key, or because it asked for that. */
   readonly mayScan: boolean;
   /** The scan of an indicator that an earlier call of the same batch started. */
-  readonly startedEarlier: (indicatorHash: string) => ScanId | null;
+  readonly startedEarlier: (
+    indicatorHash: string,
+  ) => (Pick<BulkAnswer, "freshSince"> & { readonly scanId: ScanId }) | null;
 };
 
 /** Decides for each distinct indicator what a single call would; `decisions` are in their order. */
@@ -83,12 +87,11 @@ export function decideBulk(
 ): BulkAnswer[] {
   return distinct.map(({ indicatorHash, newScanId }, index) => {
     const decision = decisions[index] ?? { kind: "start" };
-    if (decision.kind === "hit") return { kind: "hit", scanId: decision.scanId };
-    if (!mayScan) return { kind: "not_cached", scanId: null };
-    const started = startedEarlier(indicatorHash);
-    if (started !== null) return { kind: "join", scanId: started };
-    if (decision.kind === "join") return { kind: "join", scanId: decision.scanId };
-    return { kind: "start", scanId: newScanId };
+    if (decision.kind === "hit") return { kind: "hit", scanId: decision.scanId, freshSince: null };
+    if (!mayScan) return { kind: "not_cached", scanId: null, freshSince: null };
+    const joined = startedEarlier(indicatorHash) ?? (decision.kind === "join" ? decision : null);
+    if (joined !== null) return { kind: "join", scanId: joined.scanId, freshSince: joined.freshSince };
+    return { kind: "start", scanId: newScanId, freshSince: null };
   });
 }
 
@@ -123,6 +126,7 @@ const notCached = {
 export type BulkState = BulkItem & {
   readonly scan: {
     readonly state: ScanState;
+    readonly reach: Reach;
     readonly isPartial: boolean;
     readonly digest: string | null;
     readonly total: number | null;
@@ -142,10 +146,10 @@ export function bulkResult(row: BulkState): BulkResult {
     return { indicator, status, request_id: null, error: error as BulkResult["error"], ...none };
   }
   if (scan === null) return { indicator, status: "failed", request_id: scanId, error: gone, ...none };
-  const { state, isPartial, digest, total, failedSources } = scan;
+  const { state, reach, isPartial, digest, total, failedSources } = scan;
   const failed_sources = failedSources.map(({ source }) => source);
   if (state === "completed") {
-    const found = { partial: isPartial, failed_sources, reach: "full", digest, total } as const;
+    const found = { partial: isPartial, failed_sources, reach, digest, total };
     return { indicator, status: "completed", request_id: scanId, error: null, ...found };
   }
   if (state === "failed") {

@@ -1,10 +1,15 @@
 import type { BudgetKind, BudgetLeft, Charge, Limits } from "./budget.ts";
 import type { BulkId, BulkList } from "./bulk.ts";
 import type { CaseFacts } from "./case.ts";
+import type { ComparedScan } from "./changes.ts";
+import type { EnrichOptions } from "./enrich-options.ts";
 import type { AppError } from "./error.ts";
 import type { Lifetimes } from "./freshness.ts";
 import type { Indicator } from "./indicator.ts";
+import type { OnPending } from "./on-pending.ts";
+import type { PastScan } from "./past-scan.ts";
 import type { ClaimedScan, ScanId, ScanState, SourceRunRecord, UnfinishedState } from "./scan.ts";
+import type { Tlp } from "./tlp.ts";
 import type { Workspace, WorkspaceId } from "./workspace.ts";
 
 /** The caller: the holder of a key, or an operator or command that acts for a workspace. */
@@ -16,7 +21,7 @@ export type Caller =
 export type CallOrigin = { readonly ip: string | null; readonly correlationId: string | null };
 
 /** One request to the exposure API, in the form that the store takes. */
-export type Call = EnrichCall | PollCall | WhoamiCall | BulkCall | BulkPollCall;
+export type Call = EnrichCall | PollCall | HistoryCall | WhoamiCall | WatchCall | BulkCall | BulkPollCall;
 
 export type EnrichCall = {
   readonly kind: "enrich";
@@ -28,6 +33,10 @@ export type EnrichCall = {
   readonly indicatorHash: string;
   /** The id of the scan, if one must be started. */
   readonly newScanId: ScanId;
+  readonly options: EnrichOptions;
+  /** With `case`, a hit is answered with all that is known about the scan. */
+  readonly view?: "envelope" | "case";
+  readonly onPending?: OnPending | undefined;
   /** Set when the caller runs the scan itself: always a new scan (`isRefresh`), or a new scan only on a miss. */
   readonly runner: { readonly owner: string; readonly leaseUntil: Date; readonly isRefresh: boolean } | null;
 };
@@ -39,11 +48,28 @@ export type PollCall = {
   /** Null when the path holds no valid id. */
   readonly scanId: ScanId | null;
   /** `export` reads the same data as `case`, but is audited as an export. */
-  readonly view: "envelope" | "sources" | "evidence" | "case" | "export";
+  readonly view: "envelope" | "sources" | "evidence" | "case" | "export" | "changes";
+  /** For the view `changes`: the scan to compare with, null for an id that is not valid. Absent: the newest one before. */
+  readonly sinceId?: ScanId | null | undefined;
+  readonly onPending?: OnPending | undefined;
   /** An error in the request. It is answered only after the checks that come first (docs/contract.md 2). */
   readonly fault?: AppError | null;
   /** True for the second half of a request that is already charged: a POST that waited for its scan. */
   readonly isCharged: boolean;
+};
+
+/** Asks for the finished scans of an indicator (docs/pipeline.md 17.3). Charged as a poll. */
+export type HistoryCall = {
+  readonly kind: "history";
+  readonly caller: Caller;
+  readonly from: CallOrigin;
+  /** An error in the request. It is answered only after the checks that come first (docs/contract.md 2). */
+  readonly fault: AppError | null;
+  readonly indicator: Indicator | null;
+  readonly indicatorHash: string;
+  readonly limit: number;
+  /** The `nextCursor` of the page before; null for the first page. */
+  readonly cursor: string | null;
 };
 
 /** A list of indicators in one call (docs/pipeline.md 19): all of it is charged and started, or nothing. */
@@ -55,8 +81,8 @@ export type BulkCall = {
   readonly fault: AppError | null;
   readonly bulkId: BulkId;
   readonly list: BulkList;
-  /** Then a miss starts nothing. */
-  readonly isCachedOnly: boolean;
+  /** Of every indicator of the list. */
+  readonly options: EnrichOptions;
 };
 
 export type BulkPollCall = {
@@ -79,11 +105,21 @@ export type WhoamiCall = {
   readonly from: CallOrigin;
 };
 
+/** The holder of a key manages a watch list or reads events. The work itself comes after the admission. */
+export type WatchCall = {
+  readonly kind: "watch";
+  readonly caller: { readonly keyHash: string };
+  readonly from: CallOrigin;
+  /** True for the second half of a request that waited for an event. */
+  readonly isCharged: boolean;
+};
+
 /**
  * `charge` is set when a budget was charged or refused the call. `isUncounted` is set when the call passed although its
- * counters cannot be read or written (docs/contract.md 8.6).
+ * counters cannot be read or written (docs/contract.md 8.6). `isInside` is set when the reply is about a scan of inside
+ * reach (docs/pipeline.md 16.2).
  */
-export type Reply = ReplyBody & { readonly charge?: Charge; readonly isUncounted?: true };
+export type Reply = ReplyBody & { readonly charge?: Charge; readonly isUncounted?: true; readonly isInside?: true };
 
 export type ReplyBody =
   /** `denied` is set when the key was not accepted. The store has written nothing: its caller records the denial. */
@@ -91,11 +127,24 @@ export type ReplyBody =
   | { readonly kind: "accepted"; readonly scanId: ScanId; readonly indicator: Indicator }
   /** A scan that the caller now runs itself. */
   | { readonly kind: "claimed"; readonly scan: ClaimedScan }
-  | { readonly kind: "unfinished"; readonly scanId: ScanId; readonly state: UnfinishedState }
+  | {
+      readonly kind: "unfinished";
+      readonly scanId: ScanId;
+      readonly state: UnfinishedState;
+      readonly indicator: Indicator;
+    }
   | { readonly kind: "failed"; readonly scanId: ScanId }
   | CompletedReply
   | { readonly kind: "evidence"; readonly body: string }
-  | ({ readonly kind: "case" } & CaseFacts)
+  | CaseReply
+  /** Two scans to compare; `since` is null when there is no earlier one. */
+  | { readonly kind: "changes"; readonly scan: ComparedScan; readonly since: ComparedScan | null }
+  | {
+      readonly kind: "history";
+      readonly indicator: Indicator;
+      readonly scans: readonly PastScan[];
+      readonly nextCursor: string | null;
+    }
   | {
       readonly kind: "sources";
       readonly scanId: ScanId;
@@ -115,7 +164,8 @@ export type ReplyBody =
       readonly workspace: Pick<Workspace, "id" | "name" | "plan">;
       readonly keyId: string;
       readonly budgets: BudgetsLeft;
-    };
+    }
+  | { readonly kind: "admitted"; readonly workspace: Pick<Workspace, "id" | "name">; readonly key: KnownKey };
 
 /** The rest of each budget of a key; null where the plan sets no limit. */
 export type BudgetsLeft = Readonly<Record<BudgetKind, BudgetLeft | null>>;
@@ -130,8 +180,13 @@ export const maxReplyLength = 1 << 20;
 export function replyLength(reply: ReplyBody): number {
   if (reply.kind === "completed") return reply.envelope.length;
   if (reply.kind === "case") return (reply.result?.envelopeTail.length ?? 0) + (reply.result?.evidence.length ?? 0);
+  if (reply.kind === "changes") {
+    return (reply.scan.envelopeTail?.length ?? 0) + (reply.since?.envelopeTail?.length ?? 0);
+  }
   return reply.kind === "evidence" ? reply.body.length : 0;
 }
+
+export type CaseReply = { readonly kind: "case" } & CaseFacts;
 
 export type CompletedReply = {
   readonly kind: "completed";
@@ -142,6 +197,8 @@ export type CompletedReply = {
   readonly isPartial: boolean;
   /** Findings that the envelope leaves out (docs/pipeline.md 16.6). */
   readonly omittedCount: number;
+  /** Sources that failed, by name (docs/pipeline.md 31). */
+  readonly failedSources: readonly string[];
 };
 
 export type CallRules = {
@@ -150,10 +207,12 @@ export type CallRules = {
   readonly steadyNow: Date;
   readonly limits: Limits;
   /** The outcome of a reply for the audit trail: an HTTP status, or `ok` or `failed`. */
-  readonly outcomeOf: (reply: ReplyBody) => string;
+  readonly outcomeOf: (reply: ReplyBody, onPending?: OnPending | undefined) => string;
   readonly lifetimes: Lifetimes;
   /** With this many unfinished scans, a miss is refused with `overloaded`. */
   readonly maxQueue: number;
+  /** Above this mark, a question is only put to sources inside the perimeter (docs/pipeline.md 16.2). */
+  readonly maxTlpOutside: Tlp;
   /** Hashes the settings of the sources that a workspace may ask. */
   readonly fingerprintOf: FingerprintOf;
 };

@@ -128,7 +128,8 @@ export function* projectSteps(
   };
 }
 
-function atomOf(
+/** The atom of a finding; its times are null without a sighting. */
+export function atomOf(
   { answer, finding, corroboration }: ShownFinding,
   indicator: Indicator,
   sighting: Sighting | undefined,

@@ -44,7 +44,7 @@ export class AppError extends Error {
   }
 }
 
-/** Why a source failed, as `/sources` reports it (docs/contract.md 6.5). */
+/** Why a source failed or was skipped, as `/sources` reports it (docs/contract.md 6.5; `tlp`: docs/pipeline.md 16.2). */
 export const sourceErrorReasons = [
   "not_configured",
   "auth",
@@ -59,6 +59,7 @@ export const sourceErrorReasons = [
   "bad_answer",
   "not_installed",
   "unsupported",
+  "tlp",
   "internal",
 ] as const;
 

@@ -228,12 +228,14 @@ function tellOmitted(kept: readonly Finding[], omittedCount: number): Finding[] 
 }
 
 /** Two findings of one source are equal when their identities are. The indicator is the same throughout a scan. */
-function identityOf(finding: Finding): string {
+type Identity = Pick<Finding, "category" | "title" | "sourceUrl">;
+
+function identityOf(finding: Identity): string {
   return JSON.stringify([finding.category, finding.title, finding.sourceUrl]);
 }
 
 /** The key of a finding in the ledger: SHA-256, 64 hex digits, of (source, category, title, source_url). */
-export function findingHash(source: string, finding: Finding): string {
+export function findingHash(source: string, finding: Identity): string {
   return sha256Hex(`${source}\0${identityOf(finding)}`);
 }
 

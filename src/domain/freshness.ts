@@ -1,3 +1,4 @@
+import type { Reach } from "../wire/case.ts";
 import type { Answer, ScanId, ScanState } from "./scan.ts";
 
 /** Lifetimes of docs/contract.md 5, in milliseconds. */
@@ -20,22 +21,69 @@ export type ScanFacts = {
   readonly asOf: Date | null;
   readonly finishedAt: Date | null;
   readonly isPartial: boolean;
+  readonly reach: Reach;
+  readonly requestedAt: Date;
+  /** The scan uses no answer of an earlier scan from this time or before; null when only the lifetimes count. */
+  readonly freshSince: Date | null;
+  /** Time of the oldest answer in the result of a completed scan. Only needed for a question with a `maxAgeMs`. */
+  readonly oldestAnswerAt: Date | null;
 };
 
-export type Decision = { readonly kind: "hit" | "join"; readonly scanId: ScanId } | { readonly kind: "start" };
+/** What a question demands of its result beside the lifetimes of the cache (docs/pipeline.md 16.1, 16.2). */
+export type Demand = { readonly reach: Reach; readonly maxAgeMs: number | null };
+
+export const noDemand: Demand = { reach: "full", maxAgeMs: null };
+
+export type Decision =
+  | { readonly kind: "hit"; readonly scanId: ScanId }
+  /** `freshSince` is set when the joined scan, which has not started, must use only later answers. */
+  | { readonly kind: "join"; readonly scanId: ScanId; readonly freshSince: Date | null }
+  | { readonly kind: "start" };
 
 /**
  * Decides which scan serves a call: a finished scan that is fresh (hit), an unfinished scan on the current data (join),
  * or a new scan (start). See docs/contract.md 5.1, 5.3, 5.5, 5.6. `scans` are the scans of one workspace and indicator,
  * newest first.
  */
-export function decide(scans: readonly ScanFacts[], current: DataVersion, lifetimes: Lifetimes, now: Date): Decision {
+export function decide(
+  scans: readonly ScanFacts[],
+  current: DataVersion,
+  lifetimes: Lifetimes,
+  now: Date,
+  demand: Demand = noDemand,
+): Decision {
   // Only the newest result on the current data counts, because it replaced all earlier results (5.8): an expired
   // partial result must not be replaced by an older complete one.
-  const newest = scans.find((scan) => scan.state === "completed" && isSameData(scan.data, current));
-  if (newest !== undefined && isFresh(newest, lifetimes, now)) return { kind: "hit", scanId: newest.id };
-  const joined = scans.find((scan) => isJoinable(scan, current));
-  return joined === undefined ? { kind: "start" } : { kind: "join", scanId: joined.id };
+  const newest = scans.find(
+    (scan) => scan.state === "completed" && isSameData(scan.data, current) && canServe(scan.reach, demand.reach),
+  );
+  if (newest !== undefined && isFresh(newest, lifetimes, now) && isYoung(newest, demand, now)) {
+    return { kind: "hit", scanId: newest.id };
+  }
+  const joined = scans.find((scan) => isJoinable(scan, current, demand));
+  if (joined === undefined) return { kind: "start" };
+  return { kind: "join", scanId: joined.id, freshSince: joined.state === "queued" ? freshSince(demand, now) : null };
+}
+
+/**
+ * A result of full reach also serves a question that must stay inside: nothing leaves the perimeter for a hit. A result of
+ * inside reach never passes for the whole picture.
+ */
+function canServe(result: Reach, wanted: Reach): boolean {
+  return result === "full" || wanted === "inside";
+}
+
+function isYoung(scan: ScanFacts, demand: Demand, now: Date): boolean {
+  const since = freshSince(demand, now);
+  if (since === null) return true;
+  const oldest = Math.min(scan.asOf?.getTime() ?? 0, (scan.oldestAnswerAt ?? scan.asOf)?.getTime() ?? 0);
+  // The age is 0 when the clock was set back; with a `max_age` of 0 this is a miss too.
+  return Math.min(oldest, now.getTime()) > since.getTime();
+}
+
+/** The time from which on answers are young enough for a question that is asked now; null when any fresh answer is. */
+export function freshSince({ maxAgeMs }: Pick<Demand, "maxAgeMs">, now: Date): Date | null {
+  return maxAgeMs === null ? null : new Date(now.getTime() - maxAgeMs);
 }
 
 function isFresh(scan: ScanFacts, lifetimes: Lifetimes, now: Date): boolean {
@@ -52,10 +100,23 @@ export function isRetained(finishedAt: Date | null, lifetimes: Pick<Lifetimes, "
   return finishedAt === null || ageMs(finishedAt, now) <= lifetimes.retentionMs;
 }
 
-/** A queued scan will use the data of the moment when it starts, so any caller can join it. */
-function isJoinable(scan: ScanFacts, current: DataVersion): boolean {
+/**
+ * A queued scan will use the data of the moment when it starts, so any caller can join it. A question that must stay inside
+ * joins no scan of full reach: it would wait for sources outside.
+ */
+function isJoinable(scan: ScanFacts, current: DataVersion, demand: Demand): boolean {
+  if (scan.reach !== demand.reach) return false;
   if (scan.state === "queued") return true;
-  return (scan.state === "scanning" || scan.state === "running") && isSameData(scan.data, current);
+  if (scan.state !== "scanning" && scan.state !== "running") return false;
+  return isSameData(scan.data, current) && asksAsMuch(scan, demand);
+}
+
+/** True when a running scan asks at least the sources that the question wants asked. */
+export function asksAsMuch(
+  { requestedAt, freshSince: since }: Pick<ScanFacts, "requestedAt" | "freshSince">,
+  { maxAgeMs }: Pick<Demand, "maxAgeMs">,
+): boolean {
+  return maxAgeMs === null || (since !== null && requestedAt.getTime() - since.getTime() <= maxAgeMs);
 }
 
 function isSameData(one: DataVersion | null, other: DataVersion): boolean {
@@ -66,14 +127,19 @@ function isSameData(one: DataVersion | null, other: DataVersion): boolean {
   );
 }
 
-/** True when a scan may reuse this answer instead of asking the source again (docs/contract.md 5.3). */
+/**
+ * True when a scan may reuse this answer instead of asking the source again (docs/contract.md 5.3, docs/pipeline.md 16.1).
+ * With `since`, an answer from the future does not count: the clock was set back, so its age is unknown.
+ */
 export function isFreshAnswer(
-  answer: Pick<Answer, "fingerprint" | "answeredAt">,
+  { fingerprint: answered, answeredAt }: Pick<Answer, "fingerprint" | "answeredAt">,
   fingerprint: string,
   cacheTtlMs: number,
   now: Date,
+  since: Date | null = null,
 ): boolean {
-  return answer.fingerprint === fingerprint && ageMs(answer.answeredAt, now) < cacheTtlMs;
+  if (answered !== fingerprint || ageMs(answeredAt, now) >= cacheTtlMs) return false;
+  return since === null || (answeredAt > since && answeredAt <= now);
 }
 
 /** True when the last answer of a source that failed may stay in the envelope (docs/contract.md 5.8). */

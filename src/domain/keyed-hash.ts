@@ -1,7 +1,7 @@
 import type { Indicator } from "./indicator.ts";
 
 /** Each purpose has its own key (domain separation), so a hash made for one purpose is useless for another. */
-const purposes = ["token", "indicator", "corpus", "settings", "audit", "check", "backup"] as const;
+const purposes = ["token", "indicator", "corpus", "settings", "audit", "check", "backup", "watch"] as const;
 
 export type KeyPurpose = (typeof purposes)[number];
 /** 32-byte keys derived from the server secret. */

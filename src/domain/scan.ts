@@ -1,6 +1,8 @@
+import type { Reach } from "../wire/case.ts";
 import type { SourceErrorReason } from "./error.ts";
 import type { Finding } from "./finding.ts";
 import type { Indicator } from "./indicator.ts";
+import { compareText } from "./text.ts";
 import type { Workspace, WorkspaceId } from "./workspace.ts";
 
 export type ScanId = string & { readonly __brand: "ScanId" };
@@ -78,6 +80,14 @@ export type NewScan = {
   readonly indicator: Indicator;
   readonly indicatorHash: string;
   readonly requestedAt: Date;
+} & ScanTerms;
+
+/** The demands of its question that a scan keeps (docs/pipeline.md 16.1, 16.2). */
+export type ScanTerms = {
+  /** `inside`: sources outside the perimeter are skipped. */
+  readonly reach: Reach;
+  /** Sources whose answer is from this time or before are asked again; null when only the lifetimes count. */
+  readonly freshSince: Date | null;
 };
 
 /** A claimed scan with everything that its runner needs. */
@@ -93,7 +103,7 @@ export type ClaimedScan = {
   readonly answers: readonly StoredAnswer[];
   /** Sources that failed when they were last asked about it: they are asked again, whatever they said before (5.8). */
   readonly failedSources: readonly string[];
-};
+} & ScanTerms;
 
 /** `completed` when at least one source answered, else `failed`: silence is never clean (docs/contract.md 5.7). */
 export function finalState(runs: readonly Pick<SourceRun, "outcome">[]): FinishedState {
@@ -103,6 +113,11 @@ export function finalState(runs: readonly Pick<SourceRun, "outcome">[]): Finishe
 /** True when a source failed (docs/contract.md 5.8). */
 export function isPartial(runs: readonly Pick<SourceRun, "outcome">[]): boolean {
   return runs.some((run) => run.outcome === "failed");
+}
+
+/** Names of the sources that failed, sorted. */
+export function failedSourcesOf(runs: readonly Pick<SourceRun, "source" | "outcome">[]): string[] {
+  return runs.flatMap(({ source, outcome }) => (outcome === "failed" ? [source] : [])).sort(compareText);
 }
 
 /** Time of completion or of the oldest reused answer, whichever is earlier (docs/contract.md 5.1). */

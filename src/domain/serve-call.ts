@@ -1,3 +1,4 @@
+import type { Reach } from "../wire/case.ts";
 import { type Admission, type Admissions, type ChargedBudget, costOf, type Who } from "./admit-call.ts";
 import type { AuditAction, AuditEvent } from "./audit.ts";
 import { type Charge, refund } from "./budget.ts";
@@ -8,17 +9,24 @@ import type {
   BulkPollCall,
   Call,
   CallRules,
+  CaseReply,
   CompletedReply,
   EnrichCall,
+  HistoryCall,
   PollCall,
   Reply,
   ReplyBody,
+  WatchCall,
   WhoamiCall,
 } from "./call.ts";
 import type { CaseFacts } from "./case.ts";
+import type { ComparedScan } from "./changes.ts";
+import { demandOf } from "./enrich-options.ts";
 import { type CacheMember, envelopeText } from "./envelope.ts";
 import { AppError } from "./error.ts";
-import { type Decision, isRetained } from "./freshness.ts";
+import { asksAsMuch, type Decision, type Demand, freshSince, isRetained } from "./freshness.ts";
+import type { Indicator } from "./indicator.ts";
+import type { PastScan } from "./past-scan.ts";
 import {
   type ClaimedScan,
   isFinished,
@@ -36,6 +44,8 @@ export type StoredResult = {
   readonly isPartial: boolean;
   /** Findings that the envelope leaves out. */
   readonly omittedCount: number;
+  /** Sources that failed, by name. */
+  readonly failedSources: readonly string[];
 };
 
 /** Facts about an indicator that an enrich call needs, see `asksForScans`. */
@@ -43,8 +53,10 @@ export type IndicatorFacts = {
   /** The result of `decide` for the scans of this indicator in the workspace. */
   readonly decision: Decision;
   /** The reply of a hit; null when the decision is another. */
-  readonly hit: CompletedReply | null;
+  readonly hit: Hit | null;
 };
+
+export type Hit = (CompletedReply | CaseReply) & Pick<Reply, "isInside">;
 
 /** Facts about the scan of a poll. Of the last four members, only those that the view shows are filled. */
 export type PollFacts = {
@@ -58,7 +70,17 @@ export type PollFacts = {
   readonly result: StoredResult | null;
   /** The data of a finished scan. */
   readonly caseFacts: CaseFacts | null;
+  readonly indicator: Indicator;
+  readonly reach: Reach;
+  readonly compared: ComparedScan | null;
+  /** The scan to compare with; null when there is no earlier one, and for another view. */
+  readonly since: ComparedScan | null;
+  /** True when the call names a scan to compare with that is not one of this workspace and indicator. */
+  readonly isSinceUnknown: boolean;
 };
+
+/** A page of the finished scans of an indicator, newest first. */
+export type HistoryFacts = { readonly scans: readonly PastScan[]; readonly nextCursor: string | null };
 
 /** The facts about the list of a poll. */
 export type BulkPollFacts = { readonly createdAt: Date; readonly rowCount: number; readonly hasPending: boolean };
@@ -68,6 +90,8 @@ export type ScanFactsOfCalls = {
   readonly indicators: ReadonlyMap<number, IndicatorFacts>;
   /** By index of the call; a poll without an entry found no scan in its workspace. */
   readonly polls: ReadonlyMap<number, PollFacts>;
+  /** By index of the call. Null when the cursor is not valid. */
+  readonly histories: ReadonlyMap<number, HistoryFacts | null>;
   /** The decisions of `decide` for each distinct indicator of a list, by index of the call. */
   readonly bulks: ReadonlyMap<number, readonly Decision[]>;
   /** By index of the call; a poll without an entry found no list in its workspace. */
@@ -90,6 +114,8 @@ export type StartedScan = NewScan & {
 /** All changes that a batch of calls makes. */
 export type CallWrites = {
   readonly scans: readonly StartedScan[];
+  /** Scans that have not started and must ask more than before: a later question was joined to them. */
+  readonly tightened: readonly { readonly scanId: ScanId; readonly freshSince: Date }[];
   readonly bulks: readonly StoredBulk[];
   /** Scans that a single call waits for now. */
   readonly joined: readonly ScanId[];
@@ -115,11 +141,11 @@ export function asksForScans({ fault, indicator, runner }: EnrichCall): boolean 
 
 /** True when the call may add a scan to the queue, so that the length of the queue matters. */
 export function mayStart(
-  { runner }: EnrichCall,
+  { runner, options }: EnrichCall,
   { mayScan }: Pick<Who, "mayScan">,
   { decision }: IndicatorFacts,
 ): boolean {
-  return runner === null && mayScan && decision.kind === "start";
+  return runner === null && mayScan && !options.isCachedOnly && decision.kind === "start";
 }
 
 /**
@@ -134,6 +160,7 @@ export function serveCalls(
   fault: AppError | null,
 ): { readonly replies: Reply[]; readonly writes: CallWrites } {
   const scans: StartedScan[] = [];
+  const tightened: { scanId: ScanId; freshSince: Date }[] = [];
   const bulks: StoredBulk[] = [];
   const joinedScans: ScanId[] = [];
   let budgetsAfter = budgets;
@@ -148,7 +175,9 @@ export function serveCalls(
     return counts;
   }
 
-  function record(action: AuditAction, who: Who, { from }: Call, reply: ReplyBody, about: About): void {
+  function record(action: AuditAction, who: Who, call: Call, reply: ReplyBody, about: About): void {
+    const { from } = call;
+    const onPending = "onPending" in call ? call.onPending : undefined;
     // Written out instead of `auditEvent`: this runs for every hit, and copying an object costs as much as making it.
     events.push({
       at: rules.now,
@@ -160,7 +189,7 @@ export function serveCalls(
       requestId: about.scanId,
       indicatorHmac: about.hash,
       ip: from.ip,
-      outcome: rules.outcomeOf(reply),
+      outcome: rules.outcomeOf(reply, onPending),
       correlationId: from.correlationId,
       count: about.count ?? null,
       detail: null,
@@ -168,28 +197,29 @@ export function serveCalls(
     });
   }
 
-  function enrich(call: EnrichCall, who: Who, index: number): ReplyBody {
+  function enrich(call: EnrichCall, who: Who, index: number): Reply {
     if (call.fault !== null) return refused(call.fault);
     if (call.indicator === null) return refused(new AppError("invalid_request", "The request names no indicator"));
     const { runner, indicator, indicatorHash, newScanId: id } = call;
     const { decision, hit } = facts.indicators.get(index) ?? unasked;
     if (decision.kind === "hit") return hit ?? refused(notFound());
-    // A running scan of another key is a miss, too: its 202 would tell the caller to poll.
-    if (!who.mayScan) return refused(notCached());
+    // Nor is a scan joined that others started: the caller would be told to poll for it.
+    if (!who.mayScan || call.options.isCachedOnly) return refused(notCached(who));
     const workspaceId = who.workspace.id;
+    const demand = demandOf(call.options, rules.maxTlpOutside);
+    const terms = { reach: demand.reach, freshSince: freshSince(demand, rules.now) };
+    const inside = terms.reach === "inside" ? insideOnly : null;
     if (runner === null) {
-      // A scan that an earlier call of this batch started is the newest and uses the current data.
-      const started = scans.findLast(
-        (scan) => scan.workspaceId === workspaceId && scan.indicatorHash === indicatorHash,
-      );
-      const joined = started?.id ?? (decision.kind === "join" ? decision.scanId : null);
+      const joined = startedBefore(workspaceId, indicatorHash, demand) ?? (decision.kind === "join" ? decision : null);
       if (joined !== null) {
-        joinedScans.push(joined);
-        return { kind: "accepted", scanId: joined, indicator };
+        if (joined.freshSince !== null && fault !== null) return refused(fault);
+        if (joined.freshSince !== null) tightened.push({ scanId: joined.scanId, freshSince: joined.freshSince });
+        joinedScans.push(joined.scanId);
+        return { kind: "accepted", scanId: joined.scanId, indicator, ...inside };
       }
     }
     if (fault !== null) return refused(fault);
-    const scan = { id, workspaceId, indicator, indicatorHash, requestedAt: rules.now, isBulk: false };
+    const scan = { id, workspaceId, indicator, indicatorHash, requestedAt: rules.now, isBulk: false, ...terms };
     if (runner !== null) {
       const claimed: ClaimedScan = {
         claim: { scanId: id, owner: runner.owner, claimCount: 1 },
@@ -197,23 +227,40 @@ export function serveCalls(
         indicator,
         indicatorHash,
         ...who.data,
+        ...terms,
         ...(facts.answers.get(index) ?? { answers: [], failedSources: [] }),
       };
       scans.push({ ...scan, claim: { scan: claimed, leaseUntil: runner.leaseUntil } });
       unfinishedCount += 1;
-      return { kind: "claimed", scan: claimed };
+      return { kind: "claimed", scan: claimed, ...inside };
     }
     if (unfinishedCount >= rules.maxQueue) return refused(new AppError("overloaded", "Too many scans are waiting"));
     scans.push({ ...scan, claim: null });
     unfinishedCount += 1;
-    return { kind: "accepted", scanId: id, indicator };
+    return { kind: "accepted", scanId: id, indicator, ...inside };
   }
 
-  function serveEnrich(call: EnrichCall, who: Who, index: number): ReplyBody {
+  /** A scan that an earlier call of this batch started: it is the newest and uses the current data. */
+  function startedBefore(workspaceId: WorkspaceId, indicatorHash: string, demand: Demand): Joined | null {
+    const started = scans.findLast(
+      (scan) => scan.workspaceId === workspaceId && scan.indicatorHash === indicatorHash && canJoin(scan, demand),
+    );
+    return started === undefined ? null : joinOf(started, demand);
+  }
+
+  function canJoin(scan: StartedScan, demand: Demand): boolean {
+    return scan.reach === demand.reach && (scan.claim === null || asksAsMuch(scan, demand));
+  }
+
+  function joinOf({ id, claim }: StartedScan, demand: Demand): Joined {
+    return { scanId: id, freshSince: claim === null ? freshSince(demand, rules.now) : null };
+  }
+
+  function serveEnrich(call: EnrichCall, who: Who, index: number): Reply {
     const reply = enrich(call, who, index);
     const counts = countsOf(who);
     counts.requests += 1;
-    if (reply.kind === "completed") counts.hits += 1;
+    if (reply.kind === "completed" || reply.kind === "case") counts.hits += 1;
     const hash = call.indicator === null ? null : call.indicatorHash;
     record("enrich.requested", who, call, reply, { scanId: scanOf(reply), hash });
     return reply;
@@ -223,10 +270,16 @@ export function serveCalls(
     if (call.fault !== null) return refused(call.fault);
     const { bulkId, list } = call;
     const workspaceId = who.workspace.id;
-    const started = new Map(scans.map((scan) => [`${scan.workspaceId} ${scan.indicatorHash}`, scan.id]));
+    const demand = demandOf(call.options, rules.maxTlpOutside);
+    const terms = { reach: demand.reach, freshSince: freshSince(demand, rules.now) };
+    const started = new Map(
+      scans
+        .filter((scan) => scan.workspaceId === workspaceId && canJoin(scan, demand))
+        .map((scan) => [scan.indicatorHash, joinOf(scan, demand)]),
+    );
     const answers = decideBulk(list.distinct, facts.bulks.get(index) ?? [], {
-      mayScan: who.mayScan && !call.isCachedOnly,
-      startedEarlier: (hash) => started.get(`${workspaceId} ${hash}`) ?? null,
+      mayScan: who.mayScan && !call.options.isCachedOnly,
+      startedEarlier: (hash) => started.get(hash) ?? null,
     });
     const startCount = answers.filter(({ kind }) => kind === "start").length;
     // The list itself is written, whatever it starts.
@@ -234,11 +287,13 @@ export function serveCalls(
     if (startCount > 0 && unfinishedCount + startCount > rules.maxQueue) {
       return refused(new AppError("overloaded", "Too many scans are waiting"));
     }
-    for (const [at, { kind }] of answers.entries()) {
+    for (const [at, { kind, scanId, freshSince: since }] of answers.entries()) {
       const asked = list.distinct[at];
+      if (scanId !== null && since !== null) tightened.push({ scanId, freshSince: since });
       if (kind !== "start" || asked === undefined) continue;
       const { indicator, indicatorHash, newScanId: id } = asked;
-      scans.push({ id, workspaceId, indicator, indicatorHash, requestedAt: rules.now, isBulk: true, claim: null });
+      const scan = { id, workspaceId, indicator, indicatorHash, requestedAt: rules.now, ...terms };
+      scans.push({ ...scan, isBulk: true, claim: null });
     }
     unfinishedCount += startCount;
     bulks.push({ id: bulkId, workspaceId, createdAt: rules.now, items: bulkItems(list, answers) });
@@ -281,7 +336,13 @@ export function serveCalls(
     return { ...charge, remaining: charge.remaining + count };
   }
 
-  function servePoll(call: PollCall, who: Who, index: number): ReplyBody {
+  function servePoll(call: PollCall, who: Who, index: number): Reply {
+    const reply = pollOnce(call, who, index);
+    const isInside = reply.kind !== "refused" && facts.polls.get(index)?.reach === "inside";
+    return isInside ? { ...reply, ...insideOnly } : reply;
+  }
+
+  function pollOnce(call: PollCall, who: Who, index: number): ReplyBody {
     const { scanId } = call;
     const scan = facts.polls.get(index);
     if (!call.isCharged) countsOf(who).polls += 1;
@@ -307,6 +368,18 @@ export function serveCalls(
     return true;
   }
 
+  /** Read without a scan to name, so each is written down: it tells that an address was looked up. */
+  function serveHistory(call: HistoryCall, who: Who, index: number): ReplyBody {
+    countsOf(who).polls += 1;
+    if (call.fault !== null) return refused(call.fault);
+    if (call.indicator === null) return refused(new AppError("invalid_request", "The request names no indicator"));
+    const page = facts.histories.get(index) ?? null;
+    if (page === null) return refused(new AppError("invalid_request", "The cursor is not valid"));
+    const reply: ReplyBody = { kind: "history", indicator: call.indicator, ...page };
+    record("enrich.polled", who, call, reply, { scanId: null, hash: call.indicatorHash });
+    return reply;
+  }
+
   function serve(call: Call, admission: Admission, index: number): Reply {
     if (admission.kind === "refused") {
       const { reply, who } = admission;
@@ -317,17 +390,20 @@ export function serveCalls(
     }
     const { who, charge } = admission;
     if (call.kind === "whoami") return whoami(who, admission.budgets);
+    if (call.kind === "watch") return { ...admitted(who), ...(charge === null ? {} : { charge }) };
     const reply = serveAdmitted(call, who, index);
     const paid = giveBack(call, reply, who, charge);
     return paid === null ? reply : { ...reply, charge: paid };
   }
 
-  function serveAdmitted(call: Exclude<Call, WhoamiCall>, who: Who, index: number): ReplyBody {
+  function serveAdmitted(call: Exclude<Call, WhoamiCall | WatchCall>, who: Who, index: number): Reply {
     switch (call.kind) {
       case "enrich":
         return serveEnrich(call, who, index);
       case "poll":
         return servePoll(call, who, index);
+      case "history":
+        return serveHistory(call, who, index);
       case "bulk":
         return serveBulk(call, who, index);
       case "bulk_poll":
@@ -336,7 +412,16 @@ export function serveCalls(
   }
 
   const replies = calls.map((call, index) => serve(call, admissions[index] ?? unadmitted(), index));
-  const writes = { scans, bulks, joined: joinedScans, polled: [...polled.values()], usage, usedKeyIds, events };
+  const writes = {
+    scans,
+    tightened,
+    bulks,
+    joined: joinedScans,
+    polled: [...polled.values()],
+    usage,
+    usedKeyIds,
+    events,
+  };
   return { replies, writes: { ...writes, budgets: budgetsAfter } };
 }
 
@@ -347,8 +432,18 @@ function whoami({ workspace, key }: Who, budgets: BudgetsLeft | undefined): Repl
   return { kind: "whoami", workspace: { id, name, plan }, keyId: key.keyId, budgets };
 }
 
+function admitted({ workspace, key }: Who): ReplyBody {
+  if (key === null) throw new Error("a watch list was asked for without a key");
+  return { kind: "admitted", workspace: { id: workspace.id, name: workspace.name }, key };
+}
+
 /** The scan or list and the indicator of an event. */
 type About = { readonly scanId: ScanId | BulkId | null; readonly hash: string | null; readonly count?: number };
+
+/** A scan that a call waits for, and from when on its answers must be if it has not started. */
+type Joined = Pick<Extract<Decision, { kind: "join" }>, "scanId" | "freshSince">;
+
+const insideOnly = { isInside: true } as const;
 
 /** Stands in for facts that were not read, see `asksForScans`. */
 const unasked: IndicatorFacts = { decision: { kind: "start" }, hit: null };
@@ -371,10 +466,14 @@ export function pollOf({ action, requestId, keyId }: AuditEvent): { scanId: stri
 function poll(scanId: ScanId, scan: PollFacts, view: PollCall["view"], rules: CallRules): ReplyBody {
   const { state, finishedAt, runs, evidence, result, caseFacts } = scan;
   if (!isRetained(finishedAt, rules.lifetimes, rules.now)) return refused(notFound());
+  if (scan.isSinceUnknown) return refused(notFound());
   if (view === "sources") return { kind: "sources", scanId, state, runs };
+  if (scan.compared !== null && state === "completed") {
+    return { kind: "changes", scan: scan.compared, since: scan.since };
+  }
   if (caseFacts !== null && (state === "completed" || view === "case")) return { kind: "case", ...caseFacts };
   if (state === "failed") return { kind: "failed", scanId };
-  if (state !== "completed") return { kind: "unfinished", scanId, state };
+  if (state !== "completed") return { kind: "unfinished", scanId, state, indicator: scan.indicator };
   if (view === "evidence") return { kind: "evidence", body: evidence };
   return result === null ? refused(notFound()) : completedReply(scanId, "miss_scan_complete", result);
 }
@@ -386,7 +485,7 @@ function refused(error: AppError): ReplyBody {
 /** True for a reply about a finished scan. */
 function isFinal(reply: ReplyBody): boolean {
   if (reply.kind === "sources") return isFinished(reply.state);
-  return ["completed", "failed", "evidence", "case"].includes(reply.kind);
+  return ["completed", "failed", "evidence", "case", "changes"].includes(reply.kind);
 }
 
 function bulkOf(reply: ReplyBody): BulkId | null {
@@ -395,12 +494,13 @@ function bulkOf(reply: ReplyBody): BulkId | null {
 
 function scanOf(reply: ReplyBody): ScanId | null {
   if (reply.kind === "claimed") return reply.scan.claim.scanId;
-  return reply.kind === "accepted" || reply.kind === "completed" ? reply.scanId : null;
+  return reply.kind === "accepted" || reply.kind === "completed" || reply.kind === "case" ? reply.scanId : null;
 }
 
-/** docs/pipeline.md 14.4. */
-function notCached(): AppError {
-  return new AppError("not_cached", "There is no fresh result for this indicator, and this API key starts no scans");
+/** docs/pipeline.md 14.4, 16.1. */
+function notCached({ mayScan }: Who): AppError {
+  const reason = mayScan ? "the call wants no scan" : "this API key starts no scans";
+  return new AppError("not_cached", `There is no fresh result for this indicator, and ${reason}`);
 }
 
 function notFound(): AppError {

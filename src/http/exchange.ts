@@ -5,14 +5,17 @@ import type { Indicator } from "../domain/indicator.ts";
 import type { DerivedKeys } from "../domain/keyed-hash.ts";
 import type { Operator } from "../domain/operator.ts";
 import type { ScanId } from "../domain/scan.ts";
+import type { Bell } from "../event-loop/bell.ts";
 import type { Calls } from "../scans/calls.ts";
 import type { ApiKeyStore } from "../store/port/api-key.ts";
 import type { AuditStore } from "../store/port/audit.ts";
 import type { BulkStore } from "../store/port/bulk.ts";
 import type { CorpusStore } from "../store/port/corpus.ts";
+import type { EventStore } from "../store/port/event.ts";
 import type { OperatorStore } from "../store/port/operator.ts";
 import type { OverviewStore } from "../store/port/overview.ts";
 import type { PaceStore } from "../store/port/pace.ts";
+import type { WatchStore } from "../store/port/watch.ts";
 import type { WorkspaceStore } from "../store/port/workspace.ts";
 import type { AccessLog } from "./access-log.ts";
 import { clientAddress, isForwardedByStranger, type Peer, type Trust } from "./caller.ts";
@@ -29,6 +32,8 @@ export type Application = {
     OperatorStore &
     OverviewStore &
     Pick<AuditStore, "listEvents"> &
+    EventStore &
+    WatchStore &
     BulkStore &
     Pick<WorkspaceStore, "findWorkspace"> &
     Pick<CorpusStore, "listCorpora"> &
@@ -42,6 +47,8 @@ export type Application = {
   readonly whoamis: Throttle;
   /** `server.public_url`: where clients reach the service, without a slash at its end; null when it is not set. */
   readonly publicUrl: string | null;
+  /** `server.get_lookup` (docs/pipeline.md 16.5). */
+  readonly hasGetLookUp: boolean;
   readonly dashboard: Dashboard;
   readonly metrics: {
     readonly countRequest: (method: string, path: string | null, status: number, durationMs: number) => void;
@@ -56,6 +63,10 @@ export type Application = {
   /** Requests that wait for their scan. */
   readonly waits: Waits;
   readonly whenSettled: (scanId: ScanId, timeoutMs: number, signal: AbortSignal) => Promise<void>;
+  /** Rung when an event of a watch list was added. */
+  readonly eventBell: Bell;
+  /** Told when addresses were added to a watch list. */
+  readonly onWatched: () => void;
   readonly newScanId: () => ScanId;
   readonly hashOf: (indicator: Indicator) => string;
   readonly now: () => Date;

@@ -1,18 +1,25 @@
 import type * as z from "zod/mini";
+import { onPendings } from "../domain/on-pending.ts";
 import { auditEvent, auditList } from "../wire/audit.ts";
 import { bulk, bulkRequest, bulkResult } from "../wire/bulk.ts";
 import { completedCase, failedCase } from "../wire/case.ts";
+import { changes } from "../wire/changes.ts";
 import { envelope } from "../wire/envelope.ts";
 import { errorBody } from "../wire/error.ts";
+import { eventList, watchEventType } from "../wire/event.ts";
 import { exportFormat, tlp } from "../wire/export.ts";
 import { atom, evidence, evidenceFinding } from "../wire/finding.ts";
+import { flat } from "../wire/flat.ts";
+import { history, historyRequest } from "../wire/history.ts";
 import { indicator } from "../wire/indicator.ts";
 import { key, keyList, keyStatus, mintedKey, mintRequest } from "../wire/key.ts";
 import { accepted, enrichRequest, progress, scanSources, sourceRun } from "../wire/scan.ts";
 import { health, readiness } from "../wire/service.ts";
 import { logInRequest } from "../wire/session.ts";
+import { watchAdded, watchList, watchRemoved, watchRequest } from "../wire/watch.ts";
 import { whoami } from "../wire/whoami.ts";
 import { jsonSchemas } from "./json-schema.ts";
+import { views } from "./wish.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -34,7 +41,17 @@ const bodies = {
   Evidence: evidence,
   CompletedCase: completedCase,
   FailedCase: failedCase,
+  Flat: flat,
+  Changes: changes,
+  HistoryRequest: historyRequest,
+  History: history,
   Whoami: whoami,
+  WatchRequest: watchRequest,
+  WatchAdded: watchAdded,
+  WatchRemoved: watchRemoved,
+  WatchList: watchList,
+  WatchEventType: watchEventType,
+  EventList: eventList,
   MintRequest: mintRequest,
   Key: key,
   MintedKey: mintedKey,
@@ -82,6 +99,20 @@ function answers(good: Json, faults: readonly number[]): Json {
 
 const inPath = (name: string): Json => ({ name, in: "path", required: true, schema: uuid });
 const inQuery = (name: string, schema: Json): Json => ({ name, in: "query", required: false, schema });
+const waitHeader: Json = {
+  name: "Prefer",
+  in: "header",
+  required: false,
+  description: "wait=N waits up to N seconds, at most 50, for the end of the scan",
+  schema: text,
+  example: "wait=10",
+};
+const viewQuery = inQuery("view", { enum: views, default: "envelope" });
+const onPendingQuery: Json = {
+  ...inQuery("on_pending", { enum: onPendings }),
+  description:
+    "the status while the scan has no result; 503 is for clients that take every 2xx for the answer: a failed scan is then 502",
+};
 const pageQuery = [
   inQuery("limit", { type: "integer", minimum: 1, maximum: 200, default: 100 }),
   inQuery("cursor", text),
@@ -99,6 +130,20 @@ const exportAnswer: Json = {
   },
 };
 
+const resultAnswer = answer(
+  "a result in the wanted view, or the state of the scan",
+  "Envelope",
+  "Flat",
+  "CompletedCase",
+  "FailedCase",
+  "Progress",
+);
+const lookUpAnswers: Json = {
+  200: resultAnswer,
+  202: answer("a scan was started or joined; poll poll_url", "Accepted", "Flat"),
+};
+const pendingAnswer = answer("the state of the scan, with on_pending=202", "Progress", "Flat");
+
 const byKey = [{ apiKey: [] }];
 const byOperator = [{ operatorToken: [] }, { session: [] }];
 
@@ -114,15 +159,23 @@ const paths: Readonly<Record<string, Json>> = {
     post: {
       summary: "What does the internet expose about this indicator?",
       security: byKey,
-      parameters: [{ name: "Prefer", in: "header", required: false, schema: text, example: "wait=10" }],
+      parameters: [waitHeader, viewQuery, onPendingQuery],
       requestBody: body("EnrichRequest"),
-      responses: answers(
-        {
-          200: answer("a fresh result, or the end of a scan that was waited for", "Envelope", "Progress"),
-          202: answer("a scan was started or joined; poll poll_url", "Accepted"),
-        },
-        [400, 401, 403, 404, 413, 415, 422, 429, 503],
-      ),
+      responses: answers(lookUpAnswers, [400, 401, 403, 404, 413, 415, 422, 429, 502, 503]),
+    },
+    get: {
+      summary: "The same for clients that can only GET; 405 unless server.get_lookup is true",
+      security: byKey,
+      parameters: [
+        { name: "email", in: "query", required: true, schema: text },
+        inQuery("cached_only", { type: "boolean", default: false }),
+        inQuery("max_age", { type: "integer", minimum: 0, maximum: 31_536_000 }),
+        inQuery("tlp", text),
+        waitHeader,
+        viewQuery,
+        onPendingQuery,
+      ],
+      responses: answers(lookUpAnswers, [400, 401, 403, 404, 405, 429, 502, 503]),
     },
   },
   [`${enrichPath}/bulk`]: {
@@ -176,8 +229,8 @@ const paths: Readonly<Record<string, Json>> = {
     get: {
       summary: "The state of a scan, and its envelope once it is completed",
       security: byKey,
-      parameters: [inPath("request_id")],
-      responses: answers({ 200: answer("the envelope, or the state of the scan", "Envelope", "Progress") }, pollFaults),
+      parameters: [inPath("request_id"), waitHeader, viewQuery, onPendingQuery],
+      responses: answers({ 200: resultAnswer, 202: pendingAnswer }, [400, ...pollFaults, 502]),
     },
   },
   [`${enrichPath}/{request_id}/sources`]: {
@@ -200,7 +253,7 @@ const paths: Readonly<Record<string, Json>> = {
     get: {
       summary: "All that is known about a scan as one document for a ticket",
       security: byKey,
-      parameters: [inPath("request_id")],
+      parameters: [inPath("request_id"), onPendingQuery],
       responses: answers(
         {
           200: answer(
@@ -209,8 +262,9 @@ const paths: Readonly<Record<string, Json>> = {
             "FailedCase",
             "Progress",
           ),
+          202: pendingAnswer,
         },
-        pollFaults,
+        [400, ...pollFaults, 502],
       ),
     },
   },
@@ -223,8 +277,29 @@ const paths: Readonly<Record<string, Json>> = {
         { name: "format", in: "query", required: true, schema: { enum: exportFormat.options } },
         inQuery("tlp", { enum: tlp.options, default: "amber" }),
         inQuery("bom", { enum: ["0", "1"], default: "0" }),
+        onPendingQuery,
       ],
-      responses: answers({ 200: exportAnswer }, [400, ...pollFaults]),
+      responses: answers({ 200: exportAnswer, 202: pendingAnswer }, [400, ...pollFaults, 502]),
+    },
+  },
+  [`${enrichPath}/{request_id}/changes`]: {
+    get: {
+      summary: "The differences between this scan and an earlier one of the same indicator",
+      security: byKey,
+      parameters: [inPath("request_id"), inQuery("since", uuid), onPendingQuery],
+      responses: answers(
+        { 200: answer("the changes, or the state of the scan", "Changes", "Progress"), 202: pendingAnswer },
+        [400, ...pollFaults, 502],
+      ),
+    },
+  },
+  "/api/v1/soc/history": {
+    post: {
+      summary: "The finished scans of an indicator, newest first; charged as a poll",
+      security: byKey,
+      parameters: pageQuery,
+      requestBody: body("HistoryRequest"),
+      responses: answers({ 200: answer("one page", "History") }, [400, 401, 403, 413, 415, 422, 429, 503]),
     },
   },
   "/api/v1/soc/whoami": {
@@ -232,6 +307,55 @@ const paths: Readonly<Record<string, Json>> = {
       summary: "What this key may do; charges nothing, so that a client can test its connection",
       security: byKey,
       responses: answers({ 200: answer("the key, its limits and what its scans ask", "Whoami") }, [401, 403, 429, 503]),
+    },
+  },
+  "/api/v1/soc/watch": {
+    post: {
+      summary: "Put addresses on the watch list of the workspace",
+      security: byKey,
+      requestBody: body("WatchRequest"),
+      responses: answers(
+        { 200: answer("what was added, what was there, what is no address", "WatchAdded") },
+        [400, 401, 403, 409, 413, 415, 429, 503],
+      ),
+    },
+    get: {
+      summary: "The watch list of the workspace",
+      security: byKey,
+      parameters: [...pageQuery, inQuery("label", text)],
+      responses: answers({ 200: answer("a page of the list", "WatchList") }, [400, 401, 403, 429, 503]),
+    },
+  },
+  "/api/v1/soc/watch/remove": {
+    post: {
+      summary: "Take addresses off the watch list",
+      security: byKey,
+      requestBody: body("WatchRequest"),
+      responses: answers({ 200: answer("how many were removed", "WatchRemoved") }, [400, 401, 403, 413, 415, 429, 503]),
+    },
+  },
+  "/api/v1/soc/events": {
+    get: {
+      summary: "What checks of the watch list found, oldest first",
+      security: byKey,
+      parameters: [
+        inQuery("after", uuid),
+        inQuery("limit", { type: "integer", minimum: 1, maximum: 1000, default: 100 }),
+        inQuery("type", ref("WatchEventType")),
+        { name: "Prefer", in: "header", required: false, schema: text, example: "wait=50" },
+      ],
+      responses: answers(
+        {
+          200: {
+            description: "events after the given one, or one event a line with Accept: application/x-ndjson",
+            content: {
+              "application/json": { schema: ref("EventList") },
+              "application/x-ndjson": { schema: text },
+            },
+          },
+        },
+        [400, 401, 403, 404, 429, 503],
+      ),
     },
   },
   [keysPath]: {

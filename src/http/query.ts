@@ -2,8 +2,21 @@ import { AppError } from "../domain/error.ts";
 
 /** The query parameters of a request. */
 export function queryOf(request: Request): URLSearchParams {
+  return new URLSearchParams(queryText(request));
+}
+
+/** The same, with a `+` read as it is and not as a blank. */
+export function queryKeepingPlus(request: Request): URLSearchParams {
+  return new URLSearchParams(queryText(request).replaceAll("+", "%2B"));
+}
+
+export function hasQuery(request: Request): boolean {
+  return request.url.includes("?");
+}
+
+function queryText(request: Request): string {
   const start = request.url.indexOf("?");
-  return new URLSearchParams(start === -1 ? "" : request.url.slice(start + 1).split("#", 1)[0]);
+  return start === -1 ? "" : (request.url.slice(start + 1).split("#", 1)[0] ?? "");
 }
 
 const defaultLimit = 100;

@@ -2,14 +2,18 @@ import type { Route } from "./router.ts";
 import { listEvents } from "./routes/audit.ts";
 import { pollBulk, startBulk } from "./routes/bulk.ts";
 import { ticketCase } from "./routes/case.ts";
+import { changes } from "./routes/changes.ts";
 import { about, budgets, corpora, me, overview, sources as sourceStates } from "./routes/dashboard.ts";
 import { lookUp, lookUpEvidence, lookUpResult, lookUpSources } from "./routes/dashboard-enrich.ts";
-import { enrich, evidence, poll, sources } from "./routes/enrich.ts";
+import { enrich, evidence, lookUpByQuery, poll, sources } from "./routes/enrich.ts";
+import { readEvents } from "./routes/events.ts";
 import { exportScan } from "./routes/export.ts";
 import { healthz, metrics, openapi, readyz } from "./routes/health.ts";
+import { history } from "./routes/history.ts";
 import { listKeys, mintKey, revoke, rotate } from "./routes/keys.ts";
 import { asset, index } from "./routes/page.ts";
 import { logIn, logOut } from "./routes/session.ts";
+import { addWatched, listWatched, removeWatched } from "./routes/watch.ts";
 import { whoami } from "./routes/whoami.ts";
 
 const dashboard = "/api/v1/dashboard";
@@ -18,6 +22,14 @@ const workspace = "/api/v1/workspaces/{workspace_id}";
 /** All routes. A segment in braces matches one non-empty segment of any text; the handler checks its form. */
 export const routes: readonly Route[] = [
   { method: "POST", path: "/api/v1/soc/enrich", access: "key", handle: enrich },
+  // Off by default: the address is in the URL, and proxies log URLs.
+  {
+    method: "GET",
+    path: "/api/v1/soc/enrich",
+    access: "key",
+    handle: lookUpByQuery,
+    isOffered: ({ hasGetLookUp }) => hasGetLookUp,
+  },
   // Before the paths with a request_id, which is no word.
   { method: "POST", path: "/api/v1/soc/enrich/bulk", access: "key", handle: startBulk },
   { method: "GET", path: "/api/v1/soc/enrich/bulk/{bulk_id}", access: "key", handle: pollBulk },
@@ -26,7 +38,13 @@ export const routes: readonly Route[] = [
   { method: "GET", path: "/api/v1/soc/enrich/{request_id}/evidence", access: "key", handle: evidence },
   { method: "GET", path: "/api/v1/soc/enrich/{request_id}/case", access: "key", handle: ticketCase },
   { method: "GET", path: "/api/v1/soc/enrich/{request_id}/export", access: "key", handle: exportScan },
+  { method: "GET", path: "/api/v1/soc/enrich/{request_id}/changes", access: "key", handle: changes },
+  { method: "POST", path: "/api/v1/soc/history", access: "key", handle: history },
   { method: "GET", path: "/api/v1/soc/whoami", access: "key", handle: whoami },
+  { method: "POST", path: "/api/v1/soc/watch", access: "key", handle: addWatched },
+  { method: "GET", path: "/api/v1/soc/watch", access: "key", handle: listWatched },
+  { method: "POST", path: "/api/v1/soc/watch/remove", access: "key", handle: removeWatched },
+  { method: "GET", path: "/api/v1/soc/events", access: "key", handle: readEvents },
   { method: "POST", path: `${workspace}/keys`, access: "admin", handle: mintKey },
   { method: "GET", path: `${workspace}/keys`, access: "admin", handle: listKeys },
   { method: "POST", path: `${workspace}/keys/{key_id}/rotate`, access: "admin", handle: rotate },

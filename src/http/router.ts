@@ -13,6 +13,8 @@ type RouteRow = {
   readonly path: string;
   /** True for a route that also answers while the service starts. */
   readonly isAlwaysOn?: boolean;
+  /** False for a route that the configuration leaves out: the path then does not answer to this method. */
+  readonly isOffered?: (app: Application) => boolean;
 };
 type OpenRoute = RouteRow & {
   readonly access: Exclude<Access, OperatorAccess>;
@@ -39,7 +41,8 @@ export function createRouter(
   routes: readonly Route[],
   app: Application,
 ): (request: Request, peer: Peer) => Promise<Response> {
-  const table = Map.groupBy(routes, (route) => route.path);
+  const offered = routes.filter(({ isOffered }) => isOffered?.(app) ?? true);
+  const table = Map.groupBy(offered, (route) => route.path);
   const fixed = new Map<string, Match>();
   const patterns: { segments: string[]; rows: readonly Route[] }[] = [];
   for (const [path, rows] of table) {

@@ -73,8 +73,15 @@ export function openCalls(tools: CallTools): Calls {
     const batch = inFairOrder(arrived);
     try {
       const calls = batch.map(({ call }) => call);
-      const { lifetimes, limits, maxQueue, fingerprintOf } = live();
-      const rules = { now: now(), steadyNow: new Date(startedAt + steadyNow()), lifetimes, limits, maxQueue };
+      const { lifetimes, limits, maxQueue, maxTlpOutside, fingerprintOf } = live();
+      const rules = {
+        now: now(),
+        steadyNow: new Date(startedAt + steadyNow()),
+        lifetimes,
+        limits,
+        maxQueue,
+        maxTlpOutside,
+      };
       const served = await handle(calls, { ...rules, fingerprintOf, outcomeOf });
       let [isAccepted, uncountedCount] = [false, 0];
       for (const [index, { call, resolve }] of batch.entries()) {

@@ -1,5 +1,6 @@
 import type { Author } from "../domain/audit.ts";
 import type { AuditStore } from "../store/port/audit.ts";
+import type { EventStore } from "../store/port/event.ts";
 import type { ScanStore } from "../store/port/scan.ts";
 import type { Live } from "./live.ts";
 
@@ -58,6 +59,22 @@ export async function removeOldEvents(
     const count = await store.removeOldEvents({ before, now: now(), keptRow: row }, by());
     if (count === 0) break;
     total += count;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return total;
+}
+
+/** Removes events of watch lists that are past `watch.event_retention`, step by step; returns how many. */
+export async function removeOldWatchEvents(
+  store: Pick<EventStore, "removeEvents">,
+  { live, now, signal }: Omit<Retention, "auditRetentionMs">,
+): Promise<number> {
+  let total = 0;
+  while (!signal.aborted) {
+    const before = new Date(now().getTime() - live().watch.eventRetentionMs);
+    const count = await store.removeEvents(before, rowsPerStep);
+    total += count;
+    if (count < rowsPerStep) break;
     await new Promise((resolve) => setImmediate(resolve));
   }
   return total;

@@ -63,7 +63,14 @@ async function runSource(
   for (const [index, scan] of scans.entries()) {
     const last = scan.answers.find((answer) => answer.source === source.name);
     const mustAsk = scan.failedSources.includes(source.name);
-    if (last !== undefined && !mustAsk && isFreshAnswer(last, source.fingerprint, live.lifetimes.cacheTtlMs, now())) {
+    const { cacheTtlMs } = live.lifetimes;
+    if (scan.reach === "inside" && source.isOutside) {
+      runs[index] = end({ outcome: "skipped", error: "tlp" });
+    } else if (
+      last !== undefined &&
+      !mustAsk &&
+      isFreshAnswer(last, source.fingerprint, cacheTtlMs, now(), scan.freshSince)
+    ) {
       const answer = await inSteps(readSteps(last), signal);
       runs[index] = end({ outcome: outcomeOf(answer.findings), answer, isReused: true });
     } else if (!source.isAllowed) {

@@ -151,9 +151,12 @@ async function runSource(
     ...part,
   });
 
+  // First of all: not even an earlier answer of such a source belongs to a result of inside reach.
+  if (scan.reach === "inside" && source.isOutside) return end({ outcome: "skipped", error: "tlp" });
   const last = scan.answers.find((answer) => answer.source === source.name);
   const mustAsk = isRefresh || scan.failedSources.includes(source.name);
-  if (last !== undefined && !mustAsk && isFreshAnswer(last, source.fingerprint, live.lifetimes.cacheTtlMs, now())) {
+  const { cacheTtlMs } = live.lifetimes;
+  if (last !== undefined && !mustAsk && isFreshAnswer(last, source.fingerprint, cacheTtlMs, now(), scan.freshSince)) {
     const answer = await inSteps(readSteps(last), signal);
     return end({ outcome: answer.findings.length > 0 ? "ok" : "no_data", answer, isReused: true });
   }

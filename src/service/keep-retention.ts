@@ -1,7 +1,7 @@
 import { ownAuthor } from "../access/audit.ts";
 import type { OpenStore } from "../data-directory/data-directory.ts";
 import { type Repeated, repeat } from "../event-loop/repeat.ts";
-import { type Retention, removeExpired, removeOldEvents } from "../scans/retention.ts";
+import { type Retention, removeExpired, removeOldEvents, removeOldWatchEvents } from "../scans/retention.ts";
 import type { Log } from "./log.ts";
 
 /** Requests that waited for the start are answered before the first sweep. */
@@ -21,7 +21,7 @@ export function keepRetention(
   const author = () => ownAuthor(settings.now(), "ok");
   const sweep = async (signal: AbortSignal) => {
     const retention = { ...settings, signal };
-    const rowCount = await removeExpired(store, retention);
+    const rowCount = (await removeExpired(store, retention)) + (await removeOldWatchEvents(store, retention));
     if (rowCount > 0) log.info({ rows: rowCount }, "expired rows removed");
     const eventCount = await removeOldEvents(store, keptRow, author, retention);
     if (eventCount > 0) log.info({ events: eventCount }, "audit events past their retention removed");

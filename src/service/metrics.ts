@@ -1,4 +1,6 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import type { RoundCounts, WatchTrigger } from "../domain/watch.ts";
+import type { WebhookState } from "../store/port/webhook.ts";
 import type { Quantiles } from "../wire/overview.ts";
 
 /** Values that are read when the metrics are requested, instead of being counted. */
@@ -53,6 +55,9 @@ export function openMetrics(version: string, gauges: Gauges) {
   const requests: Map<string, Map<string, Map<number, Counter>>> = new Map();
   const durations = new Map<string, Durations>();
   let failOpenCount = 0;
+  const watchRounds = new Map<string, { count: number; seconds: number; checked: number; failed: number }>();
+  const webhookAttempts = new Map<string, number>();
+  let webhooks: readonly { name: string; waitingCount: number; lagSeconds: number }[] = [];
   let strangeForwardCount = 0;
   let [bulkCount, bulkRowCount, bulkMs] = [0, 0, 0];
   const loopDelay = monitorEventLoopDelay({ resolution: 50 });
@@ -87,6 +92,29 @@ export function openMetrics(version: string, gauges: Gauges) {
 
     countFailOpen(count: number): void {
       failOpenCount += count;
+    },
+
+    /** The end of a round over a watch list. */
+    countWatchRound(trigger: WatchTrigger, { checked, failed }: RoundCounts, seconds: number): void {
+      const before = watchRounds.get(trigger) ?? { count: 0, seconds: 0, checked: 0, failed: 0 };
+      watchRounds.set(trigger, {
+        count: before.count + 1,
+        seconds: before.seconds + seconds,
+        checked: before.checked + checked,
+        failed: before.failed + failed,
+      });
+    },
+
+    countWebhook(name: string, outcome: string): void {
+      const key = JSON.stringify({ webhook: name, outcome });
+      webhookAttempts.set(key, (webhookAttempts.get(key) ?? 0) + 1);
+    },
+
+    setWebhooks(states: readonly WebhookState[], now: Date): void {
+      webhooks = states.map(({ name, waitingCount, oldestAt }) => {
+        const lagMs = oldestAt === null ? 0 : Math.max(0, now.getTime() - oldestAt.getTime());
+        return { name, waitingCount, lagSeconds: lagMs / 1000 };
+      });
     },
 
     eventLoopDelays: (): Quantiles => toQuantiles((quantile) => loopDelay.percentile(quantile * 100) / 1e6),
@@ -142,6 +170,27 @@ export function openMetrics(version: string, gauges: Gauges) {
           "How late the event loop was since the start, by quantile",
           quantiles.map((quantile) => [{ quantile }, loopDelay.percentile(quantile * 100) / 1e9]),
         ),
+        metric("xpose_watch_rounds_total", "counter", "Rounds over watch lists that ended, by trigger", [
+          ...[...watchRounds].map(([trigger, { count }]): Sample => [{ trigger }, count]),
+        ]),
+        metric("xpose_watch_round_seconds_total", "counter", "Seconds that these rounds took, by trigger", [
+          ...[...watchRounds].map(([trigger, { seconds }]): Sample => [{ trigger }, seconds]),
+        ]),
+        metric("xpose_watch_checks_total", "counter", "Addresses that rounds looked up, by trigger and outcome", [
+          ...[...watchRounds].flatMap(([trigger, { checked, failed }]): Sample[] => [
+            [{ trigger, outcome: "checked" }, checked],
+            [{ trigger, outcome: "failed" }, failed],
+          ]),
+        ]),
+        metric("xpose_webhook_attempts_total", "counter", "Attempts to deliver an event, by webhook and outcome", [
+          ...[...webhookAttempts].map(([key, count]): Sample => [JSON.parse(key) as Record<string, string>, count]),
+        ]),
+        metric("xpose_webhook_lag_seconds", "gauge", "Age of the oldest event that a webhook has not delivered", [
+          ...webhooks.map(({ name, lagSeconds }): Sample => [{ webhook: name }, lagSeconds]),
+        ]),
+        metric("xpose_webhook_waiting", "gauge", "Events that a webhook has not delivered", [
+          ...webhooks.map(({ name, waitingCount }): Sample => [{ webhook: name }, waitingCount]),
+        ]),
         metric("xpose_audit_waiting", "gauge", "Audit rows that wait for the database", [
           [{}, gauges.auditWaitingCount()],
         ]),

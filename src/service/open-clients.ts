@@ -20,6 +20,8 @@ export function openClients({ outbound, sources }: Pick<Config, "outbound" | "so
     byCertificate.set(certificateOf(source), openOutboundClient(outbound, extraCa, source));
   }
   return {
+    /** The client for what is no source, such as a webhook. */
+    shared: shared as HttpClient,
     of(source: ConfiguredSource): HttpClient {
       const client = byCertificate.get(certificateOf(source)) ?? shared;
       const { headers } = source;

@@ -4,11 +4,13 @@ import type { OpenStore } from "../data-directory/data-directory.ts";
 import { temporaryDirOf } from "../data-directory/layout.ts";
 import { asksToWait } from "../egress/answer.ts";
 import { openChildRunner } from "../egress/child.ts";
+import type { HttpClient } from "../egress/client.ts";
 import type { Live } from "../scans/live.ts";
 import { openTurns } from "../scans/pace.ts";
 import { sourceKinds } from "../sources/registry.ts";
 import type { SourceKind } from "../sources/source.ts";
 import { openSourceSet, type SourceSet } from "../sources/source-set.ts";
+import type { Webhook } from "../webhooks/send.ts";
 import { openBreachCatalogue } from "./breach-catalogue.ts";
 import { openClients, readPem } from "./open-clients.ts";
 
@@ -16,6 +18,8 @@ export type OpenSources = {
   readonly live: Live;
   /** Keyed fingerprints of the settings of the enabled sources, by name. */
   readonly fingerprints: ReadonlyMap<string, string>;
+  /** Receivers of events that are enabled. */
+  readonly webhooks: readonly Webhook[];
   readonly everySource: SourceSet["everySource"];
   /** Names of enabled sources. A corpus with such a name is left out. */
   readonly sourceNames: ReadonlySet<string>;
@@ -61,6 +65,8 @@ export function openSources(config: Config, { store, keys, corporaDir }: OpenSto
     scanTimeoutMs: scan.timeoutMs,
     ledgerRetentionMs: scan.ledgerRetentionMs,
     maxFindings: scan.maxFindings,
+    watch: config.watch,
+    maxTlpOutside: scan.maxTlpOutside,
     fingerprintOf: sources.fingerprintOf,
     asksCorporaOnly: sources.asksCorporaOnly,
     sourcesOf: sources.sourcesOf,
@@ -68,6 +74,7 @@ export function openSources(config: Config, { store, keys, corporaDir }: OpenSto
   return {
     live,
     fingerprints: new Map(sources.everySource([]).map(({ name, fingerprint }) => [name, fingerprint])),
+    webhooks: openWebhooks(config, clients.shared),
     everySource: sources.everySource,
     sourceNames: sources.names,
     async close() {
@@ -81,3 +88,11 @@ function unreachableKind({ kind }: SourceKind): never {
 }
 /** Search path for programs of sources. Fixed, so that it does not depend on who starts xpose. */
 const programPath = "/usr/local/bin:/usr/bin:/bin";
+
+function openWebhooks({ webhooks, offline }: Config, http: HttpClient): Webhook[] {
+  return webhooks
+    .filter(({ isEnabled }) => isEnabled)
+    .map(({ name, url, secrets, workspaces, types, isThin, isInternal }) => {
+      return { name, url, secrets, workspaces, types, isThin, isAllowed: !offline || isInternal, http };
+    });
+}

@@ -30,6 +30,8 @@ const onReload = {
   log: "replaced",
   sources: "replaced",
   corpus: "replaced",
+  watch: "replaced",
+  webhooks: "replaced",
 } as const satisfies Record<keyof Config, "restart" | "replaced" | "derived">;
 
 const fixedSettings = (Object.keys(onReload) as (keyof Config)[]).filter((key) => onReload[key] === "restart");
@@ -68,6 +70,7 @@ export function openReplaceable(first: Config, open: OpenStore, { log, reconfigu
 
   return {
     live: (): Live => current.sources.live,
+    webhooks: () => current.sources.webhooks,
     announce,
     /** What is served, for `systemctl status`. */
     async describe(): Promise<string> {
@@ -78,7 +81,8 @@ export function openReplaceable(first: Config, open: OpenStore, { log, reconfigu
       const sources = asked.length === 0 ? noSourceText : `corpora: ${corpusCount}${online}`;
       return refusal === null ? sources : `${sources}; last reload refused: ${refusal}`;
     },
-    async reload(readAgain: () => Config): Promise<void> {
+    /** False when the configuration was refused. */
+    async reload(readAgain: () => Config): Promise<boolean> {
       try {
         const config = readAgain();
         const next = openSources({ ...config, offline: first.offline }, open, entropy.now);
@@ -92,9 +96,11 @@ export function openReplaceable(first: Config, open: OpenStore, { log, reconfigu
         await announce();
         const close = () => void old.sources.close();
         setTimeout(close, old.config.scan.timeoutMs + closeMarginMs).unref();
+        return true;
       } catch (error) {
         refusal = error instanceof Error ? error.message : "unknown reason";
         log.error({ err: error }, "configuration refused, the running one stays");
+        return false;
       }
     },
     close: () => current.sources.close(),

@@ -6,11 +6,12 @@ import { instanceId } from "../domain/instance-id.ts";
 import { indicatorHash } from "../domain/keyed-hash.ts";
 import type { ScanId } from "../domain/scan.ts";
 import { entropy } from "../entropy.ts";
+import { openBell } from "../event-loop/bell.ts";
 import { openAccessLog } from "../http/access-log.ts";
 import { makeTrust, type Peer } from "../http/caller.ts";
+import { outcomeOf } from "../http/reply-response.ts";
 import { routes } from "../http/route-table.ts";
 import { createRouter } from "../http/router.ts";
-import { outcomeOf } from "../http/routes/enrich.ts";
 import { startServer } from "../http/serve.ts";
 import { openThrottle } from "../http/throttle.ts";
 import type { TlsFiles } from "../http/tls-options.ts";
@@ -18,6 +19,8 @@ import { openWaits } from "../http/waits.ts";
 import { openCalls } from "../scans/calls.ts";
 import { Runner } from "../scans/runner.ts";
 import { version } from "../version.ts";
+import { keepWatch } from "../watch/keep-watch.ts";
+import { keepDelivering } from "../webhooks/keep-delivering.ts";
 import type { CertificateKeeper, CertificateTools } from "./certificate-keeper.ts";
 import { openDashboard } from "./dashboard-facts.ts";
 import { descriptorLimit } from "./descriptors.ts";
@@ -106,6 +109,8 @@ export async function serve({
     onMiss: () => runner.wake(),
     onFailOpen: metrics.countFailOpen,
   });
+  const eventBell = openBell();
+  let onWatched: () => void = () => undefined;
   const accessLog = openAccessLog({
     write: sink.write,
     log,
@@ -131,11 +136,14 @@ export async function serve({
     logIns: openThrottle(logInsPerMinute, 60_000, steadyNow),
     whoamis: openThrottle(whoamisPerMinute, 60_000, steadyNow),
     publicUrl: config.server.publicUrl,
+    hasGetLookUp: config.server.getLookUp,
     bulkLimit: config.server.bulkLimit,
     dashboard: openDashboard({ config, live: sources.live, metrics, now, steadyNow }),
     metrics: { ...metrics, countStrangeForward },
     waits: openWaits({ perHolder: waitsPerKey, total: Math.floor(descriptorLimit() * waitingShare) }),
     whenSettled: (scanId, timeoutMs, signal) => runner.whenSettled(scanId, timeoutMs, signal),
+    eventBell,
+    onWatched: () => onWatched(),
     newScanId: () => newId() as ScanId,
     hashOf: (indicator) => indicatorHash(keys, indicator),
     now,
@@ -159,10 +167,15 @@ export async function serve({
   onListening(server.address);
   notifier.ready();
   const told = Promise.withResolvers<string>();
+  let onReloaded: () => Promise<void> = async () => undefined;
   takeSignals((meaning, signal) => {
     if (meaning === "stop") return told.resolve(signal);
     notifier.reloading();
-    void Promise.all([certificate?.look(), sources.reload(readAgain)]).finally(() => {
+    const reloading = sources
+      .reload(readAgain)
+      .then((isTaken) => (isTaken ? onReloaded() : undefined))
+      .catch((error: unknown) => log.error({ err: error }, "a reload could not be completed"));
+    void Promise.all([certificate?.look(), reloading]).finally(() => {
       notifier.ready();
       void tellStatus();
     });
@@ -187,6 +200,31 @@ export async function serve({
   const auditRetentionMs = config.audit.retentionMs;
   const retention = keepRetention(open, { live: sources.live, auditRetentionMs, now }, keptRow, log);
   const merging = keepMerged(open, log);
+  const watching = keepWatch({
+    store,
+    keys,
+    live: sources.live,
+    now,
+    newId,
+    randomBytes,
+    onEvents: eventBell.ring,
+    onScan: () => runner.wake(),
+    onRound: metrics.countWatchRound,
+    log,
+  });
+  onWatched = watching.wake;
+  const delivering = keepDelivering({
+    store,
+    keys,
+    webhooks: sources.webhooks,
+    bell: eventBell,
+    now,
+    random: () => Buffer.from(randomBytes(4)).readUInt32LE() / 2 ** 32,
+    onAttempt: metrics.countWebhook,
+    onLook: metrics.setWebhooks,
+    log,
+  });
+  onReloaded = delivering.reloaded;
   const sweeping = setTimeout(() => {
     void sweepOnce(config, open, log);
     void checkSchema(open, log);
@@ -204,7 +242,7 @@ export async function serve({
   // Load balancers notice that the service is not ready and stop sending requests.
   await Bun.sleep(drainDelayMs);
   setTimeout(() => endNow(log), stopWithinMs).unref();
-  const housekeeping = Promise.all([retention.stop(), merging.stop()]);
+  const housekeeping = Promise.all([retention.stop(), merging.stop(), watching.stop(), delivering.stop()]);
   // At the same time, because a client that waits for a scan is answered when the scans stop.
   const stopping = [runner.stop(scanGraceMs), server.stop({ lingerMs, graceMs: answerGraceMs })];
   for (const stopped of stopping) {

@@ -26,6 +26,8 @@ export const auditAction = z.enum([
   "source.added",
   "source.changed",
   "source.removed",
+  "watch.changed",
+  "events.read",
   "audit.baseline",
   "audit.checkpoint",
   "audit.gap",

@@ -17,6 +17,26 @@ export const enrichRequest = z.object({
           z.describe("accepted for forward compatibility; has no effect"),
         ),
       ),
+      cached_only: z.nullish(
+        z.boolean().check(z.meta({ default: false }), z.describe("a miss is 404 not_cached and starts nothing")),
+      ),
+      max_age: z.nullish(
+        z
+          .int()
+          .check(
+            z.minimum(0),
+            z.maximum(31_536_000),
+            z.describe("seconds; sources whose answer is older are asked again, 0 asks all"),
+          ),
+      ),
+      tlp: z.nullish(
+        text.check(
+          z.meta({ examples: ["amber"] }),
+          z.describe(
+            "clear, white, green, amber, amber+strict or red, in any case; above scan.max_tlp_outside only sources inside the perimeter are asked",
+          ),
+        ),
+      ),
     }),
   ),
 });
@@ -53,7 +73,9 @@ export const sourceRun = z.strictObject({
   outcome,
   findings: count,
   duration_ms: milliseconds,
-  error: z.nullable(sourceErrorReason).check(z.describe("set when the outcome is failed")),
+  error: z
+    .nullable(sourceErrorReason)
+    .check(z.describe("set when the outcome is failed; tlp: skipped for the mark of the question")),
   missing: z.array(text).check(z.describe("sub-calls that the plan at the source does not allow")),
   answered_at: z.nullable(time).check(z.describe("when the answer that counts was given, null when there is none")),
   reused: z.boolean().check(z.describe("the answer that counts is kept from an earlier scan")),

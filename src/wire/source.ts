@@ -6,7 +6,7 @@ import type { Shape } from "./shape.ts";
 export const outcome = z.enum(["ok", "no_data", "failed", "skipped"]);
 export type Outcome = Shape<typeof outcome>;
 
-/** The reasons of docs/contract.md 6.5. */
+/** The reasons of docs/contract.md 6.5, and `tlp` of docs/pipeline.md 16.2. */
 export const sourceErrorReason = z.enum([
   "not_configured",
   "auth",
@@ -21,6 +21,7 @@ export const sourceErrorReason = z.enum([
   "bad_answer",
   "not_installed",
   "unsupported",
+  "tlp",
   "internal",
 ]);
 export type SourceErrorReason = Shape<typeof sourceErrorReason>;

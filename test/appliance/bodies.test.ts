@@ -17,11 +17,20 @@ import {
   removedCorpus,
 } from "../../src/wire/corpus.ts";
 import { envelope } from "../../src/wire/envelope.ts";
+import { eventList } from "../../src/wire/event.ts";
 import { key, keyList, mintedKey } from "../../src/wire/key.ts";
 import { createdOperator, operator, operatorList } from "../../src/wire/operator.ts";
 import { progress } from "../../src/wire/scan.ts";
 import { completionScript, doctorReport, initReport, listening, versionReport } from "../../src/wire/service.ts";
 import { sourceChecks, sourceListing } from "../../src/wire/source.ts";
+import {
+  watchAdded,
+  watchCheckReport,
+  watchList,
+  watchRemoved,
+  webhookList,
+  webhookTest,
+} from "../../src/wire/watch.ts";
 import { workspace, workspaceList } from "../../src/wire/workspace.ts";
 import { Appliance } from "../helpers/appliance.ts";
 import { readPage } from "../helpers/markdown-page.ts";
@@ -44,6 +53,11 @@ api_key = "0123456789abcdef0123456789abcdef"
 name = "inside"
 internal = true
 url = "http://127.0.0.1:1/?q={email}"
+[[webhook]]
+name = "siem"
+internal = true
+url = "http://127.0.0.1:1/hook"
+secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 `,
   );
 });
@@ -81,6 +95,14 @@ const rows: readonly Row[] = [
   ["corpus stats", () => [], corpusStats],
   ["corpus verify", () => [], corpusCheck],
   ["enrich", () => ["jane.doe@example.com"], envelope],
+  ["watch add", () => ["jane.doe@example.com", "--label", "staff"], watchAdded],
+  ["watch import", () => [leak], watchAdded],
+  ["watch check", () => [], watchCheckReport],
+  ["watch list", () => [], watchList],
+  ["events", () => [], eventList],
+  ["watch remove", () => ["jane.doe@example.com"], watchRemoved],
+  ["webhooks list", () => ["--config", config], webhookList],
+  ["webhooks test", () => ["siem", "--config", config], webhookTest],
   ["sources list", () => ["--config", config], sourceListing],
   ["sources check", () => ["--config", config], sourceChecks],
   ["corpus forget", () => ["jane.doe@example.com"], forgotten],
@@ -125,7 +147,7 @@ test("serve prints one line with its address", async () => {
 
 test("every command that prints a body has a row above", () => {
   // openapi prints the description of the bodies; config reload signals a service; lookup prints rows; export and the connectors print formats of other products.
-  const connectors = ["cortex", "splunk-alert", "wazuh", "check"].map((name) => `connector ${name}`);
+  const connectors = ["cortex", "splunk-lookup", "splunk-alert", "wazuh", "check"].map((name) => `connector ${name}`);
   const others = ["audit export", "export", "serve", "openapi", "config reload", "lookup", ...connectors];
   const commands = readPage("docs/command-line.md").headings.filter((heading) => heading.startsWith("xpose "));
   const covered = new Set([...rows.map(([command]) => command), ...others]);

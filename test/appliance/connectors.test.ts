@@ -283,6 +283,59 @@ describe("xpose connector wazuh", () => {
   });
 });
 
+describe("xpose connector splunk-lookup", () => {
+  const header =
+    "host,email,xpose_status,xpose_total,xpose_high,xpose_medium,xpose_low,xpose_sources_failed,xpose_digest,xpose_request_id";
+
+  test("fills empty columns of known rows, in the order of the input", async () => {
+    for (const email of [jane, half, nobody]) await connect(["cortex"], { stdin: job(email) });
+    const rows = [
+      `web1,${jane},,,,,,,,`,
+      `"web,2",${half},,,,,,,,`,
+      `web3,never.asked@example.com,,,,,,,,`,
+      `web4,no address,,,,,,,,`,
+      `web5,,,,,,,,,`,
+      `web6,${jane},kept,,,,,,,`,
+    ];
+    const { exitCode, stdout, stderr } = await connect(["splunk-lookup", "email"], {
+      stdin: `${[header, ...rows].join("\r\n")}\r\n`,
+    });
+    expect([exitCode, stderr]).toEqual([0, ""]);
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines).toHaveLength(7);
+    expect(lines[0]).toBe(header);
+    expect(lines[1]).toMatch(/^web1,jane\.doe@example\.com,completed,1,1,0,0,,sha256:[0-9a-f]{64},[0-9a-f-]{36}$/);
+    expect(lines[2]).toMatch(/^"web,2",half@example\.com,completed,0,0,0,0,two,sha256:/);
+    expect(lines.slice(3, 6)).toEqual([
+      "web3,never.asked@example.com,not_cached,,,,,,,",
+      "web4,no address,invalid,,,,,,,",
+      "web5,,invalid,,,,,,,",
+    ]);
+    expect(lines[6]).toMatch(/^web6,jane\.doe@example\.com,kept,1,/);
+    expect(stdout).not.toMatch(verdict);
+  });
+
+  test("says error in every row when the service is away, with the reason on the standard error", async () => {
+    const stdin = `${header}\nweb1,${jane},,,,,,,,\n`;
+    const result = await connect(["splunk-lookup"], { stdin, env: { XPOSE_URL: "http://127.0.0.1:9" } });
+    expect(result.exitCode).toBe(1);
+    expect(result.stdout).toBe(`${header}\nweb1,${jane},error,,,,,,,\n`);
+    expect(result.stderr).toMatch(/^xpose does not answer: /);
+  });
+
+  test("ends with 2 without a column email", async () => {
+    expect(await connect(["splunk-lookup"], { stdin: "host,mail\na,b\n" })).toMatchObject({ exitCode: 2, stdout: "" });
+  });
+
+  test("asks once about 1,000 distinct addresses of many rows", async () => {
+    const rows = Array.from({ length: 5000 }, (_, index) => `web,u${index % 1000}@example.org,,,,,,,,`);
+    const startedAt = performance.now();
+    const { exitCode, stdout } = await connect(["splunk-lookup"], { stdin: `${[header, ...rows].join("\n")}\n` });
+    expect([exitCode, stdout.split("\n").length]).toEqual([0, 5002]);
+    expect(performance.now() - startedAt).toBeLessThan(20_000);
+  });
+});
+
 describe("xpose connector splunk-alert", () => {
   test("writes the case of each address, and a failure too, to the index", async () => {
     const received: { url: string; authorization: string | null; body: Record<string, unknown> }[] = [];

@@ -59,7 +59,8 @@ describe("19.6 xpose lookup", () => {
       '4,"two\nlines",JANE.DOE@example.com',
     ];
     const { exitCode, stdout } = await lookUp(`id,name,Mail\r\n${rows.join("\r\n")}\r\n`);
-    expect(exitCode).toBe(0);
+    // A row without a valid address is not completed.
+    expect(exitCode).toBe(1);
     const [header, ...found] = readCsv(stdout.replaceAll("\n", "\r\n").replace("two\r\nlines", "two\nlines"));
     expect(header).toEqual(["id", "name", "Mail", ...added]);
     expect(found.map((row) => row.slice(0, 3))).toEqual([
@@ -85,9 +86,19 @@ describe("19.6 xpose lookup", () => {
     expect(await lookUp("a,b\n1,2\n")).toMatchObject({ exitCode: 2, stdout: "" });
   });
 
+  test("CSV without a header gets one, and no cell of a result is a formula", async () => {
+    const { exitCode, stdout } = await lookUp('jane.doe@example.com,=1+1\nnobody@example.org,"a,b"\n');
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines[0]).toMatch(/^email,column_2,xpose_status,/);
+    expect(lines[1]).toMatch(/^jane\.doe@example\.com,'=1\+1,completed,/);
+    expect(lines[2]).toMatch(/^nobody@example\.org,"a,b",completed,0,/);
+    expect(exitCode).toBe(0);
+  });
+
   test("JSON Lines keep their bytes and get further members", async () => {
     const { exitCode, stdout } = await lookUp('{"n": 1.50, "email":"jane.doe@example.com"}\n{}\nno json\n');
-    expect(exitCode).toBe(0);
+    // A row without a valid address is not completed.
+    expect(exitCode).toBe(1);
     const lines = stdout.trimEnd().split("\n");
     expect(lines[0]).toMatch(
       /^\{"n": 1\.50, "email":"jane\.doe@example\.com","xpose_status":"completed","xpose_total":2,/,

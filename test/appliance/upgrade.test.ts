@@ -39,7 +39,7 @@ test("serve upgrades a directory of before; its keys work, its trail goes on, an
   expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining('"total":1')]);
   service.kill("SIGTERM");
   await service.exited;
-  expect(service.log()).toContain('"from":5,"to":9,"msg":"data directory upgraded"');
+  expect(service.log()).toContain('"from":5,"to":11,"msg":"data directory upgraded"');
   expect(appliance.json("audit", "verify")).toMatchObject({ ok: true, problem: null });
   expect(appliance.run(["audit", "export"]).stdout).toContain('"action":"audit.baseline"');
   alter(appliance, "UPDATE workspace SET plan = 'free'");

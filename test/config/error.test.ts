@@ -4,7 +4,7 @@ import { settingKeys } from "../helpers/setting-keys.ts";
 
 /** How much of a wrong value a message shows. Every setting of every table is in one of these lists. */
 const shown = {
-  secret: ["api_key", "headers"],
+  secret: ["api_key", "headers", "secret"],
   path: [
     "data_dir",
     "secret_file",
@@ -28,13 +28,27 @@ const shown = {
       "trusted_proxies",
       "hostnames",
       "bulk_limit",
+      "get_lookup",
+      "max_tlp_outside",
       "drain_delay",
       "ttl",
       "partial_ttl",
     ],
     ...["concurrency", "timeout", "max_queue", "retention", "ledger_retention", "max_findings", "team", "enterprise"],
     ...["window", "no_proxy", "level", "format", "enabled", "name", "rate", "confidence", "origin", "workspaces"],
-    ...["internal", "mode", "pastes", "stealer_logs", "allow_sensitive", "max_tlp"],
+    ...[
+      "internal",
+      "mode",
+      "pastes",
+      "stealer_logs",
+      "allow_sensitive",
+      "max_tlp",
+      "max",
+      "interval",
+      "event_retention",
+      "types",
+      "thin",
+    ],
   ],
 } as const;
 

@@ -7,10 +7,12 @@ import { settingKeys } from "../helpers/setting-keys.ts";
 
 let folder: string;
 const keyFile = () => join(folder, "key");
+const secretFile = () => join(folder, "webhook-secret");
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "xpose-mapping-"));
   writeFileSync(keyFile(), "key-of-the-file\n");
+  writeFileSync(secretFile(), `${whsec("c")}\n`);
 });
 
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -33,6 +35,7 @@ const sectionSamples: Table = {
   "server.trusted_proxies": '["192.0.2.1"]',
   "server.bulk_limit": "15",
   "server.drain_delay": '"3s"',
+  "server.get_lookup": "true",
   "server.hostnames": '["xpose.example"]',
   "cache.ttl": '"1h"',
   "cache.partial_ttl": '"1m"',
@@ -42,6 +45,7 @@ const sectionSamples: Table = {
   "scan.retention": '"9d"',
   "scan.ledger_retention": '"10d"',
   "scan.max_findings": "11",
+  "scan.max_tlp_outside": '"red"',
   "audit.retention": '"12d"',
   "rate_limit.team": "13",
   "rate_limit.enterprise": "14",
@@ -51,6 +55,18 @@ const sectionSamples: Table = {
   "outbound.ca_file": '"/etc/ca.pem"',
   "log.level": '"error"',
   "log.format": '"pretty"',
+  "watch.max": "16",
+  "watch.interval": '"17d"',
+  "watch.event_retention": '"18d"',
+  "webhook.name": '"other"',
+  "webhook.enabled": "false",
+  "webhook.url": '"https://other.example/events"',
+  "webhook.secret": `"${whsec("b")}"`,
+  "webhook.secret_file": "(a file)",
+  "webhook.workspaces": '["acme"]',
+  "webhook.types": '["watch.checked"]',
+  "webhook.thin": "false",
+  "webhook.internal": "true",
   "sources.corpus.enabled": "false",
   "sources.corpus.timeout": '"3s"',
 };
@@ -87,12 +103,18 @@ const kindSamples: Table = {
 
 /** Keys that a table needs before another key can be set, by table. */
 const needed: Readonly<Record<string, Table>> = {
+  webhook: { name: '"siem"', url: '"https://siem.example/events"', secret: `"${whsec("a")}"` },
   server: { tls_cert: '"/etc/server.pem"', tls_key: '"/etc/server.key"' },
   "sources.hibp": { api_key: '"a-key"', ...clientCertificate() },
   "sources.emailrep": { api_key: '"a-key"', ...clientCertificate() },
   "sources.misp": { api_key: '"a-key"', base_url: '"https://misp.example"', ...clientCertificate() },
   "sources.http": { name: '"intranet"', url: '"https://intranet.example/{email}"', ...clientCertificate() },
 };
+
+/** A secret of a webhook, made of one letter. */
+function whsec(letter: string): string {
+  return `whsec_${Buffer.from(letter.repeat(32)).toString("base64")}`;
+}
 
 function clientCertificate(): Table {
   return { client_cert: '"/etc/client.pem"', client_key: '"/etc/client.key"' };
@@ -101,11 +123,12 @@ function clientCertificate(): Table {
 function sampleOf(key: string): string | undefined {
   const [, kind, name = ""] = /^sources\.([a-z]+)\.(\w+)$/.exec(key) ?? [];
   if (name === "api_key_file") return JSON.stringify(keyFile());
+  if (key === "webhook.secret_file") return JSON.stringify(secretFile());
   return sectionSamples[key] ?? kindSamples[key] ?? (kind === undefined ? undefined : commonSamples[name]);
 }
 
 function configOf(table: string, values: Table): Config {
-  const head = table === "" ? "" : table === "sources.http" ? "[[sources.http]]" : `[${table}]`;
+  const head = table === "" ? "" : table === "sources.http" || table === "webhook" ? `[[${table}]]` : `[${table}]`;
   const lines = Object.entries(values).map(([key, value]) => `${key} = ${value}`);
   const file = join(folder, "xpose.toml");
   writeFileSync(file, `${[head, ...lines].join("\n")}\n`);
@@ -126,8 +149,9 @@ test.each(settingKeys())("%s reaches the loaded configuration", (key) => {
   const before = needed[table] ?? {};
   const sample = sampleOf(key);
   if (sample === undefined) throw new Error(`${key} has no sample here`);
-  const { api_key: _replaced, ...others } = before;
-  const after = { ...(name === "api_key_file" ? others : before), [name]: sample };
+  const { api_key: _key, secret: _secret, ...others } = before;
+  const isFile = name === "api_key_file" || key === "webhook.secret_file";
+  const after = { ...(isFile ? others : before), [name]: sample };
   const [old, changed] = [configOf(table, before), configOf(table, after)];
   // The fingerprint is made of the other values.
   const valuesOf = ({ sources, ...config }: Config) => ({

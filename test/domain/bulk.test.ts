@@ -67,25 +67,27 @@ describe("19.2 the rows of a list", () => {
 
 describe("19.3 what becomes of each distinct indicator", () => {
   const { distinct, rows } = read(["a@example.com", "b@example.com", "c@example.com", "no"]);
+  const since = new Date(0);
   const decisions: Decision[] = [
     { kind: "hit", scanId: idOf(8) },
-    { kind: "join", scanId: idOf(9) },
+    { kind: "join", scanId: idOf(9), freshSince: since },
     { kind: "start" },
   ];
 
   test("is what a single call would get", () => {
     expect(decideBulk(distinct, decisions, nobodyElse)).toEqual([
-      { kind: "hit", scanId: idOf(8) },
-      { kind: "join", scanId: idOf(9) },
-      { kind: "start", scanId: idOf(3) },
+      { kind: "hit", scanId: idOf(8), freshSince: null },
+      { kind: "join", scanId: idOf(9), freshSince: since },
+      { kind: "start", scanId: idOf(3), freshSince: null },
     ]);
   });
 
   test("a scan that an earlier call of the batch started is joined", () => {
-    const startedEarlier = (hash: string) => (hash.includes("c@") ? idOf(7) : null);
+    const startedEarlier = (hash: string) => (hash.includes("c@") ? { scanId: idOf(7), freshSince: since } : null);
     expect(decideBulk(distinct, decisions, { mayScan: true, startedEarlier })[2]).toEqual({
       kind: "join",
       scanId: idOf(7),
+      freshSince: since,
     });
   });
 
@@ -108,6 +110,7 @@ describe("32 a row with a scan", () => {
   const item = { type: "email", value: "a@example.com", indicatorHash: "hash", scanId: idOf(1), error: null };
   const scan: NonNullable<BulkState["scan"]> = {
     state: "completed",
+    reach: "full",
     isPartial: true,
     digest: "sha256:00",
     total: 3,

@@ -1,5 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { type Decision, decide, isFreshAnswer, isKeptAnswer, type ScanFacts } from "../../src/domain/freshness.ts";
+import {
+  type Decision,
+  type Demand,
+  decide,
+  isFreshAnswer,
+  isKeptAnswer,
+  type ScanFacts,
+} from "../../src/domain/freshness.ts";
 import type { ScanId, ScanState } from "../../src/domain/scan.ts";
 
 const minute = 60_000;
@@ -25,6 +32,10 @@ const scan: ScanFacts = {
   asOf: ago(hour),
   finishedAt: ago(hour),
   isPartial: false,
+  reach: "full",
+  requestedAt: ago(hour),
+  freshSince: null,
+  oldestAnswerAt: null,
 };
 
 function finished(at: Date, facts: Partial<ScanFacts> = {}): ScanFacts {
@@ -126,7 +137,7 @@ test("the newest suitable scan serves the call", () => {
   ];
   expect(decide(scans, current, lifetimes, now)).toEqual({ kind: "hit", scanId: "newest" });
   const running = [unfinished("scanning", { id: scanId("new") }), unfinished("scanning", { id: scanId("old") })];
-  expect(decide(running, current, lifetimes, now)).toEqual({ kind: "join", scanId: "new" });
+  expect(decide(running, current, lifetimes, now)).toEqual({ kind: "join", scanId: "new", freshSince: null });
 });
 
 describe("which stored answers a scan reuses", () => {
@@ -146,5 +157,126 @@ describe("which stored answers a scan reuses", () => {
 
   test("5.1 with lifetime 0 no answer is reused", () => {
     expect(isFreshAnswer({ fingerprint: "f", answeredAt: ago(-hour) }, "f", 0, now)).toBe(false);
+  });
+});
+
+describe("16.1, 16.2 what a question demands", () => {
+  const demanded = (maxAgeMs: number | null, reach: Demand["reach"] = "full"): Demand => ({ reach, maxAgeMs });
+  const inside = (one: ScanFacts): ScanFacts => ({ ...one, reach: "inside" });
+  const running = (maxAgeMs: number | null): ScanFacts =>
+    unfinished("scanning", {
+      requestedAt: ago(minute),
+      freshSince: maxAgeMs === null ? null : ago(minute + maxAgeMs),
+    });
+  const answered = (at: Date): ScanFacts => ({ ...scan, oldestAnswerAt: at });
+
+  test.each<{ rule: string; scans: ScanFacts[]; demand: Demand; decision: Partial<Decision> }>([
+    { rule: "a young result", scans: [answered(ago(hour))], demand: demanded(2 * hour), decision: { kind: "hit" } },
+    { rule: "an old result", scans: [answered(ago(hour))], demand: demanded(minute), decision: { kind: "start" } },
+    {
+      rule: "the oldest answer decides, not the end of the scan",
+      scans: [{ ...finished(ago(minute)), oldestAnswerAt: ago(hour) }],
+      demand: demanded(2 * minute),
+      decision: { kind: "start" },
+    },
+    {
+      rule: "a reused answer decides",
+      scans: [{ ...scan, asOf: ago(3 * hour), finishedAt: ago(minute), oldestAnswerAt: null }],
+      demand: demanded(2 * hour),
+      decision: { kind: "start" },
+    },
+    { rule: "0 is never a hit", scans: [answered(now)], demand: demanded(0), decision: { kind: "start" } },
+    {
+      rule: "0 is never a hit, also when the clock moved back",
+      scans: [{ ...finished(ago(-hour)), oldestAnswerAt: ago(-hour) }],
+      demand: demanded(0),
+      decision: { kind: "start" },
+    },
+    {
+      rule: "a greater age is no longer life: the cache still decides",
+      scans: [finished(ago(48 * hour), { oldestAnswerAt: ago(48 * hour) })],
+      demand: demanded(72 * hour),
+      decision: { kind: "start" },
+    },
+    {
+      rule: "a scan that waits is joined and asks more",
+      scans: [unfinished("queued", { data: null })],
+      demand: demanded(hour),
+      decision: { kind: "join", freshSince: ago(hour) },
+    },
+    {
+      rule: "a scan that waits is joined as it is without a demand",
+      scans: [unfinished("queued", { data: null })],
+      demand: demanded(null),
+      decision: { kind: "join", freshSince: null },
+    },
+    {
+      rule: "a running scan that reuses answers",
+      scans: [running(null)],
+      demand: demanded(hour),
+      decision: { kind: "start" },
+    },
+    {
+      rule: "a running scan that asks less",
+      scans: [running(hour)],
+      demand: demanded(minute),
+      decision: { kind: "start" },
+    },
+    {
+      rule: "a running scan that asks as much",
+      scans: [running(0)],
+      demand: demanded(0),
+      decision: { kind: "join", freshSince: null },
+    },
+    { rule: "a running scan that asks more", scans: [running(0)], demand: demanded(null), decision: { kind: "join" } },
+    { rule: "an inside result for all", scans: [inside(scan)], demand: demanded(null), decision: { kind: "start" } },
+    {
+      rule: "an inside result for an inside question",
+      scans: [inside(scan)],
+      demand: demanded(null, "inside"),
+      decision: { kind: "hit" },
+    },
+    {
+      rule: "a full result for an inside question",
+      scans: [scan],
+      demand: demanded(null, "inside"),
+      decision: { kind: "hit" },
+    },
+    {
+      rule: "an inside result does not hide a full one",
+      scans: [inside({ ...scan, id: scanId("inside") }), scan],
+      demand: demanded(null),
+      decision: { kind: "hit", scanId: scan.id },
+    },
+    {
+      rule: "a full scan is not joined from inside",
+      scans: [unfinished("queued")],
+      demand: demanded(null, "inside"),
+      decision: { kind: "start" },
+    },
+    {
+      rule: "an inside scan is not joined by a question to all",
+      scans: [inside(unfinished("scanning"))],
+      demand: demanded(null),
+      decision: { kind: "start" },
+    },
+    {
+      rule: "an inside scan is joined from inside",
+      scans: [inside(unfinished("scanning"))],
+      demand: demanded(null, "inside"),
+      decision: { kind: "join" },
+    },
+  ])("$rule: $decision.kind", ({ scans, demand, decision }) => {
+    expect(decide(scans, current, lifetimes, now, demand)).toMatchObject(decision);
+  });
+
+  test.each([
+    { rule: "later than the demand", answeredAt: ago(minute), since: ago(hour), isReused: true },
+    { rule: "of the moment of the demand", answeredAt: ago(hour), since: ago(hour), isReused: false },
+    { rule: "older", answeredAt: ago(2 * hour), since: ago(hour), isReused: false },
+    { rule: "from the future, its age is unknown", answeredAt: ago(-hour), since: ago(hour), isReused: false },
+    { rule: "older than the cache allows", answeredAt: ago(25 * hour), since: ago(72 * hour), isReused: false },
+  ])("an answer $rule: reused $isReused", ({ answeredAt, since, isReused }) => {
+    expect(isFreshAnswer({ fingerprint: "f", answeredAt }, "f", lifetimes.cacheTtlMs, now, since)).toBe(isReused);
   });
 });

@@ -1,14 +1,16 @@
 import { describe, expect, test } from "vitest";
 import { admitCalls, type KeyFacts } from "../../src/domain/admit-call.ts";
 import { auditEvent } from "../../src/domain/audit.ts";
-import type { Call, CallRules, CompletedReply, EnrichCall, PollCall } from "../../src/domain/call.ts";
+import type { Call, CallRules, CompletedReply, EnrichCall, HistoryCall, PollCall } from "../../src/domain/call.ts";
 import type { CaseFacts } from "../../src/domain/case.ts";
+import { noOptions } from "../../src/domain/enrich-options.ts";
 import { AppError } from "../../src/domain/error.ts";
 import type { Decision } from "../../src/domain/freshness.ts";
 import type { ScanId } from "../../src/domain/scan.ts";
 import {
   asksForScans,
   completedReply,
+  type HistoryFacts,
   type IndicatorFacts,
   mayStart,
   type PollFacts,
@@ -19,14 +21,20 @@ import { acme, callRules, enrichCall, key, now, oneScan, pollCall, whoamiCall } 
 import { testAuthor } from "../helpers/test-author.ts";
 
 const storedScan = "00000000-0000-4000-8000-0000000000aa" as ScanId;
-const stored = { envelopeTail: '"indicator":{}}', digest: "sha256:00", isPartial: false, omittedCount: 0 };
+const stored = {
+  envelopeTail: '"indicator":{}}',
+  digest: "sha256:00",
+  isPartial: false,
+  omittedCount: 0,
+  failedSources: [],
+};
 const hit: CompletedReply = completedReply(storedScan, "hit", stored);
 const unavailable = new AppError("unavailable", "Not now");
 const wrong = new AppError("invalid_email", "Not an address");
 const runner = { owner: "command", leaseUntil: new Date("2026-06-01T12:01:00Z"), isRefresh: false };
 
 const start: IndicatorFacts = { decision: { kind: "start" }, hit: null };
-const join: IndicatorFacts = { decision: { kind: "join", scanId: storedScan }, hit: null };
+const join: IndicatorFacts = { decision: { kind: "join", scanId: storedScan, freshSince: null }, hit: null };
 const found: IndicatorFacts = { decision: { kind: "hit", scanId: storedScan }, hit };
 
 const completed: PollFacts = {
@@ -38,6 +46,11 @@ const completed: PollFacts = {
   evidence: "the evidence",
   result: stored,
   caseFacts: null,
+  indicator: { type: "email", value: "jane.doe@example.com" },
+  reach: "full",
+  compared: null,
+  since: null,
+  isSinceUnknown: false,
 };
 const caseFacts: CaseFacts = {
   scanId: oneScan,
@@ -50,7 +63,7 @@ const caseFacts: CaseFacts = {
 };
 
 type Facts = {
-  readonly scans?: readonly (IndicatorFacts | PollFacts | null)[];
+  readonly scans?: readonly (IndicatorFacts | PollFacts | HistoryFacts | null)[];
   readonly unfinishedCount?: number;
   readonly fault?: AppError | null;
   readonly rules?: Partial<CallRules>;
@@ -68,13 +81,16 @@ function serve(calls: readonly Call[], facts: Facts = {}) {
   };
   const indicators = new Map<number, IndicatorFacts>();
   const polls = new Map<number, PollFacts>();
+  const histories = new Map<number, HistoryFacts | null>();
   for (const [index, known] of scans.entries()) {
     if (known === null) continue;
-    if ("decision" in known) indicators.set(index, known);
+    if ("nextCursor" in known) histories.set(index, known);
+    else if ("decision" in known) indicators.set(index, known);
     else polls.set(index, known);
   }
   const admitted = admitCalls(calls, callers, rules);
-  const known = { indicators, polls, bulks: new Map(), bulkPolls: new Map(), answers: new Map(), unfinishedCount };
+  const lists = { bulks: new Map(), bulkPolls: new Map() };
+  const known = { indicators, polls, histories, ...lists, answers: new Map(), unfinishedCount };
   return serveCalls(calls, admitted, known, rules, fault);
 }
 
@@ -177,6 +193,8 @@ describe("a POST (contract 2, 5)", () => {
       indicatorHash: "aa".repeat(32),
       settingsFingerprint: "settings",
       corporaRevision: "revision",
+      reach: "full",
+      freshSince: null,
       answers: [],
       failedSources: [],
     };
@@ -477,4 +495,116 @@ test("pipeline 15.1 whoami tells of the key and writes nothing", () => {
   });
   expect(writes.events).toHaveLength(1);
   expect([...writes.usage.values()]).toEqual([{ requests: 1, hits: 1, polls: 0 }]);
+});
+
+describe("options of a look-up (pipeline 16.1, 16.2)", () => {
+  const since = (ms: number) => new Date(now.getTime() - ms);
+  const demanding = (maxAgeMs: number | null, changed: Partial<EnrichCall> = {}) =>
+    enrichCall({ options: { ...noOptions, maxAgeMs }, ...changed });
+
+  test.each([
+    { what: "a miss", facts: start },
+    { what: "a scan that runs", facts: join },
+  ])("with cached_only, $what is charged, told and starts nothing", ({ facts }) => {
+    const call = enrichCall({ ...byKey, options: { ...noOptions, isCachedOnly: true } });
+    const { replies, writes } = serve([call], { scans: [facts] });
+    expect(replies).toMatchObject([{ kind: "refused", error: { code: "not_cached" }, charge: { remaining: 599 } }]);
+    expect(writes.scans).toEqual([]);
+    expect(writes.events).toMatchObject([{ action: "enrich.requested", outcome: "not_cached" }]);
+    expect(mayStart(call, { mayScan: true }, facts)).toBe(false);
+  });
+
+  test("a scan keeps what its question demands", () => {
+    const calls = [enrichCall({ options: { isCachedOnly: false, maxAgeMs: 1000, tlp: "red" } })];
+    const { replies, writes } = serve(calls, { scans: [start] });
+    expect(replies).toMatchObject([{ kind: "accepted", isInside: true }]);
+    expect(writes.scans).toMatchObject([{ reach: "inside", freshSince: since(1000) }]);
+  });
+
+  test("a joined scan that waits must ask more, which needs a write", () => {
+    const facts = { decision: { kind: "join", scanId: storedScan, freshSince: since(1000) }, hit: null } as const;
+    const { replies, writes } = serve([demanding(1000)], { scans: [facts] });
+    expect(replies).toMatchObject([{ kind: "accepted", scanId: storedScan }]);
+    expect(writes.tightened).toEqual([{ scanId: storedScan, freshSince: since(1000) }]);
+    const refused = serve([demanding(1000)], { scans: [facts], fault: unavailable });
+    expect(refused.replies).toMatchObject([{ kind: "refused", error: unavailable }]);
+  });
+
+  test("calls of one batch share a scan of their reach, and the strictest decides", () => {
+    const red = { ...noOptions, tlp: "red" as const };
+    const calls = [
+      enrichCall({ newScanId: scanId(1) }),
+      enrichCall({ newScanId: scanId(2), options: red }),
+      demanding(0, { newScanId: scanId(3) }),
+      enrichCall({ newScanId: scanId(4), options: red }),
+    ];
+    const { replies, writes } = serve(calls, { scans: [start, start, start, start] });
+    expect(replies.map((reply) => ("scanId" in reply ? reply.scanId : null))).toEqual([1, 2, 1, 2].map(scanId));
+    expect(writes.scans.map(({ id, reach }) => [id, reach])).toEqual([
+      [scanId(1), "full"],
+      [scanId(2), "inside"],
+    ]);
+    expect(writes.tightened).toEqual([{ scanId: scanId(1), freshSince: now }]);
+  });
+
+  test("the trail has the status that the caller got", () => {
+    const outcomeOf: CallRules["outcomeOf"] = ({ kind }, onPending) => `${kind} ${onPending}`;
+    const calls = [enrichCall({ onPending: "503" }), pollCall({ onPending: "503", ...byKey })];
+    const { writes } = serve(calls, { scans: [start, { ...completed, state: "failed" }], rules: { outcomeOf } });
+    expect(writes.events.map(({ outcome }) => outcome)).toEqual(["accepted 503", "failed 503"]);
+  });
+});
+
+describe("history and changes (pipeline 17.3, 17.4)", () => {
+  const call: HistoryCall = {
+    kind: "history",
+    ...byKey,
+    from: { ip: "192.0.2.1", correlationId: "correlation" },
+    fault: null,
+    indicator: { type: "email", value: "jane.doe@example.com" },
+    indicatorHash: "aa".repeat(32),
+    limit: 100,
+    cursor: null,
+  };
+
+  test("a history is charged as a poll and written down with the hash of the address", () => {
+    const page = { scans: [], nextCursor: "7" };
+    const { replies, writes } = serve([call], { scans: [page] });
+    expect(replies).toMatchObject([{ kind: "history", indicator: call.indicator, ...page, charge: { limit: 12_000 } }]);
+    const event = { action: "enrich.polled", requestId: null, indicatorHmac: call.indicatorHash, keyId: "key-1" };
+    expect(writes.events).toMatchObject([event]);
+    expect([...writes.usage.values()]).toEqual([{ requests: 0, hits: 0, polls: 1 }]);
+  });
+
+  test("a history with a fault or a wrong cursor is charged and not written down", () => {
+    const { replies, writes } = serve([{ ...call, fault: wrong, indicator: null }, call]);
+    expect(replies).toMatchObject([
+      { kind: "refused", error: wrong, charge: { remaining: 11_999 } },
+      { kind: "refused", error: { code: "invalid_request" }, charge: { remaining: 11_998 } },
+    ]);
+    expect(writes.events).toEqual([]);
+  });
+
+  const compared = { scanId: oneScan, runs: [], envelopeTail: "" };
+  test.each<{ what: string; facts: Partial<PollFacts>; kind: string }>([
+    { what: "a completed scan", facts: {}, kind: "changes" },
+    { what: "an unknown scan to compare with", facts: { isSinceUnknown: true }, kind: "refused" },
+    {
+      what: "an unknown scan, while this one runs",
+      facts: { isSinceUnknown: true, state: "scanning" },
+      kind: "refused",
+    },
+    { what: "a scan that runs", facts: { state: "scanning", compared: null, finishedAt: null }, kind: "unfinished" },
+    { what: "a failed scan", facts: { state: "failed" }, kind: "failed" },
+  ])("changes of $what: $kind", ({ facts, kind }) => {
+    const { replies } = serve([pollCall({ view: "changes" })], { scans: [{ ...completed, compared, ...facts }] });
+    expect(replies.map((reply) => reply.kind)).toEqual([kind]);
+  });
+
+  test("every reply about a scan of inside reach says so, and no refusal does", () => {
+    const inside = { ...completed, reach: "inside" as const };
+    const views = ["envelope", "sources", "evidence"] as const;
+    for (const view of views) expect(serve([pollCall({ view })], { scans: [inside] }).replies[0]?.isInside).toBe(true);
+    expect(serve([pollCall({ fault: wrong })], { scans: [inside] }).replies[0]).not.toHaveProperty("isInside");
+  });
 });

@@ -1,5 +1,6 @@
 import type { KeyFacts, WorkspaceFacts } from "../../src/domain/admit-call.ts";
 import type { CallRules, EnrichCall, PollCall, WhoamiCall } from "../../src/domain/call.ts";
+import { noOptions } from "../../src/domain/enrich-options.ts";
 import { defaultScopes } from "../../src/domain/key-scope.ts";
 import type { ScanId } from "../../src/domain/scan.ts";
 import type { WorkspaceId } from "../../src/domain/workspace.ts";
@@ -34,6 +35,7 @@ export function callRules(changed: Partial<CallRules> = {}): CallRules {
     outcomeOf: (reply) => (reply.kind === "refused" ? reply.error.code : reply.kind),
     lifetimes: { cacheTtlMs: 24 * 3_600_000, partialTtlMs: 15 * 60_000, retentionMs: 30 * 24 * 3_600_000 },
     maxQueue: 100,
+    maxTlpOutside: "amber",
     fingerprintOf: () => "settings",
     ...changed,
   };
@@ -49,6 +51,7 @@ export function enrichCall(changed: Partial<EnrichCall> = {}): EnrichCall {
     indicator: { type: "email", value: "jane.doe@example.com" },
     indicatorHash: "aa".repeat(32),
     newScanId: oneScan,
+    options: noOptions,
     runner: null,
     ...changed,
   };

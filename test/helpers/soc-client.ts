@@ -14,10 +14,14 @@ export function socClient(respond: Respond, token: Token | null) {
     return respond(new Request(url, { method: "POST", headers: all, body }));
   }
 
+  const bodyOf = (value: unknown, options?: object) => JSON.stringify({ indicator: { type: "email", value }, options });
+
   return {
     post,
-    enrich: (value: unknown, headers: Headers = {}) =>
-      post(JSON.stringify({ indicator: { type: "email", value } }), headers),
+    enrich: (value: unknown, headers: Headers = {}, query = "") => post(bodyOf(value), headers, enrichUrl + query),
+    enrichWith: (value: unknown, options: object, query = "") => post(bodyOf(value, options), {}, enrichUrl + query),
+    history: (value: unknown, query = "") =>
+      post(bodyOf(value), {}, new URL(`/api/v1/soc/history${query}`, enrichUrl).href),
     bulk: (values: readonly unknown[], headers: Headers = {}) =>
       post(
         JSON.stringify({ indicators: values.map((value) => ({ type: "email", value })) }),

@@ -4,17 +4,19 @@ import { createWorkspace } from "../../src/access/workspace.ts";
 import type { Token } from "../../src/domain/api-key.ts";
 import type { AuditEvent } from "../../src/domain/audit.ts";
 import type { EnrichCall, PollCall } from "../../src/domain/call.ts";
+import { noOptions } from "../../src/domain/enrich-options.ts";
 import { parseIndicator } from "../../src/domain/indicator.ts";
 import { deriveKeys, indicatorHash, keyedHash } from "../../src/domain/keyed-hash.ts";
 import type { ScanId } from "../../src/domain/scan.ts";
 import type { Plan, WorkspaceId } from "../../src/domain/workspace.ts";
+import { openBell } from "../../src/event-loop/bell.ts";
 import type { AccessEntry } from "../../src/http/access-log.ts";
 import type { Peer } from "../../src/http/caller.ts";
 import { makeTrust } from "../../src/http/caller.ts";
 import type { Application } from "../../src/http/exchange.ts";
+import { outcomeOf } from "../../src/http/reply-response.ts";
 import { routes } from "../../src/http/route-table.ts";
 import { createRouter } from "../../src/http/router.ts";
-import { outcomeOf } from "../../src/http/routes/enrich.ts";
 import { openThrottle } from "../../src/http/throttle.ts";
 import { openWaits } from "../../src/http/waits.ts";
 import { type Calls, openCalls } from "../../src/scans/calls.ts";
@@ -76,6 +78,8 @@ export async function openTestService(options: TestServiceOptions = {}) {
     scanTimeoutMs: 90_000,
     ledgerRetentionMs: 400 * 24 * 3_600_000,
     maxFindings: 2000,
+    watch: { max: 100_000, intervalMs: 0, eventRetentionMs: 30 * 24 * 3_600_000 },
+    maxTlpOutside: "amber",
     fingerprintOf: () => JSON.stringify(sources.map(({ fingerprint }) => fingerprint)),
     asksCorporaOnly: () => sources.every(({ isAllowed, lookUpMany }) => !isAllowed || lookUpMany !== undefined),
     sourcesOf: () => [...sources],
@@ -120,6 +124,7 @@ export async function openTestService(options: TestServiceOptions = {}) {
     logIns: openThrottle(10, 60_000, clock.steadyNow),
     whoamis: openThrottle(60, 60_000, clock.steadyNow),
     publicUrl: null,
+    hasGetLookUp: false,
     bulkLimit: 1000,
     dashboard: testDashboard(clock, live),
     metrics: {
@@ -130,6 +135,8 @@ export async function openTestService(options: TestServiceOptions = {}) {
     },
     waits: openWaits({ perHolder: 64, total: 1000 }),
     whenSettled: (scanId, timeoutMs, signal) => runner.whenSettled(scanId, timeoutMs, signal),
+    eventBell: openBell(),
+    onWatched: () => undefined,
     newScanId,
     hashOf: (indicator) => indicatorHash(keys, indicator),
     now: clock.now,
@@ -158,7 +165,7 @@ export async function openTestService(options: TestServiceOptions = {}) {
       enrichCall(address) {
         const indicator = parseIndicator("email", address);
         const hash = indicatorHash(keys, indicator);
-        const newScan = { newScanId: newScanId(), runner: null };
+        const newScan = { newScanId: newScanId(), options: noOptions, runner: null };
         const from = { ip: null, correlationId: null };
         return { kind: "enrich", caller: { keyHash }, from, fault: null, indicator, indicatorHash: hash, ...newScan };
       },

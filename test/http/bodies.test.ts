@@ -9,16 +9,21 @@ import type { Publication } from "../../src/store/port/corpus.ts";
 import { auditList } from "../../src/wire/audit.ts";
 import { bulk } from "../../src/wire/bulk.ts";
 import { completedCase, failedCase } from "../../src/wire/case.ts";
+import { changes } from "../../src/wire/changes.ts";
 import { corpusList } from "../../src/wire/corpus.ts";
 import { envelope } from "../../src/wire/envelope.ts";
 import { errorBody } from "../../src/wire/error.ts";
+import { eventList } from "../../src/wire/event.ts";
 import { evidence } from "../../src/wire/finding.ts";
+import { flat } from "../../src/wire/flat.ts";
+import { history } from "../../src/wire/history.ts";
 import { budgets, key, keyList, mintedKey } from "../../src/wire/key.ts";
 import { overview } from "../../src/wire/overview.ts";
 import { accepted, progress, scanSources } from "../../src/wire/scan.ts";
 import { type Health, health, readiness } from "../../src/wire/service.ts";
 import { about, me } from "../../src/wire/session.ts";
 import { sourceList } from "../../src/wire/source.ts";
+import { watchAdded, watchList, watchRemoved } from "../../src/wire/watch.ts";
 import { whoami } from "../../src/wire/whoami.ts";
 import { inventedSource } from "../helpers/invented-source.ts";
 import { addOperator, operatorClient } from "../helpers/operator-client.ts";
@@ -76,7 +81,7 @@ const publication: Publication = {
 
 /** The service after a scan of `known` and a hit, with a corpus, a rotated key, and events of every form. */
 async function openStage() {
-  const service = await openTestService();
+  const service = await openTestService({ app: { hasGetLookUp: true } });
   const { tenant, respond, store, sources } = service;
   sources.splice(0, sources.length, talkative, broken);
   const { token } = await addOperator(service, tenant.id, "alice");
@@ -145,7 +150,32 @@ const rows: readonly Row[] = [
     progress,
     (stage) => pollFailed(stage, "/export?format=csv"),
   ],
+  ["POST /api/v1/soc/enrich", "a hit as one flat object", flat, ({ soc }) => soc.enrich(known, {}, "?view=flat")],
+  ["POST /api/v1/soc/enrich", "a hit as a case", completedCase, ({ soc }) => soc.enrich(known, {}, "?view=case")],
+  ["POST /api/v1/soc/enrich", "a flat miss", flat, ({ soc }) => soc.enrich("somebody@example.com", {}, "?view=flat")],
+  ["GET /api/v1/soc/enrich", "a miss", accepted, ({ soc }) => soc.get("?email=somebody%40example.com")],
+  ["GET /api/v1/soc/enrich", "a hit", envelope, ({ soc }) => soc.get(`?email=${encodeURIComponent(known)}`)],
+  ["GET /api/v1/soc/enrich/{request_id}", "a flat failure", flat, (stage) => pollFailed(stage, "?view=flat")],
+  [
+    "GET /api/v1/soc/enrich/{request_id}/changes",
+    "a first scan",
+    changes,
+    ({ soc, scanId }) => soc.get(`/${scanId}/changes`),
+  ],
+  ["POST /api/v1/soc/history", "an address", history, ({ soc }) => soc.history(known)],
   ["GET /api/v1/soc/whoami", "a key", whoami, ({ respond, tenant }) => socClient(respond, tenant.token).whoami()],
+  ["POST /api/v1/soc/watch", "two addresses and a fault", watchAdded, (stage) => watch(stage, "")],
+  ["POST /api/v1/soc/watch/remove", "an address", watchRemoved, (stage) => watch(stage, "/remove")],
+  [
+    "GET /api/v1/soc/watch",
+    "a list",
+    watchList,
+    async (stage) => {
+      await watch(stage, "");
+      return await watch(stage, null);
+    },
+  ],
+  ["GET /api/v1/soc/events", "no event", eventList, (stage) => askSoc(stage, "/events")],
   [
     "POST /api/v1/workspaces/{workspace_id}/keys",
     "a key",
@@ -220,6 +250,19 @@ const rows: readonly Row[] = [
   ["OPTIONS /", "anybody", health, ({ call }) => call("OPTIONS", "/")],
   ["GET /readyz", "anybody", readiness, ({ call }) => call("GET", "/readyz")],
 ];
+
+async function askSoc({ respond, tenant }: Stage, path: string, body?: unknown): Promise<Response> {
+  const headers = { "X-API-Key": tenant.token, "Content-Type": "application/json" };
+  const content = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
+  return await respond(new Request(`http://127.0.0.1:8080/api/v1/soc${path}`, { headers, ...content }));
+}
+
+/** Changes the list, or reads it with `null`. */
+async function watch(stage: Stage, path: "" | "/remove" | null): Promise<Response> {
+  if (path === null) return await askSoc(stage, "/watch?limit=1");
+  const indicators = [known, "nobody", "new@example.com"].map((value) => ({ type: "email", value }));
+  return await askSoc(stage, `/watch${path}`, { indicators, label: "staff" });
+}
 
 /** Routes without a described JSON body: files, metrics, 204, and the OpenAPI document itself. */
 const withoutBody = [

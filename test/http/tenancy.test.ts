@@ -77,6 +77,11 @@ function refusedOperator(caller: Caller, ids: Ids, needs: "viewer" | "admin", is
   return needs === "admin" && caller.endsWith("viewer") ? 403 : null;
 }
 
+/** A key with the scope `watch`, which the default scopes have. */
+const watchRow: Row = (caller) => {
+  if (caller === "key that only watches") return 200;
+  return caller === "key that only reads" ? 403 : (refusedKey(caller) ?? 200);
+};
 const pollRow: Row = (caller, ids) => refusedKey(caller) ?? (isOwn(caller, ids["request_id"]) ? 200 : 404);
 const viewerRow: Row = (caller, ids) => refusedOperator(caller, ids, "viewer", false) ?? 200;
 const lookUpRow: Row = (caller, ids) =>
@@ -85,6 +90,7 @@ const workspace = "/api/v1/workspaces/{workspace_id}";
 const dashboard = "/api/v1/dashboard";
 const declared: Readonly<Record<string, Row>> = {
   "POST /api/v1/soc/enrich": (caller) => refusedKey(caller) ?? (caller === "key that only reads" ? 404 : 202),
+  "GET /api/v1/soc/enrich": (caller) => refusedKey(caller) ?? (caller === "key that only reads" ? 404 : 202),
   "POST /api/v1/soc/enrich/bulk": (caller) => refusedKey(caller) ?? (caller === "key that only reads" ? 200 : 202),
   "GET /api/v1/soc/enrich/bulk/{bulk_id}": (caller, ids) =>
     refusedKey(caller) ?? (isOwn(caller, ids["bulk_id"]) ? 200 : 404),
@@ -93,7 +99,13 @@ const declared: Readonly<Record<string, Row>> = {
   "GET /api/v1/soc/enrich/{request_id}/evidence": pollRow,
   "GET /api/v1/soc/enrich/{request_id}/case": pollRow,
   "GET /api/v1/soc/enrich/{request_id}/export": pollRow,
+  "GET /api/v1/soc/enrich/{request_id}/changes": pollRow,
+  "POST /api/v1/soc/history": (caller) => refusedKey(caller) ?? 200,
   "GET /api/v1/soc/whoami": (caller) => (caller === "key that only watches" ? 200 : (refusedKey(caller) ?? 200)),
+  "POST /api/v1/soc/watch": watchRow,
+  "GET /api/v1/soc/watch": watchRow,
+  "POST /api/v1/soc/watch/remove": watchRow,
+  "GET /api/v1/soc/events": watchRow,
   [`POST ${workspace}/keys`]: (caller, ids) => refusedOperator(caller, ids, "admin", true) ?? 201,
   [`GET ${workspace}/keys`]: (caller, ids) => refusedOperator(caller, ids, "admin", false) ?? 200,
   [`POST ${workspace}/keys/{key_id}/rotate`]: (caller, ids) =>
@@ -127,6 +139,11 @@ const declared: Readonly<Record<string, Row>> = {
   "GET /metrics": (caller, ids) => refusedOperator(caller, ids, "viewer", false) ?? 200,
 };
 
+const queries: Readonly<Record<string, string>> = {
+  "GET /api/v1/soc/enrich": "?email=new%40example.com",
+  "GET /api/v1/soc/enrich/{request_id}/export": "?format=csv",
+};
+
 const nameOf = ({ method, path }: Route) => `${method} ${path}`;
 const stranger: Peer = { address: "203.0.113.7", isTls: false };
 const hour = 3_600_000;
@@ -145,7 +162,7 @@ function idsOf(path: string): Ids[] {
 async function open() {
   const service = await openTestService({
     live: { limits: { team: 0, enterprise: 0, windowMs: hour } },
-    app: { logIns: { take: () => null } },
+    app: { logIns: { take: () => null }, hasGetLookUp: true },
   });
   const { tenant, store, clock } = service;
   const [other, disabled, cheap] = [
@@ -236,7 +253,10 @@ async function open() {
       const filled = path.replaceAll(/\{(\w+)\}/g, (_match, name: string) => texts[kinds[name] ?? ""]?.(name) ?? "");
       const content: Record<string, unknown> = {
         "POST /api/v1/soc/enrich": { indicator: { type: "email", value: "new@example.com" } },
+        "POST /api/v1/soc/history": { indicator: { type: "email", value: "new@example.com" } },
         "POST /api/v1/soc/enrich/bulk": { indicators: [{ type: "email", value: "new@example.com" }] },
+        "POST /api/v1/soc/watch": { indicators: [{ type: "email", value: "new@example.com" }] },
+        "POST /api/v1/soc/watch/remove": { indicators: [{ type: "email", value: "new@example.com" }] },
         [`POST ${dashboard}/enrich`]: { indicator: { type: "email", value: "new@example.com" } },
         [`POST ${workspace}/keys`]: { name: "new" },
         "POST /api/v1/session": { token: "" },
@@ -244,7 +264,7 @@ async function open() {
       const body = content[`${method} ${path}`];
       // Log-ins always use our origin: this row tests the credentials, not the check of the origin.
       const sent = path === "/api/v1/session" && method === "POST" ? { ...headers[caller], Origin } : headers[caller];
-      const query = path.endsWith("/export") ? "?format=csv" : "";
+      const query = queries[`${method} ${path}`] ?? "";
       const response = await call(method as ManagementMethod, filled + query, body, sent);
       const text = await response.text();
       return { status: response.status, text, bytes: JSON.stringify([response.status, [...response.headers], text]) };

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { z } from "zod";
 import type { Call, Reply } from "../../src/domain/call.ts";
+import { noOptions } from "../../src/domain/enrich-options.ts";
 import { SourceError } from "../../src/domain/error.ts";
 import { makeFinding } from "../../src/domain/finding.ts";
 import type { ClaimedScan, ScanId } from "../../src/domain/scan.ts";
@@ -60,6 +61,8 @@ class Product {
       lifetimes,
       ledgerRetentionMs,
       maxFindings: 2000,
+      watch: { max: 100_000, intervalMs: 0, eventRetentionMs: 86_400_000 },
+      maxTlpOutside: "amber",
       limits: { team: 600, enterprise: 6000, windowMs: 60 * minute },
       maxQueue: 100,
       concurrency: 1,
@@ -102,6 +105,7 @@ class Product {
       indicator,
       indicatorHash,
       newScanId: scanId(newId),
+      options: noOptions,
       runner,
     });
   }
@@ -314,7 +318,7 @@ class Sequence {
       const isFailed = scan.state === "failed";
       return expect(reply).toEqual({
         scanId: scan.id,
-        ...(isFailed ? { kind: "failed" } : { kind: "unfinished", state: scan.state }),
+        ...(isFailed ? { kind: "failed" } : { kind: "unfinished", state: scan.state, indicator }),
       });
     }
     expect(reply).toMatchObject({ kind: "completed", isPartial: scan.isPartial });

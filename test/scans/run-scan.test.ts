@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { Reply } from "../../src/domain/call.ts";
+import { type EnrichOptions, noOptions } from "../../src/domain/enrich-options.ts";
 import { SourceError } from "../../src/domain/error.ts";
 import { makeFinding } from "../../src/domain/finding.ts";
 import type { ClaimedScan, ScanId, SourceRun } from "../../src/domain/scan.ts";
+import { runGroup } from "../../src/scans/run-group.ts";
 import { runScan, type ScanTools } from "../../src/scans/run-scan.ts";
 import type { Source } from "../../src/sources/source.ts";
 import { found, inventedSource } from "../helpers/invented-source.ts";
@@ -13,7 +15,13 @@ const address = "jane.doe@example.com";
 const hourMs = 3_600_000;
 const fail = (reason: "unreachable" | "auth") => () => Promise.reject(new SourceError(reason, "invented fault"));
 
-type RunOptions = { isRefresh?: boolean; signal?: AbortSignal; scanTimeoutMs?: number; tools?: Partial<ScanTools> };
+type RunOptions = {
+  isRefresh?: boolean;
+  wanted?: Partial<EnrichOptions>;
+  signal?: AbortSignal;
+  scanTimeoutMs?: number;
+  tools?: Partial<ScanTools>;
+};
 
 /** A service whose scans the test runs: `run` starts a scan, asks `sources` and returns the stored result. */
 async function openBench() {
@@ -21,17 +29,18 @@ async function openBench() {
   const { store, tenant, rules, runnerTools, live } = service;
 
   /** A forced new scan of the address, claimed by the test. */
-  async function claim(): Promise<ClaimedScan> {
+  async function claim(wanted: Partial<EnrichOptions> = {}): Promise<ClaimedScan> {
     const leaseUntil = service.clock.after(hourMs);
     const runner = { owner: "test", leaseUntil, isRefresh: true };
-    const [reply] = await store.handleCalls([{ ...tenant.enrichCall(address), runner }], rules(), []);
+    const options = { ...noOptions, ...wanted };
+    const [reply] = await store.handleCalls([{ ...tenant.enrichCall(address), options, runner }], rules(), []);
     if (reply?.kind !== "claimed") throw new Error("the scan was not claimed");
     return reply.scan;
   }
 
   async function run(sources: readonly Source[], options: RunOptions = {}) {
-    const { isRefresh = false, signal = new AbortController().signal, scanTimeoutMs = 90_000, tools } = options;
-    const scan = await claim();
+    const { isRefresh = false, wanted, signal = new AbortController().signal, scanTimeoutMs = 90_000, tools } = options;
+    const scan = await claim(wanted);
     const limits = { ...live(), scanTimeoutMs };
     await runScan({ scan, sources, live: limits, isRefresh, signal }, { ...runnerTools, ...tools });
     return await read(scan.claim.scanId);
@@ -87,6 +96,67 @@ function counted(name: string, lookup: Source["lookup"], settings: Partial<Sourc
   );
   return { asked, source };
 }
+
+describe("what a question demands (pipeline 16.1, 16.2)", () => {
+  const wide = (name: string) => counted(name, async () => found("Example Shop"));
+
+  test.each([
+    { what: "a max_age that the answer keeps", maxAgeMs: 2 * hourMs, asked: 1 },
+    { what: "a max_age that the answer is over", maxAgeMs: hourMs / 2, asked: 2 },
+    { what: "a max_age of 0", maxAgeMs: 0, asked: 2 },
+    { what: "no max_age", maxAgeMs: null, asked: 1 },
+  ])("$what: asked $asked times", async ({ maxAgeMs, asked: expected }) => {
+    const { run, clock } = await openBench();
+    const { source, asked } = wide("alpha");
+    await run([source]);
+    await clock.advance(hourMs);
+    await run([source], { wanted: { maxAgeMs } });
+    expect(asked.count).toBe(expected);
+  });
+
+  test("inside, a source outside is skipped with its reason, and not even its fresh answer is used", async () => {
+    const { run } = await openBench();
+    const [outer, inner] = [wide("outer"), wide("inner")];
+    const sources = [outer.source, { ...inner.source, isOutside: false }];
+    await run(sources);
+    const second = await run(sources, { wanted: { tlp: "red" } });
+    expect(second.outcomes).toEqual({ outer: "tlp", inner: "ok" });
+    expect(second.atoms.map(({ source }) => source)).toEqual(["inner"]);
+    expect([second.isPartial, outer.asked.count, inner.asked.count]).toEqual([false, 1, 1]);
+  });
+
+  test("inside with nothing to ask the scan is failed: silence is never clean", async () => {
+    const { run } = await openBench();
+    const { source, asked } = wide("outer");
+    const { envelope } = await run([source], { wanted: { tlp: "red" } });
+    expect([envelope?.kind, envelope?.isInside, asked.count]).toEqual(["failed", true, 0]);
+  });
+
+  test("the same holds for scans that are run together", async () => {
+    const { claim, read, runnerTools, live, clock } = await openBench();
+    let askedCount = 0;
+    const many = {
+      ...inventedSource("corpus", () => Promise.reject(new Error("asked alone")), { isOutside: false }),
+      async *lookUpMany(indicators: readonly object[]) {
+        askedCount += indicators.length;
+        yield indicators.map((_, at) => ({ at, result: found("Example Shop").findings }));
+      },
+    };
+    const { signal } = new AbortController();
+    const run = async (wanted: Partial<EnrichOptions>) => {
+      const scan = await claim(wanted);
+      const sources = [many, inventedSource("outer", () => Promise.reject(new Error("offline")), { isAllowed: false })];
+      await runGroup({ scans: [scan], sources, live: live(), signal }, runnerTools);
+      return await read(scan.claim.scanId);
+    };
+    expect((await run({})).outcomes).toEqual({ corpus: "ok", outer: "skipped" });
+    await clock.advance(hourMs);
+    expect((await run({ tlp: "red" })).outcomes).toEqual({ corpus: "ok", outer: "tlp" });
+    expect(askedCount).toBe(1);
+    await run({ maxAgeMs: hourMs / 2 });
+    expect(askedCount).toBe(2);
+  });
+});
 
 describe("which sources are asked again (contract 5.3)", () => {
   test.each([

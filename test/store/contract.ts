@@ -3,6 +3,7 @@ import type { KeyStatus } from "../../src/domain/api-key.ts";
 import { type Author, auditEvent, emptyHead } from "../../src/domain/audit.ts";
 import type { BulkId, BulkIndicator, BulkRow, BulkState } from "../../src/domain/bulk.ts";
 import type { Call, CallRules, EnrichCall, Reply, ReplyBody } from "../../src/domain/call.ts";
+import { noOptions } from "../../src/domain/enrich-options.ts";
 import { type CacheMember, envelopeText, type Sighting } from "../../src/domain/envelope.ts";
 import { AppError } from "../../src/domain/error.ts";
 import { findingHash, makeFinding } from "../../src/domain/finding.ts";
@@ -91,6 +92,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         caller: { workspaceId, actor: "cli" },
         from: nobody,
         fault: null,
+        options: noOptions,
         runner: null,
       } as const;
       return { ...call, indicator, indicatorHash: who.hash, newScanId: asScanId(newId()), ...rest };
@@ -100,7 +102,14 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       const lifetimes = { cacheTtlMs: day, partialTtlMs: 15 * minute, retentionMs: 30 * day };
       const limits = { team: 600, enterprise: 6000, windowMs: 60 * minute };
       const outcomeOf = (reply: ReplyBody) => reply.kind;
-      const given = { lifetimes, limits, maxQueue: 100, fingerprintOf: () => "settings", outcomeOf };
+      const given = {
+        lifetimes,
+        limits,
+        maxQueue: 100,
+        maxTlpOutside: "amber",
+        fingerprintOf: () => "settings",
+        outcomeOf,
+      } as const;
       return { now, steadyNow: now, ...given, ...fields };
     }
 
@@ -192,15 +201,25 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       test("a miss is accepted and queued, later ones join it, and its result is a hit under the same id", async () => {
         const scanId = await queue(acme);
         expect(await queue(acme)).toBe(scanId);
-        expect(await poll(acme, scanId)).toEqual({ kind: "unfinished", scanId, state: "queued" });
+        expect(await poll(acme, scanId)).toEqual({
+          kind: "unfinished",
+          scanId,
+          state: "queued",
+          indicator: { type: "email", value: jane.value },
+        });
         const scan = await claimed();
         expect(await queue(acme)).toBe(scanId);
-        expect(await poll(acme, scanId)).toEqual({ kind: "unfinished", scanId, state: "scanning" });
+        expect(await poll(acme, scanId)).toEqual({
+          kind: "unfinished",
+          scanId,
+          state: "scanning",
+          indicator: { type: "email", value: jane.value },
+        });
         await settle(scan, [run("hibp", answer("hibp"))]);
         const { envelopeTail, digest } = projection;
         const completed = (cache: CacheMember) => {
           const envelope = envelopeText(scanId, cache, envelopeTail);
-          return { kind: "completed", omittedCount: 0, scanId, envelope, digest, isPartial: false };
+          return { kind: "completed", omittedCount: 0, scanId, envelope, digest, isPartial: false, failedSources: [] };
         };
         expect(await serve(enrichCall(acme))).toEqual(completed("hit"));
         expect(await poll(acme, scanId)).toEqual(completed("miss_scan_complete"));
@@ -394,7 +413,13 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         });
         const bulkId = newId() as BulkId;
         const author = { caller: { workspaceId, actor: "cli" }, from: nobody, fault: null };
-        const reply = await serve({ kind: "bulk", ...author, bulkId, list: { rows, distinct }, isCachedOnly });
+        const reply = await serve({
+          kind: "bulk",
+          ...author,
+          bulkId,
+          list: { rows, distinct },
+          options: { ...noOptions, isCachedOnly },
+        });
         return { bulkId, reply };
       }
 
@@ -461,7 +486,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         const distinct = [{ indicator, indicatorHash: john.hash, newScanId: asScanId(newId()) }];
         const call = { kind: "bulk", caller: { workspaceId: acme, actor: "cli" }, from: nobody, fault: null } as const;
         const refusedId = newId() as BulkId;
-        const more = { bulkId: refusedId, list: { rows, distinct }, isCachedOnly: false };
+        const more = { bulkId: refusedId, list: { rows, distinct }, options: noOptions };
         expect(await serve({ ...call, ...more }, full)).toMatchObject({ error: { code: "overloaded" } });
         expect(await read(acme, refusedId)).toEqual([]);
       });
@@ -510,6 +535,53 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         expect(await claim()).toBeNull();
       });
 
+      test("pipeline 16.1 a question that joins a waiting scan makes it ask more, and never less", async () => {
+        const demanding = (maxAgeMs: number | null) => serve(enrichCall(acme, { options: { ...noOptions, maxAgeMs } }));
+        const scanId = await queue(acme);
+        expect(await demanding(60 * minute)).toMatchObject({ kind: "accepted", scanId });
+        expect(await demanding(minute)).toMatchObject({ kind: "accepted", scanId });
+        expect(await demanding(60 * minute)).toMatchObject({ kind: "accepted", scanId });
+        expect(await demanding(null)).toMatchObject({ kind: "accepted", scanId });
+        expect(await claimed()).toMatchObject({ claim: { scanId }, reach: "full", freshSince: later(-minute) });
+        // A scan that runs is not changed any more.
+        expect(await demanding(minute)).toMatchObject({ kind: "accepted", scanId });
+        expect(await demanding(0)).not.toMatchObject({ scanId });
+      });
+
+      test("pipeline 16.2 a scan of each reach waits at the same time, and keeps its reach over a crash", async () => {
+        const inside = { options: { ...noOptions, tlp: "red" } as const };
+        const full = await queue(acme);
+        const reply = await serve(enrichCall(acme, inside));
+        expect(reply).toMatchObject({ kind: "accepted", isInside: true });
+        expect(await serve(enrichCall(acme, inside))).toEqual(reply);
+        expect(await queue(acme)).toBe(full);
+        const scans = [await claimed(), await claimed()];
+        expect(scans.map(({ reach }) => reach)).toEqual(["full", "inside"]);
+        await store.requeueScans({ owner: "service" }, { isCounted: true, now });
+        expect([(await claimed()).reach, (await claimed()).reach]).toEqual(["full", "inside"]);
+      });
+
+      test("pipeline 16.2 a result of inside reach is no hit for a question of full reach", async () => {
+        const inside = { options: { ...noOptions, tlp: "red" } as const };
+        await serve(enrichCall(acme, inside));
+        await settle(await claimed(), [run("hibp", answer("hibp"))]);
+        expect(await serve(enrichCall(acme, inside))).toMatchObject({ kind: "completed", isInside: true });
+        const full = await queue(acme);
+        await settle(await claimed(), [run("hibp", answer("hibp"))]);
+        const hit = { kind: "completed", scanId: full };
+        expect(await serve(enrichCall(acme))).toMatchObject(hit);
+        expect(await serve(enrichCall(acme, inside))).toMatchObject(hit);
+        expect(await serve(enrichCall(acme, inside))).not.toHaveProperty("isInside");
+      });
+
+      test("pipeline 31 a hit and a poll name the sources that failed, sorted", async () => {
+        const scanId = await queue(acme);
+        await settle(await claimed(), [run("z", null), run("hibp", answer("hibp")), run("a", null)]);
+        const failedSources = ["a", "z"];
+        expect(await serve(enrichCall(acme))).toMatchObject({ isPartial: true, failedSources });
+        expect(await poll(acme, scanId)).toMatchObject({ isPartial: true, failedSources });
+      });
+
       test("a claim holds what the scan will see", async () => {
         const scanId = await queue(acme);
         expect(await claim()).toEqual({
@@ -519,6 +591,8 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
           indicatorHash: jane.hash,
           settingsFingerprint: "settings",
           corporaRevision: "",
+          reach: "full",
+          freshSince: null,
           answers: [],
           failedSources: [],
         });
@@ -1080,7 +1154,12 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
         expect(replies[60]).toMatchObject({ charge: { limit: 60, remaining: 0 } });
         expect((await serve(enrichBy(keyHash), { limits })).charge?.remaining).toBe(2);
         const half = { ...pollCall(keyHash, scanId), isCharged: true } as Call;
-        expect(await serve(half, { limits })).toEqual({ kind: "unfinished", scanId, state: "queued" });
+        expect(await serve(half, { limits })).toEqual({
+          kind: "unfinished",
+          scanId,
+          state: "queued",
+          indicator: { type: "email", value: jane.value },
+        });
       });
 
       test("each key has a budget of its own, and one that is rotated hands it on with its window", async () => {

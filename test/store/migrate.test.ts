@@ -23,6 +23,8 @@ const frozen: Readonly<Record<string, string>> = {
   "0007_omitted_findings.sql": "dac288b20f02f94d2ff9cf7ced0367e05cb9be0f2d91836e7b744b9da60401bd",
   "0008_key_scopes.sql": "6eaa0ca4d2ec28fa072ecc33c4b21bd08006038115044b87354e506ad7f246d9",
   "0009_bulk.sql": "36525eeac8a417bee3f874d220cf6a345e7984f6c4f7f274e065a34a694d9b0c",
+  "0010_watch.sql": "4bf021aa1ef195ee1322487f5887e0d0b85c9de94b9afd1509c57687eced0bec",
+  "0011_scan_terms.sql": "d5d3c35601f1ba165636c4c65cff081e05c8a19e44df1cc45d49e1c7c2723a37",
 };
 
 let folder: string;
@@ -39,7 +41,9 @@ function makeOlder(version: number, sql = ""): void {
   const schema = openSchema(version);
   const connection = new Database(databaseFile());
   connection.pragma("journal_mode = WAL");
-  for (const { sql: one } of schema.prepare<[], { sql: string | null }>("SELECT sql FROM sqlite_schema").all()) {
+  for (const { sql: one } of schema
+    .prepare<[], { sql: string | null }>("SELECT sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'")
+    .all()) {
     if (one !== null) connection.exec(one);
   }
   schema.close();

@@ -14,6 +14,7 @@ const dockerJobDir = "/job";
 const wazuhKeyFile = "/var/ossec/etc/xpose.key";
 const wazuhQueue = "/var/ossec/queue/sockets/queue";
 const wazuhWaitSeconds = 25;
+const splunkScanMs = 50_000;
 /** Exit codes that the integrator of Wazuh knows. */
 const wazuhExit = { failed: 1, usage: 2, queue: 5, alertFile: 6, json: 7 } as const;
 
@@ -22,6 +23,7 @@ export function connectorCommand(output: Output): Command {
   return new Command("connector")
     .description("Programs that other platforms start: look-ups in their own form of input and output.")
     .addCommand(cortexCommand(output))
+    .addCommand(splunkLookupCommand(output))
     .addCommand(splunkAlertCommand(output))
     .addCommand(wazuhCommand(output))
     .addCommand(checkCommand(output));
@@ -39,6 +41,35 @@ function cortexCommand(output: Output): Command {
       const report = await runCortexJob(jobDir, readInput, { env: takeEnvironment(), version });
       if (jobDir === null) output.out(`${JSON.stringify(report)}\n`);
       if (!report.success) throw new PlatformExit(1);
+    });
+}
+
+function splunkLookupCommand(output: Output): Command {
+  return new Command("splunk-lookup")
+    .description("An external lookup of Splunk: fills the empty columns of a table from stored results.")
+    .argument("[fields...]", "the names of the fields, as Splunk passes them; they are not used")
+    .option("--scan", "start scans for addresses without a stored result, and wait up to 50 s for them")
+    .addHelpText("after", "\nExample:\n  xpose connector splunk-lookup email < rows.csv")
+    .action(async (_fields: string[], { scan = false }: { scan?: boolean }) => {
+      const { fillRows, NoAddressColumn } = await import("../splunk-rows.ts");
+      const { openListClient } = await import("../lookup-service.ts");
+      const { standardInput } = await import("../standard-input.ts");
+      const wish = { isCachedOnly: !scan, waitMs: scan ? splunkScanMs : 0 };
+      let ask: ReturnType<typeof openListClient>;
+      try {
+        ask = openListClient(settingsFrom(takeEnvironment()), wish, "splunk");
+      } catch (error) {
+        if (!(error instanceof ConnectorError)) throw error;
+        // The rows come back all the same, so that a search shows which of them could not be looked up.
+        ask = () => Promise.reject(error);
+      }
+      try {
+        const failure = await fillRows(standardInput(), ask, output.out);
+        if (failure !== null) throw told(output, 1, failure);
+      } catch (error) {
+        if (error instanceof NoAddressColumn) throw told(output, 2, error.message);
+        throw error;
+      }
     });
 }
 

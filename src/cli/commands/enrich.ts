@@ -1,6 +1,7 @@
-import { Command } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { getWorkspace } from "../../access/workspace.ts";
 import type { EnrichCall, PollCall, Reply, ReplyBody } from "../../domain/call.ts";
+import { type EnrichOptions, longestMaxAgeSeconds } from "../../domain/enrich-options.ts";
 import { parseIndicator } from "../../domain/indicator.ts";
 import { indicatorHash } from "../../domain/keyed-hash.ts";
 import { noSourceAdvice } from "../../domain/no-source.ts";
@@ -18,7 +19,8 @@ import { jsonLine, type Output } from "../output.ts";
 import { becomeOwnerFor } from "../owner.ts";
 import { commandActor } from "../person.ts";
 
-type EnrichOptions = GlobalOptions & ExportFlags & { workspace: string; refresh?: boolean };
+type EnrichFlags = GlobalOptions &
+  ExportFlags & { workspace: string; refresh?: boolean; cachedOnly?: boolean; maxAge?: number };
 
 export function enrichCommand(output: Output): Command {
   const enrich = new Command("enrich")
@@ -26,11 +28,15 @@ export function enrichCommand(output: Output): Command {
     .description("Runs or reuses a scan of an email address and prints its exposure envelope.")
     .argument("<email>", "the address")
     .option("--refresh", "ask every source again, even when stored answers are fresh")
+    .option("--cached-only", "answer from fresh results only and ask no source; exit 3 when there is none")
+    .addOption(
+      new Option("--max-age <seconds>", "ask sources again whose answer is older; 0 asks all").argParser(maxAgeFrom),
+    )
     .option("--workspace <id or name>", "the workspace to act for", "default")
     .addHelpText("after", "\nExample:\n  xpose enrich jane.doe@example.com --json");
-  return addExportFlags(enrich, { isRequired: false }).action(
+  return addExportFlags(enrich, { isRequired: false, marked: "the question, and of the export" }).action(
     async (email: string, _options: object, command: Command) => {
-      const options = command.optsWithGlobals<EnrichOptions>();
+      const options = command.optsWithGlobals<EnrichFlags>();
       refuseLostFlags(command, options);
       const indicator = parseIndicator("email", email);
       const config = readConfig(command, output, { sourceSecrets: true });
@@ -57,6 +63,7 @@ export function enrichCommand(output: Output): Command {
             indicator,
             indicatorHash: indicatorHash(keys, indicator),
             newScanId: entropy.newId() as ScanId,
+            options: questionOf(command, options),
             runner: { owner, leaseUntil, isRefresh },
           };
           const rules = () => ({ ...live, now: now(), steadyNow: now(), outcomeOf });
@@ -89,11 +96,31 @@ export function enrichCommand(output: Output): Command {
   );
 }
 
-/** Refuses flags of an export without `--format`, because they would be ignored silently. */
-function refuseLostFlags(command: Command, { format }: EnrichOptions): void {
-  const given = ["tlp", "bom", "output"].find((name) => command.getOptionValueSource(name) === "cli");
+function maxAgeFrom(text: string): number {
+  const seconds = /^\d{1,8}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(seconds <= longestMaxAgeSeconds)) {
+    throw new InvalidArgumentError(`It must be a whole number of seconds from 0 to ${longestMaxAgeSeconds}.`);
+  }
+  return seconds;
+}
+
+/** The options of the look-up. The mark of `--tlp` is that of the question, and with `--format` also that of the export. */
+function questionOf(command: Command, { cachedOnly = false, maxAge, tlp }: EnrichFlags): EnrichOptions {
+  return {
+    isCachedOnly: cachedOnly,
+    maxAgeMs: maxAge === undefined ? null : maxAge * 1000,
+    tlp: command.getOptionValueSource("tlp") === "cli" ? tlp : null,
+  };
+}
+
+/** Refuses flags that would be ignored silently: those of an export without `--format`, and two that contradict. */
+function refuseLostFlags(command: Command, { format, refresh, cachedOnly }: EnrichFlags): void {
+  const given = ["bom", "output"].find((name) => command.getOptionValueSource(name) === "cli");
   if (format === undefined && given !== undefined) {
     throw new CommandError(exitCodes.usage, `--${given} wants --format`);
+  }
+  if (refresh === true && cachedOnly === true) {
+    throw new CommandError(exitCodes.usage, "--refresh and --cached-only contradict each other");
   }
 }
 
@@ -102,10 +129,11 @@ function outcomeOf(reply: ReplyBody): string {
   return reply.kind === "refused" ? "failed" : "ok";
 }
 
-function print(output: Output, options: EnrichOptions, reply: Reply | undefined): void {
+function print(output: Output, options: EnrichFlags, reply: Reply | undefined): void {
   if (reply?.kind === "refused") throw reply.error;
   if (reply?.kind === "completed") {
     if (reply.isPartial) output.err("warning: some sources failed; this evidence is partial\n");
+    if (reply.isInside === true) output.err("note: outside sources were not asked\n");
     output.out(`${options.json === true ? reply.envelope : JSON.stringify(JSON.parse(reply.envelope), null, 2)}\n`);
     return;
   }
@@ -115,7 +143,7 @@ function print(output: Output, options: EnrichOptions, reply: Reply | undefined)
 }
 
 /** Instead of a document in the format of others, a failed scan has only its message. */
-function printFailed(output: Output, { format }: EnrichOptions, request_id: ScanId, why: string): never {
+function printFailed(output: Output, { format }: EnrichFlags, request_id: ScanId, why: string): never {
   if (format === undefined) output.out(jsonLine<Progress>({ status: "failed", request_id }));
   throw new CommandError(exitCodes.failed, `the scan failed: ${why}`);
 }

@@ -23,14 +23,17 @@ export function lookupCommand(output: Output): Command {
   return new Command("lookup")
     .summary("look up the addresses of a file")
     .description(
-      "Reads rows and writes the same rows with what is known about the address of each: CSV with a header, JSON Lines, or an address a line. Exit code 1 if any look-up failed.",
+      "Reads rows and writes the same rows with what is known about the address of each: CSV with a header, JSON Lines, or an address a line. Exit code 1 if any look-up is not completed.",
     )
     .argument("[file]", "the rows; - or nothing is the standard input", "-")
     .option("--column <name>", "the column or member that holds the address")
     .addOption(new Option("--format <format>", "how the rows are written").choices(["csv", "jsonl"]))
     .option("--cached-only", "start no scan")
-    .option("--wait <duration>", "how long the scans of a thousand rows are waited for", "5m")
-    .option("--url <url>", "ask the service there, with the key in $XPOSE_API_KEY, and not the data directory")
+    .option("--wait <duration>", "how long the scans of a thousand rows are waited for", "60s")
+    .option(
+      "--url <url>",
+      "ask the service there, with the key in $XPOSE_API_KEY, and not the data directory; default $XPOSE_URL",
+    )
     .option(
       "--batch <count>",
       "addresses that are asked about at once, at most server.bulk_limit of the service",
@@ -47,13 +50,12 @@ export function lookupCommand(output: Output): Command {
       if (file !== "-" && !existsSync(file)) throw new CommandError(exitCodes.notFound, `there is no file ${file}`);
       const rows = await readRows(file === "-" ? standardInput() : createReadStream(file), options);
       const isCachedOnly = options.cachedOnly ?? false;
+      const url = options.url ?? takeEnvironment()["XPOSE_URL"] ?? "";
       const lookAll = (lookUp: Lookup) => writeAll(rows, lookUp, batch, output);
       const hasFailed =
-        options.url === undefined
+        url === ""
           ? await locally(command, output, options, isCachedOnly, lookAll)
-          : await lookAll(lookUpInService(serviceSettings(options.url), { isCachedOnly, waitMs })).catch(
-              asCommandError,
-            );
+          : await lookAll(lookUpInService(serviceSettings(url), { isCachedOnly, waitMs })).catch(asCommandError);
       if (hasFailed) throw new CommandError(exitCodes.failed, "not every look-up was completed; see xpose_status");
     });
 }
@@ -95,7 +97,7 @@ async function locally(
   });
 }
 
-/** Writes every row with its result, in the order of the input, one batch in memory. True when a look-up failed. */
+/** Writes every row with its result, in the order of the input, one batch in memory. True when a look-up is not completed. */
 async function writeAll({ head, rows }: LookupRows, lookUp: Lookup, batch: number, output: Output): Promise<boolean> {
   const progress = output.isTerminal ? drawProgress(output) : null;
   let [count, hasFailed] = [0, false];
@@ -106,7 +108,7 @@ async function writeAll({ head, rows }: LookupRows, lookUp: Lookup, batch: numbe
     const byRow = new Map(asked.map((row, index) => [row, results[index]]));
     const lines = waiting.map((row) => {
       const result = byRow.get(row) ?? noAddress;
-      hasFailed ||= result.status === "failed" || result.status === "scanning";
+      hasFailed ||= result.status !== "completed";
       return `${row.write(result)}\n`;
     });
     output.out(lines.join(""));

@@ -48,6 +48,7 @@ const advice: Record<Exclude<SourceErrorReason, "tls">, string> = {
   bad_answer: "this is not an answer of the service; check base_url, and whether a proxy or a login page answers",
   not_installed: "the program is missing; install it, or name its interpreter",
   unsupported: "the service does not support this address",
+  tlp: "the mark of the question forbids to ask it; see scan.max_tlp_outside",
   internal: "an error of xpose; see the log",
 };
 

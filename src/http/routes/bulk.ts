@@ -10,6 +10,7 @@ import {
   readList,
 } from "../../domain/bulk.ts";
 import type { Reply } from "../../domain/call.ts";
+import { type EnrichOptions, noOptions, parseOptions } from "../../domain/enrich-options.ts";
 import { AppError } from "../../domain/error.ts";
 import { isId } from "../../domain/workspace.ts";
 import { inSteps } from "../../event-loop/in-steps.ts";
@@ -21,9 +22,11 @@ import { discardBody, readJsonOrLines } from "../body.ts";
 import { apiKeyHash } from "../credentials.ts";
 import { type Exchange, originOf } from "../exchange.ts";
 import { queryOf } from "../query.ts";
+import { isObject } from "../question.ts";
+import { toResponse } from "../reply-response.ts";
 import { jsonResponse, type PlainResponse, storedResponse } from "../response.ts";
-import { areOptions, isObject, refuseKey, toResponse, waitPreference, withLimits } from "./enrich.ts";
-import { parseWish } from "./export.ts";
+import { refuseKey, waitPreference, withLimits } from "./enrich.ts";
+import { parseWanted } from "./export.ts";
 
 /** docs/pipeline.md 19.1. */
 const maxBodyBytes = 512 * 1024;
@@ -43,7 +46,7 @@ export async function startBulk(exchange: Exchange): Promise<PlainResponse> {
   const keyHash = apiKeyHash(request.headers, app.keys);
   if (keyHash === null) return await refuseKey(exchange);
   const startedAt = app.steadyNow();
-  const { list, isCachedOnly, fault } = await readRequest(exchange);
+  const { list, options, fault } = await readRequest(exchange);
   const bulkId = app.newId() as BulkId;
   const call = {
     kind: "bulk",
@@ -52,7 +55,7 @@ export async function startBulk(exchange: Exchange): Promise<PlainResponse> {
     fault,
     bulkId,
     list,
-    isCachedOnly,
+    options,
   } as const;
   const reply = await app.calls.serve(call);
   if (reply.kind !== "bulk") return withLimits(toResponse(reply), reply.charge, app.now());
@@ -100,53 +103,47 @@ function parseForm(request: Request): Form | AppError {
   if (others.length > 0 || format !== "csv") {
     return new AppError("invalid_request", "The format must be one of json, ndjson, csv");
   }
-  const wish = parseWish(query);
+  const wish = parseWanted(query);
   return wish instanceof AppError ? wish : { form: "csv", hasByteOrderMark: wish.hasByteOrderMark };
 }
 
-type GivenList = { readonly list: BulkList; readonly isCachedOnly: boolean; readonly fault: AppError | null };
+type GivenList = { readonly list: BulkList; readonly options: EnrichOptions; readonly fault: AppError | null };
 
 const noList: BulkList = { rows: [], distinct: [] };
 
 /** A fault found here is kept: the key, the plan and the budget are checked first (docs/contract.md 2). */
 async function readRequest({ request, app }: Exchange): Promise<GivenList> {
   try {
-    const { given, isCachedOnly } = parseRequest(await readJsonOrLines(request, maxBodyBytes));
+    const { given, options } = parseRequest(await readJsonOrLines(request, maxBodyBytes));
     if (given.length === 0) throw new AppError("invalid_request", "The list has no indicator, at least 1 is wanted");
     if (given.length > app.bulkLimit) {
       throw new AppError("invalid_request", `The list is too long, at most ${app.bulkLimit} indicators are taken`);
     }
     const { hashOf, newScanId } = app;
-    return { list: await inSteps(readList(given, { hashOf, newScanId })), isCachedOnly, fault: null };
+    return { list: await inSteps(readList(given, { hashOf, newScanId })), options, fault: null };
   } catch (error) {
-    if (error instanceof AppError) return { list: noList, isCachedOnly: false, fault: error };
+    if (error instanceof AppError) return { list: noList, options: noOptions, fault: error };
     throw error;
   }
 }
 
 function parseRequest(body: Awaited<ReturnType<typeof readJsonOrLines>>): {
   given: GivenIndicator[];
-  isCachedOnly: boolean;
+  options: EnrichOptions;
 } {
   if (body.kind === "lines") {
-    return { given: body.lines.map((value) => ({ type: "email", value })), isCachedOnly: false };
+    return { given: body.lines.map((value) => ({ type: "email", value })), options: noOptions };
   }
   const { indicators, options }: Unchecked<BulkRequest> = isObject(body.value) ? body.value : {};
   if (!Array.isArray(indicators)) {
     throw new AppError("invalid_request", "The body needs a list of indicators, each with type and value");
   }
-  if (!areOptions(options)) {
-    throw new AppError("invalid_request", "The options must be an object whose depth is text of 1 to 64 characters");
-  }
-  const cachedOnly = isObject(options) ? options["cached_only"] : null;
-  if (cachedOnly !== undefined && cachedOnly !== null && typeof cachedOnly !== "boolean") {
-    throw new AppError("invalid_request", "The option cached_only must be true or false");
-  }
+  const wanted = parseOptions(options);
   const given = indicators.map((row: unknown) => {
     const { type, value } = isObject(row) ? row : {};
     return { type, value };
   });
-  return { given, isCachedOnly: cachedOnly === true };
+  return { given, options: wanted };
 }
 
 /** The whole list as JSON; 202 or what `statusWhilePending` says while a scan of it is not over. */

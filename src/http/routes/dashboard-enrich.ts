@@ -5,8 +5,9 @@ import { isId } from "../../domain/workspace.ts";
 import { discardBody } from "../body.ts";
 import { errorResponse } from "../errors.ts";
 import { type OperatorExchange, originOf } from "../exchange.ts";
+import { readQuestion } from "../question.ts";
+import { toResponse } from "../reply-response.ts";
 import type { PlainResponse } from "../response.ts";
-import { readIndicator, toResponse } from "./enrich.ts";
 
 const path = "/api/v1/dashboard/enrich";
 
@@ -22,7 +23,7 @@ export async function lookUp(exchange: OperatorExchange): Promise<PlainResponse>
     const error = new AppError("rate_limited", "Too many look-ups by this operator in a minute");
     return errorResponse(error, { "Retry-After": String(waitSeconds) });
   }
-  const { indicator, fault } = await readIndicator(request);
+  const { indicator, options, fault } = await readQuestion(request);
   const reply = await app.calls.serve({
     kind: "enrich",
     caller: callerOf(exchange),
@@ -31,6 +32,7 @@ export async function lookUp(exchange: OperatorExchange): Promise<PlainResponse>
     indicator,
     indicatorHash: indicator === null ? "" : app.hashOf(indicator),
     newScanId: app.newScanId(),
+    options,
     runner: null,
   });
   return toResponse(reply, { path, publicUrl: app.publicUrl });

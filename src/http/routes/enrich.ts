@@ -1,83 +1,126 @@
 import { invalidApiKey } from "../../domain/admission.ts";
 import type { Charge } from "../../domain/budget.ts";
-import type { CompletedReply, PollCall, Reply, ReplyBody } from "../../domain/call.ts";
-import { sourceRow } from "../../domain/case.ts";
-import { AppError } from "../../domain/error.ts";
-import { type Indicator, parseIndicator } from "../../domain/indicator.ts";
-import { noSourceAdvice } from "../../domain/no-source.ts";
-import { isFinished, type ScanId } from "../../domain/scan.ts";
+import type { PollCall, Reply } from "../../domain/call.ts";
+import type { ScanId } from "../../domain/scan.ts";
 import { isId } from "../../domain/workspace.ts";
-import type { Accepted, EnrichRequest, Progress, ScanSources } from "../../wire/scan.ts";
-import type { Unchecked } from "../../wire/shape.ts";
-import { discardBody, readJson } from "../body.ts";
+import { discardBody } from "../body.ts";
 import { apiKeyHash } from "../credentials.ts";
-import { errorResponse, statusOf } from "../errors.ts";
-import { type Exchange, originOf } from "../exchange.ts";
-import { jsonResponse, type PlainResponse, storedResponse } from "../response.ts";
+import { errorResponse } from "../errors.ts";
+import { type Application, type Exchange, originOf } from "../exchange.ts";
+import { type Question, readQueryQuestion, readQuestion } from "../question.ts";
+import { type Place, toResponse, withReach } from "../reply-response.ts";
+import type { PlainResponse } from "../response.ts";
+import { asPublished, type ReadWish, readWish, type Wish } from "../wish.ts";
 
-/** docs/contract.md 3.2. */
-const maxBodyBytes = 16_384;
 /** docs/contract.md 3.6. */
 const longestWaitSeconds = 50;
+/**
+ * A poll that waits looks again after this time: a scan that a command runs, or that ended just before the wait, wakes
+ * nobody in this process.
+ */
+const lookAgainMs = 1_000;
 /** For the answer itself, when the wait is over. */
 const answerMarginSeconds = 10;
-const enrichPath = "/api/v1/soc/enrich";
-
-const nothing = {};
-
-/** Any depth of 1 to 64 characters is accepted for forward compatibility and changes nothing (docs/contract.md 3.1). */
-export function areOptions(options: unknown): boolean {
-  if (options === null || options === undefined) return true;
-  if (!isObject(options)) return false;
-  const { depth }: Unchecked<NonNullable<EnrichRequest["options"]>> = options;
-  if (depth === null || depth === undefined) return true;
-  if (typeof depth !== "string") return false;
-  const { length } = [...depth];
-  return length >= 1 && length <= 64;
-}
-
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
 
 /** POST /api/v1/soc/enrich */
-export async function enrich(exchange: Exchange): Promise<PlainResponse> {
-  const { request, peer, app } = exchange;
+export function enrich(exchange: Exchange): Promise<PlainResponse> {
+  return lookUp(exchange, readQuestion);
+}
+
+/** GET /api/v1/soc/enrich: the same for a client that can only GET (docs/pipeline.md 16.5). */
+export function lookUpByQuery(exchange: Exchange): Promise<PlainResponse> {
+  return lookUp(exchange, async (request) => {
+    await discardBody(request);
+    return readQueryQuestion(request);
+  });
+}
+
+async function lookUp(exchange: Exchange, readFrom: (request: Request) => Promise<Question>): Promise<PlainResponse> {
+  const { request, app } = exchange;
   const keyHash = apiKeyHash(request.headers, app.keys);
   if (keyHash === null) return await refuseKey(exchange);
   const from = originOf(exchange);
-  const { indicator, fault } = await readIndicator(request);
+  const question = await readFrom(request);
+  const { indicator, options } = question;
+  const { wish, fault } = readWish(request, { hasViews: true });
+  const { onPending } = wish;
   const reply = await app.calls.serve({
     kind: "enrich",
     caller: { keyHash },
     from,
-    fault,
+    fault: question.fault ?? fault,
     indicator,
     indicatorHash: indicator === null ? "" : app.hashOf(indicator),
     newScanId: app.newScanId(),
+    options,
+    view: viewOf(wish),
+    onPending,
     runner: null,
   });
   const { charge } = reply;
   const now = app.now();
-  const answerNow = () => withLimits(toResponse(reply, { publicUrl: app.publicUrl }), charge, now);
-  const waitSeconds = reply.kind === "accepted" ? waitPreference(request.headers.get("Prefer")) : null;
-  if (reply.kind !== "accepted" || waitSeconds === null) return answerNow();
-  const leave = app.waits.take(keyHash);
-  // Too many requests wait already: the usual answer to a miss is always a right answer (docs/contract.md 3.6).
-  if (leave === null) return answerNow();
-  peer.listener?.keepOpen(request, waitSeconds + answerMarginSeconds);
-  await app.whenSettled(reply.scanId, waitSeconds * 1000, request.signal).finally(leave);
-  const rest = { scanId: reply.scanId, view: "envelope", isCharged: true } as const;
-  const waited = await app.calls.serve({ kind: "poll", caller: { keyHash }, from, ...rest });
+  const place = placeOf(app, wish);
+  const answerNow = () => withLimits(toResponse(reply, place), charge, now);
+  if (reply.kind !== "accepted") return answerNow();
+  const poll = { scanId: reply.scanId, view: viewOf(wish), onPending, isCharged: true } as const;
+  const waited = await waitForEnd(
+    exchange,
+    { kind: "poll", caller: { keyHash }, from, ...poll },
+    longestWaitSeconds * 1000,
+  );
+  if (waited === null) return answerNow();
   // The address was forgotten during the wait. The scan was accepted, so the answer stays 202; only a poll may say
   // that the scan is gone (docs/pipeline.md 21.16).
   const isForgotten = waited.kind === "refused" && waited.error.code === "not_found";
   if (waited.kind === "unfinished" || isForgotten) return answerNow();
-  const response = toResponse(waited);
+  return answerWaited(waited, toResponse(waited, place), charge, now);
+}
+
+/**
+ * Waits until the scan of a poll is over, as `Prefer: wait` asks. The reply of the last look, or null when the request
+ * does not wait: without the preference, and when too many requests wait already. The usual answer to a pending scan is
+ * always a right answer (docs/contract.md 3.6).
+ */
+async function waitForEnd(
+  { request, peer, app }: Exchange,
+  poll: PollCall & { readonly scanId: ScanId },
+  stepMs: number,
+): Promise<Reply | null> {
+  const seconds = waitPreference(request.headers.get("Prefer"));
+  const holder = "keyHash" in poll.caller ? poll.caller.keyHash : null;
+  const leave = seconds === null || holder === null ? null : app.waits.take(holder);
+  if (seconds === null || leave === null) return null;
+  peer.listener?.keepOpen(request, seconds + answerMarginSeconds);
+  try {
+    const endsAt = app.steadyNow() + seconds * 1000;
+    for (;;) {
+      const startedAt = app.steadyNow();
+      const waitMs = Math.min(stepMs, endsAt - startedAt);
+      await app.whenSettled(poll.scanId, waitMs, request.signal);
+      const reply = await app.calls.serve(poll);
+      // An early end of the wait says that the scan ended, that the client left, or that the service stops.
+      const wasShort = app.steadyNow() - startedAt < waitMs / 2;
+      if (reply.kind !== "unfinished" || wasShort || app.steadyNow() >= endsAt) return reply;
+    }
+  } finally {
+    leave();
+  }
+}
+
+/** The answer after a wait that was worth it. */
+function answerWaited(waited: Reply, response: PlainResponse, charge: Charge | undefined, now: Date): PlainResponse {
   // The key was revoked during the wait: the usual answer for a revoked key (docs/contract.md 1.2).
   if (waited.kind === "refused" && waited.denied !== undefined) return response;
   response.headers["Preference-Applied"] = "wait";
   return withLimits(response, charge, now);
+}
+
+function viewOf({ view }: Wish): "envelope" | "case" {
+  return view === "envelope" ? "envelope" : "case";
+}
+
+function placeOf({ publicUrl, dashboard: { version } }: Application, wish: Wish): Place {
+  return { publicUrl, wish, version };
 }
 
 /** Refuses a malformed key without a look-up. It is recorded as a denial like any other. */
@@ -98,34 +141,6 @@ export function withLimits(response: PlainResponse, charge: Charge | undefined, 
   return response;
 }
 
-/** The outcome of a reply for the audit trail: its HTTP status. */
-export function outcomeOf(reply: ReplyBody): string {
-  if (reply.kind === "refused") return String(statusOf[reply.error.code]);
-  return reply.kind === "accepted" || (reply.kind === "bulk" && reply.hasPending) ? "202" : "200";
-}
-
-/** Reads the indicator. Returns a fault instead of throwing: key, plan and budget come first (docs/contract.md 2). */
-export async function readIndicator(
-  request: Request,
-): Promise<{ indicator: Indicator | null; fault: AppError | null }> {
-  try {
-    const body = await readJson(request, maxBodyBytes, { isFramed: true });
-    // Checked by hand: a schema would take 2 us of the 30 us of a hit.
-    const { indicator, options }: Unchecked<EnrichRequest> = isObject(body) ? body : nothing;
-    if (!isObject(indicator)) {
-      throw new AppError("invalid_request", "The body needs an indicator object with type and value");
-    }
-    if (!areOptions(options)) {
-      throw new AppError("invalid_request", "The options must be an object whose depth is text of 1 to 64 characters");
-    }
-    const { type, value }: Unchecked<EnrichRequest["indicator"]> = indicator;
-    return { indicator: parseIndicator(type, value), fault: null };
-  } catch (error) {
-    if (error instanceof AppError) return { indicator: null, fault: error };
-    throw error;
-  }
-}
-
 /** The seconds of `Prefer: wait=N`, or null. The first `wait` counts; 0 and anything but whole numbers are ignored. */
 export function waitPreference(header: string | null): number | null {
   const preference = header
@@ -139,7 +154,8 @@ export function waitPreference(header: string | null): number | null {
 
 /** GET /api/v1/soc/enrich/{request_id} */
 export function poll(exchange: Exchange): Promise<PlainResponse> {
-  return read(exchange, "envelope");
+  const { wish, fault } = readWish(exchange.request, { hasViews: true });
+  return read(exchange, viewOf(wish), { wish, fault, mayWait: true });
 }
 
 /** GET /api/v1/soc/enrich/{request_id}/sources */
@@ -152,86 +168,45 @@ export function evidence(exchange: Exchange): Promise<PlainResponse> {
   return read(exchange, "evidence");
 }
 
-type Reading = {
-  /** An error in the request, answered after the checks of key and budget (docs/contract.md 2). */
-  readonly fault?: AppError | null;
-  readonly present?: (reply: Reply) => PlainResponse;
+type Reading = Partial<ReadWish> & {
+  /** For the view `changes`. */
+  readonly sinceId?: ScanId | null | undefined;
+  /** The path below the id, and the parameters that a further poll repeats. */
+  readonly below?: string;
+  readonly repeated?: string;
+  /** True when the request may wait for the end of the scan (docs/pipeline.md 16.3). */
+  readonly mayWait?: boolean;
+  /** The answer for the replies of a route of its own; null for those that every route answers alike. */
+  readonly present?: (reply: Reply) => PlainResponse | null;
 };
 
 /** Answers a poll about the scan that the path names. */
-export async function read(
-  exchange: Exchange,
-  view: PollCall["view"],
-  { fault = null, present = toResponse }: Reading = {},
-): Promise<PlainResponse> {
+export async function read(exchange: Exchange, view: PollCall["view"], reading: Reading = {}): Promise<PlainResponse> {
   const { request, parameters, app } = exchange;
+  const { wish = asPublished, fault = null, sinceId, below, repeated, mayWait = false, present } = reading;
   const keyHash = apiKeyHash(request.headers, app.keys);
   if (keyHash === null) return await refuseKey(exchange);
   await discardBody(request);
   const id = parameters["request_id"] ?? "";
   // A malformed id is handled like an unknown one, so that the two cannot be told apart.
   const scanId = isId(id) ? (id as ScanId) : null;
-  const from = originOf(exchange);
-  const call = { kind: "poll", caller: { keyHash }, from, scanId, view, fault, isCharged: false } as const;
-  const reply = await app.calls.serve(call);
-  return withLimits(present(reply), reply.charge, app.now());
-}
-
-/** Where a caller polls: the path of the API, and the public URL of the service. */
-type PollPlace = { readonly path?: string; readonly publicUrl?: string | null };
-
-/**
- * The HTTP answer for a reply. `poll_url` is always a path. `Location` is absolute when `publicUrl` is set, for clients
- * behind a proxy that adds a path prefix (docs/pipeline.md 21.20).
- */
-export function toResponse(reply: Reply, { path = enrichPath, publicUrl = null }: PollPlace = {}): PlainResponse {
-  switch (reply.kind) {
-    case "refused": {
-      const isLimit = reply.error.code === "rate_limited" && reply.charge !== undefined;
-      const retry = isLimit ? { "Retry-After": String(Math.max(1, Math.ceil(reply.charge.resetInMs / 1000))) } : {};
-      return errorResponse(reply.error, retry);
-    }
-    case "accepted": {
-      const { scanId, indicator } = reply;
-      const pollUrl = `${path}/${scanId}`;
-      const body: Accepted = { status: "scanning", request_id: scanId, poll_url: pollUrl, indicator };
-      return jsonResponse<Accepted>(202, body, { Location: `${publicUrl ?? ""}${pollUrl}`, "Retry-After": "1" });
-    }
-    case "unfinished":
-      return jsonResponse<Progress>(200, { status: reply.state, request_id: reply.scanId }, { "Retry-After": "1" });
-    case "failed":
-      return jsonResponse<Progress>(200, { status: "failed", request_id: reply.scanId });
-    case "completed":
-      return envelopeResponse(reply);
-    case "evidence":
-      return storedResponse(200, reply.body);
-    case "sources":
-      return jsonResponse<ScanSources>(200, sourcesBody(reply), sourcesHeaders(reply));
-    case "case":
-      throw new Error("a case was read without a route that presents it");
-    case "bulk":
-      throw new Error("a list was read without a route that presents it");
-    case "whoami":
-      throw new Error("whoami was asked without a route that presents it");
-    case "claimed":
-      throw new Error("a scan was claimed for a caller over HTTP");
-  }
-}
-
-function envelopeResponse({ envelope, digest, isPartial, omittedCount }: CompletedReply): PlainResponse {
-  const response = storedResponse(200, envelope);
-  response.headers["X-Xpose-Exposure-Digest"] = digest;
-  if (isPartial) response.headers["X-Xpose-Partial"] = "1";
-  if (omittedCount > 0) response.headers["X-Xpose-Findings-Omitted"] = String(omittedCount);
-  return response;
-}
-
-/** The body of a failed scan without a row is published as it is, so a header says why it is empty. */
-function sourcesHeaders({ state, runs }: Extract<Reply, { kind: "sources" }>): Record<string, string> {
-  if (!isFinished(state)) return { "Retry-After": "1" };
-  return runs.length === 0 ? { "X-Xpose-Problem": noSourceAdvice } : {};
-}
-
-function sourcesBody({ scanId, state, runs }: Extract<Reply, { kind: "sources" }>): ScanSources {
-  return { request_id: scanId, status: state, sources: runs.map(sourceRow) };
+  const { onPending } = wish;
+  const call = {
+    kind: "poll",
+    caller: { keyHash },
+    from: originOf(exchange),
+    view,
+    sinceId,
+    onPending,
+    fault,
+  } as const;
+  const place = { ...placeOf(app, wish), below, repeated };
+  const respond = (reply: Reply) => withReach(present?.(reply) ?? toResponse(reply, place), reply);
+  const reply = await app.calls.serve({ ...call, scanId, isCharged: false });
+  const answerNow = () => withLimits(respond(reply), reply.charge, app.now());
+  if (!mayWait || reply.kind !== "unfinished") return answerNow();
+  const waited = await waitForEnd(exchange, { ...call, scanId: reply.scanId, isCharged: true }, lookAgainMs);
+  if (waited === null) return answerNow();
+  if (waited.kind === "unfinished") return withLimits(respond(waited), reply.charge, app.now());
+  return answerWaited(waited, respond(waited), reply.charge, app.now());
 }

@@ -10,8 +10,9 @@ import { discardBody } from "../body.ts";
 import { apiKeyHash } from "../credentials.ts";
 import { errorResponse } from "../errors.ts";
 import { type Application, type Exchange, originOf } from "../exchange.ts";
+import { toResponse } from "../reply-response.ts";
 import { jsonResponse, type PlainResponse } from "../response.ts";
-import { refuseKey, toResponse } from "./enrich.ts";
+import { refuseKey } from "./enrich.ts";
 
 /** GET /api/v1/soc/whoami: the "test connection" of a client. It charges no budget and is not a poll. */
 export async function whoami(exchange: Exchange): Promise<PlainResponse> {

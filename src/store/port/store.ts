@@ -4,10 +4,13 @@ import type { BulkStore } from "./bulk.ts";
 import type { CallStore } from "./call.ts";
 import type { CorpusStore } from "./corpus.ts";
 import type { DatabaseStore } from "./database.ts";
+import type { EventStore } from "./event.ts";
 import type { OperatorStore } from "./operator.ts";
 import type { OverviewStore } from "./overview.ts";
 import type { PaceStore } from "./pace.ts";
 import type { ScanStore } from "./scan.ts";
+import type { WatchStore } from "./watch.ts";
+import type { WebhookStore } from "./webhook.ts";
 import type { WorkspaceStore } from "./workspace.ts";
 
 /**
@@ -30,4 +33,7 @@ export interface Store
     CorpusStore,
     PaceStore,
     OverviewStore,
+    WatchStore,
+    EventStore,
+    WebhookStore,
     DatabaseStore {}

@@ -4,6 +4,7 @@ import type { BulkPollFacts, StoredBulk } from "../../domain/serve-call.ts";
 import type { WorkspaceId } from "../../domain/workspace.ts";
 import type { BulkStore, WantedRows } from "../port/bulk.ts";
 import type { Connection } from "./driver.ts";
+import { toReach } from "./scan.ts";
 import { toDate } from "./time.ts";
 import type { Transactions } from "./transactions.ts";
 
@@ -18,6 +19,7 @@ type ItemRow = {
   error_message: string | null;
   state: ScanState | null;
   is_partial: number;
+  is_inside: number;
   digest: string | null;
   total: number | null;
   tail: string | null;
@@ -30,7 +32,7 @@ const joined = "bulk_item i LEFT JOIN scan s ON s.id = i.scan_id AND s.workspace
 /** `tail`: which of the envelope tails are read. A scan of before the column `total` has its number in the envelope only. */
 const rowsWith = (tail: string) =>
   `SELECT i.indicator_type, i.indicator_value, i.indicator_hash, i.scan_id, i.error_code, i.error_message,
-     s.state, s.is_partial, s.digest, s.total, ${tail} AS tail,
+     s.state, s.is_partial, s.is_inside, s.digest, s.total, ${tail} AS tail,
      (SELECT json_group_array(json_object('source', source, 'error', coalesce(error, 'internal')) ORDER BY source) FROM source_run WHERE scan_id = s.id AND outcome = 'failed') AS failed_sources
    FROM ${joined} WHERE i.bulk_id = @bulkId AND i.position >= @from ORDER BY i.position LIMIT @maxCount`;
 
@@ -113,6 +115,7 @@ function toState(row: ItemRow, envelopeTail: string | null = null): BulkState {
     ...item,
     scan: {
       state,
+      reach: toReach(row.is_inside),
       isPartial: row.is_partial === 1,
       digest: row.digest,
       total: row.total ?? totalIn(row.tail),

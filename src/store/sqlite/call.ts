@@ -14,19 +14,24 @@ import {
   type Call,
   type CallRules,
   type EnrichCall,
+  replyLength as lengthOf,
   maxReplyLength,
   type PollCall,
   type Reply,
 } from "../../domain/call.ts";
 import type { CaseFacts } from "../../domain/case.ts";
+import type { ComparedScan } from "../../domain/changes.ts";
+import { demandOf } from "../../domain/enrich-options.ts";
 import type { AppError } from "../../domain/error.ts";
-import { type Decision, decide } from "../../domain/freshness.ts";
+import { type Decision, type Demand, decide, isRetained, type ScanFacts } from "../../domain/freshness.ts";
 import { isFinished, type ScanId } from "../../domain/scan.ts";
 import {
   asksForScans,
   type BulkPollFacts,
   type CallWrites,
   completedReply,
+  type HistoryFacts,
+  type Hit,
   type IndicatorFacts,
   mayStart,
   type PollFacts,
@@ -46,7 +51,7 @@ import { type Connection, isOfStatement } from "./driver.ts";
 import type { evidenceTable } from "./evidence.ts";
 import type { polledTable } from "./polled.ts";
 import { type readyResultTable, type View, viewOf } from "./ready-result.ts";
-import type { FinishedRow, scanTable } from "./scan.ts";
+import { type FinishedRow, type scanTable, toReach } from "./scan.ts";
 import type { scanClaims } from "./scan-claim.ts";
 import type { sourceRunTable } from "./source-run.ts";
 import { toDate } from "./time.ts";
@@ -55,10 +60,7 @@ import type { usageTable } from "./usage.ts";
 
 type Tables = {
   readonly callers: ReturnType<typeof callerReader>;
-  readonly scans: Pick<
-    ReturnType<typeof scanTable>,
-    "factsOf" | "knownAmong" | "find" | "asked" | "countUnfinished" | "insert" | "advance"
-  >;
+  readonly scans: Omit<ReturnType<typeof scanTable>, "setState" | "finish" | "forget" | "removeBefore">;
   readonly bulks: Pick<ReturnType<typeof bulkTable>, "factsOf" | "insert">;
   readonly claims: Pick<ReturnType<typeof scanClaims>, "insertClaimed">;
   readonly runs: Pick<ReturnType<typeof sourceRunTable>, "ofScan">;
@@ -126,6 +128,7 @@ export function callHandler(
   ): { readonly facts: ScanFactsOfCalls; readonly servedCount: number } {
     const indicators = new Map<number, IndicatorFacts>();
     const polls = new Map<number, PollFacts>();
+    const histories = new Map<number, HistoryFacts | null>();
     const known = new Map<number, ReturnType<typeof answers.of>>();
     const decisions = new Map<number, readonly Decision[]>();
     const bulkPolls = new Map<number, BulkPollFacts>();
@@ -137,7 +140,7 @@ export function callHandler(
       const admission = admissions[index];
       if (admission?.kind !== "admitted") continue;
       const { who } = admission;
-      if (call.kind === "whoami") continue;
+      if (call.kind === "whoami" || call.kind === "watch") continue;
       if (call.kind === "bulk_poll") {
         const facts = call.bulkId === null ? null : bulks.factsOf(call.bulkId, who.workspace.id);
         if (facts !== null) bulkPolls.set(index, facts);
@@ -147,22 +150,31 @@ export function callHandler(
         if (call.fault !== null) continue;
         // Not by the ready results: a thousand of them may be a gigabyte.
         const hashes = call.list.distinct.map(({ indicatorHash }) => indicatorHash);
+        const demand = demandOf(call.options, rules.maxTlpOutside);
         const knownHashes = scans.knownAmong(hashes, who.workspace.id);
         const ofList = hashes.map((hash) => {
-          const earlier = knownHashes.has(hash) ? scans.factsOf(hash, who.workspace.id) : [];
-          return decide(earlier, who.data, rules.lifetimes, rules.now);
+          const earlier = knownHashes.has(hash) ? scansFor(demand, hash, who.workspace.id) : [];
+          return decide(earlier, who.data, rules.lifetimes, rules.now, demand);
         });
         decisions.set(index, ofList);
         isStarting ||= ofList.some(({ kind }) => kind === "start");
         continue;
       }
       if (call.kind === "poll") {
-        const facts = call.scanId === null ? null : readPoll(call, call.scanId, who);
+        const facts = call.scanId === null ? null : readPoll(call, call.scanId, who, rules);
         if (facts === null) continue;
         polls.set(index, facts);
         const read = facts.caseFacts?.result ?? null;
         replyLength += facts.evidence.length + (facts.result?.envelopeTail.length ?? 0);
         replyLength += (read?.envelopeTail.length ?? 0) + (read?.evidence.length ?? 0);
+        replyLength += (facts.compared?.envelopeTail?.length ?? 0) + (facts.since?.envelopeTail?.length ?? 0);
+        continue;
+      }
+      if (call.kind === "history") {
+        const since = new Date(rules.now.getTime() - rules.lifetimes.retentionMs);
+        const { indicatorHash, limit, cursor } = call;
+        if (call.fault === null)
+          histories.set(index, scans.past(indicatorHash, who.workspace.id, { limit, cursor, since }));
         continue;
       }
       if (call.runner !== null) known.set(index, answers.of(call.indicatorHash, who.workspace.id));
@@ -170,39 +182,62 @@ export function callHandler(
       const view = viewIn(views, who);
       const facts = readIndicator(call, who, view, rules);
       indicators.set(index, facts);
-      replyLength += facts.hit?.envelope.length ?? 0;
+      replyLength += facts.hit === null ? 0 : lengthOf(facts.hit);
       isStarting ||= mayStart(call, who, facts);
     }
     const unfinishedCount = isStarting && fault === null ? scans.countUnfinished() : 0;
-    return { facts: { indicators, polls, bulks: decisions, bulkPolls, answers: known, unfinishedCount }, servedCount };
+    const read = { indicators, polls, histories, bulks: decisions, bulkPolls, answers: known, unfinishedCount };
+    return { facts: read, servedCount };
   }
 
   function readIndicator(
-    { indicatorHash }: Pick<EnrichCall, "indicatorHash">,
+    { indicatorHash, options, view: wanted }: EnrichCall,
     { workspace, data }: Who,
     view: View,
-    { lifetimes, now }: CallRules,
+    { lifetimes, maxTlpOutside, now }: CallRules,
   ): IndicatorFacts {
-    // The newest result decides if it is based on the current data. Otherwise all scans are examined.
-    const newest = ready.find(indicatorHash, view);
+    const demand = demandOf(options, maxTlpOutside);
+    // The newest result decides if it is based on the current data. Otherwise all scans are examined. Results of inside reach
+    // and the ages of answers are not kept ready.
+    const isPlain = demand.reach === "full" && demand.maxAgeMs === null && wanted !== "case";
+    const newest = isPlain ? ready.find(indicatorHash, view) : null;
     if (newest !== null) {
       const decision = decide([newest.facts], data, lifetimes, now);
       if (decision.kind === "hit") return { decision, hit: newest.reply };
     }
-    const decision = decide(scans.factsOf(indicatorHash, workspace.id), data, lifetimes, now);
-    if (decision.kind !== "hit") return { decision, hit: null };
-    const row = scans.find(decision.scanId, workspace.id);
-    return { decision, hit: row === undefined ? null : completedReply(decision.scanId, "hit", toStored(row)) };
+    const decision = decide(scansFor(demand, indicatorHash, workspace.id), data, lifetimes, now, demand);
+    return { decision, hit: decision.kind === "hit" ? readHit(decision.scanId, workspace.id, wanted) : null };
+  }
+
+  function scansFor(demand: Demand, indicatorHash: string, workspaceId: WorkspaceId): ScanFacts[] {
+    const all = scans.factsOf(indicatorHash, workspaceId, demand.reach);
+    if (demand.maxAgeMs === null) return all;
+    return all.map((scan) =>
+      scan.state === "completed" ? { ...scan, oldestAnswerAt: scans.oldestAnswerAt(scan.id) } : scan,
+    );
+  }
+
+  function readHit(scanId: ScanId, workspaceId: WorkspaceId, view: EnrichCall["view"]): Hit | null {
+    const row = scans.find(scanId, workspaceId);
+    if (row === undefined) return null;
+    const facts = view === "case" ? readCase(scanId, row) : null;
+    const reply = facts === null ? completedReply(scanId, "hit", toStored(row)) : ({ kind: "case", ...facts } as const);
+    return row.is_inside === 1 ? { ...reply, isInside: true } : reply;
   }
 
   /**
    * The workspace is part of the look-up, so a foreign id and an unknown id take the same work and get the same answer.
    */
-  function readPoll({ view }: PollCall, scanId: ScanId, { workspace, key }: Who): PollFacts | null {
+  function readPoll(call: PollCall, scanId: ScanId, { workspace, key }: Who, rules: CallRules): PollFacts | null {
+    const { view } = call;
     const row = scans.find(scanId, workspace.id);
     if (row === undefined) return null;
     const { state } = row;
     return {
+      indicator: { type: row.indicator_type, value: row.indicator_value },
+      reach: toReach(row.is_inside),
+      compared: view === "changes" ? readCompared(scanId, row) : null,
+      ...readSince(call, scanId, row, workspace.id, rules),
       state,
       indicatorHash: row.indicator_hash,
       finishedAt: toDate(row.finished_at),
@@ -215,16 +250,44 @@ export function callHandler(
   }
 
   /** Null while the scan is unfinished. */
-  function readCase(
-    scanId: ScanId,
-    { finished_at, envelope_tail: envelopeTail, digest }: FinishedRow,
-  ): CaseFacts | null {
-    const finishedAt = toDate(finished_at);
+  function readCase(scanId: ScanId, row: FinishedRow): CaseFacts | null {
+    const { envelope_tail: envelopeTail, digest } = row;
+    const finishedAt = toDate(row.finished_at);
     if (finishedAt === null) return null;
-    const result =
-      envelopeTail === null || digest === null ? null : { envelopeTail, evidence: evidence.of(scanId), digest };
-    // All sources that the workspace has are asked: there is no scan of less reach yet.
-    return { scanId, ...scans.asked(scanId), finishedAt, reach: "full", runs: runs.ofScan(scanId), result };
+    return {
+      scanId,
+      indicator: { type: row.indicator_type, value: row.indicator_value },
+      askedAt: toDate(row.requested_at),
+      finishedAt,
+      reach: toReach(row.is_inside),
+      runs: runs.ofScan(scanId),
+      result: envelopeTail === null || digest === null ? null : { envelopeTail, evidence: evidence.of(scanId), digest },
+    };
+  }
+
+  /** Null while the scan is not over. */
+  function readCompared(
+    scanId: ScanId,
+    { finished_at, envelope_tail: envelopeTail }: FinishedRow,
+  ): ComparedScan | null {
+    return finished_at === null ? null : { scanId, runs: runs.ofScan(scanId), envelopeTail };
+  }
+
+  /** The scan that the view `changes` compares with. */
+  function readSince(
+    { view, sinceId }: PollCall,
+    scanId: ScanId,
+    { indicator_hash }: FinishedRow,
+    workspaceId: WorkspaceId,
+    { lifetimes, now }: CallRules,
+  ): Pick<PollFacts, "since" | "isSinceUnknown"> {
+    if (view !== "changes") return { since: null, isSinceUnknown: false };
+    const id = sinceId === undefined ? scans.completedBefore(scanId) : sinceId;
+    const row = id === null ? undefined : scans.find(id, workspaceId);
+    const isUsable =
+      row !== undefined && row.indicator_hash === indicator_hash && isRetained(toDate(row.finished_at), lifetimes, now);
+    const since = id !== null && isUsable ? readCompared(id, row) : null;
+    return { since, isSinceUnknown: since === null && sinceId !== undefined };
   }
 
   /** Collects the keys that could not be counted. */
@@ -233,6 +296,7 @@ export function callHandler(
       if (claim === null) scans.insert(scan, "queued", isBulk);
       else claims.insertClaimed(scan, claim.scan, claim.leaseUntil);
     }
+    for (const { scanId, freshSince } of writes.tightened) scans.tighten(scanId, freshSince);
     for (const bulk of writes.bulks) bulks.insert(bulk);
     for (const scanId of writes.joined) scans.advance(scanId);
     for (const { scanId, keyId } of writes.polled) polled.note(scanId, keyId);
@@ -308,6 +372,7 @@ function toStored(row: FinishedRow): StoredResult {
     digest: row.digest ?? "",
     isPartial: row.is_partial === 1,
     omittedCount: row.omitted_count,
+    failedSources: row.failed_sources?.split(",") ?? [],
   };
 }
 

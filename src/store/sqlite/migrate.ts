@@ -7,6 +7,8 @@ import auditStart from "../../../migrations/0006_audit_start.sql" with { type: "
 import omittedFindings from "../../../migrations/0007_omitted_findings.sql" with { type: "text" };
 import keyScopes from "../../../migrations/0008_key_scopes.sql" with { type: "text" };
 import bulk from "../../../migrations/0009_bulk.sql" with { type: "text" };
+import watch from "../../../migrations/0010_watch.sql" with { type: "text" };
+import scanTerms from "../../../migrations/0011_scan_terms.sql" with { type: "text" };
 import { isOutOfSpace } from "../../domain/disk-fault.ts";
 import { schemaFaults } from "./compare-schema.ts";
 import { type Connection, openConnection } from "./driver.ts";
@@ -22,6 +24,8 @@ const migrations: readonly string[] = [
   omittedFindings,
   keyScopes,
   bulk,
+  watch,
+  scanTerms,
 ];
 
 /** The schema version that this program works with. */

@@ -19,6 +19,7 @@ type NewResult = {
   readonly isPartial: boolean;
   readonly digest: string;
   readonly omittedCount: number;
+  readonly failedSources: readonly string[];
   readonly envelopeTail: string;
 };
 
@@ -36,9 +37,9 @@ const digestAt = partialAt + 1 + 1;
  * The newest completed scan of each indicator and workspace, as one text under an integer key. Every hit reads it, and
  * reading one text takes a tenth of the time of reading ten columns of a scan by its index (docs/performance.md).
  *
- * A body is one line: `<view> <indicator hash> <scan id> <as of> <finished at> <0 or 1: partial> <digest>`, then the
- * number of findings that the envelope leaves out, if there are any, and last the envelope as it is sent for a hit. All
- * fields except the last two have fixed lengths.
+ * A body is one line: `<view> <indicator hash> <scan id> <as of> <finished at> <0 or 1: partial> <digest>`, and last the
+ * envelope as it is sent for a hit. Where there are any, the line goes on with the number of findings that the envelope
+ * leaves out and the names of the sources that failed. All fields up to the digest have fixed lengths.
  */
 export function readyResultTable(connection: Connection) {
   const find = connection.prepare<[number], string>("SELECT body FROM ready_result WHERE slot = ?").pluck();
@@ -55,7 +56,8 @@ export function readyResultTable(connection: Connection) {
       const scanId = body.slice(idAt, asOfAt - 1) as ScanId;
       const isPartial = body[partialAt] === "1";
       const end = body.indexOf("\n", digestAt);
-      const [digest = "", omitted = "0"] = body.slice(digestAt, end).split(" ");
+      const [digest = "", omitted = "0", failed = ""] = body.slice(digestAt, end).split(" ");
+      const finished = timeAt(body, finishedAt);
       return {
         facts: {
           id: scanId,
@@ -63,7 +65,12 @@ export function readyResultTable(connection: Connection) {
           data: view.data,
           isPartial,
           asOf: timeAt(body, asOfAt),
-          finishedAt: timeAt(body, finishedAt),
+          finishedAt: finished,
+          reach: "full",
+          // Not stored: a question with a `max_age` reads the scans themselves.
+          requestedAt: finished,
+          freshSince: null,
+          oldestAnswerAt: null,
         },
         reply: {
           kind: "completed",
@@ -72,19 +79,23 @@ export function readyResultTable(connection: Connection) {
           digest,
           isPartial,
           omittedCount: Number(omitted),
+          failedSources: failed === "" ? none : failed.split(","),
         },
       };
     },
 
     save(indicatorHash: string, view: View, result: NewResult): void {
-      const { scanId, isPartial, digest, omittedCount, envelopeTail } = result;
+      const { scanId, isPartial, digest, omittedCount, failedSources, envelopeTail } = result;
       const [since, at] = [timeText(result.asOf), timeText(result.finishedAt)];
       const head = [view.name, indicatorHash, scanId, since, at, isPartial ? "1" : "0", digest];
-      if (omittedCount > 0) head.push(String(omittedCount));
+      if (omittedCount > 0 || failedSources.length > 0) head.push(String(omittedCount));
+      if (failedSources.length > 0) head.push(failedSources.join(","));
       save.run(slotOf(indicatorHash, view), scanId, `${head.join(" ")}\n${envelopeText(scanId, "hit", envelopeTail)}`);
     },
   };
 }
+
+const none: readonly string[] = [];
 
 /** The name is 128 bits, in hexadecimal, of a SHA-256 over all values that must be equal for a result to be current. */
 export function viewOf(workspaceId: WorkspaceId, data: DataVersion): View {

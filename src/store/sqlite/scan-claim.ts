@@ -12,8 +12,9 @@ import type { WorkspaceId } from "../../domain/workspace.ts";
 import type { ClaimRequest } from "../port/scan.ts";
 import type { answerTable } from "./answer.ts";
 import type { Connection } from "./driver.ts";
-import type { scanTable } from "./scan.ts";
+import { type scanTable, toReach } from "./scan.ts";
 import type { sourceRunTable } from "./source-run.ts";
+import { toDate } from "./time.ts";
 
 type QueuedRow = {
   id: ScanId;
@@ -22,15 +23,18 @@ type QueuedRow = {
   indicator_value: string;
   indicator_hash: string;
   claim_count: number;
+  is_inside: number;
+  fresh_since: number | null;
 };
 /** A scan that is claimed. */
-export type HeldScan = Pick<QueuedRow, "id" | "workspace_id" | "indicator_hash" | "claim_count"> & {
+export type HeldScan = Pick<QueuedRow, "id" | "workspace_id" | "indicator_hash" | "claim_count" | "is_inside"> & {
   state: ScanState;
   settings_fingerprint: string | null;
   corpora_revision: string | null;
 };
 
-const heldColumns = "id, workspace_id, indicator_hash, claim_count, state, settings_fingerprint, corpora_revision";
+const heldColumns =
+  "id, workspace_id, indicator_hash, claim_count, is_inside, state, settings_fingerprint, corpora_revision";
 
 /** The claims of scans: their owners and the ends of their leases. */
 export function scanClaims(
@@ -43,8 +47,8 @@ export function scanClaims(
     "SELECT workspace_id FROM scan WHERE state = 'queued' AND workspace_id > ? ORDER BY workspace_id LIMIT 1",
   );
   const oldestQueued = connection.prepare<[string, number], QueuedRow>(
-    `SELECT id, workspace_id, indicator_type, indicator_value, indicator_hash, claim_count FROM scan
-     WHERE state = 'queued' AND workspace_id = ? ORDER BY is_bulk, rowid LIMIT ?`,
+    `SELECT id, workspace_id, indicator_type, indicator_value, indicator_hash, claim_count, is_inside, fresh_since
+     FROM scan WHERE state = 'queued' AND workspace_id = ? ORDER BY is_bulk, rowid LIMIT ?`,
   );
   const workspaceOf = connection.prepare<[string], { id: WorkspaceId; name: string; corpora_revision: string }>(
     "SELECT id, name, corpora_revision FROM workspace WHERE id = ?",
@@ -83,6 +87,8 @@ export function scanClaims(
       indicatorHash: row.indicator_hash,
       settingsFingerprint,
       corporaRevision,
+      reach: toReach(row.is_inside),
+      freshSince: toDate(row.fresh_since),
       ...answers.of(row.indicator_hash, row.workspace_id),
     };
   }

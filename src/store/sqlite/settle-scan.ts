@@ -1,5 +1,12 @@
 import type { Sighting } from "../../domain/envelope.ts";
-import { asOf, finalState, isPartial, type SourceRun, type UnfinishedState } from "../../domain/scan.ts";
+import {
+  asOf,
+  failedSourcesOf,
+  finalState,
+  isPartial,
+  type SourceRun,
+  type UnfinishedState,
+} from "../../domain/scan.ts";
 import type { Seen, Settlement } from "../port/scan.ts";
 import type { answerTable } from "./answer.ts";
 import type { evidenceTable } from "./evidence.ts";
@@ -53,9 +60,12 @@ export function scanSettler({ scans, runs, answers, sightings, evidence, ready, 
       scans.finish(id, { ...facts, state, projection });
       const { settings_fingerprint: settingsFingerprint, corpora_revision: corporaRevision } = held;
       if (projection === null || settingsFingerprint === null || corporaRevision === null) return;
+      // Only results of full reach are kept ready: the row of an indicator must not change between two reaches.
+      if (held.is_inside === 1) return;
       const view = viewOf(workspaceId, { settingsFingerprint, corporaRevision });
       const omittedCount = [...omitted.values()].reduce((sum, count) => sum + count, 0);
-      ready.save(indicatorHash, view, { ...facts, scanId: id, omittedCount, ...projection });
+      const failedSources = failedSourcesOf(all);
+      ready.save(indicatorHash, view, { ...facts, scanId: id, omittedCount, failedSources, ...projection });
     },
   };
 }

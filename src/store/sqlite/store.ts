@@ -34,6 +34,8 @@ import { sourceRunTable } from "./source-run.ts";
 import { sourceUsageTable } from "./source-usage.ts";
 import { transactionsOn } from "./transactions.ts";
 import { usageTable } from "./usage.ts";
+import { watchStore } from "./watch-store.ts";
+import { webhookStore, webhookTable } from "./webhook.ts";
 import { workspaceStore, workspaceTable } from "./workspace.ts";
 
 const fileName = "xpose.db";
@@ -179,6 +181,8 @@ function storeOn(connection: Connection, auditKey: Uint8Array, reserve: Reserve 
   const overview = lazily(() => overviewReader(connection, usage, sourceUsage));
   const fingerprints = lazily(() => sourceFingerprintTable(connection, audit));
   const pace = lazily(() => paceTable(connection));
+  const webhooks = lazily(() => webhookTable(connection));
+  const { forget, ...watch } = watchStore(connection, transactions, { scans, runs, evidence, sightings, audit });
   becomeImpatient(connection);
 
   return {
@@ -189,8 +193,10 @@ function storeOn(connection: Connection, auditKey: Uint8Array, reserve: Reserve 
     ...workspaceStore(transactions, workspaces, operators),
     ...operatorStore(transactions, operators),
     ...auditStore(transactions, audit, calls, fingerprints),
-    ...corpusStore(connection, transactions, corpora, [scans, answers, sightings, bulks], audit),
+    ...corpusStore(connection, transactions, corpora, [scans, answers, sightings, bulks, { forget }], audit),
     ...paceStore(transactions, pace),
+    ...watch,
+    ...webhookStore(transactions, webhooks),
     ...overviewStore(transactions, overview, budgets),
     ...databaseStore(connection, transactions, reserve, { operators, claims, audit }),
   };
