@@ -192,7 +192,7 @@ export function examineConfig(request: ConfigRequest): ExaminedConfig {
 }
 
 /** Read when no other file is named. */
-export const defaultConfigFile = "/etc/xpose/xpose.toml";
+const defaultConfigFile = "/etc/xpose/xpose.toml";
 
 type Top = z.output<typeof topTable>;
 type PlaceKeys = "dataDir" | "secretFile" | "isSecretInDataDir" | "isSecretCredential" | "offline";
