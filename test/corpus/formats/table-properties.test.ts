@@ -341,7 +341,10 @@ test("the fast path for rows agrees with reading their cells", () => {
     fc.property(
       header,
       fc.array(fc.array(cell, { minLength: 4, maxLength: 4 }), { minLength: 1, maxLength: 5 }),
-      (head, rows) => {
+      (head, given) => {
+        // A row without a sign of an address whose cell repeats the name of its column is a repeated header, not a record.
+        const names = new Set(head.split(","));
+        const rows = given.map((row) => row.map((one) => (names.has(one.trim().toLowerCase()) ? `${one}1` : one)));
         const write = (last: string) =>
           `${head},z\n${rows.map((row) => [...row.map(quoted), last].join(",")).join("\n")}\n`;
         const [plain, signed] = ["", "@"].map((last) => {
