@@ -11,8 +11,8 @@ const drawEveryMs = 250;
 const lineEveryMs = 5_000;
 
 /**
- * Shows the progress of a long command on the standard error: a bar on a terminal; elsewhere a JSON line each 5 s and a
- * last one at the end. Nothing when `isQuiet`.
+ * Shows the progress of a long command on the standard error: a bar on a terminal; elsewhere a JSON line each 5 s, and for
+ * an import a last line at the end. Nothing when `isQuiet`.
  */
 export function drawProgress(output: Output, { isQuiet = false, now = () => performance.now() } = {}) {
   const startedAt = now();
@@ -69,6 +69,8 @@ export function drawProgress(output: Output, { isQuiet = false, now = () => perf
       if (isQuiet) return;
       if (!output.isTerminal) {
         print(jsonLine<RecordProgressLine>({ records: recordCount }));
+        // The result of the command holds the final count.
+        pending = null;
         return;
       }
       if (now() - shownAt < drawEveryMs) return;
@@ -84,7 +86,7 @@ export function drawProgress(output: Output, { isQuiet = false, now = () => perf
       shownAt = now();
       draw(done / Math.max(1, total), name);
     },
-    /** Ends the line of the bar, or prints the last line. */
+    /** Ends the line of the bar, or prints the last line of an import. */
     end(): void {
       if (isDrawn) output.err("\n");
       isDrawn = false;
