@@ -1,4 +1,5 @@
 import { parseEmail } from "../domain/email.ts";
+import { parseObject } from "../domain/json-object.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 
 /** The values that are added to a row (docs/pipeline.md 19.6). Counts are null unless the look-up is completed. */
@@ -220,7 +221,7 @@ async function* jsonRows(
     line = (await records.next()).value as string | undefined
   ) {
     if (line.trim() === "") continue;
-    const row = objectIn(line);
+    const row = parseObject(line);
     known ??= row === null ? undefined : Object.keys(row)[addressColumn(Object.keys(row))];
     const value = row === null || known === undefined ? null : row[known];
     const text = line.trim();
@@ -233,17 +234,6 @@ async function* jsonRows(
       return head.endsWith("{") ? `{${added}` : `${head},${added}`;
     };
     yield { address, write };
-  }
-}
-
-function objectIn(line: string): Readonly<Record<string, unknown>> | null {
-  try {
-    const value: unknown = JSON.parse(line);
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : null;
-  } catch {
-    return null;
   }
 }
 

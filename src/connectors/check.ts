@@ -1,3 +1,4 @@
+import { isObject, type JsonObject } from "../domain/json-object.ts";
 import { ConnectorError } from "./error.ts";
 import type { ServiceClient } from "./service-client.ts";
 
@@ -25,7 +26,7 @@ export async function checkService(client: ServiceClient, limits: CheckLimits): 
   }
 }
 
-function judge(body: Readonly<Record<string, unknown>>, limits: CheckLimits): CheckResult {
+function judge(body: JsonObject, limits: CheckLimits): CheckResult {
   const { limit, remaining } = requestsOf(body);
   const figures = ` | requests_left=${remaining ?? "U"};;;0;${limit ?? ""}`;
   const missing = sourcesOf(body).filter(({ state }) => state !== "ready");
@@ -49,19 +50,15 @@ function result(exitCode: CheckResult["exitCode"], text: string): CheckResult {
   return { exitCode, line: `XPOSE ${states[exitCode]} - ${text.replace(/^xpose: /, "")}` };
 }
 
-function requestsOf(body: Readonly<Record<string, unknown>>): { limit: number | null; remaining: number | null } {
+function requestsOf(body: JsonObject): { limit: number | null; remaining: number | null } {
   const limits = isObject(body["limits"]) ? body["limits"] : {};
   const requests = isObject(limits["requests"]) ? limits["requests"] : {};
   return { limit: numberOf(requests["limit"]), remaining: numberOf(requests["remaining"]) };
 }
 
-function sourcesOf(body: Readonly<Record<string, unknown>>): { source: string; state: string }[] {
+function sourcesOf(body: JsonObject): { source: string; state: string }[] {
   const rows = Array.isArray(body["sources"]) ? body["sources"] : [];
   return rows.filter(isObject).map((row) => ({ source: String(row["source"]), state: String(row["state"]) }));
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function numberOf(value: unknown): number | null {

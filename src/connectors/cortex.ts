@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { headline } from "../domain/headline.ts";
+import { isObject, type JsonObject, parseObject } from "../domain/json-object.ts";
 import { tlps } from "../domain/tlp.ts";
 import type { CompletedCase } from "../wire/case.ts";
 import { ConnectorError } from "./error.ts";
@@ -8,7 +9,7 @@ import { notVerified, openServiceClient, type ServiceSettings } from "./service-
 import { isUrl, readText } from "./settings.ts";
 
 /** The input that Cortex writes for one job, as far as this analyzer reads it. */
-type CortexInput = Readonly<Record<string, unknown>>;
+type CortexInput = JsonObject;
 
 type Taxonomy = {
   readonly level: "info";
@@ -71,13 +72,9 @@ function parseInput(readInput: () => string): CortexInput {
   } catch {
     throw new ConnectorError("xpose: the input of the job cannot be read");
   }
-  try {
-    const value: unknown = JSON.parse(text);
-    if (isObject(value)) return value;
-  } catch {
-    // Reported below.
-  }
-  throw new ConnectorError("xpose: the input of the job is not a JSON object");
+  const value = parseObject(text);
+  if (value === null) throw new ConnectorError("xpose: the input of the job is not a JSON object");
+  return value;
 }
 
 async function analyze(
@@ -213,10 +210,6 @@ function writeReport(jobDir: string, report: CortexReport): void {
 /** The text of the input in a job folder. */
 export function readJobInput(jobDir: string): string {
   return readFileSync(join(jobDir, "input", "input.json"), "utf8");
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function numberOf(value: unknown): number | null {

@@ -1,3 +1,4 @@
+import { isObject, type JsonObject, parseObject } from "../domain/json-object.ts";
 import { systemCa } from "../egress/connection.ts";
 import type { Case, CompletedCase } from "../wire/case.ts";
 import { ConnectorError } from "./error.ts";
@@ -28,7 +29,7 @@ export type LookUpOptions = {
 /** An answer of the service: a JSON object with status 200 or 202. */
 export type ServiceAnswer = {
   readonly status: number;
-  readonly body: Readonly<Record<string, unknown>>;
+  readonly body: JsonObject;
   readonly retryAfterMs: number | null;
 };
 
@@ -209,7 +210,7 @@ function retryAfterOf(response: Response): number | null {
   return Number.isFinite(seconds) ? Math.max(1, seconds) * 1000 : null;
 }
 
-async function jsonObjectOf(response: Response): Promise<Readonly<Record<string, unknown>> | null> {
+async function jsonObjectOf(response: Response): Promise<JsonObject | null> {
   const pieces: Uint8Array[] = [];
   let size = 0;
   try {
@@ -222,12 +223,7 @@ async function jsonObjectOf(response: Response): Promise<Readonly<Record<string,
     if (error instanceof ConnectorError) throw error;
     throw new ConnectorError(`xpose does not answer: ${reasonOf(error)}`);
   }
-  try {
-    const value: unknown = JSON.parse(Buffer.concat(pieces).toString("utf8"));
-    return isObject(value) ? value : null;
-  } catch {
-    return null;
-  }
+  return parseObject(Buffer.concat(pieces).toString("utf8"));
 }
 
 /** The reason why the service could not be reached. A problem with its certificate contains the word `certificate`. */
@@ -239,10 +235,6 @@ function reasonOf(error: unknown): string {
     return `its certificate is not trusted (${code || error.name})`;
   }
   return code === "" ? "the connection failed" : `the connection failed (${code})`;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function textOf(value: unknown): string | null {

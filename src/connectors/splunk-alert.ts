@@ -1,11 +1,9 @@
 import { headline } from "../domain/headline.ts";
 import { isLoopbackAddress } from "../domain/ip-address.ts";
+import { isObject, parseObject } from "../domain/json-object.ts";
 import { systemCa } from "../egress/connection.ts";
 import { ConnectorError } from "./error.ts";
 import type { ServiceClient } from "./service-client.ts";
-
-/** The payload of an alert action, as far as it is read. */
-type Payload = Readonly<Record<string, unknown>>;
 
 export type SplunkAlert = {
   readonly addresses: readonly string[];
@@ -22,7 +20,8 @@ const sendMs = 30_000;
 
 /** Reads the payload that Splunk writes to the standard input of an alert action. Throws `ConnectorError`. */
 export function parsePayload(text: string): SplunkAlert {
-  const payload = jsonObject(text);
+  const payload = parseObject(text);
+  if (payload === null) throw new ConnectorError("xpose: the payload is not a JSON object");
   const configuration = isObject(payload["configuration"]) ? payload["configuration"] : {};
   const result = isObject(payload["result"]) ? payload["result"] : {};
   const field = textOf(configuration["field"]) ?? "email";
@@ -93,20 +92,6 @@ function tlsTo(serverUri: string): { tls?: object } {
   const host = address.hostname.replace(/^\[|\]$/g, "");
   const isLocal = host === "localhost" || isLoopbackAddress(host);
   return { tls: isLocal ? { rejectUnauthorized: false } : { ca: [systemCa()] } };
-}
-
-function jsonObject(text: string): Payload {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (isObject(value)) return value;
-  } catch {
-    // Reported below.
-  }
-  throw new ConnectorError("xpose: the payload is not a JSON object");
-}
-
-function isObject(value: unknown): value is Payload {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function textOf(value: unknown): string | null {

@@ -1,5 +1,6 @@
 import { parseEmail } from "../domain/email.ts";
 import { headline } from "../domain/headline.ts";
+import { isObject, type JsonObject } from "../domain/json-object.ts";
 import type { CompletedCase } from "../wire/case.ts";
 import { ConnectorError } from "./error.ts";
 import type { ServiceClient } from "./service-client.ts";
@@ -8,7 +9,7 @@ import type { ServiceClient } from "./service-client.ts";
 export const defaultFields =
   "data.srcuser,data.dstuser,data.email,data.office365.UserId,data.win.eventdata.targetUserName";
 
-type Alert = Readonly<Record<string, unknown>>;
+type Alert = JsonObject;
 
 /** One event for the queue of the manager: the outcome for one address of an alert. */
 type WazuhEvent = {
@@ -72,8 +73,8 @@ export async function enrichAlert(
 
 async function eventOf(alert: Alert, address: string, client: ServiceClient, deadline: number): Promise<WazuhEvent> {
   const source = {
-    alert_id: textOf(alert["id"]),
-    rule_id: textOf(isObject(alert["rule"]) ? alert["rule"]["id"] : null),
+    alert_id: idOf(alert["id"]),
+    rule_id: idOf(isObject(alert["rule"]) ? alert["rule"]["id"] : null),
   };
   try {
     return {
@@ -120,16 +121,12 @@ function foundIn(found: CompletedCase): Omit<WazuhEvent["xpose"], "source"> {
 /** The origin of an event, in the format of the manager's own integrations: `[id] (name) ip->xpose`. */
 function locationOf(alert: Alert): string {
   const agent = isObject(alert["agent"]) ? alert["agent"] : {};
-  const id = textOf(agent["id"]) ?? "000";
+  const id = idOf(agent["id"]) ?? "000";
   if (id === "000") return "xpose";
-  const from = `[${id}] (${textOf(agent["name"]) ?? ""}) ${textOf(agent["ip"]) ?? "any"}`;
+  const from = `[${id}] (${idOf(agent["name"]) ?? ""}) ${idOf(agent["ip"]) ?? "any"}`;
   return `${from.replaceAll("|", "||").replaceAll(":", "|:")}->xpose`;
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function textOf(value: unknown): string | null {
+function idOf(value: unknown): string | null {
   return typeof value === "string" ? value : typeof value === "number" ? String(value) : null;
 }

@@ -28,7 +28,9 @@ export async function readJsonOrLines(request: Request, maxBytes: number): Promi
   const bytes = await readBytes(request, maxBytes, true);
   const type = headers.get("Content-Type")?.split(";", 1)[0]?.trim().toLowerCase();
   const isText = type === "text/plain" || type === "text/csv";
-  if (!isText || !isPlain(headers.get("Content-Encoding"))) return { kind: "json", value: parseJson(headers, bytes) };
+  if (!isText || !isPlain(headers.get("Content-Encoding"))) {
+    return { kind: "json", value: parseJson(headers, bytes, "application/json, text/plain or text/csv") };
+  }
   try {
     const lines = utf8.decode(bytes).split(/\r\n|\n|\r/);
     return { kind: "lines", lines: lines.map(unquoted).filter((line) => line !== "") };
@@ -48,9 +50,9 @@ async function readBytes(request: Request, maxBytes: number, isFramed: boolean):
   return isWhole ? await request.bytes().catch(brokenOff) : await readStream(request, maxBytes);
 }
 
-function parseJson(headers: Headers, bytes: Uint8Array): unknown {
+function parseJson(headers: Headers, bytes: Uint8Array, types = "application/json"): unknown {
   if (!isJson(headers.get("Content-Type")) || !isPlain(headers.get("Content-Encoding"))) {
-    throw new AppError("unsupported_media_type", "The body must be application/json without a content encoding");
+    throw new AppError("unsupported_media_type", `The body must be ${types} without a content encoding`);
   }
   try {
     return JSON.parse(utf8.decode(bytes));

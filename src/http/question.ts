@@ -1,6 +1,7 @@
 import { type EnrichOptions, noOptions, parseOptions, parseQueryOptions } from "../domain/enrich-options.ts";
 import { AppError } from "../domain/error.ts";
 import { type Indicator, parseIndicator } from "../domain/indicator.ts";
+import { isObject } from "../domain/json-object.ts";
 import type { EnrichRequest } from "../wire/scan.ts";
 import type { Unchecked } from "../wire/shape.ts";
 import { readJson } from "./body.ts";
@@ -61,8 +62,4 @@ export function readQueryQuestion(request: Request): Question {
 function faulty(error: unknown): Question {
   if (error instanceof AppError) return { indicator: null, options: noOptions, fault: error };
   throw error;
-}
-
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -4,6 +4,7 @@ import { takeEnvironment } from "../../config/environment.ts";
 import { ConnectorError } from "../../connectors/error.ts";
 import { openServiceClient } from "../../connectors/service-client.ts";
 import { settingsFrom } from "../../connectors/settings.ts";
+import { type JsonObject, parseObject } from "../../domain/json-object.ts";
 import { version } from "../../version.ts";
 import { PlatformExit } from "../exit.ts";
 import type { Output } from "../output.ts";
@@ -127,20 +128,16 @@ function wazuhCommand(output: Output): Command {
     });
 }
 
-function readAlert(output: Output, file: string): Readonly<Record<string, unknown>> {
+function readAlert(output: Output, file: string): JsonObject {
   let text: string;
   try {
     text = readFileSync(file, "utf8");
   } catch {
     throw told(output, wazuhExit.alertFile, "the alert file cannot be read");
   }
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
-  } catch {
-    // Told below.
-  }
-  throw told(output, wazuhExit.json, "the alert file holds no JSON object");
+  const alert = parseObject(text);
+  if (alert === null) throw told(output, wazuhExit.json, "the alert file holds no JSON object");
+  return alert;
 }
 
 async function openQueue(output: Output, path: string): Promise<(datagram: string) => boolean> {

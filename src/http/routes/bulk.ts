@@ -12,6 +12,7 @@ import {
 import type { Reply } from "../../domain/call.ts";
 import { type EnrichOptions, noOptions, parseOptions } from "../../domain/enrich-options.ts";
 import { AppError } from "../../domain/error.ts";
+import { isObject } from "../../domain/json-object.ts";
 import { isId } from "../../domain/workspace.ts";
 import { inSteps } from "../../event-loop/in-steps.ts";
 import { bulkCsvRows, csvHead } from "../../formats/csv.ts";
@@ -22,7 +23,6 @@ import { discardBody, readJsonOrLines } from "../body.ts";
 import { apiKeyHash } from "../credentials.ts";
 import { type Exchange, originOf } from "../exchange.ts";
 import { queryOf } from "../query.ts";
-import { isObject } from "../question.ts";
 import { toResponse } from "../reply-response.ts";
 import { jsonResponse, type PlainResponse, storedResponse } from "../response.ts";
 import { refuseKey, waitPreference, withLimits } from "./enrich.ts";
